@@ -1,0 +1,112 @@
+"""Files that are whole or absent: atomic writes, content digests and line-wise reading of compressed text."""
+
+import gzip
+import hashlib
+import json
+import lzma
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hybridkit.errors import InputError
+
+
+def _temporary(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write to, and rename it to `path` when the block ends well.
+
+    A kill or an error in the block leaves what stood at `path` before.
+
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "scores.csv"
+    >>> with atomic_write(target) as temporary:
+    ...     _ = temporary.write_text("ok")
+    >>> target.read_text()
+    'ok'
+    """
+    temporary = _temporary(path)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder to fill, and rename it to `path` when the block ends well; an older `path` is replaced.
+
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "model"
+    >>> with atomic_folder(target) as temporary:
+    ...     _ = (temporary / "config.json").write_text("{}")
+    >>> [file.name for file in target.iterdir()]
+    ['config.json']
+    """
+    temporary = _temporary(path)
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        shutil.rmtree(path, ignore_errors=True)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes as hex, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest(*parts: Any) -> str:  # noqa: ANN401  any JSON-able value, bytes or array
+    """SHA-256 over values, as hex: bytes and arrays by content (with type and shape), the rest by canonical JSON.
+
+    >>> digest({"b": 1, "a": [2.0]}) == digest({"a": [2.0], "b": 1})
+    True
+    >>> digest("a", "b") == digest("ab")
+    False
+    """
+    total = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            part = f"{part.dtype}{part.shape}".encode() + np.ascontiguousarray(part).tobytes()
+        elif not isinstance(part, bytes):
+            part = json.dumps(part, sort_keys=True, ensure_ascii=False).encode()
+        total.update(len(part).to_bytes(8, "little"))
+        total.update(part)
+    return total.hexdigest()
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line number from 1, text without its end) of a UTF-8 file, also `.gz` and `.xz`; blank lines are passed over.
+
+    Raises InputError naming the file, and the line where it is known, for a missing or cut-short file or bad UTF-8.
+    """
+    opener: Any = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
+    number = 0
+    try:
+        with opener(path, "rb") as file:
+            for number, raw in enumerate(file, start=1):
+                text = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+                if text.strip():
+                    yield number, text
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file; check the path") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path}: this is a folder; give the file in it") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}, line {number}: not UTF-8 ({error.reason}); save the file as UTF-8") from error
+    except (EOFError, gzip.BadGzipFile, lzma.LZMAError, OSError) as error:
+        raise InputError(f"{path}, after line {number}: the file is cut short or damaged ({error}); get it again") from error
