@@ -1,0 +1,59 @@
+"""Languages: names, scripts and directions against values known by hand and against Babel's own text direction."""
+
+import pytest
+
+from hybridkit.errors import InputError
+from hybridkit.languages import language
+
+XQUAD = {  # tag: name, script, family, branch, direction, endonym
+    "ar": ("Arabic", "Arab", "Afro-Asiatic", "Semitic", "rtl", "العربية"),
+    "de": ("German", "Latn", "Indo-European", "Germanic", "ltr", "Deutsch"),
+    "el": ("Greek", "Grek", "Indo-European", "Greek", "ltr", "Ελληνικά"),
+    "en": ("English", "Latn", "Indo-European", "Germanic", "ltr", "English"),
+    "es": ("Spanish", "Latn", "Indo-European", "Romance", "ltr", "español"),
+    "hi": ("Hindi", "Deva", "Indo-European", "Indo-Aryan", "ltr", "हिन्दी"),
+    "ru": ("Russian", "Cyrl", "Indo-European", "Slavic", "ltr", "русский"),
+    "th": ("Thai", "Thai", "Tai-Kadai", "Tai", "ltr", "ไทย"),
+    "tr": ("Turkish", "Latn", "Turkic", "Oghuz", "ltr", "Türkçe"),
+    "vi": ("Vietnamese", "Latn", "Austroasiatic", "Vietic", "ltr", "Tiếng Việt"),
+    "zh": ("Chinese", "Hans", "Sino-Tibetan", "Sinitic", "ltr", "中文"),
+}
+_BENCHMARKS = "ar bn de el en es fa fi fr hi id it ja ko nl pl pt ru sv sw te th tr ur vi yo zh"
+
+
+@pytest.mark.parametrize("tag", XQUAD)
+def test_languages_of_xquad_r(tag: str) -> None:
+    found = language(tag)
+    assert (found.name, found.script, found.family, found.branch, found.direction, found.endonym) == XQUAD[tag]
+
+
+@pytest.mark.parametrize("tag", _BENCHMARKS.split())
+def test_every_benchmark_language_is_complete_and_agrees_with_cldr(tag: str) -> None:
+    from babel import Locale
+
+    found = language(tag)
+    assert all((found.name, found.script, found.family, found.branch, found.endonym)) and len(found.script) == 4
+    assert found.direction == Locale(tag).text_direction
+
+
+def test_tags_with_script_or_region() -> None:
+    assert language("zh-Hant").script == "Hant" and language("zh-TW").script == "Hant"
+    assert language("pt-BR").name == "Portuguese (Brazil)"
+    assert language("sr-Latn").script == "Latn" and language("sr").script == "Cyrl"
+
+
+def test_a_language_outside_the_table_has_no_family() -> None:
+    found = language("ace")
+    assert (found.name, found.script, found.family, found.branch) == ("Acehnese", "Latn", "", "")
+
+
+@pytest.mark.parametrize(
+    ("tag", "cure"),
+    [("DE", "'de'"), ("deu", "'de'"), ("de_DE", "'de-DE'"), ("iw", "'he'"), (" de", "'de'"), ("xx", "BCP 47")]
+    + [(tag, "BCP 47") for tag in ("", "english", "und", "mul", "qaa", "de-", "d", "../de")]
+    + [("de-Xxxx", "Xxxx"), ("de-XQ", "XQ")],
+)
+def test_a_tag_that_is_none_gets_an_error_with_the_cure(tag: str, cure: str) -> None:
+    with pytest.raises(InputError) as caught:
+        language(tag)
+    assert repr(tag) in str(caught.value) and cure in str(caught.value)
