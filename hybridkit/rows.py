@@ -1,0 +1,94 @@
+"""Parallel rows as JSON lines: one question-passage pair a line, known in n languages, checked line by line."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hybridkit.errors import InputError
+from hybridkit.files import read_lines
+from hybridkit.languages import language
+
+_TEXTS = ("query", "passage", "negative")
+_IDS = ("id", "passage_id", "query_id")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One question-passage pair: texts by language tag, and the ids of the row, its passage and its query."""
+
+    id: str
+    passage_id: str
+    query_id: str
+    query: Mapping[str, str]
+    passage: Mapping[str, str]
+    negative: Mapping[str, str]
+
+
+def read_rows(path: Path, prefix: str = "") -> Iterator[Row]:
+    """Yield the rows of a JSON-lines file (also `.gz`, `.xz`), each checked; `prefix` goes before every id.
+
+    Raises InputError naming file, line and key: no JSON, no object, an unknown key, a missing or empty text or id, an
+    id that stood before, a language tag that is none, a negative that equals the passage.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "mine.jsonl"
+    >>> _ = path.write_text('{"id": "1", "query": {"en": "Who?"}, "passage": {"de": "Sie."}}')
+    >>> next(read_rows(path))
+    Row(id='1', passage_id='1', query_id='1', query={'en': 'Who?'}, passage={'de': 'Sie.'}, negative={})
+    """
+    seen: dict[str, int] = {}
+    for number, text in read_lines(path):
+        row = _parse(text, f"{path}, line {number}", prefix)
+        if row.id in seen:
+            raise InputError(
+                f"{path}, line {number}: the id {row.id[len(prefix) :]!r} stands on line {seen[row.id]} already; "
+                "give every row its own"
+            )
+        seen[row.id] = number
+        yield row
+    if not seen:
+        raise InputError(f"{path}: the file holds no row; give at least one JSON object a line")
+
+
+def _parse(text: str, where: str, prefix: str) -> Row:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{where}: not a whole JSON object ({error.msg} at character {error.pos + 1}); is the line cut short?"
+        ) from error
+    if not isinstance(value, dict):
+        raise InputError(f"{where}: a row is a JSON object with id, query and passage, not {type(value).__name__}")
+    if unknown := sorted(set(value) - {*_TEXTS, *_IDS}):
+        raise InputError(f"{where}: unknown key {unknown[0]!r}; a row has {', '.join((*_IDS, *_TEXTS))}")
+    ids = {key: _id(value.get(key, value.get("id")), key, where) for key in _IDS}
+    texts = {side: _texts(value.get(side), side, where) for side in _TEXTS}
+    for tag, negative in texts["negative"].items():
+        if negative == texts["passage"].get(tag):
+            raise InputError(f"{where}: the negative in {tag!r} equals the passage; give another or leave it out")
+    return Row(**{key: prefix + ident for key, ident in ids.items()}, **texts)
+
+
+def _id(value: Any, key: str, where: str) -> str:  # noqa: ANN401  whatever the JSON held
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or not value.strip():
+        raise InputError(f"{where}: {key} is {value!r}; give a text that is not empty")
+    return value
+
+
+def _texts(value: Any, side: str, where: str) -> dict[str, str]:  # noqa: ANN401  whatever the JSON held
+    if value is None and side == "negative":
+        return {}
+    if not isinstance(value, dict) or not value:
+        raise InputError(f'{where}: {side} is {value!r}; give an object such as {{"en": "a text"}}')
+    for tag, text in value.items():
+        try:
+            language(tag)
+        except InputError as error:
+            raise InputError(f"{where}, {side}: {error}") from error
+        if not isinstance(text, str) or not text.strip():
+            raise InputError(f"{where}: the {side} in {tag!r} is empty or no text; give one or leave the language out")
+    return value
