@@ -1,0 +1,80 @@
+# The doors of hybridkit: `make help` lists them. Needs git, make and Python >= 3.11; everything else goes into .venv.
+
+STUDY ?= quick
+
+# The first of these that is Python >= 3.11; `make PYTHON=/path/to/python3` chooses another.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+# Kernels of the environment before the user's own, so that notebooks always run in .venv.
+export JUPYTER_PREFER_ENV_PATH := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Somebody's PYTHONPATH must not lead the environment to other versions.
+unexport PYTHONPATH PYTHONHOME
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help install reproduce test lint types unit notebooks lab figures clean clean-runs
+
+help: ## list the targets
+	@echo 'make reproduce                 every table and figure of the quick study, in a few minutes'
+	@echo 'make reproduce STUDY=starter   the same of another study; HYBRIDKIT_DATA=FOLDER says where data sets are'
+	@echo 'make test                      every check: ruff, mypy, pytest, the notebooks of the quick study'
+	@echo 'make lab                       JupyterLab on the notebooks'
+	@echo 'make figures STUDY=quick       draw the figures again from the scores, computing nothing'
+	@echo 'make install                   only set up .venv'
+	@echo 'make lint | types | unit | notebooks   the parts of make test'
+	@echo 'make clean                     remove .venv, builds and caches; runs/ stays'
+	@echo 'make clean-runs                remove runs/ too: models, scores and reports of every study'
+
+install: $(INSTALLED) ## set up .venv
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n '$(PYTHON)' && '$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo 'hybridkit needs Python 3.11 or later: "$(PYTHON)" is none. Install one and say make PYTHON=/path/to/python3'; exit 1; } >&2
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { echo 'Making .venv with $(PYTHON)'; rm -rf .venv; '$(PYTHON)' -m venv .venv; } || { \
+		echo 'Making the virtual environment failed; on Debian and Ubuntu, "apt install python3-venv" helps'; exit 1; } >&2
+	@echo 'Installing the pinned dependencies (once; some minutes)'
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[offline,dev]'
+	@$(BIN)/jupyter kernelspec list 2>&1 | grep -q '$(CURDIR)/.venv/share/jupyter/kernels/python3' || \
+		$(BIN)/python -m ipykernel install --sys-prefix --name python3 >/dev/null
+	@touch $@
+
+reproduce: $(INSTALLED) ## run a study from data to report
+	$(BIN)/hybridkit run '$(STUDY)'
+
+test: lint types unit notebooks ## every check
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+unit: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+# The second run takes everything from the cache; nbval then runs the executed copies cell by cell.
+notebooks: $(INSTALLED)
+	$(BIN)/hybridkit run quick
+	$(BIN)/hybridkit run quick
+	$(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=300 -p no:cacheprovider runs/quick/notebooks/*.ipynb
+
+lab: $(INSTALLED) ## JupyterLab with the kernel ready
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+figures: $(INSTALLED) ## redraw without computing
+	$(BIN)/hybridkit figures '$(STUDY)'
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find hybridkit tests notebooks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	@echo 'runs/ and data/cache stay; make clean-runs removes runs/'
+
+clean-runs:
+	rm -rf runs

@@ -1,0 +1,43 @@
+"""What every test may use: no network, no screen, repeatable property tests, and real data where somebody has it."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+# Before anything imports matplotlib or the hub's client.
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+# The same examples on every run; slow machines are no failure.
+settings.register_profile("hybridkit", derandomize=True, deadline=None, max_examples=50)
+settings.load_profile("hybridkit")
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests speak to this machine only; anything else fails the test at once."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:  # noqa: ANN401  any family's address
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in LOOPBACK:
+            raise OSError(f"tests use no network, and this one asked for {address}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data sets (HYBRIDKIT_DATA, or shared/data beside the checkout); skips the test without one."""
+    for folder in (os.environ.get("HYBRIDKIT_DATA"), CHECKOUT.parent / "shared" / "data"):
+        if folder and (Path(folder) / "xquad-r").is_dir():
+            return Path(folder)
+    pytest.skip("needs the real data sets: set HYBRIDKIT_DATA to a folder that has xquad-r/")
