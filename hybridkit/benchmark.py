@@ -1,0 +1,190 @@
+"""Benchmark: queries, passages and judgements in several languages, in the order every rank and tie depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from hybridkit.errors import InputError
+from hybridkit.files import digest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hybridkit.corpus import ParallelCorpus
+
+QUERY_COLUMNS = ("language", "query_id", "article", "text")
+PASSAGE_COLUMNS = ("language", "passage_id", "article", "text")
+JUDGEMENT_COLUMNS = ("query_id", "passage_language", "passage_id")
+
+
+@dataclass(frozen=True, eq=False)
+class Benchmark:
+    """Queries, candidate passages and judgements; the frames are checked and put in order when it is made.
+
+    `queries` has the columns language, query_id, article, text; one query_id is one question in all its languages.
+    `passages` has language, passage_id, article, text; passage ids start with "NAME:LANGUAGE:", so that a passage's
+    position in the frame is the place of its id in byte order, which is what ties are broken by.
+    `judgements` has query_id, passage_language, passage_id: the relevant passages, for the question in any language.
+    `article` is a string, the unit of resampling: one article of a document, with all its languages.
+
+    Raises InputError for a missing column, an id given twice, an id without its prefix, an empty text, and a judgement
+    that names an unknown query or passage.
+
+    >>> queries = pd.DataFrame({"language": ["en", "de"], "query_id": "q1", "article": "a", "text": ["Who?", "Wer?"]})
+    >>> passages = pd.DataFrame({"language": ["en"], "passage_id": ["toy:en:1"], "article": "a", "text": ["I."]})
+    >>> judgements = pd.DataFrame({"query_id": ["q1"], "passage_language": ["en"], "passage_id": ["toy:en:1"]})
+    >>> toy = Benchmark("toy", queries, passages, judgements)
+    >>> toy.languages, list(toy.queries.text)
+    (('de', 'en'), ['Wer?', 'Who?'])
+    """
+
+    name: str
+    queries: pd.DataFrame
+    passages: pd.DataFrame
+    judgements: pd.DataFrame
+
+    def __post_init__(self) -> None:
+        """Check the frames and sort them."""
+        queries = _texts(f"{self.name}: queries", self.queries, QUERY_COLUMNS, ["language", "query_id"])
+        passages = _texts(f"{self.name}: passages", self.passages, PASSAGE_COLUMNS, ["passage_id"])
+        prefix = self.name + ":" + passages["language"] + ":"
+        for passage_id, start in zip(passages["passage_id"], prefix, strict=True):
+            if not passage_id.startswith(start):
+                raise InputError(f"{self.name}: passage id {passage_id!r} must start with {start!r}")
+        # The languages' order is that of their ids ("zh-Hant:" before "zh:"), so that position and id always agree.
+        queries = queries.assign(key=queries["language"] + ":").sort_values(["key", "query_id"], kind="stable")
+        passages = passages.sort_values("passage_id", kind="stable")
+        judgements = self._checked_judgements(queries, passages)
+        object.__setattr__(self, "queries", queries[list(QUERY_COLUMNS)].reset_index(drop=True))
+        object.__setattr__(self, "passages", passages[list(PASSAGE_COLUMNS)].reset_index(drop=True))
+        object.__setattr__(self, "judgements", judgements)
+
+    def _checked_judgements(self, queries: pd.DataFrame, passages: pd.DataFrame) -> pd.DataFrame:
+        where = f"{self.name}: judgements"
+        judgements = _columns(where, self.judgements, JUDGEMENT_COLUMNS)
+        unknown = judgements[~judgements["query_id"].isin(queries["query_id"])]
+        if len(unknown):
+            raise InputError(f"{where}: {len(unknown)} with unknown queries, the first {unknown['query_id'].iloc[0]!r}")
+        language = judgements["passage_id"].map(passages.set_index("passage_id")["language"])
+        wrong = judgements[(language != judgements["passage_language"]).to_numpy(bool)]
+        if len(wrong):
+            first = wrong.iloc[0]
+            raise InputError(
+                f"{where}: {len(wrong)} name a passage that is not among those of its language, "
+                f"the first {first['passage_id']!r} as {first['passage_language']!r}"
+            )
+        repeated = judgements.duplicated(["query_id", "passage_id"])
+        if repeated.any():
+            first = judgements[repeated].iloc[0]
+            raise InputError(f"{where}: {first['query_id']!r}, {first['passage_id']!r} stands twice; leave one")
+        return judgements.sort_values(["query_id", "passage_id"], kind="stable").reset_index(drop=True)
+
+    @classmethod
+    def from_corpus(cls, corpus: ParallelCorpus, name: str) -> Benchmark:
+        """Make a benchmark of parallel rows: each row a question, each (passage_id, language) a candidate.
+
+        The query id is the row's id; the passage id `NAME:LANGUAGE:PASSAGE_ID`; the article the passage_id.
+        Raises InputError when two rows give one passage_id different texts in one language.
+        """
+        query_parts, passage_parts, judgement_parts = [], [], []
+        for language in corpus.languages:
+            rows, texts = corpus.query_table(language)
+            articles = corpus.passage_ids[rows]
+            query_parts.append((language, corpus.ids[rows], articles, texts))
+            rows, texts = corpus.passage_table(language)
+            articles = corpus.passage_ids[rows]
+            first: dict[str, tuple[str, str]] = {}
+            for row_id, article, text in zip(corpus.ids[rows], articles, texts, strict=True):
+                kept_id, kept = first.setdefault(article, (row_id, text))
+                if kept != text:
+                    raise InputError(
+                        f"{name}: rows {kept_id!r} and {row_id!r} give passage_id {article!r} two different texts in "
+                        f"{language!r}; give them different passage_ids"
+                    )
+            ids = [f"{name}:{language}:{article}" for article in first]
+            passage_parts.append((language, ids, list(first), [text for _, text in first.values()]))
+            named = [f"{name}:{language}:{article}" for article in articles]
+            judgement_parts.append((corpus.ids[rows], language, named))
+        judgements = _stack(judgement_parts, JUDGEMENT_COLUMNS)
+        asked = {row_id for _, ids, _, _ in query_parts for row_id in ids}
+        return cls(
+            name,
+            _stack(query_parts, QUERY_COLUMNS),
+            _stack(passage_parts, PASSAGE_COLUMNS),
+            judgements[judgements["query_id"].isin(asked)],
+        )
+
+    @cached_property
+    def languages(self) -> tuple[str, ...]:
+        """All languages of the queries and passages, in the order of the frames."""
+        both = {*self.queries["language"], *self.passages["language"]}
+        return tuple(sorted(both, key=lambda language: language + ":"))
+
+    @cached_property
+    def query_slices(self) -> dict[str, slice]:
+        """Where the queries of each language stand in `queries`."""
+        return _slices(self.queries["language"])
+
+    @cached_property
+    def passage_slices(self) -> dict[str, slice]:
+        """Where the passages of each language stand in `passages`."""
+        return _slices(self.passages["language"])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256, as hex, over the name and all three frames."""
+        frames = (self.queries, self.passages, self.judgements)
+        return digest(self.name, *(frame[column].tolist() for frame in frames for column in frame))
+
+    def articles(
+        self, start: int | None = None, stop: int | None = None
+    ) -> tuple[Benchmark, NDArray[np.int64], NDArray[np.int64]]:
+        """Cut out a range of articles, as in "xquad-r[16:]": the part, its query positions and its passage positions.
+
+        Articles are counted in the order in which their first passage stands in the frame (of LAReQA's files: the
+        file order of the first language; articles it lacks follow), and cut like a Python slice. The positions are
+        those in this benchmark, so that its embeddings can be cut alike.
+        """
+        kept = set(pd.unique(pd.concat([self.passages["article"], self.queries["article"]]))[start:stop])
+        queries = np.flatnonzero(self.queries["article"].isin(kept))
+        passages = np.flatnonzero(self.passages["article"].isin(kept))
+        inside = self.judgements["query_id"].isin(self.queries["query_id"].iloc[queries])
+        inside &= self.judgements["passage_id"].isin(self.passages["passage_id"].iloc[passages])
+        part = Benchmark(self.name, self.queries.iloc[queries], self.passages.iloc[passages], self.judgements[inside])
+        return part, queries, passages
+
+
+def _columns(where: str, frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
+    missing = [column for column in columns if column not in frame]
+    if missing:
+        raise InputError(f"{where}: no column {', '.join(missing)}; give {', '.join(columns)}")
+    frame = frame[list(columns)].astype(object)
+    for column in columns:
+        for value in frame[column]:
+            if not isinstance(value, str) or not value.strip():
+                raise InputError(f"{where}: {column} {value!r} is not a text with something in it")
+    return frame.astype(str)
+
+
+def _texts(where: str, frame: pd.DataFrame, columns: tuple[str, ...], key: list[str]) -> pd.DataFrame:
+    frame = _columns(where, frame, columns)
+    repeated = frame.duplicated(key)
+    if repeated.any():
+        raise InputError(f"{where}: {', '.join(frame.loc[repeated, key].iloc[0])} stands twice; ids are to be unique")
+    return frame
+
+
+def _slices(languages: pd.Series) -> dict[str, slice]:
+    names, starts, counts = np.unique(languages.to_numpy(object), return_index=True, return_counts=True)
+    found = zip(names.tolist(), starts.tolist(), counts.tolist(), strict=True)
+    return {name: slice(start, start + count) for name, start, count in sorted(found, key=lambda part: part[1])}
+
+
+def _stack(parts: Sequence[tuple[object, ...]], columns: tuple[str, ...]) -> pd.DataFrame:
+    return pd.concat([pd.DataFrame(dict(zip(columns, part, strict=True))) for part in parts], ignore_index=True)

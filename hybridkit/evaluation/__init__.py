@@ -1,0 +1,1 @@
+"""Evaluation: the rank table, and the measures that are read off it."""

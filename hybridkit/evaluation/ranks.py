@@ -1,0 +1,169 @@
+"""The rank table: for every query, the exact rank of each relevant passage among its language and in the pool."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from hybridkit.errors import InputError
+from hybridkit.files import atomic_write
+from hybridkit.retrieval.dense import dense
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from hybridkit.benchmark import Benchmark
+    from hybridkit.retrieval import Scorer
+
+RANKS_FORMAT = 1
+BLOCK_BYTES = 64 * 2**20
+
+
+def rank_table(
+    benchmark: Benchmark,
+    query_embeddings: NDArray[np.floating],
+    passage_embeddings: NDArray[np.floating],
+    block_bytes: int = BLOCK_BYTES,
+) -> pd.DataFrame:
+    """Rank every relevant passage by inner product: exact, full depth, in bounded memory.
+
+    `query_embeddings` (queries, dim) and `passage_embeddings` (passages, dim) stand in the benchmark's order. For the
+    columns and the rule for ties see `rank_table_from_scores`.
+
+    Raises InputError for embeddings of a wrong size, with NaN or infinity.
+    """
+    return rank_table_from_scores(benchmark, dense(benchmark, query_embeddings, passage_embeddings), block_bytes)
+
+
+def rank_table_from_scores(benchmark: Benchmark, scorer: Scorer, block_bytes: int = BLOCK_BYTES) -> pd.DataFrame:
+    """Rank every relevant passage by the scores of any system.
+
+    One row for a query (query_language, query_id) and a relevant passage (passage_language, passage_id), sorted by
+    these: score (float32); rank among the `candidates` passages of its language and pool_rank among the
+    `pool_candidates` passages of all languages, both from 1. Ties: score descending, then passage id (as bytes)
+    descending, as in trec_eval. At most `block_bytes` of scores are held at a time, one query language in a block.
+
+    Raises InputError for scores of a wrong shape, with NaN or infinity.
+
+    >>> from hybridkit.benchmark import Benchmark
+    >>> queries = pd.DataFrame({"language": ["en"], "query_id": ["q"], "article": "a", "text": ["Who?"]})
+    >>> ids = ["t:de:1", "t:en:1", "t:en:2"]
+    >>> passages = pd.DataFrame({"language": ["de", "en", "en"], "passage_id": ids, "article": "a", "text": "x"})
+    >>> judgements = pd.DataFrame({"query_id": "q", "passage_language": ["de", "en"], "passage_id": ids[:2]})
+    >>> toy = Benchmark("t", queries, passages, judgements)
+    >>> ranks = rank_table_from_scores(toy, lambda rows: np.array([[0.9, 0.5, 0.5]]))
+    >>> ranks[["passage_id", "rank", "candidates", "pool_rank"]].to_dict("list")
+    {'passage_id': ['t:de:1', 't:en:1'], 'rank': [1, 2], 'candidates': [1, 2], 'pool_rank': [1, 3]}
+    """
+    query_of, passage_of = _relevant(benchmark)
+    scores = np.empty(len(query_of), np.float32)
+    ranks = np.empty(len(query_of), np.int64)
+    pool_ranks = np.empty(len(query_of), np.int64)
+    slices = benchmark.passage_slices
+    bounds = np.array([[part.start, part.stop] for part in slices.values()]).reshape(-1, 2)
+    language_of = np.searchsorted(bounds[:, 1], passage_of, side="right")
+    for rows, block in score_blocks(benchmark, scorer, block_bytes):
+        at = slice(*np.searchsorted(query_of, [rows.start, rows.stop]))
+        local, position = query_of[at] - rows.start, passage_of[at]
+        scores[at] = block[local, position]
+        ranks[at], pool_ranks[at] = _count(block, local, position, bounds[language_of[at]])
+    queries, passages = benchmark.queries, benchmark.passages
+    sizes = bounds[:, 1] - bounds[:, 0]
+    return pd.DataFrame(
+        {
+            "query_language": queries["language"].to_numpy()[query_of],
+            "query_id": queries["query_id"].to_numpy()[query_of],
+            "passage_language": passages["language"].to_numpy()[passage_of],
+            "passage_id": passages["passage_id"].to_numpy()[passage_of],
+            "score": scores,
+            "rank": ranks,
+            "pool_rank": pool_ranks,
+            "candidates": sizes[language_of],
+            "pool_candidates": np.full(len(query_of), len(passages)),
+        }
+    )
+
+
+def score_blocks(
+    benchmark: Benchmark, scorer: Scorer, block_bytes: int = BLOCK_BYTES
+) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Yield (slice of query positions, float32 scores (queries, passages)) for all queries, one language in a block.
+
+    Raises InputError for scores of a wrong shape, with NaN or infinity.
+    """
+    width = len(benchmark.passages)
+    step = max(1, block_bytes // (4 * max(1, width)))
+    for part in benchmark.query_slices.values():
+        for start in range(part.start, part.stop, step):
+            rows = slice(start, min(start + step, part.stop))
+            block = np.asarray(scorer(rows), np.float32)
+            if block.shape != (rows.stop - rows.start, width):
+                raise InputError(
+                    f"{benchmark.name}: scores of shape {block.shape} for {rows.stop - rows.start} queries "
+                    f"and {width} passages"
+                )
+            # min and max carry a NaN along and make no array of their own
+            if block.size and not (np.isfinite(block.min()) and np.isfinite(block.max())):
+                raise InputError(f"{benchmark.name}: scores of queries {rows.start} to {rows.stop - 1} are not finite")
+            yield rows, block
+
+
+def _relevant(benchmark: Benchmark) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions of every query and its relevant passages, sorted by query, then by passage."""
+    queries = pd.DataFrame({"query_id": benchmark.queries["query_id"], "query": np.arange(len(benchmark.queries))})
+    place = pd.Series(np.arange(len(benchmark.passages)), index=benchmark.passages["passage_id"])
+    judged = benchmark.judgements[["query_id"]].assign(passage=place[benchmark.judgements["passage_id"]].to_numpy())
+    both = queries.merge(judged, on="query_id").sort_values(["query", "passage"])
+    return both["query"].to_numpy(np.int64), both["passage"].to_numpy(np.int64)
+
+
+def _count(
+    block: NDArray[np.float32], rows: NDArray[np.int64], positions: NDArray[np.int64], bounds: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Ranks of block[row, position] within bounds and in the whole row.
+
+    Columns stand in the order of ids, so what goes before a passage is what scores higher to its left and what scores
+    as high or higher from its own place on (itself included, which makes the rank start at 1).
+    """
+    ahead = np.empty(block.shape[1], bool)
+    ranks, pool_ranks = [], []
+    for row, position, (start, stop) in zip(rows.tolist(), positions.tolist(), bounds.tolist(), strict=True):
+        scores = block[row]
+        own = scores[position]
+        np.greater(scores[:position], own, out=ahead[:position])
+        np.greater_equal(scores[position:], own, out=ahead[position:])
+        ranks.append(np.count_nonzero(ahead[start:stop]))
+        pool_ranks.append(np.count_nonzero(ahead))
+    return np.array(ranks, np.int64), np.array(pool_ranks, np.int64)
+
+
+def write_ranks(ranks: pd.DataFrame, path: Path) -> None:
+    """Write a rank table as parquet, with the version of its format in the metadata."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(ranks, preserve_index=False)
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), "hybridkit.ranks": str(RANKS_FORMAT)})
+    with atomic_write(path) as temporary:
+        pq.write_table(table, temporary)
+
+
+def read_ranks(path: Path) -> pd.DataFrame:
+    """Read a rank table written by `write_ranks`; InputError for a file that is none or of another version."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InputError(f"{path}: no rank table can be read here ({error}); make it again") from error
+    version = (table.schema.metadata or {}).get(b"hybridkit.ranks", b"none").decode()
+    if version != str(RANKS_FORMAT):
+        raise InputError(f"{path}: rank table of format {version}, this version reads {RANKS_FORMAT}; make it again")
+    frame: pd.DataFrame = table.to_pandas()
+    return frame

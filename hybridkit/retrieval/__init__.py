@@ -1,0 +1,13 @@
+"""Retrieval systems: each gives a scorer, a function from a slice of query positions to a block of scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+# A scorer takes a slice of positions in `benchmark.queries` and gives float scores, one row a query, one column
+# a passage of `benchmark.passages`.
+Scorer: TypeAlias = Callable[[slice], NDArray[np.floating]]
