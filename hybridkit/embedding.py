@@ -1,0 +1,101 @@
+"""Texts to embeddings: each distinct text once, batches of like length under a token budget, exact on request."""
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hybridkit.errors import InputError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+_CHUNK = 50_000
+
+
+def encode(
+    encoder: "SentenceTransformer",
+    texts: Sequence[str],
+    side: str = "query",
+    *,
+    max_length: int | None = None,
+    precision: str = "float32",
+    batch_tokens: int = 4096,
+    progress: str | None = None,
+) -> np.ndarray:
+    """Embed texts as float32 (n, dimensions), each row of length 1, in the order given.
+
+    `side` ("query" or "passage") picks the encoder's prompt. Equal texts get equal rows. Texts are cut at `max_length`
+    tokens. Batches hold at most `batch_tokens` tokens with their padding, of texts of like length; `precision` is
+    "float32" or "bf16" (autocast). `progress` names a bar on stderr. Raises InputError for a text that is no text or
+    an encoder that gives a number that is none.
+    """
+    for place, text in enumerate(texts):
+        if not isinstance(text, str) or not text:
+            raise InputError(f"{side} {place} is {text!r}; every text must be a string that is not empty")
+    distinct, inverse = np.unique(np.array(texts, dtype=object), return_inverse=True)
+    prompt = encoder.prompts.get(side) or ""
+    full = [prompt + text for text in distinct]
+    before = encoder.max_seq_length
+    if max_length is not None:
+        encoder.max_seq_length = min(max_length, before) if before else max_length
+    try:
+        found = _encode(encoder, full, precision, batch_tokens, progress)
+    finally:
+        if max_length is not None:
+            encoder.max_seq_length = before
+    if not np.isfinite(found).all():
+        raise InputError(f"the encoder gave a {side} embedding with nan or infinity; was its training stable?")
+    norms = np.linalg.norm(found, axis=1, keepdims=True)
+    return np.asarray((found / np.maximum(norms, 1e-12))[inverse], dtype=np.float32)
+
+
+def _encode(
+    encoder: "SentenceTransformer", texts: list[str], precision: str, batch_tokens: int, progress: str | None
+) -> np.ndarray:
+    import torch
+    from tqdm.auto import tqdm
+
+    encoder.eval()
+    lengths = _token_lengths(encoder, texts)
+    batches = _batches(lengths, batch_tokens)
+    out = np.empty((len(texts), encoder.get_embedding_dimension()), dtype=np.float32)
+    calm = 0.5 if sys.stderr.isatty() else 10.0
+    device = encoder.device.type
+    with (
+        torch.inference_mode(),
+        torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bf16"),
+        tqdm(total=len(texts), desc=progress, unit="text", disable=progress is None, mininterval=calm, leave=False,
+             file=sys.stderr) as bar,
+    ):  # fmt: skip
+        for batch in batches:
+            features = encoder.preprocess([texts[place] for place in batch])
+            moved = {name: value.to(encoder.device) if hasattr(value, "to") else value for name, value in features.items()}
+            out[batch] = encoder(moved)["sentence_embedding"].float().cpu().numpy()
+            bar.update(len(batch))
+    return out
+
+
+def _token_lengths(encoder: "SentenceTransformer", texts: list[str]) -> np.ndarray:
+    """Tokens of each text as the encoder will see it, cut at its maximum; characters where it has no tokenizer."""
+    tokenizer = encoder.tokenizer
+    cut = encoder.max_seq_length or 10**9
+    backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
+    if not hasattr(backend, "encode_batch_fast"):
+        return np.minimum([len(text) for text in texts], cut)
+    lengths: list[int] = []
+    for first in range(0, len(texts), _CHUNK):
+        lengths += [len(one) for one in backend.encode_batch_fast(texts[first : first + _CHUNK])]
+    return np.minimum(lengths, cut)
+
+
+def _batches(lengths: np.ndarray, batch_tokens: int) -> list[np.ndarray]:
+    """Positions sorted by length, longest first, cut so that a batch with its padding stays within the budget."""
+    order = np.argsort(-lengths, kind="stable")
+    batches, first = [], 0
+    while first < len(order):
+        size = max(1, batch_tokens // max(1, int(lengths[order[first]])))
+        batches.append(order[first : first + size])
+        first += size
+    return batches

@@ -1,0 +1,62 @@
+"""What a trainer is told while it runs: progress, marks on whole checkpoints, a held-out measure."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.evaluation import SentenceEvaluator
+from tqdm.auto import tqdm
+from transformers import TrainerCallback
+
+from hybridkit.files import atomic_write
+
+
+class Progress(TrainerCallback):  # type: ignore[misc]
+    """A calm progress bar on stderr: it moves at most every ten seconds where nobody watches a terminal."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._bar: Any = None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
+        """Open the bar where the training stands."""
+        calm = 0.5 if sys.stderr.isatty() else 10.0
+        self._bar = tqdm(total=state.max_steps, initial=state.global_step, desc=self._name, unit="step",
+                         mininterval=calm, file=sys.stderr, leave=False)  # fmt: skip
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
+        """Move on."""
+        self._bar.update(1)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
+        """Close the bar."""
+        self._bar.close()
+
+
+class CheckpointMark(TrainerCallback):  # type: ignore[misc]
+    """Marks every checkpoint once it is whole, so that a kill in the middle of writing one costs nothing."""
+
+    def __init__(self, name: str, key: str) -> None:
+        self._name, self._key = name, key
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
+        """Write the mark, atomically and last."""
+        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        with atomic_write(folder / self._name) as temporary:
+            temporary.write_text(json.dumps({"training": self._key}))
+
+
+def measure_as_evaluator(measure: Callable[[SentenceTransformer], Mapping[str, float]]) -> SentenceEvaluator:
+    """Make an evaluator of a function from encoder to named scores; the first score decides."""
+
+    class HeldOut(SentenceEvaluator):  # type: ignore[misc]
+        primary_metric = "held-out"
+
+        def __call__(self, model: SentenceTransformer, *_: Any, **__: Any) -> dict[str, float]:
+            scores = dict(measure(model))
+            return {"held-out": next(iter(scores.values()))} | scores
+
+    return HeldOut()
