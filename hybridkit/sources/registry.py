@@ -1,0 +1,142 @@
+"""One table of the data sets the kit knows: their files, licence, citation, and where they really come from."""
+
+import json
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from hybridkit.errors import InputError
+from hybridkit.places import checkout, data_folders
+
+_LAREQA = "https://raw.githubusercontent.com/google-research-datasets/lareqa"
+_MIRACL = "ar bn de en es fa fi fr hi id ja ko ru sw te th yo zh"
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set: `files` are relative to a data folder; all of them are needed.
+
+    `kind` is rows, benchmark or lexicon. `address` is the public address of a file, in which `{path}` stands for the
+    file, `{tail}` for the file without its first folder and `{base}` for its last part; `hf://datasets/OWNER/NAME/...`
+    means the hub. It is empty where no public address holds the file itself; `origin` says what it was made from.
+    """
+
+    name: str
+    kind: str
+    files: tuple[str, ...]
+    licence: str
+    citation: str
+    origin: str
+    address: str = ""
+    bundled: bool = False
+
+    @property
+    def place(self) -> str:
+        """What `find` gives, relative to a data folder: the file of a one-file set, else the folder of all files."""
+        return self.files[0] if len(self.files) == 1 else posixpath.commonpath(self.files)
+
+    def address_of(self, file: str) -> str:
+        """Public address of one of the files, empty where there is none.
+
+        >>> data_set("muse").address_of("lexicons/muse/en-de.txt")
+        'https://dl.fbaipublicfiles.com/arrival/dictionaries/en-de.txt'
+        """
+        return self.address.format(path=file, tail=file.partition("/")[2], base=file.rpartition("/")[2])
+
+
+def _each(pattern: str, languages: str) -> tuple[str, ...]:
+    return tuple(pattern.format(tag) for tag in languages.split())
+
+
+def _in_miracl_layout(folder: str, languages: str, parts: tuple[str, ...]) -> tuple[str, ...]:
+    name = f"{folder}-v1.0"
+    files = {"topics": "topics.{0}-dev.tsv", "qrels": "qrels.{0}-dev.tsv", "corpus": "docs-0.jsonl.gz"}
+    return tuple(
+        f"{folder}/{name}-{tag}/{part}/{files[part].format(f'{name}-{tag}')}"
+        for tag in languages.split()
+        for part in parts
+    )
+
+
+_ALL = (
+    DataSet(
+        "atlas", "rows", ("atlas/train.jsonl.xz", "atlas/heldout.jsonl.xz"), "MIT; facts from CLDR, Unicode-3.0",
+        "Unicode CLDR through Babel", "made by the kit; generated text for demonstration and tests", bundled=True,
+    ),
+    DataSet(
+        "mlqa-test", "rows", ("train/mlqa-test.jsonl",), "CC BY-SA 3.0", "MLQA, arXiv:1910.07475",
+        "questions and answer sentences of MLQA's test part, https://github.com/facebookresearch/MLQA",
+    ),
+    DataSet(
+        "xnli-entailment", "rows", ("train/xnli-entailment.jsonl",), "CC BY-NC 4.0", "XNLI, arXiv:1809.05053",
+        "pairs of XNLI judged as entailment (hypothesis, premise), https://github.com/facebookresearch/XNLI",
+    ),
+    DataSet(
+        "libreoffice-help", "rows", ("train/libreoffice-help.jsonl",), "MPL-2.0", "LibreOffice Help, its translations",
+        "headings and sections of LibreOffice's help and its translations, https://www.libreoffice.org",
+    ),
+    DataSet(
+        "squad2-fi-en", "rows", ("train/squad2-fi-en.jsonl",), "CC BY-SA 4.0", "SQuAD 2.0, arXiv:1806.03822",
+        "SQuAD 2.0's training part in Finnish, and translated back into English",
+    ),
+    DataSet(
+        "xquad-r", "benchmark", _each("xquad-r/{}.json", "ar de el en es hi ru th tr vi zh"),
+        "CC BY-SA 4.0", "LAReQA, arXiv:2004.05484", "XQuAD with sentence breaks, as LAReQA published it",
+        f"{_LAREQA}/5405d2a77e83d5ccb47623a3f9e5604c3f103193/{{path}}",
+    ),
+    DataSet(
+        "mlqa-r", "benchmark", _each("mlqa-r/{}.json", "ar de en es hi vi zh"),
+        "CC BY-NC 4.0", "LAReQA, arXiv:2004.05484", "MLQA's dev part with sentence breaks, an early commit of LAReQA",
+        f"{_LAREQA}/354d67d1cd066854cdfbf5ad0e6105528976141d/{{path}}",
+    ),
+    DataSet(
+        "miracl", "benchmark", _in_miracl_layout("miracl", _MIRACL, ("topics", "qrels")),
+        "Apache-2.0", "MIRACL, doi:10.1162/tacl_a_00595", "dev topics and judgements, without passages",
+        "hf://datasets/miracl/miracl/{tail}",
+    ),
+    DataSet(
+        "tydi-goldp", "benchmark",
+        _in_miracl_layout("tydi-goldp", "en fi id ko sw", ("topics", "qrels", "corpus")),
+        "Apache-2.0", "TyDi QA, arXiv:2003.05002",
+        "TyDi QA's gold-passage task laid out as MIRACL, https://github.com/google-research-datasets/tydiqa",
+    ),
+    DataSet(
+        "muse", "lexicon", _each("lexicons/muse/en-{}.txt", "ar de el es fi hi ru th tr vi zh"),
+        "CC BY-NC 4.0", "MUSE, arXiv:1710.04087", "ground-truth dictionaries of MUSE",
+        "https://dl.fbaipublicfiles.com/arrival/dictionaries/{base}",
+    ),
+)  # fmt: skip
+DATA_SETS: dict[str, DataSet] = {data.name: data for data in _ALL}
+
+
+def data_set(name: str) -> DataSet:
+    """Give the data set of a name. Raises InputError for a name that is none.
+
+    >>> data_set("xquad-r").licence, data_set("xquad-r").place
+    ('CC BY-SA 4.0', 'xquad-r')
+    >>> data_set("mlqa-test").place
+    'train/mlqa-test.jsonl'
+    """
+    if name not in DATA_SETS:
+        raise InputError(f"there is no data set {name!r}; the kit knows {', '.join(DATA_SETS)}")
+    return DATA_SETS[name]
+
+
+@cache
+def pins() -> Mapping[str, tuple[int, str]]:
+    """Bytes and SHA-256 of every file that the maintainers saw; a file that is not here is unpinned."""
+    text = (Path(__file__).parent / "pins.json").read_text(encoding="utf-8")
+    return {file: (int(size), str(sha256)) for file, (size, sha256) in json.loads(text).items()}
+
+
+def folders_of(data: DataSet) -> list[Path]:
+    """Folders in which a data set's files are sought, first one first."""
+    home = checkout()
+    return ([home / "data"] if home else []) if data.bundled else data_folders()
+
+
+def locate(data: DataSet) -> Path | None:
+    """Give the first folder that holds all files of a data set, or None."""
+    return next((folder for folder in folders_of(data) if all((folder / file).is_file() for file in data.files)), None)
