@@ -1,0 +1,26 @@
+"""One function a figure: a tidy frame in, a matplotlib Figure out; `save` writes it as PNG and SVG."""
+
+from collections.abc import Callable
+
+from matplotlib.figure import Figure
+
+from hybridkit.plots.batches import batch_composition, batch_examples
+from hybridkit.plots.bias import language_share, rank_distance
+from hybridkit.plots.data import coverage, text_lengths
+from hybridkit.plots.frames import Interval, t_interval
+from hybridkit.plots.losses import loss_curves
+from hybridkit.plots.pairs import language_pairs, pair_difference
+from hybridkit.plots.published import published
+from hybridkit.plots.sample import sample_row
+from hybridkit.plots.scores import alpha_curve, settings
+from hybridkit.plots.style import save
+
+FIGURES: dict[str, Callable[..., Figure]] = {
+    figure.__name__: figure
+    for figure in (
+        coverage, text_lengths, sample_row, batch_composition, batch_examples, loss_curves, settings, language_pairs,
+        pair_difference, alpha_curve, rank_distance, language_share, published,
+    )
+}  # fmt: skip
+
+__all__ = [*FIGURES, "FIGURES", "Interval", "save", "t_interval"]  # noqa: PLE0604

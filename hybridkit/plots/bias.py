@@ -1,0 +1,115 @@
+"""Figures of language bias: the rank distance, and which languages fill the top of the pool."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from hybridkit.plots.dots import dot_rows, seeds_note
+from hybridkit.plots.frames import need, one
+from hybridkit.plots.scores import RANK_DISTANCE
+from hybridkit.plots.strategies import colour, handles, marker, order
+from hybridkit.plots.style import WIDTH, legend_below, note, panels, printed
+from hybridkit.plots.text import language_label
+
+
+@printed
+def rank_distance(frame: pd.DataFrame) -> Figure:
+    """Rank distance by query language and strategy (mean over seeds), and its mean over languages with the seeds.
+
+    Columns: strategy, seed, query_language, value (ranks: largest minus smallest pool rank of a query's parallel
+    passages, mean over queries). Lower is less language bias.
+    """
+    need(frame, "rank_distance", "strategy", "seed", "query_language", "value")
+    one(frame, "rank_distance", "benchmark", "encoder", "study", "measure")
+    strategies, languages = order(frame["strategy"]), sorted(set(frame["query_language"]) - {"*"})
+    frame = frame[frame["query_language"] != "*"]
+    height = max(0.24 * len(languages), 0.3 * len(strategies)) + 1.5
+    figure, axes = panels(1, 2, WIDTH, height, width_ratios=[1.25, 1])
+    means = frame.groupby(["strategy", "query_language"])["value"].mean()
+    for place, name in enumerate(strategies):
+        shift = (place - (len(strategies) - 1) / 2) * 0.75 / max(len(strategies), 1)
+        values = means[name].reindex(languages)
+        axes[0].plot(
+            values,
+            np.arange(len(languages)) + shift,
+            marker(name),
+            color=colour(name),
+            markersize=4,
+            linestyle="none",
+            label=name,
+        )
+    for line in range(1, len(languages)):
+        axes[0].axhline(line - 0.5, color="#eeeeee", linewidth=0.6, zorder=0)
+    axes[0].set_yticks(range(len(languages)), [language_label(tag) for tag in languages])
+    axes[0].set_ylim(len(languages) - 0.5, -0.5)
+    axes[0].tick_params(axis="y", length=0)
+    axes[0].grid(axis="x")
+    axes[0].set(title="by query language (mean over seeds)", ylabel="query language")
+    overall = frame.groupby(["strategy", "seed"], dropna=False)["value"].mean().reset_index()
+    dot_rows(axes[1], overall, strategies)
+    axes[1].set_title("mean over query languages")
+    for ax in axes:
+        ax.set_xlabel(RANK_DISTANCE)
+        ax.set_xlim(left=0)
+    note(figure, "right: " + seeds_note(overall, "strategy"))
+    legend_below(figure, handles(strategies))
+    figure.suptitle("Rank distance of parallel passages in the pool")
+    return figure
+
+
+@printed
+def language_share(frame: pd.DataFrame, k: int = 10) -> Figure:
+    """Share of each passage language among the top k of the pool beside the share expected, and the ratio of the two.
+
+    Columns: strategy, passage_language, share, expected (0 to 1; expected = the language's share of all candidates).
+    Rows of several query languages and seeds are averaged. Ratios stand on a logarithmic axis: 2 and ½ are as far off.
+    """
+    need(frame, "language_share", "strategy", "passage_language", "share", "expected")
+    one(frame, "language_share", "benchmark", "encoder", "study", "k")
+    strategies, languages = order(frame["strategy"]), sorted(set(frame["passage_language"]))
+    table = frame.groupby(["strategy", "passage_language"])[["share", "expected"]].mean()
+    expected = frame.groupby("passage_language")["expected"].mean().reindex(languages)
+    figure, axes = panels(1, 2, WIDTH, max(0.26 * len(languages), 0.6) + 1.6, sharey=True)
+    ratios = []
+    for place, name in enumerate(strategies):
+        shift = (place - (len(strategies) - 1) / 2) * 0.75 / max(len(strategies), 1)
+        part = table.loc[name].reindex(languages)
+        ratio = (part["share"] / part["expected"]).where(part["share"] > 0)
+        ratios.append(ratio.to_numpy())
+        for ax, values in zip(axes, (part["share"] * 100, ratio), strict=True):
+            ax.plot(
+                values,
+                np.arange(len(languages)) + shift,
+                marker(name),
+                color=colour(name),
+                markersize=4,
+                linestyle="none",
+                label=name,
+            )
+    places = np.arange(len(languages))
+    axes[0].vlines(expected * 100, places - 0.45, places + 0.45, color="black", linewidth=1.2, label="expected", zorder=0.9)
+    axes[1].axvline(1, color="black", linewidth=1.2, zorder=0.9)
+    for ax in axes:
+        for line in range(1, len(languages)):
+            ax.axhline(line - 0.5, color="#eeeeee", linewidth=0.6, zorder=0)
+        ax.grid(axis="x")
+        ax.tick_params(axis="y", length=0)
+    axes[0].set_yticks(places, [language_label(tag) for tag in languages])
+    axes[0].set_ylim(len(languages) - 0.5, -0.5)
+    axes[0].set_xlim(left=0)
+    axes[0].set(xlabel=f"share of the top {k} (%)", ylabel="passage language")
+    span = max(1.5, float(np.nanmax(np.abs(np.log2(np.array(ratios))), initial=0.0)) * 1.08 + 0.05)
+    axes[1].set_xscale("log", base=2)
+    axes[1].set_xlim(2**-span, 2**span)
+    axes[1].xaxis.set_major_locator(FixedLocator([2.0**power for power in range(-10, 11)]))
+    axes[1].xaxis.set_minor_locator(NullLocator())
+    axes[1].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if value >= 1 else f"1/{1 / value:g}"))
+    axes[1].set_xlabel("share ÷ expected share (log scale)")
+    line = Line2D([], [], color="black", linewidth=1.2, label="expected")
+    legend_below(figure, [*handles(strategies), line], columns=7)
+    if np.isnan(np.array(ratios)).any():
+        note(figure, "no point on the right: the language never occurs in the top")
+    figure.suptitle(f"Languages in the top {k} of the pool")
+    return figure

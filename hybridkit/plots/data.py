@@ -1,0 +1,94 @@
+"""Figures of the rows a study trains on: how many there are in each language, and how long their texts are."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+
+from hybridkit.plots.frames import need, one
+from hybridkit.plots.style import WIDTH, legend_below, note, panels, printed
+from hybridkit.plots.text import language_label
+
+SIDES = {"query": "#0072B2", "passage": "#E69F00"}
+QUANTILES = ("q05", "q25", "q50", "q75", "q95")
+
+
+@printed
+def coverage(frame: pd.DataFrame) -> Figure:
+    """Rows with a query and with a passage in each language, one panel a source.
+
+    Columns: source (str), language (tag), queries, passages (numbers of rows). A language that a source lacks has no
+    bars there; on the shared logarithmic axis ten rows and ten thousand can both be read.
+    """
+    need(frame, "coverage", "source", "language", "queries", "passages")
+    sources, languages = list(dict.fromkeys(frame["source"])), sorted(set(frame["language"]))
+    columns = min(len(sources), 3)
+    rows = -(-len(sources) // columns)
+    height = rows * (0.19 * len(languages) + 0.75) + 0.5
+    figure, axes = panels(rows, columns, max(WIDTH * columns / 3, 4.2), height, sharex=True, sharey=True)
+    for spare in axes[len(sources) :]:
+        spare.set_visible(False)
+    places = range(len(languages))
+    for ax, source in zip(axes, sources, strict=False):
+        part = frame[frame["source"] == source].groupby("language")[["queries", "passages"]].sum()
+        part = part.reindex(languages, fill_value=0)
+        for shift, side, column in ((-0.19, "query", "queries"), (0.19, "passage", "passages")):
+            ax.barh([place + shift for place in places], part[column], height=0.38, color=SIDES[side])
+        ax.set_title(str(source))
+        ax.set_xscale("log")
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        ax.xaxis.set_minor_formatter(NullFormatter())
+        ax.grid(axis="x")
+        ax.tick_params(axis="y", length=0)
+        ax.tick_params(labelbottom=True)
+        ax.set_xlabel("rows")
+    highest = max(float(frame[["queries", "passages"]].to_numpy().max()), 1.0)
+    axes[0].set_xlim(min(0.5, highest / 2) if highest < 20 else 1, highest * 1.3)
+    axes[0].set_yticks(list(places), [language_label(tag) for tag in languages])
+    axes[0].set_ylim(len(languages) - 0.4, -0.6)
+    legend_below(figure, [Patch(color=shade, label=f"rows with a {side}") for side, shade in SIDES.items()])
+    figure.suptitle("Rows by language")
+    return figure
+
+
+@printed
+def text_lengths(frame: pd.DataFrame) -> Figure:
+    """Lengths of queries and passages in each language as boxes of quantiles.
+
+    Columns: language (tag), side ("query" or "passage"), unit ("characters", "words" or "tokens"; one or several),
+    q05, q25, q50, q75, q95 (quantiles, in that unit).
+    """
+    need(frame, "text_lengths", "language", "side", "unit", *QUANTILES)
+    one(frame, "text_lengths", "source")
+    languages, units = sorted(set(frame["language"])), list(dict.fromkeys(frame["unit"]))
+    figure, axes = panels(1, len(units), WIDTH if len(units) > 1 else 4.6, 0.26 * len(languages) + 1.3, sharey=True)
+    for ax, unit in zip(axes, units, strict=True):
+        part = frame[frame["unit"] == unit].set_index(["side", "language"])
+        for shift, side in ((-0.19, "query"), (0.19, "passage")):
+            there = [place for place, tag in enumerate(languages) if (side, tag) in part.index]
+            found = [part.loc[(side, languages[place])] for place in there]
+            names = dict(zip(QUANTILES, ("whislo", "q1", "med", "q3", "whishi"), strict=True))
+            ax.bxp(
+                [{new: float(entry[old]) for old, new in names.items()} for entry in found],
+                positions=[place + shift for place in there],
+                widths=0.32,
+                orientation="horizontal",
+                showfliers=False,
+                patch_artist=True,
+                manage_ticks=False,
+                boxprops={"facecolor": SIDES[side], "edgecolor": "none"},
+                medianprops={"color": "white", "linewidth": 1.2},
+                whiskerprops={"color": SIDES[side], "linewidth": 0.9},
+                capprops={"color": SIDES[side], "linewidth": 0.9},
+            )
+        ax.set_xlabel(f"length ({unit})")
+        ax.set_xlim(left=0)
+        ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        ax.grid(axis="x")
+        ax.tick_params(axis="y", length=0)
+    axes[0].set_yticks(range(len(languages)), [language_label(tag) for tag in languages])
+    axes[0].set_ylim(len(languages) - 0.4, -0.6)
+    note(figure, "white line: median; box: middle half; whiskers: 5th to 95th percentile")
+    legend_below(figure, [Patch(color=shade, label=side) for side, shade in SIDES.items()])
+    figure.suptitle("Text lengths by language")
+    return figure

@@ -1,0 +1,141 @@
+"""The look of every figure: one print style, fonts for every script, and files that repeat byte for byte."""
+
+from collections.abc import Callable
+from functools import cache, wraps
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, fontManager, get_font
+
+from hybridkit.files import atomic_write
+
+Arguments = ParamSpec("Arguments")
+
+FONTS = Path(__file__).parent / "fonts"
+FAMILIES = ("DejaVu Sans", "Kit Noto Arabic", "Kit Noto Devanagari", "Kit Noto Thai", "Kit Noto Chinese")
+_SCRIPT_FAMILY = {
+    "Arab": "Kit Noto Arabic",
+    "Deva": "Kit Noto Devanagari",
+    "Thai": "Kit Noto Thai",
+    "Hans": "Kit Noto Chinese",
+    "Hant": "Kit Noto Chinese",
+    "Jpan": "Kit Noto Chinese",
+}
+MISSING = "#dddddd"  # cells without a value, hatched
+WIDTH = 7.2  # inches: two columns of a journal page
+STYLE: dict[str, Any] = {
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "figure.titlesize": 9.5,
+    "figure.constrained_layout.use": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.6,
+    "hatch.linewidth": 0.4,
+    "lines.linewidth": 1.4,
+    "savefig.dpi": 200,
+    "svg.fonttype": "path",  # the reader's machine needs no font
+    "svg.hashsalt": "hybridkit",
+}
+
+
+def fonts(script: str = "") -> list[str]:
+    """Families to draw text with, the one made for `script` (ISO 15924) first; registers the bundled fonts.
+
+    >>> fonts("Thai")[:2]
+    ['Kit Noto Thai', 'DejaVu Sans']
+    """
+    _register()
+    first = [_SCRIPT_FAMILY[script]] if script in _SCRIPT_FAMILY else []
+    return [*first, *(family for family in FAMILIES if family not in first)]
+
+
+@cache
+def _register() -> None:
+    for path in sorted([*FONTS.glob("*.ttf"), *FONTS.glob("*.otf")]):
+        fontManager.addfont(path)
+
+
+@cache
+def _characters() -> frozenset[int]:
+    _register()
+    paths = [fontManager.findfont(FontProperties(family=[family]), fallback_to_default=False) for family in FAMILIES]
+    return frozenset(point for path in paths for point in get_font(path).get_charmap())
+
+
+def covers(text: str) -> bool:
+    """Whether the fonts that come along have every character of a text.
+
+    >>> covers("हिन्दी ไทย 中文 العربية Ελληνικά Tiếng Việt"), covers("తెలుగు")
+    (True, False)
+    """
+    return all(ord(character) in _characters() for character in text)
+
+
+def printed(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
+    """Run a drawing function in the print style, without touching the caller's settings.
+
+    The figure is laid out once before it is handed over, because matplotlib makes ticks late and would make them in
+    whatever style is set at that time.
+    """
+
+    @wraps(draw)
+    def styled(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            matplotlib.rcParams.update({**STYLE, "font.family": fonts()})
+            figure = draw(*args, **kwargs)
+            figure.draw_without_rendering()
+        return figure
+
+    return styled
+
+
+def panels(rows: int, columns: int, width: float, height: float, **options: Any) -> tuple[Figure, list[Axes]]:  # noqa: ANN401
+    """Make a figure of rows x columns axes, sizes in inches, axes in reading order; outside pyplot's global state."""
+    figure = Figure(figsize=(width, height))
+    axes = figure.subplots(rows, columns, squeeze=False, **options)
+    return figure, list(axes.ravel())
+
+
+def legend_below(figure: Figure, handles: list[Any], title: str | None = None, columns: int = 6) -> None:
+    """Put one legend for the whole figure under it."""
+    if handles:
+        figure.legend(handles=handles, loc="outside lower center", ncols=min(columns, len(handles)), title=title)
+
+
+def note(figure: Figure, text: str) -> None:
+    """Write a line at the foot of a figure that says what marks and bars mean."""
+    figure.supxlabel(text, fontsize=7, color="#444444")
+
+
+def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
+    """Write a figure as `name.png` (200 dpi) and `name.svg` (text as paths), each whole or absent.
+
+    The same figure gives the same bytes: no dates, no versions, fixed SVG ids. Returns both paths.
+
+    >>> import tempfile
+    >>> [path.name for path in save(Figure(figsize=(1, 1)), Path(tempfile.mkdtemp()), "empty")]
+    ['empty.png', 'empty.svg']
+    """
+    paths = (Path(folder) / f"{name}.png", Path(folder) / f"{name}.svg")
+    metadata: list[dict[str, Any]] = [{"Software": None}, {"Date": None, "Creator": None}]
+    for path, tags in zip(paths, metadata, strict=True):
+        with matplotlib.rc_context(), atomic_write(path) as temporary:
+            matplotlib.rcdefaults()
+            matplotlib.rcParams.update({**STYLE, "font.family": fonts()})
+            figure.savefig(temporary, format=path.suffix[1:], metadata=tags)
+    return paths
