@@ -1,0 +1,1 @@
+"""One module a data set: where its files are, how they read, licence, citation."""
