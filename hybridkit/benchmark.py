@@ -89,10 +89,11 @@ class Benchmark:
     def from_corpus(cls, corpus: ParallelCorpus, name: str) -> Benchmark:
         """Make a benchmark of parallel rows: each row a question, each (passage_id, language) a candidate.
 
-        The query id is the row's id; the passage id `NAME:LANGUAGE:PASSAGE_ID`; the article the passage_id.
+        The query id is the row's id; the passage id `NAME:LANGUAGE:PASSAGE_ID`; the article the passage_id. Relevant
+        for a question are the passages with its passage_id, in every language that any row gives them in.
         Raises InputError when two rows give one passage_id different texts in one language.
         """
-        query_parts, passage_parts, judgement_parts = [], [], []
+        query_parts, passage_parts = [], []
         for language in corpus.languages:
             rows, texts = corpus.query_table(language)
             articles = corpus.passage_ids[rows]
@@ -109,16 +110,10 @@ class Benchmark:
                     )
             ids = [f"{name}:{language}:{article}" for article in first]
             passage_parts.append((language, ids, list(first), [text for _, text in first.values()]))
-            named = [f"{name}:{language}:{article}" for article in articles]
-            judgement_parts.append((corpus.ids[rows], language, named))
-        judgements = _stack(judgement_parts, JUDGEMENT_COLUMNS)
-        asked = {row_id for _, ids, _, _ in query_parts for row_id in ids}
-        return cls(
-            name,
-            _stack(query_parts, QUERY_COLUMNS),
-            _stack(passage_parts, PASSAGE_COLUMNS),
-            judgements[judgements["query_id"].isin(asked)],
-        )
+        queries, passages = _stack(query_parts, QUERY_COLUMNS), _stack(passage_parts, PASSAGE_COLUMNS)
+        asked = queries[["query_id", "article"]].drop_duplicates()
+        judgements = asked.merge(passages.rename(columns={"language": "passage_language"}), on="article")
+        return cls(name, queries, passages, judgements)
 
     @cached_property
     def languages(self) -> tuple[str, ...]:

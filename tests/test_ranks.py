@@ -46,7 +46,7 @@ def brute(benchmark: Benchmark, scores: np.ndarray) -> list[tuple[object, ...]]:
     return rows
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.data())
 def test_ranks_are_those_of_a_sort(data: st.DataObject) -> None:
     tags = data.draw(st.lists(st.sampled_from(["de", "en", "zh", "zh-Hant"]), min_size=1, max_size=4, unique=True))

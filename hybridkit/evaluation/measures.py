@@ -30,7 +30,7 @@ def per_query(ranks: pd.DataFrame) -> pd.DataFrame:
         _long("mono", _wide(ranks[same])),
         _long("cross", _wide(ranks[~same])),
         _long("pool", _wide(pool)),
-        _long("pool", _distance(ranks)),
+        _long("pool", distances(ranks)),
     ]
     return pd.concat([part for part in parts if len(part)], ignore_index=True)
 
@@ -60,6 +60,19 @@ def macro(table: pd.DataFrame) -> pd.DataFrame:
     return table.groupby(["setting", "measure"], sort=False)["value"].mean().reset_index()
 
 
+def distances(ranks: pd.DataFrame) -> pd.DataFrame:
+    """Compute rank distance: the largest minus the smallest pool rank of a query's relevant passages.
+
+    One row a query with relevant passages in two languages or more: query_language, query_id, passage_language "*",
+    rank_distance.
+    """
+    grouped = ranks.groupby(["query_language", "query_id"], sort=True)
+    found = grouped.agg(low=("pool_rank", "min"), high=("pool_rank", "max"), known=("passage_language", "nunique"))
+    found = found[found["known"] >= 2].reset_index()
+    distance = (found["high"] - found["low"]).astype(float)
+    return found[["query_language", "query_id"]].assign(passage_language="*", rank_distance=distance)
+
+
 def _wide(ranks: pd.DataFrame) -> pd.DataFrame:
     """One row a query and passage language, one column a measure."""
     keys = ["query_language", "passage_language", "query_id"]
@@ -81,15 +94,6 @@ def _wide(ranks: pd.DataFrame) -> pd.DataFrame:
         "nDCG@10": np.add.reduceat(gain, starts) / ideal[np.minimum(sizes, 10) - 1],
     }
     return ranks.loc[first, keys].assign(**columns)
-
-
-def _distance(ranks: pd.DataFrame) -> pd.DataFrame:
-    """Largest minus smallest pool rank of each query with relevant passages in two languages or more."""
-    grouped = ranks.groupby(["query_language", "query_id"], sort=True)
-    found = grouped.agg(low=("pool_rank", "min"), high=("pool_rank", "max"), known=("passage_language", "nunique"))
-    found = found[found["known"] >= 2].reset_index()
-    distance = (found["high"] - found["low"]).astype(float)
-    return found[["query_language", "query_id"]].assign(passage_language="*", rank_distance=distance)
 
 
 def _long(setting: str, wide: pd.DataFrame) -> pd.DataFrame:

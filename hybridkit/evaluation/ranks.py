@@ -90,17 +90,18 @@ def rank_table_from_scores(benchmark: Benchmark, scorer: Scorer, block_bytes: in
 
 
 def score_blocks(
-    benchmark: Benchmark, scorer: Scorer, block_bytes: int = BLOCK_BYTES
+    benchmark: Benchmark, scorer: Scorer, block_bytes: int = BLOCK_BYTES, part: slice | None = None
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
     """Yield (slice of query positions, float32 scores (queries, passages)) for all queries, one language in a block.
 
+    `part` restricts it to the queries at these positions, of one language.
     Raises InputError for scores of a wrong shape, with NaN or infinity.
     """
     width = len(benchmark.passages)
     step = max(1, block_bytes // (4 * max(1, width)))
-    for part in benchmark.query_slices.values():
-        for start in range(part.start, part.stop, step):
-            rows = slice(start, min(start + step, part.stop))
+    for language in [part] if part else benchmark.query_slices.values():
+        for start in range(language.start, language.stop, step):
+            rows = slice(start, min(start + step, language.stop))
             block = np.asarray(scorer(rows), np.float32)
             if block.shape != (rows.stop - rows.start, width):
                 raise InputError(
