@@ -35,7 +35,13 @@ def rank_distance(ranks: pd.DataFrame) -> pd.DataFrame:
 
 
 def mean_rank_distance(ranks: pd.DataFrame) -> float:
-    """Average `rank_distance` over query languages, each weighing the same; NaN where no query has two languages."""
+    """Average `rank_distance` over query languages, each weighing the same; NaN where no query has two languages.
+
+    >>> ranks = pd.DataFrame({"query_language": ["de", "de", "en", "en"], "query_id": "q",
+    ...                       "passage_language": ["de", "en", "de", "en"], "pool_rank": [1, 9, 5, 1]})
+    >>> mean_rank_distance(ranks)
+    6.0
+    """
     return float(rank_distance(ranks)["value"].mean())
 
 
@@ -47,6 +53,15 @@ def language_share(benchmark: Benchmark, scorer: Scorer, k: int = 10, block_byte
     as in the rank table. `scorer` is any system's, such as `retrieval.dense.dense(benchmark, queries, passages)`.
 
     Raises InputError for scores of a wrong shape, with NaN or infinity.
+
+    >>> from hybridkit.benchmark import Benchmark
+    >>> queries = pd.DataFrame({"language": ["en"], "query_id": ["q"], "article": "a", "text": ["Who?"]})
+    >>> ids = ["t:de:1", "t:en:1", "t:en:2"]
+    >>> passages = pd.DataFrame({"language": ["de", "en", "en"], "passage_id": ids, "article": "a", "text": "x"})
+    >>> judgements = pd.DataFrame({"query_id": "q", "passage_language": ["de", "en"], "passage_id": ids[:2]})
+    >>> toy = Benchmark("t", queries, passages, judgements)
+    >>> language_share(toy, lambda rows: np.array([[0.9, 0.1, 0.5]]), k=2).round(2).values.tolist()
+    [['en', 'de', 0.5, 0.33], ['en', 'en', 0.5, 0.67]]
     """
     slices = benchmark.passage_slices
     starts = [part.start for part in slices.values()]

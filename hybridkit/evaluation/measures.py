@@ -56,6 +56,10 @@ def macro(table: pd.DataFrame) -> pd.DataFrame:
 
     Takes the frame of `scores`, gives the columns setting, measure and value; every pair or language weighs the same,
     whatever its number of queries.
+
+    >>> table = pd.DataFrame({"setting": "mono", "measure": "AP", "value": [0.2, 0.4], "queries": [1, 99]})
+    >>> macro(table).round(3).values.tolist()
+    [['mono', 'AP', 0.3]]
     """
     return table.groupby(["setting", "measure"], sort=False)["value"].mean().reset_index()
 
@@ -64,7 +68,12 @@ def distances(ranks: pd.DataFrame) -> pd.DataFrame:
     """Compute rank distance: the largest minus the smallest pool rank of a query's relevant passages.
 
     One row a query with relevant passages in two languages or more: query_language, query_id, passage_language "*",
-    rank_distance.
+    rank_distance (in ranks).
+
+    >>> ranks = pd.DataFrame({"query_language": "en", "query_id": ["p", "p", "q"],
+    ...                       "passage_language": ["de", "en", "en"], "pool_rank": [9, 1, 2]})
+    >>> distances(ranks).values.tolist()
+    [['en', 'p', '*', 8.0]]
     """
     grouped = ranks.groupby(["query_language", "query_id"], sort=True)
     found = grouped.agg(low=("pool_rank", "min"), high=("pool_rank", "max"), known=("passage_language", "nunique"))

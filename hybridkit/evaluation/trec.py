@@ -52,13 +52,27 @@ def write_qrels(path: Path, benchmark: Benchmark, query_language: str, passage_l
 
 
 def read_run(path: Path) -> pd.DataFrame:
-    """Read a run: a frame with query_id, passage_id, rank, score, tag. InputError names the line that is none."""
+    """Read a run: a frame with query_id, passage_id, rank, score, tag. InputError names the line that is none.
+
+    >>> import tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "run.txt"
+    >>> _ = path.write_text("q1 Q0 p7 1 0.5 kit")
+    >>> read_run(path).values.tolist()
+    [['q1', 'p7', 1, 0.5, 'kit']]
+    """
     rows = [(query, passage, int(rank), float(score), tag) for query, _, passage, rank, score, tag in _fields(path, 6)]
     return pd.DataFrame(rows, columns=["query_id", "passage_id", "rank", "score", "tag"])
 
 
 def read_qrels(path: Path) -> pd.DataFrame:
-    """Read qrels: a frame with query_id, passage_id, relevance. InputError names the line that is none."""
+    """Read qrels: a frame with query_id, passage_id, relevance. InputError names the line that is none.
+
+    >>> import tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "qrels.txt"
+    >>> _ = path.write_text("q1 0 p7 1")
+    >>> read_qrels(path).values.tolist()
+    [['q1', 'p7', 1]]
+    """
     rows = [(query, passage, int(relevance)) for query, _, passage, relevance in _fields(path, 4)]
     return pd.DataFrame(rows, columns=["query_id", "passage_id", "relevance"])
 

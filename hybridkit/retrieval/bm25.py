@@ -45,7 +45,7 @@ def bm25(benchmark: Benchmark, k1: float = 0.9, b: float = 0.4) -> Scorer:
     """Make a BM25 scorer over all passages of the benchmark, one index for the whole pool.
 
     Lucene's variant (bm25s, arXiv 2407.03618), with the k1 and b that MIRACL's baselines use (arXiv 2210.09984).
-    A query without a known token scores 0 everywhere.
+    A query without a known token scores 0 everywhere. Scores are float32.
     """
     import bm25s
 
