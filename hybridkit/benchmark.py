@@ -87,33 +87,29 @@ class Benchmark:
 
     @classmethod
     def from_corpus(cls, corpus: ParallelCorpus, name: str) -> Benchmark:
-        """Make a benchmark of parallel rows: each row a question, each (passage_id, language) a candidate.
+        """Make a benchmark of parallel rows: each row a question, each distinct passage of a passage_id a candidate.
 
-        The query id is the row's id; the passage id `NAME:LANGUAGE:PASSAGE_ID`; the article the passage_id. Relevant
-        for a question are the passages with its passage_id, in every language that any row gives them in.
-        Raises InputError when two rows give one passage_id different texts in one language.
+        The query id is the row's id, the article its passage_id, the passage id `NAME:LANGUAGE:PASSAGE_ID`, with `#2`
+        and so on behind it where rows of one passage_id hold different texts in a language (different answer sentences
+        of one paragraph, say). Relevant for a question are its row's own passages.
         """
-        query_parts, passage_parts = [], []
+        query_parts, passage_parts, judgement_parts = [], [], []
         for language in corpus.languages:
             rows, texts = corpus.query_table(language)
-            articles = corpus.passage_ids[rows]
-            query_parts.append((language, corpus.ids[rows], articles, texts))
+            query_parts.append((language, corpus.ids[rows], corpus.passage_ids[rows], texts))
             rows, texts = corpus.passage_table(language)
-            articles = corpus.passage_ids[rows]
-            first: dict[str, tuple[str, str]] = {}
-            for row_id, article, text in zip(corpus.ids[rows], articles, texts, strict=True):
-                kept_id, kept = first.setdefault(article, (row_id, text))
-                if kept != text:
-                    raise InputError(
-                        f"{name}: rows {kept_id!r} and {row_id!r} give passage_id {article!r} two different texts in "
-                        f"{language!r}; give them different passage_ids"
-                    )
-            ids = [f"{name}:{language}:{article}" for article in first]
-            passage_parts.append((language, ids, list(first), [text for _, text in first.values()]))
+            ids: dict[tuple[str, str], str] = {}
+            seen: dict[str, int] = {}
+            for article, text in zip(corpus.passage_ids[rows], texts, strict=True):
+                if (article, text) not in ids:
+                    seen[article] = seen.get(article, 0) + 1
+                    ids[article, text] = f"{name}:{language}:{article}" + (f"#{seen[article]}" if seen[article] > 1 else "")
+            own = [ids[key] for key in zip(corpus.passage_ids[rows], texts, strict=True)]
+            passage_parts.append((language, list(ids.values()), [key[0] for key in ids], [key[1] for key in ids]))
+            judgement_parts.append((corpus.ids[rows], language, own))
         queries, passages = _stack(query_parts, QUERY_COLUMNS), _stack(passage_parts, PASSAGE_COLUMNS)
-        asked = queries[["query_id", "article"]].drop_duplicates()
-        judgements = asked.merge(passages.rename(columns={"language": "passage_language"}), on="article")
-        return cls(name, queries, passages, judgements)
+        judgements = _stack(judgement_parts, JUDGEMENT_COLUMNS)
+        return cls(name, queries, passages, judgements[judgements["query_id"].isin(queries["query_id"])])
 
     @cached_property
     def languages(self) -> tuple[str, ...]:

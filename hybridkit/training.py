@@ -62,7 +62,7 @@ def train(
     settings: TrainingSettings,
     out: Path,
     *,
-    card: Callable[[], str] | None = None,
+    card: Callable[["SentenceTransformer"], str] | None = None,
     measure: Callable[["SentenceTransformer"], Mapping[str, float]] | None = None,
 ) -> Path:
     """Train on every batch of the plan by in-batch InfoNCE over cosines and write the model to the folder `out`.
@@ -75,6 +75,7 @@ def train(
     """
     work = out.with_name(out.name + ".work")
     key = digest(plan.fingerprint, asdict(settings))
+    length_before = encoder.max_seq_length
     trainer = _trainer(encoder, corpus, plan, settings, work, key, measure)
     checkpoint = _last_whole(work, key)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -83,13 +84,16 @@ def train(
          "learning_rate": line["learning_rate"]}
         for line in trainer.state.log_history if "loss" in line
     ]  # fmt: skip
+    # the trainer wraps forward in autocast; the encoder goes back as it came, for float32 encoding
+    trainer.accelerator.unwrap_model(encoder, keep_fp32_wrapper=False)
     for parameter in encoder.parameters():
         parameter.requires_grad_(True)
+    encoder.max_seq_length = length_before
     with atomic_folder(out) as temporary:
         encoder.save_pretrained(str(temporary), create_model_card=False, safe_serialization=True)
         (temporary / "steps.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
         if card is not None:
-            (temporary / "README.md").write_text(card(), encoding="utf-8")
+            (temporary / "README.md").write_text(card(encoder), encoding="utf-8")
     shutil.rmtree(work, ignore_errors=True)
     return out
 
@@ -101,7 +105,7 @@ def _trainer(
     import torch
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
-    from transformers import EarlyStoppingCallback
+    from transformers import EarlyStoppingCallback, PrinterCallback
 
     from hybridkit.progress import CheckpointMark, Progress, measure_as_evaluator
 
@@ -126,6 +130,7 @@ def _trainer(
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
         warmup_steps=round(settings.warmup * len(plan)),
+        use_cpu=encoder.device.type == "cpu",
         bf16=settings.precision == "bf16",
         seed=plan.seed,
         data_seed=plan.seed,
@@ -146,7 +151,7 @@ def _trainer(
     callbacks: list[Any] = [Progress(f"{plan.strategy} seed {plan.seed}"), CheckpointMark(_WHOLE, key)]
     if evaluates and settings.patience:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=settings.patience))
-    return SentenceTransformerTrainer(
+    trainer = SentenceTransformerTrainer(
         model=encoder,
         args=arguments,
         train_dataset=plan_dataset(plan, corpus),
@@ -154,6 +159,8 @@ def _trainer(
         evaluator=measure_as_evaluator(measure) if evaluates and measure is not None else None,
         callbacks=callbacks,
     )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
 
 
 def _last_whole(work: Path, key: str) -> Path | None:
@@ -166,4 +173,3 @@ def _last_whole(work: Path, key: str) -> Path | None:
         else:
             shutil.rmtree(folder)
     return max(whole, key=lambda folder: int(folder.name.split("-")[1]), default=None)
-

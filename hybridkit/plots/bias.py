@@ -2,15 +2,16 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from hybridkit.plots.dots import dot_rows, seeds_note
 from hybridkit.plots.frames import need, one
 from hybridkit.plots.scores import RANK_DISTANCE
 from hybridkit.plots.strategies import colour, handles, marker, order
-from hybridkit.plots.style import WIDTH, legend_below, note, panels, printed
+from hybridkit.plots.style import WIDTH, foot, panels, printed
 from hybridkit.plots.text import language_label
 
 
@@ -52,9 +53,8 @@ def rank_distance(frame: pd.DataFrame) -> Figure:
     axes[1].set_title("mean over query languages")
     for ax in axes:
         ax.set_xlabel(RANK_DISTANCE)
-        ax.set_xlim(left=0)
-    note(figure, "right: " + seeds_note(overall, "strategy"))
-    legend_below(figure, handles(strategies))
+        _ranks(ax, means)
+    foot(figure, handles(strategies), "right: " + seeds_note(overall, "strategy"))
     figure.suptitle("Rank distance of parallel passages in the pool")
     return figure
 
@@ -89,7 +89,7 @@ def language_share(frame: pd.DataFrame, k: int = 10) -> Figure:
                 label=name,
             )
     places = np.arange(len(languages))
-    axes[0].vlines(expected * 100, places - 0.45, places + 0.45, color="black", linewidth=1.2, label="expected", zorder=0.9)
+    axes[0].vlines(expected * 100, places - 0.5, places + 0.5, color="black", linewidth=1.2, label="expected", zorder=0.9)
     axes[1].axvline(1, color="black", linewidth=1.2, zorder=0.9)
     for ax in axes:
         for line in range(1, len(languages)):
@@ -108,8 +108,21 @@ def language_share(frame: pd.DataFrame, k: int = 10) -> Figure:
     axes[1].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if value >= 1 else f"1/{1 / value:g}"))
     axes[1].set_xlabel("share ÷ expected share (log scale)")
     line = Line2D([], [], color="black", linewidth=1.2, label="expected")
-    legend_below(figure, [*handles(strategies), line], columns=7)
-    if np.isnan(np.array(ratios)).any():
-        note(figure, "no point on the right: the language never occurs in the top")
+    never = "no point on the right: the language never occurs in the top" if np.isnan(np.array(ratios)).any() else ""
+    foot(figure, [*handles(strategies), line], never, columns=6)
     figure.suptitle(f"Languages in the top {k} of the pool")
     return figure
+
+
+def _ranks(axes: Axes, values: pd.Series) -> None:
+    """A logarithmic axis where distances span more than a factor of four, so that an untrained encoder hides nothing."""
+    if values.min() <= 0 or values.max() < 4 * values.min():
+        axes.set_xlim(left=0)
+        return
+    axes.set_xscale("log")
+    axes.set_xlim(values.min() / 1.4, values.max() * 1.4)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.set_xlabel("rank distance (ranks, log scale;\nlower is less bias)")

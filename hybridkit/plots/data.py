@@ -3,10 +3,10 @@
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from hybridkit.plots.frames import need, one
-from hybridkit.plots.style import WIDTH, legend_below, note, panels, printed
+from hybridkit.plots.style import WIDTH, foot, panels, printed, round_ticks
 from hybridkit.plots.text import language_label
 
 SIDES = {"query": "#0072B2", "passage": "#E69F00"}
@@ -18,14 +18,14 @@ def coverage(frame: pd.DataFrame) -> Figure:
     """Rows with a query and with a passage in each language, one panel a source.
 
     Columns: source (str), language (tag), queries, passages (numbers of rows). A language that a source lacks has no
-    bars there; on the shared logarithmic axis ten rows and ten thousand can both be read.
+    bars there; every panel has an axis of its own, because sources differ in size.
     """
     need(frame, "coverage", "source", "language", "queries", "passages")
     sources, languages = list(dict.fromkeys(frame["source"])), sorted(set(frame["language"]))
     columns = min(len(sources), 3)
     rows = -(-len(sources) // columns)
     height = rows * (0.19 * len(languages) + 0.75) + 0.5
-    figure, axes = panels(rows, columns, max(WIDTH * columns / 3, 4.2), height, sharex=True, sharey=True)
+    figure, axes = panels(rows, columns, max(WIDTH * columns / 3, 4.2), height, sharey=True)
     for spare in axes[len(sources) :]:
         spare.set_visible(False)
     places = range(len(languages))
@@ -35,18 +35,14 @@ def coverage(frame: pd.DataFrame) -> Figure:
         for shift, side, column in ((-0.19, "query", "queries"), (0.19, "passage", "passages")):
             ax.barh([place + shift for place in places], part[column], height=0.38, color=SIDES[side])
         ax.set_title(str(source))
-        ax.set_xscale("log")
+        ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10], integer=True))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-        ax.xaxis.set_minor_formatter(NullFormatter())
         ax.grid(axis="x")
         ax.tick_params(axis="y", length=0)
-        ax.tick_params(labelbottom=True)
         ax.set_xlabel("rows")
-    highest = max(float(frame[["queries", "passages"]].to_numpy().max()), 1.0)
-    axes[0].set_xlim(min(0.5, highest / 2) if highest < 20 else 1, highest * 1.3)
     axes[0].set_yticks(list(places), [language_label(tag) for tag in languages])
     axes[0].set_ylim(len(languages) - 0.4, -0.6)
-    legend_below(figure, [Patch(color=shade, label=f"rows with a {side}") for side, shade in SIDES.items()])
+    foot(figure, [Patch(color=shade, label=f"rows with a {side}") for side, shade in SIDES.items()])
     figure.suptitle("Rows by language")
     return figure
 
@@ -83,12 +79,12 @@ def text_lengths(frame: pd.DataFrame) -> Figure:
             )
         ax.set_xlabel(f"length ({unit})")
         ax.set_xlim(left=0)
-        ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        ax.xaxis.set_major_locator(round_ticks(6))
         ax.grid(axis="x")
         ax.tick_params(axis="y", length=0)
     axes[0].set_yticks(range(len(languages)), [language_label(tag) for tag in languages])
     axes[0].set_ylim(len(languages) - 0.4, -0.6)
-    note(figure, "white line: median; box: middle half; whiskers: 5th to 95th percentile")
-    legend_below(figure, [Patch(color=shade, label=side) for side, shade in SIDES.items()])
+    entries = [Patch(color=shade, label=side) for side, shade in SIDES.items()]
+    foot(figure, entries, "white line: median; box: middle half; whiskers: 5th to 95th percentile")
     figure.suptitle("Text lengths by language")
     return figure

@@ -2,10 +2,10 @@
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
 from hybridkit.plots.frames import t_interval
 from hybridkit.plots.strategies import colour, label, marker
+from hybridkit.plots.style import round_ticks
 
 SEEDS = "points: seeds; large marker and bar: mean and 95 % t interval over seeds (from 3 seeds on)"
 SINGLE = "one training each: no interval"
@@ -25,11 +25,11 @@ def dot_rows(axes: Axes, frame: pd.DataFrame, strategies: list[str]) -> None:
             continue
         axes.plot(values, [place + 0.24] * len(values), ".", color=shade, markersize=3.5, alpha=0.8, linestyle="none")
         axes.plot([interval.low, interval.high], [place, place], color=shade, linewidth=1.6, label=f"{name} interval")
-        axes.plot([interval.mean], [place], shape, color=shade, markersize=5.5, markeredgecolor="white", label=name)
+        axes.plot([interval.mean], [place], shape, color=shade, markersize=4.8, label=name)
     axes.set_yticks(range(len(strategies)), [label(name) for name in strategies])
     axes.set_ylim(len(strategies) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
-    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_locator(round_ticks(4))
     axes.grid(axis="x")
     axes.margins(x=0.08)
 

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from hybridkit.plots.frames import need
 from hybridkit.plots.strategies import colour, handles, order
-from hybridkit.plots.style import WIDTH, legend_below, note, panels, printed
+from hybridkit.plots.style import WIDTH, foot, panels, printed
 
 KINDS = ("mono", "cross", "mixed")
 
@@ -48,7 +48,7 @@ def loss_curves(frame: pd.DataFrame, span: int = 20) -> Figure:
     axes[0].set_ylabel("InfoNCE loss (nats)")
     axes[0].set_ylim(bottom=0)
     seeds = frame["seed"].nunique()
-    note(figure, f"smoothed over {span} batches" + (f"; thin: {seeds} seeds, thick: their mean" if seeds > 1 else ""))
-    legend_below(figure, handles(frame["strategy"], line=True))
+    text = f"smoothed over {span} batches" + (f"; thin: {seeds} seeds, thick: their mean" if seeds > 1 else "")
+    foot(figure, handles(frame["strategy"], line=True), text)
     figure.suptitle("Training loss by kind of batch")
     return figure

@@ -34,12 +34,14 @@ def heat(
         square=True,
         annot=np.array(labels) if form else False,
         fmt="",
-        annot_kws={"fontsize": size},
+        annot_kws={"fontsize": size, "fontfamily": "DejaVu Sans"},
         linewidths=0.4,
         linecolor="white",
         xticklabels=[language_label(tag, endonym=False) for tag in columns],
         yticklabels=[language_label(tag, endonym=endonyms) for tag in rows],
     )
+    for number in axes.texts:
+        number.set_in_layout(False)  # they lie inside the axes; a layout that asks each of them takes seconds
     if np.isnan(values).any():
         axes.patch.set(facecolor=MISSING, edgecolor="#999999", hatch="/////")
     axes.tick_params(length=0, pad=1.5)
@@ -47,15 +49,16 @@ def heat(
     axes.tick_params(axis="y", rotation=0)
 
 
-def small_multiples(count: int, languages: int, cell: float) -> tuple[Figure, list[Axes], list[Axes]]:
+def small_multiples(count: int, languages: int, cell: float, labels: float = 0.35) -> tuple[Figure, list[Axes], list[Axes]]:
     """Lay out `count` language matrices, `cell` inches a language, at most three beside each other.
 
+    `labels` is the room for the language names at the left, in inches.
     Returns the figure, the axes in use, and those of them that stand in the first column.
     """
     columns = min(count, 3)
     rows = -(-count // columns)
-    side = max(cell * languages, 1.1)
-    figure, axes = panels(rows, columns, (side + 0.35) * columns + 1.1, (side + 0.5) * rows + 0.8)
+    side = max(cell * languages, 1.9 if count == 1 else 1.4)
+    figure, axes = panels(rows, columns, max((side + labels) * columns + 1.0, 3.6), (side + 0.5) * rows + 0.8)
     for spare in axes[count:]:
         spare.set_visible(False)
     return figure, axes[:count], axes[:count:columns]

@@ -9,7 +9,7 @@ from hybridkit.errors import InputError
 from hybridkit.plots.frames import matrix, need, one
 from hybridkit.plots.matrix import READABLE, colour_bar, heat, small_multiples
 from hybridkit.plots.strategies import label, order
-from hybridkit.plots.style import note, printed
+from hybridkit.plots.style import foot, printed
 
 _SAME = ("benchmark", "measure", "setting", "encoder", "study")
 
@@ -34,7 +34,7 @@ def language_pairs(frame: pd.DataFrame, measure: str = "AP") -> Figure:
     tables = {name: matrix(frame[frame["strategy"] == name], languages, languages) for name in strategies}
     values = np.stack(list(tables.values()))
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    norm = Normalize(low, high if high > low else low + 1e-9)
+    norm = Normalize(low, high) if high > low else Normalize(low - 0.05, high + 0.05)
     numbers = len(languages) <= READABLE
     figure, axes, first = small_multiples(len(strategies), len(languages), 0.225 if numbers else 0.15)
     for ax, name in zip(axes, strategies, strict=True):
@@ -48,7 +48,7 @@ def language_pairs(frame: pd.DataFrame, measure: str = "AP") -> Figure:
         ax.set_ylabel("query language")
     colour_bar(figure, axes, "cividis", norm, f"mean {measure}")
     if np.isnan(values).any():
-        note(figure, "hatched: no judged query")
+        foot(figure, [], "hatched: no judged query")
     figure.suptitle(f"{measure} by query and passage language")
     return figure
 
@@ -77,14 +77,14 @@ def pair_difference(frame: pd.DataFrame, a: str = "", b: str = "", measure: str 
     limit = max(float(np.nanmax(np.abs(difference))), 1e-9)
     norm = TwoSlopeNorm(0.0, -limit, limit)
     numbers = len(languages) <= READABLE
-    figure, axes, _ = small_multiples(1, len(languages), 0.34 if numbers else 0.2)
+    figure, axes, _ = small_multiples(1, len(languages), 0.34 if numbers else 0.2, 1.4)
     heat(axes[0], difference, languages, languages, "PuOr_r", norm, "+.2f" if numbers else "", 6.0, endonyms=True)
     axes[0].set(xlabel="passage language", ylabel="query language")
     names = f"{label(a)} minus {label(b)}" if a and b else "a minus b"
     axes[0].set_title(names)
-    colour_bar(figure, axes, "PuOr_r", norm, f"difference in mean {measure} (orange: first better)")
+    colour_bar(figure, axes, "PuOr_r", norm, f"difference in mean {measure}")
     if np.isnan(difference).any():
-        note(figure, "hatched: no judged query")
+        foot(figure, [], "hatched: no judged query")
     return figure
 
 

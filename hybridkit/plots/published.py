@@ -3,12 +3,11 @@
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from hybridkit.plots.frames import need
 from hybridkit.plots.scores import SETTINGS, in_order, measure_label
 from hybridkit.plots.strategies import label, order
-from hybridkit.plots.style import WIDTH, legend_below, panels, printed
+from hybridkit.plots.style import WIDTH, foot, panels, printed, round_ticks
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D00")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
@@ -45,7 +44,7 @@ def published(frame: pd.DataFrame, ours: str = "this study") -> Figure:
         ax.set_yticks(range(len(strategies)), [label(name) for name in strategies])
         ax.set_ylim(len(strategies) - 0.5, -0.5)
         ax.tick_params(axis="y", length=0)
-        ax.xaxis.set_major_locator(MaxNLocator(4))
+        ax.xaxis.set_major_locator(round_ticks(4))
         ax.grid(axis="x")
         ax.margins(x=0.1)
         if number < len(kinds):
@@ -58,7 +57,7 @@ def published(frame: pd.DataFrame, ours: str = "this study") -> Figure:
         Line2D([], [], label=f"{system}, {source}", **_look(names.index(system), source == ours))
         for system, source in systems
     ]
-    legend_below(figure, entries, columns=3)
+    foot(figure, entries, columns=3)
     figure.suptitle("Published numbers (hollow) and ours (filled)")
     return figure
 

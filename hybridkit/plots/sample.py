@@ -10,6 +10,7 @@ from hybridkit.plots.style import WIDTH, covers, fonts, printed
 from hybridkit.plots.text import language_label, wrap
 
 SIZE, LEADING, GAP = 8.0, 0.165, 0.13  # points; inches a line; inches between rows
+BASE = 0.75  # where the baseline stands in a line
 COLUMNS = {"query": (1.35, 2.5), "passage": (4.0, 3.1)}  # left edge and width, inches
 
 
@@ -44,17 +45,18 @@ def sample_row(frame: pd.DataFrame, title: str = "One row in its languages") -> 
         at -= GAP / 2
         spoken = language(tag)
         name = spoken.endonym if covers(spoken.endonym) else spoken.name
-        figure.text(0.1 / WIDTH, (at - LEADING / 2) / height, language_label(tag, False), va="center", fontsize=SIZE)
-        figure.text(0.42 / WIDTH, (at - LEADING / 2) / height, name, va="center", fontsize=SIZE, color="#444444")
+        base = (at - LEADING * BASE) / height
+        figure.text(0.1 / WIDTH, base, language_label(tag, False), va="baseline", fontsize=SIZE)
+        figure.text(0.48 / WIDTH, base, name, va="baseline", fontsize=SIZE, color="#444444")
         for side, (left, width) in COLUMNS.items():
             right = spoken.direction == "rtl"
             for number, line in enumerate(lines[side]):
                 figure.text(
                     (left + width * right) / WIDTH,
-                    (at - LEADING * (number + 0.5)) / height,
+                    (at - LEADING * (number + BASE)) / height,
                     line,
                     ha="right" if right else "left",
-                    va="center_baseline",
+                    va="baseline",
                     fontsize=SIZE,
                     fontfamily=fonts(spoken.script),
                 )

@@ -3,12 +3,11 @@
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from hybridkit.plots.dots import dot_rows, seeds_note
 from hybridkit.plots.frames import need, one, pick, t_interval
 from hybridkit.plots.strategies import order
-from hybridkit.plots.style import WIDTH, note, panels, printed
+from hybridkit.plots.style import WIDTH, foot, panels, printed, round_ticks
 
 SETTINGS = {"mono": "monolingual", "cross": "cross-lingual", "pool": "multilingual pool"}
 SETTING_COLOURS = {"mono": "#0072B2", "cross": "#D55E00", "pool": "#CC79A7"}
@@ -53,7 +52,8 @@ def settings(frame: pd.DataFrame, measure: str = "AP") -> Figure:
             ax.set_xlabel(measure_label(measure))
         if number % len(columns) == 0:
             ax.set_ylabel(benchmark)
-    note(figure, seeds_note(frame, "strategy", "benchmark", "setting"))
+    dotted = "; dotted: untrained" if "untrained" in strategies else ""
+    foot(figure, [], seeds_note(frame, "strategy", "benchmark", "setting") + dotted)
     figure.suptitle(f"{measure} by setting and strategy")
     return figure
 
@@ -82,7 +82,7 @@ def alpha_curve(frame: pd.DataFrame, measure: str = "AP") -> Figure:
         axes[-1].set_ylim(bottom=0)
     most = chosen.groupby(["alpha", "setting"])["value"].count().max()
     bands = "; line and band: mean and 95 % t interval over seeds" if most >= 3 else "; line: mean" if most > 1 else ""
-    note(figure, "α: share of monolingual batches (0: cross, 1: mono); points: seeds" + bands)
+    foot(figure, [], "α: share of monolingual batches (0: cross, 1: mono); points: seeds" + bands)
     figure.suptitle(f"{measure} and language bias against α")
     return figure
 
@@ -101,5 +101,5 @@ def _curve(axes: Axes, frame: pd.DataFrame, shade: str) -> None:
     axes.plot(frame["alpha"], frame["value"], "o", color=shade, markersize=2.6, alpha=0.75, linestyle="none", label="seeds")
     axes.set_xlabel("α")
     axes.set_xticks(alphas, [f"{share:g}" for share in alphas])
-    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_locator(round_ticks())
     axes.grid(axis="y")

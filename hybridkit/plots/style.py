@@ -9,6 +9,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, fontManager, get_font
+from matplotlib.ticker import MaxNLocator
 
 from hybridkit.files import atomic_write
 
@@ -88,8 +89,8 @@ def covers(text: str) -> bool:
 def printed(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
     """Run a drawing function in the print style, without touching the caller's settings.
 
-    The figure is laid out once before it is handed over, because matplotlib makes ticks late and would make them in
-    whatever style is set at that time.
+    The figure is laid out here, once for all files made of it: matplotlib makes ticks and layout late and would make
+    them in whatever style is set at that time.
     """
 
     @wraps(draw)
@@ -98,7 +99,11 @@ def printed(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
             matplotlib.rcdefaults()
             matplotlib.rcParams.update({**STYLE, "font.family": fonts()})
             figure = draw(*args, **kwargs)
-            figure.draw_without_rendering()
+            engine = figure.get_layout_engine()
+            if engine is not None:
+                for _ in range(3):  # square axes settle only after the room for their labels is known
+                    engine.execute(figure)
+                figure.set_layout_engine("none")
         return figure
 
     return styled
@@ -111,15 +116,22 @@ def panels(rows: int, columns: int, width: float, height: float, **options: Any)
     return figure, list(axes.ravel())
 
 
-def legend_below(figure: Figure, handles: list[Any], title: str | None = None, columns: int = 6) -> None:
-    """Put one legend for the whole figure under it."""
+def foot(figure: Figure, handles: list[Any], text: str = "", columns: int = 5) -> None:
+    """Put one legend for the whole figure under it, `columns` or one more beside each other, and a line of text.
+
+    The line says what marks and bars mean; without handles it stands alone.
+    """
     if handles:
-        figure.legend(handles=handles, loc="outside lower center", ncols=min(columns, len(handles)), title=title)
+        across = -(-len(handles) // -(-len(handles) // (columns + 1)))  # lines of about equal length
+        legend = figure.legend(handles=handles, loc="outside lower center", ncols=across, title=text or None)
+        legend.get_title().set(fontsize=7, color="#444444")
+    elif text:
+        figure.supxlabel(text, fontsize=7, color="#444444")
 
 
-def note(figure: Figure, text: str) -> None:
-    """Write a line at the foot of a figure that says what marks and bars mean."""
-    figure.supxlabel(text, fontsize=7, color="#444444")
+def round_ticks(count: int = 5) -> MaxNLocator:
+    """Tick places in steps of 1, 2 or 5 of a power of ten."""
+    return MaxNLocator(count, steps=[1, 2, 5, 10])
 
 
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:

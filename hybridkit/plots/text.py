@@ -17,7 +17,8 @@ _UNSPACED = re.compile(  # Thai, Lao, Myanmar, Khmer, kana, Han: written without
 )
 _NEVER_FIRST = frozenset("、。，．：；！？）」』】〉》”’)]}.,:;!?%…々ーๆฯ")
 _NEVER_LAST = frozenset("（「『【〈《“‘([{เแโใไ")
-RIGHT_TO_LEFT_MARK = "\u200f"
+LEFT_TO_RIGHT_MARK, RIGHT_TO_LEFT_MARK = "\u200e", "\u200f"
+_CLAUSES = frozenset({"Thai", "Laoo", "Khmr", "Mymr"})  # a space ends a clause; a break elsewhere may cut a word
 
 
 def language_label(tag: str, endonym: bool = True) -> str:
@@ -30,7 +31,10 @@ def language_label(tag: str, endonym: bool = True) -> str:
         name = language(tag).endonym if endonym else ""
     except InputError:  # a frame may speak of "other"; the corpus has checked real tags long before
         name = ""
-    return f"{name}  {tag}" if name and covers(name) else tag
+    if not name or not covers(name):
+        return tag
+    mark = LEFT_TO_RIGHT_MARK if language(tag).direction == "rtl" else ""  # the tag stands right of every name
+    return f"{mark}{name}  {tag}"
 
 
 def pieces(text: str) -> list[str]:
@@ -76,19 +80,29 @@ def wrap(figure: Figure, text: str, tag: str, width: float, size: float, most: i
         probe.set_text(line.strip())
         return bool(probe.get_window_extent(renderer).width <= width * figure.dpi)
 
-    lines, line, rest = [], "", pieces(" ".join(text.split()))
-    for number, piece in enumerate(rest):
-        if line and not fits(line + piece):
-            lines.append(line)
-            line = ""
+    lines: list[str] = []
+    line: list[str] = []
+    for piece in pieces(" ".join(text.split())):
+        if line and not fits("".join([*line, piece])):
+            at = _last_space(line) if language(tag).script in _CLAUSES else len(line)
+            lines.append("".join(line[:at]))
+            line = line[at:]
             if len(lines) == most:
                 lines[-1] = _shorten(lines[-1], fits)
                 break
-        line += piece
-        if number == len(rest) - 1:
-            lines.append(line)
+        line.append(piece)
+    else:
+        lines.append("".join(line))
     mark = RIGHT_TO_LEFT_MARK if language(tag).direction == "rtl" else ""
     return [mark + line.strip() for line in lines]
+
+
+def _last_space(line: list[str]) -> int:
+    """Where to break before: after the last space in the second half of a line, else at its end."""
+    for at in range(len(line), len(line) // 2, -1):
+        if line[at - 1].endswith(" "):
+            return at
+    return len(line)
 
 
 def _shorten(line: str, fits: Callable[[str], bool]) -> str:

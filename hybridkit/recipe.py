@@ -1,0 +1,42 @@
+"""Choose a study's learning rate and temperature by its held-out rows, never by a benchmark."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
+
+import pandas as pd
+
+from hybridkit.errors import InputError
+from hybridkit.files import digest
+from hybridkit.run import Cell, Run
+from hybridkit.sampling import parse
+from hybridkit.study import UNTRAINED
+
+
+def try_recipes(
+    run: Run, learning_rates: Sequence[float], temperatures: Sequence[float], steps: int, strategy: str
+) -> pd.DataFrame:
+    """Train the strategy shortly with every pair of settings and score each on the study's held-out rows.
+
+    Gives learning_rate, temperature, steps, strategy, AP (mean of the settings, what to choose by), AP mono, AP cross,
+    AP pool and rank_distance, best first; the encoder as it is stands with learning rate 0. Trials that were made
+    before are read from the run folder. Raises InputError for a study that holds no rows out.
+    """
+    if run.study.rows.held_out == 0:
+        raise InputError(f"study {run.study.name}: no rows are held out to choose by; set rows.held_out, say to 0.05")
+    found = []
+    for rate, temperature in [(0.0, 0.0), *product(learning_rates, temperatures)]:
+        training = run.study.training
+        cell = Cell(UNTRAINED)
+        if rate > 0:
+            training = replace(training, learning_rate=rate, temperature=temperature, steps=steps)
+            cell = Cell(str(parse(strategy)))
+        trial = Run(replace(run.study, training=training), run.folder / "recipe")
+        key = digest(trial.model_key(cell), trial.benchmark("held-out").fingerprint)[:16]
+        path = trial.folder / f"trial-{key}.json"
+        if not path.is_file():
+            trial.write_json(path.name, trial.held_out_scores(trial.open_model(cell)))
+        scores = pd.read_json(path, typ="series").to_dict()
+        named = {"learning_rate": rate, "temperature": temperature, "steps": steps if rate else 0, "strategy": str(cell.strategy)}
+        found.append(named | scores)
+    return pd.DataFrame(found).sort_values("AP", ascending=False, ignore_index=True)

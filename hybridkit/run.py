@@ -1,0 +1,253 @@
+"""The run folder of a study: every product made once, whole, under a name that is the hash of what it was made from."""
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hybridkit import __version__
+from hybridkit import encoder as encoders
+from hybridkit.benchmark import Benchmark
+from hybridkit.corpus import ParallelCorpus
+from hybridkit.embedding import encode
+from hybridkit.errors import InputError
+from hybridkit.evaluation.ranks import rank_table, read_ranks, write_ranks
+from hybridkit.files import atomic_write, digest, sha256_file
+from hybridkit.places import runs_folder
+from hybridkit.sampling import BatchPlan, Strategy, common_rows, parse
+from hybridkit.sources.benchmarks import base_name, open_benchmark, part_of
+from hybridkit.sources.fetch import rows_file
+from hybridkit.study import UNTRAINED, EncoderSettings, Study, open_study, strategy_at
+from hybridkit.training import TrainingSettings, train
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+log = logging.getLogger("hybridkit")
+_VERSIONED = ("torch", "transformers", "sentence-transformers", "tokenizers", "numpy", "pandas")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model of a study: a strategy (or "untrained") and a seed, in the study's main part or in its curve."""
+
+    strategy: str
+    seed: int = 0
+    part: str = "main"
+
+    @property
+    def alpha(self) -> float:
+        """Share of monolingual batches; nan where batches are neither monolingual nor cross-lingual."""
+        return float("nan") if self.strategy == UNTRAINED else parse(self.strategy).mono_share
+
+    def __str__(self) -> str:
+        """Say which model it is, to a person."""
+        where = "" if self.part == "main" else " (curve)"
+        return self.strategy + ("" if self.strategy == UNTRAINED else f", seed {self.seed}") + where
+
+
+class Run:
+    """What a study has made so far, and makes when it is asked for: corpus, plans, models, embeddings, rank tables.
+
+    Every product is written to a temporary name and renamed, so that a kill at any moment leaves only whole ones; a
+    second run reads them. `folder` is runs/NAME unless given.
+    """
+
+    def __init__(self, study: Study | str | Path, folder: Path | None = None) -> None:
+        self.study = study if isinstance(study, Study) else open_study(study)
+        self.folder = folder or runs_folder() / self.study.name
+        self._benchmarks: dict[str, Benchmark] = {}
+        self.write_json("settings.json", asdict(self.study))
+        self.write_json("versions.json", {"hybridkit": __version__} | {name: version(name) for name in _VERSIONED})
+
+    def write_json(self, name: str, value: Any) -> None:  # noqa: ANN401  any JSON value
+        text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+        path = self.folder / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            with atomic_write(path) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+
+    def cells(self, part: str = "main") -> list[Cell]:
+        """The models of a part, the untrained one first, then seed by seed so that an early stop leaves whole seeds."""
+        if part == "curve":
+            curve = self.study.curve
+            return [Cell(str(strategy_at(a)), s, part) for s in curve.seeds for a in curve.alphas] if curve else []
+        trained = [Cell(str(parse(text)), seed) for seed in self.study.seeds for text in self.study.strategies]
+        return ([Cell(UNTRAINED)] if self.study.untrained else []) + trained
+
+    @cached_property
+    def rows(self) -> ParallelCorpus:
+        """Every row of the study's files in the study's languages, before any is dropped."""
+        settings = self.study.rows
+        files = [rows_file(name) for name in settings.files]
+        hashes = {file.name: sha256_file(file) for file in files}
+        self.write_json("data.json", hashes)
+        folder = self.folder / "corpus" / digest(hashes)[:16]
+        if not folder.is_dir():
+            ParallelCorpus.from_jsonl(*files).save(folder)
+        corpus = ParallelCorpus.open(folder)
+        return corpus if settings.languages is None else corpus.keep_languages(settings.languages)
+
+    @cached_property
+    def usable_rows(self) -> ParallelCorpus:
+        """The rows that every strategy of the study and its curve can use; all of them when the study says `each`."""
+        if self.study.rows.use == "each":
+            return self.rows
+        usable = self.rows.select(common_rows(self.rows, self.study.every_strategy()))
+        if len(usable) < len(self.rows):
+            log.info("%d of %d rows can be used by every strategy; the rest is dropped", len(usable), len(self.rows))
+        return usable
+
+    @cached_property
+    def parts(self) -> tuple[ParallelCorpus, ParallelCorpus]:
+        """Training rows and held-out rows; they share no text and no passage_id."""
+        return self.usable_rows.split(self.study.rows.held_out)
+
+    def corpus(self, cell: Cell) -> ParallelCorpus:
+        """The training rows of a model."""
+        corpus = self.parts[0]
+        return corpus.select(parse(cell.strategy).usable(corpus)) if self.study.rows.use == "each" else corpus
+
+    def settings(self, part: str) -> tuple[EncoderSettings, TrainingSettings]:
+        """Encoder and training of a part of the study."""
+        source = self.study if part == "main" else self.study.curve
+        if source is None:
+            raise InputError(f"study {self.study.name}: it has no curve; add the key curve")
+        return source.encoder, source.training
+
+    def plan(self, cell: Cell) -> BatchPlan:
+        """The batch plan of a model."""
+        corpus, (_, training) = self.corpus(cell), self.settings(cell.part)
+        key = digest(corpus.fingerprint, cell.strategy, training.steps, training.batch_size, cell.seed)
+        path = self.folder / "plans" / f"{_slug(cell)}-{key[:16]}.parquet"
+        if path.is_file():
+            return BatchPlan.read(path)
+        strategy: Strategy = parse(cell.strategy)
+        plan = strategy.plan(corpus, training.steps, training.batch_size, cell.seed)
+        plan.write(path, corpus)
+        return plan
+
+    def open_encoder(self, part: str = "main") -> "SentenceTransformer":
+        """The encoder that a part's trainings start from; one made from scratch is made once and kept."""
+        settings, _ = self.settings(part)
+        if settings.name != "static":
+            model = encoders.open(settings.name)
+            model.prompts.update(settings.prompts or {})
+            return model
+        folder = self.folder / "models" / f"static-{self.encoder_key(part)[:16]}"
+        if not folder.is_dir():
+            texts = self.parts[0].iter_texts()
+            encoders.save(encoders.make(texts, settings.vocab_size, settings.dim, settings.seed), folder)
+        return encoders.open(folder)
+
+    def encoder_key(self, part: str = "main") -> str:
+        """Hash of what a part's trainings start from."""
+        settings, _ = self.settings(part)
+        if settings.name == "static":
+            return digest(asdict(settings), self.parts[0].fingerprint)
+        weights = Path(settings.name) / "model.safetensors"
+        return digest(asdict(settings), sha256_file(weights) if weights.is_file() else "")
+
+    def model_key(self, cell: Cell) -> str:
+        """Hash of everything that a model is made from."""
+        if cell.strategy == UNTRAINED:
+            return self.encoder_key(cell.part)
+        _, training = self.settings(cell.part)
+        return digest(self.encoder_key(cell.part), self.plan(cell).fingerprint, asdict(training))
+
+    def model_folder(self, cell: Cell) -> Path:
+        """Where a model lies, or will lie once it is trained."""
+        return self.folder / "models" / f"{_slug(cell)}-{self.model_key(cell)[:16]}"
+
+    def train(self, cell: Cell) -> Path:
+        """Train a model unless it is there; gives its folder."""
+        folder = self.model_folder(cell)
+        if not folder.is_dir():
+            from hybridkit.card import model_card
+
+            _, training = self.settings(cell.part)
+            corpus, plan = self.corpus(cell), self.plan(cell)
+            train(
+                self.open_encoder(cell.part), corpus, plan, training, folder,
+                card=lambda model: model_card(self, cell, corpus, plan, self.held_out_scores(model)),
+                measure=self.held_out_scores,
+            )  # fmt: skip
+        return folder
+
+    def open_model(self, cell: Cell) -> "SentenceTransformer":
+        """A model of the study, trained now if it has not been."""
+        return self.open_encoder(cell.part) if cell.strategy == UNTRAINED else encoders.open(self.train(cell))
+
+    def losses(self, cell: Cell) -> pd.DataFrame:
+        """The log of a training: step, kind, loss, learning_rate."""
+        return pd.read_json(self.train(cell) / "steps.jsonl", lines=True)
+
+    def benchmark(self, name: str) -> Benchmark:
+        """A whole benchmark by name; "held-out" is that of the study's held-out rows. Kept once opened."""
+        if name not in self._benchmarks:
+            if name == "held-out":
+                if len(self.parts[1]) == 0:
+                    raise InputError(f"study {self.study.name}: no rows are held out; set rows.held_out, say to 0.05")
+                self._benchmarks[name] = Benchmark.from_corpus(self.parts[1], name)
+            else:
+                self._benchmarks[name] = open_benchmark(name)
+        return self._benchmarks[name]
+
+    def part(self, name: str) -> tuple[Benchmark, np.ndarray, np.ndarray]:
+        """The part of a benchmark that a name asks for, with its positions in the whole."""
+        return part_of(self.benchmark(base_name(name)), name)
+
+    def embeddings(self, cell: Cell, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Embeddings of a whole benchmark's queries and passages by a model, float32, mapped from disk."""
+        settings, benchmark = self.study.evaluation, self.benchmark(base_name(name))
+        key = digest(self.model_key(cell), benchmark.fingerprint, settings.max_length, settings.precision)
+        paths = [self.folder / "embeddings" / f"{key[:24]}-{side}.npy" for side in ("query", "passage")]
+        missing = [path for path in paths if not path.is_file()]
+        model = self.open_model(cell) if missing else None
+        for path, side, frame in zip(paths, ("query", "passage"), (benchmark.queries, benchmark.passages), strict=True):
+            if path in missing and model is not None:
+                found = encode(
+                    model, frame["text"].tolist(), side, max_length=settings.max_length, precision=settings.precision,
+                    progress=f"{cell}: {benchmark.name} {side}",
+                )  # fmt: skip
+                with atomic_write(path) as temporary, temporary.open("wb") as file:
+                    np.save(file, found, allow_pickle=False)
+        query, passage = (np.load(path, mmap_mode="r", allow_pickle=False) for path in paths)
+        return query, passage
+
+    def ranks(self, cell: Cell, name: str) -> pd.DataFrame:
+        """The rank table of a model on a benchmark or a part of one."""
+        settings = self.study.evaluation
+        part, queries, passages = self.part(name)
+        key = digest(self.model_key(cell), part.fingerprint, settings.max_length, settings.precision)
+        path = self.folder / "ranks" / f"{key[:24]}.parquet"
+        if not path.is_file():
+            whole = self.embeddings(cell, name)
+            write_ranks(rank_table(part, whole[0][queries], whole[1][passages]), path)
+        return read_ranks(path)
+
+    def held_out_scores(self, model: "SentenceTransformer") -> dict[str, float]:
+        """Scores of any encoder on the held-out rows: the mean of mono, cross and pool AP first; empty without rows."""
+        from hybridkit.evaluation.settings import evaluate_encoder
+
+        if len(self.parts[1]) == 0:
+            return {}
+        length, precision = self.study.training.max_length, self.study.training.precision
+        return evaluate_encoder(model, self.benchmark("held-out"), length, precision)
+
+    def __iter__(self) -> Iterator[Cell]:
+        """Every model of the study: its main part, then its curve."""
+        yield from self.cells("main")
+        yield from self.cells("curve")
+
+
+def _slug(cell: Cell) -> str:
+    plain = "".join(letter if letter.isalnum() or letter in ".-" else "-" for letter in cell.strategy).strip("-")
+    return f"{plain}-s{cell.seed}"

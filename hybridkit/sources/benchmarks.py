@@ -1,0 +1,53 @@
+"""Open a benchmark by its name, by the path of parallel rows, or a part of one by its articles."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from hybridkit.benchmark import Benchmark
+from hybridkit.corpus import ParallelCorpus
+from hybridkit.errors import InputError
+from hybridkit.sources.fetch import find
+from hybridkit.sources.lareqa import read_lareqa
+
+_SLICE = re.compile(r"^(?P<base>.+?)\[(?P<start>\d*):(?P<stop>\d*)\]$")
+NAMES = ("atlas", "xquad-r", "mlqa-r")
+
+
+def base_name(name: str) -> str:
+    """The benchmark that a name is a part of, or the name itself.
+
+    >>> base_name("xquad-r[16:]"), base_name("atlas")
+    ('xquad-r', 'atlas')
+    """
+    match = _SLICE.match(name)
+    return match["base"] if match else name
+
+
+def open_benchmark(name: str) -> Benchmark:
+    """Open a benchmark: `atlas`, `xquad-r`, `mlqa-r`, or a JSON-lines file of parallel rows (named by its stem).
+
+    Raises InputError for an unknown name and MissingDataError where its files are nowhere.
+    """
+    if name in ("xquad-r", "mlqa-r"):
+        return read_lareqa(find(name), name)
+    if name == "atlas":
+        return Benchmark.from_corpus(ParallelCorpus.from_jsonl(find(name) / "heldout.jsonl.xz"), name)
+    path = Path(name).expanduser()
+    if path.is_file():
+        return Benchmark.from_corpus(ParallelCorpus.from_jsonl(path), path.name.split(".")[0])
+    raise InputError(
+        f"benchmark {name!r}: there is no such benchmark or file; there are {', '.join(NAMES)}, a part such as "
+        f"'xquad-r[16:]' (articles from the 17th), or a JSON-lines file of parallel rows"
+    )
+
+
+def part_of(benchmark: Benchmark, name: str) -> tuple[Benchmark, np.ndarray, np.ndarray]:
+    """The part of a benchmark that a name asks for, with the positions of its queries and passages in the whole."""
+    match = _SLICE.match(name)
+    start, stop = ((int(match[key]) if match[key] else None) for key in ("start", "stop")) if match else (None, None)
+    part, queries, passages = benchmark.articles(start, stop)
+    if len(part.queries) == 0:
+        raise InputError(f"benchmark {name!r}: the part holds no article; {benchmark.name} has fewer")
+    return part, queries, passages
