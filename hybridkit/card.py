@@ -31,7 +31,11 @@ def model_card(run: "Run", cell: "Cell", corpus: ParallelCorpus, plan: BatchPlan
     ]  # fmt: skip
     if held_out:
         lines += [f"{len(run.parts[1]):,} rows that share no text and no passage with the training rows.", ""]
-        lines += ["| measure | value |", "| --- | --- |", *(f"| {name} | {value:.4f} |" for name, value in held_out.items())]
+        lines += [
+            "| measure | value |",
+            "| --- | --- |",
+            *(f"| {name} | {value:.4f} |" for name, value in held_out.items()),
+        ]
     else:
         lines += ["The study holds no rows out."]
     return "\n".join(lines) + "\n"

@@ -1,5 +1,6 @@
 """Choose a study's learning rate and temperature by its held-out rows, never by a benchmark."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
@@ -7,8 +8,7 @@ from itertools import product
 import pandas as pd
 
 from hybridkit.errors import InputError
-from hybridkit.files import digest
-from hybridkit.run import Cell, Run
+from hybridkit.run import HELD_OUT, Cell, Run
 from hybridkit.sampling import parse
 from hybridkit.study import UNTRAINED
 
@@ -32,11 +32,18 @@ def try_recipes(
             training = replace(training, learning_rate=rate, temperature=temperature, steps=steps)
             cell = Cell(str(parse(strategy)))
         trial = Run(replace(run.study, training=training), run.folder / "recipe")
-        key = digest(trial.model_key(cell), trial.benchmark("held-out").fingerprint)[:16]
-        path = trial.folder / f"trial-{key}.json"
-        if not path.is_file():
-            trial.write_json(path.name, trial.held_out_scores(trial.open_model(cell)))
-        scores = pd.read_json(path, typ="series").to_dict()
-        named = {"learning_rate": rate, "temperature": temperature, "steps": steps if rate else 0, "strategy": str(cell.strategy)}
+        if rate > 0:
+            scores = json.loads((trial.train(cell) / HELD_OUT).read_text())
+        else:
+            path = trial.folder / f"untrained-{trial.model_key(cell)[:16]}.json"
+            if not path.is_file():
+                trial.write_json(path.name, trial.held_out_scores(trial.open_model(cell)))
+            scores = json.loads(path.read_text())
+        named = {
+            "learning_rate": rate,
+            "temperature": temperature,
+            "steps": steps if rate else 0,
+            "strategy": str(cell.strategy),
+        }
         found.append(named | scores)
     return pd.DataFrame(found).sort_values("AP", ascending=False, ignore_index=True)

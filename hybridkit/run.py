@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 log = logging.getLogger("hybridkit")
+HELD_OUT = "held-out.json"  # beside a model: its scores on the held-out rows
 _VERSIONED = ("torch", "transformers", "sentence-transformers", "tokenizers", "numpy", "pandas")
 
 
@@ -174,11 +175,14 @@ class Run:
 
             _, training = self.settings(cell.part)
             corpus, plan = self.corpus(cell), self.plan(cell)
-            train(
-                self.open_encoder(cell.part), corpus, plan, training, folder,
-                card=lambda model: model_card(self, cell, corpus, plan, self.held_out_scores(model)),
-                measure=self.held_out_scores,
-            )  # fmt: skip
+
+            def beside(model: "SentenceTransformer") -> dict[str, str]:
+                scores = self.held_out_scores(model)
+                card = model_card(self, cell, corpus, plan, scores)
+                return {"README.md": card, HELD_OUT: json.dumps(scores, indent=2) + "\n"}
+
+            measure = self.held_out_scores if training.evaluate_every else None
+            train(self.open_encoder(cell.part), corpus, plan, training, folder, beside=beside, measure=measure)
         return folder
 
     def open_model(self, cell: Cell) -> "SentenceTransformer":

@@ -52,7 +52,9 @@ class TrainingSettings:
         }  # fmt: skip
         for name, is_wrong in wrong.items():
             if is_wrong:
-                raise InputError(f"training.{name}: {getattr(self, name)!r} cannot be; see TrainingSettings for what can")
+                raise InputError(
+                    f"training.{name}: {getattr(self, name)!r} cannot be; see TrainingSettings for what can"
+                )
 
 
 def train(
@@ -62,7 +64,7 @@ def train(
     settings: TrainingSettings,
     out: Path,
     *,
-    card: Callable[["SentenceTransformer"], str] | None = None,
+    beside: Callable[["SentenceTransformer"], Mapping[str, str]] | None = None,
     measure: Callable[["SentenceTransformer"], Mapping[str, float]] | None = None,
 ) -> Path:
     """Train on every batch of the plan by in-batch InfoNCE over cosines and write the model to the folder `out`.
@@ -71,7 +73,7 @@ def train(
     temperature. `out` is a SentenceTransformer folder with `steps.jsonl` (step, kind, loss, learning_rate) beside it.
     Checkpoints lie in `out` + ".work" until then; called again after a kill, the same training goes on from the last
     whole one, to the same weights on the same machine. `measure` gives held-out scores, the first of which decides
-    about stopping; `card` gives the text of the model's card once it is trained.
+    about stopping; `beside` gives texts to write into the folder once it is trained, such as its card, by file name.
     """
     work = out.with_name(out.name + ".work")
     key = digest(plan.fingerprint, asdict(settings))
@@ -92,8 +94,8 @@ def train(
     with atomic_folder(out) as temporary:
         encoder.save_pretrained(str(temporary), create_model_card=False, safe_serialization=True)
         (temporary / "steps.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
-        if card is not None:
-            (temporary / "README.md").write_text(card(encoder), encoding="utf-8")
+        for name, text in (beside(encoder) if beside else {}).items():
+            (temporary / name).write_text(text, encoding="utf-8")
     shutil.rmtree(work, ignore_errors=True)
     return out
 

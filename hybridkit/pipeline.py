@@ -1,0 +1,142 @@
+"""A study from data to report: its notebooks in order through papermill, only what is missing."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hybridkit.errors import InputError
+from hybridkit.files import atomic_write, digest, sha256_file
+from hybridkit.places import checkout
+from hybridkit.run import Run
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+
+def notebooks() -> dict[str, Path]:
+    """The numbered notebooks of the checkout: number to path.
+
+    >>> sorted(notebooks())[:2]
+    ['01', '02']
+    """
+    folder = (checkout() or Path.cwd()) / "notebooks"
+    found = {path.name[:2]: path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}
+    if not found:
+        raise InputError(f"{folder}: no notebooks here; run the kit from a checkout of its repository")
+    return found
+
+
+def run_study(
+    study: str,
+    chosen: Sequence[str] | None = None,
+    fresh: bool = False,
+    dry_run: bool = False,
+    parameters: Mapping[str, str] | None = None,
+) -> None:
+    """Execute a study's notebooks and write its report; prints where the report, the figures and the scores are.
+
+    A notebook whose source, settings, parameters and package code are what its executed copy was made of is passed
+    over. `chosen` are numbers of notebooks, `fresh` removes the run folder first, `dry_run` only says what would be
+    done. Raises InputError for an unknown notebook or one that failed; what was finished stays.
+    """
+    run = Run(study)
+    known = notebooks()
+    numbers = list(chosen or run.study.notebooks)
+    if unknown := [number for number in numbers if number not in known]:
+        raise InputError(f"notebook {unknown[0]!r}: there is no such notebook; there are {', '.join(known)}")
+    if dry_run:
+        _tell(run, numbers)
+        return
+    if fresh:
+        shutil.rmtree(run.folder, ignore_errors=True)
+        run = Run(study)
+    for number in numbers:
+        _execute(run, number, known[number], study, parameters or {})
+    from hybridkit.report import write_report
+
+    report = write_report(run)
+    print(f"report   {_short(report)}")
+    print(f"figures  {_short(run.folder / 'figures')}")
+    print(f"scores   {_short(run.folder / 'scores.parquet')} and scores.csv")
+
+
+def _tell(run: Run, numbers: Sequence[str]) -> None:
+    cells = [cell for cell in run if cell.strategy != "untrained"]
+    missing = [cell for cell in cells if not run.model_folder(cell).is_dir()]
+    print(f"study {run.study.name}: notebooks {', '.join(numbers)}; {len(run.parts[0]):,} training rows")
+    print(f"{len(cells)} trainings, {len(missing)} of them missing:")
+    for cell in missing:
+        print(f"  {cell}: {run.settings(cell.part)[1].steps} steps")
+
+
+def _execute(run: Run, number: str, source: Path, study: str, parameters: Mapping[str, str]) -> None:
+    import papermill
+
+    out = run.folder / "notebooks" / source.name
+    stamp = out.with_suffix(".stamp")
+    key = digest(sha256_file(source), run.study.key, dict(parameters), str(run.folder.name), _code())
+    if out.is_file() and stamp.is_file() and stamp.read_text() == key:
+        print(f"{source.stem}: up to date", file=sys.stderr)
+        return
+    stamp.unlink(missing_ok=True)
+    print(source.stem, file=sys.stderr)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    given = {"study": _study_parameter(study), **{name: _plain(value) for name, value in parameters.items()}}
+    os.environ["HYBRIDKIT_RUNS"] = str(run.folder.parent)
+    partial = out.with_name(f".{out.name}")
+    try:
+        papermill.execute_notebook(
+            str(source), str(partial), given, kernel_name="python3", cwd=str(source.parent), progress_bar=True,
+            log_output=False, stderr_file=sys.stderr,
+        )  # fmt: skip
+    except papermill.PapermillExecutionError as error:
+        told = f"{error.ename}: {error.evalue}"
+        raise InputError(
+            f"notebook {source.name} stopped in cell {error.exec_count}: {told}\n"
+            f"The executed part is {_short(partial)}; what was finished is kept and the next run goes on from there"
+        ) from error
+    _strip_machine(partial)
+    os.replace(partial, out)
+    with atomic_write(stamp) as temporary:
+        temporary.write_text(key)
+
+
+def _study_parameter(study: str) -> str:
+    path = Path(study)
+    return str(path.resolve()) if path.suffix in (".yaml", ".yml") else study
+
+
+def _plain(value: str) -> object:
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
+
+
+def _code() -> str:
+    folder = Path(__file__).parent
+    return digest([[str(path.relative_to(folder)), sha256_file(path)] for path in sorted(folder.rglob("*.py"))])
+
+
+def _strip_machine(path: Path) -> None:
+    """Take the paths of this machine out of an executed notebook: metadata that papermill writes, and its outputs."""
+    import nbformat
+
+    notebook: NotebookNode = nbformat.read(path, as_version=4)
+    notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+    text = nbformat.writes(notebook)
+    for folder, name in ((checkout(), "."), (Path.home(), "~")):
+        if folder is not None and str(folder) != "/":
+            text = text.replace(str(folder), name)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _short(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -1,0 +1,101 @@
+"""The report of a run: its executed notebooks, settings and figures as pages that open from disk without a network."""
+
+import html
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from hybridkit.errors import InputError
+from hybridkit.figures import kept
+from hybridkit.files import atomic_write
+
+if TYPE_CHECKING:
+    from hybridkit.run import Run
+
+_STYLE = """
+:root { color-scheme: light; }
+body { font: 16px/1.5 system-ui, "Noto Sans", sans-serif; margin: 0 auto; max-width: 76rem; padding: 0 1rem 3rem; color: #1a1a1a }
+nav { display: flex; flex-wrap: wrap; gap: .4rem 1.2rem; padding: .8rem 0; border-bottom: 1px solid #bbb; font: 15px system-ui, sans-serif }
+nav a { color: #0b4f8a } nav a[aria-current] { font-weight: 700; color: inherit; text-decoration: none }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(22rem, 1fr)); gap: 1.5rem }
+figure { margin: 0; border: 1px solid #ddd; border-radius: 6px; padding: .8rem } figure img { max-width: 100%; height: auto }
+figcaption { font-size: .9rem; color: #333 } pre { background: #f6f6f6; padding: .8rem; overflow: auto }
+"""
+
+
+def write_report(run: "Run") -> Path:
+    """Write `report/index.html` and a page for each executed notebook; gives the path of the index.
+
+    Raises InputError when no notebook was executed yet.
+    """
+    executed = sorted((run.folder / "notebooks").glob("[0-9]*_*.ipynb"))
+    if not executed:
+        raise InputError(f"{run.folder}: no executed notebooks; make them with `hybridkit run {run.study.name}`")
+    folder = run.folder / "report"
+    pages = {path.stem: f"{path.stem}.html" for path in executed}
+    for path in executed:
+        _write(folder / pages[path.stem], _notebook_page(path, _navigation(pages, path.stem)))
+    _write(folder / "index.html", _index(run, _navigation(pages, "")))
+    return folder / "index.html"
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _navigation(pages: dict[str, str], current: str) -> str:
+    names = {"": "index.html"} | pages
+    links = [
+        f'<a href="{html.escape(page)}"{" aria-current=page" if stem == current else ""}>{html.escape(_title(stem))}</a>'
+        for stem, page in names.items()
+    ]
+    return f"<nav>{' '.join(links)}</nav>"
+
+
+def _title(stem: str) -> str:
+    return stem.replace("_", " ") if stem else "Overview"
+
+
+def _index(run: "Run", navigation: str) -> str:
+    pictures = run.folder / "figures"
+    gallery = []
+    for name in kept(pictures):
+        caption = json.loads((pictures / f"{name}.json").read_text(encoding="utf-8"))["caption"]
+        gallery.append(
+            f'<figure id="{html.escape(name)}"><a href="../figures/{html.escape(name)}.svg"><img loading="lazy" '
+            f'src="../figures/{html.escape(name)}.png" alt="{html.escape(caption)}"></a>'
+            f"<figcaption><b>{html.escape(name.replace('_', ' '))}</b>: {html.escape(caption)} "
+            f'(<a href="../figures/{html.escape(name)}.csv">data</a>)</figcaption></figure>'
+        )
+    told = {
+        name: json.loads((run.folder / f"{name}.json").read_text(encoding="utf-8")) for name in ("settings", "versions")
+    }
+    blocks = [
+        f"<h2>{title}</h2><pre>{html.escape(yaml.safe_dump(told[name], allow_unicode=True, sort_keys=False))}</pre>"
+        for name, title in (("settings", "Settings"), ("versions", "Versions"))
+    ]
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>hybridkit: {html.escape(run.study.name)}</title><style>{_STYLE}</style></head><body>{navigation}"
+        f"<h1>{html.escape(run.study.title)}</h1><p>Study <code>{html.escape(run.study.name)}</code>. The scores behind "
+        f'every figure: <a href="../scores.csv">scores.csv</a>.</p><h2>Figures</h2>'
+        f'<div class="gallery">{"".join(gallery)}</div>{"".join(blocks)}</body></html>\n'
+    )
+
+
+def _notebook_page(path: Path, navigation: str) -> str:
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(
+        template_name="classic", exclude_input_prompt=True, exclude_output_prompt=True, sanitize_html=True,
+        mathjax_url="", require_js_url="", jquery_url="", embed_images=True,
+    )  # fmt: skip
+    body, _ = exporter.from_filename(str(path))
+    # what nbconvert would fetch from elsewhere is not needed: pages open from disk with no network
+    body = re.sub(r"<script[^>]*\bsrc=[^>]*>\s*</script>|<link[^>]*\bhref=\"https?:[^>]*>", "", body)
+    style = f"<style>{_STYLE}</style>"
+    return re.sub(r"(<body[^>]*>)", lambda match: match[1] + style + navigation, body, count=1)

@@ -1,0 +1,172 @@
+"""A study's results as tidy frames: scores of every model, their macro means, losses, plans and language shares."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from hybridkit.bias import language_share
+from hybridkit.evaluation.measures import macro, per_query, scores
+from hybridkit.files import atomic_write, digest
+from hybridkit.retrieval.dense import dense
+from hybridkit.run import Cell, Run
+from hybridkit.sources.published import published
+
+FRONT = ["study", "encoder", "strategy", "alpha", "seed", "train_languages", "benchmark"]
+
+
+def labelled(frame: pd.DataFrame, run: Run, cell: Cell, benchmark: str) -> pd.DataFrame:
+    """The frame with the columns that say which model and benchmark it is of (see DESIGN: one tidy frame) in front."""
+    languages = "" if cell.strategy == "untrained" else " ".join(run.corpus(cell).languages)
+    values = (
+        run.study.name,
+        run.settings(cell.part)[0].name,
+        cell.strategy,
+        cell.alpha,
+        cell.seed,
+        languages,
+        benchmark,
+    )
+    return frame.assign(**dict(zip(FRONT, values, strict=True)))[[*FRONT, *frame.columns]]
+
+
+def cell_scores(run: Run, cell: Cell, benchmark: str) -> pd.DataFrame:
+    """Scores of one model on one benchmark, by setting, pair of languages and measure; made now if they are missing."""
+    part = run.part(benchmark)[0]
+    key = digest(run.model_key(cell), part.fingerprint, run.study.evaluation.max_length, run.study.evaluation.precision)
+    path = run.folder / "scores" / f"{key[:24]}.parquet"
+    if not path.is_file():
+        found = scores(per_query(run.ranks(cell, benchmark)))
+        with atomic_write(path) as temporary:
+            found.to_parquet(temporary, index=False)
+    return labelled(pd.read_parquet(path), run, cell, benchmark)
+
+
+def study_scores(run: Run) -> pd.DataFrame:
+    """Scores of every model of the study's main part on every benchmark; kept as scores.parquet and scores.csv."""
+    names = run.study.evaluation.benchmarks
+    table = pd.concat([cell_scores(run, cell, name) for cell in run.cells() for name in names], ignore_index=True)
+    with atomic_write(run.folder / "scores.parquet") as temporary:
+        table.to_parquet(temporary, index=False)
+    with atomic_write(run.folder / "scores.csv") as temporary:
+        table.round({"value": 6}).to_csv(temporary, index=False)
+    return table
+
+
+def macro_scores(table: pd.DataFrame) -> pd.DataFrame:
+    """Macro means of each model on each benchmark, as in arXiv 2408.10536: over languages, ordered pairs, query languages."""
+    by = ["study", "encoder", "strategy", "seed", "benchmark"]
+    parts = [
+        macro(part).assign(**dict(zip(by, key, strict=True)))
+        for key, part in table.groupby(by, sort=False)
+    ]  # fmt: skip
+    return pd.concat(parts, ignore_index=True)[[*by, "setting", "measure", "value"]]
+
+
+def main_table(macros: pd.DataFrame) -> pd.DataFrame:
+    """The table of a paper: mean over seeds of AP by setting and of the rank distance, a line a benchmark and strategy."""
+    from hybridkit.plots.strategies import order
+
+    kept = macros[(macros["measure"] == "AP") | (macros["measure"] == "rank_distance")]
+    names = kept["setting"].where(kept["measure"] == "AP", "rank distance")
+    wide = kept.assign(column=names).pivot_table(
+        index=["benchmark", "strategy"], columns="column", values="value", aggfunc="mean", sort=False
+    )
+    columns = [name for name in ("mono", "cross", "pool", "rank distance") if name in wide]
+    lines = [(b, s) for b in dict.fromkeys(kept["benchmark"]) for s in order(kept["strategy"]) if (b, s) in wide.index]
+    seeds = kept.groupby(["benchmark", "strategy"])["seed"].nunique()
+    return wide.loc[lines, columns].assign(seeds=[int(seeds[line]) for line in lines]).rename_axis(columns=None)
+
+
+def curve_scores(run: Run) -> pd.DataFrame:
+    """Macro means of the curve's models with their alpha: alpha, seed, benchmark, setting, measure, value."""
+    if run.study.curve is None:
+        return pd.DataFrame(columns=["alpha", "seed", "benchmark", "setting", "measure", "value"])
+    parts = []
+    for cell in run.cells("curve"):
+        for name in run.study.curve.benchmarks:
+            found = macro(cell_scores(run, cell, name))
+            parts.append(found.assign(alpha=cell.alpha, seed=cell.seed, benchmark=name))
+    return pd.concat(parts, ignore_index=True)[["alpha", "seed", "benchmark", "setting", "measure", "value"]]
+
+
+def batch_shares(run: Run, cells: Sequence[Cell]) -> pd.DataFrame:
+    """Share of each pair of languages among a plan's draws: strategy, query_language, passage_language, share."""
+    parts = []
+    for cell in cells:
+        counts = run.plan(cell).matrix()
+        long = (
+            counts.rename_axis(index="query_language", columns="passage_language").stack().rename("share").reset_index()
+        )
+        parts.append(long.assign(strategy=cell.strategy, share=long["share"] / long["share"].sum()))
+    return pd.concat(parts, ignore_index=True)[["strategy", "query_language", "passage_language", "share"]]
+
+
+def first_batches(run: Run, cells: Sequence[Cell], steps: int = 6) -> pd.DataFrame:
+    """The first batches draw by draw: strategy, step, position, query_language, passage_language."""
+    parts = []
+    for cell in cells:
+        plan = run.plan(cell)[:steps]
+        frame = plan.frame()
+        parts.append(frame.assign(strategy=cell.strategy, position=np.tile(np.arange(plan.draws.shape[1]), len(plan))))
+    columns = ["strategy", "step", "position", "query_language", "passage_language"]
+    return pd.concat(parts, ignore_index=True)[columns]
+
+
+def study_losses(run: Run) -> pd.DataFrame:
+    """Loss of every step of every training of the main part: strategy, seed, step, kind, loss."""
+    cells = [cell for cell in run.cells() if cell.strategy != "untrained"]
+    parts = [run.losses(cell).assign(strategy=cell.strategy, seed=cell.seed) for cell in cells]
+    return pd.concat(parts, ignore_index=True)[["strategy", "seed", "step", "kind", "loss"]]
+
+
+def pair_values(table: pd.DataFrame, benchmark: str, strategies: Sequence[str], measure: str = "AP") -> pd.DataFrame:
+    """A measure by strategy, query and passage language, averaged over seeds; mono and cross pairs only."""
+    chosen = table[
+        (table["benchmark"] == benchmark) & (table["measure"] == measure) & (table["setting"] != "pool")
+        & table["strategy"].isin(list(strategies))
+    ]  # fmt: skip
+    return chosen.groupby(["strategy", "query_language", "passage_language"], sort=False)["value"].mean().reset_index()
+
+
+def pair_difference(table: pd.DataFrame, benchmark: str, pair: Sequence[str], measure: str = "AP") -> pd.DataFrame:
+    """The first strategy minus the second, by query and passage language: query_language, passage_language, value."""
+    first, second = (
+        pair_values(table, benchmark, [one], measure).set_index(["query_language", "passage_language"])["value"]
+        for one in pair
+    )
+    return (first - second).rename("value").reset_index()
+
+
+def distances_by_language(table: pd.DataFrame, benchmark: str) -> pd.DataFrame:
+    """Rank distance by strategy, seed and query language, in ranks of the pool."""
+    chosen = table[(table["benchmark"] == benchmark) & (table["measure"] == "rank_distance")]
+    return chosen[["strategy", "seed", "query_language", "value"]].reset_index(drop=True)
+
+
+def language_shares(run: Run, benchmark: str) -> pd.DataFrame:
+    """Share of each language among the top of the pool for every model: strategy, seed, languages, share, expected."""
+    parts = []
+    for cell in run.cells():
+        part, queries, passages = run.part(benchmark)
+        key = digest(run.model_key(cell), part.fingerprint, run.study.evaluation.top, run.study.evaluation.precision)
+        path = run.folder / "shares" / f"{key[:24]}.parquet"
+        if not path.is_file():
+            whole = run.embeddings(cell, benchmark)
+            found = language_share(part, dense(part, whole[0][queries], whole[1][passages]), k=run.study.evaluation.top)
+            with atomic_write(path) as temporary:
+                found.to_parquet(temporary, index=False)
+        parts.append(pd.read_parquet(path).assign(strategy=cell.strategy, seed=cell.seed))
+    return pd.concat(parts, ignore_index=True)
+
+
+def beside_published(macros: pd.DataFrame) -> pd.DataFrame:
+    """Our macro means and the published ones of arXiv 2408.10536, for the benchmarks that both have."""
+    ours = macros[macros["measure"].isin(["AP", "rank_distance"])].assign(source="this study")
+    ours = ours.rename(columns={"encoder": "system"})
+    theirs = published().rename(columns={"encoder": "system"})
+    theirs = theirs[(theirs["language"] == "mean") & theirs["benchmark"].isin(ours["benchmark"])]
+    theirs = theirs[theirs["measure"].isin(["AP", "rank_distance"])]
+    shared = ours[ours["benchmark"].isin(theirs["benchmark"]) & (ours["strategy"] != "untrained")]
+    columns = ["benchmark", "setting", "system", "strategy", "measure", "value", "source"]
+    return pd.concat([shared, theirs], ignore_index=True)[columns] if len(shared) else shared[columns]
