@@ -15,7 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
         description="Make the corpus atlas from CLDR and the kit's sentence templates.",
         epilog="example: python -m hybridkit.sources.atlas --out /tmp/atlas --seed 1",
     )
-    parser.add_argument("--out", type=Path, default=Path("data/atlas"), help="folder to write to (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("data/atlas"), help="folder to fill (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of wordings and held-out part (default: %(default)s)")
     options = parser.parse_args(arguments)
     try:

@@ -58,8 +58,8 @@ def jsonl(rows: list[Row]) -> str:
 def _held_out(known: list[Fact], seed: int) -> set[str]:
     """Choose all facts but one of every entity of a territory, territory after territory.
 
-    The facts of one territory name the same things (a country, its currency, its capital, its language), so the held-out
-    part is full of passages that are easily taken for one another.
+    The facts of one territory name the same things (a country, its currency, its capital, its language), so the
+    held-out part is full of passages that are easily taken for one another.
     """
     by_territory: dict[str, dict[str, list[Fact]]] = defaultdict(lambda: defaultdict(list))
     for fact in known:
@@ -93,7 +93,8 @@ def _rows(
         for side, text in [("passage", passage[language]), *(("query", query[language]) for query in queries.values())]:
             key = (side, " ".join(unicodedata.normalize("NFKC", text).casefold().split()))
             if key in seen:
-                raise InputError(f"templates/{language}.yaml, key {fact.group}: {text!r} is made twice; word it otherwise")
+                where = f"templates/{language}.yaml, key {fact.group}"
+                raise InputError(f"{where}: {text!r} is made twice; word it otherwise")
             seen.add(key)
     return [
         {"id": f"{fact.id}/{relation}", "passage_id": fact.id, "query": query, "passage": passage}

@@ -43,7 +43,7 @@ class Fact:
 
 
 def facts(seed: int = 0) -> list[Fact]:
-    """List every fact whose names are known in all languages, sorted by id; the seed chooses only the `fellow` languages."""
+    """List every fact that can be named in all languages, sorted by id; the seed only draws the `fellow` languages."""
     found = [*_territories(), *_cities(), *_languages(seed)]
     return sorted(found, key=lambda fact: fact.id)
 

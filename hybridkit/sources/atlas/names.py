@@ -10,14 +10,18 @@ from babel.core import get_global
 
 # Identifiers whose exemplar is an island, a district or disputed, so that "a city in ..." would be wrong.
 NO_CITIES = frozenset(
-    "America/Antigua America/Bahia_Banderas America/Cayman America/Creston America/Guadeloupe America/Kralendijk "
-    "America/Miquelon America/Noronha America/St_Kitts America/St_Thomas America/Tortola Asia/Jerusalem Asia/Famagusta "
-    "Asia/Kamchatka Asia/Sakhalin Atlantic/Azores Atlantic/Canary Atlantic/Cape_Verde Atlantic/Madeira "
-    "Atlantic/South_Georgia Atlantic/St_Helena Europe/Simferopol Europe/Vatican Pacific/Bougainville Pacific/Chatham "
-    "Pacific/Easter Pacific/Efate Pacific/Fakaofo Pacific/Galapagos Pacific/Gambier Pacific/Guadalcanal Pacific/Kanton "
-    "Pacific/Kiritimati Pacific/Kosrae Pacific/Kwajalein Pacific/Marquesas Pacific/Midway Pacific/Norfolk "
-    "Pacific/Pitcairn Pacific/Rarotonga Pacific/Saipan Pacific/Tahiti Pacific/Tarawa Pacific/Tongatapu Pacific/Wake "
-    "Pacific/Wallis Africa/El_Aaiun".split()
+    {
+        "Africa/El_Aaiun", "America/Antigua", "America/Bahia_Banderas", "America/Cayman", "America/Creston",
+        "America/Guadeloupe", "America/Kralendijk", "America/Miquelon", "America/Noronha", "America/St_Kitts",
+        "America/St_Thomas", "America/Tortola", "Asia/Famagusta", "Asia/Jerusalem", "Asia/Kamchatka",
+        "Asia/Sakhalin", "Atlantic/Azores", "Atlantic/Canary", "Atlantic/Cape_Verde", "Atlantic/Madeira",
+        "Atlantic/South_Georgia", "Atlantic/St_Helena", "Europe/Simferopol", "Europe/Vatican",
+        "Pacific/Bougainville", "Pacific/Chatham", "Pacific/Easter", "Pacific/Efate", "Pacific/Fakaofo",
+        "Pacific/Galapagos", "Pacific/Gambier", "Pacific/Guadalcanal", "Pacific/Kanton", "Pacific/Kiritimati",
+        "Pacific/Kosrae", "Pacific/Kwajalein", "Pacific/Marquesas", "Pacific/Midway", "Pacific/Norfolk",
+        "Pacific/Pitcairn", "Pacific/Rarotonga", "Pacific/Saipan", "Pacific/Tahiti", "Pacific/Tarawa",
+        "Pacific/Tongatapu", "Pacific/Wake", "Pacific/Wallis",
+    }
 )
 
 LANGUAGES = ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")
@@ -41,9 +45,9 @@ def usable(names: dict[str, Names]) -> dict[str, Names]:
     >>> list(usable({"PE": everywhere, "XX": {**everywhere, "de": "XX"}, "YY": {"de": "Y"}}))
     ['PE']
     """
-    whole = {code: found for code, found in sorted(names.items()) if all(_plain(found.get(tag), code) for tag in LANGUAGES)}
-    counts = Counter((tag, _fold(found[tag])) for found in whole.values() for tag in LANGUAGES)
-    return {code: found for code, found in whole.items() if all(counts[tag, _fold(found[tag])] == 1 for tag in LANGUAGES)}
+    whole = {code: own for code, own in sorted(names.items()) if all(_plain(own.get(tag), code) for tag in LANGUAGES)}
+    counts = Counter((tag, _fold(own[tag])) for own in whole.values() for tag in LANGUAGES)
+    return {code: own for code, own in whole.items() if all(counts[tag, _fold(own[tag])] == 1 for tag in LANGUAGES)}
 
 
 def territory_names() -> dict[str, Names]:
@@ -60,12 +64,13 @@ def region_names() -> dict[str, Names]:
 
 def language_names() -> dict[str, Names]:
     """Names of languages by their code, without regional and script variants."""
-    return usable({code: _from("languages", code) for code in locale("en").languages if code.isalpha() and len(code) < 4})
+    codes = [code for code in map(str, locale("en").languages) if code.isalpha() and len(code) < 4]
+    return usable({code: _from("languages", code) for code in codes})
 
 
 def script_names() -> dict[str, Names]:
     """Names of scripts by ISO 15924 code."""
-    return usable({code: _from("scripts", code) for code in locale("en").scripts})
+    return usable({code: _from("scripts", code) for code in map(str, locale("en").scripts)})
 
 
 def currency_names(codes: Iterable[str]) -> dict[str, Names]:
@@ -76,20 +81,19 @@ def currency_names(codes: Iterable[str]) -> dict[str, Names]:
 def city_names() -> dict[str, Names]:
     """Names of the exemplar cities of time zones by IANA identifier; without one, the last part of the identifier.
 
-    A city named as some territory is (Singapore) is left out. The rule is CLDR's own (UTS 35, part 4, time zone format); languages in another script always have an entry.
+    A city named as some territory is (Singapore) is left out. The rule for the last part is CLDR's own
+    (UTS 35, part 4, time zone format); languages in another script always have an entry.
     """
     areas = {*region_names(), "Atlantic", "Indian"}
     zones = [zone for zone in get_global("zone_territories") if zone.split("/")[0] in areas and zone not in NO_CITIES]
     taken = {(tag, _fold(name)) for names in _all_territories() for tag, name in names.items()}
     found = usable({zone: {tag: _city(tag, zone) for tag in LANGUAGES} for zone in zones})
-    return {
-        zone: names for zone, names in found.items() if not any((tag, _fold(name)) in taken for tag, name in names.items())
-    }
+    return {zone: own for zone, own in found.items() if not taken & {(tag, _fold(name)) for tag, name in own.items()}}
 
 
 def clock_names() -> dict[str, Names]:
     """Names of the standard time of CLDR's metazones (`Europe_Central`)."""
-    return usable({zone: {tag: _clock(tag, zone) for tag in LANGUAGES} for zone in locale("en").meta_zones})
+    return usable({zone: {tag: _clock(tag, zone) for tag in LANGUAGES} for zone in map(str, locale("en").meta_zones)})
 
 
 def weekday_name(language: str, day: int) -> str:

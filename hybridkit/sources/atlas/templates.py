@@ -17,8 +17,8 @@ Templates = dict[str, dict[str, list[str]]]  # group -> "passages" or a relation
 def read_templates(folder: Path = FOLDER) -> dict[str, Templates]:
     """Read and check the templates of every language.
 
-    Raises InputError naming file and key for a missing file or key, an unknown key, fewer than three wordings, a wording
-    twice, or slots that are not those of the relation.
+    Raises InputError naming file and key for a missing file or key, an unknown key, fewer than three wordings, a
+    wording twice, or slots that are not those of the relation.
 
     >>> read_templates()["de"]["home"]["land"][1]
     'Wo spricht man hauptsächlich {x}?'
