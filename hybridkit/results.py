@@ -170,3 +170,28 @@ def beside_published(macros: pd.DataFrame) -> pd.DataFrame:
     shared = ours[ours["benchmark"].isin(theirs["benchmark"]) & (ours["strategy"] != "untrained")]
     columns = ["benchmark", "setting", "system", "strategy", "measure", "value", "source"]
     return pd.concat([shared, theirs], ignore_index=True)[columns] if len(shared) else shared[columns]
+
+
+FINDINGS = (("hybrid(alpha=0.5)", "mono", "cross"), ("hybrid(alpha=0.5)", "mono", "pool"), ("hybrid(alpha=0.5)", "cross", "mono"),
+            ("mono", "cross", "mono"), ("cross", "mono", "pool"))  # fmt: skip
+
+
+def findings(table: pd.DataFrame, benchmark: str) -> pd.DataFrame:
+    """How often one strategy beats another, by the claims that are robust in the tables of arXiv 2408.10536.
+
+    AP of each query language and seed, averaged over passage languages, is one comparison. Columns: better, worse,
+    setting, comparisons, wins, mean difference, smallest difference. Strategies a study lacks are left out.
+    """
+    chosen = table[(table["benchmark"] == benchmark) & (table["measure"] == "AP")]
+    values = chosen.groupby(["setting", "strategy", "seed", "query_language"])["value"].mean()
+    out = []
+    for better, worse, setting in FINDINGS:
+        if {better, worse} <= set(chosen["strategy"]):
+            difference = (values[setting, better] - values[setting, worse]).dropna()
+            out.append(
+                {"better": better, "worse": worse, "setting": setting, "comparisons": len(difference),
+                 "wins": int((difference > 0).sum()), "mean difference": float(difference.mean()),
+                 "smallest difference": float(difference.min())}
+            )  # fmt: skip
+    columns = ["better", "worse", "setting", "comparisons", "wins", "mean difference", "smallest difference"]
+    return pd.DataFrame(out, columns=columns)

@@ -69,6 +69,7 @@ class Run:
         self.write_json("versions.json", {"hybridkit": __version__} | {name: version(name) for name in _VERSIONED})
 
     def write_json(self, name: str, value: Any) -> None:  # noqa: ANN401  any JSON value
+        """Write a JSON file of the run folder, unless it holds just that already."""
         text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
         path = self.folder / name
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
@@ -245,6 +246,11 @@ class Run:
             return {}
         length, precision = self.study.training.max_length, self.study.training.precision
         return evaluate_encoder(model, self.benchmark("held-out"), length, precision)
+
+    def finish(self, number: str, numbers: dict[str, Any]) -> None:
+        """Write a notebook's key numbers to notebooks/NUMBER.json, which tests and the next notebooks read."""
+        text = pd.Series(numbers, dtype=object).to_json(indent=2, double_precision=6, force_ascii=False)
+        self.write_json(f"notebooks/{number}.json", json.loads(text))
 
     def __iter__(self) -> Iterator[Cell]:
         """Every model of the study: its main part, then its curve."""

@@ -1,0 +1,156 @@
+"""The command evaluate: encoders and other systems on benchmarks, in the three settings."""
+
+import argparse
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from hybridkit.commands.options import Commands, Told, command, names, show
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sentence_transformers import SentenceTransformer
+
+    from hybridkit.benchmark import Benchmark
+    from hybridkit.retrieval import Scorer
+
+SYSTEMS = ("dense", "bm25", "fusion")
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = command(
+        commands, "evaluate", "score an encoder, BM25 or both on benchmarks: mono, cross and pool", evaluate,
+        "evaluate --model e5-small --benchmark xquad-r --max-length 256",
+        'evaluate --model my-model --benchmark "atlas,mine.jsonl" --system dense,bm25,fusion --json scores.json',
+        "evaluate --benchmark mlqa-r --system bm25",
+    )  # fmt: skip
+    option = parser.add_argument
+    option("--model", metavar="NAME", help="a folder, a hub name, xlm-r, labse or e5-small; bm25 alone needs none")
+    option("--benchmark", type=names, required=True, metavar="NAME[,NAME]",
+           help='atlas, xquad-r, mlqa-r, a part such as "xquad-r[16:]", or a file of parallel rows')  # fmt: skip
+    option("--system", type=_systems, default=["dense"], metavar="NAME[,NAME]", help="dense, bm25, fusion (dense)")
+    option("--query-prompt", metavar="TEXT", help="text before each query (the model's own)")
+    option("--passage-prompt", metavar="TEXT", help="text before each passage (the model's own)")
+    option("--strategy-label", metavar="TEXT", help="a name for the model in the printed table, e.g. its strategy")
+    option("--max-length", type=int, metavar="N", help="cut texts at so many tokens (the model's own limit)")
+    option("--precision", choices=("float32", "bf16"), default="float32", help="arithmetic of the encoder (float32)")
+
+
+def _systems(text: str) -> list[str]:
+    found = names(text)
+    if unknown := [name for name in found if name not in SYSTEMS]:
+        raise argparse.ArgumentTypeError(f"there is no system {unknown[0]!r}; there are {', '.join(SYSTEMS)}")
+    return found
+
+
+def evaluate(args: argparse.Namespace) -> Told:
+    """Score every system on every benchmark; data and model are opened before anything is computed."""
+    import pandas as pd
+
+    from hybridkit.evaluation.measures import macro, per_query, scores
+    from hybridkit.evaluation.ranks import rank_table_from_scores
+    from hybridkit.sources.benchmarks import base_name, open_benchmark, part_of
+
+    _check(args)
+    wholes = {base: open_benchmark(base) for base in dict.fromkeys(map(base_name, args.benchmark))}
+    for name in args.benchmark:
+        part_of(wholes[base_name(name)], name)
+    model = None if args.system == ["bm25"] else _open(args)
+    value: dict[str, Any] = {}
+    tables = []
+    for base, whole in wholes.items():
+        parts = [name for name in dict.fromkeys(args.benchmark) if base_name(name) == base]
+        embeddings = _encode(args, model, whole) if model is not None else None
+        for name in parts:
+            part, queries, passages = part_of(whole, name)
+            cut = (embeddings[0][queries], embeddings[1][passages]) if embeddings else None
+            for system, scorer in _scorers(args.system, part, cut):
+                table = scores(per_query(rank_table_from_scores(part, scorer)))
+                value.setdefault(name, {})[system] = as_json(table)
+                tables.append(macro(table).assign(benchmark=name, system=system))
+    ordered = {name: value[name] for name in args.benchmark}
+    return Told(_text(pd.concat(tables, ignore_index=True), args.strategy_label), ordered)
+
+
+def as_json(table: "pd.DataFrame") -> dict[str, dict[str, Any]]:
+    """Turn the frame of `measures.scores` into {setting: {measure: value}, "languages": {"de>en": {measure: value}}}.
+
+    >>> import pandas as pd
+    >>> keys = {"query_language": "de", "passage_language": ["de", "*"], "measure": "AP", "queries": 1}
+    >>> as_json(pd.DataFrame({"setting": ["mono", "pool"], **keys, "value": [0.5, 0.25]}))
+    {'mono': {'AP': 0.5}, 'pool': {'AP': 0.25}, 'languages': {'de>de': {'AP': 0.5}}}
+    """
+    from hybridkit.evaluation.measures import macro
+
+    out: dict[str, dict[str, Any]] = {}
+    for setting, measure, number in macro(table)[["setting", "measure", "value"]].itertuples(index=False):
+        out.setdefault(setting, {})[measure] = float(number)
+    pairs: dict[str, dict[str, float]] = {}
+    columns = ["query_language", "passage_language", "measure", "value"]
+    for query, passage, measure, number in table.loc[table["setting"] != "pool", columns].itertuples(index=False):
+        pairs.setdefault(f"{query}>{passage}", {})[measure] = float(number)
+    return out | {"languages": dict(sorted(pairs.items()))}
+
+
+def _check(args: argparse.Namespace) -> None:
+    from hybridkit.errors import InputError
+
+    if args.model is None and args.system != ["bm25"]:
+        raise InputError(f"evaluate: --system {','.join(args.system)} needs an encoder; give --model NAME")
+    if args.model == "static":
+        raise InputError("--model static: it is made by training; train one with `hybridkit train` and give its folder")
+    if args.max_length is not None and args.max_length < 4:
+        raise InputError(f"--max-length {args.max_length}: give 4 tokens or more")
+
+
+def _open(args: argparse.Namespace) -> "SentenceTransformer":
+    from hybridkit import encoder
+
+    model = encoder.open(args.model)
+    given = {"query": args.query_prompt, "passage": args.passage_prompt}
+    model.prompts.update({side: text for side, text in given.items() if text is not None})
+    return model
+
+
+def _encode(args: argparse.Namespace, model: "SentenceTransformer", benchmark: "Benchmark") -> tuple[Any, Any]:
+    from hybridkit.embedding import encode
+
+    query, passage = (
+        encode(
+            model, frame["text"].tolist(), side, max_length=args.max_length, precision=args.precision,
+            progress=f"{benchmark.name} {side}",
+        )
+        for side, frame in (("query", benchmark.queries), ("passage", benchmark.passages))
+    )  # fmt: skip
+    return query, passage
+
+
+def _scorers(
+    systems: list[str], benchmark: "Benchmark", embeddings: tuple[Any, Any] | None
+) -> Iterator[tuple[str, "Scorer"]]:
+    from hybridkit.retrieval.bm25 import bm25
+    from hybridkit.retrieval.dense import dense
+    from hybridkit.retrieval.fusion import fusion
+
+    found: dict[str, Scorer] = {}
+    if embeddings is not None:
+        found["dense"] = dense(benchmark, *embeddings)
+    if {"bm25", "fusion"} & set(systems):
+        found["bm25"] = bm25(benchmark)
+    if "fusion" in systems:
+        found["fusion"] = fusion(found["dense"], found["bm25"])
+    yield from ((system, found[system]) for system in dict.fromkeys(systems))
+
+
+def _text(table: "pd.DataFrame", label: str | None) -> str:
+    measures = list(dict.fromkeys(table["measure"]))
+    keys = ["benchmark", "system", "setting"]
+    order = table[keys].drop_duplicates()
+    wide = order.merge(table.pivot(index=keys, columns="measure", values="value").reset_index(), on=keys)[
+        [*keys, *measures]
+    ]
+    if "rank_distance" in measures:
+        wide["rank_distance"] = [f"{value:.1f}" if value == value else "-" for value in wide["rank_distance"]]
+    if label is not None:
+        wide.insert(0, "strategy", label)
+    return show(wide)

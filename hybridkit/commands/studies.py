@@ -1,0 +1,115 @@
+"""Commands on a whole study: run, figures, report, recipe, export."""
+
+import argparse
+from pathlib import Path
+
+from hybridkit.commands.options import Commands, Told, command, names, numbers, records, show
+
+
+def add(commands: Commands) -> None:
+    """Declare the commands."""
+    _add_run(commands)
+    figures = command(
+        commands, "figures", "draw the figures of a study again from its scores, computing nothing", redraw,
+        "figures quick", "figures starter --to figures/starter",
+    )  # fmt: skip
+    _add_study(figures)
+    figures.add_argument("--to", type=Path, metavar="FOLDER", help="where to draw them (the study's own folder)")
+    report = command(commands, "report", "write the HTML report of a study again", write, "report quick")
+    _add_study(report)
+    recipe = command(
+        commands, "recipe", "try learning rates and temperatures and score each on the study's held-out rows", try_out,
+        "recipe starter --learning-rate 1e-5,3e-5 --temperature 0.02,0.05 --steps 60 --out recipe.csv",
+    )  # fmt: skip
+    _add_study(recipe)
+    option = recipe.add_argument
+    option("--learning-rate", type=numbers, required=True, metavar="X[,X]", help="learning rates to try")
+    option("--temperature", type=numbers, required=True, metavar="X[,X]", help="temperatures to try with each of them")
+    option("--steps", type=int, default=60, metavar="N", help="steps of each trial (60)")
+    option("--strategy", default="hybrid(alpha=0.5)", help='strategy of the trials ("hybrid(alpha=0.5)")')
+    option("--out", type=Path, metavar="FILE.csv", help="also write the table here")
+    given = command(
+        commands, "export", "copy a model out of a run, with its benchmark scores in its card", export,
+        'export quick "hybrid(alpha=0.5)"', 'export runs/starter cross --seed 1 --out my-model',
+    )  # fmt: skip
+    given.add_argument("run", metavar="RUN", help="a study's name, or the path of its YAML file or of a run folder")
+    given.add_argument("model", metavar="MODEL", help='the strategy that it was trained with, e.g. "hybrid(alpha=0.5)"')
+    given.add_argument("--seed", type=int, metavar="N", help="its seed (the first of the study)")
+    given.add_argument("--out", type=Path, metavar="FOLDER", help="a new folder (export/ in the run folder)")
+
+
+def _add_run(commands: Commands) -> None:
+    parser = command(
+        commands, "run", "run the notebooks of a study and write its report; only what is missing is made", run,
+        "run quick", "run starter --dry-run", "run quick --notebook 04 --notebook 05", "run studies/mine.yaml --fresh",
+    )  # fmt: skip
+    _add_study(parser)
+    option = parser.add_argument
+    option("--notebook", type=names, action="extend", metavar="NN", help="only this notebook, e.g. 04; may be repeated")
+    option("--fresh", action="store_true", help="remove the run folder first: everything is made again")
+    option("--dry-run", action="store_true", help="only tell what would be done")
+    option("-p", nargs=2, action="append", default=[], dest="parameters", metavar=("NAME", "VALUE"),
+           help="set a parameter of the notebooks; may be repeated")  # fmt: skip
+
+
+def _add_study(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "study", metavar="STUDY", help="a study's name (a file under studies/) or the path of its YAML file"
+    )
+
+
+def run(args: argparse.Namespace) -> Told:
+    """Run a study; the pipeline itself tells what it does."""
+    from hybridkit.pipeline import run_study
+    from hybridkit.places import runs_folder
+    from hybridkit.study import open_study
+
+    study = open_study(args.study)
+    parameters: dict[str, str] = dict(args.parameters)
+    run_study(args.study, args.notebook, args.fresh, args.dry_run, parameters)
+    done = list(args.notebook or study.notebooks)
+    return Told(
+        "", {"study": study.name, "folder": str(runs_folder() / study.name), "notebooks": done, "dry_run": args.dry_run}
+    )
+
+
+def redraw(args: argparse.Namespace) -> Told:
+    """Draw the figures of a study again."""
+    from hybridkit.figures import redraw_study
+
+    paths = [str(path) for path in redraw_study(args.study, args.to)]
+    return Told("\n".join(paths), paths)
+
+
+def write(args: argparse.Namespace) -> Told:
+    """Write the report of a study that was run."""
+    from hybridkit.export import open_run
+    from hybridkit.report import write_report
+
+    path = write_report(open_run(args.study))
+    return Told(str(path), {"report": str(path)})
+
+
+def try_out(args: argparse.Namespace) -> Told:
+    """Try recipes on the held-out rows of a study."""
+    from hybridkit.files import atomic_write
+    from hybridkit.recipe import try_recipes
+    from hybridkit.run import Run
+    from hybridkit.sampling import parse
+
+    parse(args.strategy)
+    table = try_recipes(Run(args.study), args.learning_rate, args.temperature, args.steps, args.strategy)
+    if args.out:
+        with atomic_write(args.out) as temporary:
+            table.to_csv(temporary, index=False)
+    plain = table.assign(**{name: table[name].map("{:g}".format) for name in ("learning_rate", "temperature")})
+    return Told(show(plain), records(table))
+
+
+def export(args: argparse.Namespace) -> Told:
+    """Copy a model out of a run."""
+    from hybridkit.export import export_model, find_cell, open_run
+
+    made = open_run(args.run)
+    folder = export_model(made, find_cell(made, args.model, args.seed), args.out)
+    return Told(f"{folder}\nThe scores are in {folder / 'README.md'}", {"model": str(folder)})

@@ -1,0 +1,86 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,-all
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 01 Data exploration
+# What a study trains and evaluates on: how many rows in which languages, how long, what one looks like. Everything
+# below is made from the study's files; nothing is trained.
+
+# %% tags=["parameters"]
+study = "quick"  # a study under studies/, or the path of a YAML file
+
+# %%
+from hybridkit import explore
+from hybridkit.figures import draw
+from hybridkit.run import Run
+
+run = Run(study)
+figures = run.folder / "figures"
+print(run.study.title)
+
+# %% [markdown]
+# ## From the files to training
+# Strategies that are compared draw from the same rows: those that every one of them can use. Rows of one *group* share
+# a passage or a text in some language, so one could answer the other; no two of them ever meet in a batch. Held-out
+# rows are whole groups, so that no text stands on both sides.
+
+# %%
+counts = explore.row_counts(run)
+counts
+
+# %%
+explore.licences(run)
+
+# %% [markdown]
+# ## Languages
+# Bars are rows that have a query, and a passage, in the language. A language with few rows is drawn as often as the
+# others in `mono` batches (the paper's rule is uniform over languages), so its rows are repeated more.
+
+# %%
+coverage = explore.coverage(run)
+draw(figures, "01_coverage", "coverage", coverage,
+     "Rows with a query and with a passage in each language, of those that every strategy of the study can use.")
+
+# %% [markdown]
+# ## Lengths
+# Boxes are the middle half of the texts, whiskers the 5th and 95th percentile. Texts longer than the study's maximum
+# are cut.
+
+# %%
+lengths = explore.text_lengths(run.parts[0])
+draw(figures, "01_text_lengths", "text_lengths", lengths,
+     "Length of queries and passages in characters: 5, 25, 50, 75 and 95 % quantiles by language.")
+
+# %% [markdown]
+# ## One row
+# The same question and passage in every language it is known in: *twins*. A twin is never a negative.
+
+# %%
+draw(figures, "01_sample_row", "sample_row", explore.sample_row(run.parts[0]),
+     "One training row in all of its languages.")
+
+# %% [markdown]
+# ## Benchmarks
+# A query of a parallel benchmark is asked in every language; each of its parallel passages is relevant.
+
+# %%
+benchmarks = explore.benchmark_table(run)
+benchmarks
+
+# %%
+run.finish("01", {"rows": counts.set_index("what")["rows"].to_dict(), "languages": len(run.parts[0].languages),
+                  "queries": benchmarks.groupby("benchmark")["queries"].sum().to_dict(),
+                  "candidates": benchmarks.groupby("benchmark")["candidates"].sum().to_dict()})

@@ -1,0 +1,71 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,-all
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 03 Training
+# Every strategy of the study with every seed, each on its own batch plan. A training that is there already is read,
+# one that was interrupted goes on from its last whole checkpoint.
+
+# %% tags=["parameters"]
+study = "quick"
+
+# %%
+import json
+
+import pandas as pd
+
+from hybridkit import results
+from hybridkit.figures import draw
+from hybridkit.run import HELD_OUT, Run
+from hybridkit.study import UNTRAINED
+
+run = Run(study)
+figures = run.folder / "figures"
+pd.Series(vars(run.study.training)).rename("training").to_frame()
+
+# %%
+cells = [cell for cell in run.cells() if cell.strategy != UNTRAINED]
+models = {str(cell): run.train(cell) for cell in cells}
+print(f"{len(models)} models in {run.folder.name}/models")
+
+# %% [markdown]
+# ## Loss
+# In-batch InfoNCE, smoothed. The curves of different strategies are not comparable in height: a batch in one language
+# holds harder negatives than a batch of mixed languages, where the language alone gives many of them away.
+
+# %%
+losses = results.study_losses(run)
+draw(figures, "03_loss_curves", "loss_curves", losses,
+     "Training loss by step and strategy, smoothed; thin lines are seeds.")
+
+# %%
+last = losses[losses["step"] >= losses["step"].max() - 19]
+table = last.groupby(["strategy", "kind"])["loss"].agg(["mean", "std", "count"]).round(3)
+table
+
+# %% [markdown]
+# ## Held-out rows
+# Rows of the training files that share no text and no passage with those trained on: what one may choose settings by.
+
+# %%
+held_out = pd.DataFrame(
+    [{"strategy": cell.strategy, "seed": cell.seed} | json.loads((run.train(cell) / HELD_OUT).read_text()) for cell in cells]
+)
+held_out.round(3)
+
+# %%
+run.finish("03", {"models": len(models), "loss of the last 20 steps": table["mean"].unstack().to_dict("index"),
+                  "held-out": held_out.to_dict("records")})

@@ -1,0 +1,71 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,-all
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 05 Language bias
+# Does the model prefer passages by their language? In the multilingual pool the parallel passages of a question are
+# equally relevant, so an unbiased model ranks them together.
+
+# %% tags=["parameters"]
+study = "quick"
+
+# %%
+from hybridkit import results
+from hybridkit.figures import draw
+from hybridkit.run import Run
+
+run = Run(study)
+figures = run.folder / "figures"
+scores = results.study_scores(run)
+benchmark = run.study.evaluation.benchmarks[0]
+
+# %% [markdown]
+# ## Rank distance
+# Per question the largest minus the smallest rank of its parallel passages in the pool, averaged over questions, by
+# query language (arXiv 2408.10536). Lower is less bias; the size of the pool is its upper bound.
+
+# %%
+distances = results.distances_by_language(scores, benchmark)
+draw(figures, "05_rank_distance", "rank_distance", distances,
+     f"Rank distance on {benchmark} by strategy and query language, in ranks of the pool; lower is less language bias.")
+
+# %%
+by_strategy = distances.groupby(["strategy", "seed"])["value"].mean().unstack("seed")
+by_strategy.round(1)
+
+# %% [markdown]
+# ## Languages among the top of the pool
+# The share of each language among the top k against the share it has among all candidates. A ratio of 1 is what a
+# system blind to language would tend to.
+
+# %%
+shares = results.language_shares(run, benchmark)
+top = run.study.evaluation.top
+draw(figures, "05_language_share", "language_share", shares,
+     f"Share of each language among the top {top} of the pool on {benchmark}, and its ratio to the share expected.",
+     k=top)
+
+# %% [markdown]
+# How much the query's own language is preferred: its share among the top k over the share expected, averaged over
+# query languages and seeds.
+
+# %%
+own = shares[shares["query_language"] == shares["passage_language"]]
+preference = (own["share"] / own["expected"]).groupby(own["strategy"]).mean().rename("own language / expected")
+preference.round(2).to_frame()
+
+# %%
+run.finish("05", {"rank distance": by_strategy.mean(axis=1).to_dict(), "own language preference": preference.to_dict()})
