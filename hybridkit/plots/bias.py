@@ -89,7 +89,9 @@ def language_share(frame: pd.DataFrame, k: int = 10) -> Figure:
                 label=name,
             )
     places = np.arange(len(languages))
-    axes[0].vlines(expected * 100, places - 0.5, places + 0.5, color="black", linewidth=1.2, label="expected", zorder=0.9)
+    axes[0].vlines(
+        expected * 100, places - 0.5, places + 0.5, color="black", linewidth=1.2, label="expected", zorder=0.9
+    )
     axes[1].axvline(1, color="black", linewidth=1.2, zorder=0.9)
     for ax in axes:
         for line in range(1, len(languages)):
@@ -105,17 +107,19 @@ def language_share(frame: pd.DataFrame, k: int = 10) -> Figure:
     axes[1].set_xlim(2**-span, 2**span)
     axes[1].xaxis.set_major_locator(FixedLocator([2.0**power for power in range(-10, 11)]))
     axes[1].xaxis.set_minor_locator(NullLocator())
-    axes[1].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if value >= 1 else f"1/{1 / value:g}"))
+    axes[1].xaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{value:g}" if value >= 1 else f"1/{1 / value:g}")
+    )
     axes[1].set_xlabel("share ÷ expected share (log scale)")
-    line = Line2D([], [], color="black", linewidth=1.2, label="expected")
+    bar = Line2D([], [], color="black", linewidth=1.2, label="expected")
     never = "no point on the right: the language never occurs in the top" if np.isnan(np.array(ratios)).any() else ""
-    foot(figure, [*handles(strategies), line], never, columns=6)
+    foot(figure, [*handles(strategies), bar], never, columns=6)
     figure.suptitle(f"Languages in the top {k} of the pool")
     return figure
 
 
 def _ranks(axes: Axes, values: pd.Series) -> None:
-    """A logarithmic axis where distances span more than a factor of four, so that an untrained encoder hides nothing."""
+    """Make the axis logarithmic where distances span a factor of four (an untrained encoder would hide the rest)."""
     if values.min() <= 0 or values.max() < 4 * values.min():
         axes.set_xlim(left=0)
         return

@@ -48,7 +48,9 @@ def need(frame: pd.DataFrame, figure: str, *columns: str) -> pd.DataFrame:
             there = ", ".join(map(str, frame.columns)) or "none"
             raise InputError(f"figure {figure}: the frame has no column {column!r} (columns: {there}); add it")
     if frame.empty:
-        raise InputError(f"figure {figure}: the frame has no rows (columns needed: {', '.join(columns)}); nothing to draw")
+        raise InputError(
+            f"figure {figure}: the frame has no rows (columns needed: {', '.join(columns)}); nothing to draw"
+        )
     return frame
 
 

@@ -44,12 +44,15 @@ def heat(
         number.set_in_layout(False)  # they lie inside the axes; a layout that asks each of them takes seconds
     if np.isnan(values).any():
         axes.patch.set(facecolor=MISSING, edgecolor="#999999", hatch="/////")
+    axes.set_anchor("W")  # a square in the middle of its place would move with the room for its own labels
     axes.tick_params(length=0, pad=1.5)
     axes.tick_params(axis="x", rotation=90 if len(columns) > 12 else 0)
     axes.tick_params(axis="y", rotation=0)
 
 
-def small_multiples(count: int, languages: int, cell: float, labels: float = 0.35) -> tuple[Figure, list[Axes], list[Axes]]:
+def small_multiples(
+    count: int, languages: int, cell: float, labels: float = 0.35
+) -> tuple[Figure, list[Axes], list[Axes]]:
     """Lay out `count` language matrices, `cell` inches a language, at most three beside each other.
 
     `labels` is the room for the language names at the left, in inches.
@@ -67,7 +70,7 @@ def small_multiples(count: int, languages: int, cell: float, labels: float = 0.3
 def colour_bar(figure: Figure, axes: list[Axes], colours: str | Colormap, norm: Normalize, label: str) -> Any:  # noqa: ANN401
     """One colour bar for several matrices, thin, with its label along it."""
     bar = figure.colorbar(ScalarMappable(norm, colours), ax=axes, label=label, fraction=0.04, pad=0.02, aspect=30)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     return bar
 
 

@@ -1,5 +1,7 @@
 """The figure that puts published numbers beside ours."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -62,7 +64,7 @@ def published(frame: pd.DataFrame, ours: str = "this study") -> Figure:
     return figure
 
 
-def _look(number: int, filled: bool) -> dict[str, object]:
+def _look(number: int, filled: bool) -> dict[str, Any]:
     shade = _COLOURS[number % len(_COLOURS)]
-    look: dict[str, object] = {"marker": _MARKERS[number % len(_MARKERS)], "linestyle": "none", "markersize": 4.5}
+    look: dict[str, Any] = {"marker": _MARKERS[number % len(_MARKERS)], "linestyle": "none", "markersize": 4.5}
     return {**look, "color": shade, "markerfacecolor": shade if filled else "none", "markeredgewidth": 1.0}

@@ -22,7 +22,8 @@ def sample_row(frame: pd.DataFrame, title: str = "One row in its languages") -> 
     broken into at most six lines.
     """
     need(frame, "sample_row", "language", "query", "passage")
-    figure = Figure(figsize=(WIDTH, 1), layout="none")
+    figure = Figure(figsize=(WIDTH, 1))
+    figure.set_layout_engine("none")  # everything here has its place in inches
     rows = []
     for entry in frame.to_dict("records"):
         tag = str(entry["language"])

@@ -98,7 +98,9 @@ def _curve(axes: Axes, frame: pd.DataFrame, shade: str) -> None:
     if highs != lows:
         axes.fill_between(alphas, lows, highs, color=shade, alpha=0.18, linewidth=0, label="interval")
     axes.plot(alphas, means, "-", color=shade, label="mean")
-    axes.plot(frame["alpha"], frame["value"], "o", color=shade, markersize=2.6, alpha=0.75, linestyle="none", label="seeds")
+    axes.plot(
+        frame["alpha"], frame["value"], "o", color=shade, markersize=2.6, alpha=0.75, linestyle="none", label="seeds"
+    )
     axes.set_xlabel("α")
     axes.set_xticks(alphas, [f"{share:g}" for share in alphas])
     axes.yaxis.set_major_locator(round_ticks())

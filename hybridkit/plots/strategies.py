@@ -50,7 +50,7 @@ def colour(strategy: str) -> str:
     """Colour of a strategy as #rrggbb; hybrids are greens, darker with alpha, and 0.5 is Okabe and Ito's.
 
     >>> colour("mono"), colour("hybrid(alpha=0.5)"), colour("hybrid(alpha=0.75)")
-    ('#0072B2', '#009E73', '#00694c')
+    ('#0072B2', '#009E73', '#00694d')
     """
     if strategy in _FIXED:
         return _FIXED[strategy][0]

@@ -1,11 +1,13 @@
 """The look of every figure: one print style, fonts for every script, and files that repeat byte for byte."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any, ParamSpec
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, fontManager, get_font
@@ -86,6 +88,16 @@ def covers(text: str) -> bool:
     return all(ord(character) in _characters() for character in text)
 
 
+@contextmanager
+def print_style() -> Iterator[None]:
+    """Set the print style for a block, from matplotlib's defaults and not the caller's settings, which come back."""
+    settings: Any = {**STYLE, "font.family": fonts()}
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(settings)
+        yield
+
+
 def printed(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
     """Run a drawing function in the print style, without touching the caller's settings.
 
@@ -95,18 +107,27 @@ def printed(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
 
     @wraps(draw)
     def styled(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
-        with matplotlib.rc_context():
-            matplotlib.rcdefaults()
-            matplotlib.rcParams.update({**STYLE, "font.family": fonts()})
+        with print_style():
             figure = draw(*args, **kwargs)
-            engine = figure.get_layout_engine()
-            if engine is not None:
-                for _ in range(3):  # square axes settle only after the room for their labels is known
-                    engine.execute(figure)
-                figure.set_layout_engine("none")
+            _lay_out(figure)
         return figure
 
     return styled
+
+
+def _lay_out(figure: Figure) -> None:
+    """Run the layout until nothing moves: square axes and the room for their labels settle in turns."""
+    engine = figure.get_layout_engine()
+    if engine is None or not figure.axes:
+        return
+    before = np.zeros((len(figure.axes), 4))
+    for _ in range(10):
+        engine.execute(figure)
+        places = np.array([axes.get_position().bounds for axes in figure.axes])
+        if len(places) == len(before) and np.allclose(places, before, atol=1e-3):
+            break
+        before = places
+    figure.set_layout_engine("none")
 
 
 def panels(rows: int, columns: int, width: float, height: float, **options: Any) -> tuple[Figure, list[Axes]]:  # noqa: ANN401
@@ -146,8 +167,6 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     paths = (Path(folder) / f"{name}.png", Path(folder) / f"{name}.svg")
     metadata: list[dict[str, Any]] = [{"Software": None}, {"Date": None, "Creator": None}]
     for path, tags in zip(paths, metadata, strict=True):
-        with matplotlib.rc_context(), atomic_write(path) as temporary:
-            matplotlib.rcdefaults()
-            matplotlib.rcParams.update({**STYLE, "font.family": fonts()})
+        with print_style(), atomic_write(path) as temporary:
             figure.savefig(temporary, format=path.suffix[1:], metadata=tags)
     return paths

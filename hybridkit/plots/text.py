@@ -74,7 +74,7 @@ def wrap(figure: Figure, text: str, tag: str, width: float, size: float, most: i
     which happens to begin with a Latin name still runs from the right.
     """
     probe = Text(0, 0, "", fontsize=size, fontfamily=fonts(language(tag).script), figure=figure)
-    renderer = FigureCanvasAgg(figure).get_renderer()
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
 
     def fits(line: str) -> bool:
         probe.set_text(line.strip())

@@ -1,0 +1,352 @@
+"""Figures: what is drawn equals the frame, intervals only from three seeds, right scripts, and files that repeat."""
+
+import itertools
+import math
+import re
+import warnings
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from hybridkit import plots
+from hybridkit.errors import InputError
+from hybridkit.languages import language
+from hybridkit.plots import strategies, style
+from hybridkit.plots.text import language_label, pieces, wrap
+
+PAIRS = list(itertools.product(["ar", "de"], ["ar", "de"]))
+QUANTILES = {"q05": 10, "q25": 20, "q50": 30, "q75": 45, "q95": 90}
+ROW = {  # one row of the atlas kind, in the eleven languages of XQuAD-R
+    "ar": ("ما هي عاصمة ألمانيا؟", "عاصمة ألمانيا (DE) هي برلين، وعملتها اليورو."),
+    "de": ("Wie heißt die Hauptstadt von Deutschland?", "Die Hauptstadt von Deutschland ist „Berlin“."),
+    "el": ("Ποια είναι η πρωτεύουσα της Γερμανίας;", "Η πρωτεύουσα της Γερμανίας είναι το Βερολίνο."),
+    "en": ("What is the capital of Germany?", "Germany’s capital is Berlin – its currency is the euro."),
+    "es": ("¿Cuál es la capital de Alemania?", "La capital de Alemania es Berlín."),
+    "hi": ("जर्मनी की राजधानी क्या है?", "जर्मनी की राजधानी बर्लिन है। यहाँ की मुद्रा यूरो है।"),
+    "ru": ("Какой город — столица Германии?", "Столица Германии — Берлин, валюта — евро («€»)."),
+    "th": ("เมืองหลวงของเยอรมนีคือเมืองใด", "เมืองหลวงของเยอรมนีคือเบอร์ลิน สกุลเงินคือยูโร"),
+    "tr": ("Almanya'nın başkenti neresidir?", "Almanya'nın başkenti Berlin'dir; şehir ğ, ı, ş bilir."),
+    "vi": ("Thủ đô của nước Đức là gì?", "Thủ đô của nước Đức là Béc-lin, đồng tiền là euro."),
+    "zh": ("德国的首都是哪里？", "德国的首都是柏林，该国的货币是欧元（EUR）。"),
+}
+
+
+def scores(seeds: int) -> pd.DataFrame:
+    """Strategies mono and cross; seed s of mono has AP .5 + .1 s in every setting."""
+    return pd.DataFrame(
+        [
+            (name, seed, "xquad-r", setting, "AP", base + 0.1 * seed)
+            for name, base in (("mono", 0.5), ("cross", 0.3))
+            for seed in range(seeds)
+            for setting in ("pool", "mono", "cross")
+        ],
+        columns=["strategy", "seed", "benchmark", "setting", "measure", "value"],
+    )
+
+
+def alphas(seeds: int) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            (alpha, seed, "pool", measure, scale * (alpha + seed))
+            for alpha in (0.0, 0.5, 1.0)
+            for seed in range(seeds)
+            for measure, scale in (("AP", 0.1), ("rank_distance", 100.0))
+        ],
+        columns=["alpha", "seed", "setting", "measure", "value"],
+    )
+
+
+PAIR_FRAME = pd.DataFrame(
+    [(name, a, b, value) for name, values in (("mono", [0.9, 0.1, 0.2, 0.8]), ("cross", [0.7, 0.6, 0.5, math.nan]))
+     for (a, b), value in zip(PAIRS, values, strict=True)],
+    columns=["strategy", "query_language", "passage_language", "value"],
+)  # fmt: skip
+FRAMES: dict[str, pd.DataFrame] = {
+    "coverage": pd.DataFrame(
+        [("atlas", "ar", 30, 20), ("atlas", "de", 40, 10), ("mlqa", "de", 7, 7)],
+        columns=["source", "language", "queries", "passages"],
+    ),
+    "text_lengths": pd.DataFrame(
+        [
+            {"language": tag, "side": side, "unit": "characters", **QUANTILES}
+            for tag in ("ar", "de")
+            for side in ("query", "passage")
+        ]
+    ),
+    "sample_row": pd.DataFrame([(tag, *texts) for tag, texts in ROW.items()], columns=["language", "query", "passage"]),
+    "batch_composition": pd.DataFrame(
+        [("mono", a, b, 0.5 * (a == b)) for a, b in PAIRS] + [("cross", a, b, 0.5 * (a != b)) for a, b in PAIRS],
+        columns=["strategy", "query_language", "passage_language", "share"],
+    ),
+    "batch_examples": pd.DataFrame(
+        [("cross", step, place, "ar", "de") for step in range(9) for place in range(3)],
+        columns=["strategy", "step", "position", "query_language", "passage_language"],
+    ),
+    "loss_curves": pd.DataFrame(
+        [("mono", seed, step, "mono", 3.0 - step + seed) for seed in range(2) for step in range(3)],
+        columns=["strategy", "seed", "step", "kind", "loss"],
+    ),
+    "settings": scores(3),
+    "language_pairs": PAIR_FRAME,
+    "pair_difference": PAIR_FRAME.drop(columns="strategy").iloc[:4],
+    "alpha_curve": alphas(3),
+    "rank_distance": pd.DataFrame(
+        [
+            (name, seed, tag, base + 10 * seed)
+            for name, base in (("mono", 400), ("cross", 290))
+            for seed in range(3)
+            for tag in ("ar", "de")
+        ],
+        columns=["strategy", "seed", "query_language", "value"],
+    ),
+    "language_share": pd.DataFrame(
+        [("mono", "ar", 0.2, 0.4), ("mono", "de", 0.8, 0.6)],
+        columns=["strategy", "passage_language", "share", "expected"]
+    ),
+    "published": pd.DataFrame(
+        [("xquad-r", "pool", system, "mono", "AP", value, source)
+         for system, value, source in (("XLM-R", 0.548, "2408.10536"), ("e5-small", 0.56, "this study"))],
+        columns=["benchmark", "setting", "system", "strategy", "measure", "value", "source"],
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _warnings_are_errors() -> "object":
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def seen(figure: Figure) -> list[Axes]:
+    return [axes for axes in figure.axes if axes.get_visible()]
+
+
+def line(axes: Axes, label: str) -> list[list[float]]:
+    found = next(line for line in axes.lines if line.get_label() == label)
+    return [
+        [round(float(value), 6) for value in found.get_xdata()],
+        [round(float(value), 6) for value in found.get_ydata()],
+    ]
+
+
+def grid(axes: Axes) -> np.ndarray:
+    return np.ma.filled(axes.collections[0].get_array().astype(float), np.nan).reshape(2, 2)
+
+
+def ticks(axes: Axes) -> list[str]:
+    return [tick.get_text() for tick in axes.get_yticklabels()]
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_every_figure_is_written_and_the_same_bytes_a_second_time(name: str, tmp_path: Path) -> None:
+    before = dict(matplotlib.rcParams)
+    first = plots.save(plots.FIGURES[name](FRAMES[name]), tmp_path / "a", name)
+    second = plots.save(plots.FIGURES[name](FRAMES[name].copy()), tmp_path / "b", name)
+    assert [path.suffix for path in first] == [".png", ".svg"]
+    for one, two in zip(first, second, strict=True):
+        assert one.read_bytes() == two.read_bytes() and one.stat().st_size > 2000
+    text = first[1].read_text(encoding="utf-8")
+    assert "<text" not in text and "date" not in text  # glyphs as paths, nothing that changes with the day
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_every_figure_is_tested_and_exported() -> None:
+    assert set(FRAMES) == set(plots.FIGURES) <= set(plots.__all__)
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_a_missing_column_or_an_empty_frame_is_named(name: str) -> None:
+    for column in FRAMES[name].columns:
+        with pytest.raises(InputError, match=f"{name}.*{column!r}"):
+            plots.FIGURES[name](FRAMES[name].drop(columns=column))
+    with pytest.raises(InputError, match=f"{name}.*no rows"):
+        plots.FIGURES[name](FRAMES[name].iloc[:0])
+
+
+def test_the_t_interval_by_hand() -> None:
+    # mean 2, s = 1, n = 3; t(.975, 2) = 4.302653 (table): 4.302653 / sqrt(3) = 2.484138
+    interval = plots.t_interval([1.0, 2.0, 3.0])
+    assert interval is not None and np.allclose(interval, [2.0, 2.0 - 2.484138, 2.0 + 2.484138], atol=1e-6)
+    assert plots.t_interval([1.0, 2.0]) is None and plots.t_interval([1.0, 2.0, math.nan]) is None
+
+
+def test_settings_draw_seeds_and_an_interval_from_three_seeds_on() -> None:
+    figure = plots.settings(scores(3))
+    axes = seen(figure)
+    assert [ax.get_title() for ax in axes] == ["monolingual", "cross-lingual", "multilingual pool"]
+    assert ticks(axes[0]) == ["mono", "cross"] and axes[0].get_xlabel() == "mean AP"
+    assert line(axes[0], "mono") == [[0.6], [0.0]]  # .5, .6, .7
+    assert line(axes[0], "mono interval")[0] == [round(0.6 - 0.2484138, 6), round(0.6 + 0.2484138, 6)]
+    assert "95 % t interval" in figure.get_supxlabel()
+    for seeds, text in ((2, "two are no interval"), (1, "no interval")):
+        figure = plots.settings(scores(seeds))
+        assert not any("interval" in str(drawn.get_label()) for ax in seen(figure) for drawn in ax.lines)
+        assert text in figure.get_supxlabel() and line(seen(figure)[0], "mono")[0] == [0.5, 0.6][:seeds]
+
+
+def test_settings_refuses_to_mix_encoders_and_names_an_unknown_measure() -> None:
+    with pytest.raises(InputError, match="encoder"):
+        plots.settings(scores(1).assign(encoder=["a", "b", "a"] * 2))
+    with pytest.raises(InputError, match=re.escape("measure = 'RR'; there is AP")):
+        plots.settings(scores(1), measure="RR")
+
+
+def test_alpha_curve_means_bands_and_the_rank_distance_panel() -> None:
+    axes = seen(plots.alpha_curve(alphas(3)))
+    assert [ax.get_title() for ax in axes] == ["multilingual pool", "language bias"]
+    assert line(axes[0], "mean") == [
+        [0.0, 0.5, 1.0],
+        [0.1, 0.15, 0.2],
+    ]  # seeds 0, 1, 2: mean of alpha + seed is alpha + 1
+    assert line(axes[1], "mean")[1] == [100.0, 150.0, 200.0]
+    low = 0.1 - 0.2484138  # values 0, .1, .2
+    assert min(axes[0].collections[0].get_paths()[0].vertices[:, 1]) == pytest.approx(low, abs=1e-6)
+    assert not seen(plots.alpha_curve(alphas(2)))[0].collections  # no band from two seeds
+
+
+def test_language_pairs_are_the_frame_and_hatch_what_is_missing() -> None:
+    figure = plots.language_pairs(PAIR_FRAME)
+    mono, cross, bar = seen(figure)
+    assert [ax.get_title() for ax in (mono, cross)] == [
+        "mono\nmono 0.850, cross 0.150",
+        "cross\nmono 0.700, cross 0.550",
+    ]
+    assert np.array_equal(grid(mono), [[0.9, 0.1], [0.2, 0.8]])
+    assert np.array_equal(grid(cross), [[0.7, 0.6], [0.5, np.nan]], equal_nan=True)
+    assert [text.get_text() for text in mono.texts] == [".90", ".10", ".20", ".80"]
+    assert cross.patch.get_hatch() and not mono.patch.get_hatch()
+    assert bar.get_ylabel() == "mean AP" and (mono.get_xlabel(), mono.get_ylabel()) == (
+        "passage language",
+        "query language",
+    )
+    with pytest.raises(InputError, match="measure"):
+        plots.language_pairs(PAIR_FRAME.assign(measure=["AP", "RR"] * 4))
+
+
+def test_pair_difference_subtracts_and_is_centred_at_zero() -> None:
+    figure = plots.pair_difference(PAIR_FRAME, "cross", "mono")
+    axes = seen(figure)[0]
+    assert np.allclose(grid(axes), [[-0.2, 0.5], [0.3, np.nan]], equal_nan=True)
+    assert [text.get_text() for text in axes.texts if text.get_text()] == ["−.20", "+.50", "+.30"]
+    norm = axes.collections[0].norm
+    assert (norm.vmin, norm.vmax) == pytest.approx((-0.5, 0.5)) and norm(0.0) == 0.5
+    assert axes.get_title() == "cross minus mono"
+    with pytest.raises(InputError, match="mixed"):
+        plots.pair_difference(PAIR_FRAME, "mixed", "mono")
+
+
+def test_batch_composition_leaves_never_drawn_pairs_out_of_the_scale() -> None:
+    mono, cross, _ = seen(plots.batch_composition(FRAMES["batch_composition"]))
+    assert np.array_equal(grid(mono), [[0.5, np.nan], [np.nan, 0.5]], equal_nan=True)
+    assert (mono.get_title(), cross.get_title()) == ("mono\n100 % same language", "cross\n0 % same language")
+
+
+def test_batch_examples_show_the_first_six_batches_tile_by_tile() -> None:
+    axes = seen(plots.batch_examples(FRAMES["batch_examples"]))[0]
+    assert len(axes.patches) == 6 * 3 * 2 and [text.get_text() for text in axes.texts] == ["ar", "de"] * 18
+
+
+def test_coverage_and_lengths_are_the_frame() -> None:
+    atlas, mlqa = seen(plots.coverage(FRAMES["coverage"]))
+    assert [bar.get_width() for bar in atlas.patches] == [30, 40, 20, 10]
+    assert [bar.get_width() for bar in mlqa.patches] == [0, 7, 0, 7]
+    axes = seen(plots.text_lengths(FRAMES["text_lengths"]))[0]
+    assert axes.get_xlabel() == "length (characters)"
+    assert {tuple(drawn.get_xdata()) for drawn in axes.lines} >= {(30.0, 30.0), (20.0, 10.0), (45.0, 90.0)}
+
+
+def test_loss_curves_mean_over_seeds() -> None:
+    axes = seen(plots.loss_curves(FRAMES["loss_curves"], span=1))[0]
+    assert line(axes, "mono") == [[1.0, 2.0, 3.0], [3.5, 2.5, 1.5]] and len(axes.lines) == 3
+    assert axes.get_title() == "mono batches" and axes.get_ylabel() == "InfoNCE loss (nats)"
+
+
+def test_rank_distance_by_language_and_mean() -> None:
+    left, right = seen(plots.rank_distance(FRAMES["rank_distance"]))
+    assert line(left, "cross")[0] == [300.0, 300.0]  # 290, 300, 310
+    assert line(right, "mono") == [[410.0], [0.0]]
+    assert line(right, "mono interval")[0] == pytest.approx([410 - 24.84138, 410 + 24.84138], abs=1e-4)
+    assert left.get_xlabel() == "rank distance (ranks; lower is less bias)"
+
+
+def test_language_share_and_its_ratio() -> None:
+    share, ratio = seen(plots.language_share(FRAMES["language_share"]))
+    assert line(share, "mono")[0] == [20.0, 80.0] and line(ratio, "mono")[0] == [0.5, round(0.8 / 0.6, 6)]
+    assert share.get_xlabel() == "share of the top 10 (%)"
+
+
+def test_published_numbers_are_hollow_and_ours_filled() -> None:
+    axes = seen(plots.published(FRAMES["published"]))[0]
+    filled = {
+        str(drawn.get_label()): drawn.get_markerfacecolor() != "none"
+        for drawn in axes.lines
+        if drawn.get_marker() != "None"
+    }
+    assert filled == {"XLM-R, 2408.10536": False, "e5-small, this study": True}
+    assert line(axes, "XLM-R, 2408.10536")[0] == [0.548]
+
+
+def test_strategies_keep_order_and_colour_whatever_is_shown() -> None:
+    names = [
+        "untrained",
+        "english",
+        "mixed",
+        "mono",
+        "cross",
+        *(f"hybrid(alpha={alpha})" for alpha in (0.25, 0.5, 0.75)),
+    ]
+    assert strategies.order(reversed(names)) == names
+    assert len({strategies.colour(name) for name in names}) == len(names)
+    assert strategies.colour("codeswitch(mono)") == strategies.colour("codeswitch(mono)")
+
+
+@pytest.mark.parametrize("tag", ROW)
+def test_bundled_fonts_have_every_character_of_the_languages(tag: str) -> None:
+    for text in (*ROW[tag], language(tag).endonym, language_label(tag)):
+        assert style.covers(text), [hex(ord(character)) for character in text if not style.covers(character)]
+    assert language_label(tag).endswith(f"  {tag}")
+
+
+def test_a_character_without_a_glyph_warns_and_does_not_crash(tmp_path: Path) -> None:
+    figure = Figure()
+    figure.text(0.5, 0.5, "తెలుగు", fontfamily=style.fonts())
+    with pytest.warns(UserWarning, match="missing from font"):
+        plots.save(figure, tmp_path, "telugu")
+
+
+def test_text_is_shaped() -> None:
+    """Devanagari's conjunct and Arabic's joined letters are narrower than their characters apart."""
+    figure = Figure()
+
+    def width(text: str) -> float:
+        return float(figure.text(0, 0, text, fontfamily=style.fonts("Deva")).get_window_extent().width)
+
+    assert width("क्ष") < 0.9 * (width("क") + width("ष"))
+    assert width("ببب") < 0.8 * 3 * width("ب")
+
+
+def test_lines_break_where_the_script_allows() -> None:
+    assert pieces("two words") == ["two ", "words"]
+    assert pieces("首都（柏林）。") == ["首", "都", "（柏", "林）。"]
+    assert pieces("น้ำที่") == ["น้ำ", "ที่"]
+    figure = Figure()
+    for tag, (_, passage) in ROW.items():
+        lines = wrap(figure, passage, tag, width=1.5, size=8)
+        assert len(lines) > 1
+        shown = "".join(lines).replace("\u200f", "")
+        assert shown.replace(" ", "") == passage.replace(" ", "")
+        assert all(drawn.startswith("\u200f") for drawn in lines) == (language(tag).direction == "rtl")
+    short = wrap(figure, "word " * 100, "en", width=1.0, size=8, most=2)
+    assert len(short) == 2 and short[-1].endswith("…")
+
+
+def test_bundled_fonts_are_small_and_carry_their_licence() -> None:
+    folder = style.FONTS
+    assert sum(path.stat().st_size for path in folder.iterdir() if path.suffix in (".ttf", ".otf")) < 1_500_000
+    assert "SIL OPEN FONT LICENSE" in (folder / "OFL.txt").read_text(encoding="utf-8")
