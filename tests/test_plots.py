@@ -156,6 +156,15 @@ def test_every_figure_is_written_and_the_same_bytes_a_second_time(name: str, tmp
     assert dict(matplotlib.rcParams) == before
 
 
+@pytest.mark.parametrize("name", ["sample_row", "published"])
+def test_a_figure_shows_itself_in_a_notebook(name: str) -> None:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    figure = plots.FIGURES[name](FRAMES[name])
+    shown, _ = InteractiveShell.instance().display_formatter.format(figure)
+    assert shown["image/png"].startswith(b"\x89PNG")
+
+
 def test_every_figure_is_tested_and_exported() -> None:
     assert set(FRAMES) == set(plots.FIGURES) <= set(plots.__all__)
 

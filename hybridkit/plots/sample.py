@@ -6,7 +6,7 @@ from matplotlib.lines import Line2D
 
 from hybridkit.languages import language
 from hybridkit.plots.frames import need
-from hybridkit.plots.style import WIDTH, covers, fonts, printed
+from hybridkit.plots.style import WIDTH, Page, covers, fonts, printed
 from hybridkit.plots.text import language_label, wrap
 
 SIZE, LEADING, GAP = 8.0, 0.165, 0.13  # points; inches a line; inches between rows
@@ -22,7 +22,7 @@ def sample_row(frame: pd.DataFrame, title: str = "One row in its languages") -> 
     broken into at most six lines.
     """
     need(frame, "sample_row", "language", "query", "passage")
-    figure = Figure(figsize=(WIDTH, 1))
+    figure = Page(figsize=(WIDTH, 1))
     figure.set_layout_engine("none")  # everything here has its place in inches
     rows = []
     for entry in frame.to_dict("records"):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, wraps
+from io import BytesIO
 from pathlib import Path
 from typing import Any, ParamSpec
 
@@ -98,6 +99,16 @@ def print_style() -> Iterator[None]:
         yield
 
 
+class Page(Figure):
+    """A figure that shows itself as the result of a notebook cell, without pyplot and its global state."""
+
+    def _repr_png_(self) -> bytes:
+        picture = BytesIO()
+        with print_style():
+            self.savefig(picture, format="png", dpi=130, metadata={"Software": None})
+        return picture.getvalue()
+
+
 def printed(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
     """Run a drawing function in the print style, without touching the caller's settings.
 
@@ -132,7 +143,7 @@ def _lay_out(figure: Figure) -> None:
 
 def panels(rows: int, columns: int, width: float, height: float, **options: Any) -> tuple[Figure, list[Axes]]:  # noqa: ANN401
     """Make a figure of rows x columns axes, sizes in inches, axes in reading order; outside pyplot's global state."""
-    figure = Figure(figsize=(width, height))
+    figure = Page(figsize=(width, height))
     axes = figure.subplots(rows, columns, squeeze=False, **options)
     return figure, list(axes.ravel())
 
