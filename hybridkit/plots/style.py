@@ -40,6 +40,7 @@ STYLE: dict[str, Any] = {
     "legend.frameon": False,
     "figure.titlesize": 9.5,
     "figure.constrained_layout.use": True,
+    "figure.constrained_layout.w_pad": 0.07,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
