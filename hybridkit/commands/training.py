@@ -95,9 +95,11 @@ def train(args: argparse.Namespace) -> Told:
     if args.overwrite:
         shutil.rmtree(unfinished.work_folder(out), ignore_errors=True)
     unfinished.note(out, record)
-    training.train(
-        model, corpus, plan, settings, out, card=lambda _: _card(args, corpus, settings, plan.fingerprint, record)
-    )
+    beside = {
+        "README.md": _card(args, corpus, settings, plan.fingerprint),
+        unfinished.RECORD: unfinished.text_of(record),
+    }
+    training.train(model, corpus, plan, settings, out, beside=lambda _: beside)
     log = pd.read_json(out / "steps.jsonl", lines=True)
     first, last = float(log["loss"].iloc[0]), float(log["loss"].iloc[-1])
     value = {"model": str(out), "plan": plan.fingerprint, "steps": len(log), "first_loss": first, "last_loss": last}
@@ -123,21 +125,13 @@ def _model(name: str, corpus: "ParallelCorpus") -> "SentenceTransformer":
     return encoder.make(corpus.iter_texts(), size.vocab_size, size.dim, size.seed)
 
 
-def _card(
-    args: argparse.Namespace,
-    corpus: "ParallelCorpus",
-    settings: "TrainingSettings",
-    plan: str,
-    record: dict[str, object],
-) -> str:
-    from hybridkit.commands.unfinished import key_of
-
+def _card(args: argparse.Namespace, corpus: "ParallelCorpus", settings: "TrainingSettings", plan: str) -> str:
     rows = ", ".join(Path(name).name for name in args.rows)
     values = {
         "encoder at the start": Path(args.model).name if Path(args.model).exists() else args.model,
         "strategy": f"`{args.strategy}`", "seed": args.seed,
         "training rows": f"{len(corpus):,} of {rows} in {len(corpus.languages)} languages",
-        "corpus": f"`{corpus.fingerprint}`", "batch plan": f"`{plan}`", "training": f"`{key_of(record)}`",
+        "corpus": f"`{corpus.fingerprint}`", "batch plan": f"`{plan}`",
         **{name.replace("_", " "): value for name, value in vars(settings).items()},
     }  # fmt: skip
     lines = [

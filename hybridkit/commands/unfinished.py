@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybridkit.errors import InputError
-from hybridkit.files import atomic_write, digest
+from hybridkit.files import atomic_write
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hybridkit.sampling import BatchPlan
     from hybridkit.training import TrainingSettings
 
-_RECORD = "hybridkit-train.json"
+RECORD = "hybridkit-train.json"  # beside the checkpoints, then in the model's folder: what it was made from
 
 
 def work_folder(out: Path) -> Path:
@@ -42,48 +42,45 @@ def record(name: str, model: "SentenceTransformer", plan: "BatchPlan", settings:
     """Everything that a training is made from, as plain JSON values."""
     from hybridkit import encoder
 
-    weights, values = encoder.weights_hash(model), json.loads(json.dumps(asdict(settings)))
-    return {
-        "model": name,
-        "weights": weights,
-        "strategy": plan.strategy,
-        "seed": plan.seed,
-        "plan": plan.fingerprint,
-        **values,
-    }
+    made_from = {"model": name, "weights": encoder.weights_hash(model), "prompts": dict(model.prompts)}
+    made_from |= {"strategy": plan.strategy, "seed": plan.seed, "plan": plan.fingerprint}
+    values: dict[str, Any] = json.loads(json.dumps(made_from | asdict(settings)))
+    return values
 
 
-def key_of(record: dict[str, Any]) -> str:
-    """SHA-256 of a record as hex, the model's name left out: its weights are in."""
-    return digest({key: value for key, value in record.items() if key != "model"})
+def text_of(record: dict[str, Any]) -> str:
+    """Write a record as JSON."""
+    return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
 
 
 def note(out: Path, record: dict[str, Any]) -> None:
     """Write the record beside the checkpoints; InputError where checkpoints of another training lie there."""
     work = work_folder(out)
-    path = work / _RECORD
-    if any(work.glob("checkpoint-*")):
-        before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        if not before or key_of(before) != key_of(record):
-            changed = [
-                f"{key} {before[key]!r}, not {value!r}"
-                for key, value in record.items()
-                if before.get(key) != value and key in before
-            ]
-            why = f" ({'; '.join(changed)})" if changed else ""
-            raise InputError(
-                f"{work}: the unfinished training here is another one{why}; give the same options, "
-                "start anew with --overwrite, or give another --out"
-            )
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    if any(work.glob("checkpoint-*")) and (why := _difference(work / RECORD, record)):
+        raise InputError(
+            f"{work}: the unfinished training here is another one ({why}); give the same options, "
+            "start anew with --overwrite, or give another --out"
+        )
+    with atomic_write(work / RECORD) as temporary:
+        temporary.write_text(text_of(record), encoding="utf-8")
 
 
 def is_finished(out: Path, record: dict[str, Any]) -> bool:
     """Whether this very training lies at `out`, finished; InputError where another one does."""
-    card = out / "README.md"
     if not (out / "steps.jsonl").is_file():
         return False
-    if card.is_file() and key_of(record) in card.read_text(encoding="utf-8"):
-        return True
-    raise InputError(f"{out}: another training lies here, finished; give another --out, or replace it with --overwrite")
+    if why := _difference(out / RECORD, record):
+        raise InputError(
+            f"{out}: another training lies here, finished ({why}); give another --out, or replace it with --overwrite"
+        )
+    return True
+
+
+def _difference(path: Path, record: dict[str, Any]) -> str:
+    """How the record of a training differs from one that was written; empty where it does not."""
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return f"{path.name} is missing or damaged"
+    changed = [key for key in record if key != "model" and before.get(key) != record[key]]
+    return "; ".join(f"{key}: {before.get(key)!r} there, {record[key]!r} asked for" for key in changed)
