@@ -16,13 +16,18 @@ if TYPE_CHECKING:
     from hybridkit.run import Run
 
 _STYLE = """
-:root { color-scheme: light; }
-body { font: 16px/1.5 system-ui, "Noto Sans", sans-serif; margin: 0 auto; max-width: 76rem; padding: 0 1rem 3rem; color: #1a1a1a }
-nav { display: flex; flex-wrap: wrap; gap: .4rem 1.2rem; padding: .8rem 0; border-bottom: 1px solid #bbb; font: 15px system-ui, sans-serif }
-nav a { color: #0b4f8a } nav a[aria-current] { font-weight: 700; color: inherit; text-decoration: none }
+:root { color-scheme: light }
+body { font: 16px/1.5 system-ui, "Noto Sans", sans-serif; color: #1a1a1a;
+  margin: 0 auto; max-width: 76rem; padding: 0 1rem 3rem }
+nav { display: flex; flex-wrap: wrap; gap: .4rem 1.2rem; padding: .8rem 0; border-bottom: 1px solid #bbb;
+  font: 15px system-ui, sans-serif }
+nav a { color: #0b4f8a }
+nav a[aria-current] { font-weight: 700; color: inherit; text-decoration: none }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(22rem, 1fr)); gap: 1.5rem }
-figure { margin: 0; border: 1px solid #ddd; border-radius: 6px; padding: .8rem } figure img { max-width: 100%; height: auto }
-figcaption { font-size: .9rem; color: #333 } pre { background: #f6f6f6; padding: .8rem; overflow: auto }
+figure { margin: 0; border: 1px solid #ddd; border-radius: 6px; padding: .8rem }
+figure img { max-width: 100%; height: auto }
+figcaption { font-size: .9rem; color: #333 }
+pre { background: #f6f6f6; padding: .8rem; overflow: auto }
 """
 
 
@@ -50,7 +55,7 @@ def _write(path: Path, text: str) -> None:
 def _navigation(pages: dict[str, str], current: str) -> str:
     names = {"": "index.html"} | pages
     links = [
-        f'<a href="{html.escape(page)}"{" aria-current=page" if stem == current else ""}>{html.escape(_title(stem))}</a>'
+        f'<a href="{html.escape(page)}"{" aria-current=page" * (stem == current)}>{html.escape(_title(stem))}</a>'
         for stem, page in names.items()
     ]
     return f"<nav>{' '.join(links)}</nav>"
@@ -71,18 +76,17 @@ def _index(run: "Run", navigation: str) -> str:
             f"<figcaption><b>{html.escape(name.replace('_', ' '))}</b>: {html.escape(caption)} "
             f'(<a href="../figures/{html.escape(name)}.csv">data</a>)</figcaption></figure>'
         )
-    told = {
-        name: json.loads((run.folder / f"{name}.json").read_text(encoding="utf-8")) for name in ("settings", "versions")
-    }
-    blocks = [
-        f"<h2>{title}</h2><pre>{html.escape(yaml.safe_dump(told[name], allow_unicode=True, sort_keys=False))}</pre>"
-        for name, title in (("settings", "Settings"), ("versions", "Versions"))
-    ]
+    blocks = []
+    for name, title in (("settings", "Settings"), ("versions", "Versions"), ("data", "Data files (SHA-256)")):
+        told = json.loads((run.folder / f"{name}.json").read_text(encoding="utf-8"))
+        text = yaml.safe_dump(told, allow_unicode=True, sort_keys=False)
+        blocks.append(f"<h2>{title}</h2><pre>{html.escape(text)}</pre>")
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>hybridkit: {html.escape(run.study.name)}</title><style>{_STYLE}</style></head><body>{navigation}"
-        f"<h1>{html.escape(run.study.title)}</h1><p>Study <code>{html.escape(run.study.name)}</code>. The scores behind "
-        f'every figure: <a href="../scores.csv">scores.csv</a>.</p><h2>Figures</h2>'
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>hybridkit: {html.escape(run.study.name)}</title><style>{_STYLE}</style></head><body>"
+        f"{navigation}<h1>{html.escape(run.study.title)}</h1><p>Study <code>{html.escape(run.study.name)}</code>. "
+        f'The scores behind every figure: <a href="../scores.csv">scores.csv</a>.</p><h2>Figures</h2>'
         f'<div class="gallery">{"".join(gallery)}</div>{"".join(blocks)}</body></html>\n'
     )
 

@@ -11,23 +11,22 @@ from hybridkit.files import atomic_write, digest
 from hybridkit.retrieval.dense import dense
 from hybridkit.run import Cell, Run
 from hybridkit.sources.published import published
+from hybridkit.study import UNTRAINED
+from hybridkit.workers import train_all
 
 FRONT = ["study", "encoder", "strategy", "alpha", "seed", "train_languages", "benchmark"]
 
 
 def labelled(frame: pd.DataFrame, run: Run, cell: Cell, benchmark: str) -> pd.DataFrame:
     """The frame with the columns that say which model and benchmark it is of (see DESIGN: one tidy frame) in front."""
-    languages = "" if cell.strategy == "untrained" else " ".join(run.corpus(cell).languages)
-    values = (
-        run.study.name,
-        run.settings(cell.part)[0].name,
-        cell.strategy,
-        cell.alpha,
-        cell.seed,
-        languages,
-        benchmark,
-    )
-    return frame.assign(**dict(zip(FRONT, values, strict=True)))[[*FRONT, *frame.columns]]
+    languages = "" if cell.strategy == UNTRAINED else " ".join(run.corpus(cell).languages)
+    name = run.settings(cell.part)[0].name
+    front = pd.DataFrame(index=frame.index)
+    for column, value in zip(
+        FRONT, (run.study.name, name, cell.strategy, cell.alpha, cell.seed, languages, benchmark), strict=True
+    ):
+        front[column] = [value] * len(frame)
+    return pd.concat([front, frame], axis=1)
 
 
 def cell_scores(run: Run, cell: Cell, benchmark: str) -> pd.DataFrame:
@@ -54,17 +53,19 @@ def study_scores(run: Run) -> pd.DataFrame:
 
 
 def macro_scores(table: pd.DataFrame) -> pd.DataFrame:
-    """Macro means of each model on each benchmark, as in arXiv 2408.10536: over languages, ordered pairs, query languages."""
+    """Macro means of each model and benchmark: over languages, ordered pairs, query languages (arXiv 2408.10536)."""
     by = ["study", "encoder", "strategy", "seed", "benchmark"]
-    parts = [
-        macro(part).assign(**dict(zip(by, key, strict=True)))
-        for key, part in table.groupby(by, sort=False)
-    ]  # fmt: skip
+    parts = []
+    for key, part in table.groupby(by, sort=False):
+        found = macro(part)
+        for column, value in zip(by, key, strict=True):
+            found[column] = [value] * len(found)
+        parts.append(found)
     return pd.concat(parts, ignore_index=True)[[*by, "setting", "measure", "value"]]
 
 
 def main_table(macros: pd.DataFrame) -> pd.DataFrame:
-    """The table of a paper: mean over seeds of AP by setting and of the rank distance, a line a benchmark and strategy."""
+    """The table of a paper, a line a benchmark and strategy: mean over seeds of AP by setting and of rank distance."""
     from hybridkit.plots.strategies import order
 
     kept = macros[(macros["measure"] == "AP") | (macros["measure"] == "rank_distance")]
@@ -72,10 +73,12 @@ def main_table(macros: pd.DataFrame) -> pd.DataFrame:
     wide = kept.assign(column=names).pivot_table(
         index=["benchmark", "strategy"], columns="column", values="value", aggfunc="mean", sort=False
     )
+    lines = [(b, s) for b in dict.fromkeys(kept["benchmark"]) for s in order(kept["strategy"])]
+    wide = wide.reindex(pd.MultiIndex.from_tuples(lines, names=["benchmark", "strategy"])).dropna(how="all")
     columns = [name for name in ("mono", "cross", "pool", "rank distance") if name in wide]
-    lines = [(b, s) for b in dict.fromkeys(kept["benchmark"]) for s in order(kept["strategy"]) if (b, s) in wide.index]
     seeds = kept.groupby(["benchmark", "strategy"])["seed"].nunique()
-    return wide.loc[lines, columns].assign(seeds=[int(seeds[line]) for line in lines]).rename_axis(columns=None)
+    table: pd.DataFrame = wide[columns].join(seeds.rename("seeds")).rename_axis(columns=None)
+    return table
 
 
 def curve_scores(run: Run) -> pd.DataFrame:
@@ -83,6 +86,7 @@ def curve_scores(run: Run) -> pd.DataFrame:
     if run.study.curve is None:
         return pd.DataFrame(columns=["alpha", "seed", "benchmark", "setting", "measure", "value"])
     parts = []
+    train_all(run, run.cells("curve"))
     for cell in run.cells("curve"):
         for name in run.study.curve.benchmarks:
             found = macro(cell_scores(run, cell, name))
@@ -95,9 +99,8 @@ def batch_shares(run: Run, cells: Sequence[Cell]) -> pd.DataFrame:
     parts = []
     for cell in cells:
         counts = run.plan(cell).matrix()
-        long = (
-            counts.rename_axis(index="query_language", columns="passage_language").stack().rename("share").reset_index()
-        )
+        long = counts.rename_axis(index="query_language").reset_index()
+        long = long.melt("query_language", var_name="passage_language", value_name="share")
         parts.append(long.assign(strategy=cell.strategy, share=long["share"] / long["share"].sum()))
     return pd.concat(parts, ignore_index=True)[["strategy", "query_language", "passage_language", "share"]]
 
@@ -172,8 +175,11 @@ def beside_published(macros: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([shared, theirs], ignore_index=True)[columns] if len(shared) else shared[columns]
 
 
-FINDINGS = (("hybrid(alpha=0.5)", "mono", "cross"), ("hybrid(alpha=0.5)", "mono", "pool"), ("hybrid(alpha=0.5)", "cross", "mono"),
-            ("mono", "cross", "mono"), ("cross", "mono", "pool"))  # fmt: skip
+_HYBRID = "hybrid(alpha=0.5)"
+FINDINGS = (
+    (_HYBRID, "mono", "cross"), (_HYBRID, "mono", "pool"), (_HYBRID, "cross", "mono"), ("mono", "cross", "mono"),
+    ("cross", "mono", "pool"),
+)  # fmt: skip
 
 
 def findings(table: pd.DataFrame, benchmark: str) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -26,6 +27,7 @@ from hybridkit.sources.benchmarks import base_name, open_benchmark, part_of
 from hybridkit.sources.fetch import rows_file
 from hybridkit.study import UNTRAINED, EncoderSettings, Study, open_study, strategy_at
 from hybridkit.training import TrainingSettings, train
+from hybridkit.workers import threads
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -174,16 +176,18 @@ class Run:
         if not folder.is_dir():
             from hybridkit.card import model_card
 
-            _, training = self.settings(cell.part)
+            settings, training = self.settings(cell.part)
             corpus, plan = self.corpus(cell), self.plan(cell)
 
             def beside(model: "SentenceTransformer") -> dict[str, str]:
                 scores = self.held_out_scores(model)
                 card = model_card(self, cell, corpus, plan, scores)
-                return {"README.md": card, HELD_OUT: json.dumps(scores, indent=2) + "\n"}
+                source = json.dumps({"source": f"study {self.study.name}: {cell}"})
+                return {"README.md": card, HELD_OUT: json.dumps(scores, indent=2) + "\n", encoders.SOURCE_FILE: source}
 
             measure = self.held_out_scores if training.evaluate_every else None
-            train(self.open_encoder(cell.part), corpus, plan, training, folder, beside=beside, measure=measure)
+            with threads(1) if settings.name == "static" else nullcontext():
+                train(self.open_encoder(cell.part), corpus, plan, training, folder, beside=beside, measure=measure)
         return folder
 
     def open_model(self, cell: Cell) -> "SentenceTransformer":

@@ -31,6 +31,7 @@ from hybridkit import results
 from hybridkit.figures import draw
 from hybridkit.run import HELD_OUT, Run
 from hybridkit.study import UNTRAINED
+from hybridkit.workers import train_all
 
 run = Run(study)
 figures = run.folder / "figures"
@@ -38,7 +39,8 @@ pd.Series(vars(run.study.training)).rename("training").to_frame()
 
 # %%
 cells = [cell for cell in run.cells() if cell.strategy != UNTRAINED]
-models = {str(cell): run.train(cell) for cell in cells}
+train_all(run, cells)
+models = {str(cell): run.model_folder(cell) for cell in cells}
 print(f"{len(models)} models in {run.folder.name}/models")
 
 # %% [markdown]
