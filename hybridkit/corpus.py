@@ -81,7 +81,9 @@ class ParallelCorpus:
         texts = {key: pa.array(list(table), pa.large_string()) for key, table in sorted(tables.items())}
         names = np.array(ids, dtype=object).reshape(-1, 3)
         fingerprint = digest(
-            names.tolist(), *(places[side] for side in SIDES), *([*key, *array.to_pylist()] for key, array in texts.items())
+            names.tolist(),
+            *(places[side] for side in SIDES),
+            *([*key, *array.to_pylist()] for key, array in texts.items()),
         )
         group = connected_groups(names[:, 1:], places, texts, languages)
         return cls(languages, names[:, 0], names[:, 1], group, places, texts, fingerprint)
@@ -148,7 +150,7 @@ class ParallelCorpus:
 
     def select(self, rows: np.ndarray) -> "ParallelCorpus":
         """The corpus of some rows, given as positions or as a bool mask; text tables are shared, groups stay."""
-        rows = np.flatnonzero(rows) if rows.dtype == bool else np.asarray(rows)
+        rows = np.arange(len(self))[rows]
         places = {side: array[rows] for side, array in self.places.items()}
         key = digest(self.fingerprint, rows.astype(np.int64))
         return ParallelCorpus(
@@ -157,14 +159,14 @@ class ParallelCorpus:
 
     def keep_languages(self, languages: Sequence[str]) -> "ParallelCorpus":
         """The corpus in some of its languages only; rows left without a query or a passage fall away."""
-        columns = sorted(self.column(tag) for tag in languages)
+        columns = sorted({self.column(tag) for tag in languages})
         kept = tuple(self.languages[number] for number in columns)
         places = {side: array[:, columns] for side, array in self.places.items()}
         texts = {key: array for key, array in self.texts.items() if key[1] in kept}
         whole = ParallelCorpus(
             kept, self.ids, self.passage_ids, self.group, places, texts, digest(self.fingerprint, list(kept))
         )
-        return whole.select(whole.has_query.any(axis=1) & whole.has_passage.any(axis=1))
+        return whole.select(np.logical_and(whole.has_query.any(axis=1), whole.has_passage.any(axis=1)))
 
     def split(self, share: float, name: str = "held-out") -> tuple["ParallelCorpus", "ParallelCorpus"]:
         """Split into (training, held-out) by a hash of each group's first passage_id: no text stands on both sides.
@@ -204,13 +206,11 @@ class ParallelCorpus:
         if meta.get("format") != _FORMAT:
             raise InputError(f"{folder}: corpus format {meta.get('format')}, this kit reads {_FORMAT}; make it again")
         languages = tuple(meta["languages"].split())
-        places = {
-            side: np.stack([table[f"{side}:{tag}"].to_numpy() for tag in languages], axis=1) for side in SIDES
-        }
+        places = {side: np.stack([table[f"{side}:{tag}"].to_numpy() for tag in languages], axis=1) for side in SIDES}
         texts = {}
         for file in sorted(folder.glob("*.*.arrow")):
             side, tag, _ = file.name.split(".")
-            texts[side, tag] = _read_arrow(file)["text"].combine_chunks()
+            texts[side, tag] = _read_arrow(file)["text"].chunk(0)  # `save` wrote one; combining would copy it
         names = [np.array(table[key].to_pylist(), dtype=object) for key in ("id", "passage_id")]
         return cls(languages, names[0], names[1], table["group"].to_numpy(), places, texts, meta["fingerprint"])
 

@@ -1,7 +1,8 @@
 """Texts to embeddings: each distinct text once, batches of like length under a token budget, exact on request."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,18 +38,34 @@ def encode(
     distinct, inverse = np.unique(np.array(texts, dtype=object), return_inverse=True)
     prompt = encoder.prompts.get(side) or ""
     full = [prompt + text for text in distinct]
-    before = encoder.max_seq_length
-    if max_length is not None:
-        encoder.max_seq_length = min(max_length, before) if before else max_length
-    try:
+    with cut_at(encoder, max_length):
         found = _encode(encoder, full, precision, batch_tokens, progress)
-    finally:
-        if max_length is not None:
-            encoder.max_seq_length = before
     if not np.isfinite(found).all():
         raise InputError(f"the encoder gave a {side} embedding with nan or infinity; was its training stable?")
     norms = np.linalg.norm(found, axis=1, keepdims=True)
     return np.asarray((found / np.maximum(norms, 1e-12))[inverse], dtype=np.float32)
+
+
+@contextmanager
+def cut_at(encoder: "SentenceTransformer", max_length: int | None) -> Iterator[None]:
+    """Let an encoder cut texts at `max_length` tokens inside the block, or at its own maximum if that is less.
+
+    Raises InputError for an encoder that cuts no text, such as a static one.
+    """
+    if max_length is None:
+        yield
+        return
+    before = encoder.max_seq_length
+    try:
+        encoder.max_seq_length = min(max_length, before) if before else max_length
+    except AttributeError as error:
+        raise InputError(
+            f"max_length {max_length}: this encoder takes texts of any length and cuts none; leave max_length out"
+        ) from error
+    try:
+        yield
+    finally:
+        encoder.max_seq_length = before
 
 
 def _encode(
@@ -71,7 +88,9 @@ def _encode(
     ):  # fmt: skip
         for batch in batches:
             features = encoder.preprocess([texts[place] for place in batch])
-            moved = {name: value.to(encoder.device) if hasattr(value, "to") else value for name, value in features.items()}
+            moved = {
+                name: value.to(encoder.device) if hasattr(value, "to") else value for name, value in features.items()
+            }
             out[batch] = encoder(moved)["sentence_embedding"].float().cpu().numpy()
             bar.update(len(batch))
     return out
@@ -84,6 +103,9 @@ def _token_lengths(encoder: "SentenceTransformer", texts: list[str]) -> np.ndarr
     backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
     if not hasattr(backend, "encode_batch_fast"):
         return np.minimum([len(text) for text in texts], cut)
+    # what the last batch was padded or cut to stays set in the tokenizer, which sets both anew for the next one
+    backend.no_padding()
+    backend.no_truncation()
     lengths: list[int] = []
     for first in range(0, len(texts), _CHUNK):
         lengths += [len(one) for one in backend.encode_batch_fast(texts[first : first + _CHUNK])]

@@ -6,6 +6,7 @@ import json
 import lzma
 import os
 import shutil
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,12 +57,15 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     temporary = _temporary(path)
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
+    aside = temporary.with_suffix(".old")
     try:
         yield temporary
-        shutil.rmtree(path, ignore_errors=True)
+        if path.is_dir():  # moved away whole: a kill while it is deleted must not leave half of it at `path`
+            os.replace(path, aside)
         os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def sha256_file(path: Path) -> str:
@@ -77,10 +81,14 @@ def digest(*parts: Any) -> str:  # noqa: ANN401  any JSON-able value, bytes or a
     True
     >>> digest("a", "b") == digest("ab")
     False
+
+    Raises TypeError for an array of Python objects, whose bytes are addresses: give its `tolist()`.
     """
     total = hashlib.sha256()
     for part in parts:
         if isinstance(part, np.ndarray):
+            if part.dtype.hasobject:
+                raise TypeError("digest of an array of objects; give its tolist()")
             part = f"{part.dtype}{part.shape}".encode() + np.ascontiguousarray(part).tobytes()
         elif not isinstance(part, bytes):
             part = json.dumps(part, sort_keys=True, ensure_ascii=False).encode()
@@ -90,7 +98,7 @@ def digest(*parts: Any) -> str:  # noqa: ANN401  any JSON-able value, bytes or a
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (line number from 1, text without its end) of a UTF-8 file, also `.gz` and `.xz`; blank lines are passed over.
+    """Yield (line number from 1, text without its end) of a UTF-8 file, also `.gz`, `.xz`; blank lines are passed over.
 
     Raises InputError naming the file, and the line where it is known, for a missing or cut-short file or bad UTF-8.
     """
@@ -108,5 +116,6 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
         raise InputError(f"{path}: this is a folder; give the file in it") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}, line {number}: not UTF-8 ({error.reason}); save the file as UTF-8") from error
-    except (EOFError, gzip.BadGzipFile, lzma.LZMAError, OSError) as error:
-        raise InputError(f"{path}, after line {number}: the file is cut short or damaged ({error}); get it again") from error
+    except (EOFError, lzma.LZMAError, zlib.error, OSError) as error:
+        why = f"the file is cut short or damaged ({error}); get it again"
+        raise InputError(f"{path}, after line {number}: {why}") from error

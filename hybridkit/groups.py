@@ -17,7 +17,10 @@ def normalise(text: str) -> str:
 
 
 def connected_groups(
-    names: np.ndarray, places: Mapping[str, np.ndarray], texts: Mapping[tuple[str, str], pa.Array], languages: Sequence[str]
+    names: np.ndarray,
+    places: Mapping[str, np.ndarray],
+    texts: Mapping[tuple[str, str], pa.Array],
+    languages: Sequence[str],
 ) -> np.ndarray:
     """Number the connected components of rows that share a name or a normalised text.
 

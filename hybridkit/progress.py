@@ -1,6 +1,7 @@
 """What a trainer is told while it runs: progress, marks on whole checkpoints, a held-out measure."""
 
 import json
+import math
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,10 +12,11 @@ from sentence_transformers.sentence_transformer.evaluation import SentenceEvalua
 from tqdm.auto import tqdm
 from transformers import TrainerCallback
 
+from hybridkit.errors import InputError
 from hybridkit.files import atomic_write
 
 
-class Progress(TrainerCallback):  # type: ignore[misc]
+class Progress(TrainerCallback):
     """A calm progress bar on stderr: it moves at most every ten seconds where nobody watches a terminal."""
 
     def __init__(self, name: str) -> None:
@@ -36,7 +38,20 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         self._bar.close()
 
 
-class CheckpointMark(TrainerCallback):  # type: ignore[misc]
+class FiniteLoss(TrainerCallback):
+    """Stops a training whose loss is no number any more, before a checkpoint is made of it."""
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any], **_: Any) -> None:  # noqa: ANN401
+        """Raise InputError at the step whose loss is nan or infinite."""
+        loss = logs.get("loss", 0.0)
+        if not math.isfinite(loss):
+            raise InputError(
+                f"training, step {state.global_step - 1}: the loss is {loss}; lower training.learning_rate or raise "
+                f"training.temperature"
+            )
+
+
+class CheckpointMark(TrainerCallback):
     """Marks every checkpoint once it is whole, so that a kill in the middle of writing one costs nothing."""
 
     def __init__(self, name: str, key: str) -> None:
@@ -52,10 +67,10 @@ class CheckpointMark(TrainerCallback):  # type: ignore[misc]
 def measure_as_evaluator(measure: Callable[[SentenceTransformer], Mapping[str, float]]) -> SentenceEvaluator:
     """Make an evaluator of a function from encoder to named scores; the first score decides."""
 
-    class HeldOut(SentenceEvaluator):  # type: ignore[misc]
+    class HeldOut(SentenceEvaluator):
         primary_metric = "held-out"
 
-        def __call__(self, model: SentenceTransformer, *_: Any, **__: Any) -> dict[str, float]:
+        def __call__(self, model: SentenceTransformer, *_: Any, **__: Any) -> dict[str, float]:  # noqa: ANN401
             scores = dict(measure(model))
             return {"held-out": next(iter(scores.values()))} | scores
 

@@ -54,11 +54,13 @@ def read_rows(path: Path, prefix: str = "") -> Iterator[Row]:
 
 def _parse(text: str, where: str, prefix: str) -> Row:
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=lambda pairs: _object(pairs, where))
     except json.JSONDecodeError as error:
         raise InputError(
             f"{where}: not a whole JSON object ({error.msg} at character {error.pos + 1}); is the line cut short?"
         ) from error
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, brackets a thousand deep
+        raise InputError(f"{where}: cannot be read ({error}); a row is a JSON object of texts") from error
     if not isinstance(value, dict):
         raise InputError(f"{where}: a row is a JSON object with id, query and passage, not {type(value).__name__}")
     if unknown := sorted(set(value) - {*_TEXTS, *_IDS}):
@@ -68,7 +70,18 @@ def _parse(text: str, where: str, prefix: str) -> Row:
     for tag, negative in texts["negative"].items():
         if negative == texts["passage"].get(tag):
             raise InputError(f"{where}: the negative in {tag!r} equals the passage; give another or leave it out")
-    return Row(**{key: prefix + ident for key, ident in ids.items()}, **texts)
+    ident, passage_id, query_id = (prefix + ids[key] for key in _IDS)
+    return Row(ident, passage_id, query_id, texts["query"], texts["passage"], texts["negative"])
+
+
+def _object(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
+    """A JSON object whose keys are all different: of two texts in one language, JSON would drop the first unsaid."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"{where}: the key {twice!r} stands twice in one object; leave one")
+    return found
 
 
 def _id(value: Any, key: str, where: str) -> str:  # noqa: ANN401  whatever the JSON held
@@ -76,7 +89,7 @@ def _id(value: Any, key: str, where: str) -> str:  # noqa: ANN401  whatever the 
         value = str(value)
     if not isinstance(value, str) or not value.strip():
         raise InputError(f"{where}: {key} is {value!r}; give a text that is not empty")
-    return value
+    return _whole(value, key, where)
 
 
 def _texts(value: Any, side: str, where: str) -> dict[str, str]:  # noqa: ANN401  whatever the JSON held
@@ -91,4 +104,14 @@ def _texts(value: Any, side: str, where: str) -> dict[str, str]:  # noqa: ANN401
             raise InputError(f"{where}, {side}: {error}") from error
         if not isinstance(text, str) or not text.strip():
             raise InputError(f"{where}: the {side} in {tag!r} is empty or no text; give one or leave the language out")
+        _whole(text, f"the {side} in {tag!r}", where)
     return value
+
+
+def _whole(text: str, what: str, where: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = text[error.start].encode("unicode_escape").decode()
+        raise InputError(f"{where}: {what} holds half a character ({half}); write the character whole") from error
+    return text

@@ -1,6 +1,8 @@
 """A study: what is trained on what, how often, and how it is judged; one YAML file under studies/, checked whole."""
 
+import contextlib
 import dataclasses
+import math
 import types
 import typing
 from dataclasses import dataclass, field
@@ -65,7 +67,7 @@ class CurveSettings:
 
 @dataclass(frozen=True)
 class Study:
-    """Every setting of a study. `compare` are the two strategies whose difference is drawn, the first minus the second."""
+    """Every setting of a study; `compare` are two strategies whose difference is drawn, the first minus the second."""
 
     name: str
     title: str
@@ -111,7 +113,8 @@ def open_study(name: str | Path) -> Study:
         path = folder / f"{name}.yaml"
         if not path.is_file():
             known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml"))) or "none"
-            raise InputError(f"study {str(name)!r}: there is no such study; there are {known}, or give a path to a YAML file")
+            cure = f"there are {known}, or give a path to a YAML file"
+            raise InputError(f"study {str(name)!r}: there is no such study; {cure}")
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -125,21 +128,23 @@ def open_study(name: str | Path) -> Study:
 
 
 def _checked(study: Study, where: str) -> Study:
-    for number, text in enumerate(study.strategies):
-        try:
-            parse(text)
-        except InputError as error:
-            raise InputError(f"{where}: strategies[{number}]: {error}") from error
+    # one spelling of each strategy from here on: `hybrid` and `hybrid(alpha=.5)` are one model
+    strategies = [_strategy(text, f"{where}: strategies[{place}]") for place, text in enumerate(study.strategies)]
+    named = set(strategies) | {UNTRAINED}
+    compare = [text if text in named else _strategy(text, f"{where}: compare") for text in study.compare]
+    study = dataclasses.replace(study, strategies=tuple(strategies), compare=tuple(compare))
+    if len(set(compare)) != 2 or not set(compare) <= named:
+        raise InputError(f"{where}: compare: {compare} cannot be; name two of {', '.join(sorted(named))}")
     rules = {
         "name": study.name.replace("-", "").replace("_", "").isalnum(),
         "strategies": len(set(study.strategies)) == len(study.strategies) > 0,
-        "seeds": len(set(study.seeds)) == len(study.seeds) > 0,
+        "seeds": _seeds(study.seeds),
+        "curve.seeds": study.curve is None or _seeds(study.curve.seeds),
         "rows.files": len(study.rows.files) > 0,
         "rows.use": study.rows.use in ("common", "each"),
         "rows.held_out": 0 <= study.rows.held_out < 1,
         "evaluation.benchmarks": len(study.evaluation.benchmarks) > 0,
         "evaluation.precision": study.evaluation.precision in ("float32", "bf16"),
-        "compare": len(study.compare) == 2 and {*study.compare} <= {UNTRAINED, *study.strategies},
         "curve.alphas": study.curve is None or all(0 <= alpha <= 1 for alpha in study.curve.alphas),
     }
     for key, good in rules.items():
@@ -149,6 +154,18 @@ def _checked(study: Study, where: str) -> Study:
                 value = getattr(value, part)
             raise InputError(f"{where}: {key}: {value!r} cannot be; see {type(study).__name__} in hybridkit/study.py")
     return study
+
+
+def _strategy(text: str, where: str) -> str:
+    try:
+        return str(parse(text))
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def _seeds(seeds: tuple[int, ...]) -> bool:
+    """At least one, all different, and none that numpy's or PyTorch's global generators refuse."""
+    return len(set(seeds)) == len(seeds) > 0 and all(0 <= seed < 2**32 for seed in seeds)
 
 
 def _build(kind: Any, value: Any, where: str, key: str) -> Any:  # noqa: ANN401  whatever the YAML held
@@ -165,13 +182,13 @@ def _build(kind: Any, value: Any, where: str, key: str) -> Any:  # noqa: ANN401 
     if origin is dict and isinstance(value, dict):
         return {str(name): _build(arguments[1], one, where, f"{key}.{name}") for name, one in value.items()}
     if kind is float and isinstance(value, int | str) and not isinstance(value, bool):
-        try:  # YAML 1.1 reads 3e-5 as a text
-            return float(value)
-        except ValueError:
-            pass
-    if isinstance(kind, type) and isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+        with contextlib.suppress(ValueError):  # YAML 1.1 reads 3e-5 as a text
+            value = float(value)
+    wrong = (kind is int and isinstance(value, bool)) or (isinstance(value, float) and not math.isfinite(value))
+    if isinstance(kind, type) and isinstance(value, kind) and not wrong:
         return value
-    expected = {tuple: "a list", dict: "a mapping", float: "a number", int: "a whole number", str: "a text", bool: "true or false"}
+    expected = {tuple: "a list", dict: "a mapping", float: "a number", int: "a whole number", str: "a text"}
+    expected |= {bool: "true or false"}
     raise InputError(f"{where}: {key}: {value!r} is not {expected.get(origin or kind, kind)}")
 
 

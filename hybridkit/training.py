@@ -3,12 +3,15 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybridkit.corpus import ParallelCorpus
+from hybridkit.embedding import cut_at
+from hybridkit.encoder import weights_hash
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_folder, digest
 from hybridkit.sampling.feed import PlanBatchSampler, plan_dataset
@@ -45,9 +48,10 @@ class TrainingSettings:
         """Raise InputError naming the setting that cannot be."""
         wrong = {
             "steps": self.steps < 1, "batch_size": self.batch_size < 2, "learning_rate": self.learning_rate <= 0,
-            "temperature": self.temperature <= 0, "warmup": not 0 <= self.warmup < 1, "weight_decay": self.weight_decay < 0,
-            "max_length": self.max_length is not None and self.max_length < 4, "checkpoint_every": self.checkpoint_every < 1,
-            "precision": self.precision not in ("float32", "bf16"), "evaluate_every": self.evaluate_every < 0,
+            "temperature": self.temperature <= 0, "warmup": not 0 <= self.warmup < 1,
+            "weight_decay": self.weight_decay < 0, "max_length": self.max_length is not None and self.max_length < 4,
+            "checkpoint_every": self.checkpoint_every < 1, "evaluate_every": self.evaluate_every < 0,
+            "precision": self.precision not in ("float32", "bf16"),
             "patience": self.patience < 0 or (self.patience > 0 and not self.evaluate_every),
         }  # fmt: skip
         for name, is_wrong in wrong.items():
@@ -71,26 +75,25 @@ def train(
 
     The loss is that of arXiv 2408.10536 (section 2): cross-entropy over the batch's passages, scores divided by the
     temperature. `out` is a SentenceTransformer folder with `steps.jsonl` (step, kind, loss, learning_rate) beside it.
-    Checkpoints lie in `out` + ".work" until then; called again after a kill, the same training goes on from the last
-    whole one, to the same weights on the same machine. `measure` gives held-out scores, the first of which decides
-    about stopping; `beside` gives texts to write into the folder once it is trained, such as its card, by file name.
+    Checkpoints lie in `out` + ".work" until then; called again after a kill, the same training (plan, settings and
+    encoder) goes on from the last whole one, to the same weights on the same machine. `measure` gives held-out scores,
+    the first of which decides about stopping; `beside` gives texts to write into the folder once it is trained, such as
+    its card, by file name. After an error, or an interruption by hand, the encoder is as it was before.
+
+    Raises InputError for a plan of another corpus, a setting that does not fit the encoder, a loss that is no number.
     """
     work = out.with_name(out.name + ".work")
-    key = digest(plan.fingerprint, asdict(settings))
-    length_before = encoder.max_seq_length
-    trainer = _trainer(encoder, corpus, plan, settings, work, key, measure)
-    checkpoint = _last_whole(work, key)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    prompts = {side: encoder.prompts.get(side) or "" for side in ("query", "passage")}
+    key = digest(plan.fingerprint, asdict(settings), weights_hash(encoder), prompts)
+    with _in_training(encoder, settings):
+        trainer = _trainer(encoder, corpus, plan, settings, work, key, measure)
+        checkpoint = _last_whole(work, key)
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     log = [
         {"step": line["step"] - 1, "kind": str(plan.kinds[line["step"] - 1]), "loss": line["loss"],
          "learning_rate": line["learning_rate"]}
         for line in trainer.state.log_history if "loss" in line
     ]  # fmt: skip
-    # the trainer wraps forward in autocast; the encoder goes back as it came, for float32 encoding
-    trainer.accelerator.unwrap_model(encoder, keep_fp32_wrapper=False)
-    for parameter in encoder.parameters():
-        parameter.requires_grad_(True)
-    encoder.max_seq_length = length_before
     with atomic_folder(out) as temporary:
         encoder.save_pretrained(str(temporary), create_model_card=False, safe_serialization=True)
         (temporary / "steps.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
@@ -98,6 +101,38 @@ def train(
             (temporary / name).write_text(text, encoding="utf-8")
     shutil.rmtree(work, ignore_errors=True)
     return out
+
+
+@contextmanager
+def _in_training(encoder: "SentenceTransformer", settings: TrainingSettings) -> Iterator[None]:
+    """Freeze and cut as the settings say; undo both at the end, and after an error what was learnt."""
+    import torch
+    from accelerate.utils import extract_model_from_parallel
+
+    frozen = {name for name, _ in encoder.named_parameters() if any(part in name for part in settings.freeze)}
+    if settings.freeze and not frozen:
+        raise InputError(f"training.freeze: {settings.freeze} is in the name of no parameter of the encoder")
+    # what the encoder itself keeps out of training (a pooler that nothing reads) stays out
+    trained = {name: one for name, one in encoder.named_parameters() if one.requires_grad and name not in frozen}
+    if not trained:
+        raise InputError(f"training.freeze: {settings.freeze} leaves no parameter to train")
+    held = [one for name, one in encoder.named_parameters() if one.requires_grad and name in frozen]
+    before = {name: one.detach().clone() for name, one in trained.items()}
+    try:
+        with cut_at(encoder, settings.max_length):
+            for parameter in held:
+                parameter.requires_grad_(False)
+            yield
+    except BaseException:
+        with torch.no_grad():
+            for name, parameter in trained.items():
+                parameter.copy_(before[name])
+        raise
+    finally:
+        # the trainer wraps forward in autocast; the encoder goes back as it came, for float32 encoding
+        extract_model_from_parallel(encoder, keep_fp32_wrapper=False)
+        for parameter in held:
+            parameter.requires_grad_(True)
 
 
 def _trainer(
@@ -109,15 +144,9 @@ def _trainer(
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
     from transformers import EarlyStoppingCallback, PrinterCallback
 
-    from hybridkit.progress import CheckpointMark, Progress, measure_as_evaluator
+    from hybridkit.progress import CheckpointMark, FiniteLoss, Progress, measure_as_evaluator
 
-    if settings.max_length is not None:
-        encoder.max_seq_length = settings.max_length
-    frozen = [name for name, _ in encoder.named_parameters() if any(part in name for part in settings.freeze)]
-    if settings.freeze and not frozen:
-        raise InputError(f"training.freeze: {settings.freeze} is in the name of no parameter of the encoder")
-    for name, parameter in encoder.named_parameters():
-        parameter.requires_grad_(name not in frozen)
+    encoder.model_card_data.generate_widget_examples = False  # the kit writes the card
     prompts = {side: encoder.prompts.get(side) or "" for side in ("query", "passage")}
     # a CPU run with another number of threads adds in another order; transformers would also switch the model's mode
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -137,6 +166,7 @@ def _trainer(
         seed=plan.seed,
         data_seed=plan.seed,
         logging_steps=1,
+        logging_nan_inf_filter=False,  # it would log the mean of the steps before in place of a nan
         save_strategy="steps",
         save_steps=settings.evaluate_every if evaluates else settings.checkpoint_every,
         save_total_limit=2,
@@ -150,7 +180,9 @@ def _trainer(
         dataloader_pin_memory=False,
         accelerator_config={"split_batches": True},
     )
-    callbacks: list[Any] = [Progress(f"{plan.strategy} seed {plan.seed}"), CheckpointMark(_WHOLE, key)]
+    callbacks: list[Any] = [
+        Progress(f"{plan.strategy} seed {plan.seed}"), FiniteLoss(), CheckpointMark(_WHOLE, key)
+    ]  # fmt: skip
     if evaluates and settings.patience:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=settings.patience))
     trainer = SentenceTransformerTrainer(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -11,6 +13,7 @@ from hybridkit.benchmark import Benchmark
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.errors import InputError
 from hybridkit.rows import Row
+from hybridkit.sources.benchmarks import base_name, open_benchmark, part_of
 
 
 def frames(**changes: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -109,19 +112,69 @@ def test_a_benchmark_of_parallel_rows() -> None:
         ["en", "r2", "p1"],
     ]
     assert benchmark.passages["passage_id"].tolist() == ["mine:en:p1", "mine:en:p2", "mine:zh:p1"]
-    # r2 gives no Chinese passage of its own, but p1 has one, and it answers
+    # relevant are a row's own passages: r2 has no Chinese one, though another question of its paragraph has
     assert benchmark.judgements[["query_id", "passage_id"]].to_numpy().tolist() == [
         ["r1", "mine:en:p1"],
         ["r1", "mine:zh:p1"],
         ["r2", "mine:en:p1"],
-        ["r2", "mine:zh:p1"],
         ["r3", "mine:en:p2"],
     ]
 
 
-def test_one_passage_id_with_two_texts() -> None:
+def test_one_passage_id_with_several_texts_gives_a_candidate_each() -> None:
     corpus = ParallelCorpus.from_rows(
-        [row("r1", "p1", {"en": "Who?"}, {"en": "She."}), row("r2", "p1", {"en": "Which?"}, {"en": "He."})]
+        [
+            row("r1", "p1", {"en": "Who?"}, {"en": "She.", "de": "Sie."}),
+            row("r2", "p1", {"en": "Which?"}, {"en": "He.", "de": "Sie."}),  # another sentence of the paragraph
+            row("r3", "p1", {"en": "Who then?"}, {"en": "She."}),
+            row("r4", "p1", {"de": "Wer?"}, {"en": "They."}),
+        ]
     )
-    with pytest.raises(InputError, match="rows 'r1' and 'r2'.*'p1'.*'en'"):
-        Benchmark.from_corpus(corpus, "mine")
+    benchmark = Benchmark.from_corpus(corpus, "mine")
+    assert benchmark.passages[["passage_id", "article", "text"]].to_numpy().tolist() == [
+        ["mine:de:p1", "p1", "Sie."],
+        ["mine:en:p1", "p1", "She."],
+        ["mine:en:p1#2", "p1", "He."],
+        ["mine:en:p1#3", "p1", "They."],
+    ]
+    assert benchmark.judgements[["query_id", "passage_id"]].to_numpy().tolist() == [
+        ["r1", "mine:de:p1"],
+        ["r1", "mine:en:p1"],
+        ["r2", "mine:de:p1"],
+        ["r2", "mine:en:p1#2"],
+        ["r3", "mine:en:p1"],
+        ["r4", "mine:en:p1#3"],
+    ]
+
+
+def test_a_row_without_a_query_gives_a_candidate_and_no_judgement() -> None:
+    corpus = ParallelCorpus.from_rows(
+        [row("r1", "p1", {"de": "Wer?"}, {"en": "She."}), row("r2", "p2", {"en": "Who?"}, {"en": "He."})]
+    ).keep_languages(["en"])
+    assert Benchmark.from_corpus(corpus, "mine").passages["passage_id"].tolist() == ["mine:en:p2"]
+    rows = [Row("r1", "p1", "r1", {}, {"en": "She."}, {}), row("r2", "p2", {"en": "Who?"}, {"en": "He."})]
+    benchmark = Benchmark.from_corpus(ParallelCorpus.from_rows(rows), "mine")
+    assert benchmark.passages["passage_id"].tolist() == ["mine:en:p1", "mine:en:p2"]
+    assert benchmark.judgements["query_id"].tolist() == ["r2"]
+
+
+def test_names_of_parts(tmp_path: Path) -> None:
+    lines = [
+        json.dumps({"id": f"r{n}", "query": {"en": f"q{n}", "de": f"f{n}"}, "passage": {"en": f"p{n}"}})
+        for n in range(4)
+    ]
+    path = tmp_path / "mine.jsonl"
+    path.write_text("\n".join(lines))
+    assert base_name(f"{path}[2:]") == str(path)
+    benchmark = open_benchmark(str(path))
+    assert benchmark.name == "mine"
+    part, queries, passages = part_of(benchmark, f"{path}[1:3]")
+    assert part.passages["passage_id"].tolist() == ["mine:en:r1", "mine:en:r2"]
+    assert queries.tolist() == [1, 2, 5, 6]
+    assert passages.tolist() == [1, 2]
+    assert len(part_of(benchmark, str(path))[0].queries) == 8
+    assert len(part_of(benchmark, f"{path}[:]")[0].queries) == 8
+    with pytest.raises(InputError, match="the part holds no article; mine has fewer"):
+        part_of(benchmark, f"{path}[4:]")
+    with pytest.raises(InputError, match="benchmark 'xquad': there is no such benchmark or file; there are atlas"):
+        open_benchmark("xquad")

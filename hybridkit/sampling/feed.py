@@ -44,12 +44,12 @@ class PlanBatchSampler:
 
     def __len__(self) -> int:
         """Number of batches."""
-        return self.size // self.batch_size
+        return self.size // self.batch_size if self.drop_last else -(-self.size // self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
         """Positions of each batch, in the order of the plan."""
-        for first in range(0, self.size, self.batch_size):
-            yield list(range(first, first + self.batch_size))
+        for first in range(0, len(self) * self.batch_size, self.batch_size):
+            yield list(range(first, min(first + self.batch_size, self.size)))
 
     def set_epoch(self, epoch: int) -> None:
         """Nothing changes from epoch to epoch: the plan is the whole training."""

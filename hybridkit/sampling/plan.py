@@ -38,7 +38,9 @@ class BatchPlan:
         return len(self.draws)
 
     def __getitem__(self, steps: slice) -> "BatchPlan":
-        """The plan of some consecutive steps."""
+        """The plan of some consecutive steps; TypeError for one step, which `draws` has."""
+        if not isinstance(steps, slice):
+            raise TypeError("a plan is cut by a slice, plan[:10]; plan.draws[0] has one step, plan.batches() all")
         return replace(self, draws=self.draws[steps], kinds=self.kinds[steps])
 
     @property
@@ -97,7 +99,9 @@ class BatchPlan:
         meta |= {"corpus": self.corpus, "batch": self.draws.shape[1]}
         table = pa.Table.from_pandas(self.frame(corpus), preserve_index=False)
         with atomic_write(Path(path)) as temporary:
-            pq.write_table(table.replace_schema_metadata({"hybridkit": json.dumps(meta)}), temporary, compression="zstd")
+            pq.write_table(
+                table.replace_schema_metadata({"hybridkit": json.dumps(meta)}), temporary, compression="zstd"
+            )
 
     @classmethod
     def read(cls, path: Path) -> "BatchPlan":

@@ -49,9 +49,8 @@ class Strategy:
         """Bool array (rows,): the rows that every kind of batch of the strategy can use."""
         both = corpus.has_query & corpus.has_passage
         n_pairs = corpus.has_query.sum(1) * corpus.has_passage.sum(1)
-        return np.logical_and.reduce(
-            [n_pairs - both.sum(1) > 0 if kind == "cross" else both.any(1) for kind in self.shares]
-        )
+        usable = [n_pairs - both.sum(1) > 0 if kind == "cross" else both.any(1) for kind in self.shares]
+        return np.asarray(np.logical_and.reduce(usable))
 
     def plan(self, corpus: ParallelCorpus, steps: int, batch_size: int, seed: int) -> BatchPlan:
         """Make the batch plan: a pure function of its arguments; see `draw.make_plan` for the rules and errors."""
@@ -68,7 +67,7 @@ class _Weighted(Strategy):
     def __post_init__(self) -> None:
         if self.by not in ("uniform", "size"):
             raise InputError(f"by={self.by!r}: languages are drawn by 'uniform' or by 'size'")
-        if not isinstance(self.power, int | float) or not 0 <= self.power <= 10:
+        if isinstance(self.power, bool) or not isinstance(self.power, int | float) or not 0 <= self.power <= 10:
             raise InputError(f"power={self.power!r}: give a number from 0 to 10")
 
     def mono_weights(self, sizes: np.ndarray) -> np.ndarray:
@@ -160,17 +159,22 @@ def parse(text: str) -> Strategy:
     where = f"strategy {text!r}"
     try:
         node = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last two: brackets nested deep
         raise InputError(f"{where}: cannot be read; write e.g. mono or hybrid(alpha=0.5)") from error
     call = node if isinstance(node, ast.Call) else ast.Call(func=node, args=[], keywords=[])
     name = call.func.id if isinstance(call.func, ast.Name) else text
     if name not in _STRATEGIES:
         raise InputError(f"{where}: no such strategy; there are {', '.join(_STRATEGIES)}")
     known = [field.name for field in fields(_STRATEGIES[name])]
+    given = [word.arg for word in call.keywords]
+    if len(set(given)) < len(given):
+        raise InputError(f"{where}: an option stands twice; leave one")
     options: dict[str, object] = {}
     for word in call.keywords:
         if word.arg not in known or not isinstance(word.value, ast.Constant):
-            raise InputError(f"{where}: {ast.unparse(word)} is not for {name}; it takes {', '.join(known) or 'nothing'}")
+            raise InputError(
+                f"{where}: {ast.unparse(word)} is not for {name}; it takes {', '.join(known) or 'nothing'}"
+            )
         options[word.arg] = word.value.value
     if call.args:
         raise InputError(f"{where}: write options by name, e.g. hybrid(alpha=0.5)")
@@ -182,4 +186,5 @@ def parse(text: str) -> Strategy:
 
 def common_rows(corpus: ParallelCorpus, strategies: Sequence[Strategy]) -> np.ndarray:
     """Bool array (rows,): the rows that every one of the strategies can use, so that they can be compared fairly."""
-    return np.logical_and.reduce([np.ones(len(corpus), dtype=bool), *(one.usable(corpus) for one in strategies)])
+    usable = [np.ones(len(corpus), dtype=bool), *(one.usable(corpus) for one in strategies)]
+    return np.asarray(np.logical_and.reduce(usable))
