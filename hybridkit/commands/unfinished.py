@@ -42,7 +42,7 @@ def record(name: str, model: "SentenceTransformer", plan: "BatchPlan", settings:
     """Everything that a training is made from, as plain JSON values."""
     from hybridkit import encoder
 
-    made_from = {"model": name, "weights": encoder.weights_hash(model), "prompts": dict(model.prompts)}
+    made_from: dict[str, Any] = {"model": name, "weights": encoder.weights_hash(model), "prompts": dict(model.prompts)}
     made_from |= {"strategy": plan.strategy, "seed": plan.seed, "plan": plan.fingerprint}
     values: dict[str, Any] = json.loads(json.dumps(made_from | asdict(settings)))
     return values
