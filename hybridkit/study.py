@@ -133,8 +133,6 @@ def _checked(study: Study, where: str) -> Study:
     named = set(strategies) | {UNTRAINED}
     compare = [text if text in named else _strategy(text, f"{where}: compare") for text in study.compare]
     study = dataclasses.replace(study, strategies=tuple(strategies), compare=tuple(compare))
-    if len(set(compare)) != 2 or not set(compare) <= named:
-        raise InputError(f"{where}: compare: {compare} cannot be; name two of {', '.join(sorted(named))}")
     rules = {
         "name": study.name.replace("-", "").replace("_", "").isalnum(),
         "strategies": len(set(study.strategies)) == len(study.strategies) > 0,
@@ -153,6 +151,8 @@ def _checked(study: Study, where: str) -> Study:
             for part in key.split("."):
                 value = getattr(value, part)
             raise InputError(f"{where}: {key}: {value!r} cannot be; see {type(study).__name__} in hybridkit/study.py")
+    if len(set(compare)) != 2 or not set(compare) <= named:
+        raise InputError(f"{where}: compare: {compare} cannot be; name two of {', '.join(sorted(named))}")
     return study
 
 
