@@ -30,7 +30,7 @@ def draw(folder: Path, name: str, kind: str, frame: pd.DataFrame, caption: str, 
 
 def read_frame(path: Path) -> pd.DataFrame:
     """Read a kept frame: an empty cell is missing, and no text such as the tag "na" is taken for it."""
-    return pd.read_csv(path, keep_default_na=False, na_values=[""], float_precision="round_trip")
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
 
 def _draw(folder: Path, name: str, kind: str, frame: pd.DataFrame, options: dict[str, Any]) -> "Figure":
@@ -79,6 +79,15 @@ def redraw_study(study: str, to: Path | None = None) -> list[Path]:
             shutil.copyfile(
                 path, to / (f"run-{path.name}" if path.parent == run and path.suffix == ".json" else path.name)
             )
+    if (run / "scores.csv").is_file():
+        _write_table(run / "scores.csv", to / "table.md")
     for path in sorted((run / "notebooks").glob("0?.json")):
         shutil.copyfile(path, to / f"notebook-{path.name}")
     return redraw(to)
+
+
+def _write_table(scores: Path, path: Path) -> None:
+    from hybridkit.results import macro_scores, main_table, markdown
+
+    with atomic_write(path) as temporary:
+        temporary.write_text(markdown(main_table(macro_scores(read_frame(scores)))), encoding="utf-8")

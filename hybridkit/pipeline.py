@@ -12,6 +12,7 @@ from hybridkit.errors import InputError
 from hybridkit.files import atomic_write, digest, sha256_file
 from hybridkit.places import checkout
 from hybridkit.run import Run
+from hybridkit.study import UNTRAINED
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -65,8 +66,8 @@ def run_study(
 
 
 def _tell(run: Run, numbers: Sequence[str]) -> None:
-    cells = [cell for cell in run if cell.strategy != "untrained"]
-    missing = [cell for cell in cells if not run.model_folder(cell).is_dir()]
+    cells = {run.model_folder(cell): cell for cell in run if cell.strategy != UNTRAINED}
+    missing = [cell for folder, cell in cells.items() if not folder.is_dir()]
     print(f"study {run.study.name}: notebooks {', '.join(numbers)}; {len(run.parts[0]):,} training rows")
     print(f"{len(cells)} trainings, {len(missing)} of them missing:")
     for cell in missing:

@@ -94,8 +94,9 @@ def _index(run: "Run", navigation: str) -> str:
 def _notebook_page(path: Path, navigation: str) -> str:
     from nbconvert import HTMLExporter
 
+    # texts of data sets come into notebooks as frames and printed text, which pandas and nbconvert escape
     exporter = HTMLExporter(
-        template_name="classic", exclude_input_prompt=True, exclude_output_prompt=True, sanitize_html=True,
+        template_name="classic", exclude_input_prompt=True, exclude_output_prompt=True,
         mathjax_url="", require_js_url="", jquery_url="", embed_images=True,
     )  # fmt: skip
     body, _ = exporter.from_filename(str(path))

@@ -25,7 +25,7 @@ def labelled(frame: pd.DataFrame, run: Run, cell: Cell, benchmark: str) -> pd.Da
     for column, value in zip(
         FRONT, (run.study.name, name, cell.strategy, cell.alpha, cell.seed, languages, benchmark), strict=True
     ):
-        front[column] = [value] * len(frame)
+        front[column] = pd.Series([value] * len(frame), index=frame.index)
     return pd.concat([front, frame], axis=1)
 
 
@@ -59,7 +59,7 @@ def macro_scores(table: pd.DataFrame) -> pd.DataFrame:
     for key, part in table.groupby(by, sort=False):
         found = macro(part)
         for column, value in zip(by, key, strict=True):
-            found[column] = [value] * len(found)
+            found[column] = pd.Series([value] * len(found))
         parts.append(found)
     return pd.concat(parts, ignore_index=True)[[*by, "setting", "measure", "value"]]
 
@@ -79,6 +79,19 @@ def main_table(macros: pd.DataFrame) -> pd.DataFrame:
     seeds = kept.groupby(["benchmark", "strategy"])["seed"].nunique()
     table: pd.DataFrame = wide[columns].join(seeds.rename("seeds")).rename_axis(columns=None)
     return table
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The table of `main_table` in Markdown: AP with three decimals, rank distance in whole ranks."""
+    frame = table.reset_index()
+    lines = [list(frame.columns), ["---"] * len(frame.columns)]
+    for row in frame.to_dict("records"):
+        digits = {name: ".0f" if name == "rank distance" else ".3f" for name in row}
+        cells = [
+            (format(value, digits[name]) if isinstance(value, float) else str(value)) for name, value in row.items()
+        ]
+        lines.append(cells)
+    return "".join(f"| {' | '.join(map(str, cells))} |\n" for cells in lines)
 
 
 def curve_scores(run: Run) -> pd.DataFrame:

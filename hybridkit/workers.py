@@ -8,9 +8,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hybridkit.study import UNTRAINED, Study
+
 if TYPE_CHECKING:
     from hybridkit.run import Cell, Run
-    from hybridkit.study import Study
 
 
 @contextmanager
@@ -39,7 +40,7 @@ def train_all(run: "Run", cells: Sequence["Cell"]) -> None:
 
     Results are the same bytes either way. An error in one ends the call; what was finished before is kept.
     """
-    trained = [cell for cell in cells if cell.strategy != "untrained"]
+    trained = [cell for cell in cells if cell.strategy != UNTRAINED]
     missing = list({run.model_folder(cell): cell for cell in trained if not run.model_folder(cell).is_dir()}.values())
     small = [cell for cell in missing if run.settings(cell.part)[0].name == "static"]
     workers = min(len(small), os.cpu_count() or 1)
@@ -62,7 +63,7 @@ def _one_thread() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
 
 
-def _train(study: "Study", folder: Path, cell: "Cell") -> None:
+def _train(study: Study, folder: Path, cell: "Cell") -> None:
     from hybridkit.run import Run
 
     Run(study, folder).train(cell)

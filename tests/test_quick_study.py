@@ -1,0 +1,88 @@
+"""What the quick study left behind: run by `make notebooks` after it; elsewhere skipped when there is no run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pandas as pd
+import pytest
+
+from hybridkit.figures import kept, read_frame
+from hybridkit.places import checkout, runs_folder
+from hybridkit.results import macro_scores, main_table
+
+RUN = runs_folder() / "quick"
+HYBRID = "hybrid(alpha=0.5)"
+pytestmark = pytest.mark.skipif(
+    not (RUN / "report" / "index.html").is_file(), reason="no run of the quick study here: make it with make reproduce"
+)
+
+
+def numbers(notebook: str) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads((RUN / "notebooks" / f"{notebook}.json").read_text(encoding="utf-8"))
+    return value
+
+
+def table() -> pd.DataFrame:
+    return main_table(macro_scores(read_frame(RUN / "scores.csv"))).loc["atlas"]
+
+
+def test_every_notebook_wrote_its_numbers() -> None:
+    assert {path.stem for path in (RUN / "notebooks").glob("0?.json")} == {"01", "02", "03", "04", "05"}
+    assert numbers("01")["languages"] == 11
+    assert numbers("03")["models"] == 5 * 3
+
+
+def test_scores_hold_every_model_pair_and_setting() -> None:
+    scores = read_frame(RUN / "scores.csv")
+    models = scores.groupby("strategy")["seed"].nunique().to_dict()
+    assert models == {"untrained": 1} | dict.fromkeys(("english", "mixed", "mono", "cross", HYBRID), 3)
+    ap = scores[(scores["measure"] == "AP") & (scores["strategy"] == "mono") & (scores["seed"] == 0)]
+    assert ap["setting"].value_counts().to_dict() == {"cross": 110, "mono": 11, "pool": 11}
+    assert scores["value"].notna().all()
+
+
+def test_no_setting_is_saturated() -> None:
+    assert table()[["mono", "cross", "pool"]].max().max() < 0.97
+
+
+def test_the_order_that_the_issue_of_batches_is_about() -> None:
+    found = table()
+    for strategy in ("cross", HYBRID):
+        assert found.loc[strategy, "pool"] > found.loc["mono", "pool"]
+        assert found.loc[strategy, "rank distance"] < found.loc["mono", "rank distance"]
+    for strategy in ("mono", HYBRID):
+        assert found.loc[strategy, "mono"] > found.loc["cross", "mono"]
+
+
+def test_every_figure_is_there_with_its_frame() -> None:
+    names = kept(RUN / "figures")
+    assert len(names) == 11
+    for name in names:
+        assert (RUN / "figures" / f"{name}.png").stat().st_size > 5_000
+        assert (RUN / "figures" / f"{name}.svg").stat().st_size > 1_000
+
+
+def test_the_report_needs_no_network_and_names_no_folder_of_this_machine() -> None:
+    pages = list((RUN / "report").glob("*.html"))
+    assert len(pages) == 6
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert 'src="http' not in text and "<script src" not in text
+        assert '<link rel="stylesheet" href="http' not in text
+    home = checkout()
+    for path in [*pages, *(RUN / "notebooks").glob("*.ipynb")]:
+        assert home is None or str(home) not in path.read_text(encoding="utf-8"), path.name
+
+
+def test_executed_notebooks_hold_pictures() -> None:
+    for path in sorted((RUN / "notebooks").glob("[0-9]*.ipynb")):
+        outputs = [one for cell in nbformat.read(path, as_version=4).cells for one in cell.get("outputs", [])]
+        assert any("image/png" in one.get("data", {}) for one in outputs), path.name
+
+
+def test_the_committed_figures_are_those_of_this_study() -> None:
+    committed = Path(str(checkout())) / "figures" / "quick" / "scores.csv"
+    ours, theirs = (main_table(macro_scores(read_frame(path))) for path in (RUN / "scores.csv", committed))
+    pd.testing.assert_frame_equal(ours, theirs, atol=0.02, rtol=0.05)  # another processor adds in another order

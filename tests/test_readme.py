@@ -1,0 +1,53 @@
+"""The README says what is so: its example runs, its table is that of the committed scores, its files exist."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from hybridkit import encoder
+from hybridkit.figures import read_frame
+from hybridkit.places import checkout
+from hybridkit.results import macro_scores, main_table, markdown
+
+HOME = Path(str(checkout()))
+README = (HOME / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_python_example_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        {
+            "id": str(n),
+            "query": {"en": f"who is {n}", "de": f"wer ist {n}"},
+            "passage": {"en": f"she {n}", "de": f"sie {n}"},
+        }
+        for n in range(60)
+    ]
+    (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    texts = [text for row in rows for side in ("query", "passage") for text in row[side].values()]  # type: ignore[attr-defined]
+    monkeypatch.setattr(encoder, "open", lambda name: encoder.make(texts, vocab_size=200, dim=8))
+    monkeypatch.chdir(tmp_path)
+    (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+    exec(compile(example, "README.md", "exec"), {})  # noqa: S102  our own example, as written
+    assert "'AP pool'" in capsys.readouterr().out
+    assert (tmp_path / "my-model" / "modules.json").is_file()
+
+
+@pytest.mark.parametrize("study", sorted(path.parent.name for path in (HOME / "figures").glob("*/scores.csv")))
+def test_the_table_is_that_of_the_committed_scores(study: str) -> None:
+    table = markdown(main_table(macro_scores(read_frame(HOME / "figures" / study / "scores.csv"))))
+    assert f"### {study}" in README
+    assert table in README, f"put figures/{study}/table.md into the README"
+
+
+def test_links_and_pictures_exist() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert target.startswith("https://") or (HOME / target).exists(), target
+
+
+def test_every_study_is_told() -> None:
+    for path in (HOME / "studies").glob("*.yaml"):
+        assert f"`{path.stem}`" in README

@@ -1,0 +1,46 @@
+"""The report: every user text escaped, nothing from the network."""
+
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+
+from hybridkit.errors import InputError
+from hybridkit.figures import draw
+from hybridkit.report import write_report
+from hybridkit.run import Run
+from tests.test_figures import FRAME
+
+EVIL = '<script>alert(1)</script><img src=x onerror="alert(2)">'
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    made = Run("quick", tmp_path / "quick")
+    made.write_json("data.json", {})
+    return made
+
+
+def test_texts_are_shown_as_texts(run: Run) -> None:
+    draw(run.folder / "figures", "curve", "alpha_curve", FRAME, EVIL)
+    outputs = [
+        nbformat.v4.new_output("display_data", {"text/html": pd.DataFrame({EVIL: [EVIL]})._repr_html_()}),
+        nbformat.v4.new_output("display_data", {"text/plain": EVIL}),
+        nbformat.v4.new_output("stream", text=EVIL),
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=outputs)])
+    (run.folder / "notebooks").mkdir(parents=True)
+    nbformat.write(notebook, run.folder / "notebooks" / "01_data.ipynb")
+    index = write_report(run)
+    for page in index.parent.glob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert "<script>alert" not in text and "<img src=x" not in text
+        assert "&lt;script&gt;alert" in text
+        assert 'src="http' not in text
+        assert 'href="index.html"' in text and 'href="01_data.html"' in text
+
+
+def test_without_executed_notebooks_the_command_is_named(run: Run) -> None:
+    with pytest.raises(InputError, match="hybridkit run quick"):
+        write_report(run)

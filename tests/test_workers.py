@@ -1,0 +1,62 @@
+"""Trainings in processes of their own give the same bytes as one after the other."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hybridkit.errors import InputError
+from hybridkit.pipeline import run_study
+from hybridkit.run import Run
+from hybridkit.study import EncoderSettings, Study, open_study
+from hybridkit.workers import train_all
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    rows = [
+        {
+            "id": str(n),
+            "query": {"en": f"who is {n}", "de": f"wer ist {n}"},
+            "passage": {"en": f"she {n}", "de": f"sie {n}"},
+        }
+        for n in range(40)
+    ]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    quick = open_study("quick")
+    training = replace(quick.training, steps=3, batch_size=8)
+    files = replace(quick.rows, files=(str(tmp_path / "rows.jsonl"),))
+    encoder = EncoderSettings("static", vocab_size=100, dim=8)
+    return replace(
+        quick, rows=files, training=training, encoder=encoder, strategies=("mono", "cross"), seeds=(0,), curve=None
+    )
+
+
+def test_processes_and_one_process_make_the_same_models(study: Study, tmp_path: Path) -> None:
+    together, alone = Run(study, tmp_path / "together"), Run(study, tmp_path / "alone")
+    cells = together.cells()
+    train_all(together, cells)
+    for cell in cells[1:]:
+        alone.train(cell)
+        weights = [run.model_folder(cell) / "model.safetensors" for run in (together, alone)]
+        assert weights[0].read_bytes() == weights[1].read_bytes()
+    before = [path.stat().st_mtime_ns for path in sorted((together.folder / "models").rglob("*.safetensors"))]
+    train_all(together, cells)
+    assert before == [path.stat().st_mtime_ns for path in sorted((together.folder / "models").rglob("*.safetensors"))]
+
+
+def test_an_error_in_a_process_is_told_here(study: Study, tmp_path: Path) -> None:
+    broken = replace(study, training=replace(study.training, batch_size=100))
+    with pytest.raises(InputError, match="the batch size is 100"):
+        train_all(Run(broken, tmp_path / "run"), Run(broken, tmp_path / "run").cells())
+
+
+def test_an_unknown_notebook_and_a_dry_run(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYBRIDKIT_RUNS", str(tmp_path))
+    with pytest.raises(InputError, match="notebook '99': there is no such notebook; there are 01"):
+        run_study("quick", ["99"])
+    run_study("quick", dry_run=True)
+    assert "21 trainings, 21 of them missing" in capsys.readouterr().out
