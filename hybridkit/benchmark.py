@@ -103,7 +103,8 @@ class Benchmark:
             for article, text in zip(corpus.passage_ids[rows], texts, strict=True):
                 if (article, text) not in ids:
                     seen[article] = seen.get(article, 0) + 1
-                    ids[article, text] = f"{name}:{language}:{article}" + (f"#{seen[article]}" if seen[article] > 1 else "")
+                    again = f"#{seen[article]}" if seen[article] > 1 else ""
+                    ids[article, text] = f"{name}:{language}:{article}{again}"
             own = [ids[key] for key in zip(corpus.passage_ids[rows], texts, strict=True)]
             passage_parts.append((language, list(ids.values()), [key[0] for key in ids], [key[1] for key in ids]))
             judgement_parts.append((corpus.ids[rows], language, own))

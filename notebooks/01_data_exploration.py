@@ -51,8 +51,13 @@ explore.licences(run)
 
 # %%
 coverage = explore.coverage(run)
-draw(figures, "01_coverage", "coverage", coverage,
-     "Rows with a query and with a passage in each language, of those that every strategy of the study can use.")
+draw(
+    figures,
+    "01_coverage",
+    "coverage",
+    coverage,
+    "Rows with a query and with a passage in each language, of those that every strategy of the study can use.",
+)
 
 # %% [markdown]
 # ## Lengths
@@ -61,16 +66,26 @@ draw(figures, "01_coverage", "coverage", coverage,
 
 # %%
 lengths = explore.text_lengths(run.parts[0])
-draw(figures, "01_text_lengths", "text_lengths", lengths,
-     "Length of queries and passages in characters: 5, 25, 50, 75 and 95 % quantiles by language.")
+draw(
+    figures,
+    "01_text_lengths",
+    "text_lengths",
+    lengths,
+    "Length of queries and passages in characters: 5, 25, 50, 75 and 95 % quantiles by language.",
+)
 
 # %% [markdown]
 # ## One row
 # The same question and passage in every language it is known in: *twins*. A twin is never a negative.
 
 # %%
-draw(figures, "01_sample_row", "sample_row", explore.sample_row(run.parts[0]),
-     "One training row in all of its languages.")
+draw(
+    figures,
+    "01_sample_row",
+    "sample_row",
+    explore.sample_row(run.parts[0]),
+    "One training row in all of its languages.",
+)
 
 # %% [markdown]
 # ## Benchmarks
@@ -81,6 +96,12 @@ benchmarks = explore.benchmark_table(run)
 benchmarks
 
 # %%
-run.finish("01", {"rows": counts.set_index("what")["rows"].to_dict(), "languages": len(run.parts[0].languages),
-                  "queries": benchmarks.groupby("benchmark")["queries"].sum().to_dict(),
-                  "candidates": benchmarks.groupby("benchmark")["candidates"].sum().to_dict()})
+run.finish(
+    "01",
+    {
+        "rows": counts.set_index("what")["rows"].to_dict(),
+        "languages": len(run.parts[0].languages),
+        "queries": benchmarks.groupby("benchmark")["queries"].sum().to_dict(),
+        "candidates": benchmarks.groupby("benchmark")["candidates"].sum().to_dict(),
+    },
+)

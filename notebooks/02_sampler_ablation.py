@@ -24,6 +24,7 @@ study = "quick"
 
 # %%
 import pandas as pd
+from IPython.display import display
 
 from hybridkit import results
 from hybridkit.figures import draw
@@ -51,16 +52,26 @@ plans
 
 # %%
 shares = results.batch_shares(run, cells)
-draw(figures, "02_batch_composition", "batch_composition", shares,
-     "Share of each pair of query and passage language among the draws of a plan, by strategy.")
+draw(
+    figures,
+    "02_batch_composition",
+    "batch_composition",
+    shares,
+    "Share of each pair of query and passage language among the draws of a plan, by strategy.",
+)
 
 # %% [markdown]
 # The first batches, a line each; a tile is a row of the batch, its upper half the query's language and its lower half
 # the passage's. `mono` batches have one colour, `mixed` ones many, `cross` tiles two.
 
 # %%
-draw(figures, "02_batch_examples", "batch_examples", results.first_batches(run, cells),
-     "The first batches of each strategy; every tile is a row: query language above, passage language below.")
+draw(
+    figures,
+    "02_batch_examples",
+    "batch_examples",
+    results.first_batches(run, cells),
+    "The first batches of each strategy; every tile is a row: query language above, passage language below.",
+)
 
 # %% [markdown]
 # ## The curve over alpha
@@ -71,9 +82,9 @@ draw(figures, "02_batch_examples", "batch_examples", results.first_batches(run, 
 curve = results.curve_scores(run)
 if len(curve):
     benchmark = run.study.curve.benchmarks[0]
-    display(draw(figures, "02_alpha_curve", "alpha_curve", curve[curve["benchmark"] == benchmark].drop(columns="benchmark"),
-                 f"AP in the three settings and rank distance against alpha on {benchmark}, "
-                 f"{len(run.study.curve.seeds)} seeds."))
+    points = curve[curve["benchmark"] == benchmark].drop(columns="benchmark")
+    caption = f"AP in the three settings and rank distance against alpha on {benchmark}."
+    display(draw(figures, "02_alpha_curve", "alpha_curve", points, caption))
 else:
     print("This study has no curve; the quick study draws it on an encoder made from scratch.")
 
@@ -82,5 +93,10 @@ means = curve[curve["measure"].isin(["AP", "rank_distance"])].groupby(["alpha", 
 means.unstack(["setting", "measure"]).round(3)
 
 # %%
-run.finish("02", {"plans": plans.T.reset_index(names="strategy").to_dict("records"),
-                  "curve": means.reset_index().to_dict("records")})
+run.finish(
+    "02",
+    {
+        "plans": plans.T.reset_index(names="strategy").to_dict("records"),
+        "curve": means.reset_index().to_dict("records"),
+    },
+)

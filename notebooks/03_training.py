@@ -50,8 +50,13 @@ print(f"{len(models)} models in {run.folder.name}/models")
 
 # %%
 losses = results.study_losses(run)
-draw(figures, "03_loss_curves", "loss_curves", losses,
-     "Training loss by step and strategy, smoothed; thin lines are seeds.")
+draw(
+    figures,
+    "03_loss_curves",
+    "loss_curves",
+    losses,
+    "Training loss by step and strategy, smoothed; thin lines are seeds.",
+)
 
 # %%
 last = losses[losses["step"] >= losses["step"].max() - 19]
@@ -63,11 +68,18 @@ table
 # Rows of the training files that share no text and no passage with those trained on: what one may choose settings by.
 
 # %%
+kept = [json.loads((run.model_folder(cell) / HELD_OUT).read_text()) for cell in cells]
 held_out = pd.DataFrame(
-    [{"strategy": cell.strategy, "seed": cell.seed} | json.loads((run.train(cell) / HELD_OUT).read_text()) for cell in cells]
+    [{"strategy": cell.strategy, "seed": cell.seed} | one for cell, one in zip(cells, kept, strict=True)]
 )
 held_out.round(3)
 
 # %%
-run.finish("03", {"models": len(models), "loss of the last 20 steps": table["mean"].unstack().to_dict("index"),
-                  "held-out": held_out.to_dict("records")})
+run.finish(
+    "03",
+    {
+        "models": len(models),
+        "loss of the last 20 steps": table["mean"].unstack().to_dict("index"),
+        "held-out": held_out.to_dict("records"),
+    },
+)

@@ -23,6 +23,8 @@
 study = "quick"
 
 # %%
+from IPython.display import display
+
 from hybridkit import results
 from hybridkit.figures import draw
 from hybridkit.run import Run
@@ -42,8 +44,13 @@ table = results.main_table(macros)
 table.round(3)
 
 # %%
-draw(figures, "04_settings", "settings", macros[macros["measure"] == "AP"],
-     "Mean AP by setting and strategy; points are seeds, bars 95 % t intervals of the mean from three seeds on.")
+draw(
+    figures,
+    "04_settings",
+    "settings",
+    macros[macros["measure"] == "AP"],
+    "Mean AP by setting and strategy; points are seeds, bars 95 % t intervals of the mean from three seeds on.",
+)
 
 # %% [markdown]
 # ## Pairs of languages
@@ -53,8 +60,13 @@ draw(figures, "04_settings", "settings", macros[macros["measure"] == "AP"],
 benchmark = run.study.evaluation.benchmarks[0]
 strategies = list(dict.fromkeys(cell.strategy for cell in run.cells()))
 pairs = results.pair_values(scores, benchmark, strategies)
-draw(figures, "04_language_pairs", "language_pairs", pairs,
-     f"Mean AP on {benchmark} by query and passage language, averaged over seeds, one panel a strategy.")
+draw(
+    figures,
+    "04_language_pairs",
+    "language_pairs",
+    pairs,
+    f"Mean AP on {benchmark} by query and passage language, averaged over seeds, one panel a strategy.",
+)
 
 # %% [markdown]
 # Where does the first strategy gain over the second? Above zero it is better.
@@ -62,9 +74,15 @@ draw(figures, "04_language_pairs", "language_pairs", pairs,
 # %%
 first, second = run.study.compare
 difference = results.pair_difference(scores, benchmark, run.study.compare)
-draw(figures, "04_pair_difference", "pair_difference", difference,
-     f"Difference in mean AP on {benchmark}, {first} minus {second}, by query and passage language.",
-     a=first, b=second)
+draw(
+    figures,
+    "04_pair_difference",
+    "pair_difference",
+    difference,
+    f"Difference in mean AP on {benchmark}, {first} minus {second}, by query and passage language.",
+    a=first,
+    b=second,
+)
 
 # %% [markdown]
 # ## Beside published numbers
@@ -73,8 +91,15 @@ draw(figures, "04_pair_difference", "pair_difference", difference,
 # %%
 beside = results.beside_published(macros)
 if len(beside):
-    display(draw(figures, "04_published", "published", beside,
-                 "This study's macro means (filled) beside those published in arXiv 2408.10536 (hollow)."))
+    display(
+        draw(
+            figures,
+            "04_published",
+            "published",
+            beside,
+            "This study's macro means (filled) beside those published in arXiv 2408.10536 (hollow).",
+        )
+    )
 else:
     print("No benchmark of this study has published numbers.")
 
@@ -88,5 +113,7 @@ findings = results.findings(scores, benchmark)
 findings.round(3)
 
 # %%
-run.finish("04", {"table": table.reset_index().to_dict("records"), "findings": findings.to_dict("records"),
-                  "scores": len(scores)})
+run.finish(
+    "04",
+    {"table": table.reset_index().to_dict("records"), "findings": findings.to_dict("records"), "scores": len(scores)},
+)

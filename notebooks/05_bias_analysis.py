@@ -39,8 +39,13 @@ benchmark = run.study.evaluation.benchmarks[0]
 
 # %%
 distances = results.distances_by_language(scores, benchmark)
-draw(figures, "05_rank_distance", "rank_distance", distances,
-     f"Rank distance on {benchmark} by strategy and query language, in ranks of the pool; lower is less language bias.")
+draw(
+    figures,
+    "05_rank_distance",
+    "rank_distance",
+    distances,
+    f"Rank distance on {benchmark} by strategy and query language, in ranks of the pool; lower is less language bias.",
+)
 
 # %%
 by_strategy = distances.groupby(["strategy", "seed"])["value"].mean().unstack("seed")
@@ -54,9 +59,14 @@ by_strategy.round(1)
 # %%
 shares = results.language_shares(run, benchmark)
 top = run.study.evaluation.top
-draw(figures, "05_language_share", "language_share", shares,
-     f"Share of each language among the top {top} of the pool on {benchmark}, and its ratio to the share expected.",
-     k=top)
+draw(
+    figures,
+    "05_language_share",
+    "language_share",
+    shares,
+    f"Share of each language among the top {top} of the pool on {benchmark}, and its ratio to the share expected.",
+    k=top,
+)
 
 # %% [markdown]
 # How much the query's own language is preferred: its share among the top k over the share expected, averaged over

@@ -1,6 +1,7 @@
 """The stored notebooks: parameters, no outputs, paired with a percent script, no long definitions."""
 
 import ast
+import re
 from pathlib import Path
 
 import jupytext
@@ -25,7 +26,7 @@ def test_stored_without_outputs_and_with_one_cell_of_parameters(path: Path) -> N
     tagged = [cell for cell in code if "parameters" in cell.metadata.get("tags", [])]
     assert len(tagged) == 1 and 'study = "quick"' in tagged[0].source
     assert notebook.metadata.kernelspec.name == "python3"
-    assert f'run.finish("{path.name[:2]}"' in code[-1].source
+    assert re.match(rf'run\.finish\(\s*"{path.name[:2]}"', code[-1].source)
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
