@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.embedding import cut_at
-from hybridkit.encoder import weights_hash
+from hybridkit.encoder import calm_bars, weights_hash
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_folder, digest
 from hybridkit.sampling.feed import PlanBatchSampler, plan_dataset
@@ -85,7 +85,7 @@ def train(
     work = out.with_name(out.name + ".work")
     prompts = {side: encoder.prompts.get(side) or "" for side in ("query", "passage")}
     key = digest(plan.fingerprint, asdict(settings), weights_hash(encoder), prompts)
-    with _in_training(encoder, settings):
+    with _in_training(encoder, settings), calm_bars():
         trainer = _trainer(encoder, corpus, plan, settings, work, key, measure)
         checkpoint = _last_whole(work, key)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -94,7 +94,7 @@ def train(
          "learning_rate": line["learning_rate"]}
         for line in trainer.state.log_history if "loss" in line
     ]  # fmt: skip
-    with atomic_folder(out) as temporary:
+    with atomic_folder(out) as temporary, calm_bars():
         encoder.save_pretrained(str(temporary), create_model_card=False, safe_serialization=True)
         (temporary / "steps.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
         for name, text in (beside(encoder) if beside else {}).items():
@@ -118,6 +118,7 @@ def _in_training(encoder: "SentenceTransformer", settings: TrainingSettings) -> 
         raise InputError(f"training.freeze: {settings.freeze} leaves no parameter to train")
     held = [one for name, one in encoder.named_parameters() if one.requires_grad and name in frozen]
     before = {name: one.detach().clone() for name, one in trained.items()}
+    card, encoder.model_card_data.widget = encoder.model_card_data.widget, [{"text": ""}]  # else the trainer makes some
     try:
         with cut_at(encoder, settings.max_length):
             for parameter in held:
@@ -131,6 +132,7 @@ def _in_training(encoder: "SentenceTransformer", settings: TrainingSettings) -> 
     finally:
         # the trainer wraps forward in autocast; the encoder goes back as it came, for float32 encoding
         extract_model_from_parallel(encoder, keep_fp32_wrapper=False)
+        encoder.model_card_data.widget = card
         for parameter in held:
             parameter.requires_grad_(True)
 
@@ -146,7 +148,6 @@ def _trainer(
 
     from hybridkit.progress import CheckpointMark, FiniteLoss, Progress, measure_as_evaluator
 
-    encoder.model_card_data.generate_widget_examples = False  # the kit writes the card
     prompts = {side: encoder.prompts.get(side) or "" for side in ("query", "passage")}
     # a CPU run with another number of threads adds in another order; transformers would also switch the model's mode
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
