@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -124,18 +125,26 @@ def _code() -> str:
 
 
 def _strip_machine(path: Path) -> None:
-    """Take the paths of this machine out of an executed notebook: metadata that papermill writes, and its outputs."""
+    """Take the paths of this machine and wiped progress bars out of an executed notebook."""
     import nbformat
 
     notebook: NotebookNode = nbformat.read(path, as_version=4)
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
+        if cell.cell_type == "code":
+            cell.outputs = [one for one in cell.outputs if not _is_bar(one)]
     text = nbformat.writes(notebook)
     for folder, name in ((checkout(), "."), (Path.home(), "~")):
         if folder is not None and str(folder) != "/":
             text = text.replace(str(folder), name)
     path.write_text(text + "\n", encoding="utf-8")
+
+
+def _is_bar(output: Mapping[str, str]) -> bool:
+    """Whether an output is nothing but progress bars, which have been seen on the terminal."""
+    parts = re.split(r"[\r\n]", output.get("text", "x")) if output.get("name") == "stderr" else ["x"]
+    return all(not part.strip() or re.search(r"\d+%\|", part) for part in parts)
 
 
 def _short(path: Path) -> str:

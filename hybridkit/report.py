@@ -29,6 +29,10 @@ figure img { max-width: 100%; height: auto }
 figcaption { font-size: .9rem; color: #333 }
 pre { background: #f6f6f6; padding: .8rem; overflow: auto }
 """
+_NOTEBOOK_STYLE = """
+div#notebook, div#notebook-container { width: auto; max-width: none; min-width: 0; padding: 0; box-shadow: none }
+div.output_subarea { max-width: 100% } div.cell { padding: 5px 0 }
+"""
 
 
 def write_report(run: "Run") -> Path:
@@ -102,5 +106,5 @@ def _notebook_page(path: Path, navigation: str) -> str:
     body, _ = exporter.from_filename(str(path))
     # what nbconvert would fetch from elsewhere is not needed: pages open from disk with no network
     body = re.sub(r"<script[^>]*\bsrc=[^>]*>\s*</script>|<link[^>]*\bhref=\"https?:[^>]*>", "", body)
-    style = f"<style>{_STYLE}</style>"
+    style = f"<style>{_STYLE}{_NOTEBOOK_STYLE}</style>"
     return re.sub(r"(<body[^>]*>)", lambda match: match[1] + style + navigation, body, count=1)

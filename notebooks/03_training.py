@@ -72,7 +72,7 @@ kept = [json.loads((run.model_folder(cell) / HELD_OUT).read_text()) for cell in 
 held_out = pd.DataFrame(
     [{"strategy": cell.strategy, "seed": cell.seed} | one for cell, one in zip(cells, kept, strict=True)]
 )
-held_out.round(3)
+held_out.round(3) if run.study.rows.held_out else "This study holds no rows out; notebook 04 has its benchmarks."
 
 # %%
 run.finish(

@@ -8,6 +8,7 @@ import pytest
 
 from hybridkit.errors import InputError
 from hybridkit.figures import draw
+from hybridkit.pipeline import _strip_machine
 from hybridkit.report import write_report
 from hybridkit.run import Run
 from tests.test_figures import FRAME
@@ -44,3 +45,15 @@ def test_texts_are_shown_as_texts(run: Run) -> None:
 def test_without_executed_notebooks_the_command_is_named(run: Run) -> None:
     with pytest.raises(InputError, match="hybridkit run quick"):
         write_report(run)
+
+
+def test_progress_bars_leave_the_executed_copy_and_warnings_stay(tmp_path: Path) -> None:
+    bar = "mono seed 0:   0%|          | 0/250 [00:00<?]\rmono seed 0:  83%|████ | 207/250 [00:10<00:02]\n\n"
+    outputs = [
+        nbformat.v4.new_output("stream", name="stderr", text=text) for text in (bar, bar + "UserWarning: look\n")
+    ]
+    path = tmp_path / "01_a.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=outputs)]), path)
+    _strip_machine(path)
+    (kept,) = nbformat.read(path, as_version=4).cells[0].outputs
+    assert "UserWarning: look" in kept.text
