@@ -7,7 +7,8 @@ from hybridkit.corpus import ParallelCorpus
 from hybridkit.sampling import BatchPlan
 
 if TYPE_CHECKING:
-    from hybridkit.run import Cell, Run
+    from hybridkit.cell import Cell
+    from hybridkit.run import Run
 
 
 def model_card(run: "Run", cell: "Cell", corpus: ParallelCorpus, plan: BatchPlan, held_out: Mapping[str, float]) -> str:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from hybridkit.cell import Cell
 from hybridkit.errors import InputError
 from hybridkit.evaluation.measures import macro, per_query, scores
 from hybridkit.files import atomic_folder
 from hybridkit.places import runs_folder
-from hybridkit.run import Cell, Run
+from hybridkit.run import Run
 from hybridkit.sampling import parse
 from hybridkit.study import UNTRAINED, Study, open_study
 

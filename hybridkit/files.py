@@ -68,6 +68,32 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(aside, ignore_errors=True)
 
 
+def sweep(folder: Path) -> None:
+    """Remove what a killed process left half written under a folder; that of a running process stays.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> left = [(folder / f".model.{pid}.tmp").mkdir() for pid in (os.getpid(), 2**22 + 1)]
+    >>> sweep(folder)
+    >>> [path.name == f".model.{os.getpid()}.tmp" for path in folder.iterdir()]
+    [True]
+    """
+    for path in list(folder.rglob(".*.tmp")):
+        pid = path.name.rsplit(".", 2)[1]
+        if pid.isdigit() and not _runs(int(pid)):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is somebody else's
+        return True
+    return True
+
+
 def sha256_file(path: Path) -> str:
     """SHA-256 of a file's bytes as hex, read in blocks."""
     with path.open("rb") as file:

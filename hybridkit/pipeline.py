@@ -56,6 +56,7 @@ def run_study(
     if fresh:
         shutil.rmtree(run.folder, ignore_errors=True)
         run = Run(study)
+    run.check()
     for number in numbers:
         _execute(run, number, known[number], study, parameters or {})
     from hybridkit.report import write_report

@@ -7,8 +7,9 @@ from itertools import product
 
 import pandas as pd
 
+from hybridkit.cell import Cell
 from hybridkit.errors import InputError
-from hybridkit.run import HELD_OUT, Cell, Run
+from hybridkit.run import HELD_OUT, Run
 from hybridkit.sampling import parse
 from hybridkit.study import UNTRAINED
 

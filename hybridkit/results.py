@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from hybridkit.bias import language_share
+from hybridkit.cell import Cell
 from hybridkit.evaluation.measures import macro, per_query, scores
 from hybridkit.files import atomic_write, digest
 from hybridkit.retrieval.dense import dense
-from hybridkit.run import Cell, Run
+from hybridkit.run import Run
 from hybridkit.sources.published import published
 from hybridkit.study import UNTRAINED
 from hybridkit.workers import train_all

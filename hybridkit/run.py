@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -16,14 +16,15 @@ import pandas as pd
 from hybridkit import __version__
 from hybridkit import encoder as encoders
 from hybridkit.benchmark import Benchmark
+from hybridkit.cell import Cell
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.embedding import encode
 from hybridkit.errors import InputError
 from hybridkit.evaluation.ranks import rank_table, read_ranks, write_ranks
-from hybridkit.files import atomic_write, digest, sha256_file
+from hybridkit.files import atomic_write, digest, sha256_file, sweep
 from hybridkit.places import runs_folder
 from hybridkit.sampling import BatchPlan, Strategy, common_rows, parse
-from hybridkit.sources.benchmarks import base_name, open_benchmark, part_of
+from hybridkit.sources.benchmarks import base_name, benchmark_path, open_benchmark, part_of
 from hybridkit.sources.fetch import rows_file
 from hybridkit.study import UNTRAINED, EncoderSettings, Study, open_study, strategy_at
 from hybridkit.training import TrainingSettings, train
@@ -37,25 +38,6 @@ HELD_OUT = "held-out.json"  # beside a model: its scores on the held-out rows
 _VERSIONED = ("torch", "transformers", "sentence-transformers", "tokenizers", "numpy", "pandas")
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One model of a study: a strategy (or "untrained") and a seed, in the study's main part or in its curve."""
-
-    strategy: str
-    seed: int = 0
-    part: str = "main"
-
-    @property
-    def alpha(self) -> float:
-        """Share of monolingual batches; nan where batches are neither monolingual nor cross-lingual."""
-        return float("nan") if self.strategy == UNTRAINED else parse(self.strategy).mono_share
-
-    def __str__(self) -> str:
-        """Say which model it is, to a person."""
-        where = "" if self.part == "main" else " (curve)"
-        return self.strategy + ("" if self.strategy == UNTRAINED else f", seed {self.seed}") + where
-
-
 class Run:
     """What a study has made so far, and makes when it is asked for: corpus, plans, models, embeddings, rank tables.
 
@@ -67,6 +49,7 @@ class Run:
         self.study = study if isinstance(study, Study) else open_study(study)
         self.folder = folder or runs_folder() / self.study.name
         self._benchmarks: dict[str, Benchmark] = {}
+        sweep(self.folder)
         self.write_json("settings.json", asdict(self.study))
         self.write_json("versions.json", {"hybridkit": __version__} | {name: version(name) for name in _VERSIONED})
 
@@ -114,6 +97,16 @@ class Run:
         """Training rows and held-out rows; they share no text and no passage_id."""
         return self.usable_rows.split(self.study.rows.held_out)
 
+    def check(self) -> None:
+        """Raise InputError now for what would fail later: missing files, unknown benchmarks, impossible batches."""
+        curve = self.study.curve
+        for name in [*self.study.evaluation.benchmarks, *(curve.benchmarks if curve else ())]:
+            if base_name(name) != "held-out":
+                benchmark_path(base_name(name))
+        for cell in self:
+            if cell.strategy != UNTRAINED:
+                self.plan(cell)
+
     def corpus(self, cell: Cell) -> ParallelCorpus:
         """The training rows of a model."""
         corpus = self.parts[0]
@@ -130,7 +123,7 @@ class Run:
         """The batch plan of a model."""
         corpus, (_, training) = self.corpus(cell), self.settings(cell.part)
         key = digest(corpus.fingerprint, cell.strategy, training.steps, training.batch_size, cell.seed)
-        path = self.folder / "plans" / f"{_slug(cell)}-{key[:16]}.parquet"
+        path = self.folder / "plans" / f"{cell.slug}-{key[:16]}.parquet"
         if path.is_file():
             return BatchPlan.read(path)
         strategy: Strategy = parse(cell.strategy)
@@ -168,7 +161,7 @@ class Run:
 
     def model_folder(self, cell: Cell) -> Path:
         """Where a model lies, or will lie once it is trained."""
-        return self.folder / "models" / f"{_slug(cell)}-{self.model_key(cell)[:16]}"
+        return self.folder / "models" / f"{cell.slug}-{self.model_key(cell)[:16]}"
 
     def train(self, cell: Cell) -> Path:
         """Train a model unless it is there; gives its folder."""
@@ -260,8 +253,3 @@ class Run:
         """Every model of the study: its main part, then its curve."""
         yield from self.cells("main")
         yield from self.cells("curve")
-
-
-def _slug(cell: Cell) -> str:
-    plain = "".join(letter if letter.isalnum() or letter in ".-" else "-" for letter in cell.strategy).strip("-")
-    return f"{plain}-s{cell.seed}"

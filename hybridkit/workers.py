@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from hybridkit.study import UNTRAINED, Study
 
 if TYPE_CHECKING:
-    from hybridkit.run import Cell, Run
+    from hybridkit.cell import Cell
+    from hybridkit.run import Run
 
 
 @contextmanager

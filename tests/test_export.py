@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 
 from hybridkit import cli, encoder
+from hybridkit.cell import Cell
 from hybridkit.errors import InputError
 from hybridkit.export import benchmark_scores, export_model, find_cell, open_run
-from hybridkit.run import Cell, Run
+from hybridkit.run import Run
 
 STUDY = """name: tiny
 title: A tiny study

@@ -11,11 +11,12 @@ import pytest
 import yaml
 
 from hybridkit import run as runs
+from hybridkit.cell import Cell
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.errors import InputError
 from hybridkit.groups import normalise
 from hybridkit.results import study_scores
-from hybridkit.run import Cell, Run
+from hybridkit.run import Run
 from hybridkit.sampling import Strategy
 from hybridkit.study import Study, open_study
 

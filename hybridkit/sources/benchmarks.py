@@ -25,22 +25,32 @@ def base_name(name: str) -> str:
     return match["base"] if match else name
 
 
-def open_benchmark(name: str) -> Benchmark:
-    """Open a benchmark: `atlas`, `xquad-r`, `mlqa-r`, or a JSON-lines file of parallel rows (named by its stem).
+def benchmark_path(name: str) -> Path:
+    """Where a benchmark lies: the folder of `atlas`, `xquad-r` or `mlqa-r`, or a JSON-lines file of parallel rows.
 
     Raises InputError for an unknown name and MissingDataError where its files are nowhere.
     """
-    if name in ("xquad-r", "mlqa-r"):
-        return read_lareqa(find(name), name)
-    if name == "atlas":
-        return Benchmark.from_corpus(ParallelCorpus.from_jsonl(find(name) / "heldout.jsonl.xz"), name)
+    if name in NAMES:
+        return find(name)
     path = Path(name).expanduser()
     if path.is_file():
-        return Benchmark.from_corpus(ParallelCorpus.from_jsonl(path), path.name.split(".")[0])
+        return path
     raise InputError(
         f"benchmark {name!r}: there is no such benchmark or file; there are {', '.join(NAMES)}, a part such as "
         f"'xquad-r[16:]' (articles from the 17th), or a JSON-lines file of parallel rows"
     )
+
+
+def open_benchmark(name: str) -> Benchmark:
+    """Open a benchmark of the kit by its name, or one of parallel rows by their path, named by the file's stem.
+
+    Raises InputError for an unknown name or files that do not read, MissingDataError where they are nowhere.
+    """
+    path = benchmark_path(name)
+    if name in ("xquad-r", "mlqa-r"):
+        return read_lareqa(path, name)
+    rows = path / "heldout.jsonl.xz" if name == "atlas" else path
+    return Benchmark.from_corpus(ParallelCorpus.from_jsonl(rows), name if name == "atlas" else path.name.split(".")[0])
 
 
 def part_of(benchmark: Benchmark, name: str) -> tuple[Benchmark, np.ndarray, np.ndarray]:
