@@ -149,8 +149,9 @@ class Run:
         settings, _ = self.settings(part)
         if settings.name == "static":
             return digest(asdict(settings), self.parts[0].fingerprint)
-        weights = Path(settings.name) / "model.safetensors"
-        return digest(asdict(settings), sha256_file(weights) if weights.is_file() else "")
+        folder = Path(settings.name)  # of the user's own: hashed whole; a hub model is known by its name
+        files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+        return digest(asdict(settings), "", *([str(path.relative_to(folder)), sha256_file(path)] for path in files))
 
     def model_key(self, cell: Cell) -> str:
         """Hash of everything that a model is made from."""
@@ -251,5 +252,4 @@ class Run:
 
     def __iter__(self) -> Iterator[Cell]:
         """Every model of the study: its main part, then its curve."""
-        yield from self.cells("main")
-        yield from self.cells("curve")
+        return iter([*self.cells("main"), *self.cells("curve")])

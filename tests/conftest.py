@@ -1,5 +1,6 @@
 """What every test may use: no network, no screen, repeatable property tests, and real data where somebody has it."""
 
+import json
 import os
 import socket
 from pathlib import Path
@@ -41,3 +42,19 @@ def real_data() -> Path:
         if folder and (Path(folder) / "xquad-r").is_dir():
             return Path(folder)
     pytest.skip("needs the real data sets: set HYBRIDKIT_DATA to a folder that has xquad-r/")
+
+
+@pytest.fixture
+def parallel_rows(tmp_path: Path) -> Path:
+    """A file of 60 rows in English and German that are easily told apart."""
+    rows = [
+        {
+            "id": str(n),
+            "query": {"en": f"who is {n}", "de": f"wer ist {n}"},
+            "passage": {"en": f"she {n}", "de": f"sie {n}"},
+        }
+        for n in range(60)
+    ]
+    path = tmp_path / "mine.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return path

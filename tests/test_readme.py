@@ -1,12 +1,11 @@
 """The README says what is so: its example runs, its table is that of the committed scores, its files exist."""
 
-import json
 import re
 from pathlib import Path
 
 import pytest
 
-from hybridkit import encoder
+from hybridkit import ParallelCorpus, encoder
 from hybridkit.figures import read_frame
 from hybridkit.places import checkout
 from hybridkit.results import macro_scores, main_table, markdown
@@ -16,18 +15,9 @@ README = (HOME / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_python_example_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    parallel_rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = [
-        {
-            "id": str(n),
-            "query": {"en": f"who is {n}", "de": f"wer ist {n}"},
-            "passage": {"en": f"she {n}", "de": f"sie {n}"},
-        }
-        for n in range(60)
-    ]
-    (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    texts = [text for row in rows for side in ("query", "passage") for text in row[side].values()]  # type: ignore[attr-defined]
+    texts = list(ParallelCorpus.from_jsonl(parallel_rows).iter_texts())
     monkeypatch.setattr(encoder, "open", lambda name: encoder.make(texts, vocab_size=200, dim=8))
     monkeypatch.chdir(tmp_path)
     (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.S)

@@ -1,6 +1,5 @@
 """Trainings in processes of their own give the same bytes as one after the other."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,19 +13,10 @@ from hybridkit.workers import train_all
 
 
 @pytest.fixture
-def study(tmp_path: Path) -> Study:
-    rows = [
-        {
-            "id": str(n),
-            "query": {"en": f"who is {n}", "de": f"wer ist {n}"},
-            "passage": {"en": f"she {n}", "de": f"sie {n}"},
-        }
-        for n in range(40)
-    ]
-    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+def study(parallel_rows: Path) -> Study:
     quick = open_study("quick")
     training = replace(quick.training, steps=3, batch_size=8)
-    files = replace(quick.rows, files=(str(tmp_path / "rows.jsonl"),))
+    files = replace(quick.rows, files=(str(parallel_rows),))
     encoder = EncoderSettings("static", vocab_size=100, dim=8)
     return replace(
         quick, rows=files, training=training, encoder=encoder, strategies=("mono", "cross"), seeds=(0,), curve=None
