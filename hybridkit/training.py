@@ -149,7 +149,7 @@ def _trainer(
     from hybridkit.progress import CheckpointMark, FiniteLoss, Progress, measure_as_evaluator
 
     prompts = {side: encoder.prompts.get(side) or "" for side in ("query", "passage")}
-    # a CPU run with another number of threads adds in another order; transformers would also switch the model's mode
+    # the same steps give the same sums, and texts are tokenized in the order of the plan
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     torch.use_deterministic_algorithms(True, warn_only=True)
     evaluates = measure is not None and settings.evaluate_every > 0
