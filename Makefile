@@ -12,6 +12,10 @@ INSTALLED := .venv/.installed
 # Kernels of the environment before the user's own, so that notebooks always run in .venv.
 export JUPYTER_PREFER_ENV_PATH := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Notebooks start in a folder of their own, so a relative folder of data sets is made absolute here.
+ifdef HYBRIDKIT_DATA
+export HYBRIDKIT_DATA := $(abspath $(HYBRIDKIT_DATA))
+endif
 # Somebody's PYTHONPATH must not lead the environment to other versions.
 unexport PYTHONPATH PYTHONHOME
 

@@ -90,6 +90,8 @@ def _execute(run: Run, number: str, source: Path, study: str, parameters: Mappin
     out.parent.mkdir(parents=True, exist_ok=True)
     given = {"study": _study_parameter(study), **{name: _plain(value) for name, value in parameters.items()}}
     os.environ["HYBRIDKIT_RUNS"] = str(run.folder.parent)
+    for name in {"HYBRIDKIT_DATA", "HYBRIDKIT_CACHE"} & set(os.environ):  # the kernel starts in another folder
+        os.environ[name] = str(Path(os.environ[name]).expanduser().absolute())
     partial = out.with_name(f".{out.name}")
     try:
         papermill.execute_notebook(

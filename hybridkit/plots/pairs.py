@@ -78,7 +78,8 @@ def pair_difference(frame: pd.DataFrame, a: str = "", b: str = "", measure: str 
     norm = TwoSlopeNorm(0.0, -limit, limit)
     numbers = len(languages) <= READABLE
     figure, axes, _ = small_multiples(1, len(languages), 0.34 if numbers else 0.2, 1.3)
-    heat(axes[0], difference, languages, languages, "PuOr_r", norm, "+.2f" if numbers else "", 6.0, endonyms=True)
+    form = ("+.2f" if limit >= 0.05 else "+.3f") if numbers else ""  # small differences need a digit more
+    heat(axes[0], difference, languages, languages, "PuOr_r", norm, form, 6.0, endonyms=True)
     axes[0].set(xlabel="passage language", ylabel="query language")
     names = f"{label(a)} minus {label(b)}" if a and b else "a minus b"
     axes[0].set_title(names)
