@@ -58,7 +58,7 @@ def test_the_order_that_the_issue_of_batches_is_about() -> None:
 
 def test_every_figure_is_there_with_its_frame() -> None:
     names = kept(RUN / "figures")
-    assert len(names) == 11
+    assert len(names) == 12
     for name in names:
         assert (RUN / "figures" / f"{name}.png").stat().st_size > 5_000
         assert (RUN / "figures" / f"{name}.svg").stat().st_size > 1_000
