@@ -8,9 +8,10 @@ import pandas as pd
 
 from hybridkit.cell import Cell
 from hybridkit.errors import InputError
-from hybridkit.evaluation.measures import macro, per_query, scores
+from hybridkit.evaluation.measures import macro
 from hybridkit.files import atomic_folder
 from hybridkit.places import runs_folder
+from hybridkit.results import cell_scores
 from hybridkit.run import Run
 from hybridkit.sampling import parse
 from hybridkit.study import UNTRAINED, Study, open_study
@@ -91,7 +92,7 @@ def benchmark_scores(run: Run, cell: Cell) -> pd.DataFrame:
     """Macro scores of a model on the benchmarks of its part of the study: benchmark, setting, measure, value."""
     curve = run.study.curve
     names = curve.benchmarks if cell.part == "curve" and curve else run.study.evaluation.benchmarks
-    parts = [macro(scores(per_query(run.ranks(cell, name)))).assign(benchmark=name) for name in names]
+    parts = [macro(cell_scores(run, cell, name)).assign(benchmark=name) for name in names]
     return pd.concat(parts, ignore_index=True)[["benchmark", "setting", "measure", "value"]]
 
 

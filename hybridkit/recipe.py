@@ -25,18 +25,16 @@ def try_recipes(
     """
     if run.study.rows.held_out == 0:
         raise InputError(f"study {run.study.name}: no rows are held out to choose by; set rows.held_out, say to 0.05")
-    found = []
+    found, folder = [], run.folder / "recipe"
     for rate, temperature in [(0.0, 0.0), *product(learning_rates, temperatures)]:
-        training = run.study.training
-        cell = Cell(UNTRAINED)
         if rate > 0:
-            training = replace(training, learning_rate=rate, temperature=temperature, steps=steps)
             cell = Cell(str(parse(strategy)))
-        trial = Run(replace(run.study, training=training), run.folder / "recipe")
-        if rate > 0:
+            training = replace(run.study.training, learning_rate=rate, temperature=temperature, steps=steps)
+            trial = Run(replace(run.study, training=training), folder)
             scores = json.loads((trial.train(cell) / HELD_OUT).read_text())
         else:
-            path = trial.folder / f"untrained-{trial.model_key(cell)[:16]}.json"
+            cell, trial = Cell(UNTRAINED), Run(run.study, folder)
+            path = folder / f"untrained-{trial.model_key(cell)[:16]}.json"
             if not path.is_file():
                 trial.write_json(path.name, trial.held_out_scores(trial.open_model(cell)))
             scores = json.loads(path.read_text())
@@ -44,7 +42,7 @@ def try_recipes(
             "learning_rate": rate,
             "temperature": temperature,
             "steps": steps if rate else 0,
-            "strategy": str(cell.strategy),
+            "strategy": cell.strategy,
         }
         found.append(named | scores)
     return pd.DataFrame(found).sort_values("AP", ascending=False, ignore_index=True)

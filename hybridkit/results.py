@@ -8,8 +8,7 @@ import pandas as pd
 from hybridkit.bias import language_share
 from hybridkit.cell import Cell
 from hybridkit.evaluation.measures import macro, per_query, scores
-from hybridkit.files import atomic_write, digest
-from hybridkit.retrieval.dense import dense
+from hybridkit.files import atomic_write
 from hybridkit.run import Run
 from hybridkit.sources.published import published
 from hybridkit.study import UNTRAINED
@@ -33,8 +32,7 @@ def labelled(frame: pd.DataFrame, run: Run, cell: Cell, benchmark: str) -> pd.Da
 def cell_scores(run: Run, cell: Cell, benchmark: str) -> pd.DataFrame:
     """Scores of one model on one benchmark, by setting, pair of languages and measure; made now if they are missing."""
     part = run.part(benchmark)[0]
-    key = digest(run.model_key(cell), part.fingerprint, run.study.evaluation.max_length, run.study.evaluation.precision)
-    path = run.folder / "scores" / f"{key[:24]}.parquet"
+    path = run.folder / "scores" / f"{run.result_key(cell, part)[:24]}.parquet"
     if not path.is_file():
         found = scores(per_query(run.ranks(cell, benchmark)))
         with atomic_write(path) as temporary:
@@ -132,7 +130,7 @@ def first_batches(run: Run, cells: Sequence[Cell], steps: int = 6) -> pd.DataFra
 
 def study_losses(run: Run) -> pd.DataFrame:
     """Loss of every step of every training of the main part: strategy, seed, step, kind, loss."""
-    cells = [cell for cell in run.cells() if cell.strategy != "untrained"]
+    cells = [cell for cell in run.cells() if cell.strategy != UNTRAINED]
     parts = [run.losses(cell).assign(strategy=cell.strategy, seed=cell.seed) for cell in cells]
     return pd.concat(parts, ignore_index=True)[["strategy", "seed", "step", "kind", "loss"]]
 
@@ -163,14 +161,12 @@ def distances_by_language(table: pd.DataFrame, benchmark: str) -> pd.DataFrame:
 
 def language_shares(run: Run, benchmark: str) -> pd.DataFrame:
     """Share of each language among the top of the pool for every model: strategy, seed, languages, share, expected."""
-    parts = []
+    parts, top = [], run.study.evaluation.top
+    part, _, _ = run.part(benchmark)
     for cell in run.cells():
-        part, queries, passages = run.part(benchmark)
-        key = digest(run.model_key(cell), part.fingerprint, run.study.evaluation.top, run.study.evaluation.precision)
-        path = run.folder / "shares" / f"{key[:24]}.parquet"
+        path = run.folder / "shares" / f"{run.result_key(cell, part)[:24]}-top{top}.parquet"
         if not path.is_file():
-            whole = run.embeddings(cell, benchmark)
-            found = language_share(part, dense(part, whole[0][queries], whole[1][passages]), k=run.study.evaluation.top)
+            found = language_share(part, run.scorer(cell, benchmark), k=top)
             with atomic_write(path) as temporary:
                 found.to_parquet(temporary, index=False)
         parts.append(pd.read_parquet(path).assign(strategy=cell.strategy, seed=cell.seed))
@@ -184,7 +180,7 @@ def beside_published(macros: pd.DataFrame) -> pd.DataFrame:
     theirs = published().rename(columns={"encoder": "system"})
     theirs = theirs[(theirs["language"] == "mean") & theirs["benchmark"].isin(ours["benchmark"])]
     theirs = theirs[theirs["measure"].isin(["AP", "rank_distance"])]
-    shared = ours[ours["benchmark"].isin(theirs["benchmark"]) & (ours["strategy"] != "untrained")]
+    shared = ours[ours["benchmark"].isin(theirs["benchmark"]) & (ours["strategy"] != UNTRAINED)]
     columns = ["benchmark", "setting", "system", "strategy", "measure", "value", "source"]
     return pd.concat([shared, theirs], ignore_index=True)[columns] if len(shared) else shared[columns]
 

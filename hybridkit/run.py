@@ -20,9 +20,11 @@ from hybridkit.cell import Cell
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.embedding import encode
 from hybridkit.errors import InputError
-from hybridkit.evaluation.ranks import rank_table, read_ranks, write_ranks
+from hybridkit.evaluation.ranks import rank_table_from_scores, read_ranks, write_ranks
 from hybridkit.files import atomic_write, digest, sha256_file, sweep
 from hybridkit.places import runs_folder
+from hybridkit.retrieval import Scorer
+from hybridkit.retrieval.dense import dense
 from hybridkit.sampling import BatchPlan, Strategy, common_rows, parse
 from hybridkit.sources.benchmarks import base_name, benchmark_path, open_benchmark, part_of
 from hybridkit.sources.fetch import rows_file
@@ -210,7 +212,7 @@ class Run:
     def embeddings(self, cell: Cell, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Embeddings of a whole benchmark's queries and passages by a model, float32, mapped from disk."""
         settings, benchmark = self.study.evaluation, self.benchmark(base_name(name))
-        key = digest(self.model_key(cell), benchmark.fingerprint, settings.max_length, settings.precision)
+        key = self.result_key(cell, benchmark)
         paths = [self.folder / "embeddings" / f"{key[:24]}-{side}.npy" for side in ("query", "passage")]
         missing = [path for path in paths if not path.is_file()]
         model = self.open_model(cell) if missing else None
@@ -225,15 +227,23 @@ class Run:
         query, passage = (np.load(path, mmap_mode="r", allow_pickle=False) for path in paths)
         return query, passage
 
+    def result_key(self, cell: Cell, benchmark: Benchmark) -> str:
+        """Hash of everything that a model's results on a benchmark, or a part of one, are made from."""
+        settings = self.study.evaluation
+        return digest(self.model_key(cell), benchmark.fingerprint, settings.max_length, settings.precision)
+
+    def scorer(self, cell: Cell, name: str) -> Scorer:
+        """The dense scorer of a model on a benchmark or a part of one."""
+        part, queries, passages = self.part(name)
+        whole = self.embeddings(cell, name)
+        return dense(part, whole[0][queries], whole[1][passages])
+
     def ranks(self, cell: Cell, name: str) -> pd.DataFrame:
         """The rank table of a model on a benchmark or a part of one."""
-        settings = self.study.evaluation
-        part, queries, passages = self.part(name)
-        key = digest(self.model_key(cell), part.fingerprint, settings.max_length, settings.precision)
-        path = self.folder / "ranks" / f"{key[:24]}.parquet"
+        part, _, _ = self.part(name)
+        path = self.folder / "ranks" / f"{self.result_key(cell, part)[:24]}.parquet"
         if not path.is_file():
-            whole = self.embeddings(cell, name)
-            write_ranks(rank_table(part, whole[0][queries], whole[1][passages]), path)
+            write_ranks(rank_table_from_scores(part, self.scorer(cell, name)), path)
         return read_ranks(path)
 
     def held_out_scores(self, model: "SentenceTransformer") -> dict[str, float]:

@@ -1,6 +1,7 @@
 """The run folder: every product made once and whole; after a kill, only what is missing."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from hybridkit.cell import Cell
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.errors import InputError
 from hybridkit.groups import normalise
-from hybridkit.results import study_scores
+from hybridkit.results import language_shares, study_scores
 from hybridkit.run import Run
 from hybridkit.sampling import Strategy
 from hybridkit.study import Study, open_study
@@ -67,8 +68,8 @@ def never(*_: Any, **__: Any) -> Any:  # noqa: ANN401
 def test_the_second_run_makes_nothing(study: Study, whole: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     before, table = files(whole.folder), study_scores(whole)
     for owner, name in (
-        (runs, "train"), (runs, "encode"), (runs, "rank_table"), (runs.encoders, "make"), (runs.encoders, "open"),
-        (ParallelCorpus, "save"), (Strategy, "plan"),
+        (runs, "train"), (runs, "encode"), (runs, "rank_table_from_scores"), (runs.encoders, "make"),
+        (runs.encoders, "open"), (ParallelCorpus, "save"), (Strategy, "plan"),
     ):  # fmt: skip
         monkeypatch.setattr(owner, name, never)
     again = study_scores(Run(study, whole.folder))
@@ -86,8 +87,9 @@ def test_another_folder_gives_the_same_scores_to_the_byte(study: Study, whole: R
 
 @pytest.mark.parametrize(
     ("name", "call", "kept"),
-    [("train", 2, "models/mono-s0-*"), ("encode", 4, "embeddings/*-query.npy"), ("rank_table", 1, "embeddings/*.npy"),
-     ("write_ranks", 2, "ranks/*.parquet"), ("read_ranks", 3, "models/cross-s0-*")],
+    [("train", 2, "models/mono-s0-*"), ("encode", 4, "embeddings/*-query.npy"),
+     ("rank_table_from_scores", 1, "embeddings/*.npy"), ("write_ranks", 2, "ranks/*.parquet"),
+     ("read_ranks", 3, "models/cross-s0-*")],
 )  # fmt: skip
 def test_a_stop_keeps_what_is_finished_and_the_next_run_goes_on(
     study: Study, whole: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, call: int, kept: str
@@ -103,7 +105,7 @@ def test_a_stop_keeps_what_is_finished_and_the_next_run_goes_on(
 
         return called
 
-    makers = ("train", "encode", "rank_table", "write_ranks", "read_ranks")
+    makers = ("train", "encode", "rank_table_from_scores", "write_ranks", "read_ranks")
     for which in makers:
         monkeypatch.setattr(runs, which, counted(which, getattr(runs, which)))
     with pytest.raises(KeyboardInterrupt):
@@ -116,9 +118,9 @@ def test_a_stop_keeps_what_is_finished_and_the_next_run_goes_on(
     assert after["scores.parquet"] == (whole.folder / "scores.parquet").read_bytes()
     assert after.keys() == files(whole.folder).keys()
     # what was cut off is made once more, and nothing else
-    once = {"train": 2, "rank_table": 3, "write_ranks": 3}
+    once = {"train": 2, "rank_table_from_scores": 3, "write_ranks": 3}
     for which, times in once.items():
-        again = which == name or (name == "write_ranks" and which == "rank_table")
+        again = which == name or (name == "write_ranks" and which == "rank_table_from_scores")
         assert counts[which] == times + again, which
 
 
@@ -196,3 +198,19 @@ def test_what_a_study_lacks_is_said(study: Study, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="mono batches in 'de': only .* rows can stand in one batch"):
         large.train(Cell("mono"))
     assert not list((tmp_path / "c").glob("models/*"))
+
+
+def test_results_belong_to_how_the_texts_were_encoded(study: Study, whole: Run, tmp_path: Path) -> None:
+    shutil.copytree(whole.folder, tmp_path, dirs_exist_ok=True)
+    name, cell = study.evaluation.benchmarks[0], whole.cells()[0]
+    part, top = whole.part(name)[0], study.evaluation.top
+
+    def with_settings(**changed: Any) -> Run:  # noqa: ANN401
+        return Run(replace(study, evaluation=replace(study.evaluation, **changed)), tmp_path)
+
+    for other in (with_settings(max_length=7), with_settings(precision="bf16")):
+        assert other.result_key(cell, part) != whole.result_key(cell, part)
+    for run in (with_settings(), with_settings(top=3)):
+        assert run.result_key(cell, part) == whole.result_key(cell, part)
+        language_shares(run, name)
+    assert {path.stem.split("-")[-1] for path in (tmp_path / "shares").iterdir()} == {"top3", f"top{top}"}
