@@ -1,0 +1,176 @@
+"""Bilingual lexicons in MUSE's format: files `en-LANG.txt` of `word translation` lines, checked line by line."""
+
+import hashlib
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from hybridkit.errors import InputError
+from hybridkit.files import digest, read_lines
+from hybridkit.languages import language
+from hybridkit.sources.fetch import find
+from hybridkit.sources.registry import DATA_SETS
+
+Words = Mapping[str, tuple[str, ...]]
+DOTTED = ("az", "tr")  # i and ı are two letters, with capitals İ and I
+
+
+def fold(word: str, tag: str) -> str:
+    """Give the form in which a word of a language is looked up: lower case, composed characters (NFC).
+
+    >>> fold("MONEY", "en"), fold("ISI", "tr")
+    ('money', 'ısı')
+    """
+    if tag in DOTTED:
+        word = word.replace("İ", "i").replace("I", "ı")
+    return unicodedata.normalize("NFC", word.lower())
+
+
+def read_lexicon(path: Path) -> list[tuple[str, str]]:
+    """Read one lexicon: (English word, translation) pairs in the order of the file, blank lines passed over.
+
+    Raises InputError naming file and line where a line is not two words apart by a tab or spaces, or the file is empty.
+    """
+    pairs = []
+    once: dict[str, str] = {}  # a word stands on many lines, and is kept in memory on one
+    for number, text in read_lines(path):
+        parts = text.split()
+        if len(parts) != 2:
+            raise InputError(
+                f"{path}, line {number}: {text[:60]!r} is {len(parts)} words; a line of a lexicon is one English word, "
+                "a tab or a space, and one word that translates it"
+            )
+        word, translation = parts
+        pairs.append((once.setdefault(word, word), once.setdefault(translation, translation)))
+    if not pairs:
+        raise InputError(f"{path}: the lexicon is empty; give one word and one translation a line, or get it again")
+    return pairs
+
+
+@dataclass(frozen=True, eq=False)
+class Lexicon:
+    """English and one other language: `pairs` as the file has them, and a dict of every direction.
+
+    A word's translations stand in the order of the file, the first and usually best one first. Keys are folded
+    (`fold`), translations are spelt as in the file.
+    """
+
+    tag: str
+    pairs: Sequence[tuple[str, str]]
+
+    @cached_property
+    def from_english(self) -> Words:
+        """English word -> its translations."""
+        return _grouped((fold(word, "en"), translation) for word, translation in self.pairs)
+
+    @cached_property
+    def to_english(self) -> Words:
+        """Word of the other language -> its translations: the same lines, inverted."""
+        return _grouped((fold(translation, self.tag), word) for word, translation in self.pairs)
+
+
+@dataclass(frozen=True, eq=False)
+class Lexicons:
+    """The lexicons of one folder, by language; English is on one side of each. `fingerprint` tells their content."""
+
+    name: str
+    lexicons: Mapping[str, Lexicon]
+    fingerprint: str
+
+    @classmethod
+    def open(cls, name: str, languages: Sequence[str] | None = None) -> "Lexicons":
+        r"""Open the lexicons of a data set ("muse", "atlas") or of a folder with files `en-LANG.txt`.
+
+        Only those of `languages` are read, all of them where it is None; English needs none. A file is read once per
+        process, and again only when its content has changed. Raises InputError for a name that is neither, a needed
+        language without a file, a broken line; MissingDataError for a data set that is nowhere.
+
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = (folder / "en-de.txt").write_text("bank Bank\nbank Ufer\nshore Ufer")
+        >>> _ = (folder / "en-es.txt").write_text("shore orilla")
+        >>> lexicons = Lexicons.open(str(folder))
+        >>> lexicons.languages, lexicons.translations("bank", "en", "de"), lexicons.translations("Ufer", "de", "en")
+        (('de', 'es'), ('Bank', 'Ufer'), ('bank', 'shore'))
+        """
+        files = _files(name)
+        wanted = sorted(set(files if languages is None else languages) - {"en"})
+        if missing := [tag for tag in wanted if tag not in files]:
+            raise InputError(
+                f"lexicon {name!r}: no file en-{missing[0]}.txt, and {', '.join(missing)} "
+                f"{'is' if len(missing) == 1 else 'are'} needed; it has {', '.join(files) or 'no language'}. Add the "
+                f"file, or name the languages that take part: codeswitch(..., languages=[...]) or languages='shared'"
+            )
+        content = {tag: files[tag].read_bytes() for tag in wanted}
+        hashes = {tag: hashlib.sha256(data).hexdigest() for tag, data in content.items()}
+        opened = {tag: _read(files[tag], tag, hashes[tag]) for tag in wanted}
+        return cls(name, opened, digest("lexicons", hashes))
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages beside English, sorted."""
+        return tuple(self.lexicons)
+
+    def translations(self, word: str, source: str, target: str) -> tuple[str, ...]:
+        """All translations of a word, best first, none for an unknown one.
+
+        Between two languages other than English those by way of English (pivot): of its first English translation, then
+        of the next, each once. A language that the lexicons do not have knows no word.
+        """
+        if source == "en":
+            return self._from_english(target).get(fold(word, "en"), ())
+        english = self.lexicons[source].to_english.get(fold(word, source), ()) if source in self.lexicons else ()
+        if target == "en":
+            return english
+        onward = self._from_english(target)
+        return tuple(dict.fromkeys(found for one in english for found in onward.get(fold(one, "en"), ())))
+
+    def _from_english(self, target: str) -> Words:
+        return self.lexicons[target].from_english if target in self.lexicons else {}
+
+
+def lexicon_languages(name: str) -> tuple[str, ...]:
+    """Languages beside English that a lexicon has files for, sorted; the files are not read."""
+    return tuple(_files(name))
+
+
+def _files(name: str) -> dict[str, Path]:
+    folder = _folder(name)
+    files = {}
+    for path in sorted(folder.glob("en-*.txt")):
+        tag = path.stem.removeprefix("en-")
+        try:
+            language(tag)
+        except InputError as error:
+            raise InputError(f"{path}: {error}; a lexicon's file is named en-LANG.txt") from error
+        files[tag] = path
+    if not files:
+        raise InputError(f"lexicon {name!r}: {folder} holds no file en-LANG.txt, such as en-de.txt; add one a language")
+    return files
+
+
+def _folder(name: str) -> Path:
+    # the corpus `atlas` has the name without an ending, and its lexicon is `atlas` too where a lexicon is asked for
+    for known in (name, f"{name}-lexicon"):
+        if known in DATA_SETS and DATA_SETS[known].kind == "lexicon":
+            return find(known)
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        there = ", ".join(data.name.removesuffix("-lexicon") for data in DATA_SETS.values() if data.kind == "lexicon")
+        raise InputError(f"lexicon {name!r}: no such folder, and no lexicon of the kit; it knows {there}")
+    return folder
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path, tag: str, sha256: str) -> Lexicon:
+    """The hash is there for the cache: another content is read anew."""
+    return Lexicon(tag, read_lexicon(path))
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> Words:
+    found: dict[str, dict[str, None]] = {}
+    for word, translation in pairs:
+        found.setdefault(word, {})[translation] = None
+    return {word: tuple(translations) for word, translations in found.items()}
