@@ -9,10 +9,10 @@ from hybridkit.sources.atlas import write
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the corpus and give the exit code."""
+    """Write the corpus and its lexicon, and give the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m hybridkit.sources.atlas",
-        description="Make the corpus atlas from CLDR and the kit's sentence templates.",
+        description="Make the corpus atlas and its lexicon from CLDR and the kit's sentence templates.",
         epilog="example: python -m hybridkit.sources.atlas --out /tmp/atlas --seed 1",
     )
     parser.add_argument("--out", type=Path, default=Path("data/atlas"), help="folder to fill (default: %(default)s)")
@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"written: {options.out / 'train.jsonl.xz'}, {options.out / 'heldout.jsonl.xz'}")
+    print(f"written: {options.out / 'train.jsonl.xz'}, {options.out / 'heldout.jsonl.xz'}, {options.out / 'lexicons'}")
     return 0
 
 

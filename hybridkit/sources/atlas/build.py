@@ -13,6 +13,7 @@ from hybridkit.errors import InputError
 from hybridkit.files import atomic_write
 from hybridkit.seeds import generator
 from hybridkit.sources.atlas.facts import RELATIONS, Fact, facts
+from hybridkit.sources.atlas.lexicon import lexicons
 from hybridkit.sources.atlas.names import LANGUAGES
 from hybridkit.sources.atlas.templates import Templates, read_templates
 
@@ -44,7 +45,10 @@ def build(seed: int = 0) -> tuple[list[Row], list[Row]]:
 
 
 def write(folder: Path, seed: int = 0) -> None:
-    """Write `train.jsonl.xz` and `heldout.jsonl.xz` into a folder, one row a line."""
+    """Write `train.jsonl.xz` and `heldout.jsonl.xz` into a folder, one row a line, and `lexicons/en-LANG.txt`."""
+    for tag, lines in lexicons().items():
+        with atomic_write(Path(folder) / "lexicons" / f"en-{tag}.txt") as temporary:
+            temporary.write_text(lines, encoding="utf-8", newline="\n")
     for name, rows in zip(("train", "heldout"), build(seed), strict=True):
         with atomic_write(Path(folder) / f"{name}.jsonl.xz") as temporary:
             temporary.write_bytes(lzma.compress(jsonl(rows).encode(), preset=9))
