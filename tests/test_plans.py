@@ -1,10 +1,14 @@
 """Batch plans: what every batch of every strategy must keep to, on corpora of odd shapes, and what a plan can do."""
 
+import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -13,7 +17,8 @@ from hybridkit.corpus import ParallelCorpus
 from hybridkit.errors import InputError
 from hybridkit.groups import normalise
 from hybridkit.rows import Row
-from hybridkit.sampling import BatchPlan, Strategy, common_rows, cross, english, hybrid, mixed, mono
+from hybridkit.sampling import BatchPlan, Strategy, common_rows, cross, english, hybrid, mixed, mono, planfile
+from hybridkit.sampling.texts import PlanTexts
 
 TAGS = ("de", "en", "th", "zh")
 STRATEGIES = [english(), mixed(), mono(), mono(by="size", power=0.5), cross(), hybrid(alpha=0.5), hybrid(alpha=0.1)]
@@ -286,13 +291,42 @@ def test_the_written_table_speaks_of_ids_and_languages(tmp_path: Path) -> None:
     assert table["step"].tolist() == [0, 0, 0, 1, 1, 1]
     assert table["id"].tolist() == [f"r{row}" for row in plan.draws[..., 0].ravel()]
     assert set(zip(table["query_language"], table["passage_language"], strict=True)) <= {("de", "en"), ("en", "de")}
-    queries, passages = plan.texts(corpus, plan.draws[1])
-    assert queries == [
+    texts = PlanTexts(plan, corpus)(np.array([3, 4, 5]))
+    assert texts["query"] == [
         f"q{row[1:]} {tag}" for row, tag in zip(table["id"][3:], table["query_language"][3:], strict=True)
     ]
-    assert passages == [
+    assert texts["passage"] == [
         f"p{row[1:]} {tag}" for row, tag in zip(table["id"][3:], table["passage_language"][3:], strict=True)
     ]
+    assert [str(kind) for kind in pq.read_schema(tmp_path / "plan.parquet").types] == [
+        "int64", "large_string", "int32", *["large_string"] * 4
+    ]  # fmt: skip
+
+
+def test_a_table_that_was_written_at_once_still_reads(tmp_path: Path) -> None:
+    """Plans of hybridkit 0.1.0 went through pandas, with the schema that pandas gave them."""
+    corpus = parallel(9, ("de", "en"))
+    plan = hybrid(alpha=0.5).plan(corpus, 6, 4, 2)
+    meta = {"format": 1, "languages": ["de", "en"], "strategy": "hybrid(alpha=0.5)", "seed": 2}
+    meta |= {"corpus": corpus.fingerprint, "batch": 4}
+    table = pa.Table.from_pandas(plan.frame(corpus), preserve_index=False)
+    table = table.replace_schema_metadata({"hybridkit": json.dumps(meta)})
+    pq.write_table(table, tmp_path / "plan.parquet", compression="zstd")
+    assert BatchPlan.read(tmp_path / "plan.parquet").fingerprint == plan.fingerprint
+
+
+def test_a_plan_of_several_parts_and_of_a_lexicon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = parallel(9, ("de", "en"))
+    plan = hybrid(alpha=0.5).plan(corpus, 11, 4, 2)
+    monkeypatch.setattr(planfile, "_DRAWS", 12)  # three steps a part
+    for one in (plan, replace(plan, lexicon="abc")):
+        one.write(tmp_path / "plan.parquet", corpus)
+        assert pq.ParquetFile(tmp_path / "plan.parquet").num_row_groups == 4
+        again = BatchPlan.read(tmp_path / "plan.parquet")
+        assert (again.fingerprint, again.lexicon) == (one.fingerprint, one.lexicon)
+        assert again.draws.tolist() == plan.draws.tolist()
+        pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "plan.parquet"), plan.frame(corpus))
+    assert replace(plan, lexicon="abc").fingerprint != plan.fingerprint
 
 
 def test_slices_and_descriptions() -> None:

@@ -19,6 +19,7 @@ from hybridkit.embedding import encode
 from hybridkit.errors import InputError
 from hybridkit.rows import Row
 from hybridkit.sampling import hybrid
+from hybridkit.sampling.texts import PlanTexts
 from hybridkit.training import TrainingSettings, train
 
 CITIES = ["Lima", "Oslo", "Rome", "Kyiv", "Bonn", "Bern", "Cork", "Nice", "Gent", "Riga", "Baku", "Doha"]
@@ -102,8 +103,8 @@ def test_the_log_has_one_line_a_step(whole: Path) -> None:
 def test_the_first_loss_is_infonce_over_the_batch(tmp_path: Path, prompts: dict[str, str]) -> None:
     model = static()
     model.prompts.update(prompts)
-    queries, passages = PLAN.texts(CORPUS, PLAN.draws[0])
-    scores = encode(model, queries, "query") @ encode(model, passages, "passage").T / SETTINGS.temperature
+    texts = PlanTexts(PLAN, CORPUS)(np.arange(PLAN.draws.shape[1]))
+    scores = encode(model, texts["query"], "query") @ encode(model, texts["passage"], "passage").T / SETTINGS.temperature
     expected = np.mean(np.log(np.exp(scores).sum(axis=1)) - scores.diagonal())
     log = log_of(train(model, CORPUS, PLAN, SETTINGS, tmp_path / "model"))
     assert log[0]["loss"] == pytest.approx(expected, rel=1e-5)

@@ -14,13 +14,13 @@ OTHERS = tuple(tag for tag in LANGUAGES if tag != "en")
 
 
 def lexicons() -> dict[str, str]:
-    """Make the file of each language other than English, by its tag: `word TAB translation` lines.
+    r"""Make the file of each language other than English, by its tag: `word TAB translation` lines.
 
     First the words of the templates, then the names that are one word in English and in the language; a name that is
     the same in both is left out, since it would replace a word by itself.
 
-    >>> lexicons()["de"].splitlines()[0], "Denmark\\tDänemark" in lexicons()["de"]
-    ('about\\tetwa', True)
+    >>> lexicons()["de"].splitlines()[0], "Denmark\tDänemark" in lexicons()["de"]
+    ('about\tetwa', True)
     """
     pairs: dict[str, dict[tuple[str, str], None]] = {tag: {} for tag in OTHERS}
     for word, translations in read_words().items():
