@@ -4,17 +4,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
 
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_folder, digest
-from hybridkit.groups import connected_groups
-from hybridkit.rows import Row, read_rows
+from hybridkit.groups import TextKeys, connected_groups, groups_of_negatives
+from hybridkit.rows import SIDES, Row, read_files
+from hybridkit.storage.columns import CHUNK, StringColumn, positions, room, take_cells, write_arrow
+from hybridkit.storage.fingerprint import corpus_fingerprint
+from hybridkit.storage.folder import joined, read_folder, write_rows
+from hybridkit.storage.hashes import first_equal, hash_strings
 
-_FORMAT = "1"
-SIDES = ("query", "passage", "negative")
 IntArray = np.ndarray[tuple[int, ...], np.dtype[np.int32]]
 
 
@@ -23,33 +26,32 @@ class ParallelCorpus:
     """Rows known in several languages.
 
     `places[side]` is an int32 array (rows, languages): the position of the row's text in `texts[side, language]`, -1
-    where it has none. `group` is an int32 array (rows,): rows of one group share an id, a passage_id, a query_id or a
-    normalised query or passage text in any language, directly or through other rows; no two may meet in a batch, since
-    one would be the other's negative though it may answer it.
+    where it has none. `ids[rows]` and `passage_ids[rows]` are numpy object arrays of str. `group` is an int32 array
+    (rows,): rows of one group share an id, a passage_id, a query_id or a normalised query or passage text in any
+    language, directly or through other rows; no two may meet in a batch, since one would be the other's negative though
+    it may answer it.
+
+    A corpus that was opened lies in mapped files, and its parts share them: no text is read before it is asked for.
     """
 
     languages: tuple[str, ...]
-    ids: np.ndarray
-    passage_ids: np.ndarray
+    ids: StringColumn
+    passage_ids: StringColumn
     group: IntArray
     places: Mapping[str, IntArray]
     texts: Mapping[tuple[str, str], pa.Array]
     fingerprint: str
+    # the corpus that this one is a part of, with the rows and columns of it
+    origin: tuple["ParallelCorpus", np.ndarray, list[int]] | None = None
 
     @classmethod
     def from_jsonl(cls, *paths: str | Path) -> "ParallelCorpus":
         """Read parallel rows from JSON lines (also `.gz`, `.xz`); of several files, ids get the file's stem in front.
 
-        Raises InputError with file and line for a row that cannot be used (see `rows.read_rows`).
+        All of it is held in memory; `storage.writer.write_corpus` makes the same corpus of a stream. Raises InputError
+        with file and line for a row that cannot be used (see `rows.read_rows`).
         """
-        files = [Path(path) for path in paths]
-        stems = [file.name.split(".")[0] for file in files]
-        if not files or len(set(stems)) < len(stems):
-            raise InputError(f"{', '.join(map(str, files)) or 'no file'}: give one or more files with different names")
-        prefixes = [f"{stem}/" for stem in stems] if len(files) > 1 else [""]
-        return cls.from_rows(
-            row for file, prefix in zip(files, prefixes, strict=True) for row in read_rows(file, prefix)
-        )
+        return cls.from_rows(read_files(*paths))
 
     @classmethod
     def from_rows(cls, rows: Iterable[Row]) -> "ParallelCorpus":
@@ -79,14 +81,14 @@ class ParallelCorpus:
                 for tag, place in found.items():
                     places[side][number, column[tag]] = place
         texts = {key: pa.array(list(table), pa.large_string()) for key, table in sorted(tables.items())}
-        names = np.array(ids, dtype=object).reshape(-1, 3)
-        fingerprint = digest(
-            names.tolist(),
-            *(places[side] for side in SIDES),
-            *([*key, *array.to_pylist()] for key, array in texts.items()),
-        )
-        group = connected_groups(names[:, 1:], places, texts, languages)
-        return cls(languages, names[:, 0], names[:, 1], group, places, texts, fingerprint)
+        names = [pa.array(column, pa.large_string()) for column in zip(*ids, strict=True)]
+        names = names or [pa.array([], pa.large_string())] * 3
+        fingerprint = corpus_fingerprint(names, [places[side] for side in SIDES], texts)
+        spaces: list[Iterable[np.ndarray]] = [[first_equal(hash_strings(column.to_pylist()))] for column in names[1:]]
+        for side in ("query", "passage"):
+            spaces.append(TextKeys.make(texts, (side,)).columns(side, languages, places[side]))
+        group = connected_groups(len(ids), spaces)
+        return cls(languages, StringColumn(names[0]), StringColumn(names[1]), group, places, texts, fingerprint)
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -129,6 +131,22 @@ class ParallelCorpus:
         """Bool array (rows, languages): the row has a passage in the language."""
         return self.places["passage"] >= 0
 
+    @cached_property
+    def negative_group(self) -> IntArray:
+        """Int32 (rows, languages): the group that each negative's text belongs to as a passage, -1 for none.
+
+        A negative must stay out of a batch that holds a row of its group, since it answers that row. Read from a saved
+        corpus, else found when it is first asked for; a part of a corpus has what the whole found.
+        """
+        shape = self.places["negative"].shape
+        if not any(side == "negative" for side, _ in self.texts):
+            return np.broadcast_to(np.int32(-1), shape)
+        if self.origin is not None:
+            whole, rows, columns = self.origin
+            return take_cells(whole.negative_group, rows, columns)
+        keys = TextKeys.make(self.texts, ("passage", "negative"))
+        return groups_of_negatives(self.group, self.places, keys, self.languages, room(shape))
+
     def query_table(self, language: str) -> tuple[np.ndarray, list[str]]:
         """Rows that have a query in a language, in order, and those queries."""
         return self._side_table("query", language)
@@ -145,28 +163,37 @@ class ParallelCorpus:
     def iter_texts(self) -> Iterator[str]:
         """Every distinct text of every side and language that a row uses, in a fixed order."""
         for side, tag in sorted(self.texts):
-            used = np.unique(self.places[side][:, self.column(tag)])
-            yield from self.texts[side, tag].take(pa.array(used[used >= 0])).to_pylist()
+            table = self.texts[side, tag]
+            used = np.zeros(len(table) + 1, dtype=bool)
+            used[self.places[side][:, self.column(tag)]] = True  # the place after the last one is that of -1
+            for start in range(0, len(table), CHUNK):
+                part = table.slice(start, CHUNK)
+                yield from part.filter(pa.array(used[start : start + len(part)])).to_pylist()
 
     def select(self, rows: np.ndarray) -> "ParallelCorpus":
         """The corpus of some rows, given as positions or as a bool mask; text tables are shared, groups stay."""
-        rows = np.arange(len(self))[rows]
-        places = {side: array[rows] for side, array in self.places.items()}
-        key = digest(self.fingerprint, rows.astype(np.int64))
-        return ParallelCorpus(
-            self.languages, self.ids[rows], self.passage_ids[rows], self.group[rows], places, self.texts, key
-        )
+        rows = positions(rows, len(self))
+        return self._part(rows, list(range(len(self.languages))), digest(self.fingerprint, rows))
 
     def keep_languages(self, languages: Sequence[str]) -> "ParallelCorpus":
         """The corpus in some of its languages only; rows left without a query or a passage fall away."""
         columns = sorted({self.column(tag) for tag in languages})
-        kept = tuple(self.languages[number] for number in columns)
-        places = {side: array[:, columns] for side, array in self.places.items()}
-        texts = {key: array for key, array in self.texts.items() if key[1] in kept}
-        whole = ParallelCorpus(
-            kept, self.ids, self.passage_ids, self.group, places, texts, digest(self.fingerprint, list(kept))
-        )
-        return whole.select(np.logical_and(whole.has_query.any(axis=1), whole.has_passage.any(axis=1)))
+        used = np.empty(len(self), dtype=bool)
+        for start in range(0, len(self), CHUNK):
+            query, passage = (self.places[side][start : start + CHUNK, columns] >= 0 for side in ("query", "passage"))
+            used[start : start + CHUNK] = query.any(axis=1) & passage.any(axis=1)
+        rows = np.flatnonzero(used)
+        kept = [self.languages[number] for number in columns]
+        return self._part(rows, columns, digest(digest(self.fingerprint, kept), rows))
+
+    def _part(self, rows: np.ndarray, columns: list[int], fingerprint: str) -> "ParallelCorpus":
+        languages = tuple(self.languages[number] for number in columns)
+        return ParallelCorpus(
+            languages, self.ids.take(rows), self.passage_ids.take(rows), self.group[rows],
+            {side: take_cells(array, rows, columns) for side, array in self.places.items()},
+            {key: array for key, array in self.texts.items() if key[1] in languages},
+            fingerprint, (self, rows, columns),
+        )  # fmt: skip
 
     def split(self, share: float, name: str = "held-out") -> tuple["ParallelCorpus", "ParallelCorpus"]:
         """Split into (training, held-out) by a hash of each group's first passage_id: no text stands on both sides.
@@ -176,52 +203,53 @@ class ParallelCorpus:
         """
         if not 0 <= share < 1:
             raise InputError(f"held-out share {share}: give a number from 0 to below 1")
-        first: dict[int, str] = {}
-        for group, passage_id in zip(self.group.tolist(), self.passage_ids, strict=True):
-            first[group] = min(passage_id, first.get(group, passage_id))
-        out = {group: int(digest(name, passage)[:13], 16) / 16**13 < share for group, passage in first.items()}
-        mask = np.array([out[group] for group in self.group.tolist()], dtype=bool)
+        groups, first = self._first_passages()
+        size = int(self.group.max(initial=-1)) + 1
+        out = np.zeros(size, dtype=bool)
+        for start in range(0, len(groups), CHUNK):
+            names = first.slice(start, CHUNK).to_pylist()
+            hashed = [int(digest(name, passage)[:13], 16) / 16**13 < share for passage in names]
+            out[groups[start : start + CHUNK]] = hashed
+        mask = out[self.group]
         return self.select(~mask), self.select(mask)
+
+    def _first_passages(self) -> tuple[np.ndarray, pa.Array]:
+        """Every group's number, and the first of its passage_ids in the order of code points (as that of UTF-8)."""
+        whole = pa.table({"group": pa.array([], pa.int32()), "first": pa.array([], pa.large_string())})
+        waiting = []
+        for number, names in enumerate(self.passage_ids.chunks()):
+            group = np.ascontiguousarray(self.group[number * CHUNK : number * CHUNK + len(names)])
+            waiting.append(_first_of_each(pa.table({"group": pa.array(group), "first": names})))
+            if sum(map(len, waiting)) > max(len(whole), 8 * CHUNK):
+                whole, waiting = _first_of_each(pa.concat_tables([whole, *waiting])), []
+        whole = _first_of_each(pa.concat_tables([whole, *waiting])).combine_chunks()
+        return whole["group"].to_numpy(), whole["first"].combine_chunks()
 
     def save(self, folder: Path) -> None:
         """Write the corpus as Arrow files that `open` maps into memory."""
-        columns: dict[str, pa.Array] = {
-            "id": pa.array(self.ids), "passage_id": pa.array(self.passage_ids), "group": pa.array(self.group)
-        }  # fmt: skip
-        for side, array in self.places.items():
-            columns |= {f"{side}:{tag}": pa.array(array[:, i]) for i, tag in enumerate(self.languages)}
-        meta = {"format": _FORMAT, "languages": " ".join(self.languages), "fingerprint": self.fingerprint}
+        has_negatives = any(side == "negative" for side, _ in self.texts)
         with atomic_folder(folder) as temporary:
-            _write_arrow(temporary / "rows.arrow", pa.table(columns).replace_schema_metadata(meta))
             for (side, tag), array in self.texts.items():
-                _write_arrow(temporary / f"{side}.{tag}.arrow", pa.table({"text": array}))
+                write_arrow(temporary / f"{side}.{tag}.arrow", {"text": array})
+            with TemporaryDirectory(dir=temporary) as work:
+                names = [
+                    joined(column.chunks(), Path(work) / name)
+                    for name, column in (("id", self.ids), ("passage_id", self.passage_ids))
+                ]
+                negative_group = self.negative_group if has_negatives else None
+                write_rows(temporary, names, self.places, self.group, negative_group, self.languages, self.fingerprint)
 
     @classmethod
     def open(cls, folder: Path) -> "ParallelCorpus":
-        """Open a corpus that `save` wrote; texts stay on disk until they are read."""
-        if not (folder / "rows.arrow").is_file():
-            raise InputError(f"{folder}: no corpus here (rows.arrow is missing); make it with ParallelCorpus.save")
-        table = _read_arrow(folder / "rows.arrow")
-        meta = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-        if meta.get("format") != _FORMAT:
-            raise InputError(f"{folder}: corpus format {meta.get('format')}, this kit reads {_FORMAT}; make it again")
-        languages = tuple(meta["languages"].split())
-        places = {side: np.stack([table[f"{side}:{tag}"].to_numpy() for tag in languages], axis=1) for side in SIDES}
-        texts = {}
-        for file in sorted(folder.glob("*.*.arrow")):
-            side, tag, _ = file.name.split(".")
-            texts[side, tag] = _read_arrow(file)["text"].chunk(0)  # `save` wrote one; combining would copy it
-        names = [np.array(table[key].to_pylist(), dtype=object) for key in ("id", "passage_id")]
-        return cls(languages, names[0], names[1], table["group"].to_numpy(), places, texts, meta["fingerprint"])
+        """Open a corpus that `save` or `storage.writer` wrote; all of it stays on disk until it is read."""
+        saved = read_folder(folder)
+        ids, passage_ids = StringColumn(saved.ids), StringColumn(saved.passage_ids)
+        corpus = cls(saved.languages, ids, passage_ids, saved.group, saved.places, saved.texts, saved.fingerprint)
+        if saved.negative_group is not None:
+            vars(corpus)["negative_group"] = saved.negative_group  # where the cached property looks first
+        return corpus
 
 
-def _write_arrow(path: Path, table: pa.Table) -> None:
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
-
-
-def _read_arrow(path: Path) -> pa.Table:
-    try:
-        return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); delete the folder and make it again") from error
+def _first_of_each(table: pa.Table) -> pa.Table:
+    found = table.group_by("group", use_threads=False).aggregate([("first", "min")])
+    return found.select(["group", "first_min"]).rename_columns(["group", "first"])

@@ -115,8 +115,12 @@ def digest(*parts: Any) -> str:  # noqa: ANN401  any JSON-able value, bytes or a
         if isinstance(part, np.ndarray):
             if part.dtype.hasobject:
                 raise TypeError("digest of an array of objects; give its tolist()")
-            part = f"{part.dtype}{part.shape}".encode() + np.ascontiguousarray(part).tobytes()
-        elif not isinstance(part, bytes):
+            header = f"{part.dtype}{part.shape}".encode()
+            total.update((len(header) + part.nbytes).to_bytes(8, "little"))
+            total.update(header)
+            total.update(np.ascontiguousarray(part).data)  # no copy: an array may be most of the memory
+            continue
+        if not isinstance(part, bytes):
             part = json.dumps(part, sort_keys=True, ensure_ascii=False).encode()
         total.update(len(part).to_bytes(8, "little"))
         total.update(part)

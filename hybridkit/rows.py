@@ -10,7 +10,7 @@ from hybridkit.errors import InputError
 from hybridkit.files import read_lines
 from hybridkit.languages import language
 
-_TEXTS = ("query", "passage", "negative")
+SIDES = ("query", "passage", "negative")
 _IDS = ("id", "passage_id", "query_id")
 
 
@@ -52,6 +52,19 @@ def read_rows(path: Path, prefix: str = "") -> Iterator[Row]:
         raise InputError(f"{path}: the file holds no row; give at least one JSON object a line")
 
 
+def read_files(*paths: str | Path) -> Iterator[Row]:
+    """Yield the rows of one or more files as `read_rows` does; of several, ids get the file's stem in front.
+
+    Raises InputError for no file or two of one stem (where the first row is asked for), and what `read_rows` raises.
+    """
+    files = [Path(path) for path in paths]
+    stems = [file.name.split(".")[0] for file in files]
+    if not files or len(set(stems)) < len(stems):
+        raise InputError(f"{', '.join(map(str, files)) or 'no file'}: give one or more files with different names")
+    for file, stem in zip(files, stems, strict=True):
+        yield from read_rows(file, f"{stem}/" if len(files) > 1 else "")
+
+
 def _parse(text: str, where: str, prefix: str) -> Row:
     try:
         value = json.loads(text, object_pairs_hook=lambda pairs: _object(pairs, where))
@@ -63,10 +76,10 @@ def _parse(text: str, where: str, prefix: str) -> Row:
         raise InputError(f"{where}: cannot be read ({error}); a row is a JSON object of texts") from error
     if not isinstance(value, dict):
         raise InputError(f"{where}: a row is a JSON object with id, query and passage, not {type(value).__name__}")
-    if unknown := sorted(set(value) - {*_TEXTS, *_IDS}):
-        raise InputError(f"{where}: unknown key {unknown[0]!r}; a row has {', '.join((*_IDS, *_TEXTS))}")
+    if unknown := sorted(set(value) - {*SIDES, *_IDS}):
+        raise InputError(f"{where}: unknown key {unknown[0]!r}; a row has {', '.join((*_IDS, *SIDES))}")
     ids = {key: _id(value.get(key, value.get("id")), key, where) for key in _IDS}
-    texts = {side: _texts(value.get(side), side, where) for side in _TEXTS}
+    texts = {side: _texts(value.get(side), side, where) for side in SIDES}
     for tag, negative in texts["negative"].items():
         if negative == texts["passage"].get(tag):
             raise InputError(f"{where}: the negative in {tag!r} equals the passage; give another or leave it out")

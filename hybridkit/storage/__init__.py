@@ -1,0 +1,1 @@
+"""How a corpus lies on disk: string columns, distinct texts and integer rows, written as a stream and mapped back."""

@@ -1,0 +1,133 @@
+"""Columns that stay on disk: ids behind a small class, integer arrays and Arrow files mapped into memory."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import pyarrow as pa
+
+from hybridkit.errors import InputError
+from hybridkit.places import cache_folder
+
+CHUNK = 1 << 17  # rows that are held as Python values at a time
+_LARGE = 1 << 28  # bytes from which on an array lies in a file: the kernel can give its memory back
+
+
+class StringColumn:
+    """A column of texts in Arrow's memory or on disk, of which `column[rows]` gives a numpy object array of str.
+
+    `rows` is an int, an int array, a bool mask or a slice, as numpy takes them; a part made by `take` keeps positions,
+    no text.
+
+    >>> column = StringColumn(pa.array(["a", "b", "c"], pa.large_string()))
+    >>> column[1], column[np.array([2, 0])].tolist(), column.take(np.array([2, 1]))[:1].tolist(), len(column)
+    ('b', ['c', 'a'], ['c'], 3)
+    """
+
+    def __init__(self, values: Any, rows: np.ndarray | None = None) -> None:  # noqa: ANN401  an Arrow array
+        self._values, self._rows = values, rows
+
+    def __len__(self) -> int:
+        return len(self._values if self._rows is None else self._rows)
+
+    @overload
+    def __getitem__(self, rows: int) -> str: ...
+    @overload
+    def __getitem__(self, rows: np.ndarray | slice | list[int]) -> np.ndarray: ...
+    def __getitem__(self, rows: int | np.ndarray | slice | list[int]) -> str | np.ndarray:
+        if isinstance(rows, int | np.integer):
+            place = range(len(self))[int(rows)]
+            return str(self._values[place if self._rows is None else int(self._rows[place])])
+        return np.asarray(self._arrow(positions(rows, len(self))).to_numpy(zero_copy_only=False), dtype=object)
+
+    def __iter__(self) -> Iterator[str]:
+        for part in self.chunks():
+            yield from part.to_pylist()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:  # noqa: ANN401  numpy's protocol
+        return self[:]
+
+    def tolist(self) -> list[str]:
+        """Every text, in order."""
+        return list(self)
+
+    def take(self, rows: np.ndarray) -> "StringColumn":
+        """The column of some rows, given as positions; no text is copied."""
+        return StringColumn(self._values, rows if self._rows is None else self._rows[rows])
+
+    def chunks(self, size: int = CHUNK) -> Iterator[Any]:
+        """Arrow arrays of `size` texts each, in order."""
+        for start in range(0, len(self), size):
+            whole = self._rows is None
+            yield self._values.slice(start, size) if whole else self._arrow(np.arange(len(self))[start : start + size])
+
+    def _arrow(self, places: np.ndarray) -> Any:  # noqa: ANN401  an Arrow array
+        return self._values.take(pa.array(places if self._rows is None else self._rows[places]))
+
+
+def positions(rows: np.ndarray | slice | list[int], count: int) -> np.ndarray:
+    """Turn positions, a bool mask or a slice into int64 positions, as numpy understands them.
+
+    >>> positions(np.array([True, False, True]), 3), positions(slice(1, None), 3), positions(np.array([-1]), 3)
+    (array([0, 2]), array([1, 2]), array([2]))
+    """
+    if isinstance(rows, slice):
+        return np.arange(*rows.indices(count))
+    rows = np.asarray(rows)
+    if rows.dtype == bool:
+        if rows.shape != (count,):
+            raise IndexError(f"a mask of {rows.shape} for {count} rows")
+        return np.flatnonzero(rows)
+    rows = rows.astype(np.int64) if rows.size else np.zeros(rows.shape, dtype=np.int64)
+    if rows.size and not (-count <= rows.min() and rows.max() < count):
+        raise IndexError(f"rows from {rows.min()} to {rows.max()} of {count} rows")
+    return np.where(rows < 0, rows + count, rows)
+
+
+def room(shape: tuple[int, ...], dtype: type = np.int32) -> np.ndarray:
+    """An array to fill, in memory or, from 256 MiB on, in a file of the cache that goes with the array."""
+    if int(np.prod(shape)) * np.dtype(dtype).itemsize < _LARGE:
+        return np.empty(shape, dtype=dtype)
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=cache_folder()) as file:
+        return np.asarray(np.memmap(file, dtype=dtype, mode="w+", shape=shape))
+
+
+def take_cells(array: np.ndarray, rows: np.ndarray, columns: list[int] | None = None) -> np.ndarray:
+    """Copy some rows and columns of a table, block by block, into `room`."""
+    columns = list(range(array.shape[1])) if columns is None else columns
+    out = room((len(rows), len(columns)), array.dtype.type)
+    for start in range(0, len(rows), CHUNK):
+        out[start : start + CHUNK] = array[rows[start : start + CHUNK]][:, columns]
+    return out
+
+
+def write_arrow(path: Path, columns: dict[str, Any], metadata: dict[str, str] | None = None) -> None:
+    """Write Arrow arrays as one record batch, so that each is one piece when the file is mapped."""
+    table = pa.table(columns).replace_schema_metadata(metadata)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+
+
+def read_arrow(path: Path) -> Any:  # noqa: ANN401  an Arrow table
+    """Map an Arrow file into memory. Raises InputError for one that is missing or damaged."""
+    try:
+        return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); delete the folder and make it again") from error
+
+
+def only_chunk(column: Any) -> Any:  # noqa: ANN401  Arrow's column and array
+    """The single piece of a column that `write_arrow` wrote; an empty one may have none."""
+    return column.chunk(0) if column.num_chunks else pa.array([], column.type)
+
+
+def read_npy(path: Path) -> np.ndarray:
+    """Map a .npy file into memory. Raises InputError for one that is missing or damaged."""
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        return np.asarray(array)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); delete the folder and make it again") from error
