@@ -22,7 +22,7 @@ def encode(
     *,
     max_length: int | None = None,
     precision: str = "float32",
-    batch_tokens: int = 4096,
+    batch_tokens: int = 2048,
     progress: str | None = None,
 ) -> np.ndarray:
     """Embed texts as float32 (n, dimensions), each row of length 1, in the order given.
@@ -74,6 +74,8 @@ def _encode(
     import torch
     from tqdm.auto import tqdm
 
+    from hybridkit.engine.linear import onednn_linear
+
     encoder.eval()
     lengths = _token_lengths(encoder, texts)
     batches = _batches(lengths, batch_tokens)
@@ -82,6 +84,7 @@ def _encode(
     device = encoder.device.type
     with (
         torch.inference_mode(),
+        onednn_linear(encoder),
         torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bf16"),
         tqdm(total=len(texts), desc=progress, unit="text", disable=progress is None, mininterval=calm, leave=False,
              file=sys.stderr) as bar,

@@ -64,14 +64,21 @@ class CheckpointMark(TrainerCallback):
             temporary.write_text(json.dumps({"training": self._key}))
 
 
-def measure_as_evaluator(measure: Callable[[SentenceTransformer], Mapping[str, float]]) -> SentenceEvaluator:
-    """Make an evaluator of a function from encoder to named scores; the first score decides."""
+def measure_as_evaluator(
+    measure: Callable[[SentenceTransformer], Mapping[str, float]], watch: str
+) -> SentenceEvaluator:
+    """Make an evaluator of a function from encoder to named scores, of which `watch` decides.
+
+    It raises InputError for a score that is not there.
+    """
 
     class HeldOut(SentenceEvaluator):
         primary_metric = "held-out"
 
         def __call__(self, model: SentenceTransformer, *_: Any, **__: Any) -> dict[str, float]:  # noqa: ANN401
             scores = dict(measure(model))
-            return {"held-out": next(iter(scores.values()))} | scores
+            if watch not in scores:
+                raise InputError(f"training.watch: {watch!r} is no held-out score; there are {', '.join(scores)}")
+            return {"held-out": scores[watch]} | scores
 
     return HeldOut()

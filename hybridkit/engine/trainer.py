@@ -1,0 +1,109 @@
+"""sentence-transformers' trainer on a batch plan: its loop and optimiser with the kit's loss, batches, checkpoints."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from transformers import EarlyStoppingCallback, PrinterCallback
+
+from hybridkit.corpus import ParallelCorpus
+from hybridkit.engine.loss import batch_loss
+from hybridkit.engine.vocabulary import TrimmedEmbedding
+from hybridkit.progress import CheckpointMark, FiniteLoss, Progress, measure_as_evaluator
+from hybridkit.sampling.feed import PlanBatchSampler, plan_dataset
+from hybridkit.sampling.plan import BatchPlan
+
+if TYPE_CHECKING:
+    from hybridkit.training import TrainingSettings
+
+WEIGHTS = "trained.safetensors"  # of a checkpoint
+WHOLE = "hybridkit-checkpoint.json"  # its mark, written last
+
+
+class PlanTrainer(SentenceTransformerTrainer):
+    """A trainer whose checkpoints hold what is trained and nothing else, and read it back without building a model."""
+
+    def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:  # noqa: ANN401
+        """The trainer's optimizer, which a trimmed embedding follows."""
+        optimizer: torch.optim.Optimizer = super().create_optimizer(*args, **kwargs)
+        for module in self.model.modules():
+            if isinstance(module, TrimmedEmbedding):
+                module.follow(optimizer)
+        return optimizer
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:  # noqa: ANN401
+        folder = Path(output_dir or self.args.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({name: value.detach().contiguous() for name, value in self._trained().items()}, folder / WEIGHTS)
+
+    def _load_from_checkpoint(self, checkpoint_path: str) -> None:
+        saved, own = load_file(Path(checkpoint_path) / WEIGHTS), self._trained()
+        with torch.no_grad():
+            for name, value in own.items():
+                value.copy_(saved[name])
+
+    def _load_best_model(self) -> None:
+        self._load_from_checkpoint(self.state.best_model_checkpoint)
+
+    def _trained(self) -> dict[str, torch.Tensor]:
+        """Everything that a training changes, by name: parameters that are not frozen, and buffers that are kept."""
+        frozen = {name for name, one in self.model.named_parameters() if not one.requires_grad}
+        return {name: value for name, value in self.model.state_dict().items() if name not in frozen}
+
+
+def plan_trainer(
+    encoder: SentenceTransformer, corpus: ParallelCorpus, plan: BatchPlan, settings: "TrainingSettings", work: Path,
+    key: str, measure: Callable[[SentenceTransformer], Mapping[str, float]] | None,
+) -> PlanTrainer:  # fmt: skip
+    """Make the trainer of a plan; its checkpoints go to the folder `work`, marked with `key` once they are whole."""
+    prompts = {side: encoder.prompts.get(side) or "" for side in ("query", "passage")}
+    prompts["negative"] = prompts["passage"]
+    # the same steps give the same sums, and texts are tokenized in the order of the plan
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    evaluates = measure is not None and settings.evaluate_every > 0
+    arguments = SentenceTransformerTrainingArguments(
+        output_dir=str(work),
+        max_steps=len(plan),
+        per_device_train_batch_size=plan.draws.shape[1],
+        batch_sampler=PlanBatchSampler,
+        prompts={side: prompt for side, prompt in prompts.items() if prompt},
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        warmup_steps=round(settings.warmup * len(plan)),
+        use_cpu=encoder.device.type == "cpu",
+        bf16=settings.precision == "bf16",
+        seed=plan.seed,
+        data_seed=plan.seed,
+        logging_steps=1,
+        logging_nan_inf_filter=False,  # it would log the mean of the steps before in place of a nan
+        save_strategy="steps",
+        save_steps=settings.evaluate_every if evaluates else settings.checkpoint_every,
+        save_total_limit=2,
+        eval_strategy="steps" if evaluates else "no",
+        eval_steps=settings.evaluate_every if evaluates else None,
+        load_best_model_at_end=evaluates,
+        metric_for_best_model="held-out" if evaluates else None,
+        greater_is_better=settings.watch != "rank_distance" if evaluates else None,
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+        accelerator_config={"split_batches": True},
+    )
+    callbacks: list[Any] = [Progress(f"{plan.strategy} seed {plan.seed}"), FiniteLoss(), CheckpointMark(WHOLE, key)]
+    if evaluates and settings.patience:
+        callbacks.append(EarlyStoppingCallback(early_stopping_patience=settings.patience))
+    trainer = PlanTrainer(
+        model=encoder,
+        args=arguments,
+        train_dataset=plan_dataset(plan, corpus),
+        loss=batch_loss(encoder, settings.temperature, settings.mini_batch, settings.precision == "bf16"),
+        evaluator=measure_as_evaluator(measure, settings.watch) if evaluates and measure is not None else None,
+        callbacks=callbacks,
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
