@@ -5,8 +5,8 @@ import pandas as pd
 
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.run import Run
-from hybridkit.sources.fetch import rows_file
-from hybridkit.sources.registry import DATA_SETS
+from hybridkit.sources.registry import DATA_SETS, split_name
+from hybridkit.sources.rowsets import source_stem
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -32,13 +32,14 @@ def row_counts(run: Run) -> pd.DataFrame:
 def licences(run: Run) -> pd.DataFrame:
     """Name, licence and citation of the data sets that a study trains and evaluates on."""
     names = [*run.study.rows.files, *(name.split("[")[0] for name in run.study.evaluation.benchmarks)]
-    known = [DATA_SETS[name] for name in dict.fromkeys(names) if name in DATA_SETS]
+    names = dict.fromkeys(split_name(name)[0] for name in names)
+    known = [DATA_SETS[name] for name in names if name in DATA_SETS]
     return pd.DataFrame([{"name": one.name, "licence": one.licence, "citation": one.citation} for one in known])
 
 
 def coverage(run: Run) -> pd.DataFrame:
     """Rows with a query and with a passage by file and language: source, language, queries, passages."""
-    files = [rows_file(name).name.split(".")[0] for name in run.study.rows.files]
+    files = [source_stem(name) for name in run.study.rows.files]
     corpus = run.usable_rows
     stems = (
         np.array([ident.split("/")[0] for ident in corpus.ids]) if len(files) > 1 else np.full(len(corpus), files[0])

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from hybridkit.commands.options import Commands, Told, command, group, records, show
@@ -15,9 +16,11 @@ def add(commands: Commands) -> None:
     data = group(commands, "data", "data sets: list, fetch, check a file of your own, pin", "data check mine.jsonl")
     command(data, "list", "list the data sets: where they are, their licences", list_data, "data list")
     fetching = command(
-        data, "fetch", "fetch what is missing of a data set, and check its hashes", fetch_data, "data fetch xquad-r"
-    )
-    fetching.add_argument("name", metavar="NAME", help="a name of `hybridkit data list`")
+        data, "fetch", "fetch what is missing of a data set, and check its hashes", fetch_data,
+        "data fetch xquad-r", 'data fetch "miracl-train[sw,te]" --yes',
+    )  # fmt: skip
+    fetching.add_argument("name", metavar="NAME", help="a name of `hybridkit data list`; in brackets, some languages")
+    fetching.add_argument("--yes", action="store_true", help="fetch without asking, once size and licence are shown")
     checking = command(
         data, "check", "check parallel rows of your own and tell what is in them", check, "data check mine.jsonl"
     )
@@ -55,17 +58,21 @@ def fetch_data(args: argparse.Namespace) -> Told:
     """Fetch a data set."""
     from hybridkit.sources.fetch import fetch
 
-    found = fetch(args.name, progress=True)
+    found = fetch(args.name, progress=True, agree=None if args.yes or not sys.stdin.isatty() else _agreed)
     shown = found.assign(sha256=found["sha256"].str[:12])
     return Told(show(shown), records(found))
+
+
+def _agreed() -> bool:
+    print("Fetch it? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def check(args: argparse.Namespace) -> Told:
     """Check a file of parallel rows."""
     from hybridkit.sources.check import check_rows
-    from hybridkit.sources.fetch import rows_file
 
-    report = check_rows(rows_file(args.file))
+    report = check_rows(args.file)
     return Told(str(report), {**vars(report), "languages": records(report.languages)})
 
 

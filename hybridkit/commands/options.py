@@ -96,10 +96,9 @@ def add_plan_options(parser: argparse.ArgumentParser) -> None:
 
 def open_rows(files: list[str]) -> "ParallelCorpus":
     """Open the parallel rows that `--rows` names."""
-    from hybridkit.corpus import ParallelCorpus
-    from hybridkit.sources.fetch import rows_file
+    from hybridkit.sources.rowsets import open_corpus
 
-    return ParallelCorpus.from_jsonl(*(rows_file(name) for name in files))
+    return open_corpus(files)
 
 
 def show(frame: "pd.DataFrame", digits: int = 4) -> str:

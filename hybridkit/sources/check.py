@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridkit.corpus import ParallelCorpus
+from hybridkit.sources.rowsets import open_corpus
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class RowsReport:
         )
 
 
-def check_rows(path: Path) -> RowsReport:
-    """Read a user's JSON lines (also `.gz`, `.xz`) as training would, and summarise them.
+def check_rows(path: str | Path) -> RowsReport:
+    """Read a user's JSON lines (also `.gz`, `.xz`), or a data set by its name, as training would, and summarise them.
 
     Raises InputError naming file, line and key for the first row that cannot be used.
 
@@ -45,7 +45,7 @@ def check_rows(path: Path) -> RowsReport:
     0       de        1         1     1          0
     1       en        1         0     0          0
     """
-    corpus = ParallelCorpus.from_jsonl(path)
+    corpus = open_corpus([path])
     query, passage, negative = (corpus.places[side] >= 0 for side in ("query", "passage", "negative"))
     languages = pd.DataFrame(
         {

@@ -1,16 +1,22 @@
 """Where a data set lies on this machine: the user's folder, the cache, or fetched once from its public address."""
 
+import logging
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
 
 from hybridkit.errors import InputError, MissingDataError
-from hybridkit.files import atomic_write, sha256_file
+from hybridkit.files import sha256_file
 from hybridkit.places import cache_folder
+from hybridkit.sources.download import download, forget, hub_parts, sizes
 from hybridkit.sources.lock import LOCK_NAME, Locked, read_lock, write_lock
 from hybridkit.sources.registry import DATA_SETS, DataSet, data_set, folders_of, locate, pins
+
+log = logging.getLogger("hybridkit")
 
 
 def find(name: str) -> Path:
@@ -19,6 +25,11 @@ def find(name: str) -> Path:
     Sought in `HYBRIDKIT_DATA`, then in the cache, then fetched from the public address. The sizes of pinned files are
     checked; their hashes by `fetch`. Raises MissingDataError where it is nowhere, InputError for a changed size.
     """
+    return home_of(name) / data_set(name).place
+
+
+def home_of(name: str) -> Path:
+    """Give the data folder that holds all files of a data set; sought, fetched and checked as `find` does."""
     data = data_set(name)
     folder = locate(data)
     if folder is None:
@@ -26,7 +37,7 @@ def find(name: str) -> Path:
         folder = cache_folder()
     for file in data.files:
         _check_size(folder / file, file)
-    return folder / data.place
+    return folder
 
 
 def rows_file(name_or_path: str | Path) -> Path:
@@ -35,10 +46,10 @@ def rows_file(name_or_path: str | Path) -> Path:
     >>> rows_file("mine.jsonl")
     Traceback (most recent call last):
     ...
-    hybridkit.errors.InputError: mine.jsonl: no such file, and no data set of rows; the kit knows atlas, mlqa-test, xnli-entailment, libreoffice-help, squad2-fi-en
-    """  # noqa: E501  the message is one line
+    hybridkit.errors.InputError: mine.jsonl: no such file, and no data set of rows; the kit knows atlas, mlqa-test, ...
+    """
     known = DATA_SETS.get(str(name_or_path))
-    if known and known.kind == "rows":
+    if known and known.lines:
         place = find(known.name)
         return place if place.is_file() else place / Path(known.files[0]).name
     path = Path(name_or_path).expanduser()
@@ -48,27 +59,31 @@ def rows_file(name_or_path: str | Path) -> Path:
     return path
 
 
-def fetch(name: str, *, progress: bool = False) -> pd.DataFrame:
+def fetch(name: str, *, progress: bool = False, agree: Callable[[], bool] | None = None) -> pd.DataFrame:
     """Fetch what is missing of a data set into the cache, and check the hash of every file wherever it lies.
 
-    A pinned file must have the pinned bytes. The first fetch of another file records its address, revision, size and
-    SHA-256 in the cache's lock file; later fetches must match. A broken download leaves nothing behind.
+    What it is, its size and licence are told first (in the log); `agree` may then say no. A pinned file must have the
+    pinned bytes. The first fetch of another file records its address, revision, size and SHA-256 in the cache's lock
+    file; later fetches must match. What a broken download has brought is kept, and the next fetch goes on from there.
 
-    Returns a frame: file, folder, bytes, sha256, known ("pinned", "locked", "unpinned"), fetched (bool).
+    Returns a frame: file, folder, bytes, sha256, known ("pinned", "locked", "unpinned"), fetched (bool). Raises
+    InputError for too small a disk, a refusal, other bytes than those known; MissingDataError where there is nothing.
     """
     data = data_set(name)
     folder = locate(data)
-    fetched = set()
+    fetched: dict[str, str] = {}
     if folder is None:
         folder = cache_folder()
-        for file in data.files:
-            if not (folder / file).is_file():
-                _download(data, file, folder / file, progress)
-                fetched.add(file)
+        missing = [file for file in data.files if not (folder / file).is_file()]
+        _tell(data, missing)
+        if agree is not None and not agree():
+            raise InputError(f"data set {name}: nothing was fetched")
+        for file in missing:
+            fetched[file] = _download(data, file, folder / file, progress)
     lock = read_lock()
     rows = []
     for file in data.files:
-        size, sha256 = _check_size(folder / file, file), sha256_file(folder / file)
+        size, sha256 = _check_size(folder / file, file), fetched.get(file) or sha256_file(folder / file)
         known = pins().get(file) or _locked(lock, file)
         if known and known[1] != sha256:
             raise InputError(
@@ -98,6 +113,35 @@ def table() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["name", "kind", "licence", "citation", "where", "bytes", "pinned"])
 
 
+def recorded(path: Path, file: str) -> str:
+    """The SHA-256 that the lock file has of a file in the cache, empty for another or one of another size."""
+    entry = read_lock().get(file)
+    whole = entry is not None and path == cache_folder() / file and path.stat().st_size == entry.bytes
+    return entry.sha256 if entry is not None and whole else ""
+
+
+def _tell(data: DataSet, missing: list[str]) -> None:
+    """Say what is about to be fetched; raise InputError where the disk cannot hold it."""
+    lock = read_lock()
+    known = {file: (pins().get(file) or _locked(lock, file) or (0, ""))[0] for file in missing}
+    asked = {file: data.address_of(file) for file, size in known.items() if not size and data.address_of(file)}
+    known |= sizes(asked)
+    total, open_ones = sum(known.values()), sum(not size for size in known.values())
+    files = f"{len(missing)} file{'s' if len(missing) > 1 else ''}"
+    told = f"{total / 1e6:,.1f} MB" + (f" and {open_ones} of unknown size" if open_ones else "")
+    size = told if total else "size unknown"
+    log.info(
+        "%s: %s, %s, into %s; licence %s (%s)", data.name, files, size, cache_folder(), data.licence, data.citation
+    )
+    place = next(folder for folder in (cache_folder(), *cache_folder().parents) if folder.is_dir())
+    here = sum(path.stat().st_size for path in (_part(cache_folder() / file) for file in missing) if path.is_file())
+    if (free := shutil.disk_usage(place).free) < total - here:
+        raise InputError(
+            f"data set {data.name}: {total / 1e6:,.1f} MB are to come and {free / 1e6:,.1f} MB are free in {place}; "
+            "make room, or set HYBRIDKIT_CACHE to a folder with more"
+        )
+
+
 def _locked(lock: dict[str, Locked], file: str) -> tuple[int, str] | None:
     return (lock[file].bytes, lock[file].sha256) if file in lock else None
 
@@ -121,41 +165,55 @@ def _missing(data: DataSet, file: str, why: str) -> MissingDataError:
     return MissingDataError(f"data set {data.name}: {file} is not in {folders}, {why}; {cure}")
 
 
-def _download(data: DataSet, file: str, target: Path, progress: bool) -> None:
+def _download(data: DataSet, file: str, target: Path, progress: bool) -> str:
+    """Fetch one file, check it, record it and put it in its place; gives its SHA-256."""
+    import httpx
+
     address = data.address_of(file)
     if not address:
         raise _missing(data, file, f"and no public address holds it as such ({data.origin})")
-    before = read_lock().get(file)
+    before, part = read_lock().get(file), _part(target)
     expected = pins().get(file) or ((before.bytes, before.sha256) if before else None)
-    with atomic_write(target) as temporary:
-        try:
-            revision = _get(address, temporary, before.revision if before else "", progress)
-        except (OSError, ValueError) as error:
-            raise _missing(data, file, f"and {address} could not be read ({_reason(error)})") from error
-        found = (temporary.stat().st_size, sha256_file(temporary))
-        if expected and found != expected:
-            raise InputError(
-                f"{address}: {found[0]:,} bytes with SHA-256 {found[1]}, not the {expected[0]:,} with {expected[1]} "
-                f"that {'are pinned' if file in pins() else f'{cache_folder() / LOCK_NAME} has'}; nothing was kept. "
-                "Put the right file into a folder that HYBRIDKIT_DATA names"
-            )
-        # Before the rename: a kill in between leaves a lock without a file, which the next fetch has to match.
-        write_lock(file, Locked(address, revision, *found))
+    try:
+        revision = _get(address, part, before.revision if before else "", progress)
+    except (OSError, ValueError, httpx.HTTPError) as error:
+        kept = f"; {part.stat().st_size:,} bytes of it are kept and the next try goes on" if part.is_file() else ""
+        raise _missing(data, file, f"and {address} could not be read ({_reason(error)}{kept})") from error
+    found = (part.stat().st_size, sha256_file(part))
+    if expected and found != expected:
+        forget(part)
+        raise InputError(
+            f"{address}: {found[0]:,} bytes with SHA-256 {found[1]}, not the {expected[0]:,} with {expected[1]} "
+            f"that {'are pinned' if file in pins() else f'{cache_folder() / LOCK_NAME} has'}; nothing was kept. "
+            "Put the right file into a folder that HYBRIDKIT_DATA names"
+        )
+    # Before the rename: a kill in between leaves a lock without a file, which the next fetch has to match.
+    write_lock(file, Locked(address, revision, *found))
+    os.replace(part, target)
+    forget(part)
+    return found[1]
 
 
-def _get(address: str, target: Path, revision: str, progress: bool) -> str:
-    """Download to `target` and return the revision, empty where the address has none."""
-    if address.startswith("hf://datasets/"):
-        from huggingface_hub import hf_hub_download
+def _part(target: Path) -> Path:
+    return target.with_name(target.name + ".part")
 
-        owner, name, path = address.removeprefix("hf://datasets/").split("/", 2)
-        got = Path(hf_hub_download(f"{owner}/{name}", path, repo_type="dataset", revision=revision or None))
-        shutil.copyfile(got, target)
-        return next(_after("snapshots", got.parts), "")
-    import pooch
 
-    pooch.HTTPDownloader(progressbar=progress, timeout=30)(address, str(target), None)
-    return ""
+def _get(address: str, part: Path, revision: str, progress: bool) -> str:
+    """Download to `part` and return the revision, empty where the address has none."""
+    if not address.startswith("hf://datasets/"):
+        download(address, part, progress)
+        return ""
+    from huggingface_hub import hf_hub_download
+
+    repository, path = hub_parts(address)
+    got = Path(hf_hub_download(repository, path, repo_type="dataset", revision=revision or None))
+    part.parent.mkdir(parents=True, exist_ok=True)
+    forget(part)
+    with suppress(OSError):  # the hub's own cache goes on after a break; a second name for its file takes no room
+        os.link(got.resolve(), part)
+    if not part.is_file():  # another disk
+        shutil.copyfile(got, part)
+    return next(_after("snapshots", got.parts), "")
 
 
 def _after(part: str, parts: tuple[str, ...]) -> Iterator[str]:
@@ -164,4 +222,4 @@ def _after(part: str, parts: tuple[str, ...]) -> Iterator[str]:
 
 def _reason(error: BaseException) -> str:
     text = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return "no connection" if type(error).__name__ in ("ConnectionError", "ConnectTimeout", "ReadTimeout") else text
+    return "no connection" if type(error).__name__ in ("ConnectError", "ConnectTimeout", "ReadTimeout") else text

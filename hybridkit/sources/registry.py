@@ -2,15 +2,18 @@
 
 import json
 import posixpath
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
 from hybridkit.errors import InputError
 from hybridkit.places import checkout, data_folders
+from hybridkit.sources import miracl_train, mlqa, mrtydi, squad, xnli
 
 _LAREQA = "https://raw.githubusercontent.com/google-research-datasets/lareqa"
+_BRACKETS = re.compile(r"([^\[\]]+)\[([^\[\]]*)\]")
 _MIRACL = "ar bn de en es fa fi fr hi id ja ko ru sw te th yo zh"
 
 
@@ -20,7 +23,12 @@ class DataSet:
 
     `kind` is rows, benchmark or lexicon. `address` is the public address of a file, in which `{path}` stands for the
     file, `{tail}` for the file without its first folder and `{base}` for its last part; `hf://datasets/OWNER/NAME/...`
-    means the hub. It is empty where no public address holds the file itself; `origin` says what it was made from.
+    means the hub; `also` has addresses of single files that are elsewhere. It is empty where no public address holds
+    the file itself; `origin` says what it was made from.
+
+    `words` are what a name may have in brackets, as in `miracl-train[sw,te]`: languages, and choices such as the unit
+    of a passage; `parts` are the files of each language, where one can be fetched without the others. `chosen` are the
+    words that a name has.
     """
 
     name: str
@@ -31,11 +39,20 @@ class DataSet:
     origin: str
     address: str = ""
     bundled: bool = False
+    also: Mapping[str, str] = field(default_factory=dict)
+    words: tuple[str, ...] = ()
+    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    chosen: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
         """What `find` gives, relative to a data folder: the file of a one-file set, else the folder of all files."""
         return self.files[0] if len(self.files) == 1 else posixpath.commonpath(self.files)
+
+    @property
+    def lines(self) -> bool:
+        """Whether it is parallel rows as JSON lines, which is what rows without a format of their own are."""
+        return self.kind == "rows" and not self.words
 
     def address_of(self, file: str) -> str:
         """Public address of one of the files, empty where there is none.
@@ -43,7 +60,8 @@ class DataSet:
         >>> data_set("muse").address_of("lexicons/muse/en-de.txt")
         'https://dl.fbaipublicfiles.com/arrival/dictionaries/en-de.txt'
         """
-        return self.address.format(path=file, tail=file.partition("/")[2], base=file.rpartition("/")[2])
+        tail, base = file.partition("/")[2], file.rpartition("/")[2]
+        return self.also.get(file) or self.address.format(path=file, tail=tail, base=base)
 
 
 def _each(pattern: str, languages: str) -> tuple[str, ...]:
@@ -58,6 +76,17 @@ def _in_miracl_layout(folder: str, languages: str, parts: tuple[str, ...]) -> tu
         for tag in languages.split()
         for part in parts
     )
+
+
+_SQUAD = {tag: (f"squad-translate-train/squad.translate.train.en-{tag}.json",) for tag in squad.TRANSLATED}
+_SQUAD = {"en": ("squad-translate-train/train-v1.1.json",), **_SQUAD}
+_MR_TYDI = {tag: (f"mr-tydi/mrtydi-v1.1-{name}/train.jsonl.gz",) for tag, name in mrtydi.LANGUAGES.items()}
+_MIRACL_TRAIN = {tag: miracl_train.files_of(tag) for tag in miracl_train.CORPUS_FILES}
+_XNLI = "https://dl.fbaipublicfiles.com/XNLI/{base}"
+
+
+def _flat(parts: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(file for files in parts.values() for file in files)
 
 
 _ALL = (
@@ -81,6 +110,36 @@ _ALL = (
         "squad2-fi-en", "rows", ("train/squad2-fi-en.jsonl",), "CC BY-SA 4.0", "SQuAD 2.0, arXiv:1806.03822",
         "SQuAD 2.0's training part in Finnish, and translated back into English",
     ),
+    # Addresses and file names of the following are those of XTREME's download script, of TensorFlow Datasets' loader of
+    # XQuAD, and of the loaders that the hub keeps beside the files.
+    DataSet(
+        "squad-translate-train", "rows", _flat(_SQUAD), "CC BY-SA 4.0", "SQuAD and XTREME, arXiv:2003.11080",
+        "SQuAD 1.1's training part and XTREME's machine translations of it",
+        "https://storage.googleapis.com/xtreme_translations/SQuAD/translate-train/{base}",
+        also={_SQUAD["en"][0]: "https://rajpurkar.github.io/SQuAD-explorer/dataset/train-v1.1.json"},
+        words=(*_SQUAD, *squad.UNITS), parts=_SQUAD,
+    ),
+    DataSet(
+        "mlqa", "rows", ("mlqa/MLQA_V1.zip",), "CC BY-SA 3.0", "MLQA, arXiv:1910.07475", "MLQA's dev and test parts",
+        "https://dl.fbaipublicfiles.com/MLQA/{base}", words=(*mlqa.LANGUAGES, *mlqa.SPLITS, *squad.UNITS),
+    ),
+    DataSet(
+        "xnli", "rows", ("xnli/XNLI-1.0.zip",), "CC BY-NC 4.0", "XNLI, arXiv:1809.05053", "XNLI's labelled parts",
+        _XNLI, words=(*xnli.LANGUAGES, *xnli.SPLITS),
+    ),
+    DataSet(
+        "xnli-15way", "rows", ("xnli/XNLI-1.0.zip", "xnli/XNLI-15way.zip"), "CC BY-NC 4.0", "XNLI, arXiv:1809.05053",
+        "XNLI's pairs with the sentences of its 15-way parallel corpus", _XNLI, words=(*xnli.LANGUAGES, *xnli.SPLITS),
+    ),
+    DataSet(
+        "mr-tydi", "rows", _flat(_MR_TYDI), "Apache-2.0", "Mr. TyDi, arXiv:2108.08787", "Mr. TyDi's training part",
+        "hf://datasets/castorini/{path}", words=tuple(_MR_TYDI), parts=_MR_TYDI,
+    ),
+    DataSet(
+        "miracl-train", "rows", _flat(_MIRACL_TRAIN), "Apache-2.0", "MIRACL, doi:10.1162/tacl_a_00595",
+        "MIRACL's training questions and judgements, and its whole corpus", "hf://datasets/miracl/{path}",
+        words=tuple(_MIRACL_TRAIN), parts=_MIRACL_TRAIN,
+    ),
     DataSet(
         "xquad-r", "benchmark", _each("xquad-r/{}.json", "ar de el en es hi ru th tr vi zh"),
         "CC BY-SA 4.0", "LAReQA, arXiv:2004.05484", "XQuAD with sentence breaks, as LAReQA published it",
@@ -103,6 +162,11 @@ _ALL = (
         "TyDi QA's gold-passage task laid out as MIRACL, https://github.com/google-research-datasets/tydiqa",
     ),
     DataSet(
+        "atlas-lexicon", "lexicon", _each("atlas/lexicons/en-{}.txt", "ar de el es hi ru th tr vi zh"),
+        "MIT; names from CLDR, Unicode-3.0", "Unicode CLDR through Babel",
+        "made by the kit: the names and the template words of atlas, one word each", bundled=True,
+    ),
+    DataSet(
         "muse", "lexicon", _each("lexicons/muse/en-{}.txt", "ar de el es fi hi ru th tr vi zh"),
         "CC BY-NC 4.0", "MUSE, arXiv:1710.04087", "ground-truth dictionaries of MUSE",
         "https://dl.fbaipublicfiles.com/arrival/dictionaries/{base}",
@@ -112,16 +176,37 @@ DATA_SETS: dict[str, DataSet] = {data.name: data for data in _ALL}
 
 
 def data_set(name: str) -> DataSet:
-    """Give the data set of a name. Raises InputError for a name that is none.
+    """Give the data set of a name, with what it asks for in brackets. Raises InputError for a name that is none.
 
     >>> data_set("xquad-r").licence, data_set("xquad-r").place
     ('CC BY-SA 4.0', 'xquad-r')
     >>> data_set("mlqa-test").place
     'train/mlqa-test.jsonl'
+    >>> data_set("mr-tydi[sw]").files
+    ('mr-tydi/mrtydi-v1.1-swahili/train.jsonl.gz',)
     """
-    if name not in DATA_SETS:
-        raise InputError(f"there is no data set {name!r}; the kit knows {', '.join(DATA_SETS)}")
-    return DATA_SETS[name]
+    base, words = split_name(name)
+    if base not in DATA_SETS:
+        raise InputError(f"there is no data set {base!r}; the kit knows {', '.join(DATA_SETS)}")
+    data = DATA_SETS[base]
+    for word in words:
+        if word not in data.words:
+            known = f"it takes {', '.join(data.words)}" if data.words else "it takes nothing in brackets"
+            raise InputError(f"data set {name!r}: {word!r} is nothing that can be asked of {base}; {known}")
+    parts = {tag: files for tag, files in data.parts.items() if tag in words} or data.parts
+    common = set(data.files).difference(*data.parts.values())
+    files = tuple(file for file in data.files if file in common or any(file in part for part in parts.values()))
+    return replace(data, name=name, files=files, parts=parts, chosen=words) if words else data
+
+
+def split_name(name: str) -> tuple[str, tuple[str, ...]]:
+    """Split the name of a data set into the name itself and the words that it has in brackets.
+
+    >>> split_name("miracl-train[sw, te]"), split_name("mine.jsonl")
+    (('miracl-train', ('sw', 'te')), ('mine.jsonl', ()))
+    """
+    match = _BRACKETS.fullmatch(name)
+    return (match[1], tuple(word.strip() for word in match[2].split(","))) if match else (name, ())
 
 
 @cache

@@ -1,0 +1,106 @@
+"""Training rows by name: data sets in formats of their own, data sets of JSON lines, and a user's files."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+
+from hybridkit.corpus import ParallelCorpus
+from hybridkit.errors import InputError
+from hybridkit.files import digest, sha256_file
+from hybridkit.places import cache_folder
+from hybridkit.rows import Row, read_rows
+from hybridkit.sources import miracl_train, mlqa, mrtydi, squad, xnli
+from hybridkit.sources.fetch import home_of, recorded, rows_file
+from hybridkit.sources.registry import data_set, split_name
+from hybridkit.storage.writer import write_corpus
+
+# A reader takes the data folder that holds the files and the words that the name has in brackets.
+READERS: dict[str, Callable[[Path, Sequence[str]], Iterator[Row]]] = {
+    "squad-translate-train": squad.read_translated,
+    "mlqa": mlqa.read_mlqa,
+    "xnli": xnli.read_xnli,
+    "xnli-15way": xnli.read_xnli_15way,
+    "mr-tydi": mrtydi.read_mrtydi,
+    "miracl-train": miracl_train.read_miracl_train,
+}
+
+
+def open_rows_source(name: str | Path, prefix: str = "") -> Iterator[Row]:
+    """Yield the rows of a data set, with words in brackets where it takes some, or of a file; one at a time.
+
+    `prefix` goes before every id. Raises InputError for an unknown name or a file that does not read (with its place),
+    MissingDataError where the files are nowhere.
+
+    >>> next(open_rows_source("miracl-train[tlh]"))
+    Traceback (most recent call last):
+    ...
+    hybridkit.errors.InputError: data set 'miracl-train[tlh]': 'tlh' is nothing that can be asked of miracl-train; ...
+    """
+    reader = READERS.get(split_name(str(name))[0])
+    if reader is None:
+        return read_rows(rows_file(name), prefix)
+    data = data_set(str(name))
+    return _checked(reader(home_of(data.name), data.chosen), data.name, prefix)
+
+
+def open_corpus(names: Sequence[str | Path]) -> ParallelCorpus:
+    """Pool the rows of data sets and files; of several, ids get the name or the file's stem in front.
+
+    What has a format of its own is written to the cache as a corpus once, row by row, and mapped from there. Raises
+    InputError for none, or two of one name.
+    """
+    if not any(split_name(str(name))[0] in READERS for name in names):
+        return ParallelCorpus.from_rows(pooled(names))
+    folder = cache_folder() / "corpora" / digest(source_hashes(names))[:16]
+    if not folder.is_dir():
+        write_corpus(folder, pooled(names))
+    return ParallelCorpus.open(folder)
+
+
+def pooled(names: Sequence[str | Path]) -> Iterator[Row]:
+    """Yield the rows of several sources, one after the other."""
+    stems = [source_stem(name) for name in names]
+    if not names or len(set(stems)) < len(stems):
+        raise InputError(f"{', '.join(map(str, names)) or 'no file'}: give one or more files with different names")
+    prefixes = [f"{one}/" for one in stems] if len(names) > 1 else [""]
+    return chain.from_iterable(open_rows_source(name, prefix) for name, prefix in zip(names, prefixes, strict=True))
+
+
+def source_stem(name: str | Path) -> str:
+    """What stands before the ids of a source: the name of a data set in its own format, else the file's stem.
+
+    >>> source_stem("miracl-train[sw]"), source_stem("atlas")
+    ('miracl-train[sw]', 'train')
+    """
+    return str(name) if split_name(str(name))[0] in READERS else rows_file(name).name.split(".")[0]
+
+
+def source_hashes(names: Sequence[str | Path]) -> dict[str, str]:
+    """SHA-256 of every file that the rows are read from, by its name; what a corpus is known by.
+
+    Files that `fetch` has put into the cache are known by the hash that it recorded, for hashing takes minutes.
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        if split_name(str(name))[0] in READERS:
+            data = data_set(str(name))
+            home = home_of(data.name)
+            found |= {f"{name}: {file}": recorded(home / file, file) or sha256_file(home / file) for file in data.files}
+        else:
+            path = rows_file(name)
+            found[path.name] = sha256_file(path)
+    return found
+
+
+def _checked(rows: Iterator[Row], name: str, prefix: str) -> Iterator[Row]:
+    count = 0
+    for row in rows:
+        count += 1
+        yield (
+            row
+            if not prefix
+            else replace(row, id=prefix + row.id, passage_id=prefix + row.passage_id, query_id=prefix + row.query_id)
+        )
+    if not count:
+        raise InputError(f"{name}: its files hold no row that can be used; are they the right ones?")
