@@ -1,6 +1,7 @@
 """Bilingual lexicons in MUSE's format: files `en-LANG.txt` of `word translation` lines, checked line by line."""
 
 import hashlib
+import itertools
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -119,16 +120,24 @@ class Lexicons:
         Between two languages other than English those by way of English (pivot): of its first English translation, then
         of the next, each once. A language that the lexicons do not have knows no word.
         """
-        if source == "en":
-            return self._from_english(target).get(fold(word, "en"), ())
-        english = self.lexicons[source].to_english.get(fold(word, source), ()) if source in self.lexicons else ()
-        if target == "en":
-            return english
-        onward = self._from_english(target)
-        return tuple(dict.fromkeys(found for one in english for found in onward.get(fold(one, "en"), ())))
+        return self.all_translations(word, source, (target,)).get(target, ())
 
-    def _from_english(self, target: str) -> Words:
-        return self.lexicons[target].from_english if target in self.lexicons else {}
+    def all_translations(self, word: str, source: str, targets: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """The translations of a word into each of the targets that knows it; see `translations`."""
+        english: tuple[str, ...] = (word,)
+        if source != "en":
+            english = self.lexicons[source].to_english.get(fold(word, source), ()) if source in self.lexicons else ()
+        folded = [fold(one, "en") for one in english]
+        found = {}
+        for target in targets if english else ():
+            if target == "en" and source != "en":
+                found[target] = english
+            elif target in self.lexicons:
+                onward = self.lexicons[target].from_english
+                into = [onward[one] for one in folded if one in onward]
+                if into:
+                    found[target] = into[0] if len(into) == 1 else tuple(dict.fromkeys(itertools.chain(*into)))
+        return found
 
 
 def lexicon_languages(name: str) -> tuple[str, ...]:

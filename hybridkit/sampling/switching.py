@@ -128,12 +128,8 @@ class _Options(dict[str, Options]):
 
     def __missing__(self, word: str) -> Options:
         options, small = [], word.lower()
-        for target in self._targets:
-            others = [
-                in_case_of(word, other, target)
-                for other in self._lexicons.translations(word, self._source, target)
-                if other.lower() != small
-            ]
+        for target, found in self._lexicons.all_translations(word, self._source, self._targets).items():
+            others = [in_case_of(word, other, target) for other in found if other.lower() != small]
             if others:
                 options.append((target, tuple(others)))
         if len(self) > 1_000_000:  # a bound on memory; words are worked out again
