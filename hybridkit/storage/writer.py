@@ -28,11 +28,12 @@ class CorpusWriter:
 
     In memory are a block of rows and, while it ends, 16 bytes a distinct text of one table and some integers a row.
     The corpus is the very one that `ParallelCorpus.from_rows` makes of the same rows, with its fingerprint and groups.
+    `work` is a folder for what is needed only while writing.
     """
 
     def __init__(self, folder: Path, work: Path) -> None:
         self.rows = 0
-        self._folder, self._work = folder, work
+        self.work, self._folder = work, folder
         self._tables: dict[tuple[str, str], TextTable] = {}
         self._entries: dict[tuple[str, str], BinaryIO] = {}
         self._names = {name: StringSpool(work / f"{name}.name") for name in _NAMES}
@@ -62,7 +63,7 @@ class CorpusWriter:
         Equal texts may come again: they become one when the corpus is written.
         """
         if (side, tag) not in self._tables:
-            self._tables[side, tag] = TextTable(self._work, f"{side}.{tag}")
+            self._tables[side, tag] = TextTable(self.work, f"{side}.{tag}")
         return self._tables[side, tag].add(texts)
 
     def add_rows(
@@ -76,7 +77,7 @@ class CorpusWriter:
             self._names[name].add(values)
         for key in entries:
             if key not in self._entries:
-                self._entries[key] = (self._work / f"{key[0]}.{key[1]}.entries").open("w+b")
+                self._entries[key] = (self.work / f"{key[0]}.{key[1]}.entries").open("w+b")
                 _absent(self._entries[key], self.rows)
         for key, file in self._entries.items():
             if key in entries:
@@ -141,7 +142,7 @@ class CorpusWriter:
         hashes, starts = np.empty((0, 2), dtype=np.uint64), {}
         for side, tag in sorted((key for key in texts if key[0] in sides), key=lambda key: (sides.index(key[0]), key)):
             starts[side, tag] = len(hashes)
-            hashes = normal_hashes(texts[side, tag], self._work / f"{sides[0]}.keys")
+            hashes = normal_hashes(texts[side, tag], self.work / f"{sides[0]}.keys")
         return TextKeys(first_equal(hashes), starts)
 
     def _name_hashes(self, name: Any) -> np.ndarray:  # noqa: ANN401  an Arrow array
@@ -153,7 +154,7 @@ class CorpusWriter:
     def _array(self, name: str, shape: tuple[int, ...], dtype: type = np.int32) -> np.ndarray:
         if not all(shape):
             return np.empty(shape, dtype=dtype)
-        return np.asarray(np.memmap(self._work / f"{name}.array", dtype=dtype, mode="w+", shape=shape))
+        return np.asarray(np.memmap(self.work / f"{name}.array", dtype=dtype, mode="w+", shape=shape))
 
 
 @contextmanager
