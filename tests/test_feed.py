@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hybridkit import encoder
@@ -10,6 +11,7 @@ from hybridkit.errors import InputError
 from hybridkit.rows import Row
 from hybridkit.sampling import hybrid, mono
 from hybridkit.sampling.feed import PlanBatchSampler, plan_dataset
+from hybridkit.sampling.texts import PlanTexts
 
 CORPUS = ParallelCorpus.from_rows(
     Row(f"r{n}", f"r{n}", f"r{n}", {tag: f"query {n} {tag}" for tag in ("de", "en", "zh")},
@@ -21,10 +23,10 @@ CORPUS = ParallelCorpus.from_rows(
 def test_the_dataset_is_the_plan_looked_up() -> None:
     plan = hybrid(alpha=0.5).plan(CORPUS, 6, 4, 0)
     dataset = plan_dataset(plan, CORPUS)
-    queries, passages = plan.texts(CORPUS, plan.draws.reshape(-1, 3))
+    texts = PlanTexts(plan, CORPUS)(np.arange(24))
     assert len(dataset) == 24
-    assert dataset[:] == {"query": queries, "passage": passages}
-    assert dataset[[5, 1]] == {"query": [queries[5], queries[1]], "passage": [passages[5], passages[1]]}
+    assert dataset[:] == texts
+    assert dataset[[5, 1]] == {side: [found[5], found[1]] for side, found in texts.items()}
     with pytest.raises(InputError, match="another corpus"):
         plan_dataset(plan, CORPUS.keep_languages(["de", "en"]))
 
@@ -50,8 +52,8 @@ def test_the_trainer_reads_batches_in_the_order_of_the_plan(tmp_path: Path, seed
     )
     loader = trainer.get_train_dataloader()
     assert len(loader) == 7
-    for batch, features in zip(plan.batches(), loader, strict=True):
-        for side, texts in zip(("query", "passage"), plan.texts(CORPUS, batch), strict=True):
+    for step, features in enumerate(loader):
+        for side, texts in PlanTexts(plan, CORPUS)(np.arange(4 * step, 4 * step + 4)).items():
             assert features[f"{side}_input_ids"].tolist() == model.preprocess(texts)["input_ids"].tolist()
 
 
