@@ -9,9 +9,10 @@ import pandas as pd
 
 from hybridkit.cell import Cell
 from hybridkit.errors import InputError
-from hybridkit.run import HELD_OUT, Run
+from hybridkit.run import Run
 from hybridkit.sampling import parse
 from hybridkit.study import UNTRAINED
+from hybridkit.trainings import HELD_OUT
 
 
 def try_recipes(

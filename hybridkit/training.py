@@ -193,12 +193,13 @@ def _texts_of(
 def _last_whole(work: Path, key: str) -> Path | None:
     """The last checkpoint that was written to its end for this very training; broken or foreign ones are removed."""
     from hybridkit.engine.trainer import WHOLE
+    from hybridkit.sampling.feed import processes_here
 
     whole = []
     for folder in work.glob("checkpoint-*"):
         mark = folder / WHOLE
         if mark.is_file() and json.loads(mark.read_text()).get("training") == key:
             whole.append(folder)
-        else:
+        elif processes_here()[0] == 0:
             shutil.rmtree(folder)
     return max(whole, key=lambda folder: int(folder.name.split("-")[1]), default=None)

@@ -29,8 +29,9 @@ import pandas as pd
 
 from hybridkit import results
 from hybridkit.figures import draw
-from hybridkit.run import HELD_OUT, Run
+from hybridkit.run import Run
 from hybridkit.study import UNTRAINED
+from hybridkit.trainings import HELD_OUT
 from hybridkit.workers import train_all
 
 run = Run(study)

@@ -1,5 +1,8 @@
 """The engine: faster, and the same numbers as the plain way."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -223,3 +226,35 @@ def test_linear_layers_through_onednn_are_linear_layers() -> None:
     assert "forward" not in vars(layer)
     for plain, other in zip(*found, strict=True):
         torch.testing.assert_close(plain, other, rtol=1e-5, atol=1e-5)
+
+
+TWO_PROCESSES = """
+import sys
+from pathlib import Path
+sys.path[:0] = [{root!r}, {tests!r}]
+import test_engine as tests
+from hybridkit import encoder
+from hybridkit.training import train
+train(encoder.open({folder!r}), tests.CORPUS, tests.PLAN, tests.SETTINGS, Path({out!r}))
+"""
+
+
+def test_two_processes_train_what_one_does(folder: Path, tmp_path: Path) -> None:
+    one = encoder.open(folder)
+    train(one, CORPUS, PLAN, SETTINGS, tmp_path / "one")
+    script, root = tmp_path / "script.py", str(Path(training.__file__).parents[1])
+    two = str(tmp_path / "two")
+    script.write_text(TWO_PROCESSES.format(root=root, tests=str(Path(__file__).parent), folder=str(folder), out=two))
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+    launch += ["--num_machines", "1", "--mixed_precision", "no", "--main_process_port", "0", str(script)]
+    told = subprocess.run(
+        launch, capture_output=True, text=True, timeout=180, check=False, cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr[-3000:]
+    losses = [(tmp_path / name / "steps.jsonl").read_text().splitlines() for name in ("one", "two")]
+    assert len(losses[0]) == len(losses[1]) == 6
+    for (name, value), other in zip(
+        one.state_dict().items(), encoder.open(tmp_path / "two").state_dict().values(), strict=True
+    ):
+        torch.testing.assert_close(value, other, rtol=1e-4, atol=1e-5, msg=name)

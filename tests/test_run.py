@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from hybridkit import run as runs
+from hybridkit import trainings
 from hybridkit.cell import Cell
-from hybridkit.corpus import ParallelCorpus
 from hybridkit.errors import InputError
 from hybridkit.groups import normalise
 from hybridkit.results import language_shares, study_scores
@@ -68,8 +68,8 @@ def never(*_: Any, **__: Any) -> Any:  # noqa: ANN401
 def test_the_second_run_makes_nothing(study: Study, whole: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     before, table = files(whole.folder), study_scores(whole)
     for owner, name in (
-        (runs, "train"), (runs, "encode"), (runs, "rank_table_from_scores"), (runs.encoders, "make"),
-        (runs.encoders, "open"), (ParallelCorpus, "save"), (Strategy, "plan"),
+        (trainings, "train"), (runs, "encode"), (runs, "rank_table_from_scores"), (trainings.encoders, "make"),
+        (trainings.encoders, "open"), (trainings, "write_pooled"), (Strategy, "plan"),
     ):  # fmt: skip
         monkeypatch.setattr(owner, name, never)
     again = study_scores(Run(study, whole.folder))
@@ -107,7 +107,8 @@ def test_a_stop_keeps_what_is_finished_and_the_next_run_goes_on(
 
     makers = ("train", "encode", "rank_table_from_scores", "write_ranks", "read_ranks")
     for which in makers:
-        monkeypatch.setattr(runs, which, counted(which, getattr(runs, which)))
+        owner = trainings if which == "train" else runs
+        monkeypatch.setattr(owner, which, counted(which, getattr(owner, which)))
     with pytest.raises(KeyboardInterrupt):
         study_scores(Run(study, tmp_path))
     assert list(tmp_path.glob(kept))
