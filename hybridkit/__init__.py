@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from hybridkit.run import Run as Run
     from hybridkit.sampling import BatchPlan as BatchPlan
     from hybridkit.sampling import parse as parse
+    from hybridkit.sampling.feed import plan_arguments as plan_arguments
+    from hybridkit.sampling.feed import plan_dataset as plan_dataset
+    from hybridkit.sampling.mining import mine_negatives as mine_negatives
     from hybridkit.sources.benchmarks import open_benchmark as open_benchmark
     from hybridkit.study import open_study as open_study
     from hybridkit.training import TrainingSettings as TrainingSettings
@@ -35,7 +38,8 @@ _HOMES = {
     "open_encoder": "encoder:open", "InputError": "errors", "MissingDataError": "errors",
     "rank_table": "evaluation.ranks", "evaluate_encoder": "evaluation.settings", "Run": "run", "BatchPlan": "sampling",
     "parse": "sampling", "open_benchmark": "sources.benchmarks", "open_study": "study",
-    "TrainingSettings": "training", "train": "training",
+    "TrainingSettings": "training", "train": "training", "plan_dataset": "sampling.feed",
+    "plan_arguments": "sampling.feed", "mine_negatives": "sampling.mining",
 }  # fmt: skip
 
 __all__ = [*_HOMES, "__version__"]  # noqa: PLE0604

@@ -96,7 +96,7 @@ def test_every_command_is_there_with_an_example_that_parses() -> None:
     commands = commands_of(parser)
     assert set(commands) == {
         "run", "figures", "report", "recipe", "export", "plan", "train", "evaluate",
-        "data", "data list", "data fetch", "data check", "data pin", "model", "model list", "model fetch",
+        "data", "data list", "data fetch", "data check", "data negatives", "data pin", "model", "model list", "model fetch",
     }  # fmt: skip
     for name, command in commands.items():
         assert command.epilog is not None and command.epilog.startswith("examples:\n")

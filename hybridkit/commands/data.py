@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+from hybridkit.commands import negatives
 from hybridkit.commands.options import Commands, Told, command, group, records, show
 
 # Of the models that aliases name, as their pages on the hub state them.
@@ -13,7 +14,10 @@ LICENCES = {"xlm-r": "MIT", "labse": "Apache-2.0", "e5-small": "MIT"}
 
 def add(commands: Commands) -> None:
     """Declare the commands."""
-    data = group(commands, "data", "data sets: list, fetch, check a file of your own, pin", "data check mine.jsonl")
+    data = group(
+        commands, "data", "data sets: list, fetch, check a file of your own, mine negatives, pin",
+        "data check mine.jsonl",
+    )  # fmt: skip
     command(data, "list", "list the data sets: where they are, their licences", list_data, "data list")
     fetching = command(
         data, "fetch", "fetch what is missing of a data set, and check its hashes", fetch_data,
@@ -25,6 +29,7 @@ def add(commands: Commands) -> None:
         data, "check", "check parallel rows of your own and tell what is in them", check, "data check mine.jsonl"
     )
     checking.add_argument("file", metavar="FILE", help="JSON lines, also .gz or .xz, or the name of a data set of rows")
+    negatives.add(data)
     pinning = command(
         data, "pin", "print size and SHA-256 of a data set's files, as pins.json has them (for maintainers)", pin,
         "data pin xquad-r",

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hybridkit.commands import exporting
 from hybridkit.commands.options import Commands, Told, add_plan_options, command, open_rows
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def add(commands: Commands) -> None:
     )  # fmt: skip
     add_plan_options(planning)
     planning.add_argument("--out", type=Path, required=True, metavar="FILE", help="the table, a parquet file")
+    exporting.add_option(planning)
     training = command(
         commands, "train", "train an encoder on parallel rows, without a study; --resume goes on with a killed one",
         train,
@@ -63,9 +65,11 @@ def plan(args: argparse.Namespace) -> Told:
             BatchPlan.read(args.out)
         except InputError as error:
             raise InputError(f"{args.out}: it exists and is no batch plan; give another --out") from error
+    exporting.refuse(args.export)
     strategy, corpus = parse(args.strategy), open_rows(args.rows)
     made = strategy.plan(corpus, args.steps, args.batch_size, args.seed)
     made.write(args.out, corpus)
+    exporting.export(args.export, made, corpus)
     described, matrix = made.describe(), made.matrix()
     text = (
         f"{described.to_string()}\n\nDraws by query language (down) and passage language (across)\n{matrix.to_string()}"

@@ -1,39 +1,82 @@
-"""A batch plan as what a SentenceTransformerTrainer takes: a dataset view and a batch sampler."""
+"""A batch plan for a script with sentence-transformers' own trainer: its data set, its batches, its arguments."""
 
+import logging
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from hybridkit.corpus import ParallelCorpus
+from hybridkit.errors import InputError
 from hybridkit.sampling.plan import BatchPlan
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
+log = logging.getLogger("hybridkit")
 
-def plan_dataset(plan: BatchPlan, corpus: ParallelCorpus) -> "Dataset":
+
+def plan_dataset(plan: BatchPlan, corpus: ParallelCorpus, *, negatives: bool = False) -> "Dataset":
     """The plan's draws as a data set of `query` and `passage`, in the order of the plan.
 
-    It stores integers; texts are looked up when a batch is read. Raises InputError if the plan is of another corpus.
+    It stores the position of each draw (step * batch + slot, column `position`); texts are looked up when a batch is
+    read, in any order and by any number of workers. A loader whose batches are not those of the plan, because rows are
+    shuffled or because several processes do not share each batch, gets an InputError instead of texts.
+
+    With `negatives` there is a third column, `negative`: the row's own hard negative where it may stand in the batch
+    (`negatives.usable_negatives`), else a passage drawn at random that answers no row of the batch, because the trainer
+    wants a text in every row; a notice tells how many. `hybridkit.train` leaves such gaps out of its loss instead.
+
+    Raises InputError if the plan is of another corpus, and with `negatives` if no draw has one.
     """
-    from datasets import Dataset
+    from hybridkit.sampling.negatives import usable_negatives
+    from hybridkit.sampling.outside import PlanDataset
 
     plan.check(corpus)
-    names = ("row", "query_language", "passage_language")
-    flat = plan.draws.reshape(-1, 3)
+    if negatives:
+        usable = usable_negatives(plan, corpus)
+        if not usable.any():
+            raise InputError(f"the plan of {plan.strategy}: no draw has a hard negative; mine some with mine_negatives")
+        if not usable.all():
+            log.warning(
+                "%s of %s draws have no hard negative that can be used; they get a random passage",
+                f"{int((~usable).sum()):,}", f"{usable.size:,}",
+            )  # fmt: skip
+    return PlanDataset.make(plan, corpus, negatives)
 
-    def look_up(batch: dict[str, list[int]]) -> dict[str, list[str]]:
-        queries, passages = plan.texts(corpus, np.stack([batch[name] for name in names], axis=1))
-        return {"query": queries, "passage": passages}
 
-    return Dataset.from_dict({name: flat[:, i] for i, name in enumerate(names)}).with_transform(look_up)
+def plan_arguments(plan: BatchPlan) -> dict[str, Any]:
+    """What SentenceTransformerTrainingArguments take so that the trainer reads the plan once, batch by batch.
+
+    A plan batch is the batch of all processes together: each of n (as `accelerate launch` and `torchrun` start them)
+    takes its own n-th of it. Use a loss that gathers negatives across devices, so that every query meets all of them.
+
+    Raises InputError where the processes cannot share a batch equally.
+
+    >>> import numpy as np
+    >>> plan = BatchPlan(np.zeros((2, 8, 3), np.int32), np.array(["mono", "mono"]), ("en",), "mono", 0, "")
+    >>> plan_arguments(plan)
+    {'batch_sampler': <class '...PlanBatchSampler'>, 'per_device_train_batch_size': 8, 'num_train_epochs': 1}
+    """
+    size, (_, processes) = plan.draws.shape[1], processes_here()
+    if size % processes:
+        raise InputError(
+            f"{processes} processes cannot share a plan batch of {size} rows equally; make the plan's batches a "
+            f"multiple of {processes}"
+        )
+    return {
+        "batch_sampler": PlanBatchSampler, "per_device_train_batch_size": size // processes, "num_train_epochs": 1
+    }  # fmt: skip
 
 
 class PlanBatchSampler:
-    """Yields the positions of one planned batch after the other; give it as the trainer's `batch_sampler`.
+    """Yields the positions of one planned batch after the other; the `batch_sampler` of `plan_arguments`.
 
-    Whatever the trainer shuffles or seeds, the plan has fixed the order already.
+    Whatever the trainer shuffles or seeds, the plan has fixed the order already: a training that is resumed reads the
+    batches that are left, and a second epoch would read the same batches again (a notice says so). `batch_size` is the
+    plan's, or with several processes each one's share of it; the first wants the trainer's `split_batches`, the second
+    wants it off. Any other data set, say one for evaluation, is read in its order.
+
+    Raises InputError for a batch size that does not fit the plan, and for a plan's data set whose rows were rearranged.
 
     >>> list(PlanBatchSampler(range(4), batch_size=2))
     [[0, 1], [2, 3]]
@@ -41,6 +84,13 @@ class PlanBatchSampler:
 
     def __init__(self, dataset: Any, batch_size: int, drop_last: bool = False, **_: Any) -> None:  # noqa: ANN401
         self.size, self.batch_size, self.drop_last = len(dataset), batch_size, drop_last
+        self._steps = 0
+        plan = getattr(dataset, "plan", None)
+        if isinstance(plan, BatchPlan):
+            self._steps = len(plan)
+            dataset.share = _share(plan.draws.shape[1], batch_size)
+        elif getattr(dataset, "column_names", None) == ["position"]:
+            raise InputError("the rows of plan_dataset were selected or shuffled; give it to the trainer as it is")
 
     def __len__(self) -> int:
         """Number of batches."""
@@ -52,4 +102,32 @@ class PlanBatchSampler:
             yield list(range(first, min(first + self.batch_size, self.size)))
 
     def set_epoch(self, epoch: int) -> None:
-        """Nothing changes from epoch to epoch: the plan is the whole training."""
+        """Say it where the plan begins again; nothing else changes from epoch to epoch."""
+        if epoch and self._steps:
+            log.warning(
+                "epoch %d reads the plan of %s batches again, the same as before; for new ones set num_train_epochs=1 "
+                "and make a longer plan", epoch + 1, f"{self._steps:,}",
+            )  # fmt: skip
+            self._steps = 0  # once is enough
+
+
+def _share(size: int, batch_size: int) -> tuple[int, int]:
+    """This process and how many share a plan batch; InputError where the trainer's batch size cannot mean that."""
+    rank, processes = processes_here()
+    if batch_size not in (size, size / processes):
+        each = f", or {size / processes:g} for each of {processes} processes" if processes > 1 else ""
+        raise InputError(
+            f"the trainer's batches have {batch_size} rows (per_device_train_batch_size or per_device_eval_batch_size, "
+            f"times the GPUs of a process), those of the plan {size}{each}; give the arguments **plan_arguments(plan), "
+            "or make the plan with batch_size to match"
+        )
+    return rank, processes
+
+
+def processes_here() -> tuple[int, int]:
+    """Number of this process, and how many train together: of torch.distributed once it runs, else as launched."""
+    import torch.distributed
+
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
