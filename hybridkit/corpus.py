@@ -13,7 +13,7 @@ from hybridkit.errors import InputError
 from hybridkit.files import atomic_folder, digest
 from hybridkit.groups import TextKeys, connected_groups, groups_of_negatives
 from hybridkit.rows import SIDES, Row, read_files
-from hybridkit.storage.columns import CHUNK, StringColumn, positions, room, take_cells, write_arrow
+from hybridkit.storage.columns import CHUNK, StringColumn, first_of_groups, positions, room, take_cells, write_arrow
 from hybridkit.storage.fingerprint import corpus_fingerprint
 from hybridkit.storage.folder import joined, read_folder, write_rows
 from hybridkit.storage.hashes import first_equal, hash_strings
@@ -41,7 +41,7 @@ class ParallelCorpus:
     places: Mapping[str, IntArray]
     texts: Mapping[tuple[str, str], pa.Array]
     fingerprint: str
-    # the corpus that this one is a part of, with the rows and columns of it
+    # the whole that this corpus is a part of, with the rows and columns of it
     origin: tuple["ParallelCorpus", np.ndarray, list[int]] | None = None
 
     @classmethod
@@ -188,11 +188,18 @@ class ParallelCorpus:
 
     def _part(self, rows: np.ndarray, columns: list[int], fingerprint: str) -> "ParallelCorpus":
         languages = tuple(self.languages[number] for number in columns)
+        places = {side: take_cells(array, rows, columns) for side, array in self.places.items()}
+        texts = {key: array for key, array in self.texts.items() if key[1] in languages}
+        group = self.group[rows]
+        # a part of a part is a part of the whole, so that nothing between them is held
+        whole, rows, columns = (
+            (self, rows.astype(np.int32), columns)
+            if self.origin is None
+            else (self.origin[0], self.origin[1][rows], [self.origin[2][number] for number in columns])
+        )
+        ids, passage_ids = whole.ids.take(rows), whole.passage_ids.take(rows)
         return ParallelCorpus(
-            languages, self.ids.take(rows), self.passage_ids.take(rows), self.group[rows],
-            {side: take_cells(array, rows, columns) for side, array in self.places.items()},
-            {key: array for key, array in self.texts.items() if key[1] in languages},
-            fingerprint, (self, rows, columns),
+            languages, ids, passage_ids, group, places, texts, fingerprint, (whole, rows, columns)
         )  # fmt: skip
 
     def split(self, share: float, name: str = "held-out") -> tuple["ParallelCorpus", "ParallelCorpus"]:
@@ -203,27 +210,14 @@ class ParallelCorpus:
         """
         if not 0 <= share < 1:
             raise InputError(f"held-out share {share}: give a number from 0 to below 1")
-        groups, first = self._first_passages()
-        size = int(self.group.max(initial=-1)) + 1
-        out = np.zeros(size, dtype=bool)
+        groups, first = first_of_groups(self.group, self.passage_ids)
+        out = np.zeros(int(self.group.max(initial=-1)) + 1, dtype=bool)
         for start in range(0, len(groups), CHUNK):
             names = first.slice(start, CHUNK).to_pylist()
             hashed = [int(digest(name, passage)[:13], 16) / 16**13 < share for passage in names]
             out[groups[start : start + CHUNK]] = hashed
         mask = out[self.group]
         return self.select(~mask), self.select(mask)
-
-    def _first_passages(self) -> tuple[np.ndarray, pa.Array]:
-        """Every group's number, and the first of its passage_ids in the order of code points (as that of UTF-8)."""
-        whole = pa.table({"group": pa.array([], pa.int32()), "first": pa.array([], pa.large_string())})
-        waiting = []
-        for number, names in enumerate(self.passage_ids.chunks()):
-            group = np.ascontiguousarray(self.group[number * CHUNK : number * CHUNK + len(names)])
-            waiting.append(_first_of_each(pa.table({"group": pa.array(group), "first": names})))
-            if sum(map(len, waiting)) > max(len(whole), 8 * CHUNK):
-                whole, waiting = _first_of_each(pa.concat_tables([whole, *waiting])), []
-        whole = _first_of_each(pa.concat_tables([whole, *waiting])).combine_chunks()
-        return whole["group"].to_numpy(), whole["first"].combine_chunks()
 
     def save(self, folder: Path) -> None:
         """Write the corpus as Arrow files that `open` maps into memory."""
@@ -248,8 +242,3 @@ class ParallelCorpus:
         if saved.negative_group is not None:
             vars(corpus)["negative_group"] = saved.negative_group  # where the cached property looks first
         return corpus
-
-
-def _first_of_each(table: pa.Table) -> pa.Table:
-    found = table.group_by("group", use_threads=False).aggregate([("first", "min")])
-    return found.select(["group", "first_min"]).rename_columns(["group", "first"])
