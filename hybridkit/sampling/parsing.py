@@ -1,0 +1,94 @@
+"""Strategies from their texts; nothing of a text is executed."""
+
+import ast
+from dataclasses import fields
+from typing import Any
+
+from hybridkit.errors import InputError
+from hybridkit.sampling.alpha import hybrid
+from hybridkit.sampling.codeswitch import codeswitch
+from hybridkit.sampling.schedules import Schedule, linear, step
+from hybridkit.sampling.strategies import Strategy, cross, english, mixed, mono
+
+_STRATEGIES: dict[str, type[Strategy]] = {
+    kind.__name__: kind for kind in (english, mixed, mono, cross, hybrid, codeswitch)
+}
+_SCHEDULES: dict[str, type[Schedule]] = {"linear": linear, "step": step}
+
+
+def parse(text: str) -> Strategy:
+    """Turn the text of a strategy into its value; the inverse of `str`. Nothing of the text is executed.
+
+    Options are numbers, texts, lists and mappings of them, and schedules; a wrapper takes its strategy first. Raises
+    InputError for anything else.
+
+    >>> parse("hybrid(alpha=0.5)") == hybrid(alpha=0.5), str(parse("hybrid(alpha=linear(0,1,steps=100), pairs='en-x')"))
+    (True, "hybrid(alpha=linear(0, 1, steps=100), pairs='en-x')")
+    >>> str(parse("codeswitch(hybrid, p=0.3)"))
+    'codeswitch(hybrid(alpha=0.5), p=0.3)'
+    >>> parse("hybrd")
+    Traceback (most recent call last):
+    ...
+    hybridkit.errors.InputError: strategy 'hybrd': no such strategy; there are english, mixed, mono, cross, hybrid, ...
+    """
+    where = f"strategy {text!r}"
+    try:
+        node = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last two: brackets nested deep
+        raise InputError(f"{where}: cannot be read; write e.g. mono or hybrid(alpha=0.5)") from error
+    try:
+        return _strategy(node)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+    except RecursionError as error:
+        raise InputError(f"{where}: strategies are nested too deep") from error
+
+
+def _strategy(node: ast.expr) -> Strategy:
+    call = node if isinstance(node, ast.Call) else ast.Call(func=node, args=[], keywords=[])
+    name, known = _name(call), _STRATEGIES
+    if name not in known:
+        raise InputError(f"no such strategy; there are {', '.join(known)}")
+    options = [one.name for one in fields(known[name])]
+    wraps = options[:1] == ["base"]
+    if wraps and len(call.args) != 1:
+        raise InputError(f"{name} takes one strategy first, e.g. {name}(hybrid(alpha=0.5))")
+    if call.args and not wraps:
+        raise InputError("write options by name, e.g. hybrid(alpha=0.5)")
+    inner = [_strategy(one) for one in call.args]
+    return known[name](*inner, **_options(call, name, options[1:] if wraps else options))
+
+
+def _options(call: ast.Call, name: str, known: list[str]) -> dict[str, Any]:
+    given = [word.arg for word in call.keywords]
+    if len(set(given)) < len(given):
+        raise InputError("an option stands twice; leave one")
+    found = {}
+    for word in call.keywords:
+        what = f"{ast.unparse(word)} is not for {name}; it takes {', '.join(known) or 'nothing'}"
+        if word.arg is None or word.arg not in known:
+            raise InputError(what)
+        found[word.arg] = _value(word.value, what)
+    return found
+
+
+def _value(node: ast.expr, what: str) -> Any:  # noqa: ANN401  whatever an option takes
+    if not isinstance(node, ast.Call):
+        try:
+            return ast.literal_eval(node)
+        except (ValueError, TypeError) as error:  # no literal; a mapping with lists for keys
+            raise InputError(what) from error
+    name = _name(node)
+    if name not in _SCHEDULES:
+        raise InputError(f"{what}; values that move are {' and '.join(_SCHEDULES)}")
+    options = [one.name for one in fields(_SCHEDULES[name])]  # type: ignore[arg-type]  # every schedule is a dataclass
+    given = [_value(one, what) for one in node.args]
+    named = _options(node, name, options[len(given) :])
+    try:
+        return _SCHEDULES[name](*given, **named)
+    except TypeError as error:
+        raise InputError(f"{ast.unparse(node)}: {name} takes {', '.join(options)}") from error
+
+
+def _name(call: ast.Call) -> str:
+    return call.func.id if isinstance(call.func, ast.Name) else ast.unparse(call.func)
