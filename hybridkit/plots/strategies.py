@@ -16,6 +16,7 @@ _FIXED: dict[str, tuple[str, str]] = {
     "cross": ("#D55E00", ">"),
     "hybrid(alpha=0.5)": ("#009E73", "o"),
 }
+_SWITCHED = {"english": "#CC79A7", "mono": "#8C6D00", "cross": "#6A51A3", "hybrid(alpha=0.5)": "#000000"}
 _OTHERS = ("#CC79A7", "#000000", "#8C6D00", "#6A51A3", "#A6761D")
 _OTHER_MARKERS = ("D", "P", "^", "p", "h", "d")
 _ALPHA = re.compile(r"hybrid\(alpha=([0-9.eE+-]+)\)")
@@ -35,15 +36,31 @@ def alpha(strategy: str) -> float | None:
 def order(strategies: Iterable[str]) -> list[str]:
     """Distinct strategies in the kit's order: untrained, english, mixed, mono, cross, hybrid by alpha, others by name.
 
+    A code-switched strategy follows the one that it switches.
+
     >>> order(["hybrid(alpha=0.5)", "zigzag", "cross", "mono", "hybrid(alpha=0.25)", "untrained", "mono"])
     ['untrained', 'mono', 'cross', 'hybrid(alpha=0.25)', 'hybrid(alpha=0.5)', 'zigzag']
     """
 
-    def key(name: str) -> tuple[int, float, str]:
-        share = alpha(name)
-        return (_RANK.get(name, 99), 0.0, name) if share is None else (50, share, name)
+    def key(name: str) -> tuple[int, float, bool, str]:
+        base = switched(name)
+        share, rank = alpha(base or name), _RANK.get(base or name, 99)
+        return (rank, 0.0, base is not None, name) if share is None else (50, share, base is not None, name)
 
     return sorted({str(strategy) for strategy in strategies}, key=key)
+
+
+def switched(strategy: str) -> str | None:
+    """The strategy that a code-switched one switches, None for any other.
+
+    >>> switched("codeswitch(hybrid(alpha=0.5), p=0.3)"), switched("mono")
+    ('hybrid(alpha=0.5)', None)
+    """
+    if not strategy.startswith("codeswitch("):
+        return None
+    from hybridkit.sampling import parse
+
+    return str(getattr(parse(strategy), "base", strategy))
 
 
 def colour(strategy: str) -> str:
@@ -54,6 +71,8 @@ def colour(strategy: str) -> str:
     """
     if strategy in _FIXED:
         return _FIXED[strategy][0]
+    if (base := switched(strategy)) in _SWITCHED:
+        return _SWITCHED[str(base)]
     share = alpha(strategy)
     if share is None:
         return _OTHERS[_number(strategy) % len(_OTHERS)]
@@ -73,9 +92,11 @@ def marker(strategy: str) -> str:
 def label(strategy: str) -> str:
     """A strategy as a figure names it.
 
-    >>> label("hybrid(alpha=0.5)"), label("cross")
-    ('hybrid α = 0.5', 'cross')
+    >>> label("hybrid(alpha=0.5)"), label("cross"), label("codeswitch(english, p=0.5)")
+    ('hybrid α = 0.5', 'cross', 'english, switched')
     """
+    if base := switched(strategy):
+        return f"{label(base)}, switched"
     share = alpha(strategy)
     return strategy if share is None else f"hybrid α = {share:g}"
 

@@ -1,0 +1,75 @@
+"""The training loss of finished models on the same new batches: does it tell why one strategy retrieves better?"""
+
+import numpy as np
+import pandas as pd
+
+from hybridkit.benchmark import Benchmark
+from hybridkit.errors import InputError
+from hybridkit.seeds import generator
+
+KINDS = ("mono", "cross")
+
+
+def batch_losses(
+    benchmark: Benchmark, queries: np.ndarray, passages: np.ndarray, temperature: float, size: int = 32,
+    batches: int = 200, seed: int = 0,
+) -> pd.DataFrame:  # fmt: skip
+    """InfoNCE (nats) of a model's embeddings on `mono` and `cross` batches made of a parallel benchmark.
+
+    `queries` (n, dim) and `passages` (m, dim) are L2-normalised, in the benchmark's order. Batches follow the rules of
+    the strategies (arXiv 2408.10536, section 2): a `mono` batch has one language, drawn uniformly; in a `cross` batch
+    each question draws a pair of different languages; questions of one article never meet, since a neighbouring
+    sentence may answer both. Equal arguments give equal batches, so models are compared on the same ones.
+
+    Returns kind, batch, loss. Raises InputError for a benchmark with fewer articles in a language than `size`.
+    """
+    query_at, passage_at, articles = _parallel(benchmark)
+    rows = []
+    for kind in KINDS:
+        random = generator(seed, "batch losses", benchmark.name, kind)
+        for number in range(batches):
+            query, passage = _draw(kind, query_at, passage_at, articles, size, random, benchmark.name)
+            scores = queries[query] @ passages[passage].T / temperature
+            top = scores.max(axis=1)
+            loss = np.log(np.exp(scores - top[:, None]).sum(axis=1)) + top - scores.diagonal()
+            rows.append((kind, number, float(loss.mean())))
+    return pd.DataFrame(rows, columns=["kind", "batch", "loss"])
+
+
+def _parallel(benchmark: Benchmark) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Positions of each question's query and of its relevant passage by language, -1 for none; articles as numbers."""
+    languages = {tag: number for number, tag in enumerate(benchmark.languages)}
+    ids = pd.Index(benchmark.queries["query_id"].unique())
+    query_at, passage_at = (np.full((len(ids), len(languages)), -1) for _ in range(2))
+    queries, judged = benchmark.queries, benchmark.judgements
+    at = ids.get_indexer(queries["query_id"]), queries["language"].map(languages).to_numpy()
+    query_at[at] = np.arange(len(queries))
+    # of a question with several relevant passages in a language, the first
+    judged = judged.drop_duplicates(["query_id", "passage_language"])
+    place = pd.Index(benchmark.passages["passage_id"]).get_indexer(judged["passage_id"])
+    passage_at[ids.get_indexer(judged["query_id"]), judged["passage_language"].map(languages).to_numpy()] = place
+    articles = np.zeros(len(ids), dtype=np.int64)
+    articles[at[0]] = pd.factorize(queries["article"])[0]
+    return query_at, passage_at, articles
+
+
+def _draw(
+    kind: str, query_at: np.ndarray, passage_at: np.ndarray, articles: np.ndarray, size: int,
+    random: np.random.Generator, name: str,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Positions of the queries and passages of one batch."""
+    width = query_at.shape[1]
+    has = (query_at >= 0)[:, :, None] & (passage_at >= 0)[:, None, :]
+    has &= ~np.eye(width, dtype=bool) if kind == "cross" else np.eye(width, dtype=bool)
+    if kind == "mono":
+        has &= (np.arange(width) == random.integers(width))[None, :, None]
+    order = random.permutation(np.flatnonzero(has.any(axis=(1, 2))))
+    _, first = np.unique(articles[order], return_index=True)
+    rows = order[np.sort(first)][:size]
+    if len(rows) < size:
+        raise InputError(
+            f"{name}: a {kind} batch of {size} needs as many articles, there are {len(rows)}; make it less"
+        )
+    pairs = [random.choice(np.flatnonzero(has[row].reshape(-1))) for row in rows]
+    query, passage = np.divmod(pairs, width)
+    return query_at[rows, query], passage_at[rows, passage]
