@@ -100,7 +100,7 @@ def plan_trainer(
     trainer = PlanTrainer(
         model=encoder,
         args=arguments,
-        train_dataset=plan_dataset(plan, corpus),
+        train_dataset=plan_dataset(plan, corpus, negatives=settings.negatives, gaps=True),
         loss=batch_loss(encoder, settings.temperature, settings.mini_batch, settings.precision == "bf16"),
         evaluator=measure_as_evaluator(measure, settings.watch) if evaluates and measure is not None else None,
         callbacks=callbacks,

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("hybridkit")
 
 
-def plan_dataset(plan: BatchPlan, corpus: ParallelCorpus, *, negatives: bool = False) -> "Dataset":
+def plan_dataset(
+    plan: BatchPlan, corpus: ParallelCorpus, *, negatives: bool = False, gaps: bool = False
+) -> "Dataset":
     """The plan's draws as a data set of `query` and `passage`, in the order of the plan.
 
     It stores the position of each draw (step * batch + slot, column `position`); texts are looked up when a batch is
@@ -24,7 +26,8 @@ def plan_dataset(plan: BatchPlan, corpus: ParallelCorpus, *, negatives: bool = F
 
     With `negatives` there is a third column, `negative`: the row's own hard negative where it may stand in the batch
     (`negatives.usable_negatives`), else a passage drawn at random that answers no row of the batch, because the trainer
-    wants a text in every row; a notice tells how many. `hybridkit.train` leaves such gaps out of its loss instead.
+    wants a text in every row; a notice tells how many. With `gaps` such rows have "" there and 0 in a column `label`,
+    1 in the others, for a loss that leaves them out, as that of `hybridkit.train` does.
 
     Raises InputError if the plan is of another corpus, and with `negatives` if no draw has one.
     """
@@ -36,12 +39,12 @@ def plan_dataset(plan: BatchPlan, corpus: ParallelCorpus, *, negatives: bool = F
         usable = usable_negatives(plan, corpus)
         if not usable.any():
             raise InputError(f"the plan of {plan.strategy}: no draw has a hard negative; mine some with mine_negatives")
-        if not usable.all():
+        if not usable.all() and not gaps:
             log.warning(
                 "%s of %s draws have no hard negative that can be used; they get a random passage",
                 f"{int((~usable).sum()):,}", f"{usable.size:,}",
             )  # fmt: skip
-    return PlanDataset.make(plan, corpus, negatives)
+    return PlanDataset.make(plan, corpus, negatives, gaps)
 
 
 def plan_arguments(plan: BatchPlan) -> dict[str, Any]:

@@ -25,12 +25,12 @@ class PlanDataset(Dataset):
     share: tuple[int, int] | None = None
 
     @classmethod
-    def make(cls, plan: BatchPlan, corpus: ParallelCorpus, negatives: bool) -> "PlanDataset":
+    def make(cls, plan: BatchPlan, corpus: ParallelCorpus, negatives: bool, gaps: bool) -> "PlanDataset":
         """Make the data set of a plan; `feed.plan_dataset` tells more."""
         made: PlanDataset = cls.from_dict({"position": np.arange(plan.draws.shape[0] * plan.draws.shape[1])})
         look_up = _LookUp(plan.fingerprint)
         made.set_transform(look_up)
-        look_up.fill(plan, corpus, negatives)
+        look_up.fill(plan, corpus, negatives, gaps)
         made.plan = plan
         return made
 
@@ -56,16 +56,18 @@ class _LookUp:
     def __init__(self, plan: str) -> None:
         self._fingerprint = plan
 
-    def fill(self, plan: BatchPlan, corpus: ParallelCorpus, negatives: bool) -> None:
-        self._plan, self._corpus, self._negatives = plan, corpus, negatives
+    def fill(self, plan: BatchPlan, corpus: ParallelCorpus, negatives: bool, gaps: bool) -> None:
+        self._plan, self._corpus, self._negatives, self._gaps = plan, corpus, negatives, gaps
         self._texts = PlanTexts(plan, corpus, negatives=negatives)
 
-    def __call__(self, batch: dict[str, list[int]]) -> dict[str, list[str]]:
+    def __call__(self, batch: dict[str, list[int]]) -> dict[str, list[Any]]:
         if not hasattr(self, "_texts"):
             raise InputError("a pickled plan_dataset holds no texts; make it again of the plan and the corpus")
         positions = batch["position"]
-        found = dict(self._texts(np.array(positions, dtype=np.int64)))
-        if self._negatives:
+        found: dict[str, list[Any]] = dict(self._texts(np.array(positions, dtype=np.int64)))
+        if self._negatives and self._gaps:
+            found["label"] = [int(bool(text)) for text in found["negative"]]
+        elif self._negatives:
             found["negative"] = [
                 text or spare_passage(self._plan, self._corpus, position)
                 for text, position in zip(found["negative"], positions, strict=True)
