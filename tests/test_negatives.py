@@ -137,6 +137,17 @@ def test_any_language_takes_the_passages_of_one_row() -> None:
     assert mine_negatives(ParallelCorpus.from_rows(rows), "bm25").places["negative"].max() == -1
 
 
+def test_without_a_query_in_its_language_bm25_asks_with_the_passage() -> None:
+    rows = [
+        row("0", {"en": "where do you die"}, {"de": "ein hund bellt"}),
+        row("1", {"de": "frage"}, {"de": "sie die die"}),  # shares an English word with row 0's question
+        row("2", {"en": "what"}, {"de": "der hund schläft"}),
+    ]
+    assert negatives_of(mine_negatives(ParallelCorpus.from_rows(rows), "bm25"), "de") == [
+        "der hund schläft", None, "ein hund bellt"
+    ]  # fmt: skip
+
+
 def test_other_passages_of_a_group_are_never_taken() -> None:
     rows = [
         Row("0", "0", "one", {"en": "red horse"}, {"en": "red horse here", "de": "red horse dort"}, {}),

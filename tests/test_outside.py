@@ -281,8 +281,8 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
 def test_the_readme_example_runs(parallel_rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import sentence_transformers
 
-    texts = list(ParallelCorpus.from_jsonl(parallel_rows).iter_texts())
-    monkeypatch.setattr(sentence_transformers, "SentenceTransformer", lambda _: encoder.make(texts, 200, 8))
+    model = encoder.make(ParallelCorpus.from_jsonl(parallel_rows).iter_texts(), vocab_size=200, dim=8)
+    monkeypatch.setattr(sentence_transformers, "SentenceTransformer", lambda _: model)
     monkeypatch.chdir(tmp_path)
     readme = (Path(str(checkout())) / "README.md").read_text(encoding="utf-8")
     (example,) = [one for one in re.findall(r"```python\n(.*?)```", readme, flags=re.S) if "plan_dataset" in one]

@@ -43,7 +43,10 @@ def mine_negatives(
     wanted: np.ndarray = np.array(corpus.has_passage)
     if mining.keep:
         wanted &= corpus.places["negative"] < 0
-    mined = (_by_language if mining.language == "passage" else _by_row)(corpus, wanted, rank, mining)
+    if mining.language == "any":
+        mined = _by_row(corpus, wanted, rank, mining)
+    else:
+        mined = _by_language(corpus, wanted, rank, mining, rank is rank_by_bm25)
     found = _with_negatives(corpus, mined, mining.keep)
     counts = negative_counts(found)
     log.info("%s", f"{counts['negatives'].sum():,} of {counts['passages'].sum():,} passages have a hard negative, "
@@ -58,7 +61,9 @@ def negative_counts(corpus: ParallelCorpus) -> pd.DataFrame:
     return counts[counts["passages"] > 0].assign(share=counts["negatives"] / counts["passages"])
 
 
-def _by_language(corpus: ParallelCorpus, wanted: np.ndarray, rank: Ranker, mining: Mining) -> np.ndarray:
+def _by_language(
+    corpus: ParallelCorpus, wanted: np.ndarray, rank: Ranker, mining: Mining, by_words: bool
+) -> np.ndarray:
     """Places in the passage tables, int32 (rows, languages), each language by itself; -1 for none."""
     mined = np.full(wanted.shape, -1, dtype=np.int32)
     for column, tag in enumerate(corpus.languages):
@@ -67,8 +72,12 @@ def _by_language(corpus: ParallelCorpus, wanted: np.ndarray, rank: Ranker, minin
             continue
         owners = _owners(corpus, [column])
         positives = corpus.take_texts("passage", rows, np.full(len(rows), column))
-        asked = np.where(corpus.has_query[rows, column], column, corpus.has_query[rows].argmax(axis=1))
-        ranked = rank(corpus.take_texts("query", rows, asked), positives, list(owners), mining)
+        known = corpus.has_query[rows, column]
+        asked = np.where(known, column, corpus.has_query[rows].argmax(axis=1))
+        queries = corpus.take_texts("query", rows, asked)
+        if by_words:  # which a query in another language has by accident only
+            queries = [query if has else own for query, own, has in zip(queries, positives, known, strict=True)]
+        ranked = rank(queries, positives, list(owners), mining)
         chance = generator(mining.seed, "negatives", tag).random(len(rows))
         for row, luck, best in zip(rows.tolist(), chance, ranked, strict=True):
             owner = _choose(corpus, row, best, owners, mining, luck)

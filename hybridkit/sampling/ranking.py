@@ -30,8 +30,9 @@ class Mining:
     """What counts as a hard negative; margins, scores and `range_max` are those of sentence-transformers' miner.
 
     `language` "passage" ranks, for each passage of a row, the passages in its language by the row's query in that
-    language (its first one where it has none). "any" ranks the passages of all languages by all queries of the row,
-    takes the row that the best one belongs to, and makes that row's passages the negatives, each in its language.
+    language; where it has none, a model takes its query in another one, BM25 the passage itself. "any" ranks the
+    passages of all languages by all queries of the row, takes the row that the best one belongs to, and makes that
+    row's passages the negatives, each in its language.
 
     The `range_max` best are looked at; of those that are allowed the first `range_min` are passed over, and one of the
     next `top` is drawn. Not allowed is a passage that scores more than `max_score`, or closer to the row's own passage
