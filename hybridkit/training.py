@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,13 +104,17 @@ def train(
     prompts = {side: encoder.prompts.get(side) or "" for side in ("query", "passage")}
     key = digest(plan.fingerprint, settings.key, weights_hash(encoder), prompts)
     with _in_training(encoder, settings, plan, corpus), calm_bars():
+        from hybridkit.engine.memory import check_memory, told_if_full
         from hybridkit.engine.trainer import plan_trainer
 
+        first = next(_texts_of(plan, corpus, prompts, settings.negatives))
+        check_memory(encoder, [text for texts, _ in first for text in texts], settings)
         trainer = plan_trainer(encoder, corpus, plan, settings, work, key, measure)
         for callback in callbacks:
             trainer.add_callback(callback)
         checkpoint = _last_whole(work, key)
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        with told_if_full(settings):
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     log = [
         {"step": line["step"] - 1, "kind": str(plan.kinds[line["step"] - 1]), "loss": line["loss"],
          "learning_rate": line["learning_rate"]}
@@ -175,19 +180,21 @@ def _trimmed(
         return nullcontext()
     from hybridkit.engine.vocabulary import occurring, trimmed
 
-    return trimmed(encoder, occurring(encoder, _texts_of(plan, corpus, encoder.prompts, settings.negatives)))
+    return trimmed(
+        encoder, occurring(encoder, chain.from_iterable(_texts_of(plan, corpus, encoder.prompts, settings.negatives)))
+    )
 
 
 def _texts_of(
     plan: BatchPlan, corpus: ParallelCorpus, prompts: Mapping[str, str], negatives: bool
-) -> Iterator[tuple[list[str], str]]:
-    """Every text of a plan with the prompt of its side, batch by batch."""
+) -> Iterator[list[tuple[list[str], str]]]:
+    """The texts of each batch, side by side with the prompt of the side."""
     from hybridkit.sampling.texts import PlanTexts
 
     texts, size = PlanTexts(plan, corpus, negatives=negatives), plan.draws.shape[1]
     for first in range(0, len(plan) * size, size):
-        for side, found in texts(np.arange(first, first + size)).items():
-            yield found, prompts.get("query" if side == "query" else "passage") or ""
+        found = texts(np.arange(first, first + size))
+        yield [(found[side], prompts.get("query" if side == "query" else "passage") or "") for side in found]
 
 
 def _last_whole(work: Path, key: str) -> Path | None:

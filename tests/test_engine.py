@@ -20,8 +20,10 @@ from hybridkit.corpus import ParallelCorpus
 from hybridkit.embedding import encode
 from hybridkit.engine.linear import onednn_linear
 from hybridkit.engine.loss import batch_loss, info_nce
+from hybridkit.engine.memory import check_memory, told_if_full
 from hybridkit.engine.packing import Packed, micro_batches
 from hybridkit.engine.vocabulary import occurring, trimmed
+from hybridkit.errors import InputError
 from hybridkit.rows import Row
 from hybridkit.sampling import hybrid
 from hybridkit.training import TrainingSettings, train
@@ -258,3 +260,23 @@ def test_two_processes_train_what_one_does(folder: Path, tmp_path: Path) -> None
         one.state_dict().items(), encoder.open(tmp_path / "two").state_dict().values(), strict=True
     ):
         torch.testing.assert_close(value, other, rtol=1e-4, atol=1e-5, msg=name)
+
+
+def test_a_batch_that_cannot_fit_is_told_with_what_would(folder: Path) -> None:
+    model = encoder.open(folder)
+    texts = ["Lima Lima Lima"] * 10
+    tokens = int(model.preprocess(texts)["attention_mask"].sum())
+    needed = tokens * 4 * 2 * (5 * 16 + 2 * 16)  # float32, two layers, widths of the tiny BERT
+    settings = replace(SETTINGS, batch_size=5)
+    check_memory(model, texts, settings, total=needed)
+    with pytest.raises(InputError, match=r"training.batch_size: 10 texts .* Set training.mini_batch to 4 or less"):
+        check_memory(model, texts, settings, total=needed - 1)
+    check_memory(model, texts, replace(settings, mini_batch=4), total=needed - 1)
+    check_memory(encoder.make(texts, vocab_size=30, dim=4), texts, settings, total=1)  # static: nothing to keep
+    with (
+        pytest.raises(InputError, match="the memory is full. Set training.mini_batch to 2 or less"),
+        told_if_full(settings),
+    ):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+    with pytest.raises(RuntimeError, match="shapes"), told_if_full(settings):
+        raise RuntimeError("shapes differ")
