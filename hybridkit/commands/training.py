@@ -46,7 +46,7 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     option("--max-length", type=int, metavar="N", help="cut texts at so many tokens (the model's own limit)")
     option("--precision", choices=("float32", "bf16"), help="arithmetic of the training (float32)")
     option("--mini-batch", type=int, metavar="N",
-           help="texts in memory at a time: batches of any size, the same gradients, a third more time (all of them)")  # fmt: skip
+           help="texts in memory at a time: any batch size, the same gradients, more time (all)")  # fmt: skip
     option("--negatives", action="store_true", default=None, help="use the rows' hard negatives too")
     option("--freeze", type=lambda text: tuple(text.split(",")), metavar="PART,PART",
            help="parts of the names of parameters that stay as they are, e.g. word_embeddings")  # fmt: skip
