@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hybridkit.errors import InputError
 from hybridkit.places import checkout, data_folders
-from hybridkit.sources import miracl_train, mlqa, mrtydi, squad, xnli
+from hybridkit.sources import miracl_train, mlqa, mmarco, mrtydi, squad, xnli
 
 _LAREQA = "https://raw.githubusercontent.com/google-research-datasets/lareqa"
 _BRACKETS = re.compile(r"([^\[\]]+)\[([^\[\]]*)\]")
@@ -82,6 +82,16 @@ _SQUAD = {tag: (f"squad-translate-train/squad.translate.train.en-{tag}.json",) f
 _SQUAD = {"en": ("squad-translate-train/train-v1.1.json",), **_SQUAD}
 _MR_TYDI = {tag: (f"mr-tydi/mrtydi-v1.1-{name}/train.jsonl.gz",) for tag, name in mrtydi.LANGUAGES.items()}
 _MIRACL_TRAIN = {tag: miracl_train.files_of(tag) for tag in miracl_train.CORPUS_FILES}
+_MIRACL_DEV = {tag: _in_miracl_layout("miracl", tag, ("topics", "qrels")) for tag in _MIRACL.split()}
+_TYDI_GOLDP = {
+    tag: _in_miracl_layout("tydi-goldp", tag, ("topics", "qrels", "corpus")) for tag in ("en", "fi", "id", "ko", "sw")
+}
+# German and Yoruba have a corpus too, though no training part
+_MIRACL_CORPUS = {
+    tag: tuple(f"miracl-corpus/miracl-corpus-v1.0-{tag}/docs-{number}.jsonl.gz" for number in range(count))
+    for tag, count in sorted({**miracl_train.CORPUS_FILES, "de": 32, "yo": 1}.items())
+}
+_MMARCO = {tag: mmarco.files_of(tag) for tag in mmarco.LANGUAGES}
 _XNLI = "https://dl.fbaipublicfiles.com/XNLI/{base}"
 
 
@@ -132,6 +142,11 @@ _ALL = (
         "XNLI's pairs with the sentences of its 15-way parallel corpus", _XNLI, words=(*xnli.LANGUAGES, *xnli.SPLITS),
     ),
     DataSet(
+        "mmarco", "rows", (mmarco.TRIPLES, *_flat(_MMARCO)), "Apache-2.0; MS MARCO itself: research, not commercial",
+        "mMARCO, arXiv:2108.13897", "MS MARCO's passages, queries and training triples in 14 languages",
+        "hf://datasets/unicamp-dl/{path}", words=(*_MMARCO, *mmarco.UNITS), parts=_MMARCO,
+    ),
+    DataSet(
         "mr-tydi", "rows", _flat(_MR_TYDI), "Apache-2.0", "Mr. TyDi, arXiv:2108.08787", "Mr. TyDi's training part",
         "hf://datasets/castorini/{path}", words=tuple(_MR_TYDI), parts=_MR_TYDI,
     ),
@@ -151,15 +166,19 @@ _ALL = (
         f"{_LAREQA}/354d67d1cd066854cdfbf5ad0e6105528976141d/{{path}}",
     ),
     DataSet(
-        "miracl", "benchmark", _in_miracl_layout("miracl", _MIRACL, ("topics", "qrels")),
-        "Apache-2.0", "MIRACL, doi:10.1162/tacl_a_00595", "dev topics and judgements, without passages",
-        "hf://datasets/miracl/miracl/{tail}",
+        "miracl", "benchmark", _flat(_MIRACL_DEV),
+        "Apache-2.0", "MIRACL, doi:10.1162/tacl_a_00595", "dev topics and judgements; miracl-corpus has the passages",
+        "hf://datasets/miracl/miracl/{tail}", words=tuple(_MIRACL_DEV), parts=_MIRACL_DEV,
     ),
     DataSet(
-        "tydi-goldp", "benchmark",
-        _in_miracl_layout("tydi-goldp", "en fi id ko sw", ("topics", "qrels", "corpus")),
-        "Apache-2.0", "TyDi QA, arXiv:2003.05002",
+        "miracl-corpus", "benchmark", _flat(_MIRACL_CORPUS),
+        "Apache-2.0", "MIRACL, doi:10.1162/tacl_a_00595", "the passages of MIRACL, 106 million in 18 languages",
+        "hf://datasets/miracl/miracl-corpus/{tail}", words=tuple(_MIRACL_CORPUS), parts=_MIRACL_CORPUS,
+    ),
+    DataSet(
+        "tydi-goldp", "benchmark", _flat(_TYDI_GOLDP), "Apache-2.0", "TyDi QA, arXiv:2003.05002",
         "TyDi QA's gold-passage task laid out as MIRACL, https://github.com/google-research-datasets/tydiqa",
+        words=tuple(_TYDI_GOLDP), parts=_TYDI_GOLDP,
     ),
     DataSet(
         "atlas-lexicon", "lexicon", _each("atlas/lexicons/en-{}.txt", "ar de el es hi ru th tr vi zh"),

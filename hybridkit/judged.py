@@ -1,0 +1,193 @@
+"""JudgedSet: one language of a collection whose judgements need not be parallel, its passages read as a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+import pandas as pd
+
+from hybridkit.errors import InputError
+from hybridkit.files import digest
+
+# Passage ids and texts of a part of a collection, in file order.
+Chunk: TypeAlias = tuple[list[str], list[str]]
+
+POOL = "pool"
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedSet:
+    """One language of a judged collection; the frames are checked and put in order when it is made.
+
+    `queries` has query_id and text, sorted by query_id; `judgements` has query_id, passage_id and relevance (an
+    integer; above 0 is relevant), sorted by both ids. `passages()` starts the stream of all `size` passages anew, as
+    (ids, texts) in chunks and in file order. `corpus` is a hash of the passages alone, which several sets may share,
+    and `fingerprint` one of everything.
+
+    `setting` is "mono", or "pool" where passages of other languages, which nobody judged, are candidates too. With
+    `skip_own` a passage that has the id of the query is no answer to it (BEIR's rule: in ArguAna every query is itself
+    in the corpus).
+
+    Raises InputError for a missing column, an id or text with nothing in it, a query given twice, a judgement given
+    twice or of an unknown query, a relevance that is no integer.
+
+    >>> queries = pd.DataFrame({"query_id": ["2", "1"], "text": ["Wer?", "Wo?"]})
+    >>> judgements = pd.DataFrame({"query_id": ["1"], "passage_id": ["a"], "relevance": [1]})
+    >>> toy = JudgedSet("toy", "de", queries, judgements, lambda: iter([(["a", "b"], ["Hier.", "Sie."])]), 2, "f00")
+    >>> toy.queries["query_id"].tolist(), next(toy.passages())
+    (['1', '2'], (['a', 'b'], ['Hier.', 'Sie.']))
+    """
+
+    name: str
+    language: str
+    queries: pd.DataFrame
+    judgements: pd.DataFrame
+    passages: Callable[[], Iterator[Chunk]]
+    size: int
+    fingerprint: str
+    corpus: str = ""
+    setting: str = "mono"
+    skip_own: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the frames and sort them."""
+        where = f"{self.name}, {self.language}"
+        queries = _texts(f"{where}: queries", self.queries, ["query_id", "text"])
+        judgements = _texts(f"{where}: judgements", self.judgements, ["query_id", "passage_id"], ["relevance"])
+        _once(f"{where}: queries", queries, ["query_id"])
+        _once(f"{where}: judgements", judgements, ["query_id", "passage_id"])
+        if not pd.api.types.is_integer_dtype(judgements["relevance"]):
+            raise InputError(f"{where}: judgements: relevance is {judgements['relevance'].dtype}; give integers")
+        unknown = judgements.loc[~judgements["query_id"].isin(queries["query_id"]), "query_id"]
+        if len(unknown):
+            raise InputError(f"{where}: {len(unknown)} judgements of unknown queries, the first {unknown.iloc[0]!r}")
+        judgements = judgements.sort_values(["query_id", "passage_id"], kind="stable", ignore_index=True)
+        object.__setattr__(self, "queries", queries.sort_values("query_id", kind="stable", ignore_index=True))
+        object.__setattr__(self, "judgements", judgements)
+        object.__setattr__(self, "corpus", self.corpus or self.fingerprint)
+
+
+def open_judged(name_or_folder: str | Path, languages: Sequence[str] | None = None) -> tuple[JudgedSet, ...]:
+    """Open a judged collection, a set for each language: `miracl`, `tydi-goldp`, or a folder of the user's.
+
+    A folder has MIRACL's layout (see `sources.miracl`) or BEIR's (see `sources.beir`). Languages may also stand in
+    brackets behind the name, as in "tydi-goldp[fi,sw]", and "pool" with them for what `pooled` makes of these. Of a
+    BEIR folder, which does not say its language, they tell it (English if they do not).
+
+    The passages of a set are read once, to count them and to check their ids; what that found is kept in the cache.
+    Topics without judgements are left out and counted in the log, as are judged passages that are not in the corpus.
+
+    Raises InputError for an unknown name or language and files that do not read (with file and line), MissingDataError
+    where files are nowhere.
+
+    >>> open_judged("tydi-goldp[tlh]")
+    Traceback (most recent call last):
+    ...
+    hybridkit.errors.InputError: tydi-goldp: no language 'tlh'; there are en, fi, id, ko, sw
+    """
+    from hybridkit.sources import beir, miracl
+
+    base, words = split_words(str(name_or_folder))
+    asked = tuple(dict.fromkeys([*(languages or ()), *(word for word in words if word != POOL)]))
+    if base in miracl.NAMES:
+        found = miracl.open_known(base, asked)
+    elif beir.is_beir(Path(base).expanduser()):
+        found = beir.open_beir(Path(base).expanduser(), asked)
+    else:
+        found = miracl.open_folder(Path(base).expanduser(), asked)
+    return pooled(found) if POOL in words else found
+
+
+def is_judged(name: str) -> bool:
+    """Tell whether a benchmark's name is that of a judged collection: one of the kit's, or any folder.
+
+    >>> is_judged("tydi-goldp[fi,pool]"), is_judged("xquad-r[16:]")
+    (True, False)
+    """
+    from hybridkit.sources import benchmarks, miracl
+
+    base, _ = split_words(name)
+    if benchmarks.base_name(name) in benchmarks.NAMES:  # a folder of that name may lie here too
+        return False
+    return base in miracl.NAMES or Path(base).expanduser().is_dir()
+
+
+def split_words(name: str) -> tuple[str, tuple[str, ...]]:
+    """Split a name into the collection and the words in brackets behind it.
+
+    >>> split_words("my sets/[old]/here[de, pool]"), split_words("miracl")
+    (('my sets/[old]/here', ('de', 'pool')), ('miracl', ()))
+    """
+    base, bracket, words = name.removesuffix("]").rpartition("[")
+    if not name.endswith("]") or not bracket:
+        return name, ()
+    return base, tuple(word.strip() for word in words.split(","))
+
+
+def pooled(sets: Sequence[JudgedSet]) -> tuple[JudgedSet, ...]:
+    """Make of sets in several languages those of one multilingual pool: each one's queries against all corpora.
+
+    Ids get their language in front ("sw:12#0", queries too), `setting` is "pool". The judgements are those there are:
+    in the query's language. A passage of another language may well answer a query and counts as not relevant, so
+    scores are a lower bound; `evaluation.judged.holes` says how many of the top were judged by nobody.
+
+    Raises InputError for fewer than two sets, two of one language, or one that is a pool already.
+
+    >>> def one(tag):
+    ...     queries = pd.DataFrame({"query_id": ["1"], "text": ["?"]})
+    ...     judgements = pd.DataFrame({"query_id": ["1"], "passage_id": ["a"], "relevance": [1]})
+    ...     return JudgedSet("toy", tag, queries, judgements, lambda: iter([(["a"], [f"text in {tag}"])]), 1, tag)
+    >>> swahili, yoruba = pooled([one("sw"), one("yo")])
+    >>> list(swahili.passages())
+    [(['sw:a'], ['text in sw']), (['yo:a'], ['text in yo'])]
+    >>> yoruba.judgements.values.tolist(), yoruba.size, swahili.corpus == yoruba.corpus
+    ([['yo:1', 'yo:a', 1]], 2, True)
+    """
+    tags = [one.language for one in sets]
+    if len(sets) < 2 or len(set(tags)) < len(tags) or any(one.setting == POOL for one in sets):
+        raise InputError(f"a pool needs sets in two or more different languages, not {', '.join(tags) or 'none'}")
+    corpus = digest(POOL, [[one.language, one.corpus] for one in sets])
+    return tuple(
+        replace(
+            one,
+            queries=one.queries.assign(query_id=f"{one.language}:" + one.queries["query_id"]),
+            judgements=one.judgements.assign(
+                query_id=f"{one.language}:" + one.judgements["query_id"],
+                passage_id=f"{one.language}:" + one.judgements["passage_id"],
+            ),
+            passages=partial(_all_passages, tuple(sets)),
+            size=sum(other.size for other in sets),
+            fingerprint=digest(POOL, one.fingerprint, corpus),
+            corpus=corpus,
+            setting=POOL,
+        )
+        for one in sets
+    )
+
+
+def _all_passages(sets: Sequence[JudgedSet]) -> Iterator[Chunk]:
+    for one in sets:
+        for ids, texts in one.passages():
+            yield [f"{one.language}:{name}" for name in ids], texts
+
+
+def _texts(where: str, frame: pd.DataFrame, columns: list[str], more: Sequence[str] = ()) -> pd.DataFrame:
+    """The columns of a frame, those of texts checked to have something in them."""
+    missing = [column for column in (*columns, *more) if column not in frame]
+    if missing:
+        raise InputError(f"{where}: no column {', '.join(missing)}; give {', '.join((*columns, *more))}")
+    for column in columns:
+        for value in frame[column]:
+            if not isinstance(value, str) or not value.strip():
+                raise InputError(f"{where}: {column} {value!r} is not a text with something in it")
+    return frame[[*columns, *more]].astype(dict.fromkeys(columns, str))
+
+
+def _once(where: str, frame: pd.DataFrame, key: list[str]) -> None:
+    repeated = frame.duplicated(key)
+    if repeated.any():
+        raise InputError(f"{where}: {', '.join(frame.loc[repeated, key].iloc[0])} stands twice; leave one")
