@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -86,17 +86,28 @@ class Benchmark:
         return judgements.sort_values(["query_id", "passage_id"], kind="stable").reset_index(drop=True)
 
     @classmethod
-    def from_corpus(cls, corpus: ParallelCorpus, name: str) -> Benchmark:
+    def from_corpus(cls, corpus: ParallelCorpus, name: str, questions: Mapping[str, str] | None = None) -> Benchmark:
         """Make a benchmark of parallel rows: each row a question, each distinct passage of a passage_id a candidate.
 
         The query id is the row's id, the article its passage_id, the passage id `NAME:LANGUAGE:PASSAGE_ID`, with `#2`
         and so on behind it where rows of one passage_id hold different texts in a language (different answer sentences
         of one paragraph, say). Relevant for a question are its row's own passages.
+
+        `questions` may give query ids by row id: rows with one query id are one question, to which the passages of all
+        of them are relevant; its article is that of the first. Raises InputError where their queries differ in a
+        language.
         """
+        asked = corpus.ids[np.arange(len(corpus))]
+        articles: dict[str, str] = {}
+        if questions is not None:
+            asked = np.array([questions[row] for row in asked], dtype=object)
+        for question, article in zip(asked, corpus.passage_ids[np.arange(len(corpus))], strict=True):
+            articles.setdefault(question, article)
         query_parts, passage_parts, judgement_parts = [], [], []
         for language in corpus.languages:
             rows, texts = corpus.query_table(language)
-            query_parts.append((language, corpus.ids[rows], corpus.passage_ids[rows], texts))
+            once = _questions(asked[rows], texts, f"{name}, {language}")
+            query_parts.append((language, list(once), [articles[question] for question in once], list(once.values())))
             rows, texts = corpus.passage_table(language)
             ids: dict[tuple[str, str], str] = {}
             seen: dict[str, int] = {}
@@ -107,10 +118,11 @@ class Benchmark:
                     ids[article, text] = f"{name}:{language}:{article}{again}"
             own = [ids[key] for key in zip(corpus.passage_ids[rows], texts, strict=True)]
             passage_parts.append((language, list(ids.values()), [key[0] for key in ids], [key[1] for key in ids]))
-            judgement_parts.append((corpus.ids[rows], language, own))
+            judgement_parts.append((asked[rows], language, own))
         queries, passages = _stack(query_parts, QUERY_COLUMNS), _stack(passage_parts, PASSAGE_COLUMNS)
         judgements = _stack(judgement_parts, JUDGEMENT_COLUMNS)
-        return cls(name, queries, passages, judgements[judgements["query_id"].isin(queries["query_id"])])
+        judgements = judgements[judgements["query_id"].isin(queries["query_id"])]
+        return cls(name, queries, passages, judgements.drop_duplicates(["query_id", "passage_id"]))
 
     @cached_property
     def languages(self) -> tuple[str, ...]:
@@ -150,6 +162,15 @@ class Benchmark:
         inside &= self.judgements["passage_id"].isin(self.passages["passage_id"].iloc[passages])
         part = Benchmark(self.name, self.queries.iloc[queries], self.passages.iloc[passages], self.judgements[inside])
         return part, queries, passages
+
+
+def _questions(ids: Iterable[str], texts: Iterable[str], where: str) -> dict[str, str]:
+    """Text of each question by its id, in order. Raises InputError for a question that has two texts."""
+    found: dict[str, str] = {}
+    for question, text in zip(ids, texts, strict=True):
+        if found.setdefault(question, text) != text:
+            raise InputError(f"{where}: query_id {question!r} stands with two different queries; give each its own")
+    return found
 
 
 def _columns(where: str, frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:

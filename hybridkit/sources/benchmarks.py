@@ -8,11 +8,13 @@ import numpy as np
 from hybridkit.benchmark import Benchmark
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.errors import InputError
+from hybridkit.rows import read_rows
 from hybridkit.sources.fetch import find
 from hybridkit.sources.lareqa import read_lareqa
 
 _SLICE = re.compile(r"^(?P<base>.+?)\[(?P<start>\d*):(?P<stop>\d*)\]$")
-NAMES = ("atlas", "xquad-r", "mlqa-r")
+_PARAGRAPHS = "-paragraphs"
+NAMES = ("atlas", "xquad-r", "mlqa-r", "xquad-r-paragraphs", "mlqa-r-paragraphs")
 
 
 def base_name(name: str) -> str:
@@ -26,12 +28,12 @@ def base_name(name: str) -> str:
 
 
 def benchmark_path(name: str) -> Path:
-    """Where a benchmark lies: the folder of `atlas`, `xquad-r` or `mlqa-r`, or a JSON-lines file of parallel rows.
+    """Where a benchmark lies: the folder of one of `NAMES`, or a JSON-lines file of parallel rows.
 
     Raises InputError for an unknown name and MissingDataError where its files are nowhere.
     """
     if name in NAMES:
-        return find(name)
+        return find(name.removesuffix(_PARAGRAPHS))
     path = Path(name).expanduser()
     if path.is_file():
         return path
@@ -44,13 +46,19 @@ def benchmark_path(name: str) -> Path:
 def open_benchmark(name: str) -> Benchmark:
     """Open a benchmark of the kit by its name, or one of parallel rows by their path, named by the file's stem.
 
+    `xquad-r-paragraphs` and `mlqa-r-paragraphs` have the paragraph as candidate instead of the sentence. Rows of a file
+    that share a query_id are one question, to which the passages of all of them are relevant.
+
     Raises InputError for an unknown name or files that do not read, MissingDataError where they are nowhere.
     """
     path = benchmark_path(name)
-    if name in ("xquad-r", "mlqa-r"):
-        return read_lareqa(path, name)
-    rows = path / "heldout.jsonl.xz" if name == "atlas" else path
-    return Benchmark.from_corpus(ParallelCorpus.from_jsonl(rows), name if name == "atlas" else path.name.split(".")[0])
+    if name in NAMES and name != "atlas":
+        unit = "paragraph" if name.endswith(_PARAGRAPHS) else "sentence"
+        return read_lareqa(path, name.removesuffix(_PARAGRAPHS), unit)
+    rows = list(read_rows(path / "heldout.jsonl.xz" if name == "atlas" else path))
+    questions = {row.id: row.query_id for row in rows}
+    known_as = name if name == "atlas" else path.name.split(".")[0]
+    return Benchmark.from_corpus(ParallelCorpus.from_rows(rows), known_as, questions)
 
 
 def part_of(benchmark: Benchmark, name: str) -> tuple[Benchmark, np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""LAReQA's XQuAD-R and MLQA-R (arXiv 2004.05484): SQuAD-style files, one a language, with sentences as candidates.
+"""LAReQA's XQuAD-R and MLQA-R (arXiv 2004.05484): SQuAD-style files, one a language; sentences or paragraphs.
 
 XQuAD-R: CC BY-SA 4.0; MLQA-R: CC BY-NC 4.0; both from https://github.com/google-research-datasets/lareqa.
 """
@@ -20,6 +20,7 @@ LANGUAGES = {
     "xquad-r": ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh"),
     "mlqa-r": ("ar", "de", "en", "es", "hi", "vi", "zh"),
 }
+UNITS = ("sentence", "paragraph")
 
 
 class Question(NamedTuple):
@@ -31,9 +32,10 @@ class Question(NamedTuple):
 
 
 class Paragraph(NamedTuple):
-    """A paragraph: the index of its article in the file, its sentences and its questions."""
+    """A paragraph: the index of its article in the file, its text, its sentences and its questions."""
 
     article: int
+    text: str
     sentences: list[str]
     questions: list[Question]
 
@@ -43,12 +45,13 @@ def read_lareqa(
 ) -> Benchmark:
     """Read a LAReQA benchmark from the folder that holds its files, LANGUAGE.json.
 
-    `name` is "xquad-r" or "mlqa-r", `unit` what a candidate is ("sentence"), `languages` a subset to read (all of them
-    by default). Every sentence is a candidate, repeated ones too, with the text that the file gives for it (the
-    paragraph's own characters between the breaks are the same but for two sentences of XQuAD-R in Turkish, where the
-    breaks are off). Passage ids are NAME:LANGUAGE:PARAGRAPH:SENTENCE, counted from 0 in the file and zero-padded, so
-    that the order of the bytes is that of the file. A question's relevant sentence is the one in which its first
-    answer starts.
+    `name` is "xquad-r" or "mlqa-r", `unit` what a candidate is: "sentence", or "paragraph", which makes a benchmark
+    NAME-paragraphs with ids NAME-paragraphs:LANGUAGE:PARAGRAPH, where a question's own paragraph is the relevant one.
+    `languages` is a subset to read (all of them by default). Every sentence is a candidate, repeated ones too, with the
+    text that the file gives for it (the paragraph's own characters between the breaks are the same but for two
+    sentences of XQuAD-R in Turkish, where the breaks are off). Passage ids are NAME:LANGUAGE:PARAGRAPH:SENTENCE,
+    counted from 0 in the file and zero-padded, so that the order of the bytes is that of the file. A question's
+    relevant sentence is the one in which its first answer starts.
 
     The article is a number, "0000" onwards: articles of several languages are one when they share a question,
     which works where titles are translated (MLQA-R) and, in XQuAD-R, gives the file's own order.
@@ -57,24 +60,31 @@ def read_lareqa(
     """
     if name not in LANGUAGES:
         raise InputError(f"no LAReQA benchmark {name!r}; there are {' and '.join(LANGUAGES)}")
-    if unit != "sentence":
-        raise InputError(f"{name} has no unit {unit!r}; give 'sentence'")
+    if unit not in UNITS:
+        raise InputError(f"{name} has no unit {unit!r}; give {' or '.join(UNITS)}")
     chosen = LANGUAGES[name] if languages is None else tuple(sorted(set(languages)))
     unknown = sorted(set(chosen) - set(LANGUAGES[name]))
     if unknown or not chosen:
         raise InputError(f"{name}: no language {', '.join(unknown) or 'given'}; it has {' '.join(LANGUAGES[name])}")
     read = {language: read_file(folder / f"{language}.json", name) for language in chosen}
     articles = _articles(read)
+    made = name if unit == "sentence" else f"{name}-paragraphs"
     queries, passages, judgements = [], [], []
     for language, paragraphs in read.items():
         for number, paragraph in enumerate(paragraphs):
             article = articles[language, paragraph.article]
-            ids = [f"{name}:{language}:{number:04d}:{nth:03d}" for nth in range(len(paragraph.sentences))]
-            passages += [(language, i, article, text) for i, text in zip(ids, paragraph.sentences, strict=True)]
+            start = f"{made}:{language}:{number:04d}"
+            if unit == "paragraph":
+                ids, texts = [start], [paragraph.text]
+            else:
+                ids, texts = [f"{start}:{nth:03d}" for nth in range(len(paragraph.sentences))], paragraph.sentences
+            passages += [(language, i, article, text) for i, text in zip(ids, texts, strict=True)]
             queries += [(language, q.query_id, article, q.text) for q in paragraph.questions]
-            judgements += [(q.query_id, language, ids[q.sentence]) for q in paragraph.questions]
+            judgements += [
+                (q.query_id, language, ids[q.sentence if unit == "sentence" else 0]) for q in paragraph.questions
+            ]
     return Benchmark(
-        name,
+        made,
         pd.DataFrame(queries, columns=list(QUERY_COLUMNS)),
         pd.DataFrame(passages, columns=list(PASSAGE_COLUMNS)),
         pd.DataFrame(judgements, columns=list(JUDGEMENT_COLUMNS)),
@@ -135,7 +145,7 @@ def _paragraph(article: int, paragraph: Any, where: str) -> Paragraph:  # noqa: 
         if sentence is None:
             raise InputError(f"{here}answers[0].answer_start: {start} is outside all sentences")
         questions.append(Question(_get(question, "id", str, here), _get(question, "question", str, here), sentence))
-    return Paragraph(article, sentences, questions)
+    return Paragraph(article, _get(paragraph, "context", str, where), sentences, questions)
 
 
 def _get(value: Any, key: str, kind: type, where: str) -> Any:  # noqa: ANN401  JSON
