@@ -13,10 +13,11 @@ from hybridkit.errors import InputError
 from hybridkit.files import atomic_write, digest, sha256_file
 from hybridkit.places import checkout
 from hybridkit.run import Run
-from hybridkit.study import UNTRAINED
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
+
+    from hybridkit.estimate import Estimate
 
 
 def notebooks() -> dict[str, Path]:
@@ -38,12 +39,13 @@ def run_study(
     fresh: bool = False,
     dry_run: bool = False,
     parameters: Mapping[str, str] | None = None,
-) -> None:
+) -> "Estimate | None":
     """Execute a study's notebooks and write its report; prints where the report, the figures and the scores are.
 
     A notebook whose source, settings, parameters and package code are what its executed copy was made of is passed
-    over. `chosen` are numbers of notebooks, `fresh` removes the run folder first, `dry_run` only says what would be
-    done. Raises InputError for an unknown notebook or one that failed; what was finished stays.
+    over. `chosen` are numbers of notebooks, `fresh` removes the run folder first, `dry_run` only tells what is missing,
+    rows, steps, disk and time, and gives that. Raises InputError for an unknown notebook or one that failed; what was
+    finished stays.
     """
     run = Run(study)
     known = notebooks()
@@ -51,8 +53,12 @@ def run_study(
     if unknown := [number for number in numbers if number not in known]:
         raise InputError(f"notebook {unknown[0]!r}: there is no such notebook; there are {', '.join(known)}")
     if dry_run:
-        _tell(run, numbers)
-        return
+        from hybridkit.estimate import estimate
+
+        print(f"study {run.study.name}: notebooks {', '.join(numbers)}")
+        left = estimate(run)
+        print(left)
+        return left
     if fresh:
         shutil.rmtree(run.folder, ignore_errors=True)
         run = Run(study)
@@ -65,15 +71,7 @@ def run_study(
     print(f"report   {_short(report)}")
     print(f"figures  {_short(run.folder / 'figures')}")
     print(f"scores   {_short(run.folder / 'scores.parquet')} and scores.csv")
-
-
-def _tell(run: Run, numbers: Sequence[str]) -> None:
-    cells = {run.model_folder(cell): cell for cell in run if cell.strategy != UNTRAINED}
-    missing = [cell for folder, cell in cells.items() if not folder.is_dir()]
-    print(f"study {run.study.name}: notebooks {', '.join(numbers)}; {len(run.parts[0]):,} training rows")
-    print(f"{len(cells)} trainings, {len(missing)} of them missing:")
-    for cell in missing:
-        print(f"  {cell}: {run.settings(cell.part)[1].steps} steps")
+    return None
 
 
 def _execute(run: Run, number: str, source: Path, study: str, parameters: Mapping[str, str]) -> None:

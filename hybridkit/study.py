@@ -106,7 +106,10 @@ def strategy_at(alpha: float) -> Strategy:
 
 
 def open_study(name: str | Path) -> Study:
-    """Read a study by its name (a file under studies/) or its path. InputError names the file and the key."""
+    """Read a study by its name (a file under studies/) or its path. InputError names the file and the key.
+
+    A study may say `extends: other.yaml`: it is that one, with what it says itself in place of what that says.
+    """
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
         folder = (checkout() or Path()) / "studies"
@@ -115,6 +118,12 @@ def open_study(name: str | Path) -> Study:
             known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml"))) or "none"
             cure = f"there are {known}, or give a path to a YAML file"
             raise InputError(f"study {str(name)!r}: there is no such study; {cure}")
+    study: Study = _build(Study, _read(path), str(path), "")
+    return _checked(study, str(path))
+
+
+def _read(path: Path, above: tuple[Path, ...] = ()) -> Any:  # noqa: ANN401  whatever the YAML held
+    """The YAML of a study; one that `extends` a file beside it says only what is different from that one."""
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -123,8 +132,22 @@ def open_study(name: str | Path) -> Study:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark else ""
         raise InputError(f"{path}{place}: not YAML ({getattr(error, 'problem', error)})") from error
-    study: Study = _build(Study, value, str(path), "")
-    return _checked(study, str(path))
+    if not isinstance(value, dict) or "extends" not in value:
+        return value
+    base = value.pop("extends")
+    if not isinstance(base, str) or Path(base).name != base:
+        raise InputError(f"{path}: extends: {base!r} is not the name of a YAML file beside this one")
+    if path.parent / base in (*above, path):
+        raise InputError(f"{path}: extends: {base} extends this file in turn; leave one of the two out")
+    under = _read(path.parent / base, (*above, path))
+    return _merged(under, value) if isinstance(under, dict) else under
+
+
+def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Mappings key by key, the second's values before the first's; everything else, lists too, as a whole."""
+    both = {key: _merged(under[key], value) if isinstance(value, dict) and isinstance(under.get(key), dict) else value
+            for key, value in over.items()}  # fmt: skip
+    return under | both
 
 
 def _checked(study: Study, where: str) -> Study:

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -327,13 +328,11 @@ def test_the_table_tells_each_set_once(cache: Path) -> None:
     assert frame.loc["xquad-r", "bytes"] == sum(pins()[file][0] for file in data_set("xquad-r").files)
 
 
-def test_pins_and_table_name_the_same_files() -> None:
-    named = {file for data in registry.DATA_SETS.values() if not data.bundled for file in data.files}
-    assert set(pins()) <= named
-    open_ones = {
-        data.name for data in registry.DATA_SETS.values() if not data.bundled and not set(data.files) <= set(pins())
-    }
-    assert open_ones == {"squad-translate-train", "mlqa", "xnli", "xnli-15way", "mr-tydi", "miracl-train"}
+def test_every_file_is_pinned_bundled_or_public() -> None:
+    files = [(data, file) for data in registry.DATA_SETS.values() if not data.bundled for file in data.files]
+    assert set(pins()) <= {file for _, file in files}
+    for data, file in files:
+        assert file in pins() or re.fullmatch(r"(https|hf)://[^{}]+", data.address_of(file)), file
 
 
 def test_real_files_have_their_pinned_hashes(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

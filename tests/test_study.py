@@ -1,5 +1,6 @@
 """Studies: every setting checked, and whatever does not fit named with its file and key."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -159,11 +160,54 @@ def test_no_such_study(tmp_path: Path) -> None:
         open_study(tmp_path / "nothing.yaml")
 
 
+def test_a_study_says_what_differs_from_another(tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+    (tmp_path / "other.yaml").write_text(
+        "extends: mine.yaml\nname: other\ntraining: {steps: 20}\nstrategies: [cross]\ncompare: [cross, untrained]\n"
+    )
+    base, other = open_study(tmp_path / "mine.yaml"), open_study(tmp_path / "other.yaml")
+    assert other.training == replace(base.training, steps=20)
+    assert (other.name, other.strategies, other.rows, other.curve) == ("other", ("cross",), base.rows, base.curve)
+    (tmp_path / "third.yaml").write_text("extends: other.yaml\ncurve: null\n")
+    assert open_study(tmp_path / "third.yaml") == replace(other, curve=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("extends: mine.yaml\ntraining: {step: 20}\n", r"other\.yaml: unknown key training\.step; there are steps"),
+        ("extends: other.yaml\n", r"other\.yaml: extends: other\.yaml extends this file in turn"),
+        ("extends: gone.yaml\n", r"gone\.yaml: cannot be read"),
+        ("extends: ../mine.yaml\n", r"other\.yaml: extends: '\.\./mine\.yaml' is not the name of a YAML file beside"),
+        ("extends: [mine.yaml]\n", r"other\.yaml: extends: \['mine\.yaml'\] is not the name"),
+        ("extends: list.yaml\n", r"other\.yaml: the file: \[1\] is not a mapping"),
+    ],
+)
+def test_what_cannot_be_extended_is_named(tmp_path: Path, text: str, message: str) -> None:
+    write(tmp_path, GOOD)
+    (tmp_path / "list.yaml").write_text("[1]")
+    (tmp_path / "other.yaml").write_text(text)
+    with pytest.raises(InputError, match=message):
+        open_study(tmp_path / "other.yaml")
+
+
+def test_the_papers_studies_have_its_settings() -> None:
+    xlmr, labse = open_study("paper"), open_study("paper-labse")
+    assert (xlmr.encoder.name, labse.encoder.name) == ("xlm-r", "labse")
+    assert replace(labse, name="paper", title=xlmr.title, encoder=xlmr.encoder) == xlmr
+    assert labse.encoder.prompts == {"query": "Query: ", "passage": "Passage: "}
+    training = xlmr.training
+    assert (training.batch_size, training.learning_rate, training.weight_decay) == (100, 3e-5, 0.01)
+    assert training.negatives
+    assert training.watch == "AP en>en"
+    assert "hybrid(alpha=0.5)" in xlmr.strategies
+
+
 def test_the_kits_own_studies_are_good() -> None:
     import hybridkit
 
     files = sorted((Path(hybridkit.__file__).parents[1] / "studies").glob("*.yaml"))
-    assert {"quick", "starter"} <= {file.stem for file in files}
+    assert {"quick", "starter", "paper", "paper-labse"} <= {file.stem for file in files}
     for file in files:
         study = open_study(file.stem)
         assert isinstance(study, Study)

@@ -51,18 +51,25 @@ def fetch(hub: str, cure: str) -> Path:
     import httpx
     from huggingface_hub import constants, snapshot_download
 
-    try:
-        found = Path(str(snapshot_download(hub, local_files_only=True, **WANTED)))
-        if fault(found) is None:
-            return found
-    except (OSError, ValueError):
-        pass  # not in the cache, or no name of the hub: the next call says so
+    if (found := here(hub)) is not None:
+        return found
     try:
         return Path(str(snapshot_download(hub, **WANTED)))
     except (OSError, ValueError, httpx.HTTPError) as error:
         raise MissingDataError(
             f"{hub}: not in {constants.HF_HUB_CACHE} and not fetched from the hub ({first_line(error)}); {cure}"
         ) from error
+
+
+def here(hub: str) -> Path | None:
+    """Give the folder of a hub model in the hub's cache; None where it is not there, not whole, or no hub name."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        found = Path(str(snapshot_download(hub, local_files_only=True, **WANTED)))
+    except (OSError, ValueError):
+        return None
+    return found if fault(found) is None else None
 
 
 def first_line(error: BaseException) -> str:

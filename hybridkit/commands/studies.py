@@ -47,7 +47,7 @@ def _add_run(commands: Commands) -> None:
     option = parser.add_argument
     option("--notebook", type=names, action="extend", metavar="NN", help="only this notebook, e.g. 04; may be repeated")
     option("--fresh", action="store_true", help="remove the run folder first: everything is made again")
-    option("--dry-run", action="store_true", help="only tell what would be done")
+    option("--dry-run", action="store_true", help="only tell what is missing, rows, steps, disk and time")
     option("-p", nargs=2, action="append", default=[], dest="parameters", metavar=("NAME", "VALUE"),
            help="set a parameter of the notebooks; may be repeated")  # fmt: skip
 
@@ -66,11 +66,12 @@ def run(args: argparse.Namespace) -> Told:
 
     study = open_study(args.study)
     parameters: dict[str, str] = dict(args.parameters)
-    run_study(args.study, args.notebook, args.fresh, args.dry_run, parameters)
+    left = run_study(args.study, args.notebook, args.fresh, args.dry_run, parameters)
     done = list(args.notebook or study.notebooks)
-    return Told(
-        "", {"study": study.name, "folder": str(runs_folder() / study.name), "notebooks": done, "dry_run": args.dry_run}
-    )
+    value = {"study": study.name, "folder": str(runs_folder() / study.name), "notebooks": done, "dry_run": args.dry_run}
+    if left is not None:
+        value["estimate"] = vars(left) | {"rows": None if left.rows is None else records(left.rows)}
+    return Told("", value)
 
 
 def redraw(args: argparse.Namespace) -> Told:

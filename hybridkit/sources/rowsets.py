@@ -10,10 +10,10 @@ from hybridkit.errors import InputError
 from hybridkit.files import digest, sha256_file
 from hybridkit.places import cache_folder
 from hybridkit.rows import Row, read_rows
-from hybridkit.sources import miracl_train, mlqa, mrtydi, squad, xnli
+from hybridkit.sources import miracl_train, mlqa, mmarco, mrtydi, squad, xnli
 from hybridkit.sources.fetch import home_of, recorded, rows_file
 from hybridkit.sources.registry import data_set, split_name
-from hybridkit.storage.writer import write_corpus
+from hybridkit.storage.writer import CorpusWriter, corpus_writer
 
 # A reader takes the data folder that holds the files and the words that the name has in brackets.
 READERS: dict[str, Callable[[Path, Sequence[str]], Iterator[Row]]] = {
@@ -24,6 +24,8 @@ READERS: dict[str, Callable[[Path, Sequence[str]], Iterator[Row]]] = {
     "mr-tydi": mrtydi.read_mrtydi,
     "miracl-train": miracl_train.read_miracl_train,
 }
+# The same for what is too large to go row by row: it writes tables of texts and integers, with a prefix for its ids.
+WRITERS: dict[str, Callable[[CorpusWriter, Path, Sequence[str], str], None]] = {"mmarco": mmarco.add_mmarco}
 
 
 def open_rows_source(name: str | Path, prefix: str = "") -> Iterator[Row]:
@@ -37,7 +39,10 @@ def open_rows_source(name: str | Path, prefix: str = "") -> Iterator[Row]:
     ...
     hybridkit.errors.InputError: data set 'miracl-train[tlh]': 'tlh' is nothing that can be asked of miracl-train; ...
     """
-    reader = READERS.get(split_name(str(name))[0])
+    base = split_name(str(name))[0]
+    if base in WRITERS:
+        raise InputError(f"{name}: it is not read row by row; open it as a corpus, with open_corpus")
+    reader = READERS.get(base)
     if reader is None:
         return read_rows(rows_file(name), prefix)
     data = data_set(str(name))
@@ -50,21 +55,40 @@ def open_corpus(names: Sequence[str | Path]) -> ParallelCorpus:
     What has a format of its own is written to the cache as a corpus once, row by row, and mapped from there. Raises
     InputError for none, or two of one name.
     """
-    if not any(split_name(str(name))[0] in READERS for name in names):
-        return ParallelCorpus.from_rows(pooled(names))
+    if not any(map(_has_own_format, names)):
+        prefixed = _prefixed(names)
+        return ParallelCorpus.from_rows(chain.from_iterable(open_rows_source(*one) for one in prefixed))
     folder = cache_folder() / "corpora" / digest(source_hashes(names))[:16]
     if not folder.is_dir():
-        write_corpus(folder, pooled(names))
+        write_pooled(folder, names)
     return ParallelCorpus.open(folder)
 
 
-def pooled(names: Sequence[str | Path]) -> Iterator[Row]:
-    """Yield the rows of several sources, one after the other."""
+def write_pooled(folder: Path, names: Sequence[str | Path]) -> None:
+    """Write the pooled rows of data sets and files as a corpus that `ParallelCorpus.open` maps, never holding them all.
+
+    Raises what `open_corpus` raises.
+    """
+    prefixed = _prefixed(names)
+    with corpus_writer(folder) as writer:
+        for name, prefix in prefixed:
+            base, words = split_name(str(name))
+            if base in WRITERS:
+                WRITERS[base](writer, home_of(data_set(str(name)).name), words, prefix)
+            else:
+                writer.add(open_rows_source(name, prefix))
+
+
+def _prefixed(names: Sequence[str | Path]) -> list[tuple[str | Path, str]]:
     stems = [source_stem(name) for name in names]
     if not names or len(set(stems)) < len(stems):
         raise InputError(f"{', '.join(map(str, names)) or 'no file'}: give one or more files with different names")
-    prefixes = [f"{one}/" for one in stems] if len(names) > 1 else [""]
-    return chain.from_iterable(open_rows_source(name, prefix) for name, prefix in zip(names, prefixes, strict=True))
+    return [(name, f"{stem}/" if len(names) > 1 else "") for name, stem in zip(names, stems, strict=True)]
+
+
+def _has_own_format(name: str | Path) -> bool:
+    base = split_name(str(name))[0]
+    return base in READERS or base in WRITERS
 
 
 def source_stem(name: str | Path) -> str:
@@ -73,7 +97,7 @@ def source_stem(name: str | Path) -> str:
     >>> source_stem("miracl-train[sw]"), source_stem("atlas")
     ('miracl-train[sw]', 'train')
     """
-    return str(name) if split_name(str(name))[0] in READERS else rows_file(name).name.split(".")[0]
+    return str(name) if _has_own_format(name) else rows_file(name).name.split(".")[0]
 
 
 def source_hashes(names: Sequence[str | Path]) -> dict[str, str]:
@@ -83,7 +107,7 @@ def source_hashes(names: Sequence[str | Path]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for name in names:
-        if split_name(str(name))[0] in READERS:
+        if _has_own_format(name):
             data = data_set(str(name))
             home = home_of(data.name)
             found |= {f"{name}: {file}": recorded(home / file, file) or sha256_file(home / file) for file in data.files}

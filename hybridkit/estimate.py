@@ -1,0 +1,206 @@
+"""What a study will take before it is run: rows by language, steps, disk, and the time that first steps foretell."""
+
+import shutil
+import time
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from hybridkit.corpus import ParallelCorpus
+from hybridkit.needs import missing
+from hybridkit.run import Run
+from hybridkit.sampling.plan import BatchPlan
+from hybridkit.sources.benchmarks import base_name
+from hybridkit.study import UNTRAINED
+from hybridkit.training import TrainingSettings, train
+from hybridkit.workers import threads
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+_STEPS = 4  # the first warms up and is not counted
+_ENOUGH = 20.0  # seconds: of steps as slow as this one is enough
+_TEXTS = 64  # of each side, encoded to time the evaluation
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a study has left to do.
+
+    `rows` is a frame with a line a language (language, queries, passages, negatives) of the training rows, None where
+    they are not here. `trainings` counts all of them, `left` and `steps` those that are not made yet. `disk` is bytes
+    by what they are for, `seconds` the time by what it goes into; both need rows and encoder, and are None without.
+    `missing` are sentences, each with the command that helps; `free` is the room on the disk.
+    """
+
+    name: str
+    missing: list[str]
+    trainings: int
+    left: int
+    steps: int
+    rows: pd.DataFrame | None = None
+    disk: dict[str, int] | None = None
+    seconds: dict[str, float] | None = None
+    free: int = 0
+
+    def __str__(self) -> str:
+        lines = [f"{self.trainings} trainings, {self.left} of them missing: {self.steps:,} steps in all"]
+        if self.rows is not None:
+            total = f"{self.rows.attrs['rows']:,} training rows, {self.rows.attrs['held_out']:,} held out"
+            lines += [total, self.rows.to_string(index=False)]
+        if self.disk is not None:
+            parts = ", ".join(f"{what} {size / 1e6:,.1f} MB" for what, size in self.disk.items())
+            lines.append(f"disk: {sum(self.disk.values()) / 1e9:,.2f} GB ({parts}); {self.free / 1e9:,.1f} GB are free")
+        if self.seconds is not None:
+            parts = ", ".join(f"{what} {_span(one)}" for what, one in self.seconds.items())
+            total = _span(sum(self.seconds.values()))
+            lines.append(f"time: about {total} on this machine ({parts}), by first timed steps")
+        if self.missing:
+            lines += ["missing:", *(f"  {one}" for one in self.missing)]
+        return "\n".join(lines)
+
+
+def estimate(run: Run) -> Estimate:
+    """Estimate what a study has left to do; nothing is fetched, and nothing is trained that is kept.
+
+    Rows and plans are made if they are not, as the run itself would. The encoder does the first steps of each part's
+    first plan, and encodes some texts of the first benchmark. A training that stops early takes less than it says.
+    """
+    lacking = missing(run.study)
+    cells = [cell for cell in run if cell.strategy != UNTRAINED]
+    if any(one.of == "rows" for one in lacking):
+        steps = sum(run.settings(cell.part)[1].steps for cell in cells)
+        return Estimate(run.study.name, [one.told for one in lacking], len(cells), len(cells), steps)
+    folders = {run.model_folder(cell): cell for cell in cells}  # the curve may share models with the main part
+    left = [cell for folder, cell in folders.items() if not folder.is_dir()]
+    steps = sum(run.settings(cell.part)[1].steps for cell in left)
+    rows = _rows(run)
+    if lacking:
+        return Estimate(run.study.name, [one.told for one in lacking], len(folders), len(left), steps, rows)
+    disk = {"corpus": _size(run.folder / "corpus"), "models": 0, "checkpoints while training": 0, "embeddings": 0}
+    seconds = {"training": 0.0, "held-out scores": 0.0, "encoding": 0.0}
+    for part in ("main", "curve"):
+        todo, texts = [cell for cell in left if cell.part == part], _texts_left(run, part)
+        if not todo and not texts:
+            continue
+        encoder, (_, training) = run.open_encoder(part), run.settings(part)
+        weights = 4 * sum(one.numel() for one in encoder.parameters())
+        disk["models"] += weights * len(todo)
+        # two checkpoints, each of weights and both moments of the optimiser
+        disk["checkpoints while training"] = max(disk["checkpoints while training"], 6 * weights if todo else 0)
+        disk["embeddings"] += 4 * (encoder.get_embedding_dimension() or 0) * texts
+        rate = time_texts(encoder, run, _benchmarks(run, part)[0])
+        seconds["encoding"] += rate * texts
+        if todo:
+            with threads(1) if run.settings(part)[0].name == "static" else nullcontext():  # as they are trained
+                step = time_step(encoder, run.corpus(todo[0]), run.plan(todo[0]), training)
+            seconds["training"] += step * training.steps * len(todo)
+            if training.evaluate_every and len(run.parts[1]):
+                times = training.steps // training.evaluate_every * len(todo)
+                seconds["held-out scores"] += rate * _size_of(run, "held-out") * times
+    free = shutil.disk_usage(run.folder).free
+    return Estimate(run.study.name, [], len(folders), len(left), steps, rows, disk, seconds, free)
+
+
+def time_step(
+    encoder: "SentenceTransformer", corpus: ParallelCorpus, plan: BatchPlan, settings: TrainingSettings
+) -> float:
+    """Seconds of a training step: the first real ones of a plan are done, timed, and undone.
+
+    The mean of those after the first; of steps that take longer than 20 s the first one itself. The encoder is as
+    before afterwards.
+    """
+    from transformers import TrainerCallback
+
+    class Clock(TrainerCallback):
+        def __init__(self) -> None:
+            self.ends: list[float] = []
+
+        def on_train_begin(self, *_: object, **__: object) -> None:
+            self.ends.append(time.perf_counter())
+
+        def on_step_end(self, *_: object, **__: object) -> None:
+            self.ends.append(time.perf_counter())
+            done = len(self.ends) - 1
+            if done == min(_STEPS, len(plan)) or self.ends[-1] - self.ends[0] > _ENOUGH:
+                raise _EnoughError
+
+    clock = Clock()
+    settings = replace(settings, checkpoint_every=settings.steps + 1, evaluate_every=0, patience=0)
+    with TemporaryDirectory() as folder, suppress(_EnoughError):
+        train(encoder, corpus, plan, settings, Path(folder) / "timed", callbacks=[clock])
+    first = 0 if len(clock.ends) < 3 else 1
+    return (clock.ends[-1] - clock.ends[first]) / (len(clock.ends) - 1 - first)
+
+
+def time_texts(encoder: "SentenceTransformer", run: Run, name: str) -> float:
+    """Seconds of a text of a benchmark, encoded as the study does; the mean of some queries and passages."""
+    from hybridkit.embedding import encode
+
+    settings, benchmark = run.study.evaluation, run.benchmark(base_name(name))
+    spent = count = 0.0  # each side weighs as much as it has texts
+    for side, frame in (("query", benchmark.queries), ("passage", benchmark.passages)):
+        texts = frame["text"].iloc[:: max(1, len(frame) // _TEXTS)].tolist()
+        encode(encoder, texts[:2], side, max_length=settings.max_length, precision=settings.precision)
+        start = time.perf_counter()
+        encode(encoder, texts, side, max_length=settings.max_length, precision=settings.precision)
+        spent, count = spent + (time.perf_counter() - start) * len(frame) / len(texts), count + len(frame)
+    return spent / max(count, 1)
+
+
+class _EnoughError(Exception):
+    """Ends a training that is only timed."""
+
+
+def _rows(run: Run) -> pd.DataFrame:
+    corpus = run.parts[0]
+    counts = {side: (corpus.places[side] >= 0).sum(axis=0) for side in ("query", "passage", "negative")}
+    frame = pd.DataFrame(
+        {"language": corpus.languages, "queries": counts["query"], "passages": counts["passage"],
+         "negatives": counts["negative"]}
+    )  # fmt: skip
+    frame.attrs |= {"rows": len(corpus), "held_out": len(run.parts[1])}
+    return frame
+
+
+def _benchmarks(run: Run, part: str) -> list[str]:
+    """The whole benchmarks that the models of a part are evaluated on."""
+    curve = run.study.curve
+    names = curve.benchmarks if part == "curve" and curve is not None else run.study.evaluation.benchmarks
+    return list(dict.fromkeys(base_name(name) for name in names))
+
+
+def _texts_left(run: Run, part: str) -> int:
+    """Texts of all benchmarks for every model of a part that has no embeddings of them yet."""
+    texts = 0
+    for name in _benchmarks(run, part):
+        keys = {run.result_key(cell, run.benchmark(name))[:24] for cell in run.cells(part)}
+        there = {key for key in keys if (run.folder / "embeddings" / f"{key}-passage.npy").is_file()}
+        texts += len(keys - there) * _size_of(run, name)
+    return texts
+
+
+def _size_of(run: Run, name: str) -> int:
+    benchmark = run.benchmark(name)
+    return len(benchmark.queries) + len(benchmark.passages)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _span(seconds: float) -> str:
+    """A time as people say it.
+
+    >>> _span(42), _span(600), _span(9000), _span(300000)
+    ('42 s', '10 min', '2.5 h', '3.5 days')
+    """
+    for size, word in ((86400 * 1.5, "days"), (5400, "h"), (90, "min")):
+        if seconds >= size:
+            unit = {"days": 86400, "h": 3600, "min": 60}[word]
+            return f"{seconds / unit:.0f} {word}" if word == "min" else f"{seconds / unit:.1f} {word}"
+    return f"{seconds:.0f} s"
