@@ -21,7 +21,7 @@ from hybridkit.corpus import ParallelCorpus
 from hybridkit.errors import InputError
 from hybridkit.places import checkout
 from hybridkit.rows import Row
-from hybridkit.sampling import BatchPlan, hybrid, mono
+from hybridkit.sampling import hybrid, mono
 from hybridkit.sampling.feed import PlanBatchSampler, plan_arguments, plan_dataset
 from hybridkit.sampling.texts import PlanTexts
 
@@ -38,7 +38,7 @@ def static() -> Any:  # noqa: ANN401  a SentenceTransformer
     return encoder.make(CORPUS.iter_texts(), vocab_size=60, dim=8)
 
 
-def trainer_of(folder: Path, plan: BatchPlan = PLAN, dataset: Any = None, **given: Any) -> Any:  # noqa: ANN401
+def trainer_of(folder: Path, dataset: Any = None, **given: Any) -> Any:  # noqa: ANN401
     """The trainer of a script of somebody else, and in `seen` what its loss is given."""
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
@@ -51,11 +51,11 @@ def trainer_of(folder: Path, plan: BatchPlan = PLAN, dataset: Any = None, **give
             return super().forward(sentence_features, labels)
 
     model = static()
-    options = plan_arguments(plan) | {"learning_rate": 0.05, "report_to": "none", "use_cpu": True, "disable_tqdm": True,
+    options = plan_arguments(PLAN) | {"learning_rate": 0.05, "report_to": "none", "use_cpu": True, "disable_tqdm": True,
                                       "save_strategy": "no", "dataloader_pin_memory": False}  # fmt: skip
     trainer = SentenceTransformerTrainer(
         model=model, args=SentenceTransformerTrainingArguments(output_dir=str(folder), **(options | given)),
-        train_dataset=plan_dataset(plan, CORPUS) if dataset is None else dataset, loss=Spy(model),
+        train_dataset=plan_dataset(PLAN, CORPUS) if dataset is None else dataset, loss=Spy(model),
     )  # fmt: skip
     trainer.seen = seen
     return trainer
@@ -66,11 +66,11 @@ def rows_of(features: Any) -> list[list[int]]:  # noqa: ANN401  what the tokeniz
     return [part.tolist() for part in np.split(features["input_ids"].numpy(), features["offsets"].numpy()[1:])]
 
 
-def tokens_of() -> list[list[list[list[int]]]]:
-    """What the loss is to be given: queries and passages of each batch of the plan."""
-    model, texts = static(), PlanTexts(PLAN, CORPUS)
-    found = [texts(np.arange(step * 4, step * 4 + 4)) for step in range(len(PLAN))]
-    return [[rows_of(model.preprocess(one[side])) for side in ("query", "passage")] for one in found]
+def tokens_of(negatives: bool = False) -> list[list[list[list[int]]]]:
+    """What the loss is to be given: queries, passages and perhaps negatives of each batch of the plan."""
+    model, whole = static(), plan_dataset(PLAN, CORPUS, negatives=negatives)
+    batches = [whole[step * 4 : step * 4 + 4] for step in range(len(PLAN))]
+    return [[rows_of(model.preprocess(texts)) for texts in batch.values()] for batch in batches]
 
 
 def test_the_dataset_is_the_plan_looked_up() -> None:
@@ -241,7 +241,9 @@ WRONG_WAYS: dict[str, dict[str, Any]] = {
 
 
 def gathered(folder: Path, **given: Any) -> Any:  # noqa: ANN401
-    trainer = trainer_of(folder, optim="sgd", learning_rate=1.0, max_grad_norm=1e9, **given)
+    """SGD, whose steps are the gradients themselves; in the way "split" with hard negatives."""
+    dataset = plan_dataset(PLAN, CORPUS, negatives=folder.name == "split")
+    trainer = trainer_of(folder, dataset, optim="sgd", learning_rate=1.0, max_grad_norm=1e9, **given)
     trainer.loss.gather_across_devices = True
     return trainer
 
@@ -257,16 +259,17 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
               "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", str(port)]  # fmt: skip
     environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
-        [sys.executable, *launch, str(script)], env=environment, timeout=120, capture_output=True, text=True,
+        [sys.executable, *launch, str(script)], env=environment, timeout=240, capture_output=True, text=True,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     first, second = (json.loads((tmp_path / f"seen-{rank}.json").read_text()) for rank in (0, 1))
-    halves = [[[side[:2] for side in batch], [side[2:] for side in batch]] for batch in tokens_of()]
     for name, given in WAYS.items():
+        batches = tokens_of(negatives=name == "split")
+        halves = [[[side[:2] for side in batch], [side[2:] for side in batch]] for batch in batches]
         assert [list(pair) for pair in zip(first[name], second[name], strict=True)] == halves
-        alone = trainer_of(tmp_path / "alone", optim="sgd", learning_rate=1.0, max_grad_norm=1e9,
-                           gradient_accumulation_steps=given.get("gradient_accumulation_steps", 1))  # fmt: skip
+        steps = given.get("gradient_accumulation_steps", 1)
+        alone = gathered(tmp_path / "alone" / name, gradient_accumulation_steps=steps)
         before = alone.model.encode(["query 1 de"])
         alone.train()
         together = encoder.open(tmp_path / name / "model")
