@@ -51,8 +51,8 @@ def main() -> None:
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             found[name] = json.loads(done.stdout.splitlines()[-1])
             one = found[name]
-            print(f"{name:<26} {one['seconds']:7.1f} s, CPU {one['cpu']:6.1f} s, {args.rows / one['cpu']:9,.0f} rows per "
-                  f"CPU s, peak {one['peak'] / 2**20:6,.0f} MiB {one['note']}", flush=True)  # fmt: skip
+            print(f"{name:<26} {one['seconds']:7.1f} s, CPU {one['cpu']:6.1f} s, {args.rows / one['cpu']:9,.0f} rows "
+                  f"per CPU s, peak {one['peak'] / 2**20:6,.0f} MiB {one['note']}", flush=True)  # fmt: skip
         ours, peer = found["hybridkit"], found["pandas merge"]
         print(f"hybridkit / pandas: {ours['cpu'] / peer['cpu']:.2f} x the CPU time, "
               f"{ours['peak'] / peer['peak']:.2f} x the memory")  # fmt: skip
@@ -69,10 +69,10 @@ def make_files(home: Path, rows: int) -> int:
         low, high = map(ord, LETTERS.get(tag, ("a", "z")))
         letters = random.integers(low, high + 1, (20_000, 3 if tag == "zh" else 7))
         words = ["".join(map(chr, word)) for word in letters.tolist()]
-        stream = [words[number] for number in random.integers(0, len(words), 1 << 20).tolist()]
+        stream = [words[number] for number in random.integers(0, len(words), rows + 100).tolist()]
         for file, count, length in zip(files_of(tag), (rows, queries), (8, 4), strict=True):
             (home / file).parent.mkdir(parents=True, exist_ok=True)
-            starts = random.integers(0, len(stream) - length, count).tolist()
+            starts = random.permutation(rows + 50)[:count].tolist()  # all different
             with (home / file).open("w", encoding="utf-8") as out:
                 out.writelines(f"{n}\t{' '.join(stream[at : at + length])}\n" for n, at in enumerate(starts))
     random = generator(0, "benchmark", "triples")
