@@ -23,6 +23,8 @@ def add(commands: Commands) -> None:
     )  # fmt: skip
     add_plan_options(planning)
     planning.add_argument("--out", type=Path, required=True, metavar="FILE", help="the table, a parquet file")
+    planning.add_argument("--model", metavar="NAME", help="tell how many texts this model would cut")
+    planning.add_argument("--max-length", type=int, metavar="N", help="at so many tokens (the model's own limit)")
     exporting.add_option(planning)
     training = command(
         commands, "train", "train an encoder on parallel rows, without a study; --resume goes on with a killed one",
@@ -59,10 +61,13 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
 
 
 def plan(args: argparse.Namespace) -> Told:
-    """Make a batch plan, write it and tell what is in it."""
+    """Make a batch plan, write it, and tell what is in it and whether it keeps to its strategy."""
     from hybridkit.errors import InputError
     from hybridkit.sampling import BatchPlan, parse
+    from hybridkit.sampling.checks import check_plan
 
+    if args.max_length and not args.model:
+        raise InputError("--max-length: say by --model whose tokens are counted")
     if args.out.exists():
         try:
             BatchPlan.read(args.out)
@@ -74,24 +79,27 @@ def plan(args: argparse.Namespace) -> Told:
     made.write(args.out, corpus)
     exporting.export(args.export, made, corpus)
     described, matrix = made.describe(), made.matrix()
-    text = (
-        f"{described.to_string()}\n\nDraws by query language (down) and passage language (across)\n{matrix.to_string()}"
-    )
+    encoder = _model(args.model, corpus) if args.model else None
+    report = check_plan(made, corpus, strategy, encoder, args.max_length)
+    draws = f"Draws by query language (down) and passage language (across)\n{matrix.to_string()}"
     numbers = {name: value.item() if hasattr(value, "item") else value for name, value in described.items()}
     value = {"plan": str(args.out), "fingerprint": made.fingerprint, **numbers, "matrix": matrix.T.to_dict()}
-    return Told(f"{text}\n\n{args.out}", value)
+    value |= {"ok": report.ok, "checks": report.checks.to_dict("records")}
+    return Told(f"{described.to_string()}\n\n{draws}\n\n{report.text}\n\n{args.out}", value)
 
 
 def train(args: argparse.Namespace) -> Told:
-    """Train an encoder on the plan of a strategy."""
+    """Train an encoder on the plan of a strategy; under `accelerate launch` the first process keeps the books."""
     import pandas as pd
 
     from hybridkit import training
     from hybridkit.commands import unfinished
     from hybridkit.sampling import parse
+    from hybridkit.sampling.feed import processes_here
 
-    out = args.out.expanduser().absolute()
-    unfinished.refuse(out, args.resume, args.overwrite)
+    out, first = args.out.expanduser().absolute(), processes_here()[0] == 0
+    if first:
+        unfinished.refuse(out, args.resume, args.overwrite)
     strategy, settings = parse(args.strategy), _settings(args)
     corpus = open_rows(args.rows)
     plan = strategy.plan(corpus, settings.steps, settings.batch_size, args.seed)
@@ -99,18 +107,22 @@ def train(args: argparse.Namespace) -> Told:
     record = unfinished.record(args.model, model, plan, settings)
     if args.resume and unfinished.is_finished(out, record):
         return Told(f"{out}: this training is finished", {"model": str(out), "plan": plan.fingerprint})
-    if args.overwrite:
-        shutil.rmtree(unfinished.work_folder(out), ignore_errors=True)
-    unfinished.note(out, record)
+    if first:
+        if args.overwrite:
+            shutil.rmtree(unfinished.work_folder(out), ignore_errors=True)
+        unfinished.note(out, record)
     beside = {
         "README.md": _card(args, corpus, settings, plan.fingerprint),
         unfinished.RECORD: unfinished.text_of(record),
     }
     training.train(model, corpus, plan, settings, out, beside=lambda _: beside)
+    if not first:
+        args.json = None
+        return Told("")
     log = pd.read_json(out / "steps.jsonl", lines=True)
-    first, last = float(log["loss"].iloc[0]), float(log["loss"].iloc[-1])
-    value = {"model": str(out), "plan": plan.fingerprint, "steps": len(log), "first_loss": first, "last_loss": last}
-    return Told(f"{out}: {len(log)} steps, loss {first:.4f} at the first and {last:.4f} at the last", value)
+    start, end = float(log["loss"].iloc[0]), float(log["loss"].iloc[-1])
+    value = {"model": str(out), "plan": plan.fingerprint, "steps": len(log), "first_loss": start, "last_loss": end}
+    return Told(f"{out}: {len(log)} steps, loss {start:.4f} at the first and {end:.4f} at the last", value)
 
 
 def _settings(args: argparse.Namespace) -> "TrainingSettings":

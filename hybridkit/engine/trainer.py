@@ -94,6 +94,7 @@ def plan_trainer(
         dataloader_pin_memory=False,
         accelerator_config={"split_batches": True},
     )
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # several GPUs are for several processes, never for copies in one
     callbacks: list[Any] = [Progress(f"{plan.strategy} seed {plan.seed}"), FiniteLoss(), CheckpointMark(WHOLE, key)]
     if evaluates and settings.patience:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=settings.patience))
