@@ -88,10 +88,11 @@ def estimate(run: Run) -> Estimate:
         if not todo and not texts:
             continue
         encoder, (_, training) = run.open_encoder(part), run.settings(part)
-        weights = 4 * sum(one.numel() for one in encoder.parameters())
-        disk["models"] += weights * len(todo)
-        # two checkpoints, each of weights and both moments of the optimiser
-        disk["checkpoints while training"] = max(disk["checkpoints while training"], 6 * weights if todo else 0)
+        sizes = {name: 4 * one.numel() for name, one in encoder.named_parameters()}
+        trained = sum(size for name, size in sizes.items() if not any(part in name for part in training.freeze))
+        disk["models"] += sum(sizes.values()) * len(todo)
+        # two checkpoints, each of the weights that are trained and both moments of the optimiser
+        disk["checkpoints while training"] = max(disk["checkpoints while training"], 6 * trained if todo else 0)
         disk["embeddings"] += 4 * (encoder.get_embedding_dimension() or 0) * texts
         rate = time_texts(encoder, run, _benchmarks(run, part)[0])
         seconds["encoding"] += rate * texts

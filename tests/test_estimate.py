@@ -58,6 +58,7 @@ def test_everything_here(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = run.open_encoder()
     weights = 4 * sum(one.numel() for one in encoder.parameters())
     assert found.disk["models"] == 4 * weights
+    assert found.disk["checkpoints while training"] == 2 * 3 * weights
     # the untrained encoder and four models, each on 10 queries and 10 passages in two languages
     assert found.disk["embeddings"] == 5 * 40 * 16 * 4
     assert found.disk["corpus"] == sum(file.stat().st_size for file in (run.folder / "corpus").rglob("*.*"))

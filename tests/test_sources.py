@@ -237,6 +237,37 @@ def test_a_disk_too_small_is_told_before_anything_comes(
     assert server.asked == []
 
 
+def test_files_of_the_hub_come_at_a_recorded_revision(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The hub's client is stood in for: it has its own cache, and goes on after a break by itself."""
+    caplog.set_level(logging.INFO, "hybridkit")
+    got = tmp_path / "hub" / "snapshots" / "abc123" / "toy.jsonl"
+    got.parent.mkdir(parents=True)
+    got.write_bytes(ROW)
+    asked = []
+
+    def hub(repository: str, path: str, *, repo_type: str, revision: str | None) -> str:
+        asked.append((repository, path, repo_type, revision))
+        return str(got)
+
+    told = [SimpleNamespace(path="toy.jsonl", size=3_000_000)]
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", hub)
+    monkeypatch.setattr("huggingface_hub.HfApi.get_paths_info", lambda *_, **__: told)
+    serve_toy_at("hf://datasets/somebody/toys", monkeypatch)
+    found = find("toy")
+    assert found.read_bytes() == ROW
+    assert found.samefile(got), "no second copy on one disk"
+    assert "toy: 1 file, 3.0 MB, into " in caplog.text
+    assert json.loads((cache / LOCK_NAME).read_text())["train/toy.jsonl"]["revision"] == "abc123"
+    found.unlink()
+    assert find("toy").read_bytes() == ROW
+    assert asked == [
+        ("somebody/toys", "toy.jsonl", "dataset", None),
+        ("somebody/toys", "toy.jsonl", "dataset", "abc123"),
+    ]
+
+
 def test_the_command_asks_at_a_terminal_only(
     toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
