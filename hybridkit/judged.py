@@ -28,7 +28,8 @@ class JudgedSet:
     (ids, texts) in chunks and in file order. `corpus` is a hash of the passages alone, which several sets may share,
     and `fingerprint` one of everything.
 
-    `setting` is "mono", or "pool" where passages of other languages, which nobody judged, are candidates too. With
+    `setting` is "mono", or "pool" where passages of other languages, which nobody judged, are candidates too; `parts`
+    are then the sets whose corpora it has. With
     `skip_own` a passage that has the id of the query is no answer to it (BEIR's rule: in ArguAna every query is itself
     in the corpus).
 
@@ -52,6 +53,7 @@ class JudgedSet:
     corpus: str = ""
     setting: str = "mono"
     skip_own: bool = False
+    parts: tuple[JudgedSet, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the frames and sort them."""
@@ -164,9 +166,27 @@ def pooled(sets: Sequence[JudgedSet]) -> tuple[JudgedSet, ...]:
             fingerprint=digest(POOL, one.fingerprint, corpus),
             corpus=corpus,
             setting=POOL,
+            parts=tuple(sets),
         )
         for one in sets
     )
+
+
+def across(judged: JudgedSet) -> tuple[tuple[str, JudgedSet], ...]:
+    """Give the queries of a pool with each of its corpora, unjudged: (what passages' ids get in front, set).
+
+    What embeds the passages of one language alone needs not do so again for the pool: it searches these and merges.
+
+    >>> def one(tag):
+    ...     queries = pd.DataFrame({"query_id": ["1"], "text": [f"asked in {tag}"]})
+    ...     judgements = pd.DataFrame({"query_id": ["1"], "passage_id": ["a"], "relevance": [1]})
+    ...     return JudgedSet("toy", tag, queries, judgements, lambda: iter([(["a"], [f"text in {tag}"])]), 1, tag)
+    >>> pool, _ = pooled([one("sw"), one("yo")])
+    >>> [(front, part.queries["text"].item(), next(part.passages())[1]) for front, part in across(pool)]
+    [('sw:', 'asked in sw', ['text in sw']), ('yo:', 'asked in sw', ['text in yo'])]
+    """
+    asked = {"queries": judged.queries, "judgements": judged.judgements.iloc[:0]}
+    return tuple((f"{part.language}:", replace(part, **asked)) for part in judged.parts)
 
 
 def _all_passages(sets: Sequence[JudgedSet]) -> Iterator[Chunk]:

@@ -178,3 +178,29 @@ def test_names_of_parts(tmp_path: Path) -> None:
         part_of(benchmark, f"{path}[4:]")
     with pytest.raises(InputError, match="benchmark 'xquad': there is no such benchmark or file; there are atlas"):
         open_benchmark("xquad")
+
+
+def test_rows_of_one_query_id_are_one_question(tmp_path: Path) -> None:
+    lines = [
+        {"id": "1", "query_id": "q", "passage_id": "a", "query": {"en": "Who?", "de": "Wer?"}, "passage": {"en": "A."}},
+        {"id": "2", "query_id": "q", "passage_id": "b", "query": {"en": "Who?"}, "passage": {"en": "B.", "de": "B!"}},
+        {"id": "3", "query": {"en": "Where?"}, "passage": {"en": "A."}, "passage_id": "a"},
+    ]
+    path = tmp_path / "mine.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    benchmark = open_benchmark(str(path))
+    assert benchmark.queries.to_numpy().tolist() == [
+        ["de", "q", "a", "Wer?"],
+        ["en", "3", "a", "Where?"],
+        ["en", "q", "a", "Who?"],
+    ]
+    assert benchmark.judgements[["query_id", "passage_id"]].to_numpy().tolist() == [
+        ["3", "mine:en:a"],
+        ["q", "mine:de:b"],
+        ["q", "mine:en:a"],
+        ["q", "mine:en:b"],
+    ]
+    lines[1]["query"] = {"en": "Whom?"}
+    path.write_text("\n".join(map(json.dumps, lines)))
+    with pytest.raises(InputError, match="mine, en: query_id 'q' stands with two different queries"):
+        open_benchmark(str(path))

@@ -12,6 +12,7 @@ import pytest
 
 from hybridkit.benchmark import Benchmark
 from hybridkit.errors import InputError, MissingDataError
+from hybridkit.sources.benchmarks import base_name, open_benchmark, part_of
 from hybridkit.sources.lareqa import read_file, read_lareqa, sentence_of
 
 CHECKOUT = Path(__file__).parents[1]
@@ -184,3 +185,30 @@ def test_a_question_that_stands_twice(tmp_path: Path) -> None:
     write(tmp_path, "en", paragraph(), paragraph())
     with pytest.raises(InputError, match="en, q1 stands twice"):
         read_lareqa(tmp_path, "xquad-r", languages=["en"])
+
+
+@pytest.mark.parametrize(("name", "counts"), [("xquad-r", 11 * [240]), ("mlqa-r", [439, 456, 978, 454, 425, 451, 443])])
+def test_paragraphs_as_candidates(name: str, counts: list[int]) -> None:
+    sentences, paragraphs = real(name), read_lareqa(data(name), name, "paragraph")
+    assert paragraphs.name == f"{name}-paragraphs"
+    assert paragraphs.passages.groupby("language").size().tolist() == counts
+    assert paragraphs.queries.equals(sentences.queries)
+    assert paragraphs.passages["passage_id"].iloc[0] == f"{name}-paragraphs:ar:0000"
+    # a question's paragraph is the one that its sentence stands in
+    of_sentence = sentences.judgements["passage_id"].str.rsplit(":", n=1).str[0].str.replace(name, f"{name}-paragraphs")
+    assert of_sentence.tolist() == paragraphs.judgements["passage_id"].tolist()
+    # and holds that sentence: its text is the paragraph's but for white space
+    texts = paragraphs.passages.set_index("passage_id")["text"]
+    said = sentences.passages.set_index("passage_id")["text"][sentences.judgements["passage_id"]]
+    held = sum("".join(one.split()) in "".join(texts[key].split()) for one, key in zip(said, of_sentence, strict=True))
+    assert held >= len(said) - 20
+
+
+def test_paragraphs_are_named_and_cut_like_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYBRIDKIT_DATA", str(data("xquad-r").parent))
+    whole = open_benchmark(base_name("xquad-r-paragraphs[16:]"))
+    part, queries, passages = part_of(whole, "xquad-r-paragraphs[16:]")
+    beside = part_of(real("xquad-r"), "xquad-r[16:]")
+    assert queries.tolist() == beside[1].tolist()
+    assert part.passages["article"].unique().tolist() == beside[0].passages["article"].unique().tolist()
+    assert len(passages) == len(part.passages) == 11 * 160

@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from hybridkit.errors import InputError
 from hybridkit.judged import POOL, JudgedSet
+
+if TYPE_CHECKING:
+    from ir_measures import Measure
 
 MEASURES = ("nDCG@10", "R@100", "RR@10")  # those of MIRACL, and RR@10 of the question asked here
 HOLES = "holes@10"
@@ -44,7 +48,7 @@ def _scores(judged: JudgedSet, ranked: pd.DataFrame, measures: Sequence[str]) ->
 
     parsed = [_measure(name) for name in measures]
     deepest = int(ranked["rank"].max()) if len(ranked) else 0
-    cuts = [int(cut[1]) if (cut := re.search(r"@(\d+)$", name)) else judged.size for name in measures]
+    cuts = [int(found[1]) if (found := re.search(r"@(\d+)$", name)) else judged.size for name in measures]
     for name, cut in zip(measures, cuts, strict=True):
         if deepest < min(cut, judged.size):
             log.warning(
@@ -53,11 +57,11 @@ def _scores(judged: JudgedSet, ranked: pd.DataFrame, measures: Sequence[str]) ->
             )  # fmt: skip
     ranked = ranked[ranked["rank"] <= max(cuts)]
     # Its back ends break ties in different ways and compare scores in different precisions: ranks leave them none.
-    found = ranked.assign(score=-ranked["rank"].astype(float)).rename(columns={"passage_id": "doc_id"})
+    hits = ranked.assign(score=-ranked["rank"].astype(float)).rename(columns={"passage_id": "doc_id"})
     qrels = judged.judgements.rename(columns={"passage_id": "doc_id"})
     values = {
         (one.query_id, str(one.measure)): float(one.value)
-        for one in ir_measures.iter_calc(parsed, qrels, found[["query_id", "doc_id", "score"]])
+        for one in ir_measures.iter_calc(parsed, qrels, hits[["query_id", "doc_id", "score"]])
     }
     rows = [
         (query, name, values.get((query, str(measure)), 0.0))
@@ -148,11 +152,11 @@ def ranked_run(judged: JudgedSet, run: pd.DataFrame) -> pd.DataFrame:
     return ranked.assign(rank=ranked.groupby("query_id").cumcount() + 1)[["query_id", "passage_id", "rank"]]
 
 
-def _measure(name: str) -> object:
+def _measure(name: str) -> Measure:
     import ir_measures
 
     try:
-        measure: object = ir_measures.parse_measure(name)
+        measure: Measure = ir_measures.parse_measure(name)
     except (ValueError, NameError, SyntaxError, AttributeError) as error:
         raise InputError(f"{name!r} is no measure of ir_measures ({error}); write nDCG@10, R@100 or RR@10") from error
     return measure

@@ -84,7 +84,7 @@ def read_beir_qrels(path: Path) -> pd.DataFrame:
     >>> read_beir_qrels(path).values.tolist()
     [['q1', 'd1', 2]]
     """
-    rows = []
+    rows: list[tuple[str, str, int]] = []
     for number, line in read_lines(path):
         cells = tuple(line.split("\t"))
         if not rows and cells == _HEAD:
