@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from hybridkit.cell import Cell
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.run import Run
 from hybridkit.sources.registry import DATA_SETS, split_name
@@ -30,8 +31,9 @@ def row_counts(run: Run) -> pd.DataFrame:
 
 
 def licences(run: Run) -> pd.DataFrame:
-    """Name, licence and citation of the data sets that a study trains and evaluates on."""
-    names = [*run.study.rows.files, *(name.split("[")[0] for name in run.study.evaluation.benchmarks)]
+    """Name, licence and citation of the data sets that a study trains and evaluates on, its lexicons among them."""
+    lexicons = [getattr(strategy, "lexicon", "") for strategy in run.study.parsed()]
+    names = [*run.study.rows.files, *(name.split("[")[0] for name in run.study.evaluation.benchmarks), *lexicons]
     names = dict.fromkeys(split_name(name)[0] for name in names)
     known = [DATA_SETS[name] for name in names if name in DATA_SETS]
     return pd.DataFrame([{"name": one.name, "licence": one.licence, "citation": one.citation} for one in known])
@@ -94,3 +96,18 @@ def benchmark_table(run: Run) -> pd.DataFrame:
         parts.append(queries.join(candidates, how="outer").fillna(0).astype(int).reset_index().assign(benchmark=name))
     columns = ["benchmark", "language", "queries", "candidates", "articles"]
     return pd.concat(parts, ignore_index=True)[columns]
+
+
+def switched_examples(run: Run, cell: Cell, count: int = 6) -> pd.DataFrame:
+    """Texts of a code-switched plan before and after: side, language, before, after; the first that differ."""
+    from hybridkit.sampling.texts import PlanTexts
+
+    plan, corpus = run.plan(cell), run.corpus(cell)
+    positions = np.arange(min(200, plan.draws[..., 0].size))
+    row, *columns = plan.draws.reshape(-1, 3)[positions].T
+    rows = []
+    for (side, texts), column in zip(PlanTexts(plan, corpus)(positions).items(), columns, strict=True):
+        before = corpus.take_texts(side, row, column)
+        tags = [corpus.languages[number] for number in column]
+        rows += [(side, *one) for one in zip(tags, before, texts, strict=True) if one[1] != one[2]][:count]
+    return pd.DataFrame(rows, columns=["side", "language", "before", "after"])

@@ -26,9 +26,11 @@ study = "quick"
 import pandas as pd
 from IPython.display import display
 
-from hybridkit import results
+from hybridkit import explore, results
 from hybridkit.figures import draw
 from hybridkit.run import Run
+from hybridkit.sampling.checks import check_plan
+from hybridkit.sampling.codeswitch import switch_rates
 from hybridkit.study import UNTRAINED
 
 run = Run(study)
@@ -74,6 +76,44 @@ draw(
 )
 
 # %% [markdown]
+# ## Checks
+# Before anything is trained on a plan it is looked at: no twins in a batch, the share of each kind and language within
+# what chance allows, how often rows repeat, how many texts are longer than the encoder reads. Intervals are exact; a
+# plan that keeps to its strategy lies outside of one in a thousand.
+
+# %%
+encoder, cut = run.open_encoder(), run.study.training.max_length
+reports = {cell.strategy: check_plan(run.plan(cell), run.corpus(cell), None, encoder, cut) for cell in cells}
+print("\n\n".join(report.text for report in reports.values()))
+
+# %% [markdown]
+# The share of each language among the draws, by kind of batch; the band holds all languages in 99.9 % of plans.
+
+# %%
+draw(
+    figures,
+    "02_plan_languages",
+    "plan_languages",
+    pd.concat([report.languages for report in reports.values()], ignore_index=True),
+    "Share of each language among the draws of a plan, by strategy and kind of batch; the band is what chance allows.",
+)
+
+# %% [markdown]
+# ## Code-switching
+# A code-switched strategy has the very rows and languages of the one that it switches; words of its texts are replaced
+# through bilingual lexicons when a batch is read. `known` is the share of words that the lexicon has, `switched` the
+# share that is replaced.
+
+# %%
+switching = [cell for cell in cells if cell.strategy.startswith("codeswitch")]
+rates = {cell.strategy: switch_rates(run.plan(cell), run.corpus(cell)) for cell in switching}
+for cell in switching:
+    print(cell.strategy)
+    display(rates[cell.strategy].round(3), explore.switched_examples(run, cell))
+if not switching:
+    print("This study has no code-switched strategy.")
+
+# %% [markdown]
 # ## The curve over alpha
 # From only cross-lingual batches (alpha 0) to only monolingual ones (alpha 1). The three settings and, below, the rank
 # distance: how far apart the parallel passages of one question are ranked in the multilingual pool.
@@ -97,6 +137,8 @@ run.finish(
     "02",
     {
         "plans": plans.T.reset_index(names="strategy").to_dict("records"),
+        "checks": {strategy: report.ok for strategy, report in reports.items()},
+        "switched": {strategy: rate.to_dict("records") for strategy, rate in rates.items()},
         "curve": means.reset_index().to_dict("records"),
     },
 )
