@@ -153,6 +153,9 @@ def test_a_plan_is_a_table_that_reads_back(rows: Path, tmp_path: Path, capsys: p
     assert value["matrix"]["de"]["en"] == len(table.query("query_language == 'de' and passage_language == 'en'"))
     printed = capsys.readouterr().out
     assert "share of mono batches" in printed and "Draws by query language" in printed
+    assert "Plan of hybrid(alpha=0.5), seed 3, 5 batches of 4: every check is as expected" in printed
+    assert value["ok"] is True
+    assert {"check": "draws of a text that does not exist", "value": 0, "expected": "0", "ok": True} in value["checks"]
     before = out.read_bytes()
     assert cli.main(arguments) == 0
     assert out.read_bytes() == before

@@ -87,6 +87,11 @@ FRAMES: dict[str, pd.DataFrame] = {
         [("cross", step, place, "ar", "de") for step in range(9) for place in range(3)],
         columns=["strategy", "step", "position", "query_language", "passage_language"],
     ),
+    "plan_languages": pd.DataFrame(
+        [("hybrid(alpha=0.5)", "mono", "both", tag, share, 0.3, 0.7) for tag, share in (("ar", 0.4), ("de", 0.8))]
+        + [("hybrid(alpha=0.5)", "cross", side, "ar", 0.5, 0.45, 0.55) for side in ("query", "passage")],
+        columns=["strategy", "kind", "side", "language", "share", "low", "high"],
+    ),
     "loss_curves": pd.DataFrame(
         [("mono", seed, step, "mono", 3.0 - step + seed) for seed in range(2) for step in range(3)],
         columns=["strategy", "seed", "step", "kind", "loss"],
@@ -254,6 +259,15 @@ def test_batch_composition_leaves_never_drawn_pairs_out_of_the_scale() -> None:
     mono, cross, _ = seen(plots.batch_composition(FRAMES["batch_composition"]))
     assert np.array_equal(grid(mono), [[0.5, np.nan], [np.nan, 0.5]], equal_nan=True)
     assert (mono.get_title(), cross.get_title()) == ("mono\n100 % same language", "cross\n0 % same language")
+
+
+def test_plan_languages_draw_shares_in_their_intervals_and_ring_what_lies_outside() -> None:
+    mono, cross = seen(plots.plan_languages(FRAMES["plan_languages"]))
+    assert [ax.get_title() for ax in (mono, cross)] == ["hybrid α = 0.5\nmono batches", "hybrid α = 0.5\ncross batches"]
+    drawn = [([float(x) for x in line.get_xdata()], line.get_markeredgecolor()) for line in mono.lines]
+    assert [places for places, _ in drawn] == [[0.3, 0.7], [0.4], [0.3, 0.7], [0.8]]
+    assert (drawn[1][1], drawn[3][1]) == ("#0072B2", "#CC0000")
+    assert len(cross.lines) == 4
 
 
 def test_batch_examples_show_the_first_six_batches_tile_by_tile() -> None:

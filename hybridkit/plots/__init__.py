@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 from matplotlib.figure import Figure
 
+from hybridkit.evaluation.intervals import Interval, t_interval
 from hybridkit.plots.batches import batch_composition, batch_examples
 from hybridkit.plots.bias import language_share, rank_distance
+from hybridkit.plots.checks import plan_languages
 from hybridkit.plots.data import coverage, text_lengths
-from hybridkit.plots.frames import Interval, t_interval
+from hybridkit.plots.effects import effects
 from hybridkit.plots.losses import loss_curves
 from hybridkit.plots.pairs import language_pairs, pair_difference
 from hybridkit.plots.published import published
@@ -18,8 +20,8 @@ from hybridkit.plots.style import save
 FIGURES: dict[str, Callable[..., Figure]] = {
     figure.__name__: figure
     for figure in (
-        coverage, text_lengths, sample_row, batch_composition, batch_examples, loss_curves, settings, language_pairs,
-        pair_difference, alpha_curve, rank_distance, language_share, published,
+        coverage, text_lengths, sample_row, batch_composition, batch_examples, plan_languages, loss_curves, settings,
+        language_pairs, pair_difference, effects, alpha_curve, rank_distance, language_share, published,
     )
 }  # fmt: skip
 

@@ -73,7 +73,7 @@ class PairTable:
     def __init__(self, patterns: Patterns, weights: np.ndarray) -> None:
         self._of_row = patterns.of_row
         queries, passages = np.nonzero(weights > 0)
-        self._pairs = np.stack([queries, passages], axis=1).astype(np.int32)
+        self.pairs = np.stack([queries, passages], axis=1).astype(np.int32)
         self._width = len(weights)
         step = max(1, (1 << 22) // max(1, len(queries)))
         parts, counts = [np.empty(0, dtype=np.int32)], [np.empty(0, dtype=np.int64)]
@@ -106,8 +106,8 @@ class PairTable:
 
     def draw(self, rows: np.ndarray, chance: np.ndarray) -> np.ndarray:
         """Pairs for some rows, int32 (..., 2), from a uniform number each; every row must be usable."""
-        if len(self._pairs) == 1:
-            return np.broadcast_to(self._pairs[0], (*rows.shape, 2))
+        if len(self.pairs) == 1:
+            return np.broadcast_to(self.pairs[0], (*rows.shape, 2))
         own = self._of_row[rows]
         first, count = self._first[own], self._counts[own]
         if self._bounds is None:
@@ -115,10 +115,10 @@ class PairTable:
         else:
             at = np.searchsorted(self._bounds, own + chance, side="right")
             at = np.clip(at, first, first + count - 1)
-        return np.asarray(self._pairs[self._pair[at]])
+        return np.asarray(self.pairs[self._pair[at]])
 
     def expected(self, times: np.ndarray) -> np.ndarray:
-        """Expected draws of each pair, float (languages, languages), when `times` (patterns,) rows of each are drawn."""
+        """Expected draws of each pair, float (languages, languages), of `times` (patterns,) drawn rows."""
         if self._bounds is None:
             share = 1 / np.repeat(np.maximum(self._counts, 1), self._counts)
         else:
@@ -127,7 +127,7 @@ class PairTable:
             inner[self._first[self._counts > 0]] = False
             start[inner] = self._bounds[np.flatnonzero(inner) - 1]
             share = self._bounds - start
-        drawn = np.bincount(self._pair, share * np.repeat(times, self._counts), minlength=len(self._pairs))
+        drawn = np.bincount(self._pair, share * np.repeat(times, self._counts), minlength=len(self.pairs))
         out = np.zeros((self._width, self._width))
-        out[self._pairs[:, 0], self._pairs[:, 1]] = drawn
+        out[self.pairs[:, 0], self.pairs[:, 1]] = drawn
         return out
