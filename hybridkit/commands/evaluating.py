@@ -1,9 +1,10 @@
-"""The command evaluate: encoders and other systems on benchmarks, in the three settings."""
+"""The command evaluate: encoders and other systems on benchmarks, in the three settings, and on judged sets."""
 
 import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from hybridkit.commands.judging import MORE_SYSTEMS, search_all
 from hybridkit.commands.options import Commands, Told, command, names, show
 
 if TYPE_CHECKING:
@@ -13,7 +14,18 @@ if TYPE_CHECKING:
     from hybridkit.benchmark import Benchmark
     from hybridkit.retrieval import Scorer
 
-SYSTEMS = ("dense", "bm25", "fusion")
+SYSTEMS = ("dense", "bm25", "fusion")  # of parallel benchmarks; what searches judged sets is in judging
+
+_MORE = """
+benchmarks with parallel passages (atlas, xquad-r, mlqa-r, both with -paragraphs, your own file of parallel rows; a part
+such as "xquad-r[16:]") are ranked in full, JSON: {benchmark: {system: {setting: {measure: value}, "languages":
+{"de>en": {measure: value}}}}}, with setting mono, cross, pool.
+
+judged sets (miracl, tydi-goldp, your own folder in MIRACL's or BEIR's layout; some languages as in "miracl[sw,yo]") are
+searched to --depth, JSON: the same with setting mono and languages such as "sw>sw"; "tydi-goldp[pool]" searches the
+corpora of all languages at once, with setting pool and languages such as "sw>*": judged in the query's language only,
+so a lower bound. A language's "queries" are counted beside its measures; holes@10 of the top ten were judged by nobody.
+"""
 
 
 def add(commands: Commands) -> None:
@@ -23,43 +35,68 @@ def add(commands: Commands) -> None:
         "evaluate --model e5-small --benchmark xquad-r --max-length 256",
         'evaluate --model my-model --benchmark "atlas,mine.jsonl" --system dense,bm25,fusion --json scores.json',
         "evaluate --benchmark mlqa-r --system bm25",
+        "evaluate --model my-model --benchmark tydi-goldp --system dense,bm25,fusion",
+        'evaluate --model my-model --benchmark "miracl[sw,yo],miracl[sw,yo,pool]" --system dense,hnsw',
     )  # fmt: skip
+    parser.epilog = f"{parser.epilog}\n{_MORE}"
     option = parser.add_argument
     option("--model", metavar="NAME", help="a folder, a hub name, xlm-r, labse or e5-small; bm25 alone needs none")
     option("--benchmark", type=names, required=True, metavar="NAME[,NAME]",
-           help='atlas, xquad-r, mlqa-r, a part such as "xquad-r[16:]", or a file of parallel rows')  # fmt: skip
-    option("--system", type=_systems, default=["dense"], metavar="NAME[,NAME]", help="dense, bm25, fusion (dense)")
+           help="names, files of parallel rows or folders of judged sets; see below")  # fmt: skip
+    option("--system", type=_systems, default=["dense"], metavar="NAME[,NAME]",
+           help=f"{', '.join(SYSTEMS)}; on judged sets {', '.join(MORE_SYSTEMS)} too (dense)")  # fmt: skip
     option("--query-prompt", metavar="TEXT", help="text before each query (the model's own)")
     option("--passage-prompt", metavar="TEXT", help="text before each passage (the model's own)")
     option("--strategy-label", metavar="TEXT", help="a name for the model in the printed table, e.g. its strategy")
+    option("--depth", type=int, default=1000, metavar="N", help="passages to search for, on judged sets (1000)")
     option("--max-length", type=int, metavar="N", help="cut texts at so many tokens (the model's own limit)")
     option("--precision", choices=("float32", "bf16"), default="float32", help="arithmetic of the encoder (float32)")
 
 
 def _systems(text: str) -> list[str]:
     found = names(text)
-    if unknown := [name for name in found if name not in SYSTEMS]:
-        raise argparse.ArgumentTypeError(f"there is no system {unknown[0]!r}; there are {', '.join(SYSTEMS)}")
+    if unknown := [name for name in found if name not in (*SYSTEMS, *MORE_SYSTEMS)]:
+        known = ", ".join((*SYSTEMS, *MORE_SYSTEMS))
+        raise argparse.ArgumentTypeError(f"there is no system {unknown[0]!r}; there are {known}")
     return found
 
 
 def evaluate(args: argparse.Namespace) -> Told:
     """Score every system on every benchmark; data and model are opened before anything is computed."""
+    from hybridkit.judged import is_judged, open_judged
+    from hybridkit.sources.benchmarks import base_name, open_benchmark, part_of
+
+    sets = list(dict.fromkeys(filter(is_judged, args.benchmark)))
+    parallel = [name for name in dict.fromkeys(args.benchmark) if name not in sets]
+    _check(args, parallel)
+    wholes = {base: open_benchmark(base) for base in dict.fromkeys(map(base_name, parallel))}
+    for name in parallel:
+        part_of(wholes[base_name(name)], name)
+    judged = {name: open_judged(name) for name in sets}
+    model = None if args.system == ["bm25"] else _open(args)
+    told = []
+    if parallel:
+        told.append(_ranked(args, parallel, wholes, model))
+    if judged:
+        told.append(search_all(args, judged, model))
+    value = {name: one for part in told for name, one in part.value.items()}
+    return Told("\n\n".join(part.text for part in told), {name: value[name] for name in args.benchmark})
+
+
+def _ranked(
+    args: argparse.Namespace, names: list[str], wholes: dict[str, "Benchmark"], model: "SentenceTransformer | None"
+) -> Told:
+    """Rank every passage of the parallel benchmarks."""
     import pandas as pd
 
     from hybridkit.evaluation.measures import macro, per_query, scores
     from hybridkit.evaluation.ranks import rank_table_from_scores
-    from hybridkit.sources.benchmarks import base_name, open_benchmark, part_of
+    from hybridkit.sources.benchmarks import base_name, part_of
 
-    _check(args)
-    wholes = {base: open_benchmark(base) for base in dict.fromkeys(map(base_name, args.benchmark))}
-    for name in args.benchmark:
-        part_of(wholes[base_name(name)], name)
-    model = None if args.system == ["bm25"] else _open(args)
     value: dict[str, Any] = {}
     tables = []
     for base, whole in wholes.items():
-        parts = [name for name in dict.fromkeys(args.benchmark) if base_name(name) == base]
+        parts = [name for name in names if base_name(name) == base]
         embeddings = _encode(args, model, whole) if model is not None else None
         for name in parts:
             part, queries, passages = part_of(whole, name)
@@ -68,8 +105,7 @@ def evaluate(args: argparse.Namespace) -> Told:
                 table = scores(per_query(rank_table_from_scores(part, scorer)))
                 value.setdefault(name, {})[system] = as_json(table)
                 tables.append(macro(table).assign(benchmark=name, system=system))
-    ordered = {name: value[name] for name in args.benchmark}
-    return Told(_text(pd.concat(tables, ignore_index=True), args.strategy_label), ordered)
+    return Told(_text(pd.concat(tables, ignore_index=True), args.strategy_label), value)
 
 
 def as_json(table: "pd.DataFrame") -> dict[str, dict[str, Any]]:
@@ -92,8 +128,16 @@ def as_json(table: "pd.DataFrame") -> dict[str, dict[str, Any]]:
     return out | {"languages": dict(sorted(pairs.items()))}
 
 
-def _check(args: argparse.Namespace) -> None:
+def _check(args: argparse.Namespace, parallel: list[str]) -> None:
     from hybridkit.errors import InputError
+
+    more = [name for name in args.system if name in MORE_SYSTEMS]
+    if more and parallel:
+        raise InputError(
+            f"--system {more[0]}: it searches judged sets; {parallel[0]} is ranked in full, by {', '.join(SYSTEMS)}"
+        )
+    if args.depth < 1:
+        raise InputError(f"--depth {args.depth}: give 1 passage or more")
 
     if args.model is None and args.system != ["bm25"]:
         raise InputError(f"evaluate: --system {','.join(args.system)} needs an encoder; give --model NAME")
