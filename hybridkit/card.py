@@ -8,10 +8,12 @@ from hybridkit.sampling import BatchPlan
 
 if TYPE_CHECKING:
     from hybridkit.cell import Cell
-    from hybridkit.run import Run
+    from hybridkit.trainings import Trainings
 
 
-def model_card(run: "Run", cell: "Cell", corpus: ParallelCorpus, plan: BatchPlan, held_out: Mapping[str, float]) -> str:
+def model_card(
+    run: "Trainings", cell: "Cell", corpus: ParallelCorpus, plan: BatchPlan, held_out: Mapping[str, float]
+) -> str:
     """Write a model card in Markdown: data, strategy, plan and held-out scores; benchmark scores come by export."""
     encoder, training = run.settings(cell.part)
     lines = [

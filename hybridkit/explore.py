@@ -34,8 +34,8 @@ def licences(run: Run) -> pd.DataFrame:
     """Name, licence and citation of the data sets that a study trains and evaluates on, its lexicons among them."""
     lexicons = [getattr(strategy, "lexicon", "") for strategy in run.study.parsed()]
     names = [*run.study.rows.files, *(name.split("[")[0] for name in run.study.evaluation.benchmarks), *lexicons]
-    names = dict.fromkeys(split_name(name)[0] for name in names)
-    known = [DATA_SETS[name] for name in names if name in DATA_SETS]
+    asked = dict.fromkeys(split_name(name)[0] for name in names)
+    known = [DATA_SETS[name] for name in asked if name in DATA_SETS]
     return pd.DataFrame([{"name": one.name, "licence": one.licence, "citation": one.citation} for one in known])
 
 

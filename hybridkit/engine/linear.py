@@ -51,7 +51,7 @@ def onednn_linear(model: nn.Module) -> Iterator[None]:
     if not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         layers = []
     for layer in layers:
-        layer.forward = lambda x, layer=layer: _forward(layer, x)  # type: ignore[method-assign,misc]
+        layer.forward = lambda x, layer=layer: _forward(layer, x)
     try:
         yield
     finally:

@@ -62,7 +62,7 @@ class _Cached(CachedMultipleNegativesRankingLoss):
         with torch.autocast(reps[0][0].device.type, enabled=False):
             loss = info_nce([torch.cat(one) for one in reps], labels, self.scale, self.gather_across_devices)
             if with_backward:
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 loss = loss.detach()
         return loss
 
@@ -103,4 +103,4 @@ def _rank() -> int:
 
 
 def _distributed() -> bool:
-    return torch.distributed.is_available() and torch.distributed.is_initialized()
+    return bool(torch.distributed.is_available() and torch.distributed.is_initialized())

@@ -1,5 +1,7 @@
 """Say before a training starts that its batches cannot fit into memory, and what would."""
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -57,6 +59,6 @@ def _cure(fit: int) -> str:
 def _total(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[1])
-    import psutil  # accelerate brings it
-
-    return int(psutil.virtual_memory().total)
+    if not hasattr(os, "sysconf"):
+        return sys.maxsize  # Windows does not tell
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
