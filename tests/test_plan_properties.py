@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.errors import InputError
 from hybridkit.sampling import BatchPlan, Strategy, cross, hybrid, linear, mixed, mono, step
+from hybridkit.sampling.patterns import Patterns
 from hybridkit.sampling.queue import RowQueue
 from hybridkit.storage.columns import StringColumn
 
@@ -325,3 +326,22 @@ def test_waiting_rows_cost_nothing(rows: int, groups: int) -> None:
     queue.take(500)
     assert sum(arrived) <= 500 * 20 + rows
     assert len(arrived) <= 500 * 20 + rows
+
+
+@pytest.mark.parametrize("width", [3, 40])
+def test_rows_with_the_same_languages_are_one_pattern(width: int) -> None:
+    """32 languages fit into a number of 64 bits; more are compared as bytes."""
+    random = np.random.default_rng(width)
+    known = random.random((2, 500, width)) < 0.9
+    known[:, 100:] = known[:, random.integers(100, size=400)]
+    known[:, :, -1], known[:, 7] = False, False
+    places = {
+        side: np.where(one, 1, -1).astype(np.int32) for side, one in zip(("query", "passage"), known, strict=True)
+    }
+    ids = StringColumn(pa.array([str(n) for n in range(500)]))
+    tags = tuple(f"x{n}" for n in range(width))
+    patterns = Patterns.of(ParallelCorpus(tags, ids, ids, np.arange(500, dtype=np.int32), places, {}, ""))
+    assert (patterns.query[patterns.of_row] == known[0]).all()
+    assert (patterns.passage[patterns.of_row] == known[1]).all()
+    assert len(patterns.query) == len(np.unique(np.concatenate(known, axis=1), axis=0))
+    assert patterns.sizes["both"].tolist() == (known[0] & known[1]).sum(axis=0).tolist()
