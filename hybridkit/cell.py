@@ -26,10 +26,10 @@ class Cell:
 
     @property
     def slug(self) -> str:
-        """A name for files.
+        """A name for files, at most 80 letters and the seed; a hash stands beside it wherever it has to be unique.
 
         >>> Cell("hybrid(alpha=0.5)", 1).slug
         'hybrid-alpha-0.5-s1'
         """
         plain = "".join(letter if letter.isalnum() or letter in ".-" else "-" for letter in self.strategy).strip("-")
-        return f"{plain}-s{self.seed}"
+        return f"{plain[:80]}-s{self.seed}"

@@ -47,6 +47,8 @@ def plan_languages(frame: pd.DataFrame) -> Figure:
             ax.plot([share], [at], marker, color=shade, markersize=4, zorder=2, **odd)
         ax.set_title(f"{fill(label(name), TITLE)}\n{kind} batches")
         ax.margins(x=0.08)
+        if part["share"].min() == 1:  # one language has all: no scale around a point, nor shares above the whole
+            ax.set_xlim(0, 1.04)
         ax.xaxis.set_major_locator(round_ticks(4))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
         ax.grid(axis="x")
