@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from hybridkit.errors import MissingDataError as MissingDataError
     from hybridkit.evaluation.ranks import rank_table as rank_table
     from hybridkit.evaluation.settings import evaluate_encoder as evaluate_encoder
+    from hybridkit.judged import JudgedSet as JudgedSet
+    from hybridkit.judged import open_judged as open_judged
     from hybridkit.run import Run as Run
     from hybridkit.sampling import BatchPlan as BatchPlan
     from hybridkit.sampling import parse as parse
@@ -40,6 +42,7 @@ _HOMES = {
     "parse": "sampling", "open_benchmark": "sources.benchmarks", "open_study": "study",
     "TrainingSettings": "training", "train": "training", "plan_dataset": "sampling.feed",
     "plan_arguments": "sampling.feed", "mine_negatives": "sampling.mining",
+    "JudgedSet": "judged", "open_judged": "judged",
 }  # fmt: skip
 
 __all__ = [*_HOMES, "__version__"]  # noqa: PLE0604

@@ -185,8 +185,10 @@ def across(judged: JudgedSet) -> tuple[tuple[str, JudgedSet], ...]:
     >>> [(front, part.queries["text"].item(), next(part.passages())[1]) for front, part in across(pool)]
     [('sw:', 'asked in sw', ['text in sw']), ('yo:', 'asked in sw', ['text in yo'])]
     """
-    asked = {"queries": judged.queries, "judgements": judged.judgements.iloc[:0]}
-    return tuple((f"{part.language}:", replace(part, **asked)) for part in judged.parts)
+    none = judged.judgements.iloc[:0]
+    return tuple(
+        (f"{part.language}:", replace(part, queries=judged.queries, judgements=none)) for part in judged.parts
+    )
 
 
 def _all_passages(sets: Sequence[JudgedSet]) -> Iterator[Chunk]:

@@ -1,21 +1,24 @@
 """Judged sets as values, pools of several, and measures: by hand, against trec_eval, and against the rank table."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import pytrec_eval
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybridkit.benchmark import Benchmark
 from hybridkit.errors import InputError
-from hybridkit.evaluation.judged import holes, judged_scores, judged_values, ranked_run
+from hybridkit.evaluation.judged import holes, judged_scores, judged_values, ranked_run, save_qrels
 from hybridkit.evaluation.measures import MEASURES, macro, per_query, scores
 from hybridkit.evaluation.ranks import rank_table_from_scores
+from hybridkit.evaluation.trec import read_qrels
 from hybridkit.judged import JudgedSet, is_judged, pooled
+from hybridkit.sources.benchmarks import open_benchmark
 
 Judgement = tuple[str, str, int]
 Hit = tuple[str, str, float]
@@ -85,13 +88,26 @@ def test_a_pool_has_every_corpus_and_each_languages_judgements() -> None:
             pooled(wrong)
 
 
-def test_which_names_are_judged_sets(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401
+def test_which_names_are_judged_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "xquad-r").mkdir()
     monkeypatch.chdir(tmp_path)
     names = ["miracl", "miracl[sw]", "tydi-goldp[fi,pool]", "mine", "mine[de]", f"{tmp_path}/xquad-r"]
     assert all(map(is_judged, names))
     assert not any(map(is_judged, ["xquad-r", "xquad-r[16:]", "atlas", "mine.jsonl", "mine.jsonl[2:]"]))
+
+
+def test_a_study_is_told_that_a_judged_set_is_no_parallel_benchmark() -> None:
+    with pytest.raises(InputError, match="'tydi-goldp': it is judged in each language on its own .* open_judged"):
+        open_benchmark("tydi-goldp")
+
+
+def test_judgements_go_to_a_file_and_back(tmp_path: Path) -> None:
+    one = judged([("a", "p1", 2), ("b", "p0", 0)])
+    save_qrels(one, tmp_path / "qrels.txt")
+    assert read_qrels(tmp_path / "qrels.txt").equals(one.judgements)
+    with pytest.raises(InputError, match="white space"):
+        save_qrels(judged([("a b", "p1", 1)]), tmp_path / "qrels.txt")
 
 
 # Measures
@@ -190,6 +206,7 @@ def runs(draw: st.DrawFn) -> tuple[list[Judgement], np.ndarray]:
     return found or [("q1", "p03", 1)], np.array([draw(tied) for _ in QUERIES], np.float32)
 
 
+@settings(max_examples=20)
 @given(runs())
 def test_the_same_values_as_the_rank_table(case: tuple[list[Judgement], np.ndarray]) -> None:
     judgements, block = case

@@ -11,9 +11,13 @@ import numpy as np
 import pandas as pd
 
 from hybridkit.errors import InputError
+from hybridkit.evaluation.trec import whole
+from hybridkit.files import atomic_write
 from hybridkit.judged import POOL, JudgedSet
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ir_measures import Measure
 
 MEASURES = ("nDCG@10", "R@100", "RR@10")  # those of MIRACL, and RR@10 of the question asked here
@@ -150,6 +154,26 @@ def ranked_run(judged: JudgedSet, run: pd.DataFrame) -> pd.DataFrame:
         ["query_id", "score", "passage_id"], ascending=[True, False, False], kind="stable", ignore_index=True
     )
     return ranked.assign(rank=ranked.groupby("query_id").cumcount() + 1)[["query_id", "passage_id", "rank"]]
+
+
+def save_qrels(judged: JudgedSet, path: Path) -> None:
+    """Write a set's judgements in TREC's format, `query_id 0 passage_id relevance`, beside its runs.
+
+    Raises InputError for an id with white space in it, which the format cannot hold.
+
+    >>> import tempfile, pathlib
+    >>> queries = pd.DataFrame({"query_id": ["1"], "text": ["?"]})
+    >>> judgements = pd.DataFrame({"query_id": ["1"], "passage_id": ["a"], "relevance": [2]})
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "qrels.txt"
+    >>> save_qrels(JudgedSet("toy", "de", queries, judgements, lambda: iter([]), 3, "f00"), path)
+    >>> path.read_text().splitlines()
+    ['1 0 a 2']
+    """
+    for column in ("query_id", "passage_id"):
+        whole(judged.judgements[column].to_numpy(object))
+    lines = (f"{query} 0 {passage} {value}\n" for query, passage, value in judged.judgements.itertuples(index=False))
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.writelines(lines)
 
 
 def _measure(name: str) -> Measure:

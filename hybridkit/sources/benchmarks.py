@@ -8,6 +8,7 @@ import numpy as np
 from hybridkit.benchmark import Benchmark
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.errors import InputError
+from hybridkit.judged import is_judged
 from hybridkit.rows import read_rows
 from hybridkit.sources.fetch import find
 from hybridkit.sources.lareqa import read_lareqa
@@ -37,6 +38,11 @@ def benchmark_path(name: str) -> Path:
     path = Path(name).expanduser()
     if path.is_file():
         return path
+    if is_judged(name):
+        raise InputError(
+            f"benchmark {name!r}: it is judged in each language on its own and has no parallel passages; open it with "
+            "open_judged, or say hybridkit evaluate"
+        )
     raise InputError(
         f"benchmark {name!r}: there is no such benchmark or file; there are {', '.join(NAMES)}, a part such as "
         f"'xquad-r[16:]' (articles from the 17th), or a JSON-lines file of parallel rows"
