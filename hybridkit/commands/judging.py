@@ -67,14 +67,14 @@ def _text(table: "pd.DataFrame", label: str | None) -> str:
     measures = list(dict.fromkeys(table["measure"]))
     keys = ["benchmark", "system", "setting"]
     blocks = []
-    for key, part in table.groupby(keys, sort=False):
+    for _, part in table.groupby(keys, sort=False):
         wide = part.pivot(index=["query_language", "queries"], columns="measure", values="value")[measures]
         block = wide.reset_index().rename(columns={"query_language": "language"})
         if len(block) > 1:
             mean = {"language": "mean", "queries": block["queries"].sum(), **block[measures].mean()}
             block = pd.concat([block, pd.DataFrame([mean])], ignore_index=True)
-        blocks.append(block.assign(**dict(zip(keys, key, strict=True))))
-    shown = pd.concat(blocks, ignore_index=True)[[*keys, "language", "queries", *measures]]
+        blocks.append(part[keys].head(1).merge(block, how="cross"))
+    shown = pd.concat(blocks, ignore_index=True)
     if label is not None:
         shown.insert(0, "strategy", label)
     return show(shown)
