@@ -99,6 +99,12 @@ FRAMES: dict[str, pd.DataFrame] = {
     "settings": scores(3),
     "language_pairs": PAIR_FRAME,
     "pair_difference": PAIR_FRAME.drop(columns="strategy").iloc[:4],
+    "effects": pd.DataFrame(
+        [("cross", "mono", "AP", -0.1, -0.2, -0.05, True),
+         ("hybrid(alpha=0.5)", "mono", "AP", 0.02, -0.01, 0.04, False),
+         ("cross", "pool", "rank_distance", -90.0, -120.0, -60.0, True)],
+        columns=["system", "setting", "measure", "difference", "low", "high", "significant"],
+    ),
     "alpha_curve": alphas(3),
     "rank_distance": pd.DataFrame(
         [
@@ -253,6 +259,50 @@ def test_pair_difference_subtracts_and_is_centred_at_zero() -> None:
     assert axes.get_title() == "cross minus mono"
     with pytest.raises(InputError, match="mixed"):
         plots.pair_difference(PAIR_FRAME, "mixed", "mono")
+
+
+def test_pair_difference_greys_out_what_is_not_significant() -> None:
+    frame = pd.DataFrame(
+        [("ar", "ar", 0.01, False), ("ar", "de", 0.5, True), ("de", "ar", -0.3, True)],
+        columns=["query_language", "passage_language", "value", "significant"],
+    )
+    plain = plots.pair_difference(frame.drop(columns="significant"))
+    assert not seen(plain)[0].patches and plain.get_supxlabel() == "hatched: no judged query"
+    figure = plots.pair_difference(frame.assign(family="3 language pairs, AP"))
+    axes = seen(figure)[0]
+    assert [(cell.get_xy(), cell.get_facecolor()[0] > 0.85) for cell in axes.patches] == [((0, 0), True)]
+    colours = {text.get_text(): text.get_color() for text in axes.texts}
+    assert colours["+.01"] == "#6e6e6e" != colours["+.50"]
+    assert np.array_equal(grid(axes), grid(seen(plain)[0]), equal_nan=True)
+    note = "hatched: no judged query; grey: not significant (Holm’s correction: 3 language pairs, AP)"
+    assert figure.get_supxlabel() == note
+
+
+def test_effects_are_filled_where_they_are_significant() -> None:
+    left, right = seen(plots.effects(FRAMES["effects"], "mono"))
+    assert (left.get_title(), right.get_title()) == ("monolingual", "language bias")
+    assert ticks(left) == ["cross", "hybrid α = 0.5"]
+    assert line(left, "cross interval") == [[-0.2, -0.05], [0.0, 0.0]]
+    assert line(left, "hybrid(alpha=0.5)") == [[0.02], [1.0]] and line(right, "cross") == [[-90.0], [0.0]]
+    faces = {str(drawn.get_label()): drawn.get_markerfacecolor() for drawn in left.lines}
+    assert faces["hybrid(alpha=0.5)"] == "white" != faces["cross"]
+    with pytest.raises(InputError, match="no rows of 'RR'"):
+        plots.effects(FRAMES["effects"].iloc[:2], measure="RR")
+
+
+def test_effects_show_seeds_as_points_also_after_a_round_through_a_file(tmp_path: Path) -> None:
+    from hybridkit.figures import draw
+
+    seeds = pd.DataFrame(
+        [("cross", "mono", "AP", 0, -0.08), ("cross", "mono", "AP", 1, -0.12)],
+        columns=["system", "setting", "measure", "seed", "difference"],
+    )
+    figure = draw(tmp_path, "one", "effects", pd.concat([FRAMES["effects"], seeds]), "", baseline="mono")
+    left = seen(figure)[0]
+    points = next(drawn for drawn in left.lines if drawn.get_marker() == "." and len(drawn.get_xdata()))
+    assert points.get_xdata().tolist() == [-0.08, -0.12] and "points: seeds" in figure.get_supxlabel()
+    faces = {str(drawn.get_label()): drawn.get_markerfacecolor() for drawn in left.lines}
+    assert faces["hybrid(alpha=0.5)"] == "white" != faces["cross"]
 
 
 def test_batch_composition_leaves_never_drawn_pairs_out_of_the_scale() -> None:

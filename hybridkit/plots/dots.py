@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.axes import Axes
 
-from hybridkit.plots.frames import t_interval
+from hybridkit.evaluation.intervals import t_interval
 from hybridkit.plots.strategies import colour, label, marker
 from hybridkit.plots.style import round_ticks
 

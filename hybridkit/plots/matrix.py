@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
-from hybridkit.plots.style import MISSING, panels
+from hybridkit.plots.style import GREYED, MISSING, panels
 from hybridkit.plots.text import language_label
 
 READABLE = 13  # languages up to which a cell has room for a number
@@ -48,6 +49,16 @@ def heat(
     axes.tick_params(length=0, pad=1.5)
     axes.tick_params(axis="x", rotation=90 if len(columns) > 12 else 0)
     axes.tick_params(axis="y", rotation=0)
+
+
+def grey_out(axes: Axes, cells: np.ndarray) -> None:
+    """Cover cells of a heat map, given as a matrix of truths, with a light grey; their numbers stay, in grey."""
+    for row, column in np.argwhere(cells):
+        axes.add_patch(Rectangle((column, row), 1, 1, facecolor=GREYED, edgecolor="white", linewidth=0.4))
+    for number in axes.texts:
+        column, row = (int(part) for part in number.get_position())
+        if cells[row, column]:
+            number.set_color("#6e6e6e")
 
 
 def small_multiples(

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from hybridkit.errors import InputError
 from hybridkit.plots.frames import matrix, need, one
-from hybridkit.plots.matrix import READABLE, colour_bar, heat, small_multiples
+from hybridkit.plots.matrix import READABLE, colour_bar, grey_out, heat, small_multiples
 from hybridkit.plots.strategies import label, order
 from hybridkit.plots.style import foot, printed
 
@@ -58,7 +58,8 @@ def pair_difference(frame: pd.DataFrame, a: str = "", b: str = "", measure: str 
     """The difference of two strategies for every pair of languages, on a diverging scale centred at 0.
 
     Columns: query_language, passage_language, value (a minus b), or strategy with a and b's own values, which are then
-    subtracted here after the mean over seeds. `a` and `b` name the two in the title.
+    subtracted here after the mean over seeds. `a` and `b` name the two in the title. With a column significant (and
+    family, what its correction covers), differences that are not significant are greyed out.
     """
     need(frame, "pair_difference", "query_language", "passage_language", "value")
     one(frame, "pair_difference", *[column for column in _SAME if column != "setting"])
@@ -84,8 +85,13 @@ def pair_difference(frame: pd.DataFrame, a: str = "", b: str = "", measure: str 
     names = f"{label(a)} minus {label(b)}" if a and b else "a minus b"
     axes[0].set_title(names)
     colour_bar(figure, axes, "PuOr_r", norm, f"difference in mean {measure}")
-    if np.isnan(difference).any():
-        foot(figure, [], "hatched: no judged query")
+    notes = ["hatched: no judged query"] if np.isnan(difference).any() else []
+    if "significant" in frame.columns and "strategy" not in frame.columns:
+        marked = frame.assign(significant=frame["significant"].astype(float))
+        grey_out(axes[0], matrix(marked, languages, languages, "significant") == 0)
+        families = ", ".join(dict.fromkeys(frame["family"])) if "family" in frame.columns else ""
+        notes.append("grey: not significant" + f" (Holm’s correction: {families})" * bool(families))
+    foot(figure, [], "; ".join(notes))
     return figure
 
 

@@ -4,8 +4,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hybridkit.evaluation.intervals import t_interval
 from hybridkit.plots.dots import dot_rows, seeds_note
-from hybridkit.plots.frames import need, one, pick, t_interval
+from hybridkit.plots.frames import need, one, pick
 from hybridkit.plots.strategies import order
 from hybridkit.plots.style import WIDTH, foot, panels, printed, round_ticks
 

@@ -29,6 +29,7 @@ _SCRIPT_FAMILY = {
     "Jpan": "Kit Noto Chinese",
 }
 MISSING = "#dddddd"  # cells without a value, hatched
+GREYED = "#e9e9e9"  # cells whose value is not significant
 WIDTH = 7.2  # inches: two columns of a journal page
 STYLE: dict[str, Any] = {
     "font.size": 8,
