@@ -28,9 +28,9 @@ def write_run(
     which the format cannot hold, and for a language that is not there.
     """
     columns = _part(benchmark.passage_slices, passage_language, len(benchmark.passages), benchmark)
-    ids = _whole(benchmark.passages["passage_id"].to_numpy(object)[columns])
+    ids = whole(benchmark.passages["passage_id"].to_numpy(object)[columns])
     asked = _part(benchmark.query_slices, query_language, len(benchmark.queries), benchmark)
-    queries = _whole(benchmark.queries["query_id"].to_numpy(object))
+    queries = whole(benchmark.queries["query_id"].to_numpy(object))
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for rows, block in score_blocks(benchmark, scorer, part=asked):
             for query, scores in zip(queries[rows], block[:, columns], strict=True):
@@ -46,7 +46,7 @@ def write_qrels(path: Path, benchmark: Benchmark, query_language: str, passage_l
     judged = benchmark.judgements[benchmark.judgements["query_id"].isin(asked["query_id"])]
     if passage_language != "*":
         judged = judged[judged["passage_language"] == passage_language]
-    pairs = zip(_whole(judged["query_id"].to_numpy(object)), _whole(judged["passage_id"].to_numpy(object)), strict=True)
+    pairs = zip(whole(judged["query_id"].to_numpy(object)), whole(judged["passage_id"].to_numpy(object)), strict=True)
     with atomic_write(path) as temporary:
         temporary.write_text("".join(f"{query} 0 {passage} 1\n" for query, passage in pairs), encoding="utf-8")
 
@@ -103,7 +103,8 @@ def _part(slices: dict[str, slice], language: str, count: int, benchmark: Benchm
     return slices[language]
 
 
-def _whole(ids: np.ndarray) -> np.ndarray:
+def whole(ids: np.ndarray) -> np.ndarray:
+    """Give the ids back, or raise InputError for one with white space in it."""
     for name in ids:
         if len(name.split()) != 1:
             raise InputError(f"id {name!r} has white space in it, which a TREC file cannot hold; rename it")
