@@ -2,7 +2,9 @@
 
 Every contender trains the same encoder on the same plan for the same steps, all weights, in a process of its own;
 contenders take turns for `--rounds` rounds. Peers: SentenceTransformerTrainer with MultipleNegativesRankingLoss at its
-defaults, and the same with `bf16=True`. `--without trim` and `--without packing` leave one lever of hybridkit out.
+defaults, and the same with `bf16=True`. Dropout draws other numbers where batches are cut otherwise, so losses differ
+by its noise; with `--no-dropout` they are the same. `--without trim`, `--without packing` and `--without onednn` leave
+one lever of hybridkit out.
 
     python benchmarks/train.py --rows mlqa-test --steps 12 --rounds 3
     python benchmarks/train.py --model xlm-r-shape --batch-size 100 --rows mlqa-test    # random weights; for a GPU
@@ -15,6 +17,7 @@ import resource
 import statistics
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +35,8 @@ def main() -> None:
     parser.add_argument("--max-length", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=CONTENDERS)
-    parser.add_argument("--without", nargs="*", choices=("trim", "packing"), default=())
+    parser.add_argument("--no-dropout", action="store_true", help="the losses of all contenders are then the same")
+    parser.add_argument("--without", nargs="*", choices=("trim", "packing", "onednn"), default=())
     args = parser.parse_args()
     found: dict[str, list[dict[str, float]]] = {name: [] for name in args.contenders}
     spawning = multiprocessing.get_context("spawn")
@@ -61,17 +65,23 @@ def _contender(name: str, args: argparse.Namespace, pipe: Any) -> None:  # noqa:
 
     from hybridkit import training
     from hybridkit.commands.options import open_rows
-    from hybridkit.engine import packing
+    from hybridkit.engine import linear, packing
     from hybridkit.sampling import parse
 
     strategy, corpus = parse(args.strategy), open_rows([args.rows])
     corpus = corpus.select(strategy.usable(corpus))
     plan = strategy.plan(corpus, args.steps, args.batch_size, 0)
     encoder = _encoder(args.model)
+    if args.no_dropout:
+        for module in encoder.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
     if "trim" in args.without:
         training.TRIMMED_DRAWS = 0
     if "packing" in args.without:
         packing.TOKENS_CPU = packing.TOKENS_ELSEWHERE = 10**9
+    if "onednn" in args.without:
+        linear.onednn_linear = lambda _: nullcontext()
     precision = "bf16" if name.endswith("bf16") else "float32"
     with tempfile.TemporaryDirectory() as folder:
         if name.startswith("hybridkit"):

@@ -280,3 +280,25 @@ def test_a_batch_that_cannot_fit_is_told_with_what_would(folder: Path) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
     with pytest.raises(RuntimeError, match="shapes"), told_if_full(settings):
         raise RuntimeError("shapes differ")
+
+
+def test_the_engine_learns_what_the_library_learns_by_itself(folder: Path, tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+
+    from hybridkit.sampling.feed import plan_arguments, plan_dataset
+
+    ours, theirs = encoder.open(folder), encoder.open(folder)
+    train(ours, CORPUS, PLAN, SETTINGS, tmp_path / "ours")
+    arguments = SentenceTransformerTrainingArguments(
+        str(tmp_path / "theirs"), max_steps=6, learning_rate=SETTINGS.learning_rate, warmup_steps=0, use_cpu=True,
+        weight_decay=SETTINGS.weight_decay, save_strategy="no", report_to="none", disable_tqdm=True, seed=PLAN.seed,
+        **plan_arguments(PLAN),
+    )  # fmt: skip
+    loss = MultipleNegativesRankingLoss(theirs, scale=1 / SETTINGS.temperature)
+    data = plan_dataset(PLAN, CORPUS)
+    SentenceTransformerTrainer(model=theirs, args=arguments, train_dataset=data, loss=loss).train()
+    moved = encoder.open(folder).state_dict()
+    for (name, one), other in zip(ours.state_dict().items(), theirs.state_dict().values(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=2e-5, msg=name)
+    assert max(float((value - moved[name]).abs().max()) for name, value in ours.state_dict().items()) > 1e-2
