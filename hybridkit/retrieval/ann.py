@@ -31,7 +31,7 @@ class FaissSettings:
     """How faiss searches; None is chosen by the number of passages n.
 
     IVF: `lists` clusters (4 sqrt(n), at least 39 passages each, as faiss advises), of which the `probes` nearest are
-    searched (a sixteenth, at least 8). HNSW (arXiv 1603.09320): `links` of a node (M), `build` and `effort` are its
+    searched (a quarter, at least 8). HNSW (arXiv 1603.09320): `links` of a node (M), `build` and `effort` are its
     efConstruction and efSearch (2 k, at least 256). `seed` draws the passages that IVF's clusters are learnt from.
 
     >>> FaissSettings(probes=64)
@@ -77,7 +77,7 @@ def ask(
     queries = check_pair(queries, passages, len(ids), k)
     count = len(passages)
     if kind == "ivf":
-        index.nprobe = min(settings.probes or max(8, index.nlist // 16), index.nlist)
+        index.nprobe = min(settings.probes or max(8, index.nlist // 4), index.nlist)
     elif kind == "hnsw":
         index.hnsw.efSearch = max(settings.effort or max(256, 2 * k), min(k + _SPARE, count))
     scores = np.full((len(queries), k), -np.inf, np.float32)
