@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from hybridkit.errors import InputError
-from hybridkit.files import atomic_write
+from hybridkit.files import atomic_write, write_text
 from hybridkit.places import checkout, runs_folder
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ def draw(folder: Path, name: str, kind: str, frame: pd.DataFrame, caption: str, 
     with atomic_write(folder / f"{name}.csv") as temporary:
         frame.to_csv(temporary, index=False)
     text = json.dumps({"kind": kind, "caption": caption, "options": options}, indent=2, ensure_ascii=False)
-    with atomic_write(folder / f"{name}.json") as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+    write_text(folder / f"{name}.json", text + "\n")
     return _draw(folder, name, kind, read_frame(folder / f"{name}.csv"), options)
 
 
@@ -73,7 +72,8 @@ def redraw_study(study: str, to: Path | None = None) -> list[Path]:
     if to is None:
         return redraw(source)
     to.mkdir(parents=True, exist_ok=True)
-    others = [run / "scores.csv", run / "settings.json", run / "versions.json", run / "data.json"]
+    others = [run / name for name in ("scores.csv", "settings.json", "versions.json", "data.json")]
+    others += source.glob("0?_table.*")
     for path in [*(source / f"{one}{end}" for one in kept(source) for end in (".csv", ".json")), *others]:
         if path.is_file():
             shutil.copyfile(
@@ -89,5 +89,4 @@ def redraw_study(study: str, to: Path | None = None) -> list[Path]:
 def _write_table(scores: Path, path: Path) -> None:
     from hybridkit.results import macro_scores, main_table, markdown
 
-    with atomic_write(path) as temporary:
-        temporary.write_text(markdown(main_table(macro_scores(read_frame(scores)))), encoding="utf-8")
+    write_text(path, markdown(main_table(macro_scores(read_frame(scores)))))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hybridkit.errors import InputError
-from hybridkit.files import atomic_write, digest, sha256_file
+from hybridkit.files import digest, sha256_file, write_text
 from hybridkit.places import checkout
 from hybridkit.run import Run
 
@@ -104,8 +104,7 @@ def _execute(run: Run, number: str, source: Path, study: str, parameters: Mappin
         ) from error
     _strip_machine(partial)
     os.replace(partial, out)
-    with atomic_write(stamp) as temporary:
-        temporary.write_text(key)
+    write_text(stamp, key)
 
 
 def _study_parameter(study: str) -> str:

@@ -10,7 +10,7 @@ import yaml
 
 from hybridkit.errors import InputError
 from hybridkit.figures import kept
-from hybridkit.files import atomic_write
+from hybridkit.files import write_text
 
 if TYPE_CHECKING:
     from hybridkit.run import Run
@@ -52,8 +52,7 @@ def write_report(run: "Run") -> Path:
 
 
 def _write(path: Path, text: str) -> None:
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def _navigation(pages: dict[str, str], current: str) -> str:

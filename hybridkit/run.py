@@ -12,6 +12,7 @@ from hybridkit.cell import Cell
 from hybridkit.embedding import encode
 from hybridkit.evaluation.ranks import rank_table_from_scores, read_ranks, write_ranks
 from hybridkit.files import atomic_write, digest
+from hybridkit.judged import open_judged
 from hybridkit.retrieval import Scorer
 from hybridkit.retrieval.dense import dense
 from hybridkit.sources.benchmarks import base_name, benchmark_path, open_benchmark, part_of
@@ -32,6 +33,8 @@ class Run(Trainings):
         for name in [*self.study.evaluation.benchmarks, *(curve.benchmarks if curve else ())]:
             if base_name(name) != "held-out":
                 benchmark_path(base_name(name))
+        for name in self.study.evaluation.judged:
+            open_judged(name)
         for cell in self:
             if cell.strategy != UNTRAINED:
                 self.plan(cell)

@@ -46,12 +46,16 @@ class RowSettings:
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """Benchmarks by name (a slice of articles as in "xquad-r[16:]"), and how texts are encoded for them."""
+    """Benchmarks by name (a slice of articles as in "xquad-r[16:]"), and how texts are encoded for them.
+
+    `judged` are sets that are judged language by language, in MIRACL's or BEIR's layout, as in "tydi-goldp[fi,sw]".
+    """
 
     benchmarks: tuple[str, ...]
     max_length: int | None = None
     precision: str = "float32"
     top: int = 10
+    judged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

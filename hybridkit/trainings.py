@@ -18,7 +18,7 @@ from hybridkit.benchmark import Benchmark
 from hybridkit.cell import Cell
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.errors import InputError
-from hybridkit.files import atomic_write, digest, sha256_file, sweep
+from hybridkit.files import digest, sha256_file, sweep, write_text
 from hybridkit.places import runs_folder
 from hybridkit.sampling import BatchPlan, Strategy, common_rows, parse
 from hybridkit.sources.rowsets import source_hashes, write_pooled
@@ -54,8 +54,7 @@ class Trainings:
         text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
         path = self.folder / name
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            with atomic_write(path) as temporary:
-                temporary.write_text(text, encoding="utf-8")
+            write_text(path, text)
 
     def cells(self, part: str = "main") -> list[Cell]:
         """The models of a part, the untrained one first, then seed by seed so that an early stop leaves whole seeds."""

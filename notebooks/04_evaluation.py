@@ -23,11 +23,15 @@
 study = "quick"
 
 # %%
+import pandas as pd
 from IPython.display import display
 
-from hybridkit import results
+from hybridkit import comparisons, results, tables
 from hybridkit.figures import draw
+from hybridkit.files import write_text
 from hybridkit.run import Run
+from hybridkit.study import UNTRAINED
+from hybridkit.transfer import judged_table
 
 run = Run(study)
 figures = run.folder / "figures"
@@ -41,7 +45,13 @@ macros = results.macro_scores(scores)
 
 # %%
 table = results.main_table(macros)
-table.round(3)
+first, second = run.study.compare
+baseline = second if second != UNTRAINED else first
+against = comparisons.compare_with_baseline(run, baseline)
+paper = tables.paper_table(table, tables.caption_of(baseline, against), tables.significance_marks(against))
+write_text(figures / "04_table.html", tables.to_html(paper))
+write_text(figures / "04_table.tex", tables.to_latex(paper, "tab:main"))
+paper
 
 # %%
 draw(
@@ -51,6 +61,18 @@ draw(
     macros[macros["measure"] == "AP"],
     "Mean AP by setting and strategy; points are seeds, bars 95 % t intervals of the mean from three seeds on.",
 )
+
+# %% [markdown]
+# ## Is it chance?
+# Differences from one strategy, question by question. A question and its translations, and all questions of an article,
+# are one draw: the test flips the sign of whole articles (paired randomisation), the interval redraws them (bootstrap),
+# and Holm's correction covers all comparisons of the figure together. Crosses are the seeds one by one: what trainings
+# vary by, which a test over questions does not know.
+
+# %%
+caption = f"Difference from {baseline}: mean over questions, 95 % bootstrap interval over articles; crosses are seeds."
+effects = pd.concat([against, comparisons.seed_differences(macros, baseline)])
+draw(figures, "04_effects", "effects", effects, caption, baseline=baseline)
 
 # %% [markdown]
 # ## Pairs of languages
@@ -69,11 +91,12 @@ draw(
 )
 
 # %% [markdown]
-# Where does the first strategy gain over the second? Above zero it is better.
+# Where does the first strategy gain over the second? Above zero it is better; grey cells are pairs in which the
+# difference is not significant (paired randomisation over articles, Holm's correction over all pairs).
 
 # %%
-first, second = run.study.compare
-difference = results.pair_difference(scores, benchmark, run.study.compare)
+comparison = comparisons.compare_strategies(run, benchmark, first, second)
+difference = comparisons.pair_significance(comparison)
 draw(
     figures,
     "04_pair_difference",
@@ -83,6 +106,25 @@ draw(
     a=first,
     b=second,
 )
+
+# %%
+overall = comparison[comparison["passage_language"] == "*"]
+overall[overall["query_language"] == "*"].drop(columns=["query_language", "passage_language"]).round(4)
+
+# %% [markdown]
+# ## Judged sets
+# Sets like MIRACL are judged within one language: a value tells how a model, trained on the languages of the study,
+# serves that language. They say nothing about pairs of languages.
+
+# %%
+judged = judged_table(run)
+if len(judged):
+    by = ["benchmark", "setting", "strategy", "measure"]
+    display(
+        judged.pivot_table("value", by, "language", sort=False).assign(mean=lambda frame: frame.mean(axis=1)).round(3)
+    )
+else:
+    print("This study has no judged set (evaluation.judged), say tydi-goldp or miracl.")
 
 # %% [markdown]
 # ## Beside published numbers
@@ -115,5 +157,11 @@ findings.round(3)
 # %%
 run.finish(
     "04",
-    {"table": table.reset_index().to_dict("records"), "findings": findings.to_dict("records"), "scores": len(scores)},
+    {
+        "table": table.reset_index().to_dict("records"),
+        "findings": findings.to_dict("records"),
+        "against": against.to_dict("records"),
+        "judged": judged.to_dict("records"),
+        "scores": len(scores),
+    },
 )

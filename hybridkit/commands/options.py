@@ -120,8 +120,7 @@ def records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
 
 def write_json(path: Path, value: Any) -> None:  # noqa: ANN401  any JSON value
     """Write a JSON value to a file, whole or not at all."""
-    from hybridkit.files import atomic_write
+    from hybridkit.files import write_text
 
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    with atomic_write(path.expanduser()) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(path.expanduser(), text)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybridkit.errors import InputError
-from hybridkit.files import atomic_write
+from hybridkit.files import write_text
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -61,8 +61,7 @@ def note(out: Path, record: dict[str, Any]) -> None:
             f"{work}: the unfinished training here is another one ({why}); give the same options, "
             "start anew with --overwrite, or give another --out"
         )
-    with atomic_write(work / RECORD) as temporary:
-        temporary.write_text(text_of(record), encoding="utf-8")
+    write_text(work / RECORD, text_of(record))
 
 
 def is_finished(out: Path, record: dict[str, Any]) -> bool:
