@@ -66,11 +66,11 @@ draw(
 # ## Is it chance?
 # Differences from one strategy, question by question. A question and its translations, and all questions of an article,
 # are one draw: the test flips the sign of whole articles (paired randomisation), the interval redraws them (bootstrap),
-# and Holm's correction covers all comparisons of the figure together. Crosses are the seeds one by one: what trainings
-# vary by, which a test over questions does not know.
+# and Holm's correction covers all comparisons of the figure together. The small points are the seeds one by one: what
+# trainings vary by, which a test over questions does not know.
 
 # %%
-caption = f"Difference from {baseline}: mean over questions, 95 % bootstrap interval over articles; crosses are seeds."
+caption = f"Difference from {baseline}: mean over questions, 95 % bootstrap interval over articles; points are seeds."
 effects = pd.concat([against, comparisons.seed_differences(macros, baseline)])
 draw(figures, "04_effects", "effects", effects, caption, baseline=baseline)
 
