@@ -119,6 +119,21 @@ FRAMES: dict[str, pd.DataFrame] = {
         [("mono", "ar", 0.2, 0.4), ("mono", "de", 0.8, 0.6)],
         columns=["strategy", "passage_language", "share", "expected"]
     ),
+    "bias_panel": pd.DataFrame(
+        [(name, seed, measure, value + 0.1 * seed, better, chance)
+         for name, base in (("mono", 2.0), ("cross", 1.0))
+         for seed in range(3)
+         for measure, value, better, chance in (
+             ("rank distance", 100 * base, "lower", 9000.0), ("PEER", base / 4, "higher", 0.5),
+             ("AP gap, mono", base / 9, "lower", math.nan), ("language probe", base / 3, "none", 0.1))],
+        columns=["strategy", "seed", "measure", "value", "better", "chance"],
+    ),
+    "language_map": pd.DataFrame(
+        [(name, tag, x * size, y * size, 0.8, size / 9)
+         for name, size in (("mono", 2.0), ("cross", 0.5))
+         for tag, x, y in (("ar", -1.0, 0.0), ("de", 0.5, 0.5), ("en", 0.5, -0.5))],
+        columns=["strategy", "language", "x", "y", "shown", "variance"],
+    ),
     "published": pd.DataFrame(
         [("xquad-r", "pool", system, "mono", "AP", value, source)
          for system, value, source in (("XLM-R", 0.548, "2408.10536"), ("e5-small", 0.56, "this study"))],
@@ -352,6 +367,26 @@ def test_language_share_and_its_ratio() -> None:
     share, ratio = seen(plots.language_share(FRAMES["language_share"]))
     assert line(share, "mono")[0] == [20.0, 80.0] and line(ratio, "mono")[0] == [0.5, round(0.8 / 0.6, 6)]
     assert share.get_xlabel() == "share of the top 10 (%)"
+
+
+def test_bias_panel_draws_chance_where_it_is_near_and_says_it_elsewhere() -> None:
+    distance, fairness, gap, probe = seen(plots.bias_panel(FRAMES["bias_panel"]))
+    assert [ax.get_title() for ax in (distance, probe)] == ["rank distance", "language probe"]
+    assert line(distance, "mono")[0] == [200.1] and ticks(distance) == ["mono", "cross"]
+    assert distance.get_xlabel() == "ranks\n← better; chance: 9,000"
+    assert line(fairness, "chance")[0] == [0.5, 0.5] and fairness.get_xlabel().endswith("\nbetter →")
+    assert "chance" not in [drawn.get_label() for drawn in gap.lines]
+    assert probe.get_xlabel() == "accuracy\nneither is better"
+
+
+def test_language_map_shows_the_points_and_one_length_in_each_maps_own_scale() -> None:
+    mono, cross = seen(plots.language_map(FRAMES["language_map"]))
+    assert line(mono, "mono") == [[-2.0, 1.0, 1.0], [0.0, 1.0, -1.0]]
+    assert sorted(text.get_text() for text in cross.texts) == ["ar", "de", "en"]
+    # the smaller map is .75 wide: a third of it, rounded down to 1, 2 or 5 of a power of ten, is .2
+    for ax in (mono, cross):
+        assert line(ax, "scale")[0][1] - line(ax, "scale")[0][0] == pytest.approx(0.2)
+    assert cross.get_title().endswith("5.6% of the variance by language\nplane shows 80%")
 
 
 def test_published_numbers_are_hollow_and_ours_filled() -> None:

@@ -34,7 +34,7 @@ def per_query(ranks: pd.DataFrame) -> pd.DataFrame:
     coded = [pd.factorize(ranks[column], sort=True) for column in _NAMED]
     codes, names = np.stack([code for code, _ in coded]), [pd.Series(values).array for _, values in coded]
     rank, pool_rank = (ranks[column].to_numpy(np.int64) for column in ("rank", "pool_rank"))
-    pool, star = codes * [[1], [0], [1]], [names[0], pd.Series(["*"]).array, names[2]]
+    pool, star = codes * np.array([[1], [0], [1]]), [names[0], pd.Series(["*"]).array, names[2]]
     parts = [
         _measured("mono", codes[:, same], rank[same], names),
         _measured("cross", codes[:, ~same], rank[~same], names),

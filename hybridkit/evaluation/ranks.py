@@ -138,7 +138,7 @@ def _count(
     as high or higher from its own place on (itself included, which makes the rank start at 1). Left and right of the
     language that is one comparison for many rows at once; only inside it equals must be told by their place.
     """
-    width, step = block.shape[1], max(1, _TILE_BYTES // (4 * block.shape[1]))
+    width, step = block.shape[1], max(1, _TILE_BYTES // (4 * max(1, block.shape[1])))
     tiles = rows // step * len(bounds) + languages
     order = np.argsort(tiles, kind="stable")
     edges = [0, *(np.flatnonzero(np.diff(tiles[order])) + 1).tolist(), len(rows)]

@@ -12,6 +12,7 @@ from hybridkit.plots.data import coverage, text_lengths
 from hybridkit.plots.effects import effects
 from hybridkit.plots.losses import loss_curves
 from hybridkit.plots.pairs import language_pairs, pair_difference
+from hybridkit.plots.panel import bias_panel, language_map
 from hybridkit.plots.published import published
 from hybridkit.plots.sample import sample_row
 from hybridkit.plots.scores import alpha_curve, settings
@@ -21,7 +22,8 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     figure.__name__: figure
     for figure in (
         coverage, text_lengths, sample_row, batch_composition, batch_examples, plan_languages, loss_curves, settings,
-        language_pairs, pair_difference, effects, alpha_curve, rank_distance, language_share, published,
+        language_pairs, pair_difference, effects, alpha_curve, rank_distance, language_share, bias_panel,
+        language_map, published,
     )
 }  # fmt: skip
 

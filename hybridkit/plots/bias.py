@@ -29,24 +29,7 @@ def rank_distance(frame: pd.DataFrame) -> Figure:
     height = max(0.24 * len(languages), 0.3 * len(strategies)) + 1.5
     figure, axes = panels(1, 2, WIDTH, height, width_ratios=[1.25, 1])
     means = frame.groupby(["strategy", "query_language"])["value"].mean()
-    for place, name in enumerate(strategies):
-        shift = (place - (len(strategies) - 1) / 2) * 0.75 / max(len(strategies), 1)
-        values = means[name].reindex(languages)
-        axes[0].plot(
-            values,
-            np.arange(len(languages)) + shift,
-            marker(name),
-            color=colour(name),
-            markersize=4,
-            linestyle="none",
-            label=name,
-        )
-    for line in range(1, len(languages)):
-        axes[0].axhline(line - 0.5, color="#eeeeee", linewidth=0.6, zorder=0)
-    axes[0].set_yticks(range(len(languages)), [language_label(tag) for tag in languages])
-    axes[0].set_ylim(len(languages) - 0.5, -0.5)
-    axes[0].tick_params(axis="y", length=0)
-    axes[0].grid(axis="x")
+    _dots(axes[0], means.unstack("strategy").reindex(languages)[strategies])
     axes[0].set(title="by query language (mean over seeds)", ylabel="query language")
     overall = frame.groupby(["strategy", "seed"], dropna=False)["value"].mean().reset_index()
     dot_rows(axes[1], overall, strategies)
@@ -72,37 +55,18 @@ def language_share(frame: pd.DataFrame, k: int = 10) -> Figure:
     table = frame.groupby(["strategy", "passage_language"])[["share", "expected"]].mean()
     expected = frame.groupby("passage_language")["expected"].mean().reindex(languages)
     figure, axes = panels(1, 2, WIDTH, max(0.26 * len(languages), 0.6) + 1.6, sharey=True)
-    ratios = []
-    for place, name in enumerate(strategies):
-        shift = (place - (len(strategies) - 1) / 2) * 0.75 / max(len(strategies), 1)
-        part = table.loc[name].reindex(languages)
-        ratio = (part["share"] / part["expected"]).where(part["share"] > 0)
-        ratios.append(ratio.to_numpy())
-        for ax, values in zip(axes, (part["share"] * 100, ratio), strict=True):
-            ax.plot(
-                values,
-                np.arange(len(languages)) + shift,
-                marker(name),
-                color=colour(name),
-                markersize=4,
-                linestyle="none",
-                label=name,
-            )
+    shares = table["share"].unstack("strategy").reindex(languages)[strategies]
+    ratios = shares.div(expected, axis=0).where(shares > 0)
+    for ax, values in zip(axes, (shares * 100, ratios), strict=True):
+        _dots(ax, values)
     places = np.arange(len(languages))
     axes[0].vlines(
         expected * 100, places - 0.5, places + 0.5, color="black", linewidth=1.2, label="expected", zorder=0.9
     )
     axes[1].axvline(1, color="black", linewidth=1.2, zorder=0.9)
-    for ax in axes:
-        for line in range(1, len(languages)):
-            ax.axhline(line - 0.5, color="#eeeeee", linewidth=0.6, zorder=0)
-        ax.grid(axis="x")
-        ax.tick_params(axis="y", length=0)
-    axes[0].set_yticks(places, [language_label(tag) for tag in languages])
-    axes[0].set_ylim(len(languages) - 0.5, -0.5)
     axes[0].set_xlim(left=0)
     axes[0].set(xlabel=f"share of the top {k} (%)", ylabel="passage language")
-    span = max(1.5, float(np.nanmax(np.abs(np.log2(np.array(ratios))), initial=0.0)) * 1.08 + 0.05)
+    span = max(1.5, float(np.nanmax(np.abs(np.log2(ratios.to_numpy())), initial=0.0)) * 1.08 + 0.05)
     axes[1].set_xscale("log", base=2)
     axes[1].set_xlim(2**-span, 2**span)
     axes[1].xaxis.set_major_locator(FixedLocator([2.0**power for power in range(-10, 11)]))
@@ -112,10 +76,31 @@ def language_share(frame: pd.DataFrame, k: int = 10) -> Figure:
     )
     axes[1].set_xlabel("share ÷ expected share (log scale)")
     bar = Line2D([], [], color="black", linewidth=1.2, label="expected")
-    never = "no point on the right: the language never occurs in the top" if np.isnan(np.array(ratios)).any() else ""
+    never = "no point on the right: the language never occurs in the top" if ratios.isna().to_numpy().any() else ""
     foot(figure, [*handles(strategies), bar], never, columns=6)
     figure.suptitle(f"Languages in the top {k} of the pool")
     return figure
+
+
+def _dots(axes: Axes, values: pd.DataFrame) -> None:
+    """One line a language (index, from the top), one point a strategy (columns), those of a language side by side."""
+    for place, name in enumerate(values):
+        shift = (place - (values.shape[1] - 1) / 2) * 0.75 / values.shape[1]
+        axes.plot(
+            values[name],
+            np.arange(len(values)) + shift,
+            marker(str(name)),
+            color=colour(str(name)),
+            markersize=4,
+            linestyle="none",
+            label=str(name),
+        )
+    for line in range(1, len(values)):
+        axes.axhline(line - 0.5, color="#eeeeee", linewidth=0.6, zorder=0)
+    axes.set_yticks(range(len(values)), [language_label(tag) for tag in values.index])
+    axes.set_ylim(len(values) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x")
 
 
 def _ranks(axes: Axes, values: pd.Series) -> None:

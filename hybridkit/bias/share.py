@@ -1,4 +1,4 @@
-"""Language bias: how far apart the pool ranks a query's parallel passages, and which languages fill its top."""
+"""Which languages fill the top of the pool, beside the share expected of each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hybridkit.evaluation.measures import distances
 from hybridkit.evaluation.ranks import BLOCK_BYTES, score_blocks
 
 if TYPE_CHECKING:
@@ -15,34 +14,6 @@ if TYPE_CHECKING:
 
     from hybridkit.benchmark import Benchmark
     from hybridkit.retrieval import Scorer
-
-
-def rank_distance(ranks: pd.DataFrame) -> pd.DataFrame:
-    """Average rank distance by query language: the largest minus the smallest pool rank of a query's relevant passages.
-
-    Takes a rank table; gives query_language, value and queries, the number of queries with relevant passages in two
-    languages or more, which are those it is over. In ranks; lower is less language bias (arXiv 2408.10536, where the
-    mean over query languages is reported: see `mean_rank_distance`).
-
-    >>> ranks = pd.DataFrame({"query_language": "en", "query_id": ["p", "p", "q", "q"],
-    ...                       "passage_language": ["de", "en", "de", "en"], "pool_rank": [9, 1, 2, 4]})
-    >>> rank_distance(ranks).values.tolist()
-    [['en', 5.0, 2]]
-    """
-    grouped = distances(ranks).groupby("query_language", sort=False)["rank_distance"]
-    frame: pd.DataFrame = grouped.agg(value="mean", queries="size").reset_index()
-    return frame
-
-
-def mean_rank_distance(ranks: pd.DataFrame) -> float:
-    """Average `rank_distance` over query languages, each weighing the same; NaN where no query has two languages.
-
-    >>> ranks = pd.DataFrame({"query_language": ["de", "de", "en", "en"], "query_id": "q",
-    ...                       "passage_language": ["de", "en", "de", "en"], "pool_rank": [1, 9, 5, 1]})
-    >>> mean_rank_distance(ranks)
-    6.0
-    """
-    return float(rank_distance(ranks)["value"].mean())
 
 
 def language_share(benchmark: Benchmark, scorer: Scorer, k: int = 10, block_bytes: int = BLOCK_BYTES) -> pd.DataFrame:
