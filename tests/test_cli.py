@@ -96,11 +96,12 @@ def test_every_command_is_there_with_an_example_that_parses() -> None:
     commands = commands_of(parser)
     assert set(commands) == {
         "run", "figures", "report", "recipe", "export", "plan", "train", "evaluate",
-        "data", "data list", "data fetch", "data check", "data negatives", "data pin", "model", "model list", "model fetch",
+        "data", "data list", "data fetch", "data check", "data negatives", "data pin", "model", "model list",
+        "model fetch",
     }  # fmt: skip
     for name, command in commands.items():
         assert command.epilog is not None and command.epilog.startswith("examples:\n")
-        for line in command.epilog.splitlines()[1:]:
+        for line in command.epilog.split("\n\n")[0].splitlines()[1:]:
             words = shlex.split(line)
             assert " ".join(words[: 1 + len(name.split())]) == f"hybridkit {name}"
             parser.parse_args(words[1:])

@@ -104,7 +104,8 @@ def test_the_first_loss_is_infonce_over_the_batch(tmp_path: Path, prompts: dict[
     model = static()
     model.prompts.update(prompts)
     texts = PlanTexts(PLAN, CORPUS)(np.arange(PLAN.draws.shape[1]))
-    scores = encode(model, texts["query"], "query") @ encode(model, texts["passage"], "passage").T / SETTINGS.temperature
+    query, passage = (encode(model, texts[side], side) for side in ("query", "passage"))
+    scores = query @ passage.T / SETTINGS.temperature
     expected = np.mean(np.log(np.exp(scores).sum(axis=1)) - scores.diagonal())
     log = log_of(train(model, CORPUS, PLAN, SETTINGS, tmp_path / "model"))
     assert log[0]["loss"] == pytest.approx(expected, rel=1e-5)
