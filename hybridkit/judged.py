@@ -186,9 +186,7 @@ def across(judged: JudgedSet) -> tuple[tuple[str, JudgedSet], ...]:
     [('sw:', 'asked in sw', ['text in sw']), ('yo:', 'asked in sw', ['text in yo'])]
     """
     none = judged.judgements.iloc[:0]
-    return tuple(
-        (f"{part.language}:", replace(part, queries=judged.queries, judgements=none)) for part in judged.parts
-    )
+    return tuple((f"{part.language}:", replace(part, queries=judged.queries, judgements=none)) for part in judged.parts)
 
 
 def _all_passages(sets: Sequence[JudgedSet]) -> Iterator[Chunk]:
