@@ -23,7 +23,10 @@
 study = "quick"
 
 # %%
-from hybridkit import results
+from IPython.display import Markdown
+
+from hybridkit import bias, results
+from hybridkit.bias import panel as panels
 from hybridkit.figures import draw
 from hybridkit.run import Run
 
@@ -77,5 +80,48 @@ own = shares[shares["query_language"] == shares["passage_language"]]
 preference = (own["share"] / own["expected"]).groupby(own["strategy"]).mean().rename("own language / expected")
 preference.round(2).to_frame()
 
+# %% [markdown]
+# ## From several sides
+# No single number is language bias. Each panel is one measure; its source stands in the package (`hybridkit.bias`).
+# From the ranks: rank distance, alone and as a share of what a random order would give; PEER; the AP lost when the
+# relevant passage in the query's own language is taken away, beyond what another's costs; gaps between languages. From
+# the scores: the margin of same-language passages that answer nothing over passages in other languages that do. From
+# the embeddings: how well a linear probe tells the language, how much of the variance lies between languages. A dotted
+# line is what no preference would give.
+
 # %%
-run.finish("05", {"rank distance": by_strategy.mean(axis=1).to_dict(), "own language preference": preference.to_dict()})
+panel = panels.bias_panel(run, benchmark)
+draw(
+    figures,
+    "05_bias_panel",
+    "bias_panel",
+    panel,
+    f"Measures of language bias on {benchmark}, by strategy; points are seeds, dotted lines chance.",
+)
+
+# %%
+draw(
+    figures,
+    "05_language_map",
+    "language_map",
+    panels.language_maps(run, benchmark),
+    f"Mean embeddings of the passages of each language of {benchmark}, in the plane that shows most of their variance.",
+)
+
+# %% [markdown]
+# What changes from the second strategy of the comparison to the first, and by which mechanism:
+
+# %%
+verdict = bias.verdict(panel, run.study.compare)
+Markdown(verdict)
+
+# %%
+run.finish(
+    "05",
+    {
+        "rank distance": by_strategy.mean(axis=1).to_dict(),
+        "own language preference": preference.to_dict(),
+        "bias": panel.groupby(["strategy", "measure"], sort=False)["value"].mean().unstack("measure").to_dict("index"),
+        "verdict": verdict,
+    },
+)
