@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,7 @@ def kruskal_wallis(values: Sequence[float], groups: Sequence[object]) -> float:
 
     names, code = np.unique(np.asarray(groups).astype(str), return_inverse=True)
     ranks = rankdata(values)
-    size, total = (np.bincount(code, weight, len(names))[None] for weight in (None, ranks))
+    size, total = np.bincount(code, minlength=len(names))[None], np.bincount(code, ranks, len(names))[None]
     return float(_p_values(size, total, np.array([(ranks**2).sum()]))[0])
 
 
@@ -113,8 +113,8 @@ def _level(
     are; `total` (rows, languages) how many there are of each in the pool.
     """
     rank, rows = np.cumsum(member, axis=1), np.nonzero(member)[0]
-    found = _by_language(rows, language[member], *total.shape)
-    sums = _by_language(rows, language[member], *total.shape, weights=rank[member])
+    found = _by_language(rows, language[member], len(total), total.shape[1])
+    sums = _by_language(rows, language[member], len(total), total.shape[1], weights=np.asarray(rank[member], np.int64))
     tail = total - found if unretrieved else np.zeros_like(total)
     last, left = rank[:, -1].astype(float), tail.sum(axis=1)
     tie = last + (left + 1) / 2
@@ -134,7 +134,7 @@ def _by_language(
     return counts.astype(np.int64).reshape(height, width)
 
 
-def _p_values(size: NDArray[np.int64], total: NDArray[np.float64], squares: NDArray[np.float64]) -> NDArray[np.float64]:
+def _p_values(size: NDArray[Any], total: NDArray[Any], squares: NDArray[np.float64]) -> NDArray[np.float64]:
     """H test of each row: group sizes and sums of ranks (rows, groups), and the sum of all squared ranks (rows)."""
     from scipy.stats import chi2
 

@@ -47,15 +47,12 @@ def bias_sides(
     parallel passages, the probe two articles.
     """
     scorer = dense(benchmark, query_embeddings, passage_embeddings)
-    languages, articles = (
-        benchmark.passages["language"].to_numpy(object),
-        benchmark.passages["article"].to_numpy(object),
-    )
+    languages, articles = benchmark.passages["language"], benchmark.passages["article"]
     shares = language_share(benchmark, scorer, k=top)
     own = shares[shares["query_language"] == shares["passage_language"]]
     removal = target_removal(ranks).pivot(index="query_language", columns="removed", values="fall")
-    gaps = language_gap(scores(per_query(ranks)))
-    gaps = gaps[gaps["side"] == "query_language"].set_index("setting")["value"]
+    by_side = language_gap(scores(per_query(ranks)))
+    gaps = by_side[by_side["side"] == "query_language"].set_index("setting")["value"]
     margin = score_margin(benchmark, query_embeddings, passage_embeddings)
     variance, chance = language_variance(passage_embeddings, languages)
     known = random_distances(ranks)
@@ -112,7 +109,7 @@ def language_maps(run: Run, benchmark: str) -> pd.DataFrame:
 
     parts: list[pd.DataFrame] = []
     part, _, _ = run.part(benchmark)
-    languages = part.passages["language"].to_numpy(object)
+    languages = part.passages["language"]
     for cell in run.cells():
         if cell.strategy in {str(one["strategy"].iloc[0]) for one in parts}:
             continue

@@ -52,7 +52,8 @@ def target_removal(ranks: pd.DataFrame) -> pd.DataFrame:
     )
     long = long.sort_values("query_language", kind="stable", ignore_index=True)
     long["fall"] = long["before"] - long["after"]
-    return long[["query_language", "removed", "before", "after", "fall", "queries"]]
+    out: pd.DataFrame = long[["query_language", "removed", "before", "after", "fall", "queries"]]
+    return out
 
 
 def _precision(rank: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

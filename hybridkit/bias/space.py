@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,8 +26,8 @@ def blocks(embeddings: NDArray[np.floating]) -> Iterator[tuple[slice, NDArray[np
 
 def language_probe(
     embeddings: NDArray[np.floating],
-    languages: Sequence[str],
-    articles: Sequence[str],
+    languages: Iterable[str],
+    articles: Iterable[str],
     folds: int = 5,
     most: int = 200,
     seed: int = 0,
@@ -53,8 +53,8 @@ def language_probe(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    names, code = np.unique(np.asarray(languages).astype(str), return_inverse=True)
-    groups = np.asarray(articles).astype(str)
+    names, code = np.unique(np.array([*languages], str), return_inverse=True)
+    groups = np.array([*articles], str)
     if len(names) < 2 or len(set(groups)) < 2:
         raise InputError(f"language probe: {len(names)} languages in {len(set(groups))} articles; it takes two of each")
     size = min(most, int(np.bincount(code).min()))
@@ -72,7 +72,7 @@ def language_probe(
     return pd.DataFrame({"language": names, "value": value, "chance": 1 / len(names), "passages": size})
 
 
-def language_centroids(embeddings: NDArray[np.floating], languages: Sequence[str]) -> pd.DataFrame:
+def language_centroids(embeddings: NDArray[np.floating], languages: Iterable[str]) -> pd.DataFrame:
     """Lay the languages' mean embeddings out in the plane, as near to their distances as a plane can be.
 
     The two first principal components of the centroids, each language weighing the same: the same as classical
@@ -98,7 +98,7 @@ def language_centroids(embeddings: NDArray[np.floating], languages: Sequence[str
     return pd.DataFrame({"language": names, "x": place[:, 0], "y": place[:, 1], "shown": shown})
 
 
-def language_variance(embeddings: NDArray[np.floating], languages: Sequence[str]) -> tuple[float, float]:
+def language_variance(embeddings: NDArray[np.floating], languages: Iterable[str]) -> tuple[float, float]:
     """Compute the share of the embeddings' variance that lies between languages, and the share expected by chance.
 
     Squared distances of the languages' means to the common mean, weighted by their size, over those of all embeddings
@@ -116,10 +116,10 @@ def language_variance(embeddings: NDArray[np.floating], languages: Sequence[str]
 
 
 def _sums(
-    embeddings: NDArray[np.floating], languages: Sequence[str]
+    embeddings: NDArray[np.floating], languages: Iterable[str]
 ) -> tuple[list[str], NDArray[np.float64], NDArray[np.int64], float]:
     """Languages, their mean embeddings and sizes, and the sum of all squared entries."""
-    names, code = np.unique(np.asarray(languages).astype(str), return_inverse=True)
+    names, code = np.unique(np.array([*languages], str), return_inverse=True)
     if len(code) != len(embeddings) or not len(code):
         raise InputError(f"languages: {len(code)} for {len(embeddings)} embeddings; give each one its own")
     sums, squares = np.zeros((len(names), embeddings.shape[1])), 0.0

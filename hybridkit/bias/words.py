@@ -65,7 +65,7 @@ def verdict(panel: pd.DataFrame, pair: tuple[str, str] = ("hybrid(alpha=0.5)", "
     if len(known):
         lines.append("- what the space knows of language: " + "; ".join(f"{n} {_move(r)}" for n, r in known.iterrows()))
     if set(MECHANISM) <= set(table.index):
-        lines.append("- " + _mechanism(*(table.loc[name] for name in MECHANISM)))
+        lines.append("- " + _mechanism(*(pd.Series(table.loc[name].to_dict()) for name in MECHANISM)))
     if seeds == 1:
         lines.append("- one seed shows a direction; whether it is the strategy's takes more")
     return "\n".join(lines) + "\n"

@@ -78,10 +78,10 @@ def rank_table_from_scores(benchmark: Benchmark, scorer: Scorer, block_bytes: in
     sizes = bounds[:, 1] - bounds[:, 0]
     return pd.DataFrame(
         {
-            "query_language": queries["language"].to_numpy()[query_of],
-            "query_id": queries["query_id"].to_numpy()[query_of],
-            "passage_language": passages["language"].to_numpy()[passage_of],
-            "passage_id": passages["passage_id"].to_numpy()[passage_of],
+            "query_language": queries["language"].array.take(query_of),
+            "query_id": queries["query_id"].array.take(query_of),
+            "passage_language": passages["language"].array.take(passage_of),
+            "passage_id": passages["passage_id"].array.take(passage_of),
             "score": scores,
             "rank": ranks,
             "pool_rank": pool_ranks,
@@ -119,7 +119,11 @@ def score_blocks(
 def relevant_positions(benchmark: Benchmark) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Positions of every query and its relevant passages, one pair each, sorted by query, then by passage."""
     queries = pd.DataFrame({"query_id": benchmark.queries["query_id"], "query": np.arange(len(benchmark.queries))})
-    place = pd.Series(np.arange(len(benchmark.passages)), index=benchmark.passages["passage_id"])
+    ids = benchmark.passages["passage_id"]
+    known = np.flatnonzero(
+        ids.isin(benchmark.judgements["passage_id"])
+    )  # a pool may be much larger than what is judged
+    place = pd.Series(known, index=ids.iloc[known])
     judged = benchmark.judgements[["query_id"]].assign(passage=place[benchmark.judgements["passage_id"]].to_numpy())
     both = queries.merge(judged, on="query_id").sort_values(["query", "passage"])
     return both["query"].to_numpy(np.int64), both["passage"].to_numpy(np.int64)

@@ -68,7 +68,8 @@ def language_map(frame: pd.DataFrame) -> Figure:
     columns = min(3, len(strategies))
     rows = -(-len(strategies) // columns)
     figure, axes = panels(rows, columns, WIDTH, rows * _MAP + 0.6)
-    bar = _round(frame.groupby("strategy")[["x", "y"]].agg(lambda one: one.max() - one.min()).max(axis=1).min() / 3)
+    by = frame.groupby("strategy")[["x", "y"]]
+    bar = _round(float((by.max() - by.min()).max(axis=1).min()) / 3)
     for ax, name in zip(axes, strategies, strict=False):
         part = frame[frame["strategy"] == name]
         ax.plot(part["x"], part["y"], "o", color=colour(name), markersize=4, linestyle="none", label=name)

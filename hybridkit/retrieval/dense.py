@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hybridkit.errors import InputError
+from hybridkit.seeds import generator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hybridkit.benchmark import Benchmark
     from hybridkit.retrieval import Scorer
+
+_ROWS = 2048  # rows that are looked at together
 
 
 def dense(
@@ -53,7 +56,8 @@ def _checked(what: str, embeddings: NDArray[np.floating], count: int) -> NDArray
     if embeddings.ndim != 2 or len(embeddings) != count:
         raise InputError(f"embeddings of {what}: shape {embeddings.shape}, but the benchmark has {count} {what}")
     embeddings = embeddings.astype(np.float32, copy=False)
-    finite = np.isfinite(embeddings).all(axis=1)
+    parts = [embeddings[at : at + _ROWS] for at in range(0, len(embeddings), _ROWS)]
+    finite = np.concatenate([np.ones(0, bool), *(np.isfinite(part).all(axis=1) for part in parts)])
     if not finite.all():
         row = int(np.flatnonzero(~finite)[0])
         raise InputError(f"embeddings of {what}: {int((~finite).sum())} hold NaN or infinity, the first in row {row}")
@@ -61,8 +65,15 @@ def _checked(what: str, embeddings: NDArray[np.floating], count: int) -> NDArray
 
 
 def _repeats(embeddings: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Find the rows that repeat an earlier one, and the earlier ones."""
+    """Find the rows that repeat an earlier one, and the earlier ones; in memory that many embeddings do not fill."""
+    odd = generator(0, "repeats").integers(2**63, size=embeddings.shape[1], dtype=np.uint64) * 2 + 1
+    sums = np.empty(len(embeddings), np.uint64)  # equal rows have equal sums, and others hardly ever
+    for at in range(0, len(embeddings), _ROWS):
+        bits = np.ascontiguousarray(embeddings[at : at + _ROWS]).view(np.uint32)
+        sums[at : at + _ROWS] = (bits * odd).sum(axis=1, dtype=np.uint64)
+    order = np.argsort(sums, kind="stable")
+    again = np.flatnonzero(sums[order[1:]] == sums[order[:-1]])
+    rows = np.union1d(order[again], order[again + 1])
     seen: dict[bytes, int] = {}
-    firsts = np.fromiter((seen.setdefault(row.tobytes(), i) for i, row in enumerate(embeddings)), np.int64)
-    repeated = np.flatnonzero(firsts != np.arange(len(firsts)))
-    return repeated, firsts[repeated]
+    firsts = np.array([seen.setdefault(embeddings[row].tobytes(), row) for row in rows.tolist()], np.int64)
+    return rows[firsts != rows], firsts[firsts != rows]
