@@ -10,7 +10,7 @@ def language_gap(table: pd.DataFrame, measure: str = "AP") -> pd.DataFrame:
 
     Takes the frame of `measures.scores`; gives setting, side ("query_language" or "passage_language": whose languages
     are compared), value (best - worst), best, worst, mean. In `cross` a language's score is the mean over the languages
-    on the other side. XTREME (arXiv 2003.11080, section 4) takes the gap to English, for models trained on English
+    on the other side. XTREME (arXiv 2003.11080) takes the gap to English, for models trained on English
     alone; here no language is the yardstick. A gap has other reasons besides bias: how hard the language's passages
     are, how many there are. Compare it between models, not with 0.
 
