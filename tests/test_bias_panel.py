@@ -156,15 +156,27 @@ def test_verdict_names_the_part_that_makes_the_margin() -> None:
                    ("cross", "mono"))  # fmt: skip
     assert text.startswith("From **mono** to **cross** (2 seeds):")
     assert "less bias by 1 of 1 measures: rank distance 400 → 300" in text
-    assert "75% of it because relevance counts more across languages (1.000 → 2.500) and 25% because the bonus" in text
+    assert text.splitlines()[-1] == (
+        "- mechanism: the same-language score margin goes 1.000 → -1.000 standard deviations: 75% of it because the "
+        "weight of relevance across languages grows (1.000 → 2.500); 25% of it because the bonus of the query's "
+        "language shrinks (2.000 → 1.500)"
+    )
 
 
 def test_verdict_says_what_goes_against_it_and_what_is_not_clear() -> None:
     # margin 1 -> .5: the bonus falls by 1, the gap shrinks by .5
     text = verdict(panel({"score margin": ([1], [0.5]), "language bonus": ([2], [1]), "relevance gap": ([1], [0.5])}),
                    ("cross", "mono"))  # fmt: skip
-    assert "because the bonus of the query's language shrinks" in text
-    assert "against it, relevance counts less" in text and "one seed shows a direction" in text
+    assert "200% of it because the bonus of the query's language shrinks" in text
+    assert "against it, the weight of relevance across languages shrinks" in text
+    assert "one seed shows a direction" in text
     text = verdict(panel({"score margin": ([1, 0], [0, 1]), "language bonus": ([2, 2], [1, 1]),
                           "relevance gap": ([1, 1], [1, 1])}), ("cross", "mono"))  # fmt: skip
     assert "(seeds disagree) standard deviations, so that neither part of it explains a change" in text
+    # the margin falls in both seeds, by the bonus; the gap moves both ways
+    text = verdict(panel({"score margin": ([1, 1], [0.1, -0.1]), "language bonus": ([2, 2], [1, 1]),
+                          "relevance gap": ([1, 1], [0.9, 1.1]), "AP gap, pool": ([0.1, 0.1], [0.2, 0.3])}),
+                   ("cross", "mono"))  # fmt: skip
+    assert "no clear part has the weight of relevance across languages (1.000 → 1.000 (seeds disagree))" in text
+    assert "- how unevenly languages fare, for whatever reason: AP gap, pool 0.100 → 0.250" in text
+    assert "bias by" not in text

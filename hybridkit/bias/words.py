@@ -7,6 +7,7 @@ from hybridkit.bias.sides import SIDES
 from hybridkit.errors import InputError
 
 MECHANISM = ("score margin", "language bonus", "relevance gap")
+GAPS = ("AP gap, mono", "AP gap, pool")  # they grow with bias, and also where a better model helps some languages more
 
 
 def changes(panel: pd.DataFrame, pair: tuple[str, str]) -> pd.DataFrame:
@@ -52,18 +53,19 @@ def verdict(panel: pd.DataFrame, pair: tuple[str, str] = ("hybrid(alpha=0.5)", "
     from hybridkit.plots.strategies import label
 
     table = changes(panel, pair).set_index("measure")
-    sides = table[~table.index.isin(MECHANISM)]
     seeds = int(table["seeds"].max())
     after, before = (label(name) for name in pair)
     lines = [f"From **{before}** to **{after}** ({seeds} {'seed' if seeds == 1 else 'seeds'}):", ""]
+    sides = table[[_better(name) != "none" and name not in (*MECHANISM, *GAPS) for name in table.index]]
     for word in ("less bias", "more bias", "no clear change"):
-        chosen = sides[(sides["verdict"] == word) & (sides.index.map(_better) != "none")]
-        if len(chosen):
-            told = "; ".join(f"{name} {_move(row)}" for name, row in chosen.iterrows())
-            lines.append(f"- {word} by {len(chosen)} of {(sides.index.map(_better) != 'none').sum()} measures: {told}")
-    known = sides[sides.index.map(_better) == "none"]
-    if len(known):
-        lines.append("- what the space knows of language: " + "; ".join(f"{n} {_move(r)}" for n, r in known.iterrows()))
+        if (sides["verdict"] == word).any():
+            chosen = sides[sides["verdict"] == word]
+            lines.append(f"- {word} by {len(chosen)} of {len(sides)} measures: {_moves(chosen)}")
+    for start, chosen in (
+        ("how unevenly languages fare, for whatever reason", table[table.index.isin(GAPS)]),
+        ("what the space knows of language", table[[_better(name) == "none" for name in table.index]]),
+    ):
+        lines += [f"- {start}: {_moves(chosen)}"] if len(chosen) else []
     if set(MECHANISM) <= set(table.index):
         lines.append("- " + _mechanism(*(pd.Series(table.loc[name].to_dict()) for name in MECHANISM)))
     if seeds == 1:
@@ -73,6 +75,10 @@ def verdict(panel: pd.DataFrame, pair: tuple[str, str] = ("hybrid(alpha=0.5)", "
 
 def _better(measure: object) -> str:
     return SIDES[str(measure)].better if str(measure) in SIDES else "none"
+
+
+def _moves(rows: pd.DataFrame) -> str:
+    return "; ".join(f"{name} {_move(row)}" for name, row in rows.iterrows())
 
 
 def _move(row: pd.Series) -> str:
@@ -87,13 +93,13 @@ def _mechanism(margin: pd.Series, bonus: pd.Series, gap: pd.Series) -> str:
     if not margin["agree"]:
         return f"mechanism: {start}, so that neither part of it explains a change"
     # the margin is bonus - gap: each part's share in the margin's own direction
-    parts = {
-        f"the bonus of the query's language {'shrinks' if bonus['change'] < 0 else 'grows'} ({_move(bonus)})":
-            bonus["change"] / margin["change"],
-        f"relevance counts {'more' if gap['change'] > 0 else 'less'} across languages ({_move(gap)})":
-            -gap["change"] / margin["change"],
-    }  # fmt: skip
-    (main, share), (other, rest) = sorted(parts.items(), key=lambda item: -item[1])
-    if rest < 0:
-        return f"mechanism: {start}, because {main}; against it, {other}"
-    return f"mechanism: {start}, {share:.0%} of it because {main} and {rest:.0%} because {other}"
+    parts = [
+        ("the bonus of the query's language", "shrinks" if bonus["change"] < 0 else "grows", bonus, bonus["change"]),
+        ("the weight of relevance across languages", "grows" if gap["change"] > 0 else "shrinks", gap, -gap["change"]),
+    ]
+    told = []
+    for name, word, row, part in sorted(parts, key=lambda one: -one[3] / margin["change"]):
+        share = part / margin["change"]
+        how = f"{share:.0%} of it because {name} {word}" if share > 0 else f"against it, {name} {word}"
+        told.append(f"{how if row['agree'] else f'no clear part has {name}'} ({_move(row)})")
+    return f"mechanism: {start}: {'; '.join(told)}"
