@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("hybridkit")
 
 
-def plan_dataset(
-    plan: BatchPlan, corpus: ParallelCorpus, *, negatives: bool = False, gaps: bool = False
-) -> "Dataset":
+def plan_dataset(plan: BatchPlan, corpus: ParallelCorpus, *, negatives: bool = False, gaps: bool = False) -> "Dataset":
     """The plan's draws as a data set of `query` and `passage`, in the order of the plan.
 
     It stores the position of each draw (step * batch + slot, column `position`); texts are looked up when a batch is
