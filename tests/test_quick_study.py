@@ -14,6 +14,7 @@ from hybridkit.results import macro_scores, main_table
 
 RUN = runs_folder() / "quick"
 HYBRID = "hybrid(alpha=0.5)"
+SWITCHED = "codeswitch(english, p=0.5, lexicon='atlas')"
 pytestmark = pytest.mark.skipif(
     not (RUN / "report" / "index.html").is_file(), reason="no run of the quick study here: make it with make reproduce"
 )
@@ -31,13 +32,13 @@ def table() -> pd.DataFrame:
 def test_every_notebook_wrote_its_numbers() -> None:
     assert {path.stem for path in (RUN / "notebooks").glob("0?.json")} == {"01", "02", "03", "04", "05"}
     assert numbers("01")["languages"] == 11
-    assert numbers("03")["models"] == 5 * 3
+    assert numbers("03")["models"] == 6 * 3
 
 
 def test_scores_hold_every_model_pair_and_setting() -> None:
     scores = read_frame(RUN / "scores.csv")
     models = scores.groupby("strategy")["seed"].nunique().to_dict()
-    assert models == {"untrained": 1} | dict.fromkeys(("english", "mixed", "mono", "cross", HYBRID), 3)
+    assert models == {"untrained": 1} | dict.fromkeys(("english", SWITCHED, "mixed", "mono", "cross", HYBRID), 3)
     ap = scores[(scores["measure"] == "AP") & (scores["strategy"] == "mono") & (scores["seed"] == 0)]
     assert ap["setting"].value_counts().to_dict() == {"cross": 110, "mono": 11, "pool": 11}
     assert scores["value"].notna().all()
@@ -56,9 +57,28 @@ def test_the_order_that_the_issue_of_batches_is_about() -> None:
         assert found.loc[strategy, "mono"] > found.loc["cross", "mono"]
 
 
+def test_plans_kept_to_their_strategies_and_english_was_switched() -> None:
+    assert set(numbers("02")["checks"].values()) == {True}
+    (rate,) = numbers("02")["switched"][SWITCHED]
+    assert rate["language"] == "en"
+    assert 0.15 < rate["switched"] < rate["known"] < 1
+    assert table().loc[SWITCHED, "cross"] > table().loc["english", "cross"]
+
+
+def test_comparisons_and_bias_are_told() -> None:
+    against = pd.DataFrame(numbers("04")["against"])
+    pool = against[(against["setting"] == "pool") & (against["measure"] == "AP")].set_index("system")
+    assert bool(pool.loc[HYBRID, "significant"])
+    assert pool.loc[HYBRID, "low"] > 0
+    assert set(against["family"]) == {f"{len(against)} comparisons with mono"}
+    assert numbers("05")["bias"][HYBRID]["rank distance"] < numbers("05")["bias"]["mono"]["rank distance"]
+    assert "less bias" in numbers("05")["verdict"]
+
+
 def test_every_figure_is_there_with_its_frame() -> None:
     names = kept(RUN / "figures")
-    assert len(names) == 12
+    assert len(names) == 16
+    assert (RUN / "figures" / "04_table.tex").read_text(encoding="utf-8").count("toprule") == 1
     for name in names:
         assert (RUN / "figures" / f"{name}.png").stat().st_size > 5_000
         assert (RUN / "figures" / f"{name}.svg").stat().st_size > 1_000
