@@ -55,7 +55,8 @@ def list_data(_: argparse.Namespace) -> Told:
     from hybridkit.sources.fetch import table
 
     found = table()
-    shown = found.assign(megabytes=found["bytes"] / 1e6)[["name", "kind", "licence", "megabytes", "pinned", "where"]]
+    size = found["bytes"].where(found["bytes"] > 0) / 1e6  # what nobody has seen yet has no size
+    shown = found.assign(megabytes=size)[["name", "kind", "licence", "megabytes", "pinned", "where"]]
     return Told(show(shown, digits=1), records(found))
 
 
