@@ -12,16 +12,14 @@ included. On a machine that does other things, too, the seconds of CPU tell more
 """
 
 import argparse
-import json
-import resource
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from apart import apart, peak_mib
 
 LANGUAGES = ("ar", "de", "en", "es", "fr", "ru", "zh")
 # first and last letter of the words of a language
@@ -32,14 +30,7 @@ def main() -> None:
     """Make the files, run every contender in a process of its own and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000, help="triples; as many passages, 3 queries for 10")
-    parser.add_argument(
-        "--contender", choices=CONTENDERS, help="run one on the folder, as the process that is measured"
-    )
-    parser.add_argument("--folder", type=Path, help="where the files are")
     args = parser.parse_args()
-    if args.contender:
-        print(json.dumps(measured(CONTENDERS[args.contender], args.folder)))
-        return
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         size = make_files(Path(folder), args.rows)
@@ -47,12 +38,10 @@ def main() -> None:
               f"{time.perf_counter() - start:.0f} s")  # fmt: skip
         found = {}
         for name in CONTENDERS:
-            command = [sys.executable, __file__, "--contender", name, "--folder", folder]
-            done = subprocess.run(command, check=True, capture_output=True, text=True)
-            found[name] = json.loads(done.stdout.splitlines()[-1])
+            found[name] = apart(measured, name, Path(folder))
             one = found[name]
             print(f"{name:<26} {one['seconds']:7.1f} s, CPU {one['cpu']:6.1f} s, {args.rows / one['cpu']:9,.0f} rows "
-                  f"per CPU s, peak {one['peak'] / 2**20:6,.0f} MiB {one['note']}", flush=True)  # fmt: skip
+                  f"per CPU s, peak {one['peak']:6,.0f} MiB {one['note']}", flush=True)  # fmt: skip
         ours, peer = found["hybridkit"], found["pandas merge"]
         print(f"hybridkit / pandas: {ours['cpu'] / peer['cpu']:.2f} x the CPU time, "
               f"{ours['peak'] / peer['peak']:.2f} x the memory")  # fmt: skip
@@ -126,12 +115,12 @@ def pandas_merge(home: Path) -> str:
     return f"({rows.shape[0]:,} rows of {rows.shape[1]} columns in memory)"
 
 
-def measured(job: Callable[[Path], str], folder: Path) -> dict[str, float | str]:
-    """Seconds, seconds of CPU and peak bytes of this process after a job."""
+def measured(name: str, folder: Path) -> dict[str, Any]:
+    """Seconds, seconds of CPU and peak MiB of this process after a contender's job."""
     start, cpu = time.perf_counter(), time.process_time()
-    note = job(folder)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return {"seconds": time.perf_counter() - start, "cpu": time.process_time() - cpu, "peak": peak, "note": note}
+    note = CONTENDERS[name](folder)
+    took = {"seconds": time.perf_counter() - start, "cpu": time.process_time() - cpu}
+    return took | {"peak": peak_mib(), "note": note}
 
 
 CONTENDERS: dict[str, Callable[[Path], str]] = {

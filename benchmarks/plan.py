@@ -11,15 +11,14 @@ of a batch different, and nothing else: it knows no languages, and what it makes
 """
 
 import argparse
-import multiprocessing
 import os
-import resource
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from apart import apart, peak_mib
 
 TAGS = ("ar", "de", "en", "es", "hi", "ru", "th", "vi", "zh")
 STRATEGIES = ("mono", "cross", "hybrid(alpha=0.5)", "cross(pairs='one')", "hybrid(level='row')")
@@ -37,12 +36,12 @@ def main() -> None:
     args = parser.parse_args()
     print(f"{args.steps:,} batches of {args.batch_size} over {args.rows:,} rows in {len(TAGS)} languages")
     print(f"{'batches of':30} {'corpus':8} {'plan s':>8} {'cpu s':>8} {'write s':>8} {'peak MiB':>9} {'ratio':>6}")
-    peer = _apart(_peer, args) if args.peer_batches else None
+    peer = apart(_measured, _peer, args) if args.peer_batches else None
     if peer:
         print(f"{'NoDuplicatesBatchSampler':30} {'distinct':8} {'':8} {peer['cpu']:8.1f} {'':8} {peer['peak']:9.0f}")
     for corpus in args.corpora:
         for strategy in args.strategies:
-            took = _apart(_plan, args, strategy, corpus)
+            took = apart(_measured, _plan, args, strategy, corpus)
             ratio = f"{peer['cpu'] / took['cpu']:6.1f}" if peer else ""
             told = f"{took['plan']:8.1f} {took['cpu']:8.1f} {took['write']:8.1f} {took['peak']:9.0f} {ratio}"
             print(f"{strategy:30} {corpus:8} {told}", flush=True)
@@ -50,21 +49,9 @@ def main() -> None:
     print("was timed; ratio: the peer's over the plan's; peak: of the process, with corpus, plan, file and libraries")
 
 
-def _apart(run: Any, *args: Any) -> dict[str, float]:  # noqa: ANN401  a function of this file and its arguments
-    """Run a function in a process of its own, so that peak memory is its own too."""
-    spawning = multiprocessing.get_context("spawn")
-    ours, theirs = spawning.Pipe()
-    process = spawning.Process(target=_send, args=(theirs, run, *args))
-    process.start()
-    theirs.close()
-    took: dict[str, float] = ours.recv()
-    process.join()
-    return took
-
-
-def _send(pipe: Any, run: Any, *args: Any) -> None:  # noqa: ANN401
-    took = run(*args)
-    pipe.send(took | {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024})
+def _measured(run: Any, *args: Any) -> dict[str, float]:  # noqa: ANN401  a function of this file and its arguments
+    took: dict[str, float] = run(*args)
+    return took | {"peak": peak_mib()}
 
 
 def _plan(args: argparse.Namespace, strategy: str, kind: str) -> dict[str, float]:

@@ -21,8 +21,6 @@ CPU seconds tell more than those of the clock where the machine does other thing
 """
 
 import argparse
-import multiprocessing
-import resource
 import statistics
 import tempfile
 import threading
@@ -34,6 +32,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from apart import apart, peak_mib
 
 TAGS = ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")
 QUESTIONS, CANDIDATES, DIM = 1190, 13_014, 384
@@ -106,7 +105,7 @@ def peak(folder: Path) -> Numbers:
     from hybridkit.evaluation.ranks import rank_table
 
     macro(scores(per_query(rank_table(*opened(folder)))))
-    return {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10}
+    return {"peak": peak_mib()}
 
 
 def peer(folder: Path, pairs: int, pool_queries: int) -> Numbers:
@@ -259,12 +258,6 @@ def unit(count: int, name: str) -> np.ndarray:
 
     found = generator(0, "benchmark", name).standard_normal((count, DIM), dtype=np.float32)
     return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), np.float32)
-
-
-def apart(run: Callable[..., Numbers], *args: Any) -> Numbers:  # noqa: ANN401
-    """Run a function of this file in a process of its own, so that peak memory is its own too."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(run, args)
 
 
 if __name__ == "__main__":

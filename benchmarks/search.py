@@ -12,14 +12,13 @@ is without the libraries and the embeddings that an index holds. Recall: of the 
 """
 
 import argparse
-import multiprocessing
-import resource
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from apart import apart, peak_mib
 
 SYSTEMS = ("exact", "faiss-flat", "ivf", "hnsw")
 
@@ -44,7 +43,7 @@ def main() -> None:
             queries = _make(path, size, args)
             found: dict[str, dict[str, Any]] = {}
             for system in args.systems:
-                found[system] = _apart(_search, system, path, queries, args.k, args.rounds)
+                found[system] = apart(_search, system, path, queries, args.k, args.rounds)
             peer = found.get("faiss-flat", {}).get("seconds")
             for system, took in found.items():
                 ratio = f"{took['seconds'] / peer:6.2f}" if peer else " " * 6
@@ -77,22 +76,6 @@ def _make(path: Path, size: int, args: argparse.Namespace) -> np.ndarray:
     return jittered(draw.integers(0, len(base), args.queries))
 
 
-def _apart(run: Any, *args: Any) -> dict[str, Any]:  # noqa: ANN401  a function of this file and its arguments
-    """Run a function in a process of its own, so that peak memory is its own too."""
-    spawning = multiprocessing.get_context("spawn")
-    ours, theirs = spawning.Pipe()
-    process = spawning.Process(target=_send, args=(theirs, run, *args))
-    process.start()
-    theirs.close()
-    took: dict[str, Any] = ours.recv()
-    process.join()
-    return took
-
-
-def _send(pipe: Any, run: Any, *args: Any) -> None:  # noqa: ANN401
-    pipe.send(run(*args))
-
-
 def _search(system: str, path: Path, queries: np.ndarray, k: int, rounds: int) -> dict[str, Any]:
     import faiss
     import pyarrow as pa
@@ -104,7 +87,7 @@ def _search(system: str, path: Path, queries: np.ndarray, k: int, rounds: int) -
     passages = np.load(path, mmap_mode="r", allow_pickle=False)
     ids = StringColumn(pa.array((f"p{n}" for n in range(len(passages))), pa.large_string()))
     _ = faiss.IndexFlatIP(queries.shape[1]), queries @ queries.T  # the libraries are in memory now
-    before = _peak()
+    before = peak_mib()
     start = time.process_time()
     index = None
     if system != "exact":
@@ -120,17 +103,9 @@ def _search(system: str, path: Path, queries: np.ndarray, k: int, rounds: int) -
         seconds.append(time.process_time() - start)
         walls.append(time.perf_counter() - wall)
     held = 0 if system == "exact" else passages.nbytes / 2**20
-    peak = _peak()
+    peak = peak_mib()
     least = {"build": build, "seconds": min(seconds), "wall": min(walls)}
     return least | {"peak": peak, "own": peak - before - held, "places": places}
-
-
-def _peak() -> float:
-    status = Path("/proc/self/status")
-    if status.is_file():  # Linux hands ru_maxrss down from the process that started this one
-        (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
-        return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _recall(places: np.ndarray, exact: np.ndarray) -> float:

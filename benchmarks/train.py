@@ -12,14 +12,14 @@ one lever of hybridkit out.
 
 import argparse
 import json
-import multiprocessing
-import resource
 import statistics
 import tempfile
 import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+
+from apart import apart, peak_mib
 
 CONTENDERS = ("trainer", "trainer-bf16", "hybridkit", "hybridkit-bf16")
 
@@ -39,15 +39,9 @@ def main() -> None:
     parser.add_argument("--without", nargs="*", choices=("trim", "packing", "onednn"), default=())
     args = parser.parse_args()
     found: dict[str, list[dict[str, float]]] = {name: [] for name in args.contenders}
-    spawning = multiprocessing.get_context("spawn")
     for number in range(args.rounds):
         for name in args.contenders:
-            ours, theirs = spawning.Pipe()
-            process = spawning.Process(target=_contender, args=(name, args, theirs))
-            process.start()
-            theirs.close()
-            found[name].append(ours.recv())
-            process.join()
+            found[name].append(apart(_contender, name, args))
             print(f"round {number}: {name}: {json.dumps(found[name][-1])}", flush=True)
     print(f"\n{args.model}, {args.rows}, {args.strategy}, {args.steps} steps of {args.batch_size} rows, "
           f"{args.max_length} tokens, all weights, median of {args.rounds} rounds")  # fmt: skip
@@ -60,7 +54,7 @@ def main() -> None:
     print(f"ratio: rows per second over those of {peer}; loss: mean of the last third of the steps")
 
 
-def _contender(name: str, args: argparse.Namespace, pipe: Any) -> None:  # noqa: ANN401
+def _contender(name: str, args: argparse.Namespace) -> dict[str, float]:
     import torch
 
     from hybridkit import training
@@ -95,13 +89,11 @@ def _contender(name: str, args: argparse.Namespace, pipe: Any) -> None:  # noqa:
             losses = [json.loads(line)["loss"] for line in lines]
         else:
             clock, losses = _plain(encoder, corpus, plan, args, precision, folder)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = peak_mib() / 2**10
     if torch.cuda.is_available():
         peak = torch.cuda.max_memory_allocated() / 2**30
     third = losses[-max(1, len(losses) // 3) :]
-    pipe.send(
-        {"rows/s": clock.steps * args.batch_size / clock.seconds, "peak GB": peak, "loss": statistics.mean(third)}
-    )
+    return {"rows/s": clock.steps * args.batch_size / clock.seconds, "peak GB": peak, "loss": statistics.mean(third)}
 
 
 class _Clock:
