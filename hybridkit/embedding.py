@@ -1,12 +1,12 @@
 """Texts to embeddings: each distinct text once, batches of like length under a token budget, exact on request."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hybridkit.bars import bar
 from hybridkit.errors import InputError
 
 if TYPE_CHECKING:
@@ -72,7 +72,6 @@ def _encode(
     encoder: "SentenceTransformer", texts: list[str], precision: str, batch_tokens: int, progress: str | None
 ) -> np.ndarray:
     import torch
-    from tqdm.auto import tqdm
 
     from hybridkit.engine.linear import onednn_linear
 
@@ -80,22 +79,20 @@ def _encode(
     lengths = _token_lengths(encoder, texts)
     batches = _batches(lengths, batch_tokens)
     out = np.empty((len(texts), encoder.get_embedding_dimension()), dtype=np.float32)
-    calm = 0.5 if sys.stderr.isatty() else 10.0
     device = encoder.device.type
     with (
         torch.inference_mode(),
         onednn_linear(encoder),
         torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bf16"),
-        tqdm(total=len(texts), desc=progress, unit="text", disable=progress is None, mininterval=calm, leave=False,
-             file=sys.stderr) as bar,
-    ):  # fmt: skip
+        bar(total=len(texts), desc=progress, unit="text", disable=progress is None) as shown,
+    ):
         for batch in batches:
             features = encoder.preprocess([texts[place] for place in batch])
             moved = {
                 name: value.to(encoder.device) if hasattr(value, "to") else value for name, value in features.items()
             }
             out[batch] = encoder(moved)["sentence_embedding"].float().cpu().numpy()
-            bar.update(len(batch))
+            shown.update(len(batch))
     return out
 
 

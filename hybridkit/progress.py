@@ -2,18 +2,17 @@
 
 import json
 import math
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.evaluation import SentenceEvaluator
-from tqdm.auto import tqdm
 from transformers import TrainerCallback
 
+from hybridkit.bars import bar
 from hybridkit.errors import InputError
-from hybridkit.files import atomic_write
+from hybridkit.files import write_text
 
 
 class Progress(TrainerCallback):
@@ -25,9 +24,7 @@ class Progress(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
         """Open the bar where the training stands."""
-        calm = 0.5 if sys.stderr.isatty() else 10.0
-        self._bar = tqdm(total=state.max_steps, initial=state.global_step, desc=self._name, unit="step",
-                         mininterval=calm, file=sys.stderr, leave=False)  # fmt: skip
+        self._bar = bar(total=state.max_steps, initial=state.global_step, desc=self._name, unit="step")
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
         """Move on."""
@@ -60,8 +57,7 @@ class CheckpointMark(TrainerCallback):
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
         """Write the mark, atomically and last."""
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        with atomic_write(folder / self._name) as temporary:
-            temporary.write_text(json.dumps({"training": self._key}))
+        write_text(folder / self._name, json.dumps({"training": self._key}))
 
 
 def measure_as_evaluator(

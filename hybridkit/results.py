@@ -144,15 +144,6 @@ def pair_values(table: pd.DataFrame, benchmark: str, strategies: Sequence[str], 
     return chosen.groupby(["strategy", "query_language", "passage_language"], sort=False)["value"].mean().reset_index()
 
 
-def pair_difference(table: pd.DataFrame, benchmark: str, pair: Sequence[str], measure: str = "AP") -> pd.DataFrame:
-    """The first strategy minus the second, by query and passage language: query_language, passage_language, value."""
-    first, second = (
-        pair_values(table, benchmark, [one], measure).set_index(["query_language", "passage_language"])["value"]
-        for one in pair
-    )
-    return (first - second).rename("value").reset_index()
-
-
 def distances_by_language(table: pd.DataFrame, benchmark: str) -> pd.DataFrame:
     """Rank distance by strategy, seed and query language, in ranks of the pool."""
     chosen = table[(table["benchmark"] == benchmark) & (table["measure"] == "rank_distance")]

@@ -17,6 +17,7 @@ from hybridkit.encoder import calm_bars, weights_hash
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_folder, digest
 from hybridkit.sampling.plan import BatchPlan
+from hybridkit.sampling.texts import PlanTexts
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -103,13 +104,15 @@ def train(
     work = out.with_name(out.name + ".work")
     prompts = {side: encoder.prompts.get(side) or "" for side in ("query", "passage")}
     key = digest(plan.fingerprint, settings.key, weights_hash(encoder), prompts)
-    with _in_training(encoder, settings, plan, corpus), calm_bars():
+    prompts["negative"] = prompts["passage"]
+    texts = PlanTexts(plan, corpus, negatives=settings.negatives)
+    with _in_training(encoder, settings, texts, prompts), calm_bars():
         from hybridkit.engine.memory import check_memory, told_if_full
         from hybridkit.engine.trainer import plan_trainer
 
-        first = next(_texts_of(plan, corpus, prompts, settings.negatives))
-        check_memory(encoder, [text for texts, _ in first for text in texts], settings)
-        trainer = plan_trainer(encoder, corpus, plan, settings, work, key, measure)
+        first = next(_batches(texts, prompts))
+        check_memory(encoder, [text for side, _ in first for text in side], settings)
+        trainer = plan_trainer(encoder, texts, prompts, settings, work, key, measure)
         for callback in callbacks:
             trainer.add_callback(callback)
         checkpoint = _last_whole(work, key)
@@ -133,7 +136,7 @@ def train(
 
 @contextmanager
 def _in_training(
-    encoder: "SentenceTransformer", settings: TrainingSettings, plan: BatchPlan, corpus: ParallelCorpus
+    encoder: "SentenceTransformer", settings: TrainingSettings, texts: PlanTexts, prompts: Mapping[str, str]
 ) -> Iterator[None]:
     """Freeze, cut and trim as the settings say; undo all at the end, and after an error what was learnt."""
     import torch
@@ -152,7 +155,7 @@ def _in_training(
     for parameter in held:
         parameter.requires_grad_(False)
     try:
-        with cut_at(encoder, settings.max_length), _trimmed(encoder, settings, plan, corpus), onednn_linear(encoder):
+        with cut_at(encoder, settings.max_length), _trimmed(encoder, texts, prompts), onednn_linear(encoder):
             trained = [one for one in encoder.parameters() if one.requires_grad]
             before = [one.detach().clone() for one in trained]
             try:
@@ -172,29 +175,22 @@ def _in_training(
 
 
 def _trimmed(
-    encoder: "SentenceTransformer", settings: TrainingSettings, plan: BatchPlan, corpus: ParallelCorpus
+    encoder: "SentenceTransformer", texts: PlanTexts, prompts: Mapping[str, str]
 ) -> AbstractContextManager[object]:
     """Cut trained word embeddings to the tokens that occur in the plan's texts, where that pays."""
-    inner = encoder.transformers_model
-    if inner is None or not inner.get_input_embeddings().weight.requires_grad or plan.draws.size > 3 * TRIMMED_DRAWS:
+    inner, draws = encoder.transformers_model, texts.plan.draws[..., 0].size
+    if inner is None or not inner.get_input_embeddings().weight.requires_grad or draws > TRIMMED_DRAWS:
         return nullcontext()
     from hybridkit.engine.vocabulary import occurring, trimmed
 
-    return trimmed(
-        encoder, occurring(encoder, chain.from_iterable(_texts_of(plan, corpus, encoder.prompts, settings.negatives)))
-    )
+    return trimmed(encoder, occurring(encoder, chain.from_iterable(_batches(texts, prompts))))
 
 
-def _texts_of(
-    plan: BatchPlan, corpus: ParallelCorpus, prompts: Mapping[str, str], negatives: bool
-) -> Iterator[list[tuple[list[str], str]]]:
+def _batches(texts: PlanTexts, prompts: Mapping[str, str]) -> Iterator[list[tuple[list[str], str]]]:
     """The texts of each batch, side by side with the prompt of the side."""
-    from hybridkit.sampling.texts import PlanTexts
-
-    texts, size = PlanTexts(plan, corpus, negatives=negatives), plan.draws.shape[1]
-    for first in range(0, len(plan) * size, size):
-        found = texts(np.arange(first, first + size))
-        yield [(found[side], prompts.get("query" if side == "query" else "passage") or "") for side in found]
+    size = texts.plan.draws.shape[1]
+    for first in range(0, len(texts.plan) * size, size):
+        yield [(found, prompts[side]) for side, found in texts(np.arange(first, first + size)).items()]
 
 
 def _last_whole(work: Path, key: str) -> Path | None:

@@ -1,14 +1,17 @@
 """A study's models on judged sets, language by language: how training in some languages serves every other."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from hybridkit.cell import Cell
 from hybridkit.evaluation.judged import judged_values
+from hybridkit.evaluation.measures import scores
 from hybridkit.files import atomic_write, digest
 from hybridkit.judged import JudgedSet, open_judged
+from hybridkit.results import labelled
 from hybridkit.retrieval.search import dense_search
 from hybridkit.run import Run
-from hybridkit.study import UNTRAINED
 
 
 def judged_table(run: Run) -> pd.DataFrame:
@@ -19,32 +22,30 @@ def judged_table(run: Run) -> pd.DataFrame:
     train_languages, setting ("mono", or "pool" for a set of several languages' passages), language, measure, value,
     queries.
     """
+    sets = [(name, one) for name in run.study.evaluation.judged for one in open_judged(name)]
+    for cell in run.cells():
+        _score(run, cell, [one for _, one in sets if not _path(run, cell, one).is_file()])
     parts = [
-        _of(run, cell, one).assign(
-            benchmark=name, strategy=cell.strategy, seed=cell.seed, train_languages=_taught(run, cell)
-        )
-        for name in run.study.evaluation.judged
-        for one in open_judged(name)
-        for cell in run.cells()
-    ]  # fmt: skip
+        labelled(pd.read_parquet(_path(run, cell, one)), run, cell, name) for name, one in sets for cell in run.cells()
+    ]
     columns = ["benchmark", "strategy", "seed", "train_languages", "setting", "language", "measure", "value", "queries"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
-def _taught(run: Run, cell: Cell) -> str:
-    return "" if cell.strategy == UNTRAINED else " ".join(run.corpus(cell).languages)
-
-
-def _of(run: Run, cell: Cell, judged: JudgedSet) -> pd.DataFrame:
+def _path(run: Run, cell: Cell, judged: JudgedSet) -> Path:
     settings = run.study.evaluation
     key = digest(run.model_key(cell), judged.fingerprint, settings.max_length, settings.precision)
-    path = run.folder / "judged" / f"{key[:24]}.parquet"
-    if not path.is_file():
-        length, precision = settings.max_length, settings.precision
-        found = dense_search(judged, run.open_model(cell), max_length=length, precision=precision)
-        values = judged_values(judged, found)
-        by = ["setting", "query_language", "measure"]
-        table = values.groupby(by, sort=False)["value"].agg(value="mean", queries="size").reset_index()
-        with atomic_write(path) as temporary:
-            table.rename(columns={"query_language": "language"}).to_parquet(temporary, index=False)
-    return pd.read_parquet(path)
+    return run.folder / "judged" / f"{key[:24]}.parquet"
+
+
+def _score(run: Run, cell: Cell, sets: list[JudgedSet]) -> None:
+    """Search the sets by a model, which is opened once for all of them, and keep its scores."""
+    settings = run.study.evaluation
+    if not sets:
+        return
+    model = run.open_model(cell)
+    for judged in sets:
+        found = dense_search(judged, model, max_length=settings.max_length, precision=settings.precision)
+        table = scores(judged_values(judged, found)).rename(columns={"query_language": "language"})
+        with atomic_write(_path(run, cell, judged)) as temporary:
+            table.to_parquet(temporary, index=False)

@@ -17,7 +17,7 @@ from hybridkit.comparisons import (
 )
 from hybridkit.errors import InputError
 from hybridkit.plots import t_interval
-from hybridkit.results import macro_scores, main_table, pair_difference, study_scores
+from hybridkit.results import macro_scores, main_table, pair_values, study_scores
 from hybridkit.run import Run
 from hybridkit.study import open_study
 from hybridkit.tables import paper_table, significance_marks
@@ -58,7 +58,8 @@ def test_differences_are_those_of_the_scores(run: Run, benchmark: str) -> None:
     comparison = compare_strategies(run, benchmark, "cross", "mono")
     keys = ["query_language", "passage_language"]
     ours = pair_significance(comparison).set_index(keys)["value"].sort_index()
-    theirs = pair_difference(scores, benchmark, ("cross", "mono")).set_index(keys)["value"].sort_index()
+    values = pair_values(scores, benchmark, ["cross", "mono"]).set_index(["strategy", *keys])["value"]
+    theirs = (values["cross"] - values["mono"]).sort_index()
     assert ours.index.tolist() == theirs.index.tolist() and len(ours) == 4
     assert np.allclose(ours, theirs) and (ours != 0).any()
     assert set(pair_significance(comparison)["family"]) == {"4 language pairs, AP"}

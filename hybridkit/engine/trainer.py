@@ -10,12 +10,11 @@ from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from transformers import EarlyStoppingCallback, PrinterCallback
 
-from hybridkit.corpus import ParallelCorpus
 from hybridkit.engine.loss import batch_loss
 from hybridkit.engine.vocabulary import TrimmedEmbedding
 from hybridkit.progress import CheckpointMark, FiniteLoss, Progress, measure_as_evaluator
-from hybridkit.sampling.feed import PlanBatchSampler, plan_dataset
-from hybridkit.sampling.plan import BatchPlan
+from hybridkit.sampling.feed import PlanBatchSampler, texts_dataset
+from hybridkit.sampling.texts import PlanTexts
 
 if TYPE_CHECKING:
     from hybridkit.training import TrainingSettings
@@ -56,12 +55,14 @@ class PlanTrainer(SentenceTransformerTrainer):
 
 
 def plan_trainer(
-    encoder: SentenceTransformer, corpus: ParallelCorpus, plan: BatchPlan, settings: "TrainingSettings", work: Path,
-    key: str, measure: Callable[[SentenceTransformer], Mapping[str, float]] | None,
+    encoder: SentenceTransformer, texts: PlanTexts, prompts: Mapping[str, str], settings: "TrainingSettings",
+    work: Path, key: str, measure: Callable[[SentenceTransformer], Mapping[str, float]] | None,
 ) -> PlanTrainer:  # fmt: skip
-    """Make the trainer of a plan; its checkpoints go to the folder `work`, marked with `key` once they are whole."""
-    prompts = {side: encoder.prompts.get(side) or "" for side in ("query", "passage")}
-    prompts["negative"] = prompts["passage"]
+    """Make the trainer of a plan's texts; its checkpoints go to the folder `work`, marked with `key` once whole.
+
+    `prompts` are those of the columns query, passage and negative.
+    """
+    plan = texts.plan
     # the same steps give the same sums, and texts are tokenized in the order of the plan
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -101,7 +102,7 @@ def plan_trainer(
     trainer = PlanTrainer(
         model=encoder,
         args=arguments,
-        train_dataset=plan_dataset(plan, corpus, negatives=settings.negatives, gaps=True),
+        train_dataset=texts_dataset(texts, gaps=True),
         loss=batch_loss(encoder, settings.temperature, settings.mini_batch, settings.precision == "bf16"),
         evaluator=measure_as_evaluator(measure, settings.watch) if evaluates and measure is not None else None,
         callbacks=callbacks,

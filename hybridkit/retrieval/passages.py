@@ -6,16 +6,16 @@ import json
 import logging
 import os
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hybridkit.bars import bar
 from hybridkit.embedding import encode
 from hybridkit.errors import InputError
-from hybridkit.files import atomic_write, digest
+from hybridkit.files import digest, write_text
 from hybridkit.places import cache_folder
 from hybridkit.retrieval.ids import id_writer, open_ids
 
@@ -143,25 +143,20 @@ def _begin(partial: Path, key: Mapping[str, Any]) -> None:
     np.lib.format.open_memmap(
         partial / _VECTORS, mode="w+", dtype=np.float32, shape=(max(1, key["size"]), key["dimensions"])
     )
-    with atomic_write(partial / _KEY) as temporary:
-        temporary.write_text(json.dumps(key, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(partial / _KEY, json.dumps(key, indent=2, ensure_ascii=False) + "\n")
 
 
 def _fill(partial: Path, judged: JudgedSet, encoder: SentenceTransformer, key: Mapping[str, Any], chunk: int) -> None:
     """Encode what is not done yet. Ids are written anew, since the stream has to be read from its start anyway."""
-    from tqdm.auto import tqdm
-
     note = partial / _DONE
     done = int(json.loads(note.read_text())["passages"]) if note.is_file() else 0
     if done:
         log.info("%s: %d of %d passages were encoded before; going on", key["set"], done, key["size"])
     header = np.load(partial / _VECTORS, mmap_mode="r", allow_pickle=False).offset
     row = 4 * key["dimensions"]
-    calm = 0.5 if sys.stderr.isatty() else 10.0
     count = 0
-    bar = tqdm(total=key["size"], initial=done, desc=f"{key['set']} passages", unit="text", mininterval=calm,
-               leave=False, file=sys.stderr)  # fmt: skip
-    with id_writer(partial) as add, (partial / _VECTORS).open("r+b") as file, bar:
+    shown = bar(total=key["size"], initial=done, desc=f"{key['set']} passages", unit="text")
+    with id_writer(partial) as add, (partial / _VECTORS).open("r+b") as file, shown:
         for ids, texts in rechunked(judged, chunk):
             add(ids)
             start, count = max(count, done), count + len(ids)
@@ -175,9 +170,8 @@ def _fill(partial: Path, judged: JudgedSet, encoder: SentenceTransformer, key: M
             file.write(found.tobytes())
             file.flush()
             os.fsync(file.fileno())  # before the note: what it counts is on disk
-            with atomic_write(note) as temporary:
-                temporary.write_text(json.dumps({"passages": count}))
-            bar.update(count - start)
+            write_text(note, json.dumps({"passages": count}))
+            shown.update(count - start)
     if count != key["size"] or not count:
         raise InputError(
             f"{key['set']}: {'more than ' if count > key['size'] else ''}{min(count, key['size'])} passages were read, "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.errors import InputError
 from hybridkit.sampling.plan import BatchPlan
+from hybridkit.sampling.texts import PlanTexts
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -29,20 +30,23 @@ def plan_dataset(plan: BatchPlan, corpus: ParallelCorpus, *, negatives: bool = F
 
     Raises InputError if the plan is of another corpus, and with `negatives` if no draw has one.
     """
-    from hybridkit.sampling.negatives import usable_negatives
+    return texts_dataset(PlanTexts(plan, corpus, negatives=negatives), gaps=gaps)
+
+
+def texts_dataset(texts: PlanTexts, *, gaps: bool = False) -> "Dataset":
+    """The same of a plan's texts that are open already; see `plan_dataset`."""
     from hybridkit.sampling.outside import PlanDataset
 
-    plan.check(corpus)
-    if negatives:
-        usable = usable_negatives(plan, corpus)
-        if not usable.any():
+    plan, usable = texts.plan, texts.usable
+    if texts.negatives:
+        if usable is None:
             raise InputError(f"the plan of {plan.strategy}: no draw has a hard negative; mine some with mine_negatives")
         if not usable.all() and not gaps:
             log.warning(
                 "%s of %s draws have no hard negative that can be used; they get a random passage",
                 f"{int((~usable).sum()):,}", f"{usable.size:,}",
             )  # fmt: skip
-    return PlanDataset.make(plan, corpus, negatives, gaps)
+    return PlanDataset.make(texts, gaps)
 
 
 def plan_arguments(plan: BatchPlan) -> dict[str, Any]:

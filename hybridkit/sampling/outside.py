@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
-from hybridkit.corpus import ParallelCorpus
 from hybridkit.errors import InputError
 from hybridkit.sampling.feed import processes_here
 from hybridkit.sampling.negatives import spare_passage
@@ -25,12 +24,13 @@ class PlanDataset(Dataset):
     share: tuple[int, int] | None = None
 
     @classmethod
-    def make(cls, plan: BatchPlan, corpus: ParallelCorpus, negatives: bool, gaps: bool) -> "PlanDataset":
-        """Make the data set of a plan; `feed.plan_dataset` tells more."""
+    def make(cls, texts: PlanTexts, gaps: bool) -> "PlanDataset":
+        """Make the data set of a plan's texts; `feed.plan_dataset` tells more."""
+        plan = texts.plan
         made: PlanDataset = cls.from_dict({"position": np.arange(plan.draws.shape[0] * plan.draws.shape[1])})
         look_up = _LookUp(plan.fingerprint)
         made.set_transform(look_up)
-        look_up.fill(plan, corpus, negatives, gaps)
+        look_up.fill(texts, gaps)
         made.plan = plan
         return made
 
@@ -56,20 +56,19 @@ class _LookUp:
     def __init__(self, plan: str) -> None:
         self._fingerprint = plan
 
-    def fill(self, plan: BatchPlan, corpus: ParallelCorpus, negatives: bool, gaps: bool) -> None:
-        self._plan, self._corpus, self._negatives, self._gaps = plan, corpus, negatives, gaps
-        self._texts = PlanTexts(plan, corpus, negatives=negatives)
+    def fill(self, texts: PlanTexts, gaps: bool) -> None:
+        self._texts, self._gaps = texts, gaps
 
     def __call__(self, batch: dict[str, list[int]]) -> dict[str, list[Any]]:
         if not hasattr(self, "_texts"):
             raise InputError("a pickled plan_dataset holds no texts; make it again of the plan and the corpus")
         positions = batch["position"]
         found: dict[str, list[Any]] = dict(self._texts(np.array(positions, dtype=np.int64)))
-        if self._negatives and self._gaps:
+        if "negative" in found and self._gaps:
             found["label"] = [int(bool(text)) for text in found["negative"]]
-        elif self._negatives:
+        elif "negative" in found:
             found["negative"] = [
-                text or spare_passage(self._plan, self._corpus, position)
+                text or spare_passage(self._texts.plan, self._texts.corpus, position)
                 for text, position in zip(found["negative"], positions, strict=True)
             ]
         return found

@@ -27,13 +27,13 @@ class PlanTexts:
 
     def __init__(self, plan: BatchPlan, corpus: ParallelCorpus, *, negatives: bool = False) -> None:
         plan.check(corpus)
-        self.plan, self.corpus = plan, corpus
-        self._usable: np.ndarray | None = None
+        self.plan, self.corpus, self.negatives = plan, corpus, negatives
+        self.usable: np.ndarray | None = None  # bool (draws,): which have a negative; None where none has one
         if negatives:
             from hybridkit.sampling.negatives import usable_negatives
 
             usable = usable_negatives(plan, corpus).reshape(-1)
-            self._usable = usable if usable.any() else None
+            self.usable = usable if usable.any() else None
         switcher_of(plan)  # a lexicon that cannot be read is an error now, not when the first batch is read
 
     def __call__(self, positions: np.ndarray) -> dict[str, list[str]]:
@@ -49,8 +49,8 @@ class PlanTexts:
         row, query, passage = flat[positions].T
         found = {"query": self._texts("query", positions, row, query)}
         found["passage"] = self._texts("passage", positions, row, passage)
-        if self._usable is not None:
-            has = self._usable[positions]
+        if self.usable is not None:
+            has = self.usable[positions]
             texts = np.full(len(positions), "", dtype=object)
             texts[has] = self._texts("negative", positions[has], row[has], passage[has])
             found["negative"] = texts.tolist()

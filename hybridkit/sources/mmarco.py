@@ -5,7 +5,6 @@ The hub's unicamp-dl/mmarco, Apache-2.0 for the translations; MS MARCO itself is
 """
 
 import logging
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hybridkit.bars import bar
 from hybridkit.errors import InputError
 from hybridkit.seeds import generator
 from hybridkit.sources.triples import Triples, read_triples
@@ -71,19 +71,23 @@ def add_mmarco(writer: CorpusWriter, home: Path, words: Sequence[str] = (), pref
     for file in needed:
         if not file.is_file():  # said before an hour is spent on the others
             next(read_tsv(file, {}, source="mmarco"))
-    with TemporaryDirectory(dir=writer.work) as work, _bar(sum(file.stat().st_size for file in needed)) as bar:
-        triples = read_triples(home / TRIPLES, Path(work), bar.update)
+    size = sum(file.stat().st_size for file in needed)
+    with (
+        TemporaryDirectory(dir=writer.work) as work,
+        bar(total=size, desc="mmarco triples", unit="B", unit_scale=True) as shown,
+    ):
+        triples = read_triples(home / TRIPLES, Path(work), shown.update)
         if triples.dropped:
             log.info("mmarco: %d negatives are positives of their query and left out", triples.dropped)
         if unit == "pairs":
             triples = triples.one_each(generator(seed, "mmarco", "negatives"))
         entries: dict[tuple[str, str], np.ndarray] = {}
         for tag, (collection, queries) in files.items():
-            bar.set_description(f"mmarco {tag}")
+            shown.set_description(f"mmarco {tag}")
             sought = {"passage": triples.positives, "negative": triples.negatives}
             for path, ids in ((queries, {"query": triples.queries}), (collection, sought)):
-                entries |= _add_texts(writer, path, tag, ids, bar.update)
-        bar.set_description("mmarco rows")
+                entries |= _add_texts(writer, path, tag, ids, shown.update)
+        shown.set_description("mmarco rows")
         _add_rows(writer, triples, entries, prefix, unit)
 
 
@@ -158,12 +162,3 @@ def _tell(lacking: Mapping[tuple[str, str], int], lines: int, kept: int) -> None
     if kept < lines:
         log.warning("mmarco: %s of %s lines have no query or no positive in any language and fall away",
                     f"{lines - kept:,}", f"{lines:,}")  # fmt: skip
-
-
-def _bar(size: int) -> Any:  # noqa: ANN401  tqdm's
-    from tqdm.auto import tqdm
-
-    calm = 0.5 if sys.stderr.isatty() else 10.0
-    return tqdm(
-        total=size, desc="mmarco triples", unit="B", unit_scale=True, mininterval=calm, file=sys.stderr, leave=False
-    )

@@ -12,7 +12,7 @@ from tempfile import TemporaryFile
 import numpy as np
 
 from hybridkit.errors import InputError
-from hybridkit.files import atomic_write, digest, read_lines, sha256_file
+from hybridkit.files import digest, read_lines, sha256_file, write_text
 from hybridkit.judged import Chunk
 from hybridkit.places import cache_folder
 from hybridkit.sources.fetch import recorded
@@ -110,8 +110,7 @@ def survey(files: Sequence[Path], hashes: Sequence[str], judged: set[str], key: 
     if len(again):
         raise InputError(_twice(files, key, int(first[again[0]]), int(again[0]), len(again)))
     found = Survey(size, blank, tuple(sorted(missing)))
-    with atomic_write(kept) as temporary:
-        temporary.write_text(json.dumps(asdict(found)), encoding="utf-8")
+    write_text(kept, json.dumps(asdict(found)))
     return found
 
 
