@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from hybridkit.commands.judging import MORE_SYSTEMS, search_all
+from hybridkit.commands.judging import MORE_SYSTEMS, by_setting, search_all
 from hybridkit.commands.options import Commands, Told, command, names, show
 
 if TYPE_CHECKING:
@@ -116,16 +116,11 @@ def as_json(table: "pd.DataFrame") -> dict[str, dict[str, Any]]:
     >>> as_json(pd.DataFrame({"setting": ["mono", "pool"], **keys, "value": [0.5, 0.25]}))
     {'mono': {'AP': 0.5}, 'pool': {'AP': 0.25}, 'languages': {'de>de': {'AP': 0.5}}}
     """
-    from hybridkit.evaluation.measures import macro
-
-    out: dict[str, dict[str, Any]] = {}
-    for setting, measure, number in macro(table)[["setting", "measure", "value"]].itertuples(index=False):
-        out.setdefault(setting, {})[measure] = float(number)
     pairs: dict[str, dict[str, float]] = {}
     columns = ["query_language", "passage_language", "measure", "value"]
     for query, passage, measure, number in table.loc[table["setting"] != "pool", columns].itertuples(index=False):
         pairs.setdefault(f"{query}>{passage}", {})[measure] = float(number)
-    return out | {"languages": dict(sorted(pairs.items()))}
+    return by_setting(table) | {"languages": dict(sorted(pairs.items()))}
 
 
 def _check(args: argparse.Namespace, parallel: list[str]) -> None:

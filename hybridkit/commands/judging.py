@@ -49,16 +49,21 @@ def as_json(table: "pd.DataFrame") -> dict[str, dict[str, Any]]:
     >>> as_json(pd.DataFrame({**keys, "measure": "RR@10", "value": [0.5, 0.25], "queries": [7, 9]}))
     {'mono': {'RR@10': 0.375}, 'languages': {'sw>sw': {'queries': 7, 'RR@10': 0.5}, 'yo>yo': {'queries': 9, ...}}}
     """
+    languages: dict[str, dict[str, Any]] = {}
+    columns = ["query_language", "passage_language", "measure", "value", "queries"]
+    for query, passage, measure, number, queries in table[columns].itertuples(index=False):
+        languages.setdefault(f"{query}>{passage}", {"queries": int(queries)})[measure] = float(number)
+    return by_setting(table) | {"languages": languages}
+
+
+def by_setting(table: "pd.DataFrame") -> dict[str, dict[str, Any]]:
+    """The macro means of the frame of `measures.scores` as {setting: {measure: value}}."""
     from hybridkit.evaluation.measures import macro
 
     out: dict[str, dict[str, Any]] = {}
     for setting, measure, number in macro(table)[["setting", "measure", "value"]].itertuples(index=False):
         out.setdefault(setting, {})[measure] = float(number)
-    languages: dict[str, dict[str, Any]] = {}
-    columns = ["query_language", "passage_language", "measure", "value", "queries"]
-    for query, passage, measure, number, queries in table[columns].itertuples(index=False):
-        languages.setdefault(f"{query}>{passage}", {"queries": int(queries)})[measure] = float(number)
-    return out | {"languages": languages}
+    return out
 
 
 def _text(table: "pd.DataFrame", label: str | None) -> str:

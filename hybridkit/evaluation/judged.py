@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 
 from hybridkit.errors import InputError
-from hybridkit.evaluation.trec import whole
-from hybridkit.files import atomic_write
+from hybridkit.evaluation.trec import save_judgements
 from hybridkit.judged import POOL, JudgedSet
 
 if TYPE_CHECKING:
@@ -169,11 +168,7 @@ def save_qrels(judged: JudgedSet, path: Path) -> None:
     >>> path.read_text().splitlines()
     ['1 0 a 2']
     """
-    for column in ("query_id", "passage_id"):
-        whole(judged.judgements[column].to_numpy(object))
-    lines = (f"{query} 0 {passage} {value}\n" for query, passage, value in judged.judgements.itertuples(index=False))
-    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.writelines(lines)
+    save_judgements(judged.judgements, path)
 
 
 def _measure(name: str) -> Measure:

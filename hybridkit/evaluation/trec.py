@@ -46,9 +46,19 @@ def write_qrels(path: Path, benchmark: Benchmark, query_language: str, passage_l
     judged = benchmark.judgements[benchmark.judgements["query_id"].isin(asked["query_id"])]
     if passage_language != "*":
         judged = judged[judged["passage_language"] == passage_language]
-    pairs = zip(whole(judged["query_id"].to_numpy(object)), whole(judged["passage_id"].to_numpy(object)), strict=True)
-    with atomic_write(path) as temporary:
-        temporary.write_text("".join(f"{query} 0 {passage} 1\n" for query, passage in pairs), encoding="utf-8")
+    save_judgements(judged[["query_id", "passage_id"]].assign(relevance=1), path)
+
+
+def save_judgements(judgements: pd.DataFrame, path: Path) -> None:
+    """Write a frame of query_id, passage_id and relevance as lines `query_id 0 passage_id relevance`.
+
+    Raises InputError for an id with white space in it, which the format cannot hold.
+    """
+    for column in ("query_id", "passage_id"):
+        whole(judgements[column].to_numpy(object))
+    lines = (f"{query} 0 {passage} {value}\n" for query, passage, value in judgements.itertuples(index=False))
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.writelines(lines)
 
 
 def read_run(path: Path) -> pd.DataFrame:
