@@ -15,7 +15,7 @@ def model_card(
     run: "Trainings", cell: "Cell", corpus: ParallelCorpus, plan: BatchPlan, held_out: Mapping[str, float]
 ) -> str:
     """Write a model card in Markdown: data, strategy, plan and held-out scores; benchmark scores come by export."""
-    encoder, training = run.settings(cell.part)
+    encoder, training = run.settings(cell.part)[0], run.training(cell)
     lines = [
         "---", "library_name: sentence-transformers", "pipeline_tag: sentence-similarity",
         "tags: [sentence-transformers, hybridkit, multilingual, retrieval]",

@@ -71,23 +71,25 @@ def estimate(run: Run) -> Estimate:
     first plan, and encodes some texts of the first benchmark. A training that stops early takes less than it says.
     """
     lacking = missing(run.study)
-    cells = [cell for cell in run if cell.strategy != UNTRAINED]
-    if any(one.of == "rows" for one in lacking):
-        steps = sum(run.settings(cell.part)[1].steps for cell in cells)
+    if any(one.of == "rows" for one in lacking):  # sets of languages are drawn from those of the rows
+        known = [part for part in run.study.parts if part != "diversity"]
+        cells = [cell for part in known for cell in run.cells(part) if cell.strategy != UNTRAINED]
+        steps = sum(run.training(cell).steps for cell in cells)
         return Estimate(run.study.name, [one.told for one in lacking], len(cells), len(cells), steps)
-    folders = {run.model_folder(cell): cell for cell in cells}  # the curve may share models with the main part
+    cells = [cell for cell in run if cell.strategy != UNTRAINED]
+    folders = {run.model_folder(cell): cell for cell in cells}  # parts may share models
     left = [cell for folder, cell in folders.items() if not folder.is_dir()]
-    steps = sum(run.settings(cell.part)[1].steps for cell in left)
+    steps = sum(run.training(cell).steps for cell in left)
     rows = _rows(run)
     if lacking:
         return Estimate(run.study.name, [one.told for one in lacking], len(folders), len(left), steps, rows)
     disk = {"corpus": _size(run.folder / "corpus"), "models": 0, "checkpoints while training": 0, "embeddings": 0}
     seconds = {"training": 0.0, "held-out scores": 0.0, "encoding": 0.0}
-    for part in ("main", "curve"):
+    for part in run.study.parts:
         todo, texts = [cell for cell in left if cell.part == part], _texts_left(run, part)
         if not todo and not texts:
             continue
-        encoder, (_, training) = run.open_encoder(part), run.settings(part)
+        encoder, training = run.open_encoder(part), run.training(todo[0]) if todo else run.settings(part)[1]
         sizes = {name: 4 * one.numel() for name, one in encoder.named_parameters()}
         trained = sum(size for name, size in sizes.items() if not any(part in name for part in training.freeze))
         disk["models"] += sum(sizes.values()) * len(todo)
@@ -99,7 +101,8 @@ def estimate(run: Run) -> Estimate:
         if todo:
             with threads(1) if run.settings(part)[0].name == "static" else nullcontext():  # as they are trained
                 step = time_step(encoder, run.corpus(todo[0]), run.plan(todo[0]), training)
-            seconds["training"] += step * training.steps * len(todo)
+            draws = sum(one.steps * one.batch_size for one in map(run.training, todo))
+            seconds["training"] += step * draws / training.batch_size
             if training.evaluate_every and len(run.parts[1]):
                 times = training.steps // training.evaluate_every * len(todo)
                 seconds["held-out scores"] += rate * _size_of(run, "held-out") * times
@@ -170,19 +173,18 @@ def _rows(run: Run) -> pd.DataFrame:
 
 def _benchmarks(run: Run, part: str) -> list[str]:
     """The whole benchmarks that the models of a part are evaluated on."""
-    curve = run.study.curve
-    names = curve.benchmarks if part == "curve" and curve is not None else run.study.evaluation.benchmarks
-    return list(dict.fromkeys(base_name(name) for name in names))
+    return list(dict.fromkeys(base_name(name) for name in run.benchmarks(part)))
 
 
 def _texts_left(run: Run, part: str) -> int:
-    """Texts of all benchmarks for every model of a part that has no embeddings of them yet."""
-    texts = 0
-    for name in _benchmarks(run, part):
-        keys = {run.result_key(cell, run.benchmark(name))[:24] for cell in run.cells(part)}
-        there = {key for key in keys if (run.folder / "embeddings" / f"{key}-passage.npy").is_file()}
-        texts += len(keys - there) * _size_of(run, name)
-    return texts
+    """Texts of all benchmarks for every model of a part that is not ranked on all of them yet."""
+    left = {
+        (run.model_key(cell), base_name(name))
+        for name in run.benchmarks(part)
+        for cell in run.cells(part)
+        if not run.ranks_path(cell, name).is_file()
+    }
+    return sum(_size_of(run, name) for _, name in left)
 
 
 def _size_of(run: Run, name: str) -> int:

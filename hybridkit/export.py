@@ -90,9 +90,7 @@ def export_model(run: Run, cell: Cell, out: Path | None = None) -> Path:
 
 def benchmark_scores(run: Run, cell: Cell) -> pd.DataFrame:
     """Macro scores of a model on the benchmarks of its part of the study: benchmark, setting, measure, value."""
-    curve = run.study.curve
-    names = curve.benchmarks if cell.part == "curve" and curve else run.study.evaluation.benchmarks
-    parts = [macro(cell_scores(run, cell, name)).assign(benchmark=name) for name in names]
+    parts = [macro(cell_scores(run, cell, name)).assign(benchmark=name) for name in run.benchmarks(cell.part)]
     return pd.concat(parts, ignore_index=True)[["benchmark", "setting", "measure", "value"]]
 
 

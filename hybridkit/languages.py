@@ -109,6 +109,15 @@ endonym='हिन्दी')
     return Language(tag, name, script, family, branch, "rtl" if script in _RIGHT_TO_LEFT else "ltr", endonym)
 
 
+def families() -> tuple[str, ...]:
+    """Names of the families and branches that the kit's languages belong to, each once.
+
+    >>> families()[:3]
+    ('Indo-European', 'Germanic', 'Romance')
+    """
+    return tuple(dict.fromkeys(name for both in _FAMILIES for name in both))
+
+
 def _likely_script(code: str, region: str | None) -> str:
     from babel.core import get_global
 

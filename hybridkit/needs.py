@@ -7,9 +7,10 @@ from pathlib import Path
 from hybridkit import encoder as encoders
 from hybridkit.checkpoints import e5small, folder
 from hybridkit.errors import InputError
+from hybridkit.sections import EncoderSettings
 from hybridkit.sources.benchmarks import base_name
 from hybridkit.sources.registry import DATA_SETS, data_set, locate, pins, split_name
-from hybridkit.study import EncoderSettings, Study
+from hybridkit.study import Study
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,12 @@ def missing(study: Study) -> list[Need]:
     >>> missing(open_study("quick"))
     []
     """
-    curve = study.curve
-    benchmarks = [*study.evaluation.benchmarks, *(curve.benchmarks if curve else ())]
     lexicons = [getattr(strategy, "lexicon", "") for strategy in study.every_strategy()]
     wanted = [("rows", name) for name in study.rows.files]
-    wanted += [("benchmark", base_name(name)) for name in benchmarks if name != "held-out"]
+    wanted += [("benchmark", base_name(name)) for name in study.benchmarks if name != "held-out"]
     wanted += [("lexicon", name) for name in lexicons if name in DATA_SETS]
     found = [Need(of, told) for of, name in dict.fromkeys(wanted) for told in _data(of, name)]
-    settings = [study.encoder, *([curve.encoder] if curve else [])]
+    settings = [study.encoder, *(study.part(part)[0] for part in study.parts)]
     return found + [Need("encoder", told) for told in dict.fromkeys(one for each in settings for one in _encoder(each))]
 
 

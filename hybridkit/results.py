@@ -12,14 +12,15 @@ from hybridkit.files import atomic_write
 from hybridkit.run import Run
 from hybridkit.sources.published import published
 from hybridkit.study import UNTRAINED
-from hybridkit.workers import train_all
+from hybridkit.sweep import sweep
 
 FRONT = ["study", "encoder", "strategy", "alpha", "seed", "train_languages", "benchmark"]
 
 
 def labelled(frame: pd.DataFrame, run: Run, cell: Cell, benchmark: str) -> pd.DataFrame:
     """The frame with the columns that say which model and benchmark it is of (see DESIGN: one tidy frame) in front."""
-    languages = "" if cell.strategy == UNTRAINED else " ".join(run.corpus(cell).languages)
+    trained = cell.languages or run.parts[0].languages
+    languages = "" if cell.strategy == UNTRAINED else " ".join(trained)
     name = run.settings(cell.part)[0].name
     front = pd.DataFrame(index=frame.index)
     for column, value in zip(
@@ -98,9 +99,9 @@ def curve_scores(run: Run) -> pd.DataFrame:
     if run.study.curve is None:
         return pd.DataFrame(columns=["alpha", "seed", "benchmark", "setting", "measure", "value"])
     parts = []
-    train_all(run, run.cells("curve"))
+    sweep(run, run.cells("curve"), run.benchmarks("curve"))
     for cell in run.cells("curve"):
-        for name in run.study.curve.benchmarks:
+        for name in run.benchmarks("curve"):
             found = macro(cell_scores(run, cell, name))
             parts.append(found.assign(alpha=cell.alpha, seed=cell.seed, benchmark=name))
     return pd.concat(parts, ignore_index=True)[["alpha", "seed", "benchmark", "setting", "measure", "value"]]

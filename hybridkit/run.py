@@ -29,8 +29,7 @@ class Run(Trainings):
 
     def check(self) -> None:
         """Raise InputError now for what would fail later: missing files, unknown benchmarks, impossible batches."""
-        curve = self.study.curve
-        for name in [*self.study.evaluation.benchmarks, *(curve.benchmarks if curve else ())]:
+        for name in self.study.benchmarks:
             if base_name(name) != "held-out":
                 benchmark_path(base_name(name))
         for name in self.study.evaluation.judged:
@@ -55,8 +54,7 @@ class Run(Trainings):
     def embeddings(self, cell: Cell, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Embeddings of a whole benchmark's queries and passages by a model, float32, mapped from disk."""
         settings, benchmark = self.study.evaluation, self.benchmark(base_name(name))
-        key = self.result_key(cell, benchmark)
-        paths = [self.folder / "embeddings" / f"{key[:24]}-{side}.npy" for side in ("query", "passage")]
+        paths = self._embedding_paths(cell, name)
         missing = [path for path in paths if not path.is_file()]
         model = self.open_model(cell) if missing else None
         for path, side, frame in zip(paths, ("query", "passage"), (benchmark.queries, benchmark.passages), strict=True):
@@ -83,11 +81,23 @@ class Run(Trainings):
 
     def ranks(self, cell: Cell, name: str) -> pd.DataFrame:
         """The rank table of a model on a benchmark or a part of one."""
-        part, _, _ = self.part(name)
-        path = self.folder / "ranks" / f"{self.result_key(cell, part)[:24]}.parquet"
+        path = self.ranks_path(cell, name)
         if not path.is_file():
-            write_ranks(rank_table_from_scores(part, self.scorer(cell, name)), path)
+            write_ranks(rank_table_from_scores(self.part(name)[0], self.scorer(cell, name)), path)
         return read_ranks(path)
+
+    def ranks_path(self, cell: Cell, name: str) -> Path:
+        """Where the rank table of a model on a benchmark lies, or will lie."""
+        return self.folder / "ranks" / f"{self.result_key(cell, self.part(name)[0])[:24]}.parquet"
+
+    def forget_embeddings(self, cell: Cell, name: str) -> None:
+        """Remove a model's embeddings of a benchmark: of hundreds of models that are ranked they only take room."""
+        for path in self._embedding_paths(cell, name):
+            path.unlink(missing_ok=True)
+
+    def _embedding_paths(self, cell: Cell, name: str) -> list[Path]:
+        key = self.result_key(cell, self.benchmark(base_name(name)))
+        return [self.folder / "embeddings" / f"{key[:24]}-{side}.npy" for side in ("query", "passage")]
 
     def finish(self, number: str, numbers: dict[str, Any]) -> None:
         """Write a notebook's key numbers to notebooks/NUMBER.json, which tests and the next notebooks read."""

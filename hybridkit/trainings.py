@@ -1,111 +1,89 @@
 """The trainings of a study in its run folder: rows, batch plans and models, each made once and whole."""
 
 import json
-import logging
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from hybridkit import __version__
 from hybridkit import encoder as encoders
 from hybridkit.benchmark import Benchmark
 from hybridkit.cell import Cell
-from hybridkit.corpus import ParallelCorpus
+from hybridkit.diversity.design import design
 from hybridkit.errors import InputError
-from hybridkit.files import digest, sha256_file, sweep, write_text
-from hybridkit.places import runs_folder
-from hybridkit.sampling import BatchPlan, Strategy, common_rows, parse
-from hybridkit.sources.rowsets import source_hashes, write_pooled
-from hybridkit.study import UNTRAINED, EncoderSettings, Study, open_study, strategy_at
+from hybridkit.files import digest, sha256_file
+from hybridkit.sampling import BatchPlan, Strategy, parse
+from hybridkit.sections import EncoderSettings
+from hybridkit.study import UNTRAINED, Study, strategy_at
+from hybridkit.studyrows import StudyRows
 from hybridkit.training import TrainingSettings, train
 from hybridkit.workers import threads
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-log = logging.getLogger("hybridkit")
 HELD_OUT = "held-out.json"  # beside a model: its scores on the held-out rows
-_VERSIONED = ("torch", "transformers", "sentence-transformers", "tokenizers", "numpy", "pandas")
+CURVES = ("alpha", "rows", "batch_size", "pairs")
 
 
-class Trainings:
-    """What a study has trained so far, and trains when it is asked for: corpus, plans, models.
+class Trainings(StudyRows):
+    """What a study has trained so far, and trains when it is asked for: plans and models on its rows.
 
     Every product is written to a temporary name and renamed, so that a kill at any moment leaves only whole ones; a
     second run reads them. Its name is the hash of what it was made from. `folder` is runs/NAME unless given.
     """
 
     def __init__(self, study: Study | str | Path, folder: Path | None = None) -> None:
-        self.study = study if isinstance(study, Study) else open_study(study)
-        self.folder = folder or runs_folder() / self.study.name
+        super().__init__(study, folder)
         self._model_keys: dict[Cell, str] = {}
-        sweep(self.folder)
-        self.write_json("settings.json", asdict(self.study))
-        self.write_json("versions.json", {"hybridkit": __version__} | {name: version(name) for name in _VERSIONED})
-
-    def write_json(self, name: str, value: Any) -> None:  # noqa: ANN401  any JSON value
-        """Write a JSON file of the run folder, unless it holds just that already."""
-        text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-        path = self.folder / name
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            write_text(path, text)
 
     def cells(self, part: str = "main") -> list[Cell]:
         """The models of a part, the untrained one first, then seed by seed so that an early stop leaves whole seeds."""
         if part == "curve":
-            curve = self.study.curve
-            return [Cell(str(strategy_at(a)), s, part) for s in curve.seeds for a in curve.alphas] if curve else []
-        trained = [Cell(str(parse(text)), seed) for seed in self.study.seeds for text in self.study.strategies]
+            return list(dict.fromkeys(cell for section in CURVES for cell in self.curve_cells(section)))
+        if part == "diversity":
+            return list(dict.fromkeys(design(self)["cell"]))
+        trained = [Cell(text, seed) for seed in self.study.seeds for text in self.study.strategies]
         return ([Cell(UNTRAINED)] if self.study.untrained else []) + trained
 
-    @cached_property
-    def rows(self) -> ParallelCorpus:
-        """Every row of the study's files in the study's languages, before any is dropped."""
-        settings = self.study.rows
-        hashes = source_hashes(settings.files)
-        self.write_json("data.json", hashes)
-        folder = self.folder / "corpus" / digest(hashes)[:16]
-        if not folder.is_dir():
-            write_pooled(folder, settings.files)
-        corpus = ParallelCorpus.open(folder)
-        return corpus if settings.languages is None else corpus.keep_languages(settings.languages)
-
-    @cached_property
-    def usable_rows(self) -> ParallelCorpus:
-        """The rows that every strategy of the study and its curve can use; all of them when the study says `each`."""
-        if self.study.rows.use == "each":
-            return self.rows
-        usable = self.rows.select(common_rows(self.rows, self.study.every_strategy()))
-        if len(usable) < len(self.rows):
-            log.info("%d of %d rows can be used by every strategy; the rest is dropped", len(usable), len(self.rows))
-        return usable
-
-    @cached_property
-    def parts(self) -> tuple[ParallelCorpus, ParallelCorpus]:
-        """Training rows and held-out rows; they share no text and no passage_id."""
-        return self.usable_rows.split(self.study.rows.held_out)
-
-    def corpus(self, cell: Cell) -> ParallelCorpus:
-        """The training rows of a model."""
-        corpus = self.parts[0]
-        return corpus.select(parse(cell.strategy).usable(corpus)) if self.study.rows.use == "each" else corpus
+    def curve_cells(self, section: str) -> list[Cell]:
+        """The models of one curve, seed by seed: over "alpha", "rows" or "batch_size", or the compared "pairs"."""
+        curve = self.study.curve
+        if curve is None:
+            return []
+        training = self.settings("curve")[1]
+        draws = training.steps * training.batch_size
+        texts = {"alpha": [str(strategy_at(alpha)) for alpha in curve.alphas], "pairs": curve.pairs}
+        if section in texts:
+            return [Cell(text, seed, "curve") for seed in curve.seeds for text in texts[section]]
+        at = [(count, 0, 0) for count in curve.rows]
+        if section == "batch_size":  # the same number of draws in all
+            at = [(0, size, max(1, draws // size)) for size in curve.batch_sizes]
+        return [
+            Cell(text, seed, "curve", (), rows, size, steps)
+            for seed in curve.seeds for rows, size, steps in at for text in curve.strategies
+        ]  # fmt: skip
 
     def settings(self, part: str) -> tuple[EncoderSettings, TrainingSettings]:
         """Encoder and training of a part of the study."""
-        source = self.study if part == "main" else self.study.curve
-        if source is None:
-            raise InputError(f"study {self.study.name}: it has no curve; add the key curve")
-        return source.encoder, source.training
+        return self.study.part(part)[:2]
+
+    def benchmarks(self, part: str) -> tuple[str, ...]:
+        """Names of the benchmarks that the models of a part are evaluated on."""
+        return self.study.part(part)[2]
+
+    def training(self, cell: Cell) -> TrainingSettings:
+        """How a model is trained: as its part says, with what the model has of its own."""
+        part = self.settings(cell.part)[1]
+        return replace(part, batch_size=cell.batch_size or part.batch_size, steps=cell.steps or part.steps)
 
     def plan(self, cell: Cell) -> BatchPlan:
         """The batch plan of a model."""
-        corpus, (_, training) = self.corpus(cell), self.settings(cell.part)
+        corpus, training = self.corpus(cell), self.training(cell)
         key = digest(corpus.fingerprint, cell.strategy, training.steps, training.batch_size, cell.seed)
         path = self.folder / "plans" / f"{cell.slug}-{key[:16]}.parquet"
         if path.is_file():
@@ -140,7 +118,7 @@ class Trainings:
     def model_key(self, cell: Cell) -> str:
         """Hash of everything that a model is made from."""
         if cell not in self._model_keys:
-            _, training = self.settings(cell.part)
+            training = self.training(cell)
             start = self.encoder_key(cell.part)
             trained = cell.strategy != UNTRAINED
             self._model_keys[cell] = digest(start, self.plan(cell).fingerprint, training.key) if trained else start
@@ -156,7 +134,7 @@ class Trainings:
         if not folder.is_dir():
             from hybridkit.card import model_card
 
-            settings, training = self.settings(cell.part)
+            settings, training = self.settings(cell.part)[0], self.training(cell)
             corpus, plan = self.corpus(cell), self.plan(cell)
 
             def beside(model: "SentenceTransformer") -> dict[str, str]:
@@ -195,5 +173,5 @@ class Trainings:
         return evaluate_encoder(model, self.held_out, training.max_length, training.precision, training.watch)
 
     def __iter__(self) -> Iterator[Cell]:
-        """Every model of the study: its main part, then its curve."""
-        return iter([*self.cells("main"), *self.cells("curve")])
+        """Every model that the study's notebooks make: of its main part, its curve, its diversity."""
+        return iter([cell for part in self.study.parts for cell in self.cells(part)])

@@ -1,18 +1,10 @@
-"""Many small trainings at once, one process a core and one thread each; large encoders one after the other."""
+"""PyTorch's threads in one process, and a pool of processes of one thread each for many small models."""
 
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from hybridkit.study import UNTRAINED, Study
-
-if TYPE_CHECKING:
-    from hybridkit.cell import Cell
-    from hybridkit.run import Run
 
 
 @contextmanager
@@ -36,35 +28,19 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def train_all(run: "Run", cells: Sequence["Cell"]) -> None:
-    """Train what is missing of some models of a run; those on a static encoder in one process a core.
-
-    Results are the same bytes either way. An error in one ends the call; what was finished before is kept.
-    """
-    trained = [cell for cell in cells if cell.strategy != UNTRAINED]
-    missing = list({run.model_folder(cell): cell for cell in trained if not run.model_folder(cell).is_dir()}.values())
-    small = [cell for cell in missing if run.settings(cell.part)[0].name == "static"]
-    workers = min(len(small), os.cpu_count() or 1)
-    if workers > 1:
-        for part in {cell.part for cell in small}:
-            run.open_encoder(part)  # made once, before the processes that start from it
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
-            jobs = [pool.submit(_train, run.study, run.folder, cell) for cell in small]
-            try:
-                for job in as_completed(jobs):
-                    job.result()
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
-    for cell in missing:
-        run.train(cell)
+@contextmanager
+def processes(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Give a pool of at most `count` processes, at most one a core, with one thread each; an error ends all of them."""
+    workers = max(
+        1, min(count, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    )
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _one_thread() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
-
-
-def _train(study: Study, folder: Path, cell: "Cell") -> None:
-    from hybridkit.run import Run
-
-    Run(study, folder).train(cell)

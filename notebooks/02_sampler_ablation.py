@@ -121,7 +121,7 @@ if not switching:
 # %%
 curve = results.curve_scores(run)
 if len(curve):
-    benchmark = run.study.curve.benchmarks[0]
+    benchmark = run.benchmarks("curve")[0]
     points = curve[curve["benchmark"] == benchmark].drop(columns="benchmark")
     caption = f"AP in the three settings and rank distance against alpha on {benchmark}."
     display(draw(figures, "02_alpha_curve", "alpha_curve", points, caption))

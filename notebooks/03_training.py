@@ -32,8 +32,8 @@ from hybridkit.explain import loss_verdict, new_batch_losses
 from hybridkit.figures import draw
 from hybridkit.run import Run
 from hybridkit.study import UNTRAINED
+from hybridkit.sweep import sweep
 from hybridkit.trainings import HELD_OUT
-from hybridkit.workers import train_all
 
 run = Run(study)
 figures = run.folder / "figures"
@@ -41,7 +41,7 @@ pd.Series(vars(run.study.training)).rename("training").to_frame()
 
 # %%
 cells = [cell for cell in run.cells() if cell.strategy != UNTRAINED]
-train_all(run, cells)
+sweep(run, cells)
 models = {str(cell): run.model_folder(cell) for cell in cells}
 print(f"{len(models)} models in {run.folder.name}/models")
 

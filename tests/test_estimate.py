@@ -78,7 +78,7 @@ def test_what_is_made_is_not_counted_again(study: Study, monkeypatch: pytest.Mon
     monkeypatch.setattr(estimating, "time_texts", lambda *_: 0.5)
     cells = run.cells()
     run.train(cells[1])
-    run.embeddings(cells[1], study.evaluation.benchmarks[0])
+    run.ranks(cells[1], study.evaluation.benchmarks[0])
     found = estimate(Run(study))
     assert (found.trainings, found.left, found.steps) == (2, 1, 6)
     assert found.seconds is not None

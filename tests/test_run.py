@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from hybridkit import run as runs
-from hybridkit import trainings
+from hybridkit import studyrows, trainings
 from hybridkit.cell import Cell
 from hybridkit.errors import InputError
 from hybridkit.groups import normalise
@@ -69,7 +69,7 @@ def test_the_second_run_makes_nothing(study: Study, whole: Run, monkeypatch: pyt
     before, table = files(whole.folder), study_scores(whole)
     for owner, name in (
         (trainings, "train"), (runs, "encode"), (runs, "rank_table_from_scores"), (trainings.encoders, "make"),
-        (trainings.encoders, "open"), (trainings, "write_pooled"), (Strategy, "plan"),
+        (trainings.encoders, "open"), (studyrows, "write_pooled"), (Strategy, "plan"),
     ):  # fmt: skip
         monkeypatch.setattr(owner, name, never)
     again = study_scores(Run(study, whole.folder))

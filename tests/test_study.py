@@ -48,7 +48,7 @@ def test_a_good_study(tmp_path: Path) -> None:
     assert study.training.learning_rate == 0.01
     assert study.training.temperature == 0.05
     assert study.parsed() == [mono(), hybrid(alpha=0.5)]
-    assert study.every_strategy() == [mono(), hybrid(alpha=0.5), cross(), hybrid(alpha=0.5), mono()]
+    assert study.every_strategy() == [mono(), hybrid(alpha=0.5), cross()]
     assert study.curve is not None
     assert study.curve.alphas == (0.0, 0.5, 1.0)
     assert [str(strategy_at(alpha)) for alpha in study.curve.alphas] == ["cross", "hybrid(alpha=0.5)", "mono"]

@@ -136,7 +136,7 @@ def _settings(args: argparse.Namespace) -> "TrainingSettings":
 
 def _model(name: str, corpus: "ParallelCorpus") -> "SentenceTransformer":
     from hybridkit import encoder
-    from hybridkit.study import EncoderSettings
+    from hybridkit.sections import EncoderSettings
 
     if name != "static":
         return encoder.open(name)
