@@ -109,6 +109,33 @@ endonym='हिन्दी')
     return Language(tag, name, script, family, branch, "rtl" if script in _RIGHT_TO_LEFT else "ltr", endonym)
 
 
+def language_distance(one: str, other: str) -> int:
+    """How far two languages are from each other, 0 to 4: steps up the family tree, and one for another script.
+
+    0 for the same language, 1 within a branch, 2 within a family, 3 between families (Glottolog 5); 1 more where the
+    likely scripts differ (CLDR; Hans, Hant, Jpan and Kore are four scripts). Raises InputError for a language whose
+    family is not in the kit's table, unless it is compared with itself.
+
+    >>> [language_distance("de", other) for other in ("de", "en", "es", "ru", "tr", "th")]
+    [0, 1, 2, 3, 3, 4]
+    """
+    first, second = language(one), language(other)
+    same = _code(one) == _code(other)
+    for known in () if same else (first, second):
+        if not known.family:
+            raise InputError(
+                f"{known.tag} ({known.name}): family unknown, so that its distance from other languages is unknown; "
+                "add its family and branch to _FAMILIES in hybridkit/languages.py, or leave it out"
+            )
+    if same:
+        steps = 0
+    elif first.family != second.family:
+        steps = 3
+    else:
+        steps = 1 if first.branch == second.branch else 2
+    return steps + (first.script != second.script)
+
+
 def families() -> tuple[str, ...]:
     """Names of the families and branches that the kit's languages belong to, each once.
 
@@ -116,6 +143,10 @@ def families() -> tuple[str, ...]:
     ('Indo-European', 'Germanic', 'Romance')
     """
     return tuple(dict.fromkeys(name for both in _FAMILIES for name in both))
+
+
+def _code(tag: str) -> str:
+    return tag.split("-")[0]
 
 
 def _likely_script(code: str, region: str | None) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from hybridkit.errors import InputError
-from hybridkit.languages import language
+from hybridkit.languages import language, language_distance
 
 XQUAD = {  # tag: name, script, family, branch, direction, endonym
     "ar": ("Arabic", "Arab", "Afro-Asiatic", "Semitic", "rtl", "العربية"),
@@ -57,3 +57,20 @@ def test_a_tag_that_is_none_gets_an_error_with_the_cure(tag: str, cure: str) -> 
     with pytest.raises(InputError) as caught:
         language(tag)
     assert repr(tag) in str(caught.value) and cure in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "distance"),
+    [("en", "en", 0), ("en", "en-GB", 0), ("zh", "zh-Hant", 1), ("sr", "sr-Latn", 1)]  # the language itself
+    + [("en", "de", 1), ("ru", "uk", 1), ("hi", "ur", 2), ("zh", "yue", 2)]  # branch; hi-ur and zh-yue: scripts differ
+    + [("en", "es", 2), ("en", "ru", 3), ("el", "hi", 3)]  # family
+    + [("en", "vi", 3), ("tr", "fi", 3), ("th", "ar", 4), ("ja", "ko", 4)],  # none in common
+)
+def test_distance_of_two_languages(one: str, other: str, distance: int) -> None:
+    assert language_distance(one, other) == language_distance(other, one) == distance
+
+
+def test_distance_from_a_language_without_a_family_is_an_error_that_names_it() -> None:
+    assert language_distance("ace", "ace") == 0
+    with pytest.raises(InputError, match=r"ace \(Acehnese\)"):
+        language_distance("de", "ace")
