@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hybridkit.errors import InputError
-from hybridkit.languages import families, language
+from hybridkit.languages import families, language, language_distance
 from hybridkit.seeds import generator
 
 ALL = "all"
@@ -77,8 +77,6 @@ def _order(known: list[str], group: str, draw: int) -> list[str]:
         return shuffled
     if group != "spread":
         return [tag for tag in shuffled if _belongs(tag, group)]
-    from hybridkit.languages import language_distance
-
     order, left = shuffled[:1], shuffled[1:]
     while left:
         farthest = max(left, key=lambda tag: min(language_distance(tag, one) for one in order))
