@@ -7,7 +7,7 @@ import pandas as pd
 
 from hybridkit.bias import language_share
 from hybridkit.cell import Cell
-from hybridkit.evaluation.measures import macro, per_query, scores
+from hybridkit.evaluation.measures import MEASURES, macro, per_query, scores
 from hybridkit.files import atomic_write
 from hybridkit.run import Run
 from hybridkit.sources.published import published
@@ -31,14 +31,18 @@ def labelled(frame: pd.DataFrame, run: Run, cell: Cell, benchmark: str) -> pd.Da
 
 
 def cell_scores(run: Run, cell: Cell, benchmark: str) -> pd.DataFrame:
-    """Scores of one model on one benchmark, by setting, pair of languages and measure; made now if they are missing."""
+    """Scores of one model on one benchmark, by setting, pair of languages and measure; made now if they are missing.
+
+    A file that an earlier version of the kit kept without one of today's measures is made anew from the ranks.
+    """
     part = run.part(benchmark)[0]
     path = run.folder / "scores" / f"{run.result_key(cell, part)[:24]}.parquet"
-    if not path.is_file():
+    found = pd.read_parquet(path) if path.is_file() else None
+    if found is None or not set(MEASURES) <= set(found["measure"]):
         found = scores(per_query(run.ranks(cell, benchmark)))
         with atomic_write(path) as temporary:
             found.to_parquet(temporary, index=False)
-    return labelled(pd.read_parquet(path), run, cell, benchmark)
+    return labelled(found, run, cell, benchmark)
 
 
 def study_scores(run: Run) -> pd.DataFrame:

@@ -290,7 +290,7 @@ def test_scores_have_the_shape_of_the_design(
     assert cli.main([*arguments, "--strategy-label", "mine", "--json", str(told)]) == 0
     value = json.loads(told.read_text())
     assert list(value) == [f"{rows}[2:]", str(rows)]
-    measures = {"AP", "RR", "R@1", "R@10", "nDCG@10"}
+    measures = {"AP", "RR", "RR@10", "R@1", "R@10", "nDCG@10"}
     for systems in value.values():
         assert list(systems) == ["dense", "bm25", "fusion"]
         for found in systems.values():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -76,6 +77,17 @@ def test_the_second_run_makes_nothing(study: Study, whole: Run, monkeypatch: pyt
     assert again.equals(table)
     assert files(whole.folder) == before
     assert not [name for name in before if ".tmp" in name or ".work" in name]
+
+
+def test_scores_kept_without_one_of_the_measures_are_made_anew(study: Study, whole: Run, tmp_path: Path) -> None:
+    shutil.copytree(whole.folder, tmp_path / "run")
+    run = Run(study, tmp_path / "run")
+    before = files(run.folder)
+    for path in (run.folder / "scores").glob("*.parquet"):
+        kept = pd.read_parquet(path)
+        kept[kept["measure"] != "RR@10"].to_parquet(path, index=False)
+    assert set(study_scores(run)["measure"]) >= {"RR", "RR@10"}
+    assert files(run.folder) == before
 
 
 def test_another_folder_gives_the_same_scores_to_the_byte(study: Study, whole: Run, tmp_path: Path) -> None:

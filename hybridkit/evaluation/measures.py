@@ -1,4 +1,4 @@
-"""AP, RR, R@k, nDCG@10 and rank distance, read off the rank table; per query, per pair and as macro means."""
+"""AP, RR, RR@10, R@k, nDCG@10 and rank distance, read off the rank table; per query, per pair and as macro means."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MEASURES = ("AP", "RR", "R@1", "R@10", "nDCG@10")
+MEASURES = ("AP", "RR", "RR@10", "R@1", "R@10", "nDCG@10")
 KEYS = ["setting", "query_language", "passage_language"]
 _NAMED = ["query_language", "passage_language", "query_id"]
 
@@ -20,8 +20,9 @@ def per_query(ranks: pd.DataFrame) -> pd.DataFrame:
 
     Takes a rank table; gives a frame with the columns setting (mono, cross or pool), query_language,
     passage_language ("*" in the pool), query_id, measure and value. In the pool all relevant passages of a query count
-    together: R@k is their share in the top k, the ideal of nDCG@10 has min(n, 10) of them on top, AP is over the full
-    depth. Measures carry ir_measures' names. `rank_distance` stands in the pool for queries whose relevant passages are
+    together: RR is that of the first of them and RR@10 is 0 where that stands below rank 10, R@k is their share in the
+    top k, the ideal of nDCG@10 has min(n, 10) of them on top, AP is over the full depth. Measures carry ir_measures'
+    names. `rank_distance` stands in the pool for queries whose relevant passages are
     in two languages or more.
 
     >>> ranks = pd.DataFrame({"query_language": "en", "query_id": "q", "passage_language": ["de", "en"],
@@ -109,6 +110,7 @@ def _measured(setting: str, codes: NDArray[np.int64], rank: NDArray[np.int64], n
     found = {
         "AP": np.add.reduceat(nth / rank, starts) / sizes,
         "RR": 1 / rank[starts],
+        "RR@10": np.where(rank[starts] <= 10, 1 / rank[starts], 0.0),
         "R@1": np.add.reduceat((rank <= 1).astype(float), starts) / sizes,
         "R@10": np.add.reduceat((rank <= 10).astype(float), starts) / sizes,
         "nDCG@10": np.add.reduceat(gain, starts) / ideal[np.minimum(sizes, 10) - 1],
