@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from hybridkit import __version__
-from hybridkit.commands import data, evaluating, studies, training
+from hybridkit.commands import data, evaluating, inspecting, studies, training
 from hybridkit.commands.options import Told, write_json
 from hybridkit.errors import InputError
 
@@ -20,6 +20,7 @@ _PATHS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, e
 
 _EPILOG = """examples:
   hybridkit run quick                         every table and figure of the quick study
+  hybridkit inspect quick                     see why its models rank as they do, in JupyterLab
   hybridkit data check mine.jsonl             is a file of your own fit for training?
   hybridkit evaluate --model e5-small --benchmark xquad-r
   hybridkit COMMAND --help                    the options of a command, with examples
@@ -35,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     made.add_argument("--version", action="version", version=f"hybridkit {__version__}")
     commands = made.add_subparsers(required=True, metavar="COMMAND", title="commands")
-    for group in (studies, training, evaluating, data):
+    for group in (studies, inspecting, training, evaluating, data):
         group.add(commands)
     return made
 

@@ -95,7 +95,7 @@ def test_every_command_is_there_with_an_example_that_parses() -> None:
     parser = cli.parser()
     commands = commands_of(parser)
     assert set(commands) == {
-        "run", "figures", "report", "recipe", "export", "plan", "train", "evaluate",
+        "run", "figures", "report", "recipe", "export", "inspect", "plan", "train", "evaluate",
         "data", "data list", "data fetch", "data check", "data negatives", "data pin", "model", "model list",
         "model fetch",
     }  # fmt: skip
