@@ -1,5 +1,6 @@
 """A study's models on judged sets, language by language: how training in some languages serves every other."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,23 +14,34 @@ from hybridkit.results import labelled
 from hybridkit.retrieval.search import dense_search
 from hybridkit.run import Run
 
+_COLUMNS = ["benchmark", "strategy", "seed", "train_languages", "setting", "language", "measure", "value", "queries"]
 
-def judged_table(run: Run) -> pd.DataFrame:
+
+def judged_table(run: Run, cells: Sequence[Cell] | None = None, names: Sequence[str] | None = None) -> pd.DataFrame:
     """Scores of every model on the judged sets of its study, one language at a time, made now where they are missing.
 
     Each set is judged within one language, so there are no pairs of languages: what can be read from it is transfer,
     from the languages of the training rows to the language that is evaluated. Columns: benchmark, strategy, seed,
     train_languages, setting ("mono", or "pool" for a set of several languages' passages), language, measure, value,
-    queries.
+    queries. Other models than those of the study's main part are named by `cells`, other sets by `names`.
     """
-    sets = [(name, one) for name in run.study.evaluation.judged for one in open_judged(name)]
-    for cell in run.cells():
+    parts = [table for _, table in judged_tables(run, run.cells() if cells is None else cells, names)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
+
+
+def judged_tables(
+    run: Run, cells: Sequence[Cell], names: Sequence[str] | None = None
+) -> list[tuple[Cell, pd.DataFrame]]:
+    """The same, a table for each judged set and model, with the model: two may differ by more than their labels say."""
+    asked = run.study.evaluation.judged if names is None else names
+    sets = [(name, one) for name in asked for one in open_judged(name)]
+    for cell in cells:
         _score(run, cell, [one for _, one in sets if not _path(run, cell, one).is_file()])
-    parts = [
-        labelled(pd.read_parquet(_path(run, cell, one)), run, cell, name) for name, one in sets for cell in run.cells()
+    return [
+        (cell, labelled(pd.read_parquet(_path(run, cell, one)), run, cell, name)[_COLUMNS])
+        for name, one in sets
+        for cell in cells
     ]
-    columns = ["benchmark", "strategy", "seed", "train_languages", "setting", "language", "measure", "value", "queries"]
-    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
 def _path(run: Run, cell: Cell, judged: JudgedSet) -> Path:
