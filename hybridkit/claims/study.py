@@ -1,0 +1,221 @@
+"""A study that was run, as facts: its scores, intervals over articles and seeds, its plans, rows and benchmarks."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import pandas as pd
+
+from hybridkit.cell import Cell
+from hybridkit.claims import groups, hygiene
+from hybridkit.claims.facts import Ask, Fact, Gap, Lacking
+from hybridkit.claims.sums import Draw, article_sums, gap_of, mean_of
+from hybridkit.claims.vocabulary import GROUPS, ROLES, ROWS, SETTINGS, UNSEEN, is_judged_name
+from hybridkit.evaluation.clusters import question_clusters
+from hybridkit.evaluation.intervals import t_interval
+from hybridkit.judged import split_words
+from hybridkit.results import macro_scores, study_scores
+from hybridkit.run import Run
+from hybridkit.sources.benchmarks import base_name
+from hybridkit.study import UNTRAINED
+from hybridkit.transfer import judged_table
+
+
+class StudyFacts:
+    """What a study measured. Trains nothing beyond the study's main part: what else is not there yet is Lacking."""
+
+    title = "this study"
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._sums: dict[tuple[Cell, str], pd.DataFrame] = {}
+        self._gaps: dict[tuple[object, ...], Gap] = {}
+
+    def names(self, variable: str) -> tuple[str, ...]:
+        """The study's encoder and benchmarks (a part of a benchmark only where the whole is not there), and so on."""
+        run = self.run
+        if variable == "encoder":
+            return (run.study.encoder.name,)
+        if variable == "benchmark":
+            names = run.study.evaluation.benchmarks
+            whole = [name for name in names if base_name(name) == name or base_name(name) not in names]
+            return (*whole, *dict.fromkeys(split_words(name)[0] for name in run.study.evaluation.judged))
+        if variable == "measure":
+            return tuple(dict.fromkeys(self._scores["measure"]))
+        return SETTINGS if variable == "setting" else ROLES
+
+    def score(self, ask: Ask) -> float:
+        """The mean over seeds of the macro mean."""
+        self._has(ask)
+        if is_judged_name(ask.benchmark):
+            return float(self._judged(ask).mean())
+        if ask.setting in (*GROUPS, UNSEEN):
+            return mean_of(self._models(ask))
+        table = self._macros
+        for column, value in (
+            ("benchmark", ask.benchmark), ("strategy", ask.strategy), ("setting", ask.setting), ("measure", ask.measure)
+        ):  # fmt: skip
+            table = table[table[column] == value]
+        if table.empty:
+            raise Lacking(f"no {ask}", "", "benchmark", "setting", "measure")
+        return float(table["value"].mean())
+
+    def gap(self, terms: Sequence[tuple[float, Ask]], constant: float = 0.0) -> Gap:
+        """A difference with its intervals: over articles, and over seeds from three on."""
+        for _, one in terms:
+            self._has(one)
+        if is_judged_name(terms[0][1].benchmark):
+            return self._judged_gap(terms, constant)
+        if (*terms, constant) in self._gaps:
+            return self._gaps[(*terms, constant)]
+        sets = [self._models(one) for _, one in terms]
+        trained = [models for (_, one), models in zip(terms, sets, strict=True) if one.strategy != UNTRAINED]
+        shared = set.intersection(*({name for name, _ in models} for models in trained or sets))
+        kept = [{draw: frame for draw, frame in models.items() if draw[0] in shared} for models in sets]
+        found = gap_of([(factor, models) for (factor, _), models in zip(terms, kept, strict=True)], constant)
+        return self._gaps.setdefault((*terms, constant), found)
+
+    def fact(self, name: str, arguments: tuple[str, ...], encoder: str) -> Fact:
+        """Everything that is no score; see `vocabulary.WORDS`."""
+        run, first = self.run, (arguments or ("",))[0]
+        if name == "start":
+            return "scratch" if run.study.encoder.name == "static" else "pretrained"
+        if name in ("benchmarks", "encoders"):
+            return frozenset(self.names(name.removesuffix("s")))
+        if name == "kinds":
+            cells = [cell for cell in run.cells() if cell.strategy == first]
+            if not cells:
+                raise self._no_strategy(first)
+            return frozenset(str(kind) for kind in set(run.plan(cells[0]).kinds))
+        if name == "languages" and first == ROWS:
+            return frozenset(run.parts[0].languages)
+        if name == "macro":
+            return self._macro(Ask(*(arguments[place] for place in (0, 1, 2, 3)), encoder))  # type: ignore[call-arg]
+        self._has_benchmark(first)
+        if name == "relatives":
+            return frozenset(hygiene.relatives(first, run.study.rows.files, run.study.encoder.name))
+        if name == "leaks":
+            return self._leaks(first)
+        if is_judged_name(first):
+            raise Lacking(f"{first} has no parallel questions and no pairs of languages", "", "benchmark")
+        if name == "languages":
+            return frozenset(run.benchmark(first).languages)
+        if name == "parallel":
+            return float(run.benchmark(first).queries.groupby("query_id")["language"].nunique().min())
+        own = self._scores[self._scores["benchmark"] == first]
+        if name == "measures":
+            return frozenset(own["measure"])
+        own = own[(own["setting"] == arguments[1]) & (own["measure"] == "AP")]
+        return frozenset(own["query_language"] + ">" + own["passage_language"])
+
+    def _macro(self, ask: Ask) -> float:
+        """The mean of the study's parts, made here from what each pair of languages scored, not by `macro_scores`."""
+        self._has(ask)
+        own = self._scores
+        for column in ("benchmark", "strategy", "setting", "measure"):
+            own = own[own[column] == getattr(ask, column)]
+        if own.empty:
+            raise Lacking(f"no {ask}", "", "benchmark", "setting", "measure")
+        by_seed = own.pivot_table("value", "seed", ["query_language", "passage_language"])
+        return float(by_seed.mean(axis=1).mean())
+
+    def _models(self, ask: Ask) -> dict[Draw, pd.DataFrame]:
+        """Sums by article of the models of a strategy, by set of training languages and seed; see `sums.gap_of`."""
+        if ask.setting not in (*GROUPS, UNSEEN):
+            return {("", self._seed(cell)): self._asked(cell, ask) for cell in self._cells(ask.strategy)}
+        found: dict[Draw, pd.DataFrame] = {}
+        sets = groups.models(self.run, ask.strategy, ask.benchmark)
+        for cell, languages in sets:
+            own = groups.of_group(self._asked(cell, ask), languages, ask.setting)
+            if len(own):
+                name = " ".join(languages)
+                found[name, self._seed(cell)] = own.assign(set=name)
+        if not found:
+            raise Lacking(
+                f"every language of {ask.benchmark} is among those of the training rows",
+                "a section diversity in the study, with notebook 06, or rows.languages that leave some out",
+                "benchmark",
+            )
+        return found
+
+    def _asked(self, cell: Cell, ask: Ask) -> pd.DataFrame:
+        """Sums of one measure and setting of a model; those of a group are chosen from mono and cross."""
+        key = (cell, ask.benchmark)
+        if key not in self._sums:
+            clusters = question_clusters(self.run.part(ask.benchmark)[0])
+            self._sums[key] = article_sums(self.run.ranks(cell, ask.benchmark), clusters)
+        table = self._sums[key]
+        settings = (ask.setting,) if ask.setting in SETTINGS else ("mono", "cross")
+        own = table[(table["measure"] == ask.measure) & table["setting"].isin(settings)]
+        if own.empty:
+            raise Lacking(f"no {ask}", "", "benchmark", "setting", "measure")
+        return own.assign(set="")
+
+    def _seed(self, cell: Cell) -> int:
+        return -1 if cell.strategy == UNTRAINED else cell.seed
+
+    def _cells(self, strategy: str) -> list[Cell]:
+        cells = [cell for cell in self.run.cells() if cell.strategy == strategy]
+        if not cells:
+            raise self._no_strategy(strategy)
+        return cells
+
+    def _no_strategy(self, strategy: str) -> Lacking:
+        cure = "untrained: true in the study" if strategy == UNTRAINED else f"{strategy} among the study's strategies"
+        return Lacking(f"the study has no {strategy}", cure, "strategy")
+
+    def _has(self, ask: Ask) -> None:
+        own = self.run.study.encoder.name
+        if own.lower() != ask.encoder:
+            studies = {"xlm-r": "studies/paper.yaml", "labse": "studies/paper-labse.yaml"}
+            cure = studies.get(ask.encoder, f"a study with the encoder {ask.encoder}")
+            raise Lacking(f"the encoder is {own}, not {ask.encoder}", cure, "encoder")
+        self._has_benchmark(ask.benchmark)
+        self._cells(ask.strategy)
+
+    def _has_benchmark(self, name: str) -> None:
+        evaluation = self.run.study.evaluation
+        if name not in (*evaluation.benchmarks, *(split_words(one)[0] for one in evaluation.judged)):
+            key = "evaluation.judged" if is_judged_name(name) else "evaluation.benchmarks"
+            raise Lacking(f"the study has no benchmark {name}", f"{name} among {key}", "benchmark")
+
+    def _judged(self, ask: Ask) -> pd.Series:
+        """The mean over languages on a judged set, by seed."""
+        table = self._judged_table
+        named = table["benchmark"].map(lambda name: split_words(name)[0] == ask.benchmark)
+        own = table[named & (table["strategy"] == ask.strategy) & (table["setting"] == ask.setting)]
+        own = own[own["measure"] == ask.measure]
+        if own.empty:
+            raise Lacking(f"no {ask}", "", "benchmark", "setting", "measure")
+        found: pd.Series = own.pivot_table("value", "seed", "language").mean(axis=1)
+        return found
+
+    def _judged_gap(self, terms: Sequence[tuple[float, Ask]], constant: float) -> Gap:
+        """On judged sets values are kept by language, so that there is an interval over seeds only."""
+        parts = []
+        for factor, ask in terms:
+            values = factor * self._judged(ask)
+            parts.append(float(values.iloc[0]) if ask.strategy == UNTRAINED else values)
+        found = sum(parts) + constant
+        if not isinstance(found, pd.Series):
+            return Gap(found)
+        interval = t_interval(found)
+        ends = {"seeds_low": interval.low, "seeds_high": interval.high} if interval else {}
+        return Gap(float(found.mean()), basis=f"{len(found)} seeds, no interval over questions", **ends)
+
+    def _leaks(self, benchmark: str) -> float:
+        leaks = getattr(self.run, "leaks", None)
+        if leaks is None:
+            raise Lacking("the study's rows were not searched for leaks", "a version of the kit with run.leaks")
+        return float(hygiene.left(leaks, benchmark, self.run))
+
+    @cached_property
+    def _judged_table(self) -> pd.DataFrame:
+        return judged_table(self.run)
+
+    @cached_property
+    def _scores(self) -> pd.DataFrame:
+        return study_scores(self.run)
+
+    @cached_property
+    def _macros(self) -> pd.DataFrame:
+        return macro_scores(self._scores)
