@@ -22,12 +22,14 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help install reproduce test lint types unit notebooks lab figures clean clean-runs
+.PHONY: help install reproduce test lint types unit notebooks test-browser screenshots lab figures clean clean-runs
 
 help: ## list the targets
 	@echo 'make reproduce                 every table and figure of the quick study, in a few minutes'
 	@echo 'make reproduce STUDY=starter   the same of another study; HYBRIDKIT_DATA=FOLDER says where data sets are'
 	@echo 'make test                      every check: ruff, mypy, pytest, the notebooks of the quick study'
+	@echo 'make test-browser              the inspector and the report in chromium, on the quick study'
+	@echo 'make screenshots               draw figures/inspector/*.png again: pictures of the inspector at work'
 	@echo 'make lab                       JupyterLab on the notebooks'
 	@echo 'make figures STUDY=quick       draw the figures again from the scores, computing nothing'
 	@echo 'make install                   only set up .venv'
@@ -62,7 +64,7 @@ types: $(INSTALLED)
 
 # What the quick study leaves behind is tested once it has run, by the next target.
 unit: $(INSTALLED)
-	$(BIN)/python -m pytest --ignore=tests/test_quick_study.py
+	$(BIN)/python -m pytest --ignore=tests/test_quick_study.py --ignore=tests/browser
 
 # The second run takes everything from the cache; nbval then runs the executed copies cell by cell.
 notebooks: $(INSTALLED)
@@ -70,6 +72,15 @@ notebooks: $(INSTALLED)
 	$(BIN)/hybridkit run quick
 	$(BIN)/python -m pytest tests/test_quick_study.py
 	$(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=300 -p no:cacheprovider runs/quick/notebooks/*.ipynb
+
+# Needs chromium (on Debian: apt install chromium fonts-noto-core fonts-noto-cjk); without it every test is skipped.
+test-browser: $(INSTALLED) ## the inspector and the report in a real browser
+	$(BIN)/hybridkit run quick
+	$(BIN)/python -m pytest tests/browser
+
+# On the run of starter where there is one, else on quick's.
+screenshots: $(INSTALLED) ## pictures of the inspector for the README
+	SCREENSHOTS='$(CURDIR)/figures/inspector' $(BIN)/python -m pytest tests/browser/test_screenshots.py
 
 lab: $(INSTALLED) ## JupyterLab with the kernel ready
 	$(BIN)/jupyter lab --notebook-dir=notebooks

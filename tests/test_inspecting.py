@@ -106,8 +106,9 @@ def test_jupyterlab_is_started_by_words_in_this_environment(run: Path, monkeypat
     code, words, environment = started(run, monkeypatch, "--no-browser", "--port", "8899")
     assert code == 0
     assert words[:3] == [sys.executable, "-m", "jupyterlab"]
-    assert words[-1] == str(run / "notebooks" / "inspect.ipynb")
-    assert set(words[3:-1]) == {"--no-browser", f"--notebook-dir={run / 'notebooks'}", "--port=8899"}
+    assert (run / "notebooks" / "inspect.ipynb").is_file()
+    folder, address = f"--notebook-dir={run / 'notebooks'}", "--LabApp.default_url=/lab/tree/inspect.ipynb"
+    assert set(words[3:]) == {folder, address, "--no-browser", "--port=8899"}
     assert environment["HYBRIDKIT_DATA"] == str(run.parent / "data")  # kernels start in another folder
     assert environment["JUPYTER_PREFER_ENV_PATH"] == "1"
 
@@ -127,7 +128,8 @@ def test_a_dry_run_starts_nothing(
     out = tmp_path / "told.json"
     assert cli.main(["inspect", "mine", "--dry-run", "--json", str(out)]) == 0
     notebook = str(run / "notebooks" / "inspect.ipynb")
-    assert capsys.readouterr().out.split() == ["jupyter", "lab", f"--notebook-dir={run / 'notebooks'}", notebook]
+    address = "--LabApp.default_url=/lab/tree/inspect.ipynb"
+    assert capsys.readouterr().out.split() == ["jupyter", "lab", f"--notebook-dir={run / 'notebooks'}", address]
     told = json.loads(out.read_text())
     assert (told["run"], told["notebook"], told["command"][0]) == (str(run), notebook, sys.executable)
 

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -41,14 +42,18 @@ def inspect(args: argparse.Namespace) -> Told:
     """Write the notebook if it is not there and open it; gives back when JupyterLab has ended."""
     folder = find_run(args.run)
     notebook = write_notebook(folder)
-    options = [f"--notebook-dir={notebook.parent}"]
+    # the address that is printed leads to the notebook too, which a file's name as argument would not do
+    options = [f"--notebook-dir={notebook.parent}", f"--LabApp.default_url=/lab/tree/{notebook.name}"]
     options += ["--no-browser"] * args.no_browser + ["--allow-root"] * args.allow_root
     options += [] if args.port is None else [f"--port={args.port}"]
-    words = [sys.executable, "-m", "jupyterlab", *options, str(notebook)]
+    words = [sys.executable, "-m", "jupyterlab", *options]
     value = {"run": str(folder), "notebook": str(notebook), "command": words}
     if args.dry_run:
         return Told(" ".join(["jupyter", "lab", *words[3:]]), value)
-    if code := _open(words):
+    code = _open(words)
+    if code == -signal.SIGINT:  # stopped before it could ask
+        raise KeyboardInterrupt
+    if code:
         raise InputError(f"{notebook}: JupyterLab stopped with exit code {code}, and says why above")
     return Told("", value)
 
