@@ -54,7 +54,7 @@ class Run(Trainings):
     def embeddings(self, cell: Cell, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Embeddings of a whole benchmark's queries and passages by a model, float32, mapped from disk."""
         settings, benchmark = self.study.evaluation, self.benchmark(base_name(name))
-        paths = self._embedding_paths(cell, name)
+        paths = self.embedding_paths(cell, name)
         missing = [path for path in paths if not path.is_file()]
         model = self.open_model(cell) if missing else None
         for path, side, frame in zip(paths, ("query", "passage"), (benchmark.queries, benchmark.passages), strict=True):
@@ -92,10 +92,11 @@ class Run(Trainings):
 
     def forget_embeddings(self, cell: Cell, name: str) -> None:
         """Remove a model's embeddings of a benchmark: of hundreds of models that are ranked they only take room."""
-        for path in self._embedding_paths(cell, name):
+        for path in self.embedding_paths(cell, name):
             path.unlink(missing_ok=True)
 
-    def _embedding_paths(self, cell: Cell, name: str) -> list[Path]:
+    def embedding_paths(self, cell: Cell, name: str) -> list[Path]:
+        """Where the embeddings of a whole benchmark's queries and passages by a model lie, or will lie."""
         key = self.result_key(cell, self.benchmark(base_name(name)))
         return [self.folder / "embeddings" / f"{key[:24]}-{side}.npy" for side in ("query", "passage")]
 

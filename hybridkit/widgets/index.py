@@ -1,0 +1,86 @@
+"""The index of a run folder: which files hold which model's results, so that nothing is hashed to find them again."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hybridkit.errors import InputError
+from hybridkit.study import UNTRAINED
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hybridkit.run import Run
+
+INDEX = "index.json"
+INDEX_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Result:
+    """Where one model's results on one benchmark lie, as paths below the run folder; `key` names them all.
+
+    The files need not be there. `model` is empty for an untrained encoder that is opened by its name.
+    """
+
+    strategy: str
+    seed: int
+    benchmark: str
+    ranks: str
+    scores: str
+    queries: str
+    passages: str
+    model: str
+
+
+def index_of(run: Run) -> list[Result]:
+    """Where the results of every model of the study's main part on every benchmark lie, or will lie.
+
+    Raises InputError where they cannot be told, since rows or benchmarks that they depend on are not there.
+    """
+    found = []
+    for name in run.study.evaluation.benchmarks:
+        for cell in run.cells():
+            ranks = run.ranks_path(cell, name)
+            paths = [ranks, run.folder / "scores" / ranks.name, *run.embedding_paths(cell, name)]
+            places = [str(path.relative_to(run.folder).as_posix()) for path in paths]
+            found.append(Result(cell.strategy, cell.seed, name, *places, _model(run, cell)))
+    return found
+
+
+def _model(run: Run, cell: Cell) -> str:
+    if cell.strategy != UNTRAINED:
+        return f"models/{run.model_folder(cell).name}"
+    return f"models/static-{run.encoder_key()[:16]}" if run.study.encoder.name == "static" else ""
+
+
+def write_index(run: Run) -> list[Result]:
+    """Write index.json of a run folder, unless it says just that already."""
+    results = index_of(run)
+    run.write_json(INDEX, {"format": INDEX_FORMAT, "results": [dataclasses.asdict(one) for one in results]})
+    return results
+
+
+def read_index(folder: Path) -> list[Result] | None:
+    """Read index.json of a run folder: None where there is none, or one of another format, which is made again.
+
+    Raises InputError for a file that is no index.
+    """
+    path = folder / INDEX
+    if not path.is_file():
+        return None
+    try:
+        value: Any = json.loads(path.read_text(encoding="utf-8"))
+        if value["format"] != INDEX_FORMAT:
+            return None
+        results = [Result(**one) for one in value["results"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: no index of a run ({error!r}); remove it, and it is made again") from error
+    for one in results:
+        for place in (one.ranks, one.scores, one.queries, one.passages, one.model):
+            if place.startswith(("/", "\\")) or ".." in place.split("/"):
+                raise InputError(f"{path}: {place!r} leads out of the run folder; remove the file, it is made again")
+    return results
