@@ -136,6 +136,12 @@ def summary(entries: Sequence[Entry]) -> pd.DataFrame:
     )  # fmt: skip
 
 
+def matrix(ledgers: Sequence[Sequence[Entry]]) -> pd.DataFrame:
+    """One line a claim and source, in the columns of the figure `claims`: claim, text, source, verdict."""
+    lines = [(one.claim.id, one.claim.text, one.source, one.verdict) for entries in ledgers for one in entries]
+    return pd.DataFrame(lines, columns=["claim", "text", "source", "verdict"])
+
+
 def evidence(entries: Sequence[Entry]) -> pd.DataFrame:
     """One line an answer: claim, check, encoder, outcome, value, against, difference, its intervals, basis, reason."""
     lines = []
@@ -147,6 +153,12 @@ def evidence(entries: Sequence[Entry]) -> pd.DataFrame:
             lines.append({"claim": entry.claim.id, **keys, **rest})
     columns = ["claim", "check", "encoder", "outcome", "value", "against", "difference", "low", "high", "seeds_low"]
     return pd.DataFrame(lines, columns=[*columns, "seeds_high", "basis", "reason"])
+
+
+def readings(claims: Sequence[Claim]) -> pd.DataFrame:
+    """How each claim was turned into its check: claim, check, reading."""
+    lines = [(one.id, str(one.check), one.reading) for one in claims]
+    return pd.DataFrame(lines, columns=["claim", "check", "reading"])
 
 
 def as_html(frame: pd.DataFrame) -> str:

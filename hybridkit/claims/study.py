@@ -38,7 +38,7 @@ class StudyFacts:
         if variable == "benchmark":
             names = run.study.evaluation.benchmarks
             whole = [name for name in names if base_name(name) == name or base_name(name) not in names]
-            return (*whole, *dict.fromkeys(split_words(name)[0] for name in run.study.evaluation.judged))
+            return (*whole, *self._judged_names)
         if variable == "measure":
             return tuple(dict.fromkeys(self._scores["measure"]))
         return SETTINGS if variable == "setting" else ROLES
@@ -46,7 +46,7 @@ class StudyFacts:
     def score(self, ask: Ask) -> float:
         """The mean over seeds of the macro mean."""
         self._has(ask)
-        if is_judged_name(ask.benchmark):
+        if ask.benchmark in self._judged_names:
             return float(self._judged(ask).mean())
         if ask.setting in (*GROUPS, UNSEEN):
             return mean_of(self._models(ask))
@@ -63,7 +63,7 @@ class StudyFacts:
         """A difference with its intervals: over articles, and over seeds from three on."""
         for _, one in terms:
             self._has(one)
-        if is_judged_name(terms[0][1].benchmark):
+        if terms[0][1].benchmark in self._judged_names:
             return self._judged_gap(terms, constant)
         if (*terms, constant) in self._gaps:
             return self._gaps[(*terms, constant)]
@@ -95,7 +95,7 @@ class StudyFacts:
             return frozenset(hygiene.relatives(first, run.study.rows.files, run.study.encoder.name))
         if name == "leaks":
             return self._leaks(first)
-        if is_judged_name(first):
+        if first in self._judged_names:
             raise Lacking(f"{first} has no parallel questions and no pairs of languages", "", "benchmark")
         if name == "languages":
             return frozenset(run.benchmark(first).languages)
@@ -173,8 +173,7 @@ class StudyFacts:
         self._cells(ask.strategy)
 
     def _has_benchmark(self, name: str) -> None:
-        evaluation = self.run.study.evaluation
-        if name not in (*evaluation.benchmarks, *(split_words(one)[0] for one in evaluation.judged)):
+        if name not in (*self.run.study.evaluation.benchmarks, *self._judged_names):
             key = "evaluation.judged" if is_judged_name(name) else "evaluation.benchmarks"
             raise Lacking(f"the study has no benchmark {name}", f"{name} among {key}", "benchmark")
 
@@ -207,6 +206,10 @@ class StudyFacts:
         if leaks is None:
             raise Lacking("the study's rows were not searched for leaks", "a version of the kit with run.leaks")
         return float(hygiene.left(leaks, benchmark, self.run))
+
+    @cached_property
+    def _judged_names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(split_words(name)[0] for name in self.run.study.evaluation.judged))
 
     @cached_property
     def _judged_table(self) -> pd.DataFrame:

@@ -222,8 +222,9 @@ def _known(kind: str, name: Name, free: set[str] | frozenset[str] = frozenset())
         good, cure = bool(re.fullmatch(r"[^>]+>[^>]+", text)), '"de>en" in quotes'
     else:
         good, cure = _reads(kind, text), "mono, cross, hybrid, untrained, or a strategy in quotes"
+    told = {"role": "strategy", "data": "benchmark"}
     if not good:
-        raise failed(name.at, f"{text!r} is no {kind if kind != 'role' else 'strategy'} here; there are {cure}")
+        raise failed(name.at, f"{text!r} is no {told.get(kind, kind)} here; there are {cure}")
 
 
 _BENCHMARKS = 'atlas, xquad-r, mlqa-r, miracl, tydi-goldp, held-out, a part such as xquad-r[16:], a file "rows.jsonl"'

@@ -1,0 +1,98 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,-all
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 07 Claims
+# The kit was built from a report (arXiv 2408.10536). Here its claims stand one by one, each with a check that this
+# study's own measurements answer; beside them, what the report's published tables answer to the same checks. `claims`
+# names the file: claims of your own are judged alike.
+
+# %% tags=["parameters"]
+study = "quick"
+claims = "data/claims.yaml"
+
+# %%
+from IPython.display import HTML
+
+from hybridkit.claims import ledger as ledgers
+from hybridkit.claims import open_claims
+from hybridkit.claims.study import StudyFacts
+from hybridkit.claims.tables import PublishedFacts
+from hybridkit.figures import draw
+from hybridkit.run import Run
+
+told = open_claims(claims)
+run = Run(study)
+figures = run.folder / "figures"
+ours = ledgers.ledger(told, StudyFacts(run))
+theirs = ledgers.ledger(told, PublishedFacts())
+
+# %% [markdown]
+# ## Verdicts
+# A line is a claim, a column what it was asked of. In part: some of the comparisons hold and others do not or cannot be
+# tested; or the difference has the claimed sign, but zero lies inside its interval. Not testable: this study lacks what
+# the claim speaks of, and the table below says what.
+
+# %%
+draw(
+    figures,
+    "07_claims",
+    "claims",
+    ledgers.matrix([ours, theirs]),
+    "Verdicts on the claims of arXiv 2408.10536, by this study's measurements and by the paper's published tables.",
+)
+
+# %% [markdown]
+# ## The ledger of this study
+# Why each verdict is as it is. The figure named in a line is the one of this run that shows it. Differences of scores
+# come with 95 % intervals: over articles (bootstrap; what other questions would change), and from three seeds on over
+# seeds (Student's t; what other trainings would change). A comparison holds only if both leave zero out.
+
+# %%
+HTML(ledgers.as_html(ledgers.summary(ours)))
+
+# %% [markdown]
+# ## The same asked of the published tables
+# They are bare numbers: no intervals, no plans of batches, no training rows.
+
+# %%
+HTML(ledgers.as_html(ledgers.summary(theirs).drop(columns=["figure", "source"])))
+
+# %% [markdown]
+# ## The evidence, comparison by comparison
+# `value` and `against` are the two sides of a comparison; low and high bound their difference over articles, seeds_low
+# and seeds_high over seeds.
+
+# %%
+evidence = ledgers.evidence(ours)
+HTML(ledgers.as_html(evidence))
+
+# %% [markdown]
+# How the words became checks:
+
+# %%
+HTML(ledgers.as_html(ledgers.readings(told)))
+
+# %%
+run.finish(
+    "07",
+    {
+        "verdicts": {entry.claim.id: entry.verdict for entry in ours},
+        "published": {entry.claim.id: entry.verdict for entry in theirs},
+        "why": {entry.claim.id: entry.sentence for entry in ours},
+        "evidence": evidence.to_dict("records"),
+    },
+)
