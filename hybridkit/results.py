@@ -13,6 +13,7 @@ from hybridkit.run import Run
 from hybridkit.sources.published import published
 from hybridkit.study import UNTRAINED
 from hybridkit.sweep import sweep
+from hybridkit.widgets.index import write_index
 
 FRONT = ["study", "encoder", "strategy", "alpha", "seed", "train_languages", "benchmark"]
 
@@ -53,6 +54,7 @@ def study_scores(run: Run) -> pd.DataFrame:
         table.to_parquet(temporary, index=False)
     with atomic_write(run.folder / "scores.csv") as temporary:
         table.round({"value": 6}).to_csv(temporary, index=False)
+    write_index(run)
     return table
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,16 +13,16 @@ import pandas as pd
 from hybridkit.benchmark import JUDGEMENT_COLUMNS, PASSAGE_COLUMNS, QUERY_COLUMNS, Benchmark
 from hybridkit.errors import InputError
 from hybridkit.evaluation.ranks import read_ranks
+from hybridkit.palette import order
 from hybridkit.places import runs_folder
 from hybridkit.widgets.index import Result, read_index, write_index
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from hybridkit.retrieval import Scorer
     from hybridkit.run import Run
 
-_KEPT = 8  # rank tables and scorers that are held at a time
+_KEPT = 4  # rank tables and scorers that are held at a time
+_EMPTY = [pd.DataFrame(columns=list(names)) for names in (QUERY_COLUMNS, PASSAGE_COLUMNS, JUDGEMENT_COLUMNS)]
 
 
 class Inspected:
@@ -31,32 +30,217 @@ class Inspected:
 
     - `name`: how the run was named, for a line of Python that opens it again; `benchmark_name`: the benchmark's;
     - `benchmark`: its queries, passages and judgements; empty frames where its files are nowhere;
-    - `strategies`: those that have rank tables, in the kit's order; `compare`: the two that the study compares;
+    - `strategies`: those that have rank tables, in the kit's order; `compare`: the study's two that are compared;
     - `missing`: sentences that say what is not there, each with the command that makes it.
     """
 
-    def __init__(self, name: str, folder: Path, settings: dict[str, Any], benchmark_name: str, missing: list[str]) -> None:
-        self.name, self.folder, self.settings = name, folder, settings
-        self.benchmark_name, self.missing = benchmark_name, missing
+    def __init__(self, name: str, folder: Path, settings: dict[str, Any], benchmark: str, whole: Benchmark) -> None:
+        from hybridkit.sources.benchmarks import part_of
+
+        self.name, self.folder, self.settings, self.benchmark_name = name, folder, settings, benchmark
+        self.benchmark = whole
+        self.positions: tuple[Any, Any] = (slice(None), slice(None))  # of its texts among the whole's embeddings
+        if benchmark.endswith("]") and len(whole.queries):
+            self.benchmark, *positions = part_of(whole, benchmark)
+            self.positions = (positions[0], positions[1])
+        self.missing: list[str] = []
         self.results: dict[tuple[str, int], Result] = {}
-        self.strategies: list[str] = []
-        self._ranks: dict[tuple[str, int], pd.DataFrame] = {}
+        self._tables: dict[tuple[str, int], pd.DataFrame] = {}
         self._scorers: dict[tuple[str, int], Scorer] = {}
 
     @cached_property
-    def _opened(self) -> tuple[Benchmark, NDArray[np.int64] | None, NDArray[np.int64] | None]:
-        raise NotImplementedError
+    def strategies(self) -> list[str]:
+        """The strategies that have rank tables, in the kit's order."""
+        return order(strategy for strategy, seed in self.results if self.has(strategy, seed))
 
     @property
-    def benchmark(self) -> Benchmark:
-        """The benchmark, or the part of one that the study names."""
-        return self._opened[0]
+    def compare(self) -> tuple[str, ...]:
+        """The two strategies that the study compares, less those without rank tables."""
+        return tuple(name for name in self.settings.get("compare", ()) if name in self.strategies)
+
+    @property
+    def directions(self) -> dict[str, str]:
+        """The writing direction of each language, "ltr" or "rtl"."""
+        from hybridkit.languages import language
+
+        return {tag: language(tag).direction for tag in self.benchmark.languages}
+
+    def has(self, strategy: str, seed: int, what: str = "ranks") -> bool:
+        """Whether a file of a model is there: "ranks", "scores", "queries" or "passages" (embeddings), or "model"."""
+        result = self.results.get((strategy, seed))
+        return result is not None and (self.folder / getattr(result, what)).exists()
+
+    def seeds(self, strategy: str) -> list[int]:
+        """The seeds of a strategy that have rank tables; InputError for a strategy that has none."""
+        found = [seed for name, seed in self.results if name == strategy and self.has(name, seed)]
+        if not found:
+            there = ", ".join(self.strategies) or "no strategy"
+            raise InputError(f"{self.name}: no rank tables of {strategy!r} on {self.benchmark_name}; there is {there}")
+        return found
+
+    def ranks(self, strategy: str, seed: int | None = None) -> pd.DataFrame:
+        """The rank table of a strategy, of its first seed unless one is given; the last few are kept."""
+        key = self._key(strategy, seed)
+        if key not in self._tables:
+            self._tables = dict(list(self._tables.items())[1 - _KEPT :])
+            self._tables[key] = read_ranks(self.folder / self.results[key].ranks)
+        return self._tables[key]
+
+    def scorer(self, strategy: str, seed: int | None = None) -> Scorer | None:
+        """Inner products of queries and passages by a strategy's model; None where its embeddings are not there."""
+        from hybridkit.retrieval.dense import dense
+
+        key = self._key(strategy, seed)
+        if key not in self._scorers:
+            if not (self.has(*key, "queries") and self.has(*key, "passages") and len(self.benchmark.queries)):
+                return None
+            self._scorers = dict(list(self._scorers.items())[1 - _KEPT :])
+            self._scorers[key] = dense(self.benchmark, self.embeddings(*key, "query"), self.embeddings(*key, "passage"))
+        return self._scorers[key]
+
+    def embeddings(self, strategy: str, seed: int, side: str) -> Any:  # noqa: ANN401  an array mapped from disk
+        """Embeddings of the benchmark's "query" or "passage" texts by a model, mapped from disk where they can be."""
+        result, places = self.results[strategy, seed], dict(zip(("query", "passage"), self.positions, strict=True))
+        path = self.folder / (result.queries if side == "query" else result.passages)
+        return np.load(path, mmap_mode="r", allow_pickle=False)[places[side]]
+
+    @cached_property
+    def query_texts(self) -> dict[tuple[str, str], str]:
+        """Text of each query by its language and id."""
+        frame = self.benchmark.queries
+        return dict(zip(zip(frame["language"], frame["query_id"], strict=True), frame["text"], strict=True))
+
+    @cached_property
+    def query_places(self) -> dict[tuple[str, str], int]:
+        """Position of each query in the benchmark by its language and id."""
+        return {key: place for place, key in enumerate(self.query_texts)}
+
+    @cached_property
+    def passage_places(self) -> dict[str, int]:
+        """Position of each passage in the benchmark by its id."""
+        return {name: place for place, name in enumerate(self.benchmark.passages["passage_id"])}
+
+    @cached_property
+    def passage_texts(self) -> list[str]:
+        """Text of each passage, by position."""
+        return list(self.benchmark.passages["text"])
+
+    def _key(self, strategy: str, seed: int | None) -> tuple[str, int]:
+        there = self.seeds(strategy)
+        if seed is not None and seed not in there:
+            raise InputError(f"{self.name}: no rank table of {strategy}, seed {seed}; there are seeds {there}")
+        return strategy, there[0] if seed is None else seed
 
 
 def open_inspected(run: Run | Path | str, benchmark: str | None = None) -> Inspected:
     """Open what a run left behind for one benchmark of its study, the first one unless another is named.
 
-    `run` is a Run, a run folder or the name of a study. Nothing is trained, encoded or ranked, and what is not there is
-    told in `missing`. Raises InputError for a benchmark that the study has not.
+    `run` is a Run, a run folder or the name of a study. Nothing is trained, encoded or ranked; what is not there is
+    told in `missing`, and where there is no run at all, that. Raises InputError for a benchmark that the study has not.
     """
-    raise NotImplementedError
+    name, folder = _named(run)
+    settings = _settings(folder)
+    names = settings.get("evaluation", {}).get("benchmarks", [])
+    chosen = benchmark or (names[0] if names else "")
+    if settings and chosen not in names:
+        raise InputError(f"{name}: benchmark {chosen!r} is none of the study's; there are {', '.join(names)}")
+    whole, told = _texts(chosen, folder, settings)
+    found = Inspected(name, folder, settings, chosen, whole)
+    if not settings:
+        found.missing.append(f"No run is at {name}: make one with `hybridkit run quick`, and open that.")
+        return found
+    found.missing += told
+    results, told = _results(folder, settings)
+    found.results = {(one.strategy, one.seed): one for one in results if one.benchmark == chosen}
+    found.missing += told or lacking(found)
+    return found
+
+
+def lacking(found: Inspected) -> list[str]:
+    """Sentences on the models whose rank tables, embeddings or weights are not there, with the command for each."""
+    study = found.settings.get("name", found.name)
+    told = []
+    if not any(found.has(*key) for key in found.results):
+        return [
+            f"There are no rank tables on {found.benchmark_name}: make them with `hybridkit run {study}`, "
+            f"or with `hybridkit inspect {found.name} --complete` if it has been run."
+        ]
+    for what, effect in (
+        ("ranks", "No rank tables of {}; they are left out"),
+        ("passages", "No embeddings of {}; its rankings show the relevant passages only"),
+        ("model", "The model of {} is deleted; the search leaves it out"),
+    ):
+        gone = [key for key in found.results if not found.has(*key, what)]
+        if gone:
+            told.append(f"{effect.format(_told(gone))}: make them with `hybridkit inspect {found.name} --complete`.")
+    if len(found.strategies) == 1:
+        told.append(
+            f"There is one strategy only, {found.strategies[0]}: name another under `strategies` in the study, and "
+            f"`hybridkit run {study}` makes it, to have differences."
+        )
+    return told
+
+
+def _told(keys: list[tuple[str, int]]) -> str:
+    by: dict[str, list[str]] = {}
+    for strategy, seed in keys:
+        by.setdefault(strategy, []).append(str(seed))
+    return ", ".join(f"{name} (seed {' '.join(seeds)})" for name, seeds in by.items())
+
+
+def _named(run: Run | Path | str) -> tuple[str, Path]:
+    """A run's name in a line of Python, and its folder: a name of a study where that opens it, else the path given."""
+    if not isinstance(run, str | Path):
+        folder = run.folder
+        return (run.study.name if folder == runs_folder() / run.study.name else str(folder)), folder
+    path = Path(run).expanduser()
+    if path.is_dir() and (path / "settings.json").is_file():
+        return str(run), path
+    return str(run), runs_folder() / str(run) if not path.is_absolute() else path
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    try:
+        value: dict[str, Any] = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}/settings.json: cannot be read ({error}); run the study again") from error
+    return value
+
+
+def _texts(name: str, folder: Path, settings: dict[str, Any]) -> tuple[Benchmark, list[str]]:
+    """The whole benchmark that a name is of; an empty one and a sentence where its files are nowhere."""
+    from hybridkit.sources.benchmarks import base_name, open_benchmark
+
+    base = base_name(name) if name else "none"
+    try:
+        if base == "held-out":
+            return _run(folder, settings).held_out, []
+        if name:
+            return open_benchmark(base), []
+    except InputError as error:
+        return Benchmark(base, *_EMPTY), [f"The texts of {base} cannot be shown: {error}."]
+    return Benchmark(base, *_EMPTY), []
+
+
+def _results(folder: Path, settings: dict[str, Any]) -> tuple[list[Result], list[str]]:
+    """The index of a run; one that an earlier version of the kit has not written is made once, and written."""
+    found = read_index(folder)
+    if found is not None:
+        return found, []
+    study = settings.get("name", folder.name)
+    if not any((folder / "ranks").glob("*.parquet")):
+        return [], [f"There are no rank tables: make them with `hybridkit run {study}`."]
+    try:
+        return write_index(_run(folder, settings)), []
+    except InputError as error:
+        return [], [f"Which files belong to which model cannot be told ({error}): run `hybridkit run {study}`."]
+
+
+def _run(folder: Path, settings: dict[str, Any]) -> Run:
+    from hybridkit import yamlfile
+    from hybridkit.run import Run
+    from hybridkit.study import Study
+
+    return Run(yamlfile.build(Study, settings, str(folder / "settings.json")), folder)

@@ -1,0 +1,120 @@
+"""Values of a measure by pair of languages: means over a strategy's models, and differences with their significance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from hybridkit.evaluation.measures import distances, per_query, scores
+from hybridkit.files import atomic_write, digest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hybridkit.widgets.opening import Inspected
+
+DISTANCE = "rank_distance"
+_KEYS = ["query_language", "passage_language"]
+_FORMAT = 1  # of what is kept; to be raised when the test or the measure changes
+
+
+def behind(ranks: pd.DataFrame) -> pd.DataFrame:
+    """How many ranks of the pool each query's passage in a language stands behind the first of its twins.
+
+    Takes a rank table; gives setting (mono or cross), query_language, passage_language, query_id, measure
+    ("rank_distance") and value, for the queries that are judged in two languages or more; of several relevant passages
+    in a language the first counts for it, and the last counts in `measures.distances`, whose rows (setting pool,
+    passage_language "*") follow.
+
+    >>> ranks = pd.DataFrame({"query_language": "en", "query_id": ["p", "p", "q"],
+    ...                       "passage_language": ["de", "en", "en"], "pool_rank": [9, 1, 2]})
+    >>> behind(ranks)[["setting", "passage_language", "query_id", "value"]].values.tolist()
+    [['cross', 'de', 'p', 8.0], ['mono', 'en', 'p', 0.0], ['pool', '*', 'p', 8.0]]
+    """
+    codes = [pd.factorize(ranks[name], sort=True) for name in ("query_language", "passage_language", "query_id")]
+    (language, languages), (passage, passages), (query, queries) = codes
+    row = language * len(queries) + query
+    first = np.full((len(languages) * len(queries), len(passages)), np.inf)
+    np.minimum.at(first, (row, passage), ranks["pool_rank"].to_numpy(float))
+    there = np.isfinite(first)
+    first[there.sum(axis=1) < 2] = np.inf
+    at, column = np.nonzero(np.isfinite(first))
+    best = first.min(axis=1)
+    named = pd.DataFrame({
+        "query_language": pd.Series(languages).array.take(at // len(queries)),
+        "passage_language": pd.Series(passages).array.take(column),
+        "query_id": pd.Series(queries).array.take(at % len(queries)),
+        "value": first[at, column] - best[at],
+    })  # fmt: skip
+    same = named["query_language"] == named["passage_language"]
+    named["setting"] = np.where(same, "mono", "cross")
+    pool = distances(ranks).rename(columns={DISTANCE: "value"}).assign(setting="pool")
+    both = pd.concat([named, pool], ignore_index=True) if len(pool) else named
+    return both.assign(measure=DISTANCE)[["setting", *_KEYS, "query_id", "measure", "value"]]
+
+
+def question_values(ranks: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """Values of one measure question by question, as `significance.compare` takes them; see `behind`."""
+    if measure == DISTANCE:
+        return behind(ranks)
+    values = per_query(ranks)
+    return values[values["measure"] == measure].reset_index(drop=True)
+
+
+def means(inspected: Inspected, strategy: str, measure: str) -> pd.DataFrame:
+    """Mean of a measure over a strategy's seeds by pair: query_language, passage_language, value."""
+    parts = []
+    for seed in inspected.seeds(strategy):
+        if measure != DISTANCE and inspected.has(strategy, seed, "scores"):
+            found = pd.read_parquet(inspected.folder / inspected.results[strategy, seed].scores)
+            found = found[found["measure"] == measure]
+            if len(found):
+                parts.append(found)
+                continue
+        path = _kept(inspected, "means", measure, [(strategy, seed)])
+        if path.is_file():
+            parts.append(pd.read_parquet(path))
+            continue
+        found = scores(question_values(inspected.ranks(strategy, seed), measure))
+        _keep(found, path)
+        parts.append(found)
+    grouped = pd.concat(parts).groupby(_KEYS, sort=True)["value"]
+    return grouped.mean().reset_index()
+
+
+def difference(inspected: Inspected, strategy: str, minus: str, measure: str) -> pd.DataFrame:
+    """Compare two strategies by pair: query_language, passage_language, value (strategy - minus), significant.
+
+    Kept in the run folder, since the test takes seconds on a benchmark of thousands of queries.
+    """
+    from hybridkit.evaluation.clusters import question_clusters
+    from hybridkit.evaluation.significance import OVERALL, compare
+
+    models = [[(name, seed) for seed in inspected.seeds(name)] for name in (strategy, minus)]
+    path = _kept(inspected, "difference", measure, *models)
+    if path.is_file():
+        return pd.read_parquet(path)
+    a, b = (
+        pd.concat([question_values(inspected.ranks(*key), measure).assign(seed=key[1]) for key in keys])
+        for keys in models
+    )
+    found = compare(a, b, question_clusters(inspected.benchmark))
+    found = found[found["query_language"] != OVERALL].rename(columns={"difference": "value"})
+    found = found[[*_KEYS, "value", "significant"]].sort_values(_KEYS, ignore_index=True)
+    _keep(found, path)
+    return found
+
+
+def _kept(inspected: Inspected, what: str, measure: str, *models: list[tuple[str, int]]) -> Path:
+    files = [[inspected.results[key].ranks for key in keys] for keys in models]
+    return inspected.folder / "inspector" / f"{what}-{digest(_FORMAT, measure, files)[:24]}.parquet"
+
+
+def _keep(frame: pd.DataFrame, path: Path) -> None:
+    try:
+        with atomic_write(path) as temporary:
+            frame.to_parquet(temporary, index=False)
+    except OSError:
+        pass  # a run folder that cannot be written to is inspected all the same
