@@ -1,6 +1,7 @@
 """`hybridkit inspect`: which run is meant, the notebook in its folder, and how JupyterLab is started on it."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import pytest
 from hybridkit import cli
 from hybridkit.commands import inspecting
 from hybridkit.errors import InputError
+from hybridkit.results import study_scores
+from hybridkit.run import Run
 
 
 @pytest.fixture
@@ -151,3 +154,25 @@ def test_ctrl_c_is_jupyterlabs() -> None:
     process.communicate(timeout=30)  # closes its input, which ends the inner process
     assert process.returncode == 7
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_a_run_lacks_is_made_again(parallel_rows: Path, tmp_path: Path) -> None:
+    asked = tmp_path / "asked.jsonl"
+    asked.write_text("\n".join(parallel_rows.read_text().replace("who", "whose").splitlines()[:12]))
+    value = {
+        "name": "tiny", "title": "A test", "rows": {"files": [str(parallel_rows)]},
+        "encoder": {"name": "static", "vocab_size": 120, "dim": 8}, "strategies": ["mono", "cross"], "seeds": [0],
+        "compare": ["cross", "mono"], "evaluation": {"benchmarks": [str(asked)]},
+        "training": {"steps": 2, "batch_size": 4, "learning_rate": 0.02, "checkpoint_every": 2},
+    }  # fmt: skip
+    (tmp_path / "tiny.yaml").write_text(json.dumps(value))
+    run = Run(tmp_path / "tiny.yaml", tmp_path / "tiny")
+    study_scores(run)
+    inspecting.complete(run.folder)  # lacks at most the index
+    before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
+    lost = [run.ranks_path(run.cells()[1], str(asked)), *run.embedding_paths(run.cells()[2], str(asked))]
+    for path in [*lost, run.folder / "index.json"]:
+        path.unlink()
+    shutil.rmtree(run.model_folder(run.cells()[1]))
+    inspecting.complete(run.folder)
+    assert {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()} == before

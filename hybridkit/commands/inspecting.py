@@ -17,11 +17,14 @@ _FOLDERS = ("HYBRIDKIT_DATA", "HYBRIDKIT_RUNS", "HYBRIDKIT_CACHE")
 _TITLE = """# The inspector on {name}
 Run the cells (Run, Run All Cells). A cell of the matrix, picked by a click or with the arrow keys, is a pair of
 languages; a query of the list below it opens its rankings."""
-_OPEN = """from hybridkit.widgets.inspector import Inspector
-from hybridkit.widgets.opening import open_inspected
+_OPEN = """from pathlib import Path
 
-inspector = Inspector(open_inspected(run))
+from hybridkit.widgets.inspector import inspect
+
+inspector = inspect(Path(run).resolve())
 inspector"""
+_STATE = """# what is picked above, as values: they can be read, set, observed and linked
+inspector.pair, inspector.query_id"""
 
 
 def add(commands: Commands) -> None:
@@ -35,12 +38,16 @@ def add(commands: Commands) -> None:
     option("--no-browser", action="store_true", help="start JupyterLab and print its address, opening no browser")
     option("--port", type=int, metavar="N", help="port of JupyterLab (8888, or the next free one)")
     option("--allow-root", action="store_true", help="start it as root too, e.g. in a container")
+    option("--complete", action="store_true",
+           help="first make what the run lacks: models, rank tables, embeddings of its benchmarks")  # fmt: skip
     option("--dry-run", action="store_true", help="only write the notebook and print the command that would open it")
 
 
 def inspect(args: argparse.Namespace) -> Told:
     """Write the notebook if it is not there and open it; gives back when JupyterLab has ended."""
     folder = find_run(args.run)
+    if args.complete and not args.dry_run:
+        complete(folder)
     notebook = write_notebook(folder)
     # the address that is printed leads to the notebook too, which a file's name as argument would not do
     options = [f"--notebook-dir={notebook.parent}", f"--LabApp.default_url=/lab/tree/{notebook.name}"]
@@ -76,6 +83,22 @@ def find_run(name: str) -> Path:
     )
 
 
+def complete(folder: Path) -> None:
+    """Make whatever a run lacks of what the inspector shows: models, rank tables, embeddings, and their index."""
+    from hybridkit.export import open_run
+    from hybridkit.sweep import sweep
+    from hybridkit.widgets.index import write_index
+
+    run = open_run(str(folder))
+    names = run.study.evaluation.benchmarks
+    sweep(run, run.cells(), names)
+    for cell in run.cells():
+        for name in names:
+            run.ranks(cell, name)  # the sweep needs no rank tables where scores are
+            run.embeddings(cell, name)
+    write_index(run)
+
+
 def write_notebook(folder: Path) -> Path:
     """Write the notebook of a run folder unless it is there, so that what a person added to it stays; gives its path.
 
@@ -90,7 +113,11 @@ def write_notebook(folder: Path) -> Path:
         return path
     new = nbformat.v4
     parameters = new.new_code_cell('run = ".."  # the run folder', metadata={"tags": ["parameters"]})
-    cells = [new.new_markdown_cell(_TITLE.format(name=folder.name)), parameters, new.new_code_cell(_OPEN)]
+    cells = [
+        new.new_markdown_cell(_TITLE.format(name=folder.name)),
+        parameters,
+        *map(new.new_code_cell, (_OPEN, _STATE)),
+    ]
     for number, cell in enumerate(cells):
         cell["id"] = f"inspect-{number}"
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
