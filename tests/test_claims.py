@@ -152,8 +152,10 @@ class Double:
         return self.scores[one.strategy, one.benchmark]
 
     def gap(self, terms: Sequence[tuple[float, Ask]], constant: float = 0.0) -> Gap:
-        found = sum(factor * self.score(one) for factor, one in terms) + constant
-        return Gap(found, found - self.around, found + self.around, found - self.seeds, found + self.seeds, "double")
+        scores = tuple(self.score(one) for _, one in terms)
+        found = sum(factor * score for (factor, _), score in zip(terms, scores, strict=True)) + constant
+        ends = (found - self.around, found + self.around, found - self.seeds, found + self.seeds)
+        return Gap(found, *ends, "double", scores)
 
     def fact(self, name: str, arguments: tuple[str, ...], encoder: str) -> Fact:
         return {"leaks": 2.0, "relatives": frozenset({"a set"}), "benchmarks": frozenset({"atlas"})}[name]

@@ -24,9 +24,10 @@ class Ask:
 
 @dataclass(frozen=True)
 class Gap:
-    """A difference with what is known of its chance: an interval over articles and one over seeds, NaN without.
+    """A difference with what is known of its chance: an interval over articles and one over trainings, NaN without.
 
-    `basis` says what the intervals were made from.
+    `unit` says what the second one is over: seeds, or sets of training languages; `basis` what both were made from.
+    `scores` are those of the terms that were asked for, in their order.
     """
 
     difference: float
@@ -35,6 +36,8 @@ class Gap:
     seeds_low: float = NAN
     seeds_high: float = NAN
     basis: str = "numbers without an interval"
+    scores: tuple[float, ...] = ()
+    unit: str = "seeds"
 
 
 class Lacking(Exception):  # noqa: N818  it is an answer, not an error

@@ -98,7 +98,7 @@ def _best(answer: Answer, left: Call, best: str, facts: Facts, encoder: str) -> 
     for role in ROLES:
         if role != best:
             gap = facts.gap([(1.0, asked[best]), (-1.0, asked[role])])
-            values = (told(facts.score(asked[best])), f"{told(facts.score(asked[role]))} of {role}")
+            values = (told(gap.scores[0]), f"{told(gap.scores[1])} of {role}")
             found.append((_WORST.index(_shown(gap, sign)), sign * gap.difference, values, gap))
     worst, _, (value, against), gap = min(found, key=lambda one: one[:2])
     return replace(answer, outcome=_WORST[worst], value=value, against=against, gap=gap)
@@ -106,17 +106,18 @@ def _best(answer: Answer, left: Call, best: str, facts: Facts, encoder: str) -> 
 
 def _ordered(answer: Answer, part: Comparison, facts: Facts, encoder: str) -> Answer:
     terms: list[tuple[float, Ask]] = []
-    constant = 0.0
+    constants: dict[float, float] = {}
     for side, sign in ((part.left, 1.0), (part.right, -1.0)):
-        for factor, item in side.terms:
-            if isinstance(item, Call) and _is_score(item):
-                terms.append((sign * factor, _ask_of(item, encoder)))
-            else:
-                constant += sign * factor * _number(_item(item, facts, encoder))
-    gap = facts.gap(terms, constant)
+        asked = [(factor, _ask_of(item, encoder)) for factor, item in side.terms if _is_score(item)]
+        terms += [(sign * factor, one) for factor, one in asked]
+        plain = [(factor, _item(item, facts, encoder)) for factor, item in side.terms if not _is_score(item)]
+        constants[sign] = sum(factor * _number(value) for factor, value in plain)
+    gap = facts.gap(terms, constants[1.0] - constants[-1.0])
     outcome = _shown(gap, 1.0 if part.operator[0] == ">" else -1.0, part.operator.endswith("="))
-    sides = [told(_value(side, facts, encoder)) for side in (part.left, part.right)]
-    return replace(answer, outcome=outcome, value=sides[0], against=sides[1], gap=gap)
+    count = sum(_is_score(item) for _, item in part.left.terms)
+    parts = [factor * score for (factor, _), score in zip(terms, gap.scores, strict=True)]
+    value, against = sum(parts[:count]) + constants[1.0], constants[-1.0] - sum(parts[count:])
+    return replace(answer, outcome=outcome, value=told(value), against=told(against), gap=gap)
 
 
 def _shown(gap: Gap, sign: float, or_equal: bool = False) -> str:
@@ -168,7 +169,8 @@ def _item(item: Item, facts: Facts, encoder: str) -> Fact:
     )
 
 
-def _ask_of(item: Call, encoder: str) -> Ask:
+def _ask_of(item: Item, encoder: str) -> Ask:
+    assert isinstance(item, Call)
     strategy, benchmark, *setting = map(_text, item.arguments)
     measure = item.name
     return Ask(measure, strategy_of(strategy), benchmark, "pool" if measure == DISTANCE else setting[0], encoder)

@@ -97,6 +97,8 @@ def tell(answer: Answer) -> str:
     >>> from hybridkit.claims.facts import Gap
     >>> tell(Answer("AP(hybrid, b, pool) > AP(mono, b, pool)", "labse", HOLDS, ".5", ".4", Gap(0.1)))
     'labse: AP(hybrid, b, pool) > AP(mono, b, pool) (.5 against .4)'
+    >>> tell(Answer("AP(hybrid, b, pool) > .4", "labse", HOLDS, ".5", ".4", Gap(0.1, 0.05, 0.15)))
+    'labse: AP(hybrid, b, pool) > .4 (.5 against .4; +.1000, +.0500 to +.1500 over articles)'
     >>> tell(Answer("count(languages(b)) == 11", "", FAILS, "7", "11"))
     'count(languages(b)) == 11 (it is 7)'
     """
@@ -105,9 +107,9 @@ def tell(answer: Answer) -> str:
         found = f"there is {answer.against}"
     elif gap.difference == gap.difference:
         found = f"{answer.value} against {answer.against}"
-        found += (
-            f"; {signed(gap.difference)}, from {signed(gap.low)} to {signed(gap.high)}" if gap.low == gap.low else ""
-        )
+        ends = (("articles", gap.low, gap.high), (gap.unit, gap.seeds_low, gap.seeds_high))
+        told = [f"{signed(low)} to {signed(high)} over {unit}" for unit, low, high in ends if low == low]
+        found += f"; {signed(gap.difference)}, {', '.join(told)}" * bool(told)
     else:
         found = f"it is {answer.value}"
     return f"{answer.encoder}: " * bool(answer.encoder) + f"{answer.part} ({found})"
@@ -147,7 +149,11 @@ def evidence(entries: Sequence[Entry]) -> pd.DataFrame:
     lines = []
     for entry in entries:
         for one in entry.answers:
-            gap = asdict(one.gap) if one.gap.difference == one.gap.difference else {}
+            gap = (
+                {key: value for key, value in asdict(one.gap).items() if key != "scores"}
+                if one.gap.difference == one.gap.difference
+                else {}
+            )
             keys = {"check": one.part, "encoder": one.encoder, "outcome": one.outcome, "value": one.value}
             rest = {"against": one.against, **gap, "reason": one.reason}
             lines.append({"claim": entry.claim.id, **keys, **rest})

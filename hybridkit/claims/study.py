@@ -7,7 +7,7 @@ import pandas as pd
 
 from hybridkit.cell import Cell
 from hybridkit.claims import groups, hygiene
-from hybridkit.claims.facts import Ask, Fact, Gap, Lacking
+from hybridkit.claims.facts import NAN, Ask, Fact, Gap, Lacking
 from hybridkit.claims.sums import Draw, article_sums, gap_of, mean_of
 from hybridkit.claims.vocabulary import GROUPS, ROLES, ROWS, SETTINGS, UNSEEN, is_judged_name
 from hybridkit.evaluation.clusters import question_clusters
@@ -190,16 +190,20 @@ class StudyFacts:
 
     def _judged_gap(self, terms: Sequence[tuple[float, Ask]], constant: float) -> Gap:
         """On judged sets values are kept by language, so that there is an interval over seeds only."""
-        parts = []
-        for factor, ask in terms:
-            values = factor * self._judged(ask)
-            parts.append(float(values.iloc[0]) if ask.strategy == UNTRAINED else values)
-        found = sum(parts) + constant
-        if not isinstance(found, pd.Series):
-            return Gap(found)
+        values = [self._judged(ask) for _, ask in terms]
+        scores = tuple(float(one.mean()) for one in values)
+        seeds = max(values, key=len).index  # the untrained encoder has one value, for every seed
+        by_seed = [
+            one.reindex(seeds) if ask.strategy != UNTRAINED else one.iloc[0]
+            for one, (_, ask) in zip(values, terms, strict=True)
+        ]
+        found = pd.Series(constant, index=seeds)
+        for (factor, _), one in zip(terms, by_seed, strict=True):
+            found = found + factor * one
         interval = t_interval(found)
-        ends = {"seeds_low": interval.low, "seeds_high": interval.high} if interval else {}
-        return Gap(float(found.mean()), basis=f"{len(found)} seeds, no interval over questions", **ends)
+        ends = (interval.low, interval.high) if interval else (NAN, NAN)
+        basis = f"{len(found)} seeds, no interval over questions"
+        return Gap(float(found.mean()), NAN, NAN, *ends, basis, scores)
 
     def _leaks(self, benchmark: str) -> float:
         leaks = getattr(self.run, "leaks", None)

@@ -18,6 +18,7 @@ RESAMPLES, LEVEL, SEED = 10_000, 0.95, 0  # those of significance.compare
 _ROUNDING = 1e-12
 COLUMNS = ["set", "query_language", "passage_language"]  # set: of training languages
 Draw = tuple[str, int]  # a set of training languages and a seed
+Part = tuple[float, Mapping[Draw, pd.DataFrame]]  # a factor and the sums of a strategy's models
 
 
 def article_sums(ranks: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
@@ -35,33 +36,44 @@ def article_sums(ranks: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
     return grouped.agg(sum="sum", size="size").reset_index()
 
 
-def gap_of(parts: Sequence[tuple[float, Mapping[Draw, pd.DataFrame]]], constant: float = 0.0) -> Gap:
-    """The sum of scores with their factors, its interval over articles and, from three seeds on, over seeds.
+def gap_of(parts: Sequence[Part], constant: float = 0.0) -> Gap:
+    """The sum of scores with their factors, and its intervals over articles and over trainings.
 
-    Each part is a factor and the sums of a strategy's models by set of training languages and seed: set,
-    query_language, passage_language, cluster, sum, size of one measure and setting. Every pair of languages of every
-    set weighs the same; seeds of a set are averaged. The intervals are those of `significance.compare` and
-    `intervals.t_interval`. All parts have the same sets and pairs; a part whose only seed is -1 (the encoder before
-    training) stands beside every seed.
+    Each part is a factor and the sums of a strategy's models by set of training languages and seed, with the columns
+    set, query_language, passage_language, cluster, sum, size, of one measure and setting. Every pair of languages of
+    every set weighs the same; seeds of a set are averaged. All parts have the same sets and pairs; one whose only seed
+    is -1 (the encoder before training) stands beside every seed. The intervals are those of `significance.compare` and
+    `intervals.t_interval`: the latter over seeds, or over the sets of languages where there are several.
     """
-    frames = [(factor, pd.concat(models.values()).groupby([*COLUMNS, "cluster"])) for factor, models in parts]
-    seeds = [sorted({seed for _, seed in models}) for _, models in parts]
-    total = pd.concat([factor * grouped["sum"].mean() for factor, grouped in frames], axis=1).sum(axis=1)
-    sizes = frames[0][1]["size"].first()
-    wide, counts = (one.unstack(COLUMNS).fillna(0.0) for one in (total, sizes))
-    counts = counts[wide.columns]
-    pairs = wide.columns.to_frame(index=False)[COLUMNS[1:]].assign(setting="asked")[KEYS]
-    sums = np.where(np.abs(wide.to_numpy(float)) < _ROUNDING, 0.0, wide.to_numpy(float))
-    found = ClusterSums(pairs, sums + constant * counts.to_numpy(float), counts.to_numpy(float), (int(sizes.sum()),))
+    found = _cluster_sums(parts, constant)
     low, high = bootstrap(found, RESAMPLES, LEVEL, SEED)
-    trained = [own for own in seeds if own != [-1]]
-    shared = sorted(set.intersection(*map(set, trained))) if trained else []
-    by_seed = [constant + sum(factor * _mean(models, seed) for factor, models in parts) for seed in shared]
-    interval = t_interval(by_seed)
-    told = f"{len(counts)} articles" + (f", {len(shared)} seed{'s' * (len(shared) != 1)}" if shared else "")
-    difference = float(found.shares.sum(axis=0)[-1])
+    sets = sorted({name for name, _ in parts[0][1]})
+    trained = [{seed for _, seed in models} - {-1} for _, models in parts]
+    seeds = sorted(set.intersection(*filter(None, trained))) if any(trained) else []
+    if len(sets) > 1:  # what other languages would change, of which other seeds are a part
+        scores = [[mean_of({draw: one[draw] for draw in one if draw[0] == name}) for name in sets] for _, one in parts]
+    else:
+        scores = [[_mean(models, seed) for seed in seeds] for _, models in parts]
+    weighted = np.array([factor for factor, _ in parts]) @ np.array(scores) + constant
+    interval = t_interval(weighted)
     ends = (interval.low, interval.high) if interval else (NAN, NAN)
-    return Gap(difference, float(low[-1]), float(high[-1]), *ends, told)
+    unit = "sets of languages" if len(sets) > 1 else "seeds"
+    told = [f"{len(found.sums)} articles", f"{len(sets)} {unit}" if len(sets) > 1 else "", f"{len(seeds)} seeds"]
+    means = tuple(mean_of(models) for _, models in parts)
+    difference = float(found.shares.sum(axis=0)[-1])
+    return Gap(difference, float(low[-1]), float(high[-1]), *ends, ", ".join(filter(None, told)), means, unit)
+
+
+def _cluster_sums(parts: Sequence[Part], constant: float) -> ClusterSums:
+    """The parts added up by article and by pair of languages of a set."""
+    grouped = [pd.concat(models.values()).groupby([*COLUMNS, "cluster"]) for _, models in parts]
+    added = [factor * one["sum"].mean() for (factor, _), one in zip(parts, grouped, strict=True)]
+    sums = pd.concat(added, axis=1).sum(axis=1).unstack(COLUMNS).fillna(0.0)
+    sizes = grouped[0]["size"].first().unstack(COLUMNS).fillna(0.0)[sums.columns].to_numpy(float)
+    pairs = sums.columns.to_frame(index=False)[COLUMNS[1:]].assign(setting="asked")[KEYS]
+    values = sums.to_numpy(float)
+    values = np.where(np.abs(values) < _ROUNDING, 0.0, values) + constant * sizes
+    return ClusterSums(pairs, values, sizes, (int(sizes.sum()),))
 
 
 def mean_of(models: Mapping[Draw, pd.DataFrame]) -> float:

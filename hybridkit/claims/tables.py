@@ -45,8 +45,9 @@ class PublishedFacts:
 
     def gap(self, terms: Sequence[tuple[float, Ask]], constant: float = 0.0) -> Gap:
         """A difference of printed numbers, which have no interval."""
-        found = sum(factor * self.score(ask) for factor, ask in terms) + constant
-        return Gap(round(found, 9), basis="bare numbers, which were published without intervals")
+        scores = tuple(self.score(ask) for _, ask in terms)
+        found = sum(factor * score for (factor, _), score in zip(terms, scores, strict=True)) + constant
+        return Gap(round(found, 9), basis="bare numbers, which were published without intervals", scores=scores)
 
     def fact(self, name: str, arguments: tuple[str, ...], encoder: str) -> Fact:
         """What can be read from tables: their benchmarks, encoders, measures, languages, and means of their parts."""
