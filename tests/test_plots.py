@@ -66,6 +66,15 @@ PAIR_FRAME = pd.DataFrame(
      for (a, b), value in zip(PAIRS, values, strict=True)],
     columns=["strategy", "query_language", "passage_language", "value"],
 )  # fmt: skip
+PAIRS_OF_SETS = ["which", "languages", "query_language", "passage_language", "value"]
+DIVERSITY = pd.DataFrame(  # four random sets of each size but the last; set d of k languages has .1 k + .01 d
+    [("fixed", "mono", seen, "random", k, f"set {k} {draw}", 0, 0.1 * k + 0.01 * draw)
+     for seen in ("seen-seen", "unseen-unseen") for k in (1, 2, 4) for draw in range(4)]
+    + [("fixed", "mono", "seen-seen", "all", 5, "every", 0, 0.9),
+       ("fixed", "mono", "seen-seen", "spread", 2, "s", 0, 0.7),
+       ("fixed", "untrained", "unseen-unseen", "untrained", 0, "", 0, 0.05)],
+    columns=["series", "strategy", "seen", "group", "k", "languages", "seed", "value"],
+)  # fmt: skip
 FRAMES: dict[str, pd.DataFrame] = {
     "coverage": pd.DataFrame(
         [("atlas", "ar", 30, 20), ("atlas", "de", 40, 10), ("mlqa", "de", 7, 7)],
@@ -133,6 +142,18 @@ FRAMES: dict[str, pd.DataFrame] = {
          for name, size in (("mono", 2.0), ("cross", 0.5))
          for tag, x, y in (("ar", -1.0, 0.0), ("de", 0.5, 0.5), ("en", 0.5, -0.5))],
         columns=["strategy", "language", "x", "y", "shown", "variance"],
+    ),
+    "claims": pd.DataFrame(
+        [(number, f"claim {number} costs $5", source, verdict)
+         for source in ("this study", "the published tables")
+         for number, verdict in enumerate(("holds", "holds in part", "does not hold", "not testable"))],
+        columns=["claim", "text", "source", "verdict"],
+    ),
+    "diversity_curve": DIVERSITY,
+    "diversity_interaction": DIVERSITY[DIVERSITY["strategy"] != "untrained"],
+    "diversity_distance": DIVERSITY.rename(columns={"k": "distance", "seen": "side"}).query("strategy != 'untrained'"),
+    "diversity_pairs": PAIR_FRAME.iloc[:4].assign(which="least", languages="ar")[PAIRS_OF_SETS].pipe(
+        lambda least: pd.concat([least, least.assign(which="most", languages="ar de", value=0.5)])
     ),
     "published": pd.DataFrame(
         [("xquad-r", "pool", system, "mono", "AP", value, source)
@@ -202,6 +223,32 @@ def test_a_missing_column_or_an_empty_frame_is_named(name: str) -> None:
             plots.FIGURES[name](FRAMES[name].drop(columns=column))
     with pytest.raises(InputError, match=f"{name}.*no rows"):
         plots.FIGURES[name](FRAMES[name].iloc[:0])
+
+
+def test_diversity_draws_means_of_the_random_sets_and_their_intervals() -> None:
+    figure = plots.diversity_curve(FRAMES["diversity_curve"], setting="cross")
+    seen_seen, unseen = seen(figure)
+    # means .115, .215, .415 at log2 k = 0, 1, 2; the set of all at log2 5; the spread set is a point and no part of it
+    assert line(seen_seen, "mono") == [[0.0, 1.0, 2.0, round(math.log2(5), 6)], [0.115, 0.215, 0.415, 0.9]]
+    assert line(unseen, "mono")[1] == [0.115, 0.215, 0.415]
+    assert sum(drawn.get_label() == "mono interval" for drawn in unseen.lines) == 3
+    assert sum(drawn.get_label() == "mono interval" for drawn in seen_seen.lines) == 3  # none for the one set of all
+    few = DIVERSITY[~DIVERSITY["languages"].str.endswith("3")]
+    again = plots.diversity_curve(few)
+    assert not any("interval" in str(drawn.get_label()) for ax in seen(again) for drawn in ax.lines)
+    both = pd.concat([DIVERSITY, DIVERSITY.assign(series="growing")])
+    assert [ax.get_title().splitlines() for ax in seen(plots.diversity_curve(both))] == [
+        [group, series]
+        for group in ("seen-seen", "unseen-unseen")
+        for series in ("same rows for every set", "rows grow with the languages")
+    ]
+
+
+def test_diversity_pairs_draws_the_difference_and_the_training_languages_in_bold() -> None:
+    least, most, change = seen(plots.diversity_pairs(FRAMES["diversity_pairs"]))[:3]
+    assert [text.get_text() for text in change.texts] == ["−.40", "+.40", "+.30", "−.30"]
+    assert [tick.get_fontweight() for tick in least.get_xticklabels()] == ["bold", "normal"]
+    assert [tick.get_fontweight() for tick in most.get_xticklabels()] == ["bold", "bold"]
 
 
 def test_the_t_interval_by_hand() -> None:

@@ -8,7 +8,10 @@ from hybridkit.evaluation.intervals import Interval, t_interval
 from hybridkit.plots.batches import batch_composition, batch_examples
 from hybridkit.plots.bias import language_share, rank_distance
 from hybridkit.plots.checks import plan_languages
+from hybridkit.plots.claims import claims
 from hybridkit.plots.data import coverage, text_lengths
+from hybridkit.plots.diversity import diversity_curve, diversity_distance, diversity_interaction
+from hybridkit.plots.diversity_pairs import diversity_pairs
 from hybridkit.plots.effects import effects
 from hybridkit.plots.losses import loss_curves
 from hybridkit.plots.pairs import language_pairs, pair_difference
@@ -23,7 +26,7 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     for figure in (
         coverage, text_lengths, sample_row, batch_composition, batch_examples, plan_languages, loss_curves, settings,
         language_pairs, pair_difference, effects, alpha_curve, rank_distance, language_share, bias_panel,
-        language_map, published,
+        language_map, published, diversity_curve, diversity_interaction, diversity_pairs, diversity_distance, claims,
     )
 }  # fmt: skip
 

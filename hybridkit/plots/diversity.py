@@ -1,0 +1,172 @@
+"""Figures of language diversity: a measure against the number of training languages, and against distance."""
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from hybridkit.diversity.means import DRAWS_FOR_INTERVAL, bootstrap
+from hybridkit.errors import InputError
+from hybridkit.plots.frames import need, one
+from hybridkit.plots.scores import SETTINGS
+from hybridkit.plots.strategies import colour, handles, label, marker, order
+from hybridkit.plots.style import WIDTH, foot, panels, printed, round_ticks
+
+_SEEN = ("seen-seen", "seen-unseen", "unseen-seen", "unseen-unseen")
+_SEEN_COLOURS = dict(zip(_SEEN, ("#0072B2", "#009E73", "#E69F00", "#CC79A7"), strict=True))
+_SERIES = {"fixed": "same rows for every set", "growing": "rows grow with the languages"}
+_UNTRAINED, _ALL = "untrained", "all"
+_MARKS = {"random": "o", "spread": "D", _ALL: "o"}  # how a set was chosen; families: a plus
+_GREY = "#767676"
+
+
+@printed
+def diversity_curve(frame: pd.DataFrame, measure: str = "RR", setting: str = "") -> Figure:
+    """A measure against the number of training languages: a panel a seen group and series, a line a strategy.
+
+    Columns: series, strategy, seen, group, k, languages, seed, value (`means.per_model` of one setting). Lines and bars
+    are means and bootstrap intervals of the random sets, from four sets on; points are models. Dotted: untrained.
+    """
+    need(frame, "diversity_curve", "series", "strategy", "seen", "group", "k", "languages", "seed", "value")
+    one(frame, "diversity_curve", "setting", "benchmark", "measure")
+    trained = frame[frame["strategy"] != _UNTRAINED]
+    groups = [name for name in _SEEN if name in set(trained["seen"])]
+    figure, places = _grid(trained, groups)
+    strategies = order(trained["strategy"])
+    for (series, seen), axes in places.items():
+        part = trained[(trained["series"] == series) & (trained["seen"] == seen)]
+        base = frame.loc[(frame["strategy"] == _UNTRAINED) & (frame["series"] == series), "value"]
+        if len(base):
+            axes.axhline(float(base.mean()), color=_GREY, linestyle=":", linewidth=0.9)
+        for place, name in enumerate(strategies):
+            shift = 0.07 * (place - (len(strategies) - 1) / 2)
+            _line(axes, part[part["strategy"] == name], "k", shift, colour(name), marker(name), name)
+    _finish(figure, places, f"mean {measure}", handles(strategies, line=True), trained)
+    figure.suptitle(
+        f"{measure} by number of training languages" + f", {SETTINGS.get(setting, setting)} pairs" * bool(setting)
+    )
+    return figure
+
+
+@printed
+def diversity_interaction(frame: pd.DataFrame, measure: str = "RR", setting: str = "") -> Figure:
+    """The difference of two strategies against the number of training languages, a line a seen group.
+
+    The columns of `diversity_curve`, of `means.differences`; a panel a difference and series.
+    """
+    need(frame, "diversity_interaction", "series", "strategy", "seen", "group", "k", "languages", "seed", "value")
+    one(frame, "diversity_interaction", "setting", "benchmark", "measure")
+    groups = [name for name in _SEEN if name in set(frame["seen"])]
+    figure, places = _grid(frame.assign(seen=frame["strategy"]), list(dict.fromkeys(frame["strategy"])))
+    for (series, name), axes in places.items():
+        axes.axhline(0, color=_GREY, linewidth=0.8)
+        part = frame[(frame["series"] == series) & (frame["strategy"] == name)]
+        for place, seen in enumerate(groups):
+            shift = 0.07 * (place - (len(groups) - 1) / 2)
+            _line(axes, part[part["seen"] == seen], "k", shift, _SEEN_COLOURS[seen], "o", seen)
+    lines = [Line2D([], [], color=_SEEN_COLOURS[seen], label=seen) for seen in groups]
+    _finish(figure, places, f"Δ mean {measure}", lines, frame)
+    figure.suptitle(
+        f"Difference by number of training languages: {measure}"
+        + f", {SETTINGS.get(setting, setting)} pairs" * bool(setting)
+    )
+    return figure
+
+
+@printed
+def diversity_distance(frame: pd.DataFrame, measure: str = "RR") -> Figure:
+    """What training gains a language that it does not have, against its distance to the nearest training language.
+
+    Columns: series, strategy, side, distance, group, languages, seed, value (`slices.by_distance`): gains over the
+    untrained encoder on the same pairs. At 0 the language is trained on.
+    """
+    need(frame, "diversity_distance", "series", "strategy", "side", "distance", "group", "languages", "seed", "value")
+    one(frame, "diversity_distance", "benchmark", "measure")
+    figure, places = _grid(frame.assign(seen=frame["side"]), list(dict.fromkeys(frame["side"])))
+    strategies = order(frame["strategy"])
+    for (series, side), axes in places.items():
+        part = frame[(frame["series"] == series) & (frame["side"] == side)]
+        axes.axhline(0, color=_GREY, linewidth=0.8)
+        for place, name in enumerate(strategies):
+            shift = 0.1 * (place - (len(strategies) - 1) / 2)
+            own = part[part["strategy"] == name]
+            _line(axes, own.assign(group="random"), "distance", shift, colour(name), marker(name), name)
+    _finish(figure, places, f"gain in mean {measure}", handles(strategies, line=True), frame, "distance")
+    figure.suptitle(f"{measure} gained over the untrained encoder, by distance to the nearest training language")
+    return figure
+
+
+def _grid(frame: pd.DataFrame, groups: Sequence[str]) -> tuple[Figure, dict[tuple[str, str], Axes]]:
+    """Panels by series and seen group: one row for a single series, else the series beside each other."""
+    series = [name for name in _SERIES if name in set(frame["series"])]
+    if not series or not groups:
+        raise InputError("figure of language diversity: no trained models in the frame; nothing to draw")
+    if len(series) == 1:
+        figure, axes = panels(1, len(groups), min(WIDTH, 1.75 * len(groups) + 1.8), 2.7, sharey=True, sharex=True)
+        places = {(series[0], group): ax for group, ax in zip(groups, axes, strict=True)}
+        titles = {key: label(key[1]) for key in places}
+    else:
+        figure, axes = panels(len(groups), 2, 5.6, 1.35 * len(groups) + 1.1, sharey="row", sharex=True)
+        places = {
+            (name, group): axes[2 * row + col] for row, group in enumerate(groups) for col, name in enumerate(series)
+        }
+        titles = {(name, group): f"{label(group)}\n{_SERIES[name]}" for name, group in places}
+    for key, text in titles.items():
+        places[key].set_title(text)
+    return figure, places
+
+
+def _line(axes: Axes, part: pd.DataFrame, across: str, shift: float, shade: str, mark: str, name: str) -> None:
+    """Points of the models, and through the random sets' means a line with intervals."""
+    for group, models in part.groupby("group"):
+        hollow = group not in ("random", _ALL)
+        axes.plot(
+            [_place(value, across) + shift for value in models[across]], models["value"], _MARKS.get(str(group), "P"),
+            color=shade, markerfacecolor="none" if hollow else shade, markersize=2.8, alpha=0.55, linestyle="none",
+            label=f"{name} {group}",
+        )  # fmt: skip
+    drawn = part[part["group"].isin(["random", _ALL])]
+    drawn = part if drawn.empty else drawn
+    at, means = [], []
+    for value, models in drawn.groupby(across):
+        models = models.drop_duplicates(["languages", "seed"])
+        at.append(_place(float(str(value)), across) + shift)
+        means.append(float(models["value"].mean()))
+        if interval := bootstrap(models):
+            ends = [interval.low, interval.high]
+            axes.plot([at[-1], at[-1]], ends, color=shade, linewidth=1.2, label=f"{name} interval")
+    axes.plot(at, means, marker=mark, color=shade, markersize=4, label=name)
+
+
+def _place(value: float, across: str) -> float:
+    return math.log2(value) if across == "k" else value
+
+
+def _finish(
+    figure: Figure, places: dict[tuple[str, str], Axes], ylabel: str, legend: list[Line2D], frame: pd.DataFrame,
+    across: str = "k",
+) -> None:  # fmt: skip
+    values = sorted(set(frame[across].dropna()))
+    for axes in places.values():
+        grid = axes.get_subplotspec()
+        axes.set_xticks([_place(value, across) for value in values], [f"{value:g}" for value in values])
+        axes.yaxis.set_major_locator(round_ticks())
+        axes.grid(axis="y")
+        axes.margins(x=0.08)
+        if grid is not None and grid.is_first_col():
+            axes.set_ylabel(ylabel)
+        if grid is not None and grid.is_last_row():
+            axes.set_xlabel("training languages" if across == "k" else "distance (0: trained on)")
+    marks = {"random": "filled: random sets", "spread": "diamonds: spread sets"} if across == "k" else {}
+    told = [text for group, text in marks.items() if group in set(frame["group"])]
+    if across == "k" and set(frame["group"]) - {*_MARKS, _UNTRAINED}:
+        told.append("plus: one family")
+    drawn = frame[frame["group"] == "random"] if across == "k" else frame
+    enough = drawn.groupby(across)["languages"].nunique().max() >= DRAWS_FOR_INTERVAL
+    bars = "bars: 95 % bootstrap over sets and seeds" if enough else "too few draws for intervals"
+    dotted = ["dotted: untrained"] if ylabel.startswith("mean") else []
+    groups = ["groups: query-passage"] if across == "k" else []
+    foot(figure, legend, "; ".join([*groups, "points: models", *told]) + "\n" + "; ".join([bars, *dotted]))
