@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from hybridkit.diversity.means import MINUS
 from hybridkit.diversity.outcomes import SEEN
 from hybridkit.diversity.regression import Regression, within
 
@@ -123,7 +124,7 @@ def _bounds(regression: Regression) -> Check:
     fitted, value = regression.data["fitted"], regression.data["value"]
     if value.max() > 1:
         return Check("bounds", True, "the measure has no bound that is near")
-    low = -1 if value.min() < 0 else 0  # of differences
+    low = -1 if MINUS in regression.strategy else 0
     out = float(((fitted < low) | (fitted > 1)).mean())
     words = f"{out:.1%} of the fitted values lie outside {low} to 1".replace("-", "−")
     return Check("bounds", out <= 0.01, words if out <= 0.01 else words + "; lines do not suit values so near a bound")

@@ -12,6 +12,7 @@ DRAWS_FOR_INTERVAL = 4
 RESAMPLES = 2000
 BY = ("series", "strategy", "setting", "seen", "group", "k")
 ALL = "all"
+MINUS = " minus "
 
 
 def per_model(frame: pd.DataFrame, measure: str = "RR", by: Sequence[str] = BY) -> pd.DataFrame:
@@ -84,6 +85,6 @@ def differences(frame: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
     keys = [name for name in frame.columns if name not in ("strategy", "value")]
     a, b = (frame[frame["strategy"] == name].drop(columns="strategy") for name in (first, second))
     both = a.merge(b, on=keys, suffixes=("", "_second"))
-    return both.assign(value=both["value"] - both["value_second"], strategy=f"{label(first)} minus {label(second)}")[
+    return both.assign(value=both["value"] - both["value_second"], strategy=f"{label(first)}{MINUS}{label(second)}")[
         list(frame.columns)
     ]
