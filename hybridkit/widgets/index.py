@@ -13,6 +13,7 @@ from hybridkit.study import UNTRAINED
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hybridkit.cell import Cell
     from hybridkit.run import Run
 
 INDEX = "index.json"

@@ -92,7 +92,7 @@ def difference(inspected: Inspected, strategy: str, minus: str, measure: str) ->
     from hybridkit.evaluation.clusters import question_clusters
     from hybridkit.evaluation.significance import OVERALL, compare
 
-    models = [[(name, seed) for seed in inspected.seeds(name)] for name in (strategy, minus)]
+    models = _models(inspected, strategy, minus)
     path = _kept(inspected, "difference", measure, *models)
     if path.is_file():
         return pd.read_parquet(path)
@@ -105,6 +105,25 @@ def difference(inspected: Inspected, strategy: str, minus: str, measure: str) ->
     found = found[[*_KEYS, "value", "significant"]].sort_values(_KEYS, ignore_index=True)
     _keep(found, path)
     return found
+
+
+def is_kept(inspected: Inspected, strategy: str, minus: str, measure: str) -> bool:
+    """Whether the difference of two strategies has been tested and is kept, so that it takes no time."""
+    return _kept(inspected, "difference", measure, *_models(inspected, strategy, minus)).is_file()
+
+
+def plain_difference(inspected: Inspected, strategy: str, minus: str | None, measure: str) -> pd.DataFrame:
+    """The differences of two strategies' means, not tested: query_language, passage_language, value."""
+    a = means(inspected, strategy, measure)
+    return (
+        a
+        if minus is None
+        else a.assign(value=a["value"] - a.merge(means(inspected, minus, measure), on=_KEYS)["value_y"])
+    )
+
+
+def _models(inspected: Inspected, *strategies: str) -> list[list[tuple[str, int]]]:
+    return [[(name, seed) for seed in inspected.seeds(name)] for name in strategies]
 
 
 def _kept(inspected: Inspected, what: str, measure: str, *models: list[tuple[str, int]]) -> Path:

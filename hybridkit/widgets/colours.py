@@ -1,0 +1,49 @@
+"""Colours of the matrix's cells, safe for the common kinds of colour blindness, and inks to be read on them."""
+
+from __future__ import annotations
+
+# matplotlib's cividis and PuOr reversed, the scales of the kit's figures, in 21 steps (a test holds them to it).
+CIVIDIS = (  # noqa: SIM905  easier to read than a list
+    "#00224e #002b62 #083370 #243c6e #35456c #434e6c #4f576c #5b606e #666970 #727274 #7d7c78 #888578 #948e77 #a19975 "
+    "#aea371 #bcae6c #c8b866 #d6c35d #e5cf52 #f3db42 #fee838"
+).split()
+PURPLE_ORANGE = (  # noqa: SIM905
+    "#2d004b #3f1268 #532687 #6a4c9a #8073ac #9990bf #b1aad1 #c5c2de #d8daeb #e8e9f1 #f7f7f6 #faecd7 #fee0b6 #fdcc8c "
+    "#fcb761 #ee9b39 #e08214 #c96d0d #b25706 #974907 #7f3b08"
+).split()
+GREY, GREY_INK = "#e9e9e9", "#595959"  # of what is not significant
+
+
+def colour(value: float, low: float, high: float, scale: list[str]) -> str:
+    """The colour of a value between `low` and `high`.
+
+    >>> colour(0, -1, 1, PURPLE_ORANGE), colour(9, 0, 1, CIVIDIS), colour(3, 3, 3, CIVIDIS)
+    ('#f7f7f6', '#fee838', '#7d7c78')
+    """
+    share = (value - low) / (high - low) if high > low else 0.5
+    return scale[round(min(max(share, 0.0), 1.0) * (len(scale) - 1))]
+
+
+def ink(ground: str) -> str:
+    """Black or white, whichever has the larger contrast with a colour: 4.5 or more on any.
+
+    >>> ink("#00224e"), ink("#fee838")
+    ('#ffffff', '#000000')
+    """
+    return "#000000" if contrast(ground, "#000000") >= contrast(ground, "#ffffff") else "#ffffff"
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast of two colours (WCAG 2.2), from 1 to 21.
+
+    >>> round(contrast("#000000", "#ffffff"), 2)
+    21.0
+    """
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
