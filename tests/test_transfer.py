@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from hybridkit.cell import Cell
+from hybridkit.diversity import outcomes
 from hybridkit.errors import InputError
 from hybridkit.run import Run
+from hybridkit.sections import DiversitySettings
 from hybridkit.study import EvaluationSettings, open_study
 from hybridkit.transfer import judged_table
 
@@ -54,6 +57,36 @@ def test_every_model_is_scored_in_every_language_once(
     assert taught["mono"] == "de en"
     monkeypatch.setattr("hybridkit.transfer.dense_search", None)  # the second time everything is read
     assert judged_table(Run(study, tmp_path / "run")).equals(table)
+    # other models and sets than the study's own
+    only = judged_table(Run(replace(study, evaluation=EvaluationSettings(("held-out",))), tmp_path / "run"),
+                        [Cell("mono", 0)], [str(judged_folder)])  # fmt: skip
+    assert only.equals(table[table["strategy"] == "mono"].reset_index(drop=True))
+    assert judged_table(Run(study, tmp_path / "run"), [], None).empty
+
+
+def test_judged_sets_tell_what_a_set_of_languages_does_for_one_language(
+    judged_folder: Path, parallel_rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYBRIDKIT_CACHE", str(tmp_path / "cache"))
+    study = open_study("quick")
+    study = replace(
+        study, strategies=("mono",), seeds=(0,), curve=None, rows=replace(study.rows, files=(str(parallel_rows),)),
+        training=replace(study.training, steps=2, batch_size=4), evaluation=EvaluationSettings(("held-out",)),
+        encoder=replace(study.encoder, vocab_size=90, dim=8),
+        diversity=DiversitySettings(
+            strategies={"mono": (1, "all")}, groups=("random",), draws=1, seeds=(0,), judged=(str(judged_folder),)
+        ),
+    )  # fmt: skip
+    run = Run(study, tmp_path / "run")
+    table = outcomes.judged_outcomes(run)
+    assert set(table["measure"]) == {"RR@10"} and table[["k", "language"]].drop_duplicates().shape == (6, 2)
+    one = str(table.loc[table["k"] == 1, "languages"].iloc[0])
+    seen = table.set_index(["k", "language"])["seen"]
+    assert seen[1, one] == "seen" and set(seen[2]) == {"seen"} and set(seen[0]) == {"unseen"}
+    away = table.set_index(["k", "language"])["distance"]
+    assert away[1].to_dict() == {tag: float(tag != one) for tag in ("de", "en")}  # one branch
+    assert away[0].isna().all() and table["share"].isna().all()
+    assert outcomes.judged_outcomes(Run(replace(study, diversity=None), tmp_path / "run")).empty
 
 
 def test_a_judged_set_that_is_not_there_is_told_before_anything_runs(tmp_path: Path) -> None:
