@@ -31,7 +31,7 @@ from hybridkit.claims import ledger as ledgers
 from hybridkit.claims import open_claims
 from hybridkit.claims.study import StudyFacts
 from hybridkit.claims.tables import PublishedFacts
-from hybridkit.figures import draw
+from hybridkit.figures import draw, kept
 from hybridkit.run import Run
 
 told = open_claims(claims)
@@ -62,7 +62,7 @@ draw(
 # seeds (Student's t; what other trainings would change). A comparison holds only if both leave zero out.
 
 # %%
-HTML(ledgers.as_html(ledgers.summary(ours)))
+HTML(ledgers.as_html(ledgers.summary(ours, kept(figures))))
 
 # %% [markdown]
 # ## The same asked of the published tables

@@ -54,6 +54,17 @@ def test_the_twelve_claims_are_there_and_make_sense() -> None:
     assert all("2408.10536" in claim.source for claim in claims)
 
 
+def test_the_figures_that_claims_name_are_drawn_by_a_notebook() -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in (checkout() or Path()).glob("notebooks/*.py"))
+    for claim in open_claims():
+        assert f'"{claim.figure}"' in sources, claim.id
+    entries = ledger(open_claims()[:2], PublishedFacts())
+    assert summary(entries, ["04_settings"])["figure"].tolist() == [
+        "02_batch_composition (not drawn in this run)",
+        "04_settings",
+    ]
+
+
 def test_claim_9_does_not_hold_for_xlm_r_on_xquad_r_as_published() -> None:
     entry = verdicts("9")
     assert entry.verdict == PART

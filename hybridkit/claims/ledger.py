@@ -1,7 +1,7 @@
 """The ledger: a verdict on every claim, in words, with the answers behind it."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 
 import pandas as pd
@@ -9,7 +9,7 @@ import pandas as pd
 from hybridkit.claims.facts import Facts
 from hybridkit.claims.file import Claim
 from hybridkit.claims.judge import FAILS, HOLDS, NOT_SHOWN, UNTESTED, Answer, ask
-from hybridkit.claims.judge import told as in_words
+from hybridkit.claims.vocabulary import DISTANCE
 
 PART = "holds in part"
 VERDICTS = (HOLDS, PART, FAILS, UNTESTED)
@@ -78,7 +78,7 @@ def _sentence(verdict: str, answers: Sequence[Answer]) -> str:
     tested = len(answers) - len(by[UNTESTED])
     parts = []
     if tested > 1:
-        parts.append(f"{len(by[HOLDS])} of {tested} comparisons hold.")
+        parts.append(f"{len(by[HOLDS])} of {tested} comparisons hold{' beyond doubt' * bool(by[NOT_SHOWN])}.")
     told = {FAILS: "Not so", NOT_SHOWN: "The right sign, but not shown, zero lies inside an interval"}
     for outcome in told:
         parts += [f"{told[outcome]}: {_few([tell(one) for one in by[outcome]])}."] if by[outcome] else []
@@ -98,7 +98,7 @@ def tell(answer: Answer) -> str:
     >>> tell(Answer("AP(hybrid, b, pool) > AP(mono, b, pool)", "labse", HOLDS, ".5", ".4", Gap(0.1)))
     'labse: AP(hybrid, b, pool) > AP(mono, b, pool) (.5 against .4)'
     >>> tell(Answer("AP(hybrid, b, pool) > .4", "labse", HOLDS, ".5", ".4", Gap(0.1, 0.05, 0.15)))
-    'labse: AP(hybrid, b, pool) > .4 (.5 against .4; +.1000, +.0500 to +.1500 over articles)'
+    'labse: AP(hybrid, b, pool) > .4 (.5 against .4; +0.1000, +0.0500 to +0.1500 over articles)'
     >>> tell(Answer("count(languages(b)) == 11", "", FAILS, "7", "11"))
     'count(languages(b)) == 11 (it is 7)'
     """
@@ -108,16 +108,12 @@ def tell(answer: Answer) -> str:
     elif gap.difference == gap.difference:
         found = f"{answer.value} against {answer.against}"
         ends = (("articles", gap.low, gap.high), (gap.unit, gap.seeds_low, gap.seeds_high))
-        told = [f"{signed(low)} to {signed(high)} over {unit}" for unit, low, high in ends if low == low]
-        found += f"; {signed(gap.difference)}, {', '.join(told)}" * bool(told)
+        form = "+,.1f" if DISTANCE in answer.part else "+.4f"
+        told = [f"{low:{form}} to {high:{form}} over {unit}" for unit, low, high in ends if low == low]
+        found += f"; {gap.difference:{form}}, {', '.join(told)}" * bool(told)
     else:
         found = f"it is {answer.value}"
     return f"{answer.encoder}: " * bool(answer.encoder) + f"{answer.part} ({found})"
-
-
-def signed(value: float) -> str:
-    """A difference with its sign, in the digits of `told`."""
-    return ("+" if value > 0 else "") + in_words(float(value)) if value == value else ""
 
 
 def _few(texts: Sequence[str]) -> str:
@@ -126,13 +122,19 @@ def _few(texts: Sequence[str]) -> str:
     return "; ".join(once[:_SHOWN]) + more
 
 
-def summary(entries: Sequence[Entry]) -> pd.DataFrame:
-    """One line a claim: claim, text, verdict with its mark, reasons, figure, source."""
+def summary(entries: Sequence[Entry], drawn: Collection[str] | None = None) -> pd.DataFrame:
+    """One line a claim: claim, text, verdict with its mark, reasons, figure, source.
+
+    `drawn` are the names of the figures that the run has; of one that is not among them the table says so.
+    """
+    names = [one.claim.figure for one in entries]
+    there = names if drawn is None else ["", *drawn]
+    figures = [name + " (not drawn in this run)" * (name not in there) for name in names]
     return pd.DataFrame(
         {
             "claim": [one.claim.id for one in entries], "text": [one.claim.text for one in entries],
             "verdict": [f"{MARKS[one.verdict]} {one.words}" for one in entries],
-            "why": [one.sentence for one in entries], "figure": [one.claim.figure for one in entries],
+            "why": [one.sentence for one in entries], "figure": figures,
             "source": [one.claim.source for one in entries],
         }
     )  # fmt: skip
@@ -185,5 +187,5 @@ def as_html(frame: pd.DataFrame) -> str:
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
-        return signed(value)
+        return "" if value != value else f"{value:+,.4f}"
     return "" if value is None else str(value)
