@@ -4,11 +4,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from hybridkit.commands.inspecting import write_notebook
 from hybridkit.places import checkout, runs_folder
+from hybridkit.run import Run
+from tests.browser.hostile import make_run
 from tests.browser.jupyter import Lab, start
 from tests.browser.watched import Watched
 
@@ -21,6 +24,7 @@ FLAGS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 SIZE = {"width": 1280, "height": 800}
+PATIENCE = 30_000  # milliseconds that anything may take; machines may be busy
 
 
 def missing(reason: str) -> NoReturn:
@@ -46,12 +50,21 @@ def browser() -> Iterator["Browser"]:
         opened.close()
 
 
+@pytest.fixture(scope="session")
+def expect(browser: "Browser") -> Any:  # noqa: ANN401  Playwright's own, of many kinds
+    """Playwright's assertions, which wait."""
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=PATIENCE)
+    return expect
+
+
 @pytest.fixture
 def watched(browser: "Browser") -> Iterator[Watched]:
     """A fresh page at 1280 x 800 that notes errors, dialogs and requests; errors and dialogs fail its test."""
     context = browser.new_context(viewport=SIZE)
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(PATIENCE)
     found = Watched(page)
     yield found
     context.close()
@@ -68,24 +81,38 @@ def quick_run() -> Path:
 
 
 @pytest.fixture(scope="session")
-def runs_copy(quick_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of runs with a copy of the quick run: what notebooks write goes there."""
-    folder = tmp_path_factory.mktemp("runs")
-    shutil.copytree(quick_run, folder / "quick")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with copies of the kit's notebooks, in notebooks/, and a runs/: what is written goes there."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "notebooks").mkdir()
+    for path in (Path(str(checkout())) / "notebooks").glob("*.ipynb"):
+        shutil.copy(path, folder / "notebooks")
     return folder
 
 
 @pytest.fixture(scope="session")
-def lab(runs_copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """JupyterLab on copies of the kit's notebooks and on the copied run."""
-    home = tmp_path_factory.mktemp("jupyter")
-    folder = home / "notebooks"
-    folder.mkdir()
-    for path in (Path(str(checkout())) / "notebooks").glob("*.ipynb"):
-        shutil.copy(path, folder)
-    given = {"HYBRIDKIT_RUNS": str(runs_copy), "OMP_NUM_THREADS": "1"}
+def run_copy(quick_run: Path, home: Path) -> Path:
+    """A copy of the quick run, with the notebook that `hybridkit inspect` writes."""
+    folder = home / "runs" / "quick"
+    shutil.copytree(quick_run, folder, ignore=shutil.ignore_patterns("inspect*.ipynb"))
+    write_notebook(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lab(run_copy: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab on the copies."""
+    given = {"HYBRIDKIT_RUNS": str(run_copy.parent), "OMP_NUM_THREADS": "1"}
     if data := os.environ.get("HYBRIDKIT_DATA"):
         given["HYBRIDKIT_DATA"] = str(Path(data).absolute())
-    server = start(folder, home, given)
+    server = start(home, tmp_path_factory.mktemp("jupyter"), given)
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def hostile_run(home: Path) -> Run:
+    """A run whose texts and ids try to be more than texts, with its notebook."""
+    run = make_run(home / "evil")
+    write_notebook(run.folder)
+    return run

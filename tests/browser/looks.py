@@ -86,7 +86,7 @@ def tab_stops(page: "Page", within: "Locator", most: int = 200) -> list[Stop]:
     found: list[Stop] = []
     for _ in range(most):
         page.keyboard.press("Tab")
-        if not within.evaluate("(root) => root.contains(document.activeElement)"):
+        if not within.evaluate("(root) => root !== document.activeElement && root.contains(document.activeElement)"):
             break
         found.append(focused(page))
     return found
@@ -94,5 +94,5 @@ def tab_stops(page: "Page", within: "Locator", most: int = 200) -> list[Stop]:
 
 def overflow(page: "Page") -> int:
     """By how many pixels the page is wider than its window."""
-    wider: int = page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    wider: int = page.evaluate("() => document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth")
     return wider
