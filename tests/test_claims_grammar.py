@@ -105,6 +105,7 @@ def test_what_is_no_check_is_told_with_its_place(text: str, told: str) -> None:
         ("11 in languages(xquad-r)", "'in' asks"),
         ("dog in benchmarks", "'dog' is no benchmark"),
         ("os.system('ls') == 1", "no 'os.system'"),
+        ("every benchmark in {}: 1 == 1", "no name at all"),
         (f"every benchmark in {{{MANY['atlas']}}}, strategy in {{{MANY['mono']}}}: 1 == 1", "1,600 times"),
     ],
 )  # fmt: skip
@@ -150,6 +151,25 @@ def test_any_text_reads_and_prints_back_or_is_an_input_error(text: str) -> None:
     names = {item.name for part in check.parts for _, item in (*part.left.terms, *part.right.terms)
              if isinstance(item, Call)}  # fmt: skip
     assert names <= set(WORDS)
+
+
+FRAMES = (
+    'AP("{}", atlas, pool) > 1', 'AP(mono, "{}", pool) > 1', 'AP(mono, atlas, "{}") > 1', '"{}" in encoders',
+    'languages(rows) == {{"{}"}}', '"{}" in pairs(atlas, cross)',
+)  # fmt: skip
+
+
+@given(st.text(max_size=20).filter(lambda text: not set(text) & set('"\n')))
+@example("hybrid(alpha=0.5")
+@example("codeswitch(codeswitch(mono))")
+@example("zh-")
+@example("\0[1:")
+def test_any_quoted_name_is_known_or_an_input_error(text: str) -> None:
+    for frame in FRAMES:
+        try:
+            check_names(parse(frame.format(text)))
+        except InputError as error:
+            assert str(error).startswith("character ")
 
 
 ROLES = st.sampled_from(["mono", "cross", "hybrid", "untrained", "english", "strategy"])

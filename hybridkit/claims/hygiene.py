@@ -28,8 +28,12 @@ def collection(name: str) -> str:
     >>> collection("xquad-r[16:]"), collection("squad2-fi-en"), collection("mine.jsonl")
     ('SQuAD', 'SQuAD', '')
     """
-    base = split_name(split_words(base_name(name))[0])[0]
-    return _COLLECTIONS.get(base, "")
+    return _COLLECTIONS.get(split_name(_base(name))[0], "")
+
+
+def _base(name: str) -> str:
+    """A name without the languages or the articles behind it."""
+    return split_words(base_name(name))[0]
 
 
 def relatives(benchmark: str, files: tuple[str, ...], encoder: str) -> tuple[str, ...]:
@@ -53,5 +57,5 @@ def left(leaks: "pd.DataFrame", benchmark: str, run: "Run") -> int:
     `leaks` are those of the study's rows: id and benchmark are looked at.
     """
     trained = set(run.parts[0].ids) | set(run.parts[1].ids)
-    own = leaks[leaks["benchmark"].map(base_name) == base_name(benchmark)]
+    own = leaks[leaks["benchmark"].map(_base) == _base(benchmark)]
     return int(own["id"].drop_duplicates().isin(trained).sum())

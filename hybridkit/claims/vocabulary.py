@@ -71,6 +71,8 @@ def check_names(check: Check) -> None:
             _known(one.variable, name)
     free = {one.variable for one in check.every if one.names is None}
     count = math.prod(len(one.names) for one in check.every if one.names is not None)
+    if count == 0:
+        raise failed(0, "a variable stands for no name at all; name some in its braces, or leave 'in' out")
     if count > MOST:
         raise failed(0, f"the check asks {count:,} times; {MOST:,} are the most, name fewer")
     for part in check.parts:
