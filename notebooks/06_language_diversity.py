@@ -77,7 +77,7 @@ for setting in report.SETTINGS if there else ():
 
 # %% [markdown]
 # The same as numbers, with RR@10, AP, the pool and its rank distance (lower is less language bias): means over models,
-# and bootstrap intervals over sets and seeds where there are four sets or more. `seen-*` are pool queries in a seen
+# and bootstrap intervals over sets and seeds where there are three sets or more. `seen-*` are pool queries in a seen
 # language.
 
 # %%

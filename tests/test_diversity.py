@@ -11,6 +11,7 @@ from hybridkit.cell import Cell
 from hybridkit.diversity import means, outcomes, pretraining, slices, steps, words
 from hybridkit.diversity.shares import pretraining_share
 from hybridkit.errors import InputError
+from hybridkit.evaluation.intervals import t_interval
 
 COLUMNS = [
     "group", "draw", "k", "languages", "series", "strategy", "seed", "query_language", "passage_language", "value"
@@ -101,34 +102,34 @@ def test_outcomes_hold_every_line_of_the_design_and_the_untrained_encoder(monkey
     assert set(table.loc[table["group"] == "spread", "seed"]) == {3}
 
 
-def test_means_by_hand_and_no_interval_below_four_sets() -> None:
+def test_means_by_hand_and_no_interval_below_three_sets() -> None:
     rows = []
-    for draw, (languages, value) in enumerate([("de en", 0.1), ("de th", 0.2), ("de ru", 0.6)]):
+    for draw, (languages, value) in enumerate([("de en", 0.1), ("de th", 0.5)]):
         rows += model("random", draw, languages, "mono", {"ar>zh": value, "zh>ar": value + 0.1})
     found = means.means(frame(rows))
-    assert found[["seen", "k", "models", "sets"]].values.tolist() == [["unseen-unseen", 2, 3, 3]]
+    assert found[["seen", "k", "models", "sets"]].values.tolist() == [["unseen-unseen", 2, 2, 2]]
     assert found["mean"].iloc[0] == pytest.approx(0.35) and found[["low", "high"]].isna().all().all()
     # the same set drawn twice is one set, and counts once
-    again = frame([*rows, *model("random", 3, "de en", "mono", {"ar>zh": 0.1, "zh>ar": 0.2})])
-    assert means.means(again)[["models", "sets"]].values.tolist() == [[3, 3]]
+    again = frame([*rows, *model("random", 2, "de en", "mono", {"ar>zh": 0.1, "zh>ar": 0.2})])
+    assert means.means(again)[["models", "sets"]].values.tolist() == [[2, 2]]
 
 
-def test_the_interval_over_sets_is_the_bootstrap_of_scipy() -> None:
-    from scipy.stats import bootstrap
-
-    values = np.random.default_rng(0).normal(0.5, 0.1, 12)
-    models = pd.DataFrame({"languages": [f"l{n}" for n in range(12)], "seed": 0, "value": values})
-    ours = means.bootstrap(models, resamples=20_000)
-    theirs = bootstrap((values,), np.mean, method="percentile", n_resamples=20_000, rng=1).confidence_interval
-    assert ours is not None and ours.mean == pytest.approx(values.mean())
-    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.003)
+def test_the_interval_over_sets_of_one_seed_is_students() -> None:
+    values = np.random.default_rng(0).normal(0.5, 0.1, 5)
+    models = pd.DataFrame({"languages": [f"l{n}" for n in range(5)], "seed": 0, "value": values})
+    ours, wanted = means.bootstrap(models, resamples=200_000), t_interval(values)
+    assert ours is not None and wanted is not None and ours == pytest.approx(wanted, abs=0.001)
+    assert means.bootstrap(models.iloc[:2]) is None
 
 
 def test_seeds_are_redrawn_too() -> None:
-    # all sets are alike, the two seeds are not: a resample has the mean 0, .5 or 1
+    # all sets are alike, the two seeds are not: a resample has the mean 0, .5 or 1 with standard deviation √(1/8)
     models = pd.DataFrame([(f"l{n}", seed, float(seed)) for n in range(6) for seed in (0, 1)],
                           columns=["languages", "seed", "value"])  # fmt: skip
-    assert means.bootstrap(models) == (0.5, 0.0, 1.0)
+    found = means.bootstrap(models, resamples=50_000)
+    # t(.975, 5) = 2.570582 (table)
+    half = 2.570582 * (6 / 5) ** 0.5 * (1 / 8) ** 0.5
+    assert found == pytest.approx((0.5, 0.5 - half, 0.5 + half), abs=0.01)
 
 
 def test_differences_are_on_the_same_sets_seeds_and_pairs() -> None:

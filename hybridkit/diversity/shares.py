@@ -20,7 +20,7 @@ def pretraining_share(encoder: str, language: str) -> float | None:
     is not in it has share 0. An encoder made from scratch has no pretraining and so no share.
 
     >>> round(pretraining_share("e5-small", "en"), 3), pretraining_share("static", "en")
-    (0.126, None)
+    (0.122, None)
     """
     if not any(name in encoder.lower() for name in _FROM_XLMR):
         return None

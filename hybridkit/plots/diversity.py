@@ -28,7 +28,7 @@ def diversity_curve(frame: pd.DataFrame, measure: str = "RR", setting: str = "")
     """A measure against the number of training languages: a panel a seen group and series, a line a strategy.
 
     Columns: series, strategy, seen, group, k, languages, seed, value (`means.per_model` of one setting). Lines and bars
-    are means and bootstrap intervals of the random sets, from four sets on; points are models. Dotted: untrained.
+    are means and bootstrap intervals of the random sets, from three sets on; points are models. Dotted: untrained.
     """
     need(frame, "diversity_curve", "series", "strategy", "seen", "group", "k", "languages", "seed", "value")
     one(frame, "diversity_curve", "setting", "benchmark", "measure")
@@ -166,7 +166,7 @@ def _finish(
         told.append("plus: one family")
     drawn = frame[frame["group"] == "random"] if across == "k" else frame
     enough = drawn.groupby(across)["languages"].nunique().max() >= DRAWS_FOR_INTERVAL
-    bars = "bars: 95 % bootstrap over sets and seeds" if enough else "too few draws for intervals"
+    bars = "bars: 95 % bootstrap intervals over sets and seeds" if enough else "too few draws for intervals"
     dotted = ["dotted: untrained"] if ylabel.startswith("mean") else []
     groups = ["groups: query-passage"] if across == "k" else []
     foot(figure, legend, "; ".join([*groups, "points: models", *told]) + "\n" + "; ".join([bars, *dotted]))
