@@ -191,12 +191,11 @@ limits = words.limits(models)
 Markdown("\n".join(f"- {sentence}" for sentence in limits))
 
 # %%
-keys = ["series", "strategy", "setting", "seen", "group", "k", "mean", "low", "high", "models", "sets"]
 run.finish(
     "06",
     {
         "models": len(set(models["cell"])),
-        "RR": tables["RR"][keys].to_dict("records") if there else [],
+        "RR": tables["RR"].to_dict("records") if there else [],
         "steps": followed.to_dict("records") if there else [],
         "effects": estimates.to_dict("records"),
         "sentences": sentences,
