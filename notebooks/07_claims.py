@@ -58,8 +58,9 @@ draw(
 # %% [markdown]
 # ## The ledger of this study
 # Why each verdict is as it is. The figure named in a line is the one of this run that shows it. Differences of scores
-# come with 95 % intervals: over articles (bootstrap; what other questions would change), and from three seeds on over
-# seeds (Student's t; what other trainings would change). A comparison holds only if both leave zero out.
+# come with 95 % intervals: over articles (bootstrap; what other questions would change), and from three on over seeds
+# or, for unseen languages, over sets of training languages (Student's t; what other trainings would change; sets share
+# languages, so that theirs is on the short side). A comparison holds only if every interval there is leaves zero out.
 
 # %%
 HTML(ledgers.as_html(ledgers.summary(ours, kept(figures))))
@@ -74,7 +75,7 @@ HTML(ledgers.as_html(ledgers.summary(theirs).drop(columns=["figure", "source"]))
 # %% [markdown]
 # ## The evidence, comparison by comparison
 # `value` and `against` are the two sides of a comparison; low and high bound their difference over articles, seeds_low
-# and seeds_high over seeds.
+# and seeds_high over what `unit` says.
 
 # %%
 evidence = ledgers.evidence(ours)

@@ -370,12 +370,19 @@ def test_facts_of_a_study(tiny: Run, facts: StudyFacts) -> None:
         assert lack.value.about
 
 
-def test_leaks_are_counted_among_the_rows_that_are_left(tiny: Run, facts: StudyFacts) -> None:
+def test_leaks_are_counted_among_the_rows_that_are_left(
+    tiny: Run, facts: StudyFacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (name,) = tiny.study.evaluation.benchmarks
-    there = str(tiny.parts[0].ids[0])
-    leaks = pd.DataFrame({"id": ["dropped", there, there], "benchmark": [name, name, "other"]})
-    assert hygiene.left(leaks, name, tiny) == 1
-    assert hygiene.left(leaks[leaks["id"] == "dropped"], name, tiny) == 0
+    there = [str(tiny.parts[0].ids[place]) for place in (0, 1)]
+    leaks = pd.DataFrame({"id": ["dropped", there[0], there[0], there[1]], "benchmark": ["asked"] * 3 + ["other"]})
+    monkeypatch.setattr(tiny, "leaks", leaks, raising=False)
+    assert facts.fact("leaks", (name,), "static") == 1
+    monkeypatch.setattr(tiny, "leaks", leaks[leaks["id"] == "dropped"])
+    assert facts.fact("leaks", (name,), "static") == 0
+    monkeypatch.setattr(tiny, "leaks", None)
+    with pytest.raises(Lacking, match="not searched"):
+        facts.fact("leaks", (name,), "static")
 
 
 def test_the_whole_ledger_on_a_study(facts: StudyFacts) -> None:

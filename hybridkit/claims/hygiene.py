@@ -7,9 +7,11 @@ from hybridkit.sources.benchmarks import base_name
 from hybridkit.sources.registry import split_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
-    from hybridkit.run import Run
+    from hybridkit.corpus import ParallelCorpus
 
 # Collections by data set of the registry, each by its origin there; what is made up or of one's own has none in common.
 _COLLECTIONS = {
@@ -51,11 +53,12 @@ def relatives(benchmark: str, files: tuple[str, ...], encoder: str) -> tuple[str
     return tuple(found + [f"the fine-tuning of {encoder}"] * (own in _MET.get(encoder, ())))
 
 
-def left(leaks: "pd.DataFrame", benchmark: str, run: "Run") -> int:
-    """Rows with a leak of a benchmark that are among the training rows nevertheless; 0 once they were dropped.
+def left(leaks: "pd.DataFrame", benchmark: str, corpora: "Sequence[ParallelCorpus]") -> int:
+    """How many rows that hold a text of a benchmark are among some corpora nevertheless; 0 once they were dropped.
 
-    `leaks` are those of the study's rows: id and benchmark are looked at.
+    `leaks` has the columns id and benchmark, as `leakage.find_leaks` makes them; `benchmark` is the name that it has
+    there.
     """
-    trained = set(run.parts[0].ids) | set(run.parts[1].ids)
-    own = leaks[leaks["benchmark"].map(_base) == _base(benchmark)]
-    return int(own["id"].drop_duplicates().isin(trained).sum())
+    hit = set(leaks.loc[leaks["benchmark"] == benchmark, "id"])
+    chunks = (chunk for corpus in corpora for chunk in corpus.ids.chunks()) if hit else ()
+    return sum(name in hit for chunk in chunks for name in chunk.to_pylist())

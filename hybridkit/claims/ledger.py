@@ -160,7 +160,7 @@ def evidence(entries: Sequence[Entry]) -> pd.DataFrame:
             rest = {"against": one.against, **gap, "reason": one.reason}
             lines.append({"claim": entry.claim.id, **keys, **rest})
     columns = ["claim", "check", "encoder", "outcome", "value", "against", "difference", "low", "high", "seeds_low"]
-    return pd.DataFrame(lines, columns=[*columns, "seeds_high", "basis", "reason"])
+    return pd.DataFrame(lines, columns=[*columns, "seeds_high", "unit", "basis", "reason"])
 
 
 def readings(claims: Sequence[Claim]) -> pd.DataFrame:

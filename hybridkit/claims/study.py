@@ -209,7 +209,8 @@ class StudyFacts:
         leaks = getattr(self.run, "leaks", None)
         if leaks is None:
             raise Lacking("the study's rows were not searched for leaks", "a version of the kit with run.leaks")
-        return float(hygiene.left(leaks, benchmark, self.run))
+        named = benchmark if benchmark in self._judged_names else self.run.benchmark(base_name(benchmark)).name
+        return float(hygiene.left(leaks, named, self.run.parts))
 
     @cached_property
     def _judged_names(self) -> tuple[str, ...]:
