@@ -173,6 +173,13 @@ def lacking(found: Inspected) -> list[str]:
         gone = [key for key in found.results if not found.has(*key, what)]
         if gone:
             told.append(f"{effect.format(_told(gone))}: make them with `hybridkit inspect {found.name} --complete`.")
+    judged = found.benchmark.judgements
+    if len(judged) and judged.groupby("query_id")["passage_language"].nunique().max() < 2:
+        told.append(
+            f"No query of {found.benchmark_name} has twins, relevant passages in two languages, so there is no rank "
+            "distance: name a benchmark with parallel passages, such as xquad-r, under `evaluation.benchmarks`, and "
+            f"`hybridkit run {study}`."
+        )
     if len(found.strategies) == 1:
         told.append(
             f"There is one strategy only, {found.strategies[0]}: name another under `strategies` in the study, and "
@@ -189,14 +196,18 @@ def _told(keys: list[tuple[str, int]]) -> str:
 
 
 def _named(run: Run | Path | str) -> tuple[str, Path]:
-    """A run's name in a line of Python, and its folder: a name of a study where that opens it, else the path given."""
+    """A run's name in a line of Python, and its folder: no path where the name alone opens it, else one from here."""
     if not isinstance(run, str | Path):
         folder = run.folder
-        return (run.study.name if folder == runs_folder() / run.study.name else str(folder)), folder
-    path = Path(run).expanduser()
-    if path.is_dir() and (path / "settings.json").is_file():
-        return str(run), path
-    return str(run), runs_folder() / str(run) if not path.is_absolute() else path
+    else:
+        path = Path(run).expanduser()
+        folder = path if path.is_absolute() or path.is_dir() else runs_folder() / path
+    if folder.parent.resolve() == runs_folder().resolve():
+        return folder.name, folder
+    whole, here = folder.absolute(), Path.cwd()
+    return str(whole.relative_to(here)) if whole.is_relative_to(here) else str(
+        run if isinstance(run, str) else folder
+    ), folder
 
 
 def _settings(folder: Path) -> dict[str, Any]:

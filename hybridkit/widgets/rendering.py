@@ -34,7 +34,7 @@ def rankings(
     """
     parts = [section(name, frame, gloss) for name, frame in frames.items()]
     return (
-        f'<div class="hk-side" data-testid="{escape(testid)}"><h4>{escape(title)}</h4>'
+        f'<div class="hk-side" data-testid="{escape(testid)}"><h4>{escape(shown(title))}</h4>'
         f'<div class="hk-beside">{"".join(parts)}</div></div>'
     )
 
@@ -67,7 +67,7 @@ def _passage(row: Mapping[str, object], width: float, english: str) -> str:
     under = text_of(english, "en", "gloss") if english else ""
     return (
         f'<li class="hk-passage" data-testid="passage" data-rank="{row["rank"]}" '
-        f'data-passage-id="{escape(str(row["passage_id"]))}" data-relevant="{relevant}" data-twin="{twin}">'
+        f'data-passage-id="{escape(shown(str(row["passage_id"]), 200))}" data-relevant="{relevant}" data-twin="{twin}">'
         f'<span class="hk-rank">{row["rank"]:,}</span>'
         f'<span class="hk-badge" data-testid="badge" title="{escape(spoken(tag))}">{escape(tag)}</span>{"".join(marks)}'
         f'<span class="hk-score" data-testid="score">{row["score"]:.3f}</span>'
