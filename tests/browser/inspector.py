@@ -1,10 +1,15 @@
 """The inspector as a person works it: controls by their names, parts by what they are, texts as values."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
+
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -12,6 +17,13 @@ class InspectorPage:
     """The inspector in an opened notebook."""
 
     page: "Page"
+
+    def settles(self, read: Callable[[], Value], wanted: Value, seconds: float = 30) -> None:
+        """Wait until what is read from the page is what is wanted; the kernel answers when it can."""
+        until = time.monotonic() + seconds
+        while (found := read()) != wanted and time.monotonic() < until:
+            self.page.wait_for_timeout(50)
+        assert found == wanted, f"{found} is there, and wanted is {wanted}"
 
     def part(self, name: str) -> "Locator":
         """A part by its data-testid."""
@@ -38,6 +50,11 @@ class InspectorPage:
             "(all) => all.map((one) => [one.dataset.query, one.dataset.passage, one.getAttribute('aria-label')])"
         )
         return {(query, passage): name for query, passage, name in found}
+
+    def values(self) -> dict[tuple[str, str], float]:
+        """The number of each cell."""
+        numbers = {pair: name.rpartition(": ")[2].partition(", not")[0] for pair, name in self.cells().items()}
+        return {pair: float(text.replace("−", "-").replace(",", "")) for pair, text in numbers.items()}
 
     def rows(self) -> "Locator":
         """The rows of the list of queries."""

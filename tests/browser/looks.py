@@ -54,6 +54,15 @@ _FOCUS = """() => {
   };
 }"""
 
+# Elements that reach over the right edge of the root and cannot be scrolled to inside it.
+_CUT_OFF = """(root) => {
+  const edge = root.getBoundingClientRect().right + 0.5;
+  const own = (node) => /auto|scroll/.test(getComputedStyle(node).overflowX);
+  const scrolls = (node) => node !== root && (own(node) || scrolls(node.parentElement));
+  const over = [...root.querySelectorAll("*")].filter((node) => node.getBoundingClientRect().right > edge);
+  return over.filter((node) => !scrolls(node.parentElement)).map((node) => node.outerHTML.slice(0, 100));
+}"""
+
 
 @dataclass(frozen=True)
 class Stop:
@@ -96,3 +105,9 @@ def overflow(page: "Page") -> int:
     """By how many pixels the page is wider than its window."""
     wider: int = page.evaluate("() => document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth")
     return wider
+
+
+def cut_off(root: "Locator") -> list[str]:
+    """What reaches over the right edge of an element, where nobody can see it."""
+    found: list[str] = root.evaluate(_CUT_OFF)
+    return found

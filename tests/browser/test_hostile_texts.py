@@ -1,13 +1,20 @@
 """Texts that try to be more than texts stay texts, in the pages and in the inspector."""
 
+from pathlib import Path
+
 import pytest
 
 from hybridkit.benchmark import Benchmark
 from hybridkit.pages import write_pages
 from hybridkit.pages.texts import shown
 from hybridkit.run import Run
+from hybridkit.widgets import views
+from hybridkit.widgets.shown import shown as shown_in_widget
 from tests.browser import looks
 from tests.browser.hostile import FLAG, TEXTS
+from tests.browser.inspector import InspectorPage
+from tests.browser.jupyter import Lab
+from tests.browser.notebook import open_notebook, run_all
 from tests.browser.watched import Watched
 
 
@@ -42,3 +49,32 @@ def test_the_pages_show_them_as_texts(watched: Watched, hostile_run: Run, benchm
         assert looks.overflow(page) <= 0
     assert len(seen) >= len(TEXTS)  # each of them was met, in one language at least
     assert watched.from_elsewhere("file://") == []
+
+
+def test_the_inspector_shows_them_as_texts(
+    watched: Watched, lab: Lab, home: Path, hostile_run: Run, benchmark: Benchmark
+) -> None:
+    inspected = views.open_inspected(hostile_run.folder)
+    texts = benchmark.passages.set_index("passage_id")["text"].map(shown_in_widget).to_dict()
+    inspector = InspectorPage(watched.page)
+    notebook = hostile_run.folder / "notebooks" / "inspect.ipynb"
+    open_notebook(watched.page, lab, str(notebook.relative_to(home)))
+    run_all(watched.page)
+    inspector.choose("Order", "worst first")
+    watched.page.get_by_role("checkbox", name="English under each passage").check()
+    inspector.cell("th", "ar").click()
+    frame = views.pair_queries(inspected, ("th", "ar"), "cross", minus="mono")
+    inspector.settles(lambda: [key for key, _ in inspector.listed()], frame["query_id"].tolist())
+    met = set()
+    for key, text in zip(frame["query_id"], frame["text"], strict=True):
+        inspector.rows().nth(frame["query_id"].tolist().index(key)).click()
+        opened = inspector.part("query").get_by_test_id("query-text")
+        inspector.settles(opened.text_content, shown_in_widget(text))
+        wanted = views.ranking(inspected, "th", key, "ar", "cross")["passage_id"].tolist()
+        inspector.settles(lambda: [one["passage_id"] for one in inspector.ranked("ranking-pair", "cross")], wanted)
+        for one in inspector.ranked("ranking-pair", "cross"):
+            assert one["text"] == texts[one["passage_id"]]
+            met.add(one["passage_id"])
+    assert len(met) == len(TEXTS)
+    assert looks.cut_off(watched.page.locator(".hk-inspector")) == []
+    assert unharmed(watched)

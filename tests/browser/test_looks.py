@@ -31,6 +31,7 @@ def test_stops_of_the_tab_key_and_width(watched: Watched) -> None:
         ("one", "button", "The first", True), ("two", "input", "Name", False), ("three", "a", "a link", True),
     ]  # fmt: skip
     assert looks.overflow(watched.page) > 700
+    assert ["wide" in one for one in looks.cut_off(watched.page.locator("body"))] == [True]
 
 
 def test_an_error_of_the_console_and_a_dialog_are_noted(watched: Watched) -> None:
