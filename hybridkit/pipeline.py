@@ -125,15 +125,21 @@ def _code() -> str:
 
 
 def _strip_machine(path: Path) -> None:
-    """Take the paths of this machine and wiped progress bars out of an executed notebook."""
+    """Take the paths of this machine, wiped progress bars and the state of widgets out of an executed notebook.
+
+    A widget without its kernel does nothing; the text that it brings for such a copy stays.
+    """
     import nbformat
 
     notebook: NotebookNode = nbformat.read(path, as_version=4)
-    notebook.metadata.pop("papermill", None)
+    for name in ("papermill", "widgets"):
+        notebook.metadata.pop(name, None)
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         if cell.cell_type == "code":
             cell.outputs = [one for one in cell.outputs if not _is_bar(one)]
+            for one in cell.outputs:
+                one.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
     text = nbformat.writes(notebook)
     for folder, name in ((checkout(), "."), (Path.home(), "~")):
         if folder is not None and str(folder) != "/":

@@ -29,6 +29,8 @@ from hybridkit import bias, results
 from hybridkit.bias import panel as panels
 from hybridkit.figures import draw
 from hybridkit.run import Run
+from hybridkit.widgets import views
+from hybridkit.widgets.inspector import inspect
 
 run = Run(study)
 figures = run.folder / "figures"
@@ -114,6 +116,46 @@ draw(
 # %%
 verdict = bias.verdict(panel, run.study.compare)
 Markdown(verdict)
+
+# %% [markdown]
+# ## Look yourself
+# The inspector: a cell of the matrix is a pair of languages, by default with how many ranks of the pool its passages
+# stand behind their twins. Click it (or use the arrow keys and Enter), then a query of the list, and see what each
+# strategy ranks for it. The search box takes any question, in any language.
+
+# %%
+inspector = inspect(run)
+inspector
+
+# %% [markdown]
+# The same without the widget, for what it opens on: the matrix, the difference of the two strategies (numbers in bold
+# are significant), the queries that changed most, the passages that each strategy ranks first, and where it has the
+# parallel passages. Ranks count from 1.
+
+# %%
+inspected = inspector.inspected
+now, before, measure, pair = inspector.strategy, inspector.minus, inspector.measure, inspector.pair
+bias_of_pairs = views.pair_matrix(inspected, before, measure)
+bias_of_pairs.pivot(index="query_language", columns="passage_language", values="value").round(0)
+
+# %%
+change = views.pair_matrix(inspected, now, measure, before)
+wide = change.pivot(index="query_language", columns="passage_language")
+bold = wide["significant"].replace({True: "font-weight: bold", False: "color: #6e6e6e"})
+wide["value"].style.set_uuid("change").apply(lambda _: bold, axis=None).format("{:+.3g}")
+
+# %%
+queries = views.pair_queries(inspected, pair, now, before, order="change")
+queries.head(10)
+
+# %%
+query = queries["query_id"].iloc[0]
+views.ranking(inspected, pair[0], query, "*", now, top=5)
+
+# %%
+views.ladder(inspected, pair[0], query, [before, now]).pivot(
+    index="passage_language", columns="strategy", values="pool_rank"
+)
 
 # %%
 run.finish(

@@ -55,7 +55,7 @@ def section(strategy: str, frame: pd.DataFrame, gloss: Callable[[str], str] | No
     return (
         f'<section class="hk-ranking" data-strategy="{escape(strategy)}" aria-label="{name}">'
         f'<h5><span class="hk-dot" style="background:{colour(strategy)}"></span>{name}</h5>'
-        f'<ol class="hk-passages">{"".join(items)}</ol></section>'
+        f'<ol class="hk-passages" tabindex="0" aria-label="Passages by {name}">{"".join(items)}</ol></section>'
     )
 
 
