@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from hybridkit.claims.grammar import DEEPEST, LONGEST, VARIABLES, parse
 from hybridkit.claims.tree import Call, Check, Comparison, Every, Name, Number, Set, Sum, put
-from hybridkit.claims.vocabulary import MEASURES, WORDS, check_names, instances
+from hybridkit.claims.vocabulary import check_names, instances
+from hybridkit.claims.words import MEASURES, WORDS
 from hybridkit.errors import InputError
 
 PIECES = [

@@ -67,4 +67,4 @@ class Facts(Protocol):
         """The sum of scores with their factors, plus a constant; all of one measure, benchmark, setting and encoder."""
 
     def fact(self, name: str, arguments: tuple[str, ...], encoder: str) -> Fact:
-        """A fact by its name in `vocabulary.WORDS`: a number, a word or a set; Lacking where it is not known."""
+        """A fact by its name in `words.WORDS`: a number, a word or a set; Lacking where it is not known."""

@@ -8,7 +8,7 @@
     set        = "{" [name {"," name}] "}"
 
 A name is a word such as `xquad-r`, `R@10` or `xquad-r[16:]`; whatever is no such word stands in quotes. A minus between
-two values has a space behind it. What names mean is told by `vocabulary`.
+two values has a space behind it. What names mean is told by `words`.
 """
 
 import re

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from hybridkit.cell import Cell
-from hybridkit.claims.vocabulary import UNSEEN
+from hybridkit.claims.words import UNSEEN
 from hybridkit.diversity.design import design
 from hybridkit.run import Run
 from hybridkit.study import UNTRAINED

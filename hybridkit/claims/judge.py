@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from hybridkit.claims.facts import NAN, Ask, Fact, Facts, Gap, Lacking
 from hybridkit.claims.tree import Call, Check, Comparison, Item, Name, Number, Set, Sum, put
-from hybridkit.claims.vocabulary import DISTANCE, LOWER_IS_BETTER, ROLES, WORDS, instances, strategy_of
+from hybridkit.claims.vocabulary import instances, strategy_of
+from hybridkit.claims.words import DISTANCE, LOWER_IS_BETTER, ROLES, WORDS
 
 HOLDS, NOT_SHOWN, FAILS, UNTESTED = "holds", "not shown", "does not hold", "not testable"
 _WORST = (FAILS, NOT_SHOWN, HOLDS)

@@ -9,7 +9,7 @@ import pandas as pd
 from hybridkit.claims.facts import Facts
 from hybridkit.claims.file import Claim
 from hybridkit.claims.judge import FAILS, HOLDS, NOT_SHOWN, UNTESTED, Answer, ask
-from hybridkit.claims.vocabulary import DISTANCE
+from hybridkit.claims.words import DISTANCE
 
 PART = "holds in part"
 VERDICTS = (HOLDS, PART, FAILS, UNTESTED)

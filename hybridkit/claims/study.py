@@ -9,7 +9,8 @@ from hybridkit.cell import Cell
 from hybridkit.claims import groups, hygiene
 from hybridkit.claims.facts import NAN, Ask, Fact, Gap, Lacking
 from hybridkit.claims.sums import Draw, article_sums, gap_of, mean_of
-from hybridkit.claims.vocabulary import GROUPS, ROLES, ROWS, SETTINGS, UNSEEN, is_judged_name
+from hybridkit.claims.vocabulary import is_judged_name
+from hybridkit.claims.words import GROUPS, ROLES, ROWS, SETTINGS, UNSEEN
 from hybridkit.evaluation.clusters import question_clusters
 from hybridkit.evaluation.intervals import t_interval
 from hybridkit.judged import split_words
@@ -75,7 +76,7 @@ class StudyFacts:
         return self._gaps.setdefault((*terms, constant), found)
 
     def fact(self, name: str, arguments: tuple[str, ...], encoder: str) -> Fact:
-        """Everything that is no score; see `vocabulary.WORDS`."""
+        """Everything that is no score; see `words.WORDS`."""
         run, first = self.run, (arguments or ("",))[0]
         if name == "start":
             return "scratch" if run.study.encoder.name == "static" else "pretrained"

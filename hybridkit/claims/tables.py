@@ -6,7 +6,7 @@ from functools import cached_property
 import pandas as pd
 
 from hybridkit.claims.facts import Ask, Fact, Gap, Lacking
-from hybridkit.claims.vocabulary import DISTANCE, ROLES, SETTINGS
+from hybridkit.claims.words import DISTANCE, ROLES, SETTINGS
 from hybridkit.sources.published import published
 
 PAPER = "arXiv 2408.10536"
