@@ -45,7 +45,7 @@ def language_sets(
     Raises InputError for an unknown group, a size larger than the languages, a family with fewer than two of them.
 
     >>> [" ".join(one.languages) for one in language_sets(["ar", "de", "en", "zh"], ["spread"], 1, [1, 2, "all"])]
-    ['de', 'ar de', 'ar de en zh']
+    ['ar', 'ar en', 'ar de en zh']
     """
     known = sorted(languages)
     counts = sorted({len(known) if size == ALL else int(size) for size in sizes})
