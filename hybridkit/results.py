@@ -12,7 +12,6 @@ from hybridkit.files import atomic_write
 from hybridkit.run import Run
 from hybridkit.sources.published import published
 from hybridkit.study import UNTRAINED
-from hybridkit.sweep import sweep
 from hybridkit.widgets.index import write_index
 
 FRONT = ["study", "encoder", "strategy", "alpha", "seed", "train_languages", "benchmark"]
@@ -98,19 +97,6 @@ def markdown(table: pd.DataFrame) -> str:
         ]
         lines.append(cells)
     return "".join(f"| {' | '.join(map(str, cells))} |\n" for cells in lines)
-
-
-def curve_scores(run: Run) -> pd.DataFrame:
-    """Macro means of the curve's models with their alpha: alpha, seed, benchmark, setting, measure, value."""
-    if run.study.curve is None:
-        return pd.DataFrame(columns=["alpha", "seed", "benchmark", "setting", "measure", "value"])
-    parts = []
-    sweep(run, run.cells("curve"), run.benchmarks("curve"))
-    for cell in run.cells("curve"):
-        for name in run.benchmarks("curve"):
-            found = macro(cell_scores(run, cell, name))
-            parts.append(found.assign(alpha=cell.alpha, seed=cell.seed, benchmark=name))
-    return pd.concat(parts, ignore_index=True)[["alpha", "seed", "benchmark", "setting", "measure", "value"]]
 
 
 def batch_shares(run: Run, cells: Sequence[Cell]) -> pd.DataFrame:

@@ -27,6 +27,9 @@ import pandas as pd
 from IPython.display import display
 
 from hybridkit import explore, results
+from hybridkit.curves.compared import curve_contrasts
+from hybridkit.curves.scores import curve_scores, lacking, make_curves, means
+from hybridkit.curves.words import told
 from hybridkit.figures import draw
 from hybridkit.run import Run
 from hybridkit.sampling.checks import check_plan
@@ -114,23 +117,89 @@ if not switching:
     print("This study has no code-switched strategy.")
 
 # %% [markdown]
+# ## Curves
+# Every point of a curve is a model for each seed, on an encoder that may be cheaper than that of the main part. What is
+# missing of them is trained and scored here.
+
+# %%
+sections = ("alpha", "rows", "batch_size", "pairs")
+make_curves(run)
+curves = {section: curve_scores(run, section) for section in sections}
+compared = {section: curve_contrasts(run, section) for section in sections}
+words = {
+    section: [lacking(run, section)] if lacking(run, section) else told(compared[section], section)
+    for section in sections
+}
+benchmark = run.benchmarks("curve")[0] if run.cells("curve") else ""
+drawn = {section: curve[curve["benchmark"] == benchmark] for section, curve in curves.items()}
+differences = {section: frame[frame["benchmark"] == benchmark] for section, frame in compared.items()}
+shown = ["strategy", "against", "x", "at", "setting", "measure", "difference", "low", "high", "seeds_low", "seeds_high"]
+shown += ["p_holm", "established"]
+
+# %% [markdown]
 # ## The curve over alpha
-# From only cross-lingual batches (alpha 0) to only monolingual ones (alpha 1). The three settings and, below, the rank
-# distance: how far apart the parallel passages of one question are ranked in the multilingual pool.
+# From only cross-lingual batches (alpha 0) to only monolingual ones (alpha 1). The three settings and, last, the rank
+# distance: how far apart the parallel passages of one question are ranked in the multilingual pool. A flat stretch says
+# that the share of monolingual batches matters little there.
 
 # %%
-curve = results.curve_scores(run)
-if len(curve):
-    benchmark = run.benchmarks("curve")[0]
-    points = curve[curve["benchmark"] == benchmark].drop(columns="benchmark")
+if len(drawn["alpha"]):
     caption = f"AP in the three settings and rank distance against alpha on {benchmark}."
-    display(draw(figures, "02_alpha_curve", "alpha_curve", points, caption))
+    display(draw(figures, "02_alpha_curve", "curves", drawn["alpha"], caption, over="alpha"))
+    display(means(drawn["alpha"]).round(3))
 else:
-    print("This study has no curve; the quick study draws it on an encoder made from scratch.")
+    print(lacking(run, "alpha"))
+
+# %% [markdown]
+# ### Is any alpha better than 0.5?
+# Every alpha minus 0.5. The thick bar is the interval over questions: what other questions would change, given these
+# trainings. The thin bar is the interval over seeds: what other trainings would change, given these questions. A point
+# is filled only where both leave out 0 also after correction for the number of comparisons; above 0 is better for AP,
+# below 0 for the rank distance.
 
 # %%
-means = curve[curve["measure"].isin(["AP", "rank_distance"])].groupby(["alpha", "setting", "measure"])["value"].mean()
-means.unstack(["setting", "measure"]).round(3)
+if len(differences["alpha"]):
+    caption = f"Difference of every alpha to 0.5 on {benchmark}, with intervals over questions and over seeds."
+    display(draw(figures, "02_alpha_differences", "curve_differences", differences["alpha"], caption))
+print("\n".join(words["alpha"]))
+
+# %% [markdown]
+# ## The amount of training rows
+# As many steps on fewer rows, so that rows come back more often: a line a strategy. Where lines stay parallel, the
+# choice of batches does not depend on the amount of data; the sentences test the difference at both ends and whether
+# it changes.
+
+# %%
+if len(drawn["rows"]):
+    caption = f"AP in the three settings and rank distance against the number of training rows on {benchmark}."
+    display(draw(figures, "02_rows_curve", "curves", drawn["rows"], caption, over="rows"))
+    display(differences["rows"][shown].round(3))
+print("\n".join(words["rows"]))
+
+# %% [markdown]
+# ## The batch size
+# Larger batches bring more negatives; the number of steps is such that every training draws as many rows in all. Read
+# it as the figure above.
+
+# %%
+if len(drawn["batch_size"]):
+    caption = f"AP in the three settings and rank distance against the batch size, at the same draws, on {benchmark}."
+    display(draw(figures, "02_batch_size_curve", "curves", drawn["batch_size"], caption, over="batch_size"))
+    display(differences["batch_size"][shown].round(3))
+print("\n".join(words["batch_size"]))
+
+# %% [markdown]
+# ## Pairs inside a batch
+# `cross` lets every row of a batch draw its own pair of languages, so that negatives differ in language; with one pair
+# a batch, all negatives are in the language of the answer. Above: the seeds of each strategy; below: one pair minus
+# mixed pairs.
+
+# %%
+if len(drawn["pairs"]):
+    both = pd.concat([drawn["pairs"], differences["pairs"]], ignore_index=True)
+    caption = f"Cross-lingual batches with one pair of languages a batch against pairs mixed inside, on {benchmark}."
+    display(draw(figures, "02_pair_batches", "pair_batches", both, caption))
+print("\n".join(words["pairs"]))
 
 # %%
 run.finish(
@@ -139,6 +208,14 @@ run.finish(
         "plans": plans.T.reset_index(names="strategy").to_dict("records"),
         "checks": {strategy: report.ok for strategy, report in reports.items()},
         "switched": {strategy: rate.to_dict("records") for strategy, rate in rates.items()},
-        "curve": means.reset_index().to_dict("records"),
+        "curves": {
+            section: curve.groupby(["x", "strategy", "benchmark", "setting", "measure"])["value"]
+            .mean()
+            .reset_index()
+            .to_dict("records")
+            for section, curve in curves.items()
+        },
+        "differences": {section: frame.to_dict("records") for section, frame in compared.items()},
+        "words": words,
     },
 )

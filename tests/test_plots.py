@@ -52,13 +52,24 @@ def scores(seeds: int) -> pd.DataFrame:
 def alphas(seeds: int) -> pd.DataFrame:
     return pd.DataFrame(
         [
-            (alpha, seed, "pool", measure, scale * (alpha + seed))
+            (alpha, f"hybrid(alpha={alpha})", seed, "pool", measure, scale * (alpha + seed))
             for alpha in (0.0, 0.5, 1.0)
             for seed in range(seeds)
             for measure, scale in (("AP", 0.1), ("rank_distance", 100.0))
         ],
-        columns=["alpha", "seed", "setting", "measure", "value"],
+        columns=["x", "strategy", "seed", "setting", "measure", "value"],
     )
+
+
+def differences(column: str, value: object) -> pd.DataFrame:
+    """Two settings' differences: in the pool established, in mono not; seeds_low of mono is missing."""
+    rows = [
+        ("pool", "AP", 0.1, 0.05, 0.2, 0.06, 0.18, True),
+        ("mono", "AP", 0.1, -0.05, 0.2, math.nan, math.nan, False),
+    ]
+    rows.append(("pool", "rank_distance", -9.0, -12.0, -6.0, -14.0, -3.0, True))
+    names = ["setting", "measure", "difference", "low", "high", "seeds_low", "seeds_high", "established"]
+    return pd.DataFrame(rows, columns=names).assign(**{column: value})
 
 
 PAIR_FRAME = pd.DataFrame(
@@ -114,7 +125,15 @@ FRAMES: dict[str, pd.DataFrame] = {
          ("cross", "pool", "rank_distance", -90.0, -120.0, -60.0, True)],
         columns=["system", "setting", "measure", "difference", "low", "high", "significant"],
     ),
-    "alpha_curve": alphas(3),
+    "curves": alphas(3),
+    "curve_differences": differences("x", 0.25),
+    "pair_batches": pd.concat(
+        [
+            alphas(1).iloc[:2].assign(strategy=name, value=[0.3 + add, 90.0])
+            for name, add in (("cross", 0.0), ("cross(pairs='one')", 0.1))
+        ]
+        + [differences("strategy", "cross(pairs='one')").iloc[[0, 2]].assign(against="cross")]
+    ).drop(columns="x"),
     "rank_distance": pd.DataFrame(
         [
             (name, seed, tag, base + 10 * seed)
@@ -279,17 +298,36 @@ def test_settings_refuses_to_mix_encoders_and_names_an_unknown_measure() -> None
         plots.settings(scores(1), measure="RR")
 
 
-def test_alpha_curve_means_bands_and_the_rank_distance_panel() -> None:
-    axes = seen(plots.alpha_curve(alphas(3)))
+def test_curve_over_alpha_means_bands_and_the_rank_distance_panel() -> None:
+    axes = seen(plots.curves(alphas(3)))
     assert [ax.get_title() for ax in axes] == ["multilingual pool", "language bias"]
-    assert line(axes[0], "mean") == [
-        [0.0, 0.5, 1.0],
-        [0.1, 0.15, 0.2],
-    ]  # seeds 0, 1, 2: mean of alpha + seed is alpha + 1
+    assert [ax.get_xscale() for ax in axes] == ["linear"] * 2
+    # seeds 0, 1, 2: mean of alpha + seed is alpha + 1
+    assert line(axes[0], "mean") == [[0.0, 0.5, 1.0], [0.1, 0.15, 0.2]]
     assert line(axes[1], "mean")[1] == [100.0, 150.0, 200.0]
     low = 0.1 - 0.2484138  # values 0, .1, .2
     assert min(axes[0].collections[0].get_paths()[0].vertices[:, 1]) == pytest.approx(low, abs=1e-6)
-    assert not seen(plots.alpha_curve(alphas(2)))[0].collections  # no band from two seeds
+    assert not seen(plots.curves(alphas(2)))[0].collections  # no band from two seeds
+
+
+def test_curves_over_rows_have_a_line_a_strategy_and_a_logarithmic_axis() -> None:
+    frame = pd.concat([alphas(3).assign(strategy=name, x=x) for name in ("mono", "cross") for x in (100, 200, 400)])
+    frame = frame.drop_duplicates(["strategy", "x", "seed", "measure"])  # one value a model: that of alpha 0
+    figure = plots.curves(frame, over="rows")
+    pool, bias = seen(figure)
+    assert [pool.get_xscale(), bias.get_xscale()] == ["log"] * 2 and pool.get_xlabel() == "training rows"
+    assert line(pool, "mono mean") == line(pool, "cross mean") == [[100.0, 200.0, 400.0], [0.1] * 3]
+    assert [entry.get_text() for entry in figure.legends[0].get_texts()] == ["mono", "cross"]
+
+
+def test_differences_show_both_intervals_and_fill_what_is_established() -> None:
+    mono, pool, bias = seen(plots.curve_differences(differences("x", 0.25)))
+    assert line(pool, "questions")[1] == [0.05, 0.2] and line(pool, "seeds")[1] == [0.06, 0.18]
+    assert all(math.isnan(value) for value in line(mono, "seeds")[1])
+    faces = [next(one for one in ax.lines if one.get_label() == "mean").get_markerfacecolor() for ax in (mono, pool)]
+    assert faces[0] == "white" and faces[1] != "white" and line(bias, "mean")[1] == [-9.0]
+    below = seen(plots.pair_batches(FRAMES["pair_batches"]))[2:]
+    assert [line(ax, "mean")[0] for ax in below] == [[0.1], [-9.0]]
 
 
 def test_language_pairs_are_the_frame_and_hatch_what_is_missing() -> None:

@@ -24,7 +24,7 @@ def run(tmp_path: Path) -> Run:
 
 
 def test_texts_are_shown_as_texts(run: Run) -> None:
-    draw(run.folder / "figures", "curve", "alpha_curve", FRAME, EVIL)
+    draw(run.folder / "figures", "curve", "curves", FRAME, EVIL)
     outputs = [
         nbformat.v4.new_output("display_data", {"text/html": pd.DataFrame({EVIL: [EVIL]})._repr_html_()}),
         nbformat.v4.new_output("display_data", {"text/plain": EVIL}),
