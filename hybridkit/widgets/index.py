@@ -48,7 +48,9 @@ def index_of(run: Run) -> list[Result]:
             ranks = run.ranks_path(cell, name)
             paths = [ranks, run.folder / "scores" / ranks.name, *run.embedding_paths(cell, name)]
             places = [str(path.relative_to(run.folder).as_posix()) for path in paths]
-            found.append(Result(cell.strategy, cell.seed, name, *places, _model(run, cell)))
+            names = ("ranks", "scores", "queries", "passages")
+            files = dict(zip(names, places, strict=True))
+            found.append(Result(cell.strategy, cell.seed, name, **files, model=_model(run, cell)))
     return found
 
 

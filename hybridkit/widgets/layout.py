@@ -22,7 +22,8 @@ class Layout:
     """The widgets of an inspector; `box` holds them all."""
 
     def __init__(self, inspector: Inspector) -> None:
-        self.inspector, self.controls = inspector, {}
+        self.inspector = inspector
+        self.controls: dict[str, Any] = {}
         self._busy = False
         self.hint, self.missing, self.query, self.pair, self.pool, self.search_state, self.results = (
             ipywidgets.HTML() for _ in range(7)

@@ -47,7 +47,9 @@ def matrix(frame: pd.DataFrame, title: str, measure: str, difference: bool) -> d
     rows = sorted(set(frame["query_language"]))
     columns = sorted(set(frame["passage_language"]) - {POOL})
     columns += [POOL] if POOL in set(frame["passage_language"]) else []
-    values = frame.set_index(["query_language", "passage_language"])
+    pairs = list(zip(frame["query_language"], frame["passage_language"], strict=True))
+    values = dict(zip(pairs, frame["value"].astype(float), strict=True))
+    tested = dict(zip(pairs, frame["significant"], strict=True)) if "significant" in frame else {}
     # the pool is another thing than a pair: in rank distance it would take all the colours
     scaled = frame.loc[frame["passage_language"] != POOL, "value"] if measure == DISTANCE else frame["value"]
     scaled = scaled if len(scaled) else frame["value"]
@@ -58,10 +60,10 @@ def matrix(frame: pd.DataFrame, title: str, measure: str, difference: bool) -> d
 
     def cell(query: str, passage: str) -> dict[str, Any]:
         named = f"{spoken(query)} queries, " + ("pool" if passage == POOL else f"{spoken(passage)} passages")
-        if (query, passage) not in values.index:
+        if (query, passage) not in values:
             return {"text": "", "label": f"{named}: none judged", "colour": "#ffffff", "ink": "#000000", "grey": False}
-        value = float(values.loc[(query, passage), "value"])
-        grey = difference and "significant" in values and not values.loc[(query, passage), "significant"]
+        value = values[query, passage]
+        grey = difference and not tested.get((query, passage), True)
         scale = PURPLE_ORANGE if difference else (CIVIDIS[::-1] if measure == DISTANCE else CIVIDIS)
         ground = GREY if grey else colour(value, low, high, scale)
         text = number(value, measure, difference)
@@ -101,9 +103,9 @@ def queries(frame: pd.DataFrame, tag: str, page: int) -> dict[str, Any]:
     at = min(max(page, 0), pages - 1)
     part = frame.iloc[at * PAGE : (at + 1) * PAGE]
     rows = [
-        {"id": row.query_id, "text": shown(row.text, 300), "rank": _whole(row.rank), "before": _whole(row.before),
-         "change": _whole(row.change), "distance": _whole(row.rank_distance)}
-        for row in part.itertuples(index=False)
+        {"id": row["query_id"], "text": shown(row["text"], 300), "rank": _whole(row["rank"]),
+         "before": _whole(row["before"]), "change": _whole(row["change"]), "distance": _whole(row["rank_distance"])}
+        for row in part.to_dict("records")
     ]  # fmt: skip
     return {"rows": rows, "page": at, "pages": pages, "start": at * PAGE, "total": len(frame), "language": tag,
             "direction": direction(tag)}  # fmt: skip
@@ -113,12 +115,12 @@ def ladder(frame: pd.DataFrame, pool: int) -> dict[str, Any]:
     """A frame of `views.ladder`: its strategies with colour, its points, and the size of the pool."""
     names = list(dict.fromkeys(frame["strategy"]))
     points = [
-        {"strategy": row.strategy, "language": row.passage_language, "rank": int(row.pool_rank),
-         "label": f"{spoken(row.passage_language)}: rank {row.pool_rank:,} by {label(row.strategy)}"}
-        for row in frame.itertuples(index=False)
+        {"strategy": row["strategy"], "language": row["passage_language"], "rank": int(row["pool_rank"]),
+         "label": f"{spoken(row['passage_language'])}: rank {row['pool_rank']:,} by {label(row['strategy'])}"}
+        for row in frame.to_dict("records")
     ]  # fmt: skip
     strategies = [{"name": name, "label": label(name), "colour": colour_of(name)} for name in names]
-    return {"strategies": strategies, "points": points, "pool": max([pool, *(point["rank"] for point in points)])}
+    return {"strategies": strategies, "points": points, "pool": max(pool, int(frame["pool_rank"].max()))}
 
 
 def _whole(value: Any) -> int | None:  # noqa: ANN401  a number or NA

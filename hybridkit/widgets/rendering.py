@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hybridkit.palette import colour, label
 from hybridkit.widgets.payloads import direction, spoken
@@ -59,7 +59,7 @@ def section(strategy: str, frame: pd.DataFrame, gloss: Callable[[str], str] | No
     )
 
 
-def _passage(row: Mapping[str, object], width: float, english: str) -> str:
+def _passage(row: Mapping[Any, Any], width: float, english: str) -> str:
     tag, marks = str(row["language"]), []
     if row.get("relevant"):
         marks.append('<span class="hk-mark">twin</span>' if row.get("twin") else '<span class="hk-mark">answer</span>')

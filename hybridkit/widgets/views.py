@@ -46,7 +46,7 @@ def most_biased(inspected: Inspected, strategy: str) -> tuple[str, str] | None:
     found = found[found["passage_language"] != POOL]
     if found.empty:
         return None
-    worst = found.loc[found["value"].idxmax()]
+    worst = found.iloc[int(found["value"].to_numpy().argmax())]
     return str(worst["query_language"]), str(worst["passage_language"])
 
 
