@@ -26,7 +26,7 @@ def run_all(page: "Page", seconds: float = 90) -> None:
 
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    stopped = page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]')
+    stopped = page.locator(".jp-OutputArea-output").filter(has_text="Traceback (most recent call last)")
     last = page.locator(PROMPTS).last
-    expect(stopped.or_(last.filter(has_text=re.compile(r"\[\d+\]")))).to_be_visible(timeout=1000 * seconds)
+    expect(stopped.first.or_(last.filter(has_text=re.compile(r"\[\d+\]")))).to_be_visible(timeout=1000 * seconds)
     assert stopped.all_inner_texts() == []
