@@ -11,6 +11,7 @@ import yaml
 from hybridkit.errors import InputError
 from hybridkit.figures import kept
 from hybridkit.files import write_text
+from hybridkit.pages import write_pages
 
 if TYPE_CHECKING:
     from hybridkit.run import Run
@@ -36,7 +37,7 @@ div.output_subarea { max-width: 100% } div.cell { padding: 5px 0 }
 
 
 def write_report(run: "Run") -> Path:
-    """Write `report/index.html` and a page for each executed notebook; gives the path of the index.
+    """Write `report/index.html`, a page for each executed notebook and those of language pairs; gives the index's path.
 
     Raises InputError when no notebook was executed yet.
     """
@@ -45,9 +46,10 @@ def write_report(run: "Run") -> Path:
         raise InputError(f"{run.folder}: no executed notebooks; make them with `hybridkit run {run.study.name}`")
     folder = run.folder / "report"
     pages = {path.stem: f"{path.stem}.html" for path in executed}
+    links = pages | {"Language_pairs": write_pages(run).relative_to(folder).as_posix()}
     for path in executed:
-        _write(folder / pages[path.stem], _notebook_page(path, _navigation(pages, path.stem)))
-    _write(folder / "index.html", _index(run, _navigation(pages, "")))
+        _write(folder / pages[path.stem], _notebook_page(path, _navigation(links, path.stem)))
+    _write(folder / "index.html", _index(run, _navigation(links, "")))
     return folder / "index.html"
 
 

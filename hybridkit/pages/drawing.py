@@ -1,0 +1,123 @@
+"""What a page draws itself: colour classes of the heat map, and the histogram of ranks as inline SVG."""
+
+import html
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+STEPS = 21  # colours of a scale; an odd number, so that a difference of 0 has one of its own
+_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 560, 210, 44, 12, 40
+
+
+def colour_classes() -> str:
+    """CSS of the two scales: .s0 to .s20 for values (cividis), .d0 to .d20 for differences (purple to orange).
+
+    Both are told apart by people with the common kinds of colour blindness; the number in a cell is black or white,
+    whichever has the larger contrast (WCAG 2.2), which is at least 4.5 on any colour.
+
+    >>> colour_classes().splitlines()[0]
+    '.s0 { background: #00224e; color: #fff }'
+    """
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    lines = []
+    for name, scale in (("s", "cividis"), ("d", "PuOr_r")):
+        for step, colour in enumerate(colormaps[scale](np.linspace(0, 1, STEPS))):
+            ink = "#000" if (luminance(colour) + 0.05) / 0.05 >= 1.05 / (luminance(colour) + 0.05) else "#fff"
+            lines.append(f".{name}{step} {{ background: {to_hex(colour)}; color: {ink} }}")
+    return "\n".join(lines) + "\n"
+
+
+def luminance(colour: Sequence[float]) -> float:
+    """Relative luminance (WCAG 2.2) of red, green and blue from 0 to 1.
+
+    >>> luminance((1, 1, 1)), luminance((0, 0, 0))
+    (1.0, 0.0)
+    """
+    parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]]
+    return float(round(0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2], 6))
+
+
+def step(value: float, low: float, high: float) -> int:
+    """Which of the colours a value has between `low` and `high`.
+
+    >>> step(0.0, -1, 1), step(5, 0, 1), step(0.3, 0.3, 0.3)
+    (10, 20, 10)
+    """
+    share = (value - low) / (high - low) if high > low else 0.5
+    return int(round(min(max(share, 0.0), 1.0) * (STEPS - 1)))
+
+
+def edges(highest: int) -> list[int]:
+    """Where the bins of ranks begin, each twice as wide as the one before: 1, 2, 3-4, 5-8, ...; the last is the end.
+
+    >>> edges(5), edges(1)
+    ([1, 2, 3, 5, 9], [1, 2])
+    """
+    found = [1, 2]
+    while found[-1] <= highest:
+        found.append((found[-1] - 1) * 2 + 1)
+    return found
+
+
+def histogram(ranks: dict[str, Sequence[float]], highest: int) -> pd.DataFrame:
+    """Count ranks in bins that double in width: a column a strategy, a row a bin, named "3-4" and so on.
+
+    >>> histogram({"mono": [1, 1, 3, 7]}, 8)
+    ranks  mono
+    1         2
+    2         0
+    3-4       1
+    5-8       1
+    """
+    bounds = edges(highest)
+    names = [str(low) if high == low + 1 else f"{low}-{high - 1}" for low, high in pairwise(bounds)]
+    counts = {name: np.histogram(np.asarray(values, float), bounds)[0] for name, values in ranks.items()}
+    return pd.DataFrame(counts, index=pd.Index(names)).rename_axis(columns="ranks")
+
+
+def histogram_svg(counts: pd.DataFrame, colours: Sequence[str], labels: Sequence[str]) -> str:
+    """Draw a histogram of `histogram` as SVG: bars of the strategies side by side, in the order of the columns."""
+    inner = _WIDTH - _LEFT - 6
+    floor = _HEIGHT - _BOTTOM
+    tallest = max(1, int(counts.to_numpy().max(initial=1)))
+    room = inner / max(1, len(counts))
+    thick = room * 0.8 / max(1, counts.shape[1])
+    parts = []
+    for share in (0, 0.5, 1):
+        y = floor - share * (floor - _TOP)
+        parts.append(f'<line x1="{_LEFT}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ddd"/>')
+        parts.append(f'<text x="{_LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{tallest * share:,.0f}</text>')
+    for row, (name, values) in enumerate(counts.iterrows()):
+        left = _LEFT + row * room
+        for column, value in enumerate(values):
+            high = value / tallest * (floor - _TOP)
+            parts.append(
+                f'<rect x="{left + room * 0.1 + column * thick:.1f}" y="{floor - high:.1f}" width="{thick - 1:.1f}" '
+                f'height="{high:.1f}" fill="{html.escape(colours[column])}"><title>{html.escape(labels[column])}, '
+                f"rank {name}: {value}</title></rect>"
+            )
+        parts.append(
+            f'<text x="{left + room / 2:.1f}" y="{floor + 15}" text-anchor="middle">{_brief(str(name))}</text>'
+        )
+    parts.append(f'<text x="{_LEFT + inner / 2:.1f}" y="{_HEIGHT - 6}" text-anchor="middle">rank of the passage</text>')
+    told = html.escape(f"Number of queries by rank of their relevant passage: {', '.join(labels)}")
+    return (
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}" role="img" aria-label="{told}" '
+        f'data-testid="histogram">{"".join(parts)}</svg>'
+    )
+
+
+def _brief(name: str) -> str:
+    """The upper end of a bin, which there is room for.
+
+    >>> _brief("5-8"), _brief("1025-2048")
+    ('≤8', '≤2k')
+    """
+    if "-" not in name:
+        return name
+    end = int(name.split("-")[1])
+    return f"≤{end // 1024}k" if end >= 1024 else f"≤{end}"

@@ -1,0 +1,136 @@
+"""Write the pages of language pairs into a run's report: all files whole or none, and nothing when nothing changed."""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hybridkit.errors import InputError
+from hybridkit.files import atomic_folder, digest, sha256_file
+from hybridkit.pages.drawing import STEPS, colour_classes
+from hybridkit.pages.matrix import first_looks, table, view_data
+from hybridkit.pages.names import page_name, strategy_label, texts_name
+from hybridkit.pages.pairpage import pair_context
+from hybridkit.pages.texts import as_json
+
+if TYPE_CHECKING:
+    from jinja2 import Environment, Template
+
+    from hybridkit.pages.values import Collected
+    from hybridkit.run import Run
+    from hybridkit.widgets.views import Inspected
+
+HERE = Path(__file__).parent
+STAMP = ".made-from"
+KINDS = ("ranks", "queries", "passages", "model")  # files of a model that the pages depend on
+
+
+def write_pages(run: "Run") -> Path:
+    """Write `report/pairs/` of a run: `index.html` with the matrix, a page a pair, matrix.js and texts-LANGUAGE.js.
+
+    Gives the path of the index. What a run lacks (rank tables, embeddings, a second strategy) is said on the page with
+    the command that makes it; a run without rank tables gets an index that says so. Pages whose results, benchmark and
+    code are what they were made of are left alone, to the byte.
+    """
+    from hybridkit.pages.collect import collect
+    from hybridkit.widgets.views import open_inspected
+
+    folder = run.folder / "report" / "pairs"
+    try:
+        inspected: Inspected | None = open_inspected(run)
+    except InputError as error:  # the rest of the report is written all the same
+        inspected, missing = None, [str(error)]
+    else:
+        missing = inspected.missing
+    key = _key(inspected, missing)
+    stamp = folder / STAMP
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == key:
+        return folder / "index.html"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if inspected is not None and inspected.strategies and len(inspected.benchmark.queries):
+        made = files(run.study.name, collect(inspected, run.study.compare))
+    else:
+        made = nothing(run.study.name, missing)
+    with atomic_folder(folder) as temporary:
+        for name, text in made.items():
+            (temporary / name).write_text(text, encoding="utf-8")
+        (temporary / STAMP).write_text(key, encoding="utf-8")
+    return folder / "index.html"
+
+
+def files(study: str, collected: "Collected") -> dict[str, str]:
+    """Every file of the pages by its name."""
+    pairs = [pair.key for pair in collected.pairs]
+    views = [view_data(view, pairs) for view in collected.views]
+    found = _style() | {
+        "matrix.js": f"var hybridkitMatrices = {as_json({'views': views})};\n",
+        "index.html": _template("index.html.j2").render(_index(study, collected, views, pairs)),
+    }
+    for tag, texts in collected.texts.files().items():
+        found[texts_name(tag)] = f"(globalThis.hybridkitTexts ??= {{}})[{as_json(tag)}] = {as_json(texts)};\n"
+    for pair in collected.pairs:
+        found[page_name(pair.key)] = _template("pair.html.j2").render(pair_context(collected, pair))
+    return found
+
+
+def nothing(study: str, missing: Sequence[str]) -> dict[str, str]:
+    """The files where a run has no results to show: an index that says what is missing."""
+    return _style() | {
+        "index.html": _template("index.html.j2").render(study=study, benchmark="", pairs=(), missing=missing)
+    }
+
+
+def _index(
+    study: str, collected: "Collected", views: Sequence[dict[str, Any]], pairs: Sequence[tuple[str, str]]
+) -> dict[str, Any]:
+    plain = list(dict.fromkeys(view.strategy for view in collected.views if not view.minus))
+    first = next(view for view in views if view["strategy"] == collected.now and not view["minus"])
+    return {
+        "study": study,
+        "benchmark": collected.name,
+        "pairs": pairs,
+        "missing": collected.missing,
+        "strategies": [(name, strategy_label(name)) for name in plain],
+        "first": collected.now,
+        "first_label": strategy_label(collected.now),
+        "baseline": collected.before,
+        "tested": " and ".join(view.measure.replace("_", " ") for view in collected.views if view.minus),
+        "baseline_label": strategy_label(collected.before) if collected.before else "",
+        "measures": list(dict.fromkeys(view.measure for view in collected.views)),
+        "view": first,
+        "steps": STEPS,
+        "lists": first_looks(collected.views, collected.now, collected.before, collected.pairs),
+        **table(first, pairs),
+    }
+
+
+def _style() -> dict[str, str]:
+    style = (HERE / "pairs.css").read_text(encoding="utf-8")
+    return {"pairs.css": style + colour_classes(), "pairs.js": (HERE / "pairs.js").read_text(encoding="utf-8")}
+
+
+def _template(name: str) -> "Template":
+    return _environment().get_template(name)
+
+
+@cache
+def _environment() -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    # everything that is not marked safe is escaped: what comes from data sets and studies never is
+    return Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+
+
+def _key(inspected: "Inspected | None", missing: Sequence[str]) -> str:
+    """Hash of what the pages are made from: results (named by content), texts, which files are there, and the code."""
+    paths = [*HERE.iterdir(), *(HERE.parent / "widgets").glob("*.py")]
+    code = [[path.name, sha256_file(path)] for path in sorted(paths) if path.suffix in (".py", ".j2", ".css", ".js")]
+    if inspected is None:
+        return digest(code, list(missing))
+    there = {
+        f"{strategy}, seed {seed}": [one.ranks, *(inspected.has(strategy, seed, what) for what in KINDS)]
+        for (strategy, seed), one in inspected.results.items()
+    }
+    return digest(code, inspected.benchmark.fingerprint, inspected.settings, there, list(missing))
