@@ -71,7 +71,8 @@ def estimate(run: Run) -> Estimate:
     first plan, and encodes some texts of the first benchmark. A training that stops early takes less than it says.
     """
     lacking = missing(run.study)
-    if any(one.of == "rows" for one in lacking):  # sets of languages are drawn from those of the rows
+    # sets of languages are drawn from those of the rows, and rows are held against the benchmarks
+    if any(one.of in ("rows", "benchmark") for one in lacking):
         known = [part for part in run.study.parts if part != "diversity"]
         cells = [cell for part in known for cell in run.cells(part) if cell.strategy != UNTRAINED]
         steps = sum(run.training(cell).steps for cell in cells)

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from hybridkit import __version__
 from hybridkit.cell import Cell
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.errors import InputError
 from hybridkit.files import digest, sweep, write_text
+from hybridkit.hygiene import leaks_of, without_leaks
 from hybridkit.places import runs_folder
 from hybridkit.sampling import common_rows, parse
 from hybridkit.seeds import generator
@@ -58,13 +60,22 @@ class StudyRows:
 
     @cached_property
     def usable_rows(self) -> ParallelCorpus:
-        """The rows that every strategy of the study and its curve can use; all of them when the study says `each`."""
-        if self.study.rows.use == "each":
+        """The rows that no benchmark holds and that every strategy can use; strategies do not count with `each`."""
+        each = self.study.rows.use == "each"
+        usable = common_rows(self.rows, [] if each else self.study.every_strategy())
+        kept = without_leaks(self.rows, usable, self.leaks)
+        if kept.sum() < usable.sum():
+            log.info("%d rows are dropped that a benchmark holds too", usable.sum() - kept.sum())
+        if each and kept.all():
             return self.rows
-        usable = self.rows.select(common_rows(self.rows, self.study.every_strategy()))
-        if len(usable) < len(self.rows):
-            log.info("%d of %d rows can be used by every strategy; the rest is dropped", len(usable), len(self.rows))
-        return usable
+        if kept.sum() < len(self.rows):
+            log.info("%d of %d rows can be used by every strategy; the rest is dropped", kept.sum(), len(self.rows))
+        return self.rows.select(kept)
+
+    @cached_property
+    def leaks(self) -> pd.DataFrame:
+        """Rows of the study's files that a benchmark of it holds too; none of them is trained on (see `hygiene`)."""
+        return leaks_of(self.study, self.rows, self.folder)
 
     @cached_property
     def parts(self) -> tuple[ParallelCorpus, ParallelCorpus]:

@@ -16,7 +16,7 @@ encoder: {{name: static, vocab_size: 200, dim: 16}}
 strategies: [mono, cross]
 seeds: [4, 5]
 training: {{steps: 3, batch_size: 4, learning_rate: 1.0e-2}}
-evaluation: {{benchmarks: ["{rows}"]}}
+evaluation: {{benchmarks: ["{asked}"]}}
 compare: [cross, mono]
 """
 
@@ -25,17 +25,21 @@ compare: [cross, mono]
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A study with one of its four models trained: mono, seed 4."""
     folder = tmp_path_factory.mktemp("study")
-    rows = folder / "mine.jsonl"
-    lines = [
-        {
-            "id": str(i),
-            **{side: {tag: f"{tag} {side} on thing{i}" for tag in ("de", "en")} for side in ("query", "passage")},
-        }
-        for i in range(20)
-    ]
-    rows.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    rows, asked = folder / "mine.jsonl", folder / "asked.jsonl"
+    for path, word in ((rows, "on"), (asked, "about")):
+        lines = [
+            {
+                "id": str(i),
+                **{
+                    side: {tag: f"{tag} {side} {word} thing{i}" for tag in ("de", "en")}
+                    for side in ("query", "passage")
+                },
+            }
+            for i in range(20)
+        ]
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     study = folder / "tiny.yaml"
-    study.write_text(STUDY.format(rows=rows), encoding="utf-8")
+    study.write_text(STUDY.format(rows=rows, asked=asked), encoding="utf-8")
     made = Run(study, folder / "runs" / "tiny")
     made.train(find_trained(made))
     return made

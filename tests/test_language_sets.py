@@ -73,11 +73,13 @@ def study(tmp_path: Path) -> Study:
     for n in range(40):
         text = {tag: f"{tag} number {n}" for tag in (tags if n % 5 else ["ar", "de", "en"])}
         rows.append({"id": str(n), "query": {tag: f"what {one}" for tag, one in text.items()}, "passage": text})
-    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    lines = "\n".join(json.dumps(row) for row in rows)
+    (tmp_path / "rows.jsonl").write_text(lines)
+    (tmp_path / "asked.jsonl").write_text(lines.replace("number", "asked"))
     value = {
         "name": "tiny", "title": "A test", "rows": {"files": [str(tmp_path / "rows.jsonl")]}, "seeds": [0],
         "encoder": {"name": "static", "vocab_size": 120, "dim": 16}, "strategies": ["mono", "cross"],
-        "compare": ["cross", "mono"], "evaluation": {"benchmarks": [str(tmp_path / "rows.jsonl")]},
+        "compare": ["cross", "mono"], "evaluation": {"benchmarks": [str(tmp_path / "asked.jsonl")]},
         "training": {"steps": 8, "batch_size": 4, "learning_rate": 0.02, "checkpoint_every": 2},
         "diversity": {
             "strategies": {"mono": [1, 2, "all"], "cross": [2, "all"]}, "groups": ["random", "spread"], "draws": 2,

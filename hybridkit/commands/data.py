@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from hybridkit.commands import negatives
-from hybridkit.commands.options import Commands, Told, command, group, records, show
+from hybridkit.commands.options import Commands, Told, command, group, names, records, show
 
 # Of the models that aliases name, as their pages on the hub state them.
 LICENCES = {"xlm-r": "MIT", "labse": "Apache-2.0", "e5-small": "MIT"}
@@ -26,9 +26,14 @@ def add(commands: Commands) -> None:
     fetching.add_argument("name", metavar="NAME", help="a name of `hybridkit data list`; in brackets, some languages")
     fetching.add_argument("--yes", action="store_true", help="fetch without asking, once size and licence are shown")
     checking = command(
-        data, "check", "check parallel rows of your own and tell what is in them", check, "data check mine.jsonl"
-    )
+        data, "check", "check parallel rows of your own and tell what is in them", check, "data check mine.jsonl",
+        "data check mine.jsonl --against xquad-r,mlqa-r",
+    )  # fmt: skip
     checking.add_argument("file", metavar="FILE", help="JSON lines, also .gz or .xz, or the name of a data set of rows")
+    checking.add_argument(
+        "--against", metavar="BENCHMARKS", type=names, default=[],
+        help="also list the rows whose texts, or ids, these benchmarks hold: names with commas between them",
+    )  # fmt: skip
     negatives.add(data)
     pinning = command(
         data, "pin", "print size and SHA-256 of a data set's files, as pins.json has them (for maintainers)", pin,
@@ -79,7 +84,16 @@ def check(args: argparse.Namespace) -> Told:
     from hybridkit.sources.check import check_rows
 
     report = check_rows(args.file)
-    return Told(str(report), {**vars(report), "languages": records(report.languages)})
+    value = {**vars(report), "languages": records(report.languages)}
+    if not args.against:
+        return Told(str(report), value)
+    from hybridkit.hygiene import check_file
+
+    leaks = check_file(args.file, args.against)
+    told = f"{leaks['row'].nunique():,} rows hit {', '.join(args.against)}; a study would drop them in all languages"
+    if len(leaks):
+        told += "\n" + show(leaks.drop(columns=["source", "row", "benchmark_id"]), digits=2)
+    return Told(f"{report}\n{told}", {**value, "leaks": records(leaks)})
 
 
 def pin(args: argparse.Namespace) -> Told:

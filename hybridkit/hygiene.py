@@ -1,0 +1,133 @@
+"""A study's training rows held against all it is evaluated on: what hits is kept, dropped and told; own files fail."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hybridkit.corpus import ParallelCorpus
+from hybridkit.errors import InputError
+from hybridkit.files import atomic_write, digest, sha256_file
+from hybridkit.judged import JudgedSet, is_judged, open_judged
+from hybridkit.leakage import VERSION, find_leaks, targets_of
+from hybridkit.nearness import Nearness
+from hybridkit.sources.benchmarks import base_name, benchmark_path, open_benchmark
+from hybridkit.sources.registry import split_name
+from hybridkit.sources.rowsets import source_hashes, source_stem
+from hybridkit.study import Study
+
+_MADE_OF = {"mlqa-r": ("mlqa", "dev")}  # benchmark: data set of rows and the word that asks for the same questions
+
+
+def evaluated(study: Study) -> tuple[list[str], list[str]]:
+    """Whole parallel benchmarks and judged collections of every part of a study, without its own held-out rows.
+
+    >>> from hybridkit.study import open_study
+    >>> evaluated(open_study("starter"))
+    (['xquad-r', 'mlqa-r'], [])
+    """
+    names = dict.fromkeys(map(base_name, study.benchmarks))
+    diversity = (study.diversity.judged or ()) if study.diversity else ()
+    return [name for name in names if name != "held-out"], list(dict.fromkeys([*study.evaluation.judged, *diversity]))
+
+
+def leaks_of(study: Study, rows: ParallelCorpus, folder: Path) -> pd.DataFrame:
+    """The hits of a study's rows, the columns of `leakage.COLUMNS` behind the source; found once, kept in `folder`.
+
+    Raises InputError where a benchmark's own file is among the study's rows (see `refuse_own_files`).
+    """
+    benchmarks, judged = evaluated(study)
+    refuse_own_files(study.rows.files, benchmarks, f"study {study.name}: rows.files")
+    sets = _sets(judged)
+    hashes = [[name, list(_hashes(name).values())] for name in benchmarks] + [
+        [one.name, one.fingerprint] for one in sets
+    ]
+    rule = Nearness()
+    path = folder / "leaks" / f"{digest(VERSION, rows.fingerprint, hashes, asdict(rule))[:16]}.parquet"
+    if not path.is_file():
+        targets = targets_of(list(map(open_benchmark, benchmarks)), sets)
+        found = with_source(find_leaks(rows, targets, rule), study.rows.files)
+        with atomic_write(path) as temporary:
+            found.to_parquet(temporary, index=False)
+    return pd.read_parquet(path)
+
+
+def check_file(file: str | Path, benchmarks: Sequence[str]) -> pd.DataFrame:
+    """The hits of one file or data set of rows in benchmarks, parallel or judged, by their names."""
+    from hybridkit.sources.rowsets import open_corpus
+
+    judged = [name for name in benchmarks if is_judged(name)]
+    parallel = dict.fromkeys(base_name(name) for name in benchmarks if name not in judged)
+    targets = targets_of([open_benchmark(name) for name in parallel], _sets(judged))
+    return with_source(find_leaks(open_corpus([file]), targets), [str(file)])
+
+
+def with_source(found: pd.DataFrame, files: Sequence[str]) -> pd.DataFrame:
+    """Hits with the file or data set that each row came from, told by its id, as the first column."""
+    named = {source_stem(name): name for name in files}
+    source = [named[name.partition("/")[0]] if len(files) > 1 else files[0] for name in found["id"]]
+    out = found.copy()
+    out.insert(0, "source", pd.Series(source, dtype=object))
+    return out
+
+
+def summary(leaks: pd.DataFrame) -> pd.DataFrame:
+    """Hits by source, benchmark, kind and side: texts that hit, and rows that were dropped for them."""
+    keys = ["source", "benchmark", "kind", "side"]
+    return leaks.groupby(keys, as_index=False).agg(texts=("text", "nunique"), rows=("row", "nunique"))
+
+
+def without_leaks(rows: ParallelCorpus, usable: np.ndarray, leaks: pd.DataFrame) -> np.ndarray:
+    """Bool array (rows,): usable and no hit; a row that hits in one language is dropped in all."""
+    leaked = np.zeros(len(rows), dtype=bool)
+    leaked[leaks["row"].to_numpy()] = True
+    return np.asarray(usable & ~leaked)
+
+
+def refuse_leaks(corpus: ParallelCorpus, leaks: pd.DataFrame, where: str) -> None:
+    """Raise InputError if a row that hits is among those that are trained on."""
+    left = set(leaks["id"]) & set(corpus.ids)
+    if left:
+        first = leaks[leaks["id"].isin(left)].iloc[0]
+        raise InputError(
+            f"{where}: row {first['id']!r} is trained on, and {first['benchmark']} has its {first['side']} "
+            f"({first['kind']}: {first['match']!r}); take the row out of the file, or its id is not its own"
+        )
+
+
+def refuse_own_files(files: Sequence[str | Path], benchmarks: Sequence[str], where: str) -> None:
+    """Raise InputError if rows are read from a benchmark's own file, or from the data that it was made of.
+
+    >>> refuse_own_files(["mlqa[dev]"], ["mlqa-r"], "rows.files")
+    Traceback (most recent call last):
+    ...
+    hybridkit.errors.InputError: rows.files: mlqa[dev] holds the questions of the benchmark mlqa-r; ...
+    """
+    for name in files:
+        base, words = split_name(str(name))
+        for benchmark in benchmarks:
+            data, word = _MADE_OF.get(benchmark.removesuffix("-paragraphs"), ("", ""))
+            own = base == data and word in words
+            if own or set(source_hashes([name]).values()) & set(_hashes(benchmark).values()):
+                cure = "evaluate on another benchmark, or train on other rows"
+                raise InputError(f"{where}: {name} holds the questions of the benchmark {benchmark}; {cure}")
+
+
+def _sets(judged: Sequence[str]) -> list[JudgedSet]:
+    """The sets of judged collections, each once; a pool is that of its parts."""
+    sets = {part.fingerprint: part for name in judged for one in open_judged(name) for part in one.parts or (one,)}
+    return list(sets.values())
+
+
+def _hashes(benchmark: str) -> dict[str, str]:
+    return {path.name: sha256_file(path) for path in _files(benchmark)}
+
+
+def _files(benchmark: str) -> Iterator[Path]:
+    path = benchmark_path(benchmark)
+    if benchmark == "atlas":
+        yield path / "heldout.jsonl.xz"
+    else:
+        yield from sorted(path.glob("*.json")) if path.is_dir() else [path]
