@@ -62,9 +62,16 @@ def run_study(
     if fresh:
         shutil.rmtree(run.folder, ignore_errors=True)
         run = Run(study)
+    given = dict(parameters or {})
+    if "07" in numbers:
+        from hybridkit.claims import CLAIMS, check_claims
+
+        check_claims(given.get("claims", CLAIMS))
+        if Path(given.get("claims", "")).is_file():  # the kernel starts in another folder
+            given["claims"] = str(Path(given["claims"]).absolute())
     run.check()
     for number in numbers:
-        _execute(run, number, known[number], study, parameters or {})
+        _execute(run, number, known[number], study, given)
     from hybridkit.report import write_report
 
     report = write_report(run)

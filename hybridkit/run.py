@@ -12,7 +12,7 @@ from hybridkit.cell import Cell
 from hybridkit.embedding import encode
 from hybridkit.evaluation.ranks import rank_table_from_scores, read_ranks, write_ranks
 from hybridkit.files import atomic_write, digest
-from hybridkit.hygiene import refuse_leaks
+from hybridkit.hygiene import evaluated, refuse_leaks
 from hybridkit.judged import open_judged
 from hybridkit.retrieval import Scorer
 from hybridkit.retrieval.dense import dense
@@ -33,7 +33,7 @@ class Run(Trainings):
         for name in self.study.benchmarks:
             if base_name(name) != "held-out":
                 benchmark_path(base_name(name))
-        for name in self.study.evaluation.judged:
+        for name in evaluated(self.study)[1]:
             open_judged(name)
         for part in self.parts:
             refuse_leaks(part, self.leaks, f"study {self.study.name}")

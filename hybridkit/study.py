@@ -59,7 +59,7 @@ class Study:
     diversity: DiversitySettings | None = None
     untrained: bool = True
     compare: tuple[str, ...] = (HYBRID, "mono")
-    notebooks: tuple[str, ...] = field(default=("01", "02", "03", "04", "05"))
+    notebooks: tuple[str, ...] = field(default=("01", "02", "03", "04", "05", "06", "07"))
 
     @property
     def key(self) -> str:

@@ -46,6 +46,7 @@ def make(run: "Run", cell: "Cell", benchmarks: Sequence[str]) -> None:
     if cell.strategy != UNTRAINED:
         run.train(cell)
     for name in benchmarks:
+        run.ranks(cell, name)  # also where only its scores are left
         cell_scores(run, cell, name)
     kept = {run.model_key(one) for one in run.cells()} if "main" in run.study.parts else set()
     for name in benchmarks if run.model_key(cell) not in kept else ():
