@@ -1,7 +1,7 @@
 """What a page draws itself: colour classes of the heat map, and the histogram of ranks as inline SVG."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -63,7 +63,7 @@ def edges(highest: int) -> list[int]:
     return found
 
 
-def histogram(ranks: dict[str, Sequence[float]], highest: int) -> pd.DataFrame:
+def histogram(ranks: Mapping[str, Sequence[float]], highest: int) -> pd.DataFrame:
     """Count ranks in bins that double in width: a column a strategy, a row a bin, named "3-4" and so on.
 
     >>> histogram({"mono": [1, 1, 3, 7]}, 8)

@@ -4,8 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-
 from hybridkit.pages.drawing import histogram, histogram_svg
 from hybridkit.pages.matrix import heading, number
 from hybridkit.pages.names import direction, language_name, page_name, strategy_label, texts_name
@@ -123,7 +121,7 @@ def _rank(value: float) -> str:
     >>> _rank(1234.0), _rank(2.3333), _rank(float("nan"))
     ('1,234', '2.3', '–')
     """
-    if pd.isna(value):
+    if math.isnan(value):
         return "–"
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
 
@@ -134,7 +132,7 @@ def _change(now: float, before: float) -> dict[str, str]:
     >>> _change(2, 10), _change(10, 2), _change(3, 3)
     ({'text': '▲ 8 better', 'look': 'better'}, {'text': '▼ 8 worse', 'look': 'worse'}, {'text': 'same'})
     """
-    if pd.isna(now) or pd.isna(before):
+    if math.isnan(now) or math.isnan(before):
         return {"text": "–"}
     if now == before:
         return {"text": "same"}

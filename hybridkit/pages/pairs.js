@@ -116,6 +116,7 @@
   for (const node of folds) {
     node.querySelector(".needs-script")?.remove();
     node.addEventListener("toggle", () => node.open && fill(node));
+    if (node.open) fill(node);  // a browser that comes back may have it open already
   }
   document.getElementById("open-all")?.addEventListener("click", (event) => {
     const open = folds.some((node) => !node.open);

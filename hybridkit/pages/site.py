@@ -36,12 +36,12 @@ def write_pages(run: "Run") -> Path:
     from hybridkit.widgets.views import open_inspected
 
     folder = run.folder / "report" / "pairs"
+    inspected: Inspected | None = None
     try:
-        inspected: Inspected | None = open_inspected(run)
-    except InputError as error:  # the rest of the report is written all the same
-        inspected, missing = None, [str(error)]
-    else:
+        inspected = open_inspected(run)
         missing = inspected.missing
+    except InputError as error:  # the rest of the report is written all the same
+        missing = [str(error)]
     key = _key(inspected, missing)
     stamp = folder / STAMP
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == key:
