@@ -13,6 +13,7 @@ from hybridkit import cli, yamlfile
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.errors import InputError
 from hybridkit.hygiene import check_file, refuse_leaks, refuse_own_files, summary, without_leaks
+from hybridkit.judged import JudgedSet
 from hybridkit.leakage import find_leaks, targets_of
 from hybridkit.nearness import NearIndex, Nearness, letters, shingles, similarity
 from hybridkit.rows import Row
@@ -81,9 +82,7 @@ def test_near_paragraphs_are_found_with_their_jaccard_index() -> None:
 
 
 def test_hard_negatives_are_held_against_passages() -> None:
-    corpus = ParallelCorpus.from_rows(
-        [Row("1", "1", "1", {"en": "Who?"}, {"en": "He."}, {"en": "Its text."})]
-    )
+    corpus = ParallelCorpus.from_rows([Row("1", "1", "1", {"en": "Who?"}, {"en": "He."}, {"en": "Its text."})])
     found = find_leaks(corpus, targets(("passage", "en", "p", "its  text.")))
     assert told(found) == [[0, "negative", "en", "en", "exact"]]
 
@@ -171,6 +170,19 @@ def test_empty_targets_and_texts_without_letters() -> None:
     assert told(find_leaks(corpus, targets(("query", "en", "q", " ? ")))) == [[0, "query", "en", "en", "exact"]]
 
 
+def test_of_judged_sets_queries_and_relevant_passages_count() -> None:
+    queries = pd.DataFrame({"query_id": ["1"], "text": ["Wer war Tesla?"]})
+    judgements = pd.DataFrame({"query_id": "1", "passage_id": ["a", "b"], "relevance": [1, 0]})
+    chunks = [(["a", "b"], ["Ein Erfinder.", "Ein Auto."]), (["c"], ["Ein Boot."])]
+    judged = JudgedSet("toy", "de", queries, judgements, lambda: iter(chunks), 3, "f00")
+    found = targets_of([], [judged])
+    assert found[["side", "id", "text"]].to_numpy().tolist() == [
+        ["query", "1", "Wer war Tesla?"], ["passage", "a", "Ein Erfinder."],
+    ]  # fmt: skip
+    corpus = corpus_of(({"de": "Wo?"}, {"de": "ein  erfinder."}), ({"de": "Was?"}, {"de": "Ein Auto."}))
+    assert told(find_leaks(corpus, found)) == [[0, "passage", "de", "de", "exact"]]
+
+
 @pytest.fixture
 def leaking(tmp_path: Path) -> Study:
     def row(name: str, text: str) -> str:
@@ -238,7 +250,7 @@ def test_a_benchmarks_own_file_is_refused_under_any_name(leaking: Study, tmp_pat
 def test_a_file_is_checked_by_command(leaking: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["data", "check", leaking.rows.files[0], "--against", str(tmp_path / "asked.jsonl")]) == 0
     told = capsys.readouterr().out
-    assert "1 rows hit" in told and "Who is asked 3?" in told and "Who is asked 2?" not in told
+    assert "1 of 41 rows hit" in told and "Who is asked 3?" in told and "Who is asked 2?" not in told
 
 
 def test_a_file_is_checked_without_a_study(leaking: Study, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def check(args: argparse.Namespace) -> Told:
     from hybridkit.hygiene import check_file
 
     leaks = check_file(args.file, args.against)
-    told = f"{leaks['row'].nunique():,} rows hit {', '.join(args.against)}; a study would drop them in all languages"
+    told = f"{leaks['row'].nunique():,} of {report.rows:,} rows hit {', '.join(args.against)}; a study would drop them"
     if len(leaks):
         told += "\n" + show(leaks.drop(columns=["source", "row", "benchmark_id"]), digits=2)
     return Told(f"{report}\n{told}", {**value, "leaks": records(leaks)})

@@ -105,7 +105,8 @@ def _grid(frame: pd.DataFrame, groups: Sequence[str]) -> tuple[Figure, dict[tupl
     if not series or not groups:
         raise InputError("figure of language diversity: no trained models in the frame; nothing to draw")
     if len(series) == 1:
-        figure, axes = panels(1, len(groups), min(WIDTH, max(6.4, 1.75 * len(groups) + 1.8)), 2.7, sharey=True, sharex=True)
+        width = min(WIDTH, max(6.4, 1.75 * len(groups) + 1.8))
+        figure, axes = panels(1, len(groups), width, 2.7, sharey=True, sharex=True)
         places = {(series[0], group): ax for group, ax in zip(groups, axes, strict=True)}
         titles = {key: label(key[1]) for key in places}
     else:
