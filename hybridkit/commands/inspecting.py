@@ -94,7 +94,6 @@ def complete(folder: Path) -> None:
     sweep(run, run.cells(), names)
     for cell in run.cells():
         for name in names:
-            run.ranks(cell, name)  # the sweep needs no rank tables where scores are
             run.embeddings(cell, name)
     write_index(run)
 

@@ -34,7 +34,8 @@ def notebook(home: Path, run_copy: Path) -> str:
     if not (starter / "scores.parquet").is_file():
         return "runs/quick/notebooks/inspect.ipynb"
     made = nbformat.read(run_copy / "notebooks" / "inspect.ipynb", as_version=4)
-    made.cells[1].source = f"run = {str(starter)!r}"
+    # where the run lies among all runs its name alone says which it is: no path of this machine in a picture
+    made.cells[1].source = f"import os\nos.environ['HYBRIDKIT_RUNS'] = {str(runs_folder())!r}\nrun = {str(starter)!r}"
     nbformat.write(made, home / "starter.ipynb")
     return "starter.ipynb"
 
