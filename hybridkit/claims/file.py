@@ -52,8 +52,9 @@ def open_claims(path: str | Path = CLAIMS) -> list[Claim]:
     (['1', '2', '3'], 'count(pairs(xquad-r, cross)) == 110')
     """
     path = Path(path).expanduser()
-    if not path.is_absolute() and not path.is_file():
-        path = (checkout() or Path()) / path
+    here = (checkout() or Path()) / path
+    if not path.is_file() and here.is_file():
+        path = here
     try:
         root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except OSError as error:

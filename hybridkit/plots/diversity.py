@@ -44,6 +44,7 @@ def diversity_curve(frame: pd.DataFrame, measure: str = "RR", setting: str = "")
         for place, name in enumerate(strategies):
             shift = 0.07 * (place - (len(strategies) - 1) / 2)
             _line(axes, part[part["strategy"] == name], "k", shift, colour(name), marker(name), name)
+        axes.set_ylim(bottom=max(axes.get_ylim()[0], 0))  # no value is below it; intervals of few sets may be
     _finish(figure, places, f"mean {measure}", handles(strategies, line=True), trained)
     figure.suptitle(
         f"{measure} by number of training languages" + f", {SETTINGS.get(setting, setting)} pairs" * bool(setting)
