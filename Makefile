@@ -64,7 +64,7 @@ types: $(INSTALLED)
 
 # What the quick study leaves behind is tested once it has run, by the next target.
 unit: $(INSTALLED)
-	$(BIN)/python -m pytest --ignore=tests/test_quick_study.py --ignore=tests/browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --ignore=tests/test_quick_study.py --ignore=tests/browser
 
 # The second run takes everything from the cache; nbval then runs the executed copies cell by cell.
 notebooks: $(INSTALLED)

@@ -257,7 +257,7 @@ def test_by_size_a_pair_weighs_its_queries_times_its_passages() -> None:
         (linear(1, 0.5), lambda at: 1 - 0.5 * at / 1999),
         (step({0: 1.0, 500: 0.25, 1500: 0}), lambda at: np.where(at < 500, 1.0, np.where(at < 1500, 0.25, 0.0))),
     ],
-    ids=str,
+    ids=["constant", "rising", "falling", "in steps"],
 )
 def test_alpha_is_honoured_at_every_step(alpha: float, expected) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
     corpus, share = corpus_of(ALL[:8], ALL[:8]), expected(np.arange(2000))
