@@ -149,6 +149,30 @@ def _code(tag: str) -> str:
     return tag.split("-")[0]
 
 
+def name_of(tag: str) -> str:
+    """English name of a language, or the tag itself where it is none: rows of a user may call a language anything.
+
+    >>> name_of("de"), name_of("martian?")
+    ('German', 'martian?')
+    """
+    try:
+        return language(tag).name
+    except InputError:
+        return tag
+
+
+def direction_of(tag: str) -> str:
+    """Writing direction of a language for an attribute `dir`: "ltr", "rtl", or "auto" for one that is not known.
+
+    >>> direction_of("ar"), direction_of("de"), direction_of("martian?")
+    ('rtl', 'ltr', 'auto')
+    """
+    try:
+        return language(tag).direction
+    except InputError:
+        return "auto"
+
+
 def _likely_script(code: str, region: str | None) -> str:
     from babel.core import get_global
 

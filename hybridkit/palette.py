@@ -1,4 +1,4 @@
-"""Order, colour, marker and label of a strategy: the same in every figure and widget; needs no plotting library."""
+"""Order, colour, marker and label of a strategy, and numbers as all figures write them; needs no plotting library."""
 
 import hashlib
 import re
@@ -100,3 +100,13 @@ def label(strategy: str) -> str:
 
 def _number(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
+
+
+def bare(text: str) -> str:
+    """A formatted number with a minus sign for the hyphen, and without the zero in front of the point.
+
+    >>> bare("-0.250"), bare("+0.5"), bare("10.0")
+    ('−.250', '+.5', '10.0')
+    """
+    text = text.replace("-", "−")
+    return text.replace("0.", ".", 1) if text.lstrip("+−").startswith("0.") else text

@@ -10,6 +10,7 @@ from hybridkit.cell import Cell
 from hybridkit.evaluation.measures import MEASURES, macro, per_query, scores
 from hybridkit.files import atomic_write
 from hybridkit.run import Run
+from hybridkit.sections import HYBRID
 from hybridkit.sources.published import published
 from hybridkit.study import UNTRAINED
 from hybridkit.widgets.index import write_index
@@ -169,9 +170,8 @@ def beside_published(macros: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([shared, theirs], ignore_index=True)[columns] if len(shared) else shared[columns]
 
 
-_HYBRID = "hybrid(alpha=0.5)"
 FINDINGS = (
-    (_HYBRID, "mono", "cross"), (_HYBRID, "mono", "pool"), (_HYBRID, "cross", "mono"), ("mono", "cross", "mono"),
+    (HYBRID, "mono", "cross"), (HYBRID, "mono", "pool"), (HYBRID, "cross", "mono"), ("mono", "cross", "mono"),
     ("cross", "mono", "pool"),
 )  # fmt: skip
 

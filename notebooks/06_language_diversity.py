@@ -29,6 +29,7 @@ from hybridkit.diversity import checks, means, outcomes, pretraining, report, sl
 from hybridkit.figures import draw
 from hybridkit.plots.scores import SETTINGS
 from hybridkit.run import Run
+from hybridkit.sections import HYBRID
 from hybridkit.study import UNTRAINED
 from hybridkit.sweep import sweep
 
@@ -105,7 +106,7 @@ for setting in report.SETTINGS if there else ():
 
 # %%
 strategies = list(dict.fromkeys(trained["strategy"]))
-strategy = report.HYBRID if report.HYBRID in strategies else (strategies or [""])[-1]
+strategy = HYBRID if HYBRID in strategies else (strategies or [""])[-1]
 if there and trained.loc[trained["strategy"] == strategy, "languages"].nunique() > 1:
     pairs = slices.extremes(frame, strategy, benchmark, models["series"].iloc[0])
     caption = f"RR on {benchmark} by pair of languages for the least and the most diverse set, {strategy}."

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from hybridkit.pages import write_pages
-from hybridkit.pages.drawing import colour_classes, luminance
+from hybridkit.pages.drawing import colour_classes
 from hybridkit.pages.rankings import rankings
 from hybridkit.pages.texts import LONGEST, TextStore, as_json, shown
 from hybridkit.pages.values import Pair
 from hybridkit.run import Run
 from hybridkit.widgets import views
+from hybridkit.widgets.colours import contrast
 from tests.inspected_run import HYBRID, made_run
 
 EVIL = {
@@ -180,9 +181,7 @@ def test_numbers_on_every_colour_have_contrast() -> None:
     found = re.findall(r"background: #(\w{6}); color: #(\w{3})", colour_classes())
     assert len(found) == 42
     for background, ink in found:
-        one = luminance([int(background[at : at + 2], 16) / 255 for at in (0, 2, 4)])
-        light, dark = sorted([one, 1.0 if ink == "fff" else 0.0], reverse=True)
-        assert (light + 0.05) / (dark + 0.05) >= 4.5
+        assert contrast(f"#{background}", "#ffffff" if ink == "fff" else "#000000") >= 4.5
 
 
 def test_an_english_passage_that_was_a_twin_first_is_kept_once() -> None:

@@ -6,9 +6,9 @@ import pandas as pd
 
 from hybridkit.diversity.means import differences
 from hybridkit.diversity.regression import Regression, regress
+from hybridkit.sections import HYBRID
 from hybridkit.study import UNTRAINED
 
-HYBRID = "hybrid(alpha=0.5)"
 SETTINGS = ("cross", "mono")
 
 

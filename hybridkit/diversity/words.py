@@ -9,6 +9,7 @@ from hybridkit.diversity.means import ALL, DRAWS_FOR_INTERVAL
 from hybridkit.diversity.outcomes import SEEN
 from hybridkit.diversity.regression import FAR, Regression
 from hybridkit.evaluation.intervals import SEEDS_FOR_INTERVAL
+from hybridkit.palette import bare
 from hybridkit.study import UNTRAINED
 
 _EFFECTS = {
@@ -65,8 +66,7 @@ def number(value: float, sign: str = "") -> str:
     >>> number(0.5), number(-0.25), number(0.5, "+"), number(1.5)
     ('.500', '−.250', '+.500', '1.500')
     """
-    text = format(value, f"{sign}.3f").replace("-", "−")
-    return text.replace("0.", ".", 1) if text.lstrip("+−").startswith("0.") else text
+    return bare(format(value, f"{sign}.3f"))
 
 
 def limits(design: pd.DataFrame) -> list[str]:

@@ -8,9 +8,9 @@ import pandas as pd
 from hybridkit.errors import InputError
 from hybridkit.pages.rankings import rankings
 from hybridkit.pages.texts import TextStore
-from hybridkit.pages.top import POOL
 from hybridkit.pages.values import Collected, Pair, View
 from hybridkit.widgets import views
+from hybridkit.widgets.ranked import POOL
 
 if TYPE_CHECKING:
     from hybridkit.widgets.views import Inspected

@@ -7,7 +7,8 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-STEPS = 21  # colours of a scale; an odd number, so that a difference of 0 has one of its own
+from hybridkit.widgets.colours import CIVIDIS, PURPLE_ORANGE, ink
+
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 560, 210, 44, 12, 40
 
 
@@ -20,35 +21,12 @@ def colour_classes() -> str:
     >>> colour_classes().splitlines()[0]
     '.s0 { background: #00224e; color: #fff }'
     """
-    from matplotlib import colormaps
-    from matplotlib.colors import to_hex
-
     lines = []
-    for name, scale in (("s", "cividis"), ("d", "PuOr_r")):
-        for step, colour in enumerate(colormaps[scale](np.linspace(0, 1, STEPS))):
-            ink = "#000" if (luminance(colour) + 0.05) / 0.05 >= 1.05 / (luminance(colour) + 0.05) else "#fff"
-            lines.append(f".{name}{step} {{ background: {to_hex(colour)}; color: {ink} }}")
+    for name, scale in (("s", CIVIDIS), ("d", PURPLE_ORANGE)):
+        for place, ground in enumerate(scale):
+            short = "#000" if ink(ground) == "#000000" else "#fff"
+            lines.append(f".{name}{place} {{ background: {ground}; color: {short} }}")
     return "\n".join(lines) + "\n"
-
-
-def luminance(colour: Sequence[float]) -> float:
-    """Relative luminance (WCAG 2.2) of red, green and blue from 0 to 1.
-
-    >>> luminance((1, 1, 1)), luminance((0, 0, 0))
-    (1.0, 0.0)
-    """
-    parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]]
-    return float(round(0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2], 6))
-
-
-def step(value: float, low: float, high: float) -> int:
-    """Which of the colours a value has between `low` and `high`.
-
-    >>> step(0.0, -1, 1), step(5, 0, 1), step(0.3, 0.3, 0.3)
-    (10, 20, 10)
-    """
-    share = (value - low) / (high - low) if high > low else 0.5
-    return int(round(min(max(share, 0.0), 1.0) * (STEPS - 1)))
 
 
 def edges(highest: int) -> list[int]:

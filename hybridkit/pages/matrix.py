@@ -4,10 +4,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from hybridkit.pages.drawing import step
-from hybridkit.pages.names import language_name, page_name, strategy_label
-from hybridkit.pages.top import POOL
+from hybridkit.pages.names import language_name, page_name
 from hybridkit.pages.values import Pair, View
+from hybridkit.palette import bare, label
+from hybridkit.widgets.colours import step
+from hybridkit.widgets.ranked import POOL
 
 FEWEST = 5  # lines of a list of pairs to look at first
 DISTANCE = "rank_distance"
@@ -27,8 +28,7 @@ def number(value: float, measure: str, difference: bool = False, small: bool = F
     text = f"{value:{'+' if difference else ''},.{digits}f}"
     if float(text.replace(",", "")) == 0:
         text = text.lstrip("+-")
-    text = text.replace("-", "−")
-    return text.replace("0.", ".", 1) if text.lstrip("+−").startswith("0.") else text
+    return bare(text)
 
 
 def view_data(view: View, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
@@ -48,8 +48,8 @@ def view_data(view: View, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
         if difference and look != "none" and not view.significant(pair):
             look = "grey"
         cells.append([text, look])
-    name = strategy_label(view.strategy)
-    caption = f"{name} minus {strategy_label(view.minus)}" if difference else name
+    name = label(view.strategy)
+    caption = f"{name} minus {label(view.minus)}" if difference else name
     return {
         "strategy": view.strategy, "minus": view.minus, "measure": view.measure,
         "caption": f"{view.measure.replace('_', ' ')}, {caption}: mean over queries",
@@ -101,7 +101,7 @@ def first_looks(views: Sequence[View], now: str, before: str, pairs: Sequence[Pa
     plain = {(view.strategy, view.measure): view for view in views if not view.minus}
     keys = [pair.key for pair in pairs if not pair.pool]
     names = [name for name in (before, now) if name]
-    labels = [strategy_label(name) for name in names]
+    labels = [label(name) for name in names]
     wanted = [
         ("bias", DISTANCE, f"Most biased under {labels[0]}: ranks of the pool behind the best twin", -1),
         ("lowest", "AP", f"Lowest AP under {labels[0]}", 1),

@@ -1,10 +1,9 @@
-"""Names of pages, languages and strategies, as pages write them."""
+"""Names of pages and languages, as pages write them."""
 
 import re
 
-from hybridkit.errors import InputError
-from hybridkit.languages import language
-from hybridkit.pages.top import POOL
+from hybridkit.languages import name_of
+from hybridkit.widgets.ranked import POOL
 
 _PLAIN = re.compile(r"[A-Za-z0-9-]+")
 
@@ -41,32 +40,4 @@ def language_name(tag: str) -> str:
     >>> language_name("de"), language_name("*"), language_name("martian?")
     ('German', 'pool of all languages', 'martian?')
     """
-    if tag == POOL:
-        return "pool of all languages"
-    try:
-        return language(tag).name
-    except InputError:
-        return tag
-
-
-def direction(tag: str) -> str:
-    """Writing direction of a language for an attribute `dir`, "auto" where it is not known.
-
-    >>> direction("ar"), direction("de"), direction("martian?")
-    ('rtl', 'ltr', 'auto')
-    """
-    try:
-        return language(tag).direction
-    except InputError:
-        return "auto"
-
-
-def strategy_label(strategy: str) -> str:
-    """A strategy as figures name it.
-
-    >>> strategy_label("hybrid(alpha=0.5)")
-    'hybrid α = 0.5'
-    """
-    from hybridkit.palette import label
-
-    return label(strategy)
+    return "pool of all languages" if tag == POOL else name_of(tag)

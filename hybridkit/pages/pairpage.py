@@ -4,24 +4,24 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hybridkit.languages import direction_of
 from hybridkit.pages.drawing import histogram, histogram_svg
 from hybridkit.pages.matrix import heading, number
-from hybridkit.pages.names import direction, language_name, page_name, strategy_label, texts_name
+from hybridkit.pages.names import language_name, page_name, texts_name
 from hybridkit.pages.texts import as_json
-from hybridkit.pages.top import POOL
 from hybridkit.pages.values import Collected, Pair, View
+from hybridkit.palette import colour, label
+from hybridkit.widgets.ranked import POOL
 
 
 def pair_context(collected: Collected, pair: Pair) -> dict[str, Any]:
     """Everything that `pair.html.j2` takes: texts as texts, the page's data as JSON for its script element."""
-    from hybridkit.palette import colour
-
     names = [name for name in (collected.now, collected.before) if name]
     ranks = {
         name: pair.queries[column].dropna().tolist() for name, column in zip(names, ("rank", "before"), strict=False)
     }
     counts = histogram(ranks, collected.candidates(pair.key))
-    labels, colours = [strategy_label(name) for name in names], [colour(name) for name in names]
+    labels, colours = [label(name) for name in names], [colour(name) for name in names]
     tops = collected.tops(pair)
     tags = {pair.query_language, "en", *(one[0] for sides in tops.values() for side in sides if side for one in side)}
     tags &= set(collected.texts.files())
@@ -43,7 +43,7 @@ def pair_context(collected: Collected, pair: Pair) -> dict[str, Any]:
         "tops": bool(tops),
         "data": as_json(
             {
-                "languages": {tag: [tag, direction(tag), language_name(tag)] for tag in sorted(tags)},
+                "languages": {tag: [tag, direction_of(tag), language_name(tag)] for tag in sorted(tags)},
                 "strategies": labels,
                 "queries": {
                     str(collected.query_place(pair, query)): {"english": collected.english_query(query), "top": sides}
@@ -76,7 +76,7 @@ def _summary(views: Sequence[View], key: tuple[str, str]) -> dict[str, Any]:
     heads = list(dict.fromkeys(view.measure for view in plain))
     values = {(view.strategy, view.measure): number(view.value(key), view.measure) for view in plain}
     lines = [
-        {"name": strategy_label(name), "numbers": [values.get((name, head), "") for head in heads]}
+        {"name": label(name), "numbers": [values.get((name, head), "") for head in heads]}
         for name in dict.fromkeys(view.strategy for view in plain)
     ]
     return {"heads": [head.replace("_", " ") for head in heads], "lines": lines}
@@ -112,7 +112,7 @@ def _line(collected: Collected, pair: Pair, row: Mapping[Any, Any]) -> dict[str,
         numbers.append({"text": _rank(row["rank_distance"])})
     tag = pair.query_language
     place = collected.query_place(pair, row["query_id"])
-    return {"id": row["query_id"], "tag": tag, "dir": direction(tag), "place": place, "numbers": numbers}
+    return {"id": row["query_id"], "tag": tag, "dir": direction_of(tag), "place": place, "numbers": numbers}
 
 
 def _rank(value: float) -> str:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_folder, digest, sha256_file
-from hybridkit.pages.drawing import STEPS, colour_classes
+from hybridkit.pages.drawing import colour_classes
 from hybridkit.pages.matrix import first_looks, table, view_data
-from hybridkit.pages.names import page_name, strategy_label, texts_name
+from hybridkit.pages.names import page_name, texts_name
 from hybridkit.pages.pairpage import pair_context
 from hybridkit.pages.texts import as_json
+from hybridkit.palette import label
+from hybridkit.widgets.colours import CIVIDIS
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -90,15 +92,15 @@ def _index(
         "benchmark": collected.name,
         "pairs": pairs,
         "missing": collected.missing,
-        "strategies": [(name, strategy_label(name)) for name in plain],
+        "strategies": [(name, label(name)) for name in plain],
         "first": collected.now,
-        "first_label": strategy_label(collected.now),
+        "first_label": label(collected.now),
         "baseline": collected.before,
         "tested": " and ".join(view.measure.replace("_", " ") for view in collected.views if view.minus),
-        "baseline_label": strategy_label(collected.before) if collected.before else "",
+        "baseline_label": label(collected.before) if collected.before else "",
         "measures": list(dict.fromkeys(view.measure for view in collected.views)),
         "view": first,
-        "steps": STEPS,
+        "steps": len(CIVIDIS),
         "lists": first_looks(collected.views, collected.now, collected.before, collected.pairs),
         **table(first, pairs),
     }

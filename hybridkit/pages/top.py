@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybridkit.benchmark import Benchmark
+from hybridkit.bias.share import top_columns
 from hybridkit.evaluation.ranks import score_blocks
 from hybridkit.retrieval import Scorer
+from hybridkit.widgets.ranked import POOL
 
-POOL = "*"
 Ranked = list[tuple[int, float]]  # positions of passages in the benchmark with their scores, best first
 
 
@@ -46,10 +47,8 @@ def best(scores: NDArray[np.float32], top: int) -> list[Ranked]:
     count = min(top, scores.shape[1])
     if not count or not len(scores):
         return [[] for _ in scores]
-    last = np.partition(scores, -count, axis=1)[:, -count]
-    rows, columns = np.nonzero(scores >= last[:, None])
-    values = scores[rows, columns]
-    order = np.lexsort((-columns, -values, rows))
-    starts = np.searchsorted(rows, np.arange(len(scores)))  # rows ascend, and lexsort keeps them so
-    chosen = [order[start : start + count] for start in starts.tolist()]
-    return [list(zip(columns[one].tolist(), values[one].tolist(), strict=True)) for one in chosen]
+    columns = top_columns(scores, count)[1].reshape(len(scores), count)
+    values = np.take_along_axis(scores, columns, axis=1)
+    order = np.lexsort((-columns, -values), axis=1)
+    ranked = [np.take_along_axis(one, order, axis=1).tolist() for one in (columns, values)]
+    return [list(zip(*row, strict=True)) for row in zip(*ranked, strict=True)]

@@ -8,7 +8,7 @@ import pandas as pd
 
 from hybridkit.benchmark import Benchmark
 from hybridkit.pages.texts import TextStore
-from hybridkit.pages.top import POOL
+from hybridkit.widgets.ranked import POOL
 
 Top = tuple[str, int, float, int]  # language, place in the texts of that language, score, 0 or 1 relevant or 2 twin
 

@@ -10,6 +10,7 @@ from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from hybridkit.palette import bare
 from hybridkit.plots.style import GREYED, MISSING, panels
 from hybridkit.plots.text import language_label
 
@@ -88,7 +89,7 @@ def colour_bar(figure: Figure, axes: list[Axes], colours: str | Colormap, norm: 
 def _short(value: float, form: str) -> str:
     if np.isnan(value):
         return ""
-    text = format(value, form).replace("-", "−")
-    if float(format(value, form)) == 0:
-        return text.replace("−", "").replace("+", "")
-    return text.replace("0.", ".", 1) if text.lstrip("+−").startswith("0.") else text
+    text = format(value, form)
+    if float(text) == 0:
+        return text.replace("-", "").replace("+", "")
+    return bare(text)

@@ -20,8 +20,17 @@ def colour(value: float, low: float, high: float, scale: list[str]) -> str:
     >>> colour(0, -1, 1, PURPLE_ORANGE), colour(9, 0, 1, CIVIDIS), colour(3, 3, 3, CIVIDIS)
     ('#f7f7f6', '#fee838', '#7d7c78')
     """
+    return scale[step(value, low, high)]
+
+
+def step(value: float, low: float, high: float) -> int:
+    """Which of the steps of a scale a value has between `low` and `high`.
+
+    >>> step(0.0, -1, 1), step(5, 0, 1), step(0.3, 0.3, 0.3)
+    (10, 20, 10)
+    """
     share = (value - low) / (high - low) if high > low else 0.5
-    return scale[round(min(max(share, 0.0), 1.0) * (len(scale) - 1))]
+    return round(min(max(share, 0.0), 1.0) * (len(CIVIDIS) - 1))
 
 
 def ink(ground: str) -> str:

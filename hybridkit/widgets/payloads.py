@@ -6,8 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from hybridkit.errors import InputError
-from hybridkit.languages import language
+from hybridkit.languages import direction_of, name_of
 from hybridkit.palette import colour as colour_of
 from hybridkit.palette import label
 from hybridkit.widgets.colours import CIVIDIS, GREY, GREY_INK, PURPLE_ORANGE, colour, ink
@@ -25,18 +24,7 @@ def spoken(tag: str) -> str:
     >>> spoken("ar"), spoken("*"), spoken("x1")
     ('Arabic', 'pool', 'x1')
     """
-    try:
-        return "pool" if tag == POOL else language(tag).name
-    except InputError:
-        return tag
-
-
-def direction(tag: str) -> str:
-    """The writing direction of a language: "ltr", "rtl", or "auto" for one that is not known."""
-    try:
-        return language(tag).direction
-    except InputError:
-        return "auto"
+    return "pool" if tag == POOL else name_of(tag)
 
 
 def matrix(frame: pd.DataFrame, title: str, measure: str, difference: bool) -> dict[str, Any]:
@@ -108,7 +96,7 @@ def queries(frame: pd.DataFrame, tag: str, page: int) -> dict[str, Any]:
         for row in part.to_dict("records")
     ]  # fmt: skip
     return {"rows": rows, "page": at, "pages": pages, "start": at * PAGE, "total": len(frame), "language": tag,
-            "direction": direction(tag)}  # fmt: skip
+            "direction": direction_of(tag)}  # fmt: skip
 
 
 def ladder(frame: pd.DataFrame, pool: int) -> dict[str, Any]:

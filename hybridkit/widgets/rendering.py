@@ -5,8 +5,9 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from hybridkit.languages import direction_of
 from hybridkit.palette import colour, label
-from hybridkit.widgets.payloads import direction, spoken
+from hybridkit.widgets.payloads import spoken
 from hybridkit.widgets.shown import shown
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def text_of(text: str, tag: str, kind: str) -> str:
     >>> text_of("<b>", "ar", "text")
     '<bdi class="hk-text" data-testid="text" lang="ar" dir="rtl">&lt;b&gt;</bdi>'
     """
-    told = f'<bdi class="hk-text" data-testid="{kind}" lang="{escape(tag)}" dir="{direction(tag)}">'
+    told = f'<bdi class="hk-text" data-testid="{kind}" lang="{escape(tag)}" dir="{direction_of(tag)}">'
     return f"{told}{escape(shown(text))}</bdi>"
 
 
