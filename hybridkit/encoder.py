@@ -13,7 +13,7 @@ from hybridkit.checkpoints import e5small
 from hybridkit.checkpoints.e5file import CURE
 from hybridkit.checkpoints.folder import fault, first_line
 from hybridkit.checkpoints.folder import fetch as fetch_from_hub
-from hybridkit.embedding import whole_texts
+from hybridkit.embedding import input_modules, whole_texts
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_folder, digest, sha256_file
 from hybridkit.seeds import generator
@@ -248,6 +248,13 @@ def _load(
             )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError, SafetensorError) as error:
         raise InputError(f"{folder}: cannot be opened ({first_line(error)}); get the folder again") from error
+    for module in input_modules(model):
+        tokenizer: Any = getattr(module, "tokenizer", None)
+        if getattr(tokenizer, "pad_token", "") is None:
+            raise InputError(
+                f"{folder}: its tokenizer has no padding token, so that texts of different lengths make no batch; name "
+                'one as "pad_token" in tokenizer_config.json (decoders often take their eos_token)'
+            )
     noted = folder / SOURCE_FILE
     ours = noted.is_file()
     vars(model)["origin"] = json.loads(noted.read_text(encoding="utf-8")) if ours else dict(source)
@@ -268,9 +275,11 @@ def _settle_prompts(model: "SentenceTransformer", given: Mapping[str, str]) -> b
 
 def _freeze_pooler(model: "SentenceTransformer") -> None:
     """Take a BERT's own pooler out of training: token pooling never reads it, several processes trip over it."""
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
     inner = model.transformers_model
     pooler = getattr(inner, "pooler", None)
-    if pooler is not None and len(model) > 1 and type(model[1]).__name__ == "Pooling":
+    if pooler is not None and len(model) > 1 and isinstance(model[1], Pooling):
         pooler.requires_grad_(False)
 
 
