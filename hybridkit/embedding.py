@@ -8,6 +8,7 @@ import numpy as np
 
 from hybridkit.bars import bar
 from hybridkit.errors import InputError
+from hybridkit.retrieval.similarity import COSINE, similarity_of
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -25,7 +26,9 @@ def encode(
     batch_tokens: int = 2048,
     progress: str | None = None,
 ) -> np.ndarray:
-    """Embed texts as float32 (n, dimensions), each row of length 1, in the order given.
+    """Embed texts as float32 (n, dimensions) in the order given.
+
+    Rows have length 1 where the encoder's similarity is cosine; else they are the encoder's own (`similarity_of`).
 
     `side` ("query" or "passage") picks the encoder's prompt. Equal texts get equal rows. Texts are cut at `max_length`
     tokens. Batches hold at most `batch_tokens` tokens with their padding, of texts of like length; `precision` is
@@ -42,8 +45,9 @@ def encode(
         found = _encode(encoder, full, precision, batch_tokens, progress)
     if not np.isfinite(found).all():
         raise InputError(f"the encoder gave a {side} embedding with nan or infinity; was its training stable?")
-    norms = np.linalg.norm(found, axis=1, keepdims=True)
-    return np.asarray((found / np.maximum(norms, 1e-12))[inverse], dtype=np.float32)
+    if similarity_of(encoder) == COSINE:
+        found = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+    return np.asarray(found[inverse], dtype=np.float32)
 
 
 @contextmanager

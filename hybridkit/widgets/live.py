@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hybridkit.errors import InputError
+from hybridkit.retrieval.similarity import scores_of, similarity_of
 from hybridkit.widgets.ranked import POOL, ranked, told
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Search:
         model = self.load(strategy)
         start = perf_counter()
         query = self.encode(model, self.cut(text))
-        scores = np.asarray(self._passages(strategy) @ query, np.float32)
+        scores = scores_of(query[None], self._passages(strategy), similarity_of(model))[0]
         found = told(self.inspected, ranked(self.inspected.benchmark, scores, passage_language, top), {})
         return found[["rank", "passage_id", "language", "text", "score"]], perf_counter() - start
 

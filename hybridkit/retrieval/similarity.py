@@ -1,0 +1,129 @@
+"""How a model compares a query with a passage, and all scores of many of both: the same bytes for any number of threads."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise, product
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hybridkit.errors import InputError
+from hybridkit.workers import one_blas_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from sentence_transformers import SentenceTransformer
+
+COSINE = "cosine"
+DISTANCES = {"euclidean": "euclidean", "manhattan": "cityblock"}  # scipy's words
+SIMILARITIES = (COSINE, "dot", *DISTANCES)
+ROWS, COLUMNS = 256, 1024  # queries and passages of one product
+_UNIT = 1e-3  # how far from 1 the length of a vector may be that is said to have length 1
+
+
+def similarity_of(encoder: SentenceTransformer) -> str:
+    """Return the similarity that an encoder is made for, one of `SIMILARITIES`; cosine where its folder names none.
+
+    It is the library's `similarity_fn_name`. `encode` returns vectors of length 1 for cosine, and for the others those
+    of the model as they are.
+
+    Raises InputError for another one (of models that compare by tokens, say).
+    """
+    return check_similarity(str(encoder.similarity_fn_name))
+
+
+def check_similarity(name: str) -> str:
+    """Return the name of a similarity, or raise InputError that says which there are.
+
+    >>> check_similarity("dot")
+    'dot'
+    """
+    if name not in SIMILARITIES:
+        raise InputError(f"similarity {name!r}: must be one of {', '.join(SIMILARITIES)}")
+    return name
+
+
+def note(similarity: str) -> str:
+    """Say by what dense scores are made where it is not cosine; empty where it is.
+
+    >>> note("dot"), note("cosine")
+    ("dense scores: dot, the model's own similarity", '')
+    """
+    return "" if similarity == COSINE else f"dense scores: {similarity}, the model's own similarity"
+
+
+def scores_of(
+    queries: NDArray[np.float32],
+    passages: NDArray[np.float32],
+    similarity: str = "dot",
+    edges: Sequence[int] | None = None,
+) -> NDArray[np.float32]:
+    """Return the scores of queries (q, dim) with passages (p, dim), float32 (q, p): the higher, the nearer.
+
+    "dot" is the inner product, "cosine" the same of vectors of length 1, "euclidean" and "manhattan" the distance with
+    a minus in front, as in `sentence_transformers.util`. The matrix is made in products of a fixed shape, each by one
+    thread and as many side by side as BLAS has threads, so that its bytes depend on the vectors alone and neither on
+    the number of threads nor on the memory. `edges` are the rows at which products begin and the number of queries, by
+    default every 256th. Distances are summed in float64.
+
+    >>> scores_of(np.array([[1.0, 0.0]], np.float32), np.array([[3, 4], [1, 0]], np.float32), "euclidean").tolist()
+    [[-4.4721360206604, -0.0]]
+    """
+    out = np.empty((len(queries), len(passages)), np.float32)
+    rows = [*pairwise(edges if edges is not None else [*range(0, len(queries), ROWS), len(queries)])]
+    columns = [(first, min(first + COLUMNS, len(passages))) for first in range(0, len(passages), COLUMNS)]
+
+    def fill(tile: tuple[tuple[int, int], tuple[int, int]]) -> None:
+        (first, last), (start, stop) = tile
+        some, others = queries[first:last], passages[start:stop]
+        if similarity in DISTANCES:
+            from scipy.spatial.distance import cdist
+
+            np.negative(cdist(some, others, DISTANCES[similarity]), out=out[first:last, start:stop], casting="same_kind")
+        else:
+            np.matmul(some, others.T, out=out[first:last, start:stop])
+
+    tiles = [(row, column) for column, row in product(columns, rows)]
+    with one_blas_thread() as threads:
+        if min(threads, len(tiles)) < 2:
+            for tile in tiles:
+                fill(tile)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                for _ in pool.map(fill, tiles):
+                    pass
+    return out
+
+
+def own_scores(
+    query: NDArray[np.float32], passages: NDArray[np.float32], similarity: str = "dot"
+) -> NDArray[np.float32]:
+    """Return the scores (p,) of a query (dim,), each computed by itself: they depend on the two vectors alone.
+
+    >>> own_scores(np.array([1, 0], np.float32), np.array([[3, 4], [1, 0]], np.float32), "manhattan").tolist()
+    [-6.0, -0.0]
+    """
+    if similarity in DISTANCES:
+        from scipy.spatial.distance import cdist
+
+        return -cdist(query[None], passages, DISTANCES[similarity])[0].astype(np.float32)
+    return np.asarray(np.vecdot(passages, query), np.float32)
+
+
+def check_lengths(what: str, squares: NDArray[np.floating], similarity: str, start: int = 0) -> None:
+    """Raise InputError where cosine is asked of vectors whose length is not 1; `squares` are those of their lengths.
+
+    A vector of zeros, of a text without a token, is allowed: it scores 0. The first row's number is `start`.
+    """
+    if similarity != COSINE:
+        return
+    lengths = np.sqrt(squares)
+    wrong = np.flatnonzero((np.abs(lengths - 1) > _UNIT) & (lengths > 0))
+    if len(wrong):
+        raise InputError(
+            f"embeddings of {what}: row {start + wrong[0]} has length {lengths[wrong[0]]:.4g}; cosine takes rows of "
+            "length 1, as `encode` returns them, or give the similarity dot"
+        )
