@@ -10,8 +10,8 @@ import numpy as np
 
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_write, digest
-from hybridkit.retrieval.topk import BLOCK_BYTES, blocks, check_pair, cut, exact_topk
 from hybridkit.retrieval.similarity import DISTANCES, own_scores
+from hybridkit.retrieval.topk import BLOCK_BYTES, blocks, check_pair, cut, exact_topk
 from hybridkit.seeds import generator
 
 if TYPE_CHECKING:
@@ -143,9 +143,7 @@ def open_index(
     return index
 
 
-def build_index(
-    passages: NDArray[np.floating], kind: str, settings: FaissSettings, similarity: str = "dot"
-) -> Any:  # noqa: ANN401
+def build_index(passages: NDArray[np.floating], kind: str, settings: FaissSettings, similarity: str = "dot") -> Any:  # noqa: ANN401
     """Build an index of faiss from passages, block by block; InputError for NaN, infinity and an unknown kind."""
     if kind not in KINDS:
         raise InputError(f"index {kind!r}: there are exact, {', '.join(KINDS)}")

@@ -18,6 +18,7 @@ from hybridkit.errors import InputError
 from hybridkit.files import digest, write_text
 from hybridkit.places import cache_folder
 from hybridkit.retrieval.ids import id_writer, open_ids
+from hybridkit.retrieval.similarity import similarity_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from hybridkit.storage.columns import StringColumn
 
 log = logging.getLogger("hybridkit")
-PASSAGES_FORMAT = 1
+PASSAGES_FORMAT = 2  # those of 1 had length 1 whatever the encoder's similarity
 CHUNK = 8192  # passages that are encoded, written and noted as done at a time
 _KEY, _DONE, _VECTORS = "key.json", "done.json", "vectors.npy"
 
@@ -90,6 +91,7 @@ def passages_key(
     return {
         "format": PASSAGES_FORMAT,
         "encoder": encoder_key(encoder),
+        "similarity": similarity_of(encoder),
         "dimensions": encoder.get_embedding_dimension(),
         "set": f"{judged.name}, {judged.language}" if judged.setting == "mono" else judged.name,
         "corpus": judged.corpus,

@@ -1,7 +1,8 @@
-"""How a model compares a query with a passage, and all scores of many of both: the same bytes for any number of threads."""
+"""How a model compares a query with a passage, and the scores of many: the same bytes for any number of threads."""
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise, product
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from hybridkit.workers import one_blas_thread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
@@ -35,6 +37,37 @@ def similarity_of(encoder: SentenceTransformer) -> str:
     return check_similarity(str(encoder.similarity_fn_name))
 
 
+def similarity_in(folder: Path) -> str:
+    """Return the similarity that the folder of a saved encoder names, without opening the encoder.
+
+    Raises InputError for a damaged file or another similarity.
+    """
+    path = folder / "config_sentence_transformers.json"
+    try:
+        value = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return check_similarity(value.get("similarity_fn_name") or COSINE)
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); get the model's folder again") from error
+
+
+def similarity_path(embeddings: Path) -> Path:
+    """Return where the similarity of a model is written down: beside its embeddings of queries or passages.
+
+    >>> from pathlib import Path
+    >>> similarity_path(Path("embeddings/f00d-query.npy")).as_posix()
+    'embeddings/f00d-similarity.txt'
+    """
+    return embeddings.with_name(f"{embeddings.stem.rpartition('-')[0]}-similarity.txt")
+
+
+def read_similarity(path: Path) -> str:
+    """Return the similarity that a run wrote down. Raises InputError for a damaged file."""
+    try:
+        return check_similarity(path.read_text(encoding="utf-8").strip())
+    except (OSError, ValueError, InputError) as error:
+        raise InputError(f"{path}: names no similarity; delete it, and it is made again") from error
+
+
 def check_similarity(name: str) -> str:
     """Return the name of a similarity, or raise InputError that says which there are.
 
@@ -44,15 +77,6 @@ def check_similarity(name: str) -> str:
     if name not in SIMILARITIES:
         raise InputError(f"similarity {name!r}: must be one of {', '.join(SIMILARITIES)}")
     return name
-
-
-def note(similarity: str) -> str:
-    """Say by what dense scores are made where it is not cosine; empty where it is.
-
-    >>> note("dot"), note("cosine")
-    ("dense scores: dot, the model's own similarity", '')
-    """
-    return "" if similarity == COSINE else f"dense scores: {similarity}, the model's own similarity"
 
 
 def scores_of(
@@ -82,7 +106,7 @@ def scores_of(
         if similarity in DISTANCES:
             from scipy.spatial.distance import cdist
 
-            np.negative(cdist(some, others, DISTANCES[similarity]), out=out[first:last, start:stop], casting="same_kind")
+            out[first:last, start:stop] = -cdist(some, others, DISTANCES[similarity])
         else:
             np.matmul(some, others.T, out=out[first:last, start:stop])
 
@@ -109,7 +133,7 @@ def own_scores(
     if similarity in DISTANCES:
         from scipy.spatial.distance import cdist
 
-        return -cdist(query[None], passages, DISTANCES[similarity])[0].astype(np.float32)
+        return np.asarray(-cdist(query[None], passages, DISTANCES[similarity])[0], np.float32)
     return np.asarray(np.vecdot(passages, query), np.float32)
 
 
