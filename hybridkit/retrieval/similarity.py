@@ -94,7 +94,7 @@ def scores_of(
     default every 256th. Distances are summed in float64.
 
     >>> scores_of(np.array([[1.0, 0.0]], np.float32), np.array([[3, 4], [1, 0]], np.float32), "euclidean").tolist()
-    [[-4.4721360206604, -0.0]]
+    [[-4.4721360206604, 0.0]]
     """
     out = np.empty((len(queries), len(passages)), np.float32)
     rows = [*pairwise(edges if edges is not None else [*range(0, len(queries), ROWS), len(queries)])]
@@ -106,7 +106,7 @@ def scores_of(
         if similarity in DISTANCES:
             from scipy.spatial.distance import cdist
 
-            out[first:last, start:stop] = -cdist(some, others, DISTANCES[similarity])
+            out[first:last, start:stop] = 0 - cdist(some, others, DISTANCES[similarity])
         else:
             np.matmul(some, others.T, out=out[first:last, start:stop])
 
@@ -128,12 +128,12 @@ def own_scores(
     """Return the scores (p,) of a query (dim,), each computed by itself: they depend on the two vectors alone.
 
     >>> own_scores(np.array([1, 0], np.float32), np.array([[3, 4], [1, 0]], np.float32), "manhattan").tolist()
-    [-6.0, -0.0]
+    [-6.0, 0.0]
     """
     if similarity in DISTANCES:
         from scipy.spatial.distance import cdist
 
-        return np.asarray(-cdist(query[None], passages, DISTANCES[similarity])[0], np.float32)
+        return np.asarray(0 - cdist(query[None], passages, DISTANCES[similarity])[0], np.float32)
     return np.asarray(np.vecdot(passages, query), np.float32)
 
 

@@ -108,15 +108,21 @@ def rank_by_encoder(encoder: "SentenceTransformer") -> Ranker:
         from hybridkit.retrieval.similarity import own_scores, scores_of, similarity_of
 
         own = similarity_of(encoder)
+
+        def scores(one: Any, other: Any) -> Any:  # noqa: ANN401  arrays or tensors to a tensor
+            return torch.from_numpy(scores_of(np.asarray(one), np.asarray(other), own))
+
+        def of_pairs(one: Any, other: Any) -> Any:  # noqa: ANN401
+            pairs = zip(np.asarray(one), np.asarray(other), strict=True)
+            return torch.tensor([own_scores(query, passage[None], own)[0] for query, passage in pairs])
+
         model: Any = SimpleNamespace(
             device="cpu",
             model_card_data=SimpleNamespace(base_model=""),
             encode_query=lambda texts, **_: encode(encoder, texts, "query", progress="queries"),
             encode_document=lambda texts, **_: encode(encoder, texts, "passage", progress="passages"),
-            similarity=lambda one, other: torch.from_numpy(scores_of(np.asarray(one), np.asarray(other), own)),
-            similarity_pairwise=lambda one, other: torch.tensor(
-                [own_scores(query, passage[None], own)[0] for query, passage in zip(one, other, strict=True)]
-            ),
+            similarity=scores,
+            similarity_pairwise=of_pairs,
         )
         options: dict[str, Any] = {
             "range_max": mining.range_max, "num_negatives": mining.range_max, "max_score": mining.max_score,
