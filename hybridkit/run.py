@@ -11,13 +11,14 @@ import pandas as pd
 from hybridkit.benchmark import Benchmark
 from hybridkit.cell import Cell
 from hybridkit.embedding import encode
+from hybridkit.encoder import similarity_of
 from hybridkit.evaluation.ranks import rank_table_from_scores, read_ranks, write_ranks
 from hybridkit.files import atomic_write, digest, write_text
 from hybridkit.hygiene import evaluated, refuse_leaks
 from hybridkit.judged import JudgedSet, open_judged
 from hybridkit.retrieval import Scorer
 from hybridkit.retrieval.dense import dense
-from hybridkit.retrieval.similarity import read_similarity, similarity_in, similarity_of, similarity_path
+from hybridkit.retrieval.similarity import read_similarity, similarity_in, similarity_path
 from hybridkit.sources.benchmarks import base_name, benchmark_path, open_benchmark, part_of
 from hybridkit.study import UNTRAINED, Study
 from hybridkit.trainings import Trainings

@@ -30,6 +30,7 @@ from hybridkit.cell import Cell
 from hybridkit.cli import main
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.embedding import encode
+from hybridkit.encoder import similarity_of
 from hybridkit.errors import InputError
 from hybridkit.evaluation.measures import per_query
 from hybridkit.evaluation.ranks import rank_table, rank_table_from_scores
@@ -41,7 +42,7 @@ from hybridkit.retrieval.fusion import fuse, fusion, rrf
 from hybridkit.retrieval.passages import passages_key
 from hybridkit.retrieval.runs import run_frame
 from hybridkit.retrieval.search import dense_search
-from hybridkit.retrieval.similarity import SIMILARITIES, own_scores, scores_of, similarity_in, similarity_of
+from hybridkit.retrieval.similarity import SIMILARITIES, own_scores, scores_of, similarity_in
 from hybridkit.retrieval.topk import exact_topk
 from hybridkit.rows import Row
 from hybridkit.run import Run

@@ -90,7 +90,8 @@ def evaluate(args: argparse.Namespace) -> Told:
 
 def _similarity(systems: list[str], model: "SentenceTransformer | None", value: dict[str, Any]) -> str:
     """Write the similarity of a model beside the settings of its systems where it is not cosine; the line above all."""
-    from hybridkit.retrieval.similarity import COSINE, similarity_of
+    from hybridkit.encoder import similarity_of
+    from hybridkit.retrieval.similarity import COSINE
 
     if model is None or similarity_of(model) == COSINE:
         return ""
@@ -107,9 +108,10 @@ def _ranked(
     """Rank every passage of the parallel benchmarks."""
     import pandas as pd
 
+    from hybridkit.encoder import similarity_of
     from hybridkit.evaluation.measures import macro, per_query, scores
     from hybridkit.evaluation.ranks import rank_table_from_scores
-    from hybridkit.retrieval.similarity import COSINE, similarity_of
+    from hybridkit.retrieval.similarity import COSINE
     from hybridkit.sources.benchmarks import base_name, part_of
 
     similarity = COSINE if model is None else similarity_of(model)

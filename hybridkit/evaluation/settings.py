@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from hybridkit.benchmark import Benchmark
 from hybridkit.embedding import encode
+from hybridkit.encoder import similarity_of
 from hybridkit.evaluation.measures import macro, per_query, scores
 from hybridkit.evaluation.ranks import rank_table
-from hybridkit.retrieval.similarity import similarity_of
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -29,7 +29,7 @@ def dense(
     """Make the scorer of a dense encoder: float32 scores of every query with every passage, higher is nearer.
 
     `query_embeddings` (queries, dim) and `passage_embeddings` (passages, dim) stand in the benchmark's order;
-    `similarity` is the model's own (`similarity_of(encoder)`), see `scores_of`. Passages with the same embedding, byte
+    `similarity` is the model's own (`encoder.similarity_of`), see `scores_of`. Passages with the same embedding, byte
     for byte, get the same score, whatever the matrix product makes of the last bit. Queries are taken in strips that
     begin at the first one of each language, so that a score does not depend on which others are asked for with it, on
     the number of threads or on the process.

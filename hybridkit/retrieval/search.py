@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from hybridkit.encoder import similarity_of
 from hybridkit.errors import InputError
 from hybridkit.judged import across
 from hybridkit.retrieval.ann import KINDS, FaissSettings, faiss_topk, measured_recall
@@ -19,7 +20,6 @@ from hybridkit.retrieval.ids import ids_in_memory
 from hybridkit.retrieval.passages import embed_passages
 from hybridkit.retrieval.postings import bm25_index
 from hybridkit.retrieval.runs import frame_of_places, merge_runs
-from hybridkit.retrieval.similarity import similarity_of
 from hybridkit.retrieval.tokens import tokens
 from hybridkit.retrieval.topk import cut, exact_topk
 

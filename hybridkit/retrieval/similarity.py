@@ -17,24 +17,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from sentence_transformers import SentenceTransformer
 
 COSINE = "cosine"
 DISTANCES = {"euclidean": "euclidean", "manhattan": "cityblock"}  # scipy's words
 SIMILARITIES = (COSINE, "dot", *DISTANCES)
 ROWS, COLUMNS = 256, 1024  # queries and passages of one product
 _UNIT = 1e-3  # how far from 1 the length of a vector may be that is said to have length 1
-
-
-def similarity_of(encoder: SentenceTransformer) -> str:
-    """Return the similarity that an encoder is made for, one of `SIMILARITIES`; cosine where its folder names none.
-
-    It is the library's `similarity_fn_name`. `encode` returns vectors of length 1 for cosine, and for the others those
-    of the model as they are.
-
-    Raises InputError for another one (of models that compare by tokens, say).
-    """
-    return check_similarity(str(encoder.similarity_fn_name))
 
 
 def similarity_in(folder: Path) -> str:

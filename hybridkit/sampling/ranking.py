@@ -105,7 +105,8 @@ def rank_by_encoder(encoder: "SentenceTransformer") -> Ranker:
         from sentence_transformers.util import mine_hard_negatives
 
         from hybridkit.embedding import encode
-        from hybridkit.retrieval.similarity import own_scores, scores_of, similarity_of
+        from hybridkit.encoder import similarity_of
+        from hybridkit.retrieval.similarity import own_scores, scores_of
 
         own = similarity_of(encoder)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hybridkit.errors import InputError
-from hybridkit.retrieval.similarity import COSINE, scores_of, similarity_of
+from hybridkit.retrieval.similarity import COSINE, scores_of
 from hybridkit.widgets.ranked import POOL, ranked, told
 
 if TYPE_CHECKING:
@@ -95,6 +95,8 @@ class Search:
 
     def _similarity(self, strategy: str, model: SentenceTransformer) -> str:
         """The model's own similarity, for which the passages must have been encoded."""
+        from hybridkit.encoder import similarity_of
+
         own, inspected = similarity_of(model), self.inspected
         seed = inspected.seeds(strategy)[0]
         if own != COSINE and inspected.similarity(strategy, seed) != own:
