@@ -64,6 +64,7 @@ class Run(Trainings):
     def embeddings(self, cell: Cell, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Embeddings of a whole benchmark's queries and passages by a model, float32, mapped from disk."""
         settings, benchmark = self.study.evaluation, self.benchmark(base_name(name))
+        self.similarity(cell, name)  # noted first, so that no embeddings are there without it
         paths = self.embedding_paths(cell, name)
         missing = [path for path in paths if not path.is_file()]
         model = self.open_model(cell) if missing else None
