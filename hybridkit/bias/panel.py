@@ -18,7 +18,6 @@ from hybridkit.bias.space import language_centroids, language_probe, language_va
 from hybridkit.evaluation.measures import per_query, scores
 from hybridkit.files import atomic_write
 from hybridkit.retrieval.dense import dense
-from hybridkit.workers import one_blas_thread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,8 +56,7 @@ def bias_sides(
     by_side = language_gap(scores(per_query(ranks)))
     gaps = by_side[by_side["side"] == "query_language"].set_index("setting")["value"]
     margin = score_margin(benchmark, query_embeddings, passage_embeddings, similarity)
-    with one_blas_thread():
-        variance, chance = language_variance(passage_embeddings, languages)
+    variance, chance = language_variance(passage_embeddings, languages)
     known = random_distances(ranks)
     several = known[known["least"] > 0]
     found = {
@@ -76,8 +74,7 @@ def bias_sides(
         "language variance": (variance, chance),
     }  # fmt: skip
     if len(set(languages)) > 1 and len(set(articles)) > 1:
-        with one_blas_thread():
-            probe = language_probe(passage_embeddings, languages, articles, seed=seed)
+        probe = language_probe(passage_embeddings, languages, articles, seed=seed)
         found["language probe"] = (probe["value"].mean(), float(probe["chance"].iloc[0]))
     rows = [(name, *found[name], side.better) for name, side in SIDES.items() if name in found]
     frame = pd.DataFrame(rows, columns=["measure", "value", "chance", "better"]).dropna(subset="value")
