@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 TASKS = {"query": "query", "passage": "document", "negative": "document"}  # a side's name in sentence-transformers
 SAMPLE = 5  # texts that both ways embed before the kit's is used; as few texts as that go the library's way at once
 ROUNDING = 5e-5  # of float32: the largest difference of two embeddings, relative to their length, that is no difference
+FAILURES = (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, RuntimeError)  # of an encoder
 _CHUNK = 50_000
 _stepped_aside: "WeakSet[SentenceTransformer]" = WeakSet()  # encoders of which that was said
 
@@ -113,8 +114,7 @@ def input_modules(encoder: "SentenceTransformer") -> list[Any]:
     from sentence_transformers.base.modules import Router
 
     head = encoder[0]
-    found = [route[0] for route in head.sub_modules.values()] if isinstance(head, Router) else [head]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(route[0] for route in head.sub_modules.values())) if isinstance(head, Router) else [head]
 
 
 def _encode(
@@ -176,7 +176,7 @@ def _difference(encoder: "SentenceTransformer", texts: np.ndarray, lengths: np.n
         try:
             with onednn_linear(encoder):
                 ours = np.concatenate([_forward(encoder, [text], side) for text in sample])
-        except Exception as error:  # whatever it is: the library knows this encoder, the kit's way does not
+        except FAILURES as error:  # the library knows this encoder, the kit's way does not
             return f"the kit's batches fail on this encoder ({type(error).__name__}: {error})"
     if ours.shape != theirs.shape:
         return f"the kit's batches return {ours.shape[1]} dimensions, sentence-transformers {theirs.shape[1]}"
@@ -199,14 +199,25 @@ def _by_library(encoder: "SentenceTransformer", texts: list[str], side: str, pro
     encodes: dict[str | None, Callable[..., Any]] = {"query": encoder.encode_query, "document": encoder.encode_document}
     own = encodes.get(TASKS.get(side), encoder.encode)
     prompt, shown = encoder.prompts.get(side) or "", progress is not None
-    try:
+    with told(f"embed a {side or 'text'}"):
         found = own(texts, prompt=prompt, show_progress_bar=shown, convert_to_tensor=True)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, NotImplementedError) as error:
-        raise InputError(
-            f"sentence-transformers cannot embed a {side or 'text'} with this encoder "
-            f"({first_line(error)}); does its `encode` work on your texts? See its tokenizer, and cut with max_length"
-        ) from error
     return np.asarray(found.float().cpu().numpy())
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Turn a failure of sentence-transformers itself on the user's texts into an InputError; that of memory stays."""
+    import torch
+
+    try:
+        yield
+    except FAILURES as error:
+        if isinstance(error, InputError | torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise
+        raise InputError(
+            f"sentence-transformers cannot {what} with this encoder ({first_line(error)}); see the encoder's tokenizer "
+            "and sizes, or cut texts with max_length"
+        ) from error
 
 
 def _forward(encoder: "SentenceTransformer", texts: list[str], side: str) -> np.ndarray:

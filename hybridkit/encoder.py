@@ -5,7 +5,7 @@ import json
 import logging
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from hybridkit.checkpoints import e5small
 from hybridkit.checkpoints.e5file import CURE
 from hybridkit.checkpoints.folder import fault, first_line
 from hybridkit.checkpoints.folder import fetch as fetch_from_hub
-from hybridkit.embedding import whole_texts
+from hybridkit.embedding import input_modules, whole_texts
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_folder, digest, sha256_file
 from hybridkit.seeds import generator
@@ -188,19 +188,26 @@ def _module_settings(name: str, module: Any) -> list[Any]:  # noqa: ANN401  any 
     config = getattr(getattr(module, "model", None), "config", None)
     found: list[Any] = [name, f"{type(module).__module__}.{type(module).__name__}"]
     settings: Any = getattr(module, "get_config_dict", dict)()
-    found += [json.dumps([settings, config.to_dict() if config else None], sort_keys=True, default=str)]
+    text = json.dumps([settings, config.to_dict() if config else None], default=str)
+    idle = ("_name_or_path", "use_cache")  # where it lies, and what only generation reads: a training turns it off
+    found.append(json.loads(text, object_hook=lambda one: {key: one[key] for key in one if key not in idle}))
     processor: Any = getattr(module, "processor", getattr(module, "tokenizer", None))
     if hasattr(processor, "to_str"):  # a tokenizer of `tokenizers`, with what it cuts and pads
         found.append(digest(processor.to_str()))
-    elif hasattr(processor, "save_pretrained"):
-        backend = getattr(getattr(processor, "tokenizer", processor), "backend_tokenizer", None)
+    elif hasattr(processor, "backend_tokenizer"):
         # what the last batch was padded and cut to still stands in it, and is set anew for the next one
-        with tempfile.TemporaryDirectory() as folder, whole_texts(backend) if backend else nullcontext():
+        with whole_texts(processor.backend_tokenizer):
+            found.append(digest(processor.backend_tokenizer.to_str()))
+        names = ("padding_side", "truncation_side", "model_max_length", "pad_token_id", "model_input_names",
+                 "special_tokens_map", "chat_template")  # fmt: skip
+        found.append(str([type(processor).__name__, *(getattr(processor, name) for name in names)]))
+    elif hasattr(processor, "save_pretrained"):
+        with tempfile.TemporaryDirectory() as folder:
             processor.save_pretrained(folder)
             files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
             found += [f"{path.relative_to(folder)} {sha256_file(path)}" for path in files]
     elif hasattr(processor, "get_config_dict"):  # sentence-transformers' tokenizers of words
-        found.append(json.dumps([type(processor).__name__, processor.get_config_dict()], default=str))
+        found.append(str([type(processor).__name__, processor.get_config_dict()]))
     for route, modules in getattr(module, "sub_modules", {}).items():
         found += [_module_settings(f"{route}.{nth}", one) for nth, one in enumerate(modules)]
     return found
@@ -241,6 +248,13 @@ def _load(
             )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError, SafetensorError) as error:
         raise InputError(f"{folder}: cannot be opened ({first_line(error)}); get the folder again") from error
+    for module in input_modules(model):
+        tokenizer: Any = getattr(module, "tokenizer", None)
+        if getattr(tokenizer, "pad_token", "") is None:
+            raise InputError(
+                f"{folder}: its tokenizer has no padding token, so that texts of different lengths make no batch; name "
+                'one as "pad_token" in tokenizer_config.json (decoders often take their eos_token)'
+            )
     noted = folder / SOURCE_FILE
     ours = noted.is_file()
     vars(model)["origin"] = json.loads(noted.read_text(encoding="utf-8")) if ours else dict(source)
@@ -261,9 +275,11 @@ def _settle_prompts(model: "SentenceTransformer", given: Mapping[str, str]) -> b
 
 def _freeze_pooler(model: "SentenceTransformer") -> None:
     """Take a BERT's own pooler out of training: token pooling never reads it, several processes trip over it."""
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
     inner = model.transformers_model
     pooler = getattr(inner, "pooler", None)
-    if pooler is not None and len(model) > 1 and type(model[1]).__name__ == "Pooling":
+    if pooler is not None and len(model) > 1 and isinstance(model[1], Pooling):
         pooler.requires_grad_(False)
 
 

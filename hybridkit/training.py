@@ -14,7 +14,7 @@ import numpy as np
 
 from hybridkit.checkpoints.folder import first_line
 from hybridkit.corpus import ParallelCorpus
-from hybridkit.embedding import cut_at, features_of, rounding
+from hybridkit.embedding import FAILURES, cut_at, features_of, rounding, told
 from hybridkit.encoder import calm_bars, model_hash, similarity_of
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_folder, digest
@@ -166,8 +166,9 @@ def _in_training(
     try:
         with cut_at(encoder, settings.max_length):
             first = next(_batches(texts, prompts))
-            check_memory(encoder, [features_of(encoder, *column) for column in first], settings)
-            expected = sample_loss(encoder, first, settings.temperature, library=True)
+            with told("train on the first batch"):
+                check_memory(encoder, [features_of(encoder, *column) for column in first], settings)
+                expected = sample_loss(encoder, first, settings.temperature, library=True)
             with ExitStack() as sped_up:
                 why = _speed_up(sped_up, encoder, texts, prompts, expected, settings.temperature)
                 if why:
@@ -207,7 +208,7 @@ def _speed_up(
             opened.enter_context(trimmed(encoder, occurring(encoder, chain.from_iterable(_batches(texts, prompts)))))
         opened.enter_context(onednn_linear(encoder))
         found = sample_loss(encoder, first, temperature)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, NotImplementedError) as error:
+    except FAILURES as error:
         return f"the kit's batches fail on this encoder ({first_line(error)})"
     noise = rounding(encoder) * max(1, 0.05 / temperature)  # scores are divided by it
     if abs(found[0] - expected[0]) <= noise * max(1, expected[0]) and (
