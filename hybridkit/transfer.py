@@ -8,7 +8,7 @@ import pandas as pd
 from hybridkit.cell import Cell
 from hybridkit.evaluation.judged import judged_values
 from hybridkit.evaluation.measures import scores
-from hybridkit.files import atomic_write, digest
+from hybridkit.files import atomic_write
 from hybridkit.judged import JudgedSet, open_judged
 from hybridkit.results import labelled
 from hybridkit.retrieval.search import dense_search
@@ -45,9 +45,7 @@ def judged_tables(
 
 
 def _path(run: Run, cell: Cell, judged: JudgedSet) -> Path:
-    settings = run.study.evaluation
-    key = digest(run.model_key(cell), judged.fingerprint, settings.max_length, settings.precision)
-    return run.folder / "judged" / f"{key[:24]}.parquet"
+    return run.folder / "judged" / f"{run.result_key(cell, judged)[:24]}.parquet"
 
 
 def _score(run: Run, cell: Cell, sets: list[JudgedSet]) -> None:

@@ -38,22 +38,24 @@ def bias_sides(
     top: int = 10,
     depth: int = DEPTH,
     seed: int = 0,
+    similarity: str = "dot",
 ) -> pd.DataFrame:
     """Compute every measure of `SIDES` for one encoder: measure, value, better, chance.
 
     Values are means over query languages; `chance` is what no preference (random order for the rank distance) would
     give, NaN where there is no such value. `top` is the depth of the language share, `depth` that of PEER, `seed` that
-    of the probe's sample. A measure that a benchmark has no ground for is left out: all but the spaces' own need
-    parallel passages, the probe two articles.
+    of the probe's sample, `similarity` the model's own, by which all scores are made; the probe and the language
+    variance look at the embeddings as they are, of length 1 where it is cosine. A measure that a benchmark has no
+    ground for is left out: all but the spaces' own need parallel passages, the probe two articles.
     """
-    scorer = dense(benchmark, query_embeddings, passage_embeddings)
+    scorer = dense(benchmark, query_embeddings, passage_embeddings, similarity)
     languages, articles = benchmark.passages["language"], benchmark.passages["article"]
     shares = language_share(benchmark, scorer, k=top)
     own = shares[shares["query_language"] == shares["passage_language"]]
     removal = target_removal(ranks).pivot(index="query_language", columns="removed", values="fall")
     by_side = language_gap(scores(per_query(ranks)))
     gaps = by_side[by_side["side"] == "query_language"].set_index("setting")["value"]
-    margin = score_margin(benchmark, query_embeddings, passage_embeddings)
+    margin = score_margin(benchmark, query_embeddings, passage_embeddings, similarity)
     variance, chance = language_variance(passage_embeddings, languages)
     known = random_distances(ranks)
     several = known[known["least"] > 0]
@@ -91,7 +93,8 @@ def bias_panel(run: Run, benchmark: str) -> pd.DataFrame:
     for cell in run.cells():
         path = run.folder / "bias" / f"{run.result_key(cell, part)[:24]}-v{PANEL_FORMAT}-top{top}.parquet"
         if not path.is_file():
-            found = bias_sides(part, run.ranks(cell, benchmark), *_embeddings(run, cell, benchmark), top=top)
+            ranks, both = run.ranks(cell, benchmark), _embeddings(run, cell, benchmark)
+            found = bias_sides(part, ranks, *both, top=top, similarity=run.similarity(cell, benchmark))
             with atomic_write(path) as temporary:
                 found.to_parquet(temporary, index=False)
         parts.append(pd.read_parquet(path).assign(strategy=cell.strategy, seed=cell.seed))

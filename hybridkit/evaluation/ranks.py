@@ -11,6 +11,7 @@ import pandas as pd
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_write
 from hybridkit.retrieval.dense import dense
+from hybridkit.retrieval.similarity import ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,15 +32,19 @@ def rank_table(
     query_embeddings: NDArray[np.floating],
     passage_embeddings: NDArray[np.floating],
     block_bytes: int = BLOCK_BYTES,
+    similarity: str = "dot",
 ) -> pd.DataFrame:
-    """Rank every relevant passage by inner product: exact, full depth, in bounded memory.
+    """Rank every relevant passage by a similarity of embeddings: exact, full depth, in bounded memory.
 
-    `query_embeddings` (queries, dim) and `passage_embeddings` (passages, dim) stand in the benchmark's order. For the
-    columns and the rule for ties see `rank_table_from_scores`.
+    `query_embeddings` (queries, dim) and `passage_embeddings` (passages, dim) stand in the benchmark's order;
+    `similarity` is the model's own (`encoder.similarity_of`). The table is the same for any number of
+    threads and any `block_bytes`. For the columns and the rule for ties see `rank_table_from_scores`.
 
-    Raises InputError for embeddings of a wrong size, with NaN or infinity.
+    Raises InputError for embeddings of a wrong size, with NaN or infinity, and for cosine of rows of another length
+    than 1.
     """
-    return rank_table_from_scores(benchmark, dense(benchmark, query_embeddings, passage_embeddings), block_bytes)
+    scorer = dense(benchmark, query_embeddings, passage_embeddings, similarity)
+    return rank_table_from_scores(benchmark, scorer, block_bytes)
 
 
 def rank_table_from_scores(benchmark: Benchmark, scorer: Scorer, block_bytes: int = BLOCK_BYTES) -> pd.DataFrame:
@@ -101,6 +106,7 @@ def score_blocks(
     """
     width = len(benchmark.passages)
     step = max(1, block_bytes // (4 * max(1, width)))
+    step -= step % ROWS if step > ROWS else 0  # whole products of the dense scorer
     for language in [part] if part else benchmark.query_slices.values():
         for start in range(language.start, language.stop, step):
             rows = slice(start, min(start + step, language.stop))

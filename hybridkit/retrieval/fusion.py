@@ -28,9 +28,9 @@ def fuse(
     """Fuse two runs into one of the best `k` passages of each query, among those that either found.
 
     "interpolation" is MIRACL's hybrid (arXiv 2210.09984, section 4, made with Pyserini): a run's scores are scaled to
-    0..1 over what it found for the query (1 if they are all equal), a passage it did not find gets 0, as its last one
-    does, and the sum is weight * first + (1 - weight) * second. "rrf" is reciprocal rank fusion (Cormack et al., SIGIR
-    2009): the sum of 1 / (60 + rank) over the runs that found the passage; it takes no weight.
+    0..1 over what it found for the query (1 if they are all equal, but 0 if all are 0), a passage it did not find gets
+    0, as its last one does, and the sum is weight * first + (1 - weight) * second. "rrf" is reciprocal rank fusion
+    (Cormack et al., SIGIR 2009): the sum of 1 / (60 + rank) over the runs that found the passage; it takes no weight.
 
     Raises InputError for another `how` and a weight outside 0..1.
 
@@ -59,7 +59,8 @@ def _between_0_and_1(run: pd.DataFrame) -> pd.DataFrame:
     groups = scores.groupby(run["query_id"])
     low = groups.transform("min")
     span = groups.transform("max") - low
-    return run.assign(score=((scores - low) / span.where(span > 0, 1)).where(span > 0, 1.0))
+    alike = (scores != 0).astype(np.float64)  # all of them equal: 0 says nothing of any
+    return run.assign(score=((scores - low) / span.where(span > 0, 1)).where(span > 0, alike))
 
 
 def _by_rank(run: pd.DataFrame) -> pd.DataFrame:

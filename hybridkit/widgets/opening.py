@@ -88,7 +88,7 @@ class Inspected:
         return self._tables[key]
 
     def scorer(self, strategy: str, seed: int | None = None) -> Scorer | None:
-        """Inner products of queries and passages by a strategy's model; None where its embeddings are not there."""
+        """Scores of queries and passages by a strategy's model; None where its embeddings are not there."""
         from hybridkit.retrieval.dense import dense
 
         key = self._key(strategy, seed)
@@ -96,7 +96,8 @@ class Inspected:
             if not (self.has(*key, "queries") and self.has(*key, "passages") and len(self.benchmark.queries)):
                 return None
             self._scorers = dict(list(self._scorers.items())[1 - _KEPT :])
-            self._scorers[key] = dense(self.benchmark, self.embeddings(*key, "query"), self.embeddings(*key, "passage"))
+            both = self.embeddings(*key, "query"), self.embeddings(*key, "passage")
+            self._scorers[key] = dense(self.benchmark, *both, self.similarity(*key) or "dot")
         return self._scorers[key]
 
     def embeddings(self, strategy: str, seed: int, side: str) -> Any:  # noqa: ANN401  an array mapped from disk
@@ -104,6 +105,13 @@ class Inspected:
         result, places = self.results[strategy, seed], dict(zip(("query", "passage"), self.positions, strict=True))
         path = self.folder / (result.queries if side == "query" else result.passages)
         return np.load(path, mmap_mode="r", allow_pickle=False)[places[side]]
+
+    def similarity(self, strategy: str, seed: int) -> str | None:
+        """How a model compares a query with a passage; None where an earlier version of the kit made its embeddings."""
+        from hybridkit.retrieval.similarity import read_similarity, similarity_path
+
+        path = similarity_path(self.folder / self.results[strategy, seed].passages)
+        return read_similarity(path) if path.is_file() else None
 
     @cached_property
     def query_texts(self) -> dict[tuple[str, str], str]:
