@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import yaml
 
 from hybridkit.errors import InputError
-from hybridkit.figures import kept
+from hybridkit.figures import kept, read_figure
 from hybridkit.files import write_text
 from hybridkit.pages import write_pages
+from hybridkit.products import is_whole, require
 
 if TYPE_CHECKING:
     from hybridkit.run import Run
@@ -44,6 +45,10 @@ def write_report(run: "Run") -> Path:
     executed = sorted((run.folder / "notebooks").glob("[0-9]*_*.ipynb"))
     if not executed:
         raise InputError(f"{run.folder}: no executed notebooks; make them with `hybridkit run {run.study.name}`")
+    for path in executed:  # each with its figures and numbers
+        require(run.folder / path.stem, f"make it anew with `hybridkit run {run.study.name}`")
+    if not is_whole(run.folder / "data.json"):
+        run.rows  # noqa: B018  writes it
     folder = run.folder / "report"
     pages = {path.stem: f"{path.stem}.html" for path in executed}
     links = pages | {"Language_pairs": write_pages(run).relative_to(folder).as_posix()}
@@ -74,7 +79,7 @@ def _index(run: "Run", navigation: str) -> str:
     pictures = run.folder / "figures"
     gallery = []
     for name in kept(pictures):
-        caption = json.loads((pictures / f"{name}.json").read_text(encoding="utf-8"))["caption"]
+        caption = read_figure(pictures, name)["caption"]
         gallery.append(
             f'<figure id="{html.escape(name)}"><a href="../figures/{html.escape(name)}.svg"><img loading="lazy" '
             f'src="../figures/{html.escape(name)}.png" alt="{html.escape(caption)}"></a>'
@@ -83,7 +88,7 @@ def _index(run: "Run", navigation: str) -> str:
         )
     blocks = []
     for name, title in (("settings", "Settings"), ("versions", "Versions"), ("data", "Data files (SHA-256)")):
-        told = json.loads((run.folder / f"{name}.json").read_text(encoding="utf-8"))
+        told = json.loads((run.folder / f"{name}.json").read_bytes())
         text = yaml.safe_dump(told, allow_unicode=True, sort_keys=False)
         blocks.append(f"<h2>{title}</h2><pre>{html.escape(text)}</pre>")
     return (

@@ -1,6 +1,7 @@
 """The run folder of a study: every product made once, whole, under a name that is the hash of what it was made from."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hybridkit.evaluation.ranks import rank_table_from_scores, read_ranks, write
 from hybridkit.files import atomic_write, digest
 from hybridkit.hygiene import evaluated, refuse_leaks
 from hybridkit.judged import open_judged
+from hybridkit.products import kept, remove
 from hybridkit.retrieval import Scorer
 from hybridkit.retrieval.dense import dense
 from hybridkit.sources.benchmarks import base_name, benchmark_path, open_benchmark, part_of
@@ -57,18 +59,19 @@ class Run(Trainings):
     def embeddings(self, cell: Cell, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Embeddings of a whole benchmark's queries and passages by a model, float32, mapped from disk."""
         settings, benchmark = self.study.evaluation, self.benchmark(base_name(name))
-        paths = self.embedding_paths(cell, name)
-        missing = [path for path in paths if not path.is_file()]
-        model = self.open_model(cell) if missing else None
-        for path, side, frame in zip(paths, ("query", "passage"), (benchmark.queries, benchmark.passages), strict=True):
-            if path in missing and model is not None:
-                found = encode(
-                    model, frame["text"].tolist(), side, max_length=settings.max_length, precision=settings.precision,
-                    progress=f"{cell}: {benchmark.name} {side}",
-                )  # fmt: skip
-                with atomic_write(path) as temporary, temporary.open("wb") as file:
-                    np.save(file, found, allow_pickle=False)
-        query, passage = (np.load(path, mmap_mode="r", allow_pickle=False) for path in paths)
+        model = cache(lambda: self.open_model(cell))  # once for both sides, and not where both are there
+
+        def make(path: Path) -> None:
+            side, frame = next(one for one in sides if path.stem.endswith(one[0]))
+            found = encode(
+                model(), frame["text"].tolist(), side, max_length=settings.max_length, precision=settings.precision,
+                progress=f"{cell}: {benchmark.name} {side}",
+            )  # fmt: skip
+            with atomic_write(path) as temporary, temporary.open("wb") as file:
+                np.save(file, found, allow_pickle=False)
+
+        sides = (("query", benchmark.queries), ("passage", benchmark.passages))
+        query, passage = (kept(path, make, read_embeddings) for path in self.embedding_paths(cell, name))
         return query, passage
 
     def result_key(self, cell: Cell, benchmark: Benchmark) -> str:
@@ -84,10 +87,11 @@ class Run(Trainings):
 
     def ranks(self, cell: Cell, name: str) -> pd.DataFrame:
         """The rank table of a model on a benchmark or a part of one."""
-        path = self.ranks_path(cell, name)
-        if not path.is_file():
+
+        def make(path: Path) -> None:
             write_ranks(rank_table_from_scores(self.part(name)[0], self.scorer(cell, name)), path)
-        return read_ranks(path)
+
+        return kept(self.ranks_path(cell, name), make, read_ranks)
 
     def ranks_path(self, cell: Cell, name: str) -> Path:
         """Where the rank table of a model on a benchmark lies, or will lie."""
@@ -96,7 +100,7 @@ class Run(Trainings):
     def forget_embeddings(self, cell: Cell, name: str) -> None:
         """Remove a model's embeddings of a benchmark: of hundreds of models that are ranked they only take room."""
         for path in self.embedding_paths(cell, name):
-            path.unlink(missing_ok=True)
+            remove(path)
 
     def embedding_paths(self, cell: Cell, name: str) -> list[Path]:
         """Where the embeddings of a whole benchmark's queries and passages by a model lie, or will lie."""
@@ -107,3 +111,9 @@ class Run(Trainings):
         """Write a notebook's key numbers to notebooks/NUMBER.json, which tests and the next notebooks read."""
         text = pd.Series(numbers, dtype=object).to_json(indent=2, double_precision=6, force_ascii=False)
         self.write_json(f"notebooks/{number}.json", json.loads(text))
+
+
+def read_embeddings(path: Path) -> np.ndarray:
+    """Map embeddings from disk."""
+    found: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    return found

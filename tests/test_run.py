@@ -226,4 +226,4 @@ def test_results_belong_to_how_the_texts_were_encoded(study: Study, whole: Run, 
     for run in (with_settings(), with_settings(top=3)):
         assert run.result_key(cell, part) == whole.result_key(cell, part)
         language_shares(run, name)
-    assert {path.stem.split("-")[-1] for path in (tmp_path / "shares").iterdir()} == {"top3", f"top{top}"}
+    assert {path.stem.split("-")[-1] for path in (tmp_path / "shares").glob("*.parquet")} == {"top3", f"top{top}"}
