@@ -31,6 +31,16 @@ figure img { max-width: 100%; height: auto }
 figcaption { font-size: .9rem; color: #333 }
 pre { background: #f6f6f6; padding: .8rem; overflow: auto }
 """
+# whatever an output or a template asks for, the browser fetches from nowhere but the run's own folder
+_POLICY = (
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src 'self' file: data:; "
+    "style-src 'unsafe-inline'; font-src data:; base-uri 'none'; form-action 'none'\">"
+)
+_NOTEBOOK_TEMPLATE = f"""{{%- extends "index.html.j2" -%}}
+{{%- block html_head_js -%}}{_POLICY}{{%- endblock -%}}
+{{%- block jupyter_widgets -%}}{{%- endblock -%}}
+{{%- block html_head_js_mathjax -%}}{{%- endblock -%}}
+"""  # no scripts of other servers: formulas stay as they are typed
 _NOTEBOOK_STYLE = """
 div#notebook, div#notebook-container { width: auto; max-width: none; min-width: 0; padding: 0; box-shadow: none }
 div.output_subarea { max-width: 100% } div.cell { padding: 5px 0 }
@@ -93,7 +103,7 @@ def _index(run: "Run", navigation: str) -> str:
         blocks.append(f"<h2>{title}</h2><pre>{html.escape(text)}</pre>")
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
+        f'<meta name="viewport" content="width=device-width">{_POLICY}'
         f"<title>hybridkit: {html.escape(run.study.name)}</title><style>{_STYLE}</style></head><body>"
         f"{navigation}<h1>{html.escape(run.study.title)}</h1><p>Study <code>{html.escape(run.study.name)}</code>. "
         f'The scores behind every figure: <a href="../scores.csv">scores.csv</a>.</p><h2>Figures</h2>'
@@ -106,11 +116,13 @@ def _notebook_page(path: Path, navigation: str) -> str:
 
     # texts of data sets come into notebooks as frames and printed text, which pandas and nbconvert escape
     exporter = HTMLExporter(
-        template_name="classic", exclude_input_prompt=True, exclude_output_prompt=True,
-        mathjax_url="", require_js_url="", jquery_url="", embed_images=True,
+        template_name="classic", raw_template=_NOTEBOOK_TEMPLATE, exclude_input_prompt=True,
+        exclude_output_prompt=True, embed_images=True,
     )  # fmt: skip
-    body, _ = exporter.from_filename(str(path))
-    # what nbconvert would fetch from elsewhere is not needed: pages open from disk with no network
-    body = re.sub(r"<script[^>]*\bsrc=[^>]*>\s*</script>|<link[^>]*\bhref=\"https?:[^>]*>", "", body)
+    try:
+        body, _ = exporter.from_filename(str(path))
+    except (ValueError, AttributeError, KeyError) as error:  # of an earlier version of the kit, without checksums
+        raise InputError(f"{path}: no notebook can be read here; remove it, and run its study again") from error
+    body = re.sub(r"@font-face\s*\{[^}]*\}", "", body)  # of icons that lie nowhere
     style = f"<style>{_STYLE}{_NOTEBOOK_STYLE}</style>"
     return re.sub(r"(<body[^>]*>)", lambda match: match[1] + style + navigation, body, count=1)
