@@ -119,7 +119,7 @@ def _execute(run: Run, number: str, source: Path, study: str, parameters: Mappin
         with own_kernel() as manager:
             papermill.execute_notebook(
                 str(source), str(partial), given, kernel_name="python3", cwd=str(source.parent), progress_bar=True,
-                log_output=False, stderr_file=sys.stderr, kernel_manager_class=manager,
+                log_output=False, stderr_file=sys.stderr, kernel_manager_class=manager, record_timing=False,
             )  # fmt: skip
     except papermill.PapermillExecutionError as error:
         told = f"{error.ename}: {error.evalue}"
@@ -155,7 +155,7 @@ def _code() -> str:
 
 
 def _strip_machine(path: Path) -> None:
-    """Take the paths of this machine, wiped progress bars and the state of widgets out of an executed notebook.
+    """Take what is of this machine and time out of an executed notebook: paths, wiped bars, states of widgets, ids.
 
     A widget without its kernel does nothing; the text that it brings for such a copy stays.
     """
@@ -166,6 +166,8 @@ def _strip_machine(path: Path) -> None:
         notebook.metadata.pop(name, None)
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell["id"] = "injected-parameters"  # papermill's is another each time
         if cell.cell_type == "code":
             cell.outputs = [one for one in cell.outputs if not _is_bar(one)]
             for one in cell.outputs:

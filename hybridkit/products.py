@@ -121,10 +121,11 @@ def is_whole(product: Path, thorough: bool = True) -> bool:
     if not product.exists():
         return False
     wrong = changed(product, thorough)
-    for path in wrong:
-        there = path.exists()
-        why = "damaged" if there else "missing"
-        log.log(logging.WARNING if there else logging.INFO, "%s: %s; it is made anew", _name(path), why)
+    if wrong:
+        there = any(path.exists() for path in wrong)
+        names = ", ".join(path.relative_to(product).as_posix() for path in wrong) if product.is_dir() else ""
+        why = ("damaged" if there else "incomplete") + (f" ({names})" if names else "")
+        log.log(logging.WARNING if there else logging.INFO, "%s: %s; it is made anew", _name(product), why)
     return not wrong
 
 
@@ -144,11 +145,11 @@ def changed(product: Path, thorough: bool = True) -> list[Path]:
     ]
     if wrong and _stat(sums_path(product)) != seen[0][0]:  # another process has just written it again
         return changed(product, thorough)
-    if not wrong and (thorough or max(size for (size, _, _), _ in seen) < LARGE):
-        if any(written > sealed for (_, written, _), _ in seen):  # copied since: need not be looked into again
-            with suppress(OSError):
-                os.utime(sums_path(product))
-            seen[0] = (_stat(sums_path(product)), sums_path(product))
+    if not wrong and any(written > sealed for (_, written, _), _ in seen):  # copied since: no need to look again
+        with suppress(OSError):
+            os.utime(sums_path(product))
+        seen[0] = (_stat(sums_path(product)), sums_path(product))
+    if not wrong and thorough:
         _known[product] = seen
     return wrong
 
@@ -175,7 +176,7 @@ def remove_damaged(folder: Path) -> list[Path]:
     for path in sorted(folder.rglob(".*.sum")):
         for damaged in changed(path.with_name(path.name[1:-4]), thorough=False):
             if damaged.is_file():
-                log.warning("%s: damaged; it is made anew", _name(damaged))
+                log.warning("%s: damaged; it is made anew", damaged.relative_to(folder).as_posix())
                 damaged.unlink()
                 found.append(damaged)
     return found
