@@ -81,13 +81,13 @@ def redraw_study(study: str, to: Path | None = None) -> list[Path]:
     cure = f"`hybridkit run {study}`"
     if not kept(source):
         raise InputError(f"study {name}: no figures yet; make them with {cure}")
-    made = [
-        require(run / path.stem, f"make it anew with {cure}") for path in (run / "notebooks").glob("[0-9]*_*.ipynb")
-    ]
+    made = [run / path.stem for path in (run / "notebooks").glob("[0-9]*_*.ipynb")]
+    for notebook in made:  # pictures are drawn anew here
+        require(notebook, f"make it anew with {cure}", ".csv", ".json")
     if to is None:
         drawn = redraw(source)
         for notebook in made:
-            seal_again(notebook)
+            seal_again(notebook, *drawn, *(path.with_suffix(".svg") for path in drawn))
         return drawn
     to.mkdir(parents=True, exist_ok=True)
     others = [run / name for name in ("scores.csv", "settings.json", "versions.json", "data.json")]

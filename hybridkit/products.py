@@ -11,7 +11,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -30,7 +30,7 @@ T = TypeVar("T")
 LARGE = 16 * 2**20  # bytes: of larger files that are only counted, not read, the time of the last change is looked at
 _UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, NotImplementedError)  # what readers say of damage
 _LINE = re.compile(r"([0-9a-f]{32})  ([^/].*)")
-_known: dict[Path, object] = {}  # sizes and times of the files of products that this process found whole
+_known: dict[Path, object] = {}  # sizes and times of the files of products that this process looked into
 
 
 def kept(product: Path, make: Callable[[Path], object], read: Callable[[Path], T], sealed: bool = True) -> T:
@@ -102,14 +102,13 @@ def seal(product: Path, *files: Path) -> None:
     """Write the checksums of a product: of the file, of all files of the folder, or of `files` below its parent."""
     if not files:
         files = tuple(sorted(path for path in product.rglob("*") if path.is_file())) if product.is_dir() else (product,)
-    lines = [f"{_checksum(path)}  {path.relative_to(product.parent).as_posix()}\n" for path in files]
-    write_text(sums_path(product), "".join(lines))
+    _write_sums(product, {path: _checksum(path) for path in files})
 
 
-def seal_again(product: Path) -> None:
-    """Write the checksums of the same files as before, which have been written again."""
+def seal_again(product: Path, *files: Path) -> None:
+    """Write the checksums of those of a product's files anew that have been written again; the others stay."""
     if sums := _sums(product):
-        seal(product, *sums)
+        _write_sums(product, sums | {path: _checksum(path) for path in files if path in sums})
 
 
 def is_whole(product: Path, thorough: bool = True) -> bool:
@@ -121,7 +120,8 @@ def is_whole(product: Path, thorough: bool = True) -> bool:
     if not product.exists():
         return False
     wrong = changed(product, thorough)
-    if wrong:
+    if wrong and _known.get(product) != (state := [_stat(path) for path in wrong]):
+        _known[product] = state  # said once
         there = any(path.exists() for path in wrong)
         names = ", ".join(path.relative_to(product).as_posix() for path in wrong) if product.is_dir() else ""
         why = ("damaged" if there else "incomplete") + (f" ({names})" if names else "")
@@ -154,9 +154,11 @@ def changed(product: Path, thorough: bool = True) -> list[Path]:
     return wrong
 
 
-def require(product: Path, cure: str) -> Path:
-    """Give a product's path back; InputError naming the damaged file and the cure where it is damaged."""
+def require(product: Path, cure: str, *kinds: str) -> Path:
+    """Give a product's path back; InputError naming the file and the cure where one (of some endings) is damaged."""
     for path in changed(product):
+        if kinds and not (path.is_file() and path.suffix in kinds):
+            continue
         raise InputError(f"{path}: {'damaged: its checksum differs' if path.exists() else 'it is missing'}; {cure}")
     return product
 
@@ -222,6 +224,12 @@ def _sums(product: Path) -> dict[Path, str] | None:
     with suppress(OSError):
         path.unlink()
     return None
+
+
+def _write_sums(product: Path, sums: Mapping[Path, str]) -> None:
+    # a file without a checksum was removed meanwhile, by another run of the same study
+    lines = [f"{found}  {path.relative_to(product.parent).as_posix()}\n" for path, found in sums.items() if found]
+    write_text(sums_path(product), "".join(lines))
 
 
 def _stat(path: Path) -> tuple[int, int, int]:

@@ -14,7 +14,7 @@ from hybridkit import files, pipeline, products
 from hybridkit.bias.panel import bias_panel
 from hybridkit.errors import InputError
 from hybridkit.export import export_model, find_cell, open_run
-from hybridkit.figures import redraw_study
+from hybridkit.figures import draw, redraw_study
 from hybridkit.products import changed, is_whole, kept, remove_damaged, require, seal, sums_path, write
 from hybridkit.report import write_report
 from hybridkit.results import language_shares, study_scores
@@ -23,6 +23,7 @@ from hybridkit.study import UNTRAINED, Study
 from hybridkit.transfer import judged_table
 from hybridkit.widgets.opening import open_inspected
 from hybridkit.widgets.values import DISTANCE, difference, means
+from tests.test_figures import FRAME
 from tests.tiny_study import tiny_study
 
 NOISE = np.random.default_rng(0).bytes(1 << 20)
@@ -175,9 +176,10 @@ def test_what_only_a_run_makes_is_one_sentence(
     folder = tmp_path / "runs" / "tiny"
     shutil.copytree(whole, folder)
     monkeypatch.setenv("HYBRIDKIT_RUNS", str(folder.parent))
+    draw(folder / "figures", "01_a", "curves", FRAME, "How to read it")
     (folder / "notebooks").mkdir()
     nbformat.write(nbformat.v4.new_notebook(), folder / "notebooks" / "01_a.ipynb")
-    seal(folder / "01_a", folder / "notebooks" / "01_a.ipynb")
+    seal(folder / "01_a", folder / "notebooks" / "01_a.ipynb", *(folder / "figures").iterdir())
     yaml = str(Path(study.evaluation.benchmarks[0]).with_name("tiny.yaml"))
     run = Run(study, folder)
     weights = next(folder.glob("models/mono-*/model.safetensors"))
@@ -200,15 +202,19 @@ def test_what_only_a_run_makes_is_one_sentence(
         InputError, match=r"01_a.ipynb: damaged: its checksum differs; make it anew with `hybridkit run tiny`"
     ):
         write_report(run)
-    (folder / "figures").mkdir()
-    (folder / "figures" / "a.json").write_text("{")
-    (folder / "figures" / "a.csv").write_text("x\n1\n")
-    with pytest.raises(InputError, match=r"01_a.ipynb: damaged"):
+    figure = folder / "figures" / "01_a.png"
+    picture = figure.read_bytes()
+    figure.write_bytes(b"")
+    assert redraw_study(yaml) == [figure]  # a picture is drawn anew
+    assert figure.read_bytes() == picture
+    assert changed(folder / "01_a") == [folder / "notebooks" / "01_a.ipynb"]
+    figure.with_suffix(".json").write_text("{")
+    with pytest.raises(InputError, match=r"01_a.json: damaged: its checksum differs; make it anew with `hybridkit run"):
         redraw_study(yaml)
     sums_path(folder / "01_a").unlink()  # as an earlier version left it
     with pytest.raises(InputError, match=r"01_a.ipynb: no notebook can be read here"):
         write_report(run)
-    with pytest.raises(InputError, match=r"a.json: no figure of the kit"):
+    with pytest.raises(InputError, match=r"01_a.json: no figure of the kit"):
         redraw_study(yaml)
 
 
