@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,9 @@ class CheckpointMark(TrainerCallback):
         if not state.is_world_process_zero:
             return
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        files = {path.name: checksum(path) for path in sorted(folder.iterdir()) if path.name != self._name}
-        write_text(folder / self._name, json.dumps({"training": self._key, "files": files}))
+        with suppress(FileNotFoundError):  # another run of the same study was faster, and has removed it
+            files = {path.name: checksum(path) for path in sorted(folder.iterdir()) if path.name != self._name}
+            write_text(folder / self._name, json.dumps({"training": self._key, "files": files}))
 
 
 def checkpoint_fault(folder: Path, name: str, key: str) -> str:
@@ -82,10 +84,11 @@ def checkpoint_fault(folder: Path, name: str, key: str) -> str:
     if training != key:
         return "it is of another training"
     for file, known in files.items():
-        if not (folder / file).is_file():
+        try:
+            if checksum(folder / file) != known:
+                return f"{file} is damaged"
+        except OSError:
             return f"{file} is missing"
-        if checksum(folder / file) != known:
-            return f"{file} is damaged"
     return ""
 
 

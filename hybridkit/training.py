@@ -210,7 +210,7 @@ def _last_whole(work: Path, key: str) -> Path | None:
             last = work / name
         elif processes_here()[0] == 0:
             log.warning("%s: %s; the training goes on without it", name, fault)
-            shutil.rmtree(work / name)
+            shutil.rmtree(work / name, ignore_errors=True)
     return last
 
 
