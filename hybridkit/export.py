@@ -11,6 +11,7 @@ from hybridkit.errors import InputError
 from hybridkit.evaluation.measures import macro
 from hybridkit.files import atomic_folder
 from hybridkit.places import runs_folder
+from hybridkit.products import require
 from hybridkit.results import cell_scores
 from hybridkit.run import Run
 from hybridkit.sampling import parse
@@ -35,6 +36,7 @@ def open_run(name: str) -> Run:
 
 
 def _settings_of(folder: Path) -> Study:
+    require(folder / "settings.json", "run the study again")
     # JSON is YAML; the copy has the name that a study's file needs
     with tempfile.TemporaryDirectory() as temporary:
         copy = Path(temporary) / "settings.yaml"
@@ -62,10 +64,9 @@ def find_cell(run: Run, model: str, seed: int | None = None) -> Cell:
         known = dict.fromkeys(f"{cell.strategy} (seed {cell.seed})" for cell in run if cell.strategy != UNTRAINED)
         wanted = strategy + ("" if seed is None else f" with seed {seed}")
         raise InputError(f"study {run.study.name}: no model of {wanted}; there are {', '.join(known)}")
-    if not run.model_folder(cells[0]).is_dir():
-        raise InputError(
-            f"{run.folder}: the model of {cells[0]} is not trained yet; make it with `hybridkit run {run.study.name}`"
-        )
+    cure = f"make it with `hybridkit run {run.study.name}`"
+    if not require(run.model_folder(cells[0]), cure).is_dir():
+        raise InputError(f"{run.folder}: the model of {cells[0]} is not trained yet; {cure}")
     return cells[0]
 
 

@@ -9,10 +9,11 @@ import pandas as pd
 
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.errors import InputError
-from hybridkit.files import atomic_write, digest, sha256_file
+from hybridkit.files import digest, sha256_file
 from hybridkit.judged import JudgedSet, is_judged, open_judged
 from hybridkit.leakage import VERSION, find_leaks, targets_of
 from hybridkit.nearness import Nearness
+from hybridkit.products import frame
 from hybridkit.sources.benchmarks import base_name, benchmark_path, open_benchmark
 from hybridkit.sources.registry import split_name
 from hybridkit.sources.rowsets import source_hashes, source_stem
@@ -45,13 +46,13 @@ def leaks_of(study: Study, rows: ParallelCorpus, folder: Path) -> pd.DataFrame:
         [one.name, one.fingerprint] for one in sets
     ]
     rule = Nearness()
-    path = folder / "leaks" / f"{digest(VERSION, rows.fingerprint, hashes, asdict(rule))[:16]}.parquet"
-    if not path.is_file():
+
+    def find() -> pd.DataFrame:
         targets = targets_of(list(map(open_benchmark, benchmarks)), sets)
-        found = with_source(find_leaks(rows, targets, rule), study.rows.files)
-        with atomic_write(path) as temporary:
-            found.to_parquet(temporary, index=False)
-    return pd.read_parquet(path)
+        return with_source(find_leaks(rows, targets, rule), study.rows.files)
+
+    key = digest(VERSION, rows.fingerprint, hashes, asdict(rule))
+    return frame(folder / "leaks" / f"{key[:16]}.parquet", find)
 
 
 def check_file(file: str | Path, benchmarks: Sequence[str]) -> pd.DataFrame:

@@ -15,9 +15,10 @@ from hybridkit import __version__
 from hybridkit.cell import Cell
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.errors import InputError
-from hybridkit.files import digest, sweep, write_text
+from hybridkit.files import digest, sweep
 from hybridkit.hygiene import leaks_of, without_leaks
 from hybridkit.places import runs_folder
+from hybridkit.products import kept, write
 from hybridkit.sampling import common_rows, parse
 from hybridkit.seeds import generator
 from hybridkit.sources.rowsets import source_hashes, write_pooled
@@ -41,10 +42,7 @@ class StudyRows:
 
     def write_json(self, name: str, value: Any) -> None:  # noqa: ANN401  any JSON value
         """Write a JSON file of the run folder, unless it holds just that already."""
-        text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-        path = self.folder / name
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            write_text(path, text)
+        write(self.folder / name, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
     @cached_property
     def rows(self) -> ParallelCorpus:
@@ -53,9 +51,7 @@ class StudyRows:
         hashes = source_hashes(settings.files)
         self.write_json("data.json", hashes)
         folder = self.folder / "corpus" / digest(hashes)[:16]
-        if not folder.is_dir():
-            write_pooled(folder, settings.files)
-        corpus = ParallelCorpus.open(folder)
+        corpus = kept(folder, lambda path: write_pooled(path, settings.files), ParallelCorpus.open, sealed=False)
         return corpus if settings.languages is None else corpus.keep_languages(settings.languages)
 
     @cached_property

@@ -24,6 +24,8 @@ from hybridkit.sampling.texts import PlanTexts
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+log = logging.getLogger("hybridkit")
+
 # of settings that came later: at these values nothing is trained otherwise than before, so they are left out of keys
 _LATER = {"mini_batch": 0, "negatives": False, "watch": "AP"}
 # token numbers that occur are looked up in the texts of the plan; of a longer one that takes longer than it saves
@@ -229,15 +231,28 @@ def _batches(texts: PlanTexts, prompts: Mapping[str, str]) -> Iterator[list[tupl
 
 
 def _last_whole(work: Path, key: str) -> Path | None:
-    """The last checkpoint that was written to its end for this very training; broken or foreign ones are removed."""
+    """The last checkpoint that is whole and of this very training; the others are removed, and a line says why."""
     from hybridkit.engine.trainer import WHOLE
+    from hybridkit.progress import checkpoint_fault
     from hybridkit.sampling.feed import processes_here
 
-    whole = []
-    for folder in work.glob("checkpoint-*"):
-        mark = folder / WHOLE
-        if mark.is_file() and json.loads(mark.read_text()).get("training") == key:
-            whole.append(folder)
+    last: Path | None = None
+    faults = {folder.name: checkpoint_fault(folder, WHOLE, key) for folder in work.glob("checkpoint-*")}
+    for name in sorted(faults, key=lambda name: int(name.split("-")[1])):
+        fault = faults[name] or _best_fault(work / name, faults)
+        if not fault:
+            last = work / name
         elif processes_here()[0] == 0:
-            shutil.rmtree(folder)
-    return max(whole, key=lambda folder: int(folder.name.split("-")[1]), default=None)
+            log.warning("%s: %s; the training goes on without it", name, fault)
+            shutil.rmtree(work / name, ignore_errors=True)
+    return last
+
+
+def _best_fault(checkpoint: Path, faults: Mapping[str, str]) -> str:
+    """Why a training that goes on from a checkpoint could not end with the best weights; "" where it can."""
+    try:
+        best = json.loads((checkpoint / "trainer_state.json").read_bytes())["best_model_checkpoint"]
+    except (OSError, ValueError, KeyError, TypeError):  # of an earlier version, whose marks name no files
+        return "trainer_state.json is damaged"
+    fault = faults.get(Path(best).name, "it is missing") if best else ""
+    return fault and f"of {Path(best).name}, whose weights are the best so far, {fault}"

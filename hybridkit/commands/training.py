@@ -119,6 +119,7 @@ def train(args: argparse.Namespace) -> Told:
     if not first:
         args.json = None
         return Told("")
+    unfinished.finish(out, record)
     log = pd.read_json(out / "steps.jsonl", lines=True)
     start, end = float(log["loss"].iloc[0]), float(log["loss"].iloc[-1])
     value = {"model": str(out), "plan": plan.fingerprint, "steps": len(log), "first_loss": start, "last_loss": end}

@@ -15,7 +15,8 @@ from hybridkit.errors import InputError
 from hybridkit.evaluation.ranks import read_ranks
 from hybridkit.palette import order
 from hybridkit.places import runs_folder
-from hybridkit.widgets.index import Result, read_index, write_index
+from hybridkit.products import changed, is_whole, require
+from hybridkit.widgets.index import INDEX, Result, read_index, write_index
 from hybridkit.widgets.lacks import lacking
 
 if TYPE_CHECKING:
@@ -67,9 +68,10 @@ class Inspected:
         return {tag: language(tag).direction for tag in self.benchmark.languages}
 
     def has(self, strategy: str, seed: int, what: str = "ranks") -> bool:
-        """Whether a file of a model is there: "ranks", "scores", "queries" or "passages" (embeddings), or "model"."""
+        """Whether a file of a model is there, undamaged: "ranks", "scores", "queries", "passages" or "model"."""
         result = self.results.get((strategy, seed))
-        return result is not None and (self.folder / getattr(result, what)).exists()
+        path = self.folder / (getattr(result, what) if result else "")
+        return result is not None and path.exists() and not changed(path, thorough=False)
 
     def seeds(self, strategy: str) -> list[int]:
         """The seeds of a strategy that have rank tables; InputError for a strategy that has none."""
@@ -84,7 +86,7 @@ class Inspected:
         key = self._key(strategy, seed)
         if key not in self._tables:
             self._tables = dict(list(self._tables.items())[1 - _KEPT :])
-            self._tables[key] = read_ranks(self.folder / self.results[key].ranks)
+            self._tables[key] = read_ranks(self._whole(self.results[key].ranks))
         return self._tables[key]
 
     def scorer(self, strategy: str, seed: int | None = None) -> Scorer | None:
@@ -103,7 +105,7 @@ class Inspected:
     def embeddings(self, strategy: str, seed: int, side: str) -> Any:  # noqa: ANN401  an array mapped from disk
         """Embeddings of the benchmark's "query" or "passage" texts by a model, mapped from disk where they can be."""
         result, places = self.results[strategy, seed], dict(zip(("query", "passage"), self.positions, strict=True))
-        path = self.folder / (result.queries if side == "query" else result.passages)
+        path = self._whole(result.queries if side == "query" else result.passages)
         return np.load(path, mmap_mode="r", allow_pickle=False)[places[side]]
 
     def similarity(self, strategy: str, seed: int) -> str | None:
@@ -133,6 +135,9 @@ class Inspected:
     def passage_texts(self) -> list[str]:
         """Text of each passage, by position."""
         return list(self.benchmark.passages["text"])
+
+    def _whole(self, place: str) -> Path:
+        return require(self.folder / place, f"make it anew with `hybridkit inspect {self.name} --complete`")
 
     def _key(self, strategy: str, seed: int | None) -> tuple[str, int]:
         there = self.seeds(strategy)
@@ -181,6 +186,7 @@ def _named(run: Run | Path | str) -> tuple[str, Path]:
 
 
 def _settings(folder: Path) -> dict[str, Any]:
+    require(folder / "settings.json", "run the study again")
     try:
         value: dict[str, Any] = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -206,8 +212,8 @@ def _texts(name: str, folder: Path, settings: dict[str, Any]) -> tuple[Benchmark
 
 
 def _results(folder: Path, settings: dict[str, Any]) -> tuple[list[Result], list[str]]:
-    """The index of a run; one that an earlier version of the kit has not written is made once, and written."""
-    found = read_index(folder)
+    """The index of a run; where it is damaged or an earlier version has not written one, it is made and written."""
+    found = read_index(folder) if is_whole(folder / INDEX) else None
     if found is not None:
         return found, []
     study = settings.get("name", folder.name)
