@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from hybridkit.characters import visible
 from hybridkit.errors import InputError
 from hybridkit.files import digest, read_lines
 from hybridkit.languages import language
@@ -19,11 +20,12 @@ DOTTED = ("az", "tr")  # i and ı are two letters, with capitals İ and I
 
 
 def fold(word: str, tag: str) -> str:
-    """Give the form in which a word of a language is looked up: lower case, composed characters (NFC).
+    r"""Return the form in which a word of a language is looked up: what is `visible`, lower case, composed (NFC).
 
-    >>> fold("MONEY", "en"), fold("ISI", "tr")
+    >>> fold("MO\u00adNEY", "en"), fold("ISI", "tr")
     ('money', 'ısı')
     """
+    word = visible(word)
     if tag in DOTTED:
         word = word.replace("İ", "i").replace("I", "ı")
     return unicodedata.normalize("NFC", word.lower())
