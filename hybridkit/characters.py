@@ -63,7 +63,7 @@ def safe(text: str) -> str:
 
 @cache
 def marks() -> str:
-    """Every combining mark, as ranges of a character class; Python's own \\w leaves them out."""
+    """Every combining mark, as ranges of a character class; Python's class of letters leaves them out."""
     planes = (*range(0x300, 0x20000), *range(0xE0100, 0xE01F0))  # variation selectors are all that is above
     return _ranges(planes, lambda one: unicodedata.category(one)[0] == "M")
 

@@ -12,10 +12,10 @@ from hybridkit.errors import InputError
 from hybridkit.files import atomic_write, digest, sha256_file
 from hybridkit.judged import JudgedSet, is_judged, open_judged
 from hybridkit.leakage import VERSION, find_leaks, targets_of
+from hybridkit.naming import split_name
 from hybridkit.nearness import Nearness
 from hybridkit.sources.benchmarks import base_name, benchmark_path, open_benchmark
-from hybridkit.sources.registry import split_name
-from hybridkit.sources.rowsets import source_hashes, source_stem
+from hybridkit.sources.rowsets import source_hashes, source_stems
 from hybridkit.study import Study
 
 _MADE_OF = {"mlqa-r": ("mlqa", "dev")}  # benchmark: data set of rows and the word that asks for the same questions
@@ -66,7 +66,7 @@ def check_file(file: str | Path, benchmarks: Sequence[str]) -> pd.DataFrame:
 
 def with_source(found: pd.DataFrame, files: Sequence[str]) -> pd.DataFrame:
     """Hits with the file or data set that each row came from, told by its id, as the first column."""
-    named = {source_stem(name): name for name in files}
+    named = dict(zip(source_stems(files), files, strict=True))
     source = [named[name.partition("/")[0]] if len(files) > 1 else files[0] for name in found["id"]]
     out = found.copy()
     out.insert(0, "source", pd.Series(source, dtype=object))

@@ -7,9 +7,10 @@ from pathlib import Path
 from hybridkit import encoder as encoders
 from hybridkit.checkpoints import e5small, folder
 from hybridkit.errors import InputError
+from hybridkit.naming import split_name
 from hybridkit.sections import EncoderSettings
 from hybridkit.sources.benchmarks import base_name
-from hybridkit.sources.registry import DATA_SETS, data_set, locate, pins, split_name
+from hybridkit.sources.registry import DATA_SETS, data_set, locate, pins
 from hybridkit.study import Study
 
 

@@ -15,12 +15,12 @@ from hybridkit import __version__
 from hybridkit.cell import Cell
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.errors import InputError
-from hybridkit.files import digest, sweep, write_text
+from hybridkit.files import sweep, write_text
 from hybridkit.hygiene import leaks_of, without_leaks
 from hybridkit.places import runs_folder
 from hybridkit.sampling import common_rows, parse
 from hybridkit.seeds import generator
-from hybridkit.sources.rowsets import source_hashes, write_pooled
+from hybridkit.sources.rowsets import corpus_key, source_hashes, write_pooled
 from hybridkit.study import Study, open_study
 
 log = logging.getLogger("hybridkit")
@@ -52,7 +52,7 @@ class StudyRows:
         settings = self.study.rows
         hashes = source_hashes(settings.files)
         self.write_json("data.json", hashes)
-        folder = self.folder / "corpus" / digest(hashes)[:16]
+        folder = self.folder / "corpus" / corpus_key(hashes)
         if not folder.is_dir():
             write_pooled(folder, settings.files)
         corpus = ParallelCorpus.open(folder)
