@@ -68,7 +68,9 @@ def targets_of(benchmarks: Sequence[Benchmark], judged: Sequence[JudgedSet] = ()
     """
     parts = []
     for one in benchmarks:
-        parts.append(one.queries.rename(columns={"query_id": "id"}).assign(benchmark=one.name, side="query", article=""))
+        parts.append(
+            one.queries.rename(columns={"query_id": "id"}).assign(benchmark=one.name, side="query", article="")
+        )
         parts.append(one.passages.rename(columns={"passage_id": "id"}).assign(benchmark=one.name, side="passage"))
     for one_set in judged:
         where = {"benchmark": one_set.name, "language": one_set.language, "article": ""}
