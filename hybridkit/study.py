@@ -3,14 +3,22 @@
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from hybridkit import yamlfile
 from hybridkit.errors import InputError
 from hybridkit.files import digest
 from hybridkit.places import checkout
+from hybridkit.ranges import COUNT, LENGTH, SHARE_BELOW_1, check_choice
 from hybridkit.sampling import Strategy, cross, hybrid, mono, parse
-from hybridkit.sections import HYBRID, CurveSettings, DiversitySettings, EncoderSettings, PartSettings, different, spelt
+from hybridkit.sections import (
+    HYBRID,
+    CurveSettings,
+    DiversitySettings,
+    EncoderSettings,
+    PartSettings,
+    check_seeds,
+    spelt,
+)
 from hybridkit.training import TrainingSettings
 
 UNTRAINED = "untrained"
@@ -28,6 +36,13 @@ class RowSettings:
     held_out: float = 0.0
     languages: tuple[str, ...] | None = None
 
+    def __post_init__(self) -> None:
+        """Raise InputError naming the key that is out of its range, and the range."""
+        if not self.files:
+            raise InputError("rows.files must name one data set or file, or more (got none)")
+        check_choice(self.use, ("common", "each"), "rows.use")
+        SHARE_BELOW_1.check(self.held_out, "rows.held_out")
+
 
 @dataclass(frozen=True)
 class EvaluationSettings:
@@ -41,6 +56,15 @@ class EvaluationSettings:
     precision: str = "float32"
     top: int = 10
     judged: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise InputError naming the key that is out of its range, and the range."""
+        if not self.benchmarks:
+            raise InputError("evaluation.benchmarks must name one benchmark or more (got none)")
+        if self.max_length is not None:
+            LENGTH.check(self.max_length, "evaluation.max_length")
+        check_choice(self.precision, ("float32", "bf16"), "evaluation.precision")
+        COUNT.check(self.top, "evaluation.top")
 
 
 @dataclass(frozen=True)
@@ -139,22 +163,11 @@ def _checked(study: Study, where: str) -> Study:
     named = set(strategies) | {UNTRAINED}
     compare = [text if text in named else spelt(text, f"{where}: compare") for text in study.compare]
     study = dataclasses.replace(study, strategies=tuple(strategies), compare=tuple(compare))
-    rules = {
-        "name": study.name.replace("-", "").replace("_", "").isalnum(),
-        "strategies": len(set(study.strategies)) == len(study.strategies) > 0,
-        "seeds": different(study.seeds),
-        "rows.files": len(study.rows.files) > 0,
-        "rows.use": study.rows.use in ("common", "each"),
-        "rows.held_out": 0 <= study.rows.held_out < 1,
-        "evaluation.benchmarks": len(study.evaluation.benchmarks) > 0,
-        "evaluation.precision": study.evaluation.precision in ("float32", "bf16"),
-    }
-    for key, good in rules.items():
-        if not good:
-            value: Any = study
-            for part in key.split("."):
-                value = getattr(value, part)
-            raise InputError(f"{where}: {key}: {value!r} cannot be; see {type(study).__name__} in hybridkit/study.py")
+    if not study.name.replace("-", "").replace("_", "").isalnum():
+        raise InputError(f"{where}: name must be letters, digits, - and _ (got {study.name!r})")
+    if len(set(strategies)) != len(strategies) or not strategies:
+        raise InputError(f"{where}: strategies must be one strategy or more, each once (got {strategies})")
+    check_seeds(study.seeds, f"{where}: seeds")
     if len(set(compare)) != 2 or not set(compare) <= named:
-        raise InputError(f"{where}: compare: {compare} cannot be; name two of {', '.join(sorted(named))}")
+        raise InputError(f"{where}: compare must be two of {', '.join(sorted(named))} (got {compare})")
     return study

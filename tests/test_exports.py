@@ -86,8 +86,8 @@ def as_flagembedding_reads(line: dict[str, Any], query_prefix: str, passage_pref
 def test_the_other_trainers_read_what_the_plan_trains_on(
     tmp_path: Path,
     form: str,
-    reads: Any,
-    prompts: tuple[str, str],  # noqa: ANN401
+    reads: Any,  # noqa: ANN401
+    prompts: tuple[str, str],
 ) -> None:
     # spaces at the ends, a soft hyphen, a line separator, quotes and braces: none may change
     odd = [" a  b ", "so\u00adft", "line\u2028end", '"{}"', "tab\there", "e\u0301"]

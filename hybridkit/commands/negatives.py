@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hybridkit.commands.options import Commands, Told, command, names, records, show
+from hybridkit.commands.options import Commands, Told, command, names, records, seed, show
 
 if TYPE_CHECKING:
     from hybridkit.corpus import ParallelCorpus
@@ -34,7 +34,7 @@ def add(data: Commands) -> None:
     option("--absolute-margin", type=float, metavar="X", help="leave out what scores closer to the answer than this")
     option("--relative-margin", type=float, metavar="X", help="the same, as a share of the answer's score")
     option("--replace", dest="keep", action="store_false", help="mine anew where a row has a negative already")
-    option("--seed", type=int, metavar="N", help="seed of --top (0)")
+    option("--seed", type=seed, metavar="N", help="seed of --top (0)")
 
 
 def mine(args: argparse.Namespace) -> Told:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hybridkit.errors import InputError
 from hybridkit.naming import split_name
+from hybridkit.ranges import SEED, check_seed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,6 +109,19 @@ def numbers(text: str) -> list[float]:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers such as 1e-5,3e-5") from error
 
 
+def seed(text: str) -> int:
+    """Read a seed.
+
+    >>> seed("7")
+    7
+    """
+    try:
+        return check_seed(int(text))
+    except ValueError as error:
+        told = str(error) if isinstance(error, InputError) else f"seed must be {SEED} (got {text!r})"
+        raise argparse.ArgumentTypeError(told) from error
+
+
 def add_plan_options(parser: argparse.ArgumentParser) -> None:
     """Declare what a batch plan is made of: rows, strategy, steps, batch size, seed."""
     add = parser.add_argument
@@ -114,7 +129,7 @@ def add_plan_options(parser: argparse.ArgumentParser) -> None:
     add("--strategy", required=True, help='english, mixed, mono, cross or "hybrid(alpha=0.5)"')
     add("--steps", type=int, required=True, metavar="N", help="number of batches")
     add("--batch-size", type=int, required=True, metavar="N", help="rows in a batch")
-    add("--seed", type=int, default=0, metavar="N", help="seed of the plan and the training (0)")
+    add("--seed", type=seed, default=0, metavar="N", help="seed of the plan and the training (0)")
 
 
 def open_rows(files: list[str]) -> "ParallelCorpus":

@@ -13,7 +13,7 @@ import numpy as np
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_folder, digest
 from hybridkit.places import cache_folder
-from hybridkit.retrieval.bm25 import K1, B
+from hybridkit.retrieval.bm25 import K1, B, check_parameters
 from hybridkit.retrieval.ids import id_writer, open_ids
 from hybridkit.retrieval.tokens import VERSION, stemmer_version, tokens
 
@@ -35,6 +35,7 @@ def bm25_index(judged: JudgedSet, k1: float = K1, b: float = B, folder: Path | N
     Raises InputError for a stream with another number of passages than the set says, or without any token, and for a
     folder that holds the index of something else.
     """
+    check_parameters(k1, b)
     key = {
         "tokens": VERSION, "stemmer": stemmer_version(), "k1": k1, "b": b, "corpus": judged.corpus, "size": judged.size,
         "language": "in the ids" if judged.setting == "pool" else judged.language,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hybridkit.errors import InputError
+from hybridkit.ranges import COUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,8 +89,7 @@ def check_pair(
     queries: NDArray[np.floating], passages: NDArray[np.floating], count: int, k: int
 ) -> NDArray[np.float32]:
     """Give the queries as float32, or raise InputError for what `exact_topk` says."""
-    if k < 1:
-        raise InputError(f"k is {k}; retrieve 1 passage or more")
+    COUNT.check(k, "k, the number of passages to retrieve,")
     for what, embeddings in (("queries", queries), ("passages", passages)):
         if embeddings.ndim != 2 or 0 in embeddings.shape:
             raise InputError(f"embeddings of {what} have shape {embeddings.shape}; give (number, dimensions)")
