@@ -3,7 +3,9 @@
 import hashlib
 import itertools
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -16,6 +18,8 @@ from hybridkit.sources.fetch import find
 from hybridkit.sources.registry import DATA_SETS
 
 Words = Mapping[str, tuple[str, ...]]
+_HOME: ContextVar[Path | None] = ContextVar("_HOME", default=None)
+_HOMES: dict[Path, None] = {}
 DOTTED = ("az", "tr")  # i and ı are two letters, with capitals İ and I
 
 
@@ -167,11 +171,31 @@ def _folder(name: str) -> Path:
     for known in (name, f"{name}-lexicon"):
         if known in DATA_SETS and DATA_SETS[known].kind == "lexicon":
             return find(known)
-    folder = Path(name).expanduser()
+    folder = (_HOME.get() or Path()) / Path(name).expanduser()
     if not folder.is_dir():
         there = ", ".join(data.name.removesuffix("-lexicon") for data in DATA_SETS.values() if data.kind == "lexicon")
-        raise InputError(f"lexicon {name!r}: no such folder, and no lexicon of the kit; it knows {there}")
+        raise InputError(f"lexicon {name!r}: no such folder ({folder}), and no lexicon of the kit; it knows {there}")
     return folder
+
+
+@contextmanager
+def lexicons_from(folder: Path | None) -> Iterator[None]:
+    """Let lexicons that are relative paths start from a folder, that of a study; None is the current one."""
+    before = _HOME.set(folder)
+    try:
+        yield
+    finally:
+        _HOME.reset(before)
+
+
+def remember(folder: Path) -> None:
+    """Keep the folder of a study in mind: a plan finds its lexicon again by its content, among `homes`."""
+    _HOMES[folder.absolute()] = None
+
+
+def homes() -> list[Path | None]:
+    """What relative lexicons may start from in this process: the current folder (None), that of each study met."""
+    return list(dict.fromkeys([_HOME.get(), None, *_HOMES]))
 
 
 @lru_cache(maxsize=64)

@@ -1,12 +1,16 @@
 """A study: what is trained on what, how often, and how it is judged; one YAML file under studies/, checked whole."""
 
 import dataclasses
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hybridkit import yamlfile
+from hybridkit.encoder import ALIASES
 from hybridkit.errors import InputError
 from hybridkit.files import digest
+from hybridkit.naming import split_name
 from hybridkit.places import checkout
 from hybridkit.ranges import COUNT, LENGTH, SHARE_BELOW_1, check_choice
 from hybridkit.sampling import Strategy, cross, hybrid, mono, parse
@@ -69,7 +73,12 @@ class EvaluationSettings:
 
 @dataclass(frozen=True)
 class Study:
-    """Every setting of a study; `compare` are two strategies whose difference is drawn, the first minus the second."""
+    """Every setting of a study; `compare` are two strategies whose difference is drawn, the first minus the second.
+
+    `folder` is what relative paths start from, wherever a study names a file or folder of the user's: rows, benchmarks,
+    judged sets, encoders, lexicons. It is that of the study's own file unless the file says another, and no setting:
+    no hash depends on it. Names stay as they are written; `at` and `encoder_at` say where they lie.
+    """
 
     name: str
     title: str
@@ -84,11 +93,61 @@ class Study:
     untrained: bool = True
     compare: tuple[str, ...] = (HYBRID, "mono")
     notebooks: tuple[str, ...] = field(default=("01", "02", "03", "04", "05", "06", "07"))
+    folder: str | None = field(default=None, compare=False)
 
     @property
     def key(self) -> str:
         """SHA-256 of the settings, as hex."""
-        return digest(dataclasses.asdict(self))
+        return digest(self.written())
+
+    def written(self, beside: Path | None = None) -> dict[str, Any]:
+        """The settings as plain values, which `open_study` reads back from a file in the folder `beside`.
+
+        Where one of them is a relative path, `folder` says how `folder` is reached from there.
+        """
+        value = dataclasses.asdict(self)
+        del value["folder"]
+        if beside is not None and self.folder is not None and self.paths():
+            value["folder"] = os.path.relpath(self.folder, beside)
+        return value
+
+    def at(self, name: str) -> str:
+        """Where rows, a benchmark or a judged set of the study lie: a name of the kit's as it is, a path made whole."""
+        return placed(name, self.folder)
+
+    def encoder_at(self, name: str) -> str:
+        """Where an encoder of the study lies: a path made whole, any other name as it is.
+
+        A name that could be the hub's is a path where such a folder stands beside the study.
+        """
+        if self.folder is None or name in ("static", *ALIASES):
+            return name
+        path = whole_path(name, self.folder)
+        return path if name.startswith((".", "~")) or Path(path).is_dir() else name
+
+    def paths(self) -> list[tuple[str, str]]:
+        """What of the study's names are relative paths: (what it is, the name as it is written)."""
+        encoders = dict.fromkeys(self.part(part)[0].name for part in self._parts())
+        found = [("rows", name) for name in self.rows.files if self.at(name) != name]
+        found += [("benchmark", name) for name in self.benchmarks if self.at(name) != name]
+        found += [("judged set", name) for name in self.judged if self.at(name) != name]
+        found += [("lexicon", name) for name in self.lexicons if not is_known(name) and not Path(name).is_absolute()]
+        return found + [("encoder", name) for name in encoders if self.encoder_at(name) != name]
+
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """The judged sets of every part that the study has, without repeats."""
+        more = (self.diversity.judged or ()) if self.diversity else ()
+        return tuple(dict.fromkeys([*self.evaluation.judged, *more]))
+
+    @property
+    def lexicons(self) -> tuple[str, ...]:
+        """The lexicons that the study's strategies switch words by, without repeats."""
+        names = (getattr(strategy, "lexicon", "") for strategy in self.every_strategy())
+        return tuple(dict.fromkeys(name for name in names if name))
+
+    def _parts(self) -> list[str]:
+        return ["main", *(part for part in ("curve", "diversity") if getattr(self, part))]
 
     def parsed(self) -> list[Strategy]:
         """The strategies as values."""
@@ -127,8 +186,7 @@ class Study:
     @property
     def benchmarks(self) -> tuple[str, ...]:
         """The benchmarks of every part that the study has, without repeats."""
-        parts = ["main", *(part for part in ("curve", "diversity") if getattr(self, part))]
-        return tuple(dict.fromkeys(name for part in parts for name in self.part(part)[2]))
+        return tuple(dict.fromkeys(name for part in self._parts() for name in self.part(part)[2]))
 
 
 def strategy_at(alpha: float) -> Strategy:
@@ -143,9 +201,10 @@ def strategy_at(alpha: float) -> Strategy:
 def open_study(name: str | Path) -> Study:
     """Read a study by its name (a file under studies/) or its path. InputError names the file and the key.
 
-    A study may say `extends: other.yaml`: it is that one, with what it says itself in place of what that says.
+    A study may say `extends: other.yaml`: it is that one, with what it says itself in place of what that says. Relative
+    paths in it start from its own folder, wherever it is opened.
     """
-    path = Path(name)
+    path = Path(name).expanduser()
     if path.suffix not in (".yaml", ".yml"):
         folder = (checkout() or Path()) / "studies"
         path = folder / f"{name}.yaml"
@@ -153,8 +212,56 @@ def open_study(name: str | Path) -> Study:
             known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml"))) or "none"
             cure = f"there are {known}, or give a path to a YAML file"
             raise InputError(f"study {str(name)!r}: there is no such study; {cure}")
-    study: Study = yamlfile.build(Study, yamlfile.read(path), str(path))
-    return _checked(study, str(path))
+    return _study_of(yamlfile.read(path), path)
+
+
+def study_of_run(folder: Path) -> Study:
+    """Read the study of a run folder, as it was when it was last run. InputError names the file and the key."""
+    path = folder / "settings.json"
+    try:
+        return _study_of(yamlfile.read(path), path)  # JSON is YAML
+    except InputError as error:
+        raise InputError(f"{error}; run the study again") from error
+
+
+def _study_of(value: Any, path: Path) -> Study:  # noqa: ANN401  whatever the YAML held
+    study: Study = yamlfile.build(Study, value, str(path))
+    start = Path(whole_path(study.folder or ".", str(path.absolute().parent)))
+    return _checked(dataclasses.replace(study, folder=str(start)), str(path))
+
+
+def whole_path(path: str, folder: str) -> str:
+    """A path that starts from a folder, made whole.
+
+    >>> whole_path("../rows.jsonl", "/home/me/studies"), whole_path("/data/rows.jsonl", "/home/me")
+    ('/home/me/rows.jsonl', '/data/rows.jsonl')
+    """
+    return os.path.normpath(Path(folder, Path(path).expanduser()))
+
+
+def placed(name: str, folder: str | None) -> str:
+    """Where a study whose paths start from `folder` has rows, a benchmark or a judged set; brackets stay.
+
+    >>> placed("mine.jsonl[2:]", "/home/me"), placed("xquad-r[16:]", "/home/me"), placed("../held", "/home/me")
+    ('/home/me/mine.jsonl[2:]', 'xquad-r[16:]', '/home/held')
+    """
+    if folder is None or is_known(split_name(name)[0]):
+        return name
+    whole = whole_path(name, folder)
+    base = split_name(whole)[0]
+    return os.path.normpath(base) + whole[len(base) :]
+
+
+def is_known(name: str) -> bool:
+    """Whether the kit knows a data set, benchmark, judged set or lexicon by a name without brackets.
+
+    >>> is_known("xquad-r-paragraphs"), is_known("held-out"), is_known("mine.jsonl")
+    (True, True, False)
+    """
+    from hybridkit.sources.benchmarks import NAMES
+    from hybridkit.sources.registry import DATA_SETS
+
+    return name in DATA_SETS or name in NAMES or name == "held-out"
 
 
 def _checked(study: Study, where: str) -> Study:

@@ -34,7 +34,7 @@ def judged_tables(
 ) -> list[tuple[Cell, pd.DataFrame]]:
     """The same, a table for each judged set and model, with the model: two may differ by more than their labels say."""
     asked = run.study.evaluation.judged if names is None else names
-    sets = [(name, one) for name in asked for one in open_judged(name)]
+    sets = [(name, one) for name in asked for one in open_judged(run.study.at(name))]
     for cell in cells:
         _score(run, cell, [one for _, one in sets if not _path(run, cell, one).is_file()])
     return [
