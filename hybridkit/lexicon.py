@@ -20,7 +20,7 @@ from hybridkit.sources.registry import DATA_SETS
 Words = Mapping[str, tuple[str, ...]]
 _HOME: ContextVar[Path | None] = ContextVar("_HOME", default=None)
 _HOMES: dict[Path, None] = {}
-DOTTED = ("az", "tr")  # i and ı are two letters, with capitals İ and I
+DOTTED = ("az", "azj", "tr")  # i and ı are two letters, with capitals İ and I
 
 
 def fold(word: str, tag: str) -> str:
@@ -30,7 +30,7 @@ def fold(word: str, tag: str) -> str:
     ('money', 'ısı')
     """
     word = visible(word)
-    if tag in DOTTED:
+    if tag.partition("-")[0] in DOTTED:
         word = word.replace("İ", "i").replace("I", "ı")
     return unicodedata.normalize("NFC", word.lower())
 
@@ -174,7 +174,8 @@ def _folder(name: str) -> Path:
     folder = (_HOME.get() or Path()) / Path(name).expanduser()
     if not folder.is_dir():
         there = ", ".join(data.name.removesuffix("-lexicon") for data in DATA_SETS.values() if data.kind == "lexicon")
-        raise InputError(f"lexicon {name!r}: no such folder ({folder}), and no lexicon of the kit; it knows {there}")
+        where = "" if _HOME.get() is None else f" in {_HOME.get()}"
+        raise InputError(f"lexicon {name!r}: no such folder{where}, and no lexicon of the kit; it knows {there}")
     return folder
 
 

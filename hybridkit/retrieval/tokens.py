@@ -44,7 +44,7 @@ def tokens(text: str, language: str = "") -> list[str]:
     base = language.partition("-")[0]
     stem = stemmer(base)
     text = unicodedata.normalize("NFKC", visible(text))
-    if base in ("az", "tr"):
+    if base in ("az", "azj", "tr"):
         text = text.translate(_DOTLESS)
     found: list[str] = []
     for match in _runs(_UNSPACED + _HANGUL if base == "ko" else _UNSPACED).finditer(text.casefold()):

@@ -113,11 +113,12 @@ def in_case_of(word: str, translation: str, tag: str) -> str:
     >>> [in_case_of(word, "istanbul", "tr") for word in ("ROME", "Rome", "rome")]
     ['İSTANBUL', 'İstanbul', 'istanbul']
     """
+    dotted = tag.partition("-")[0] in DOTTED
     if len(word) > 1 and word.isupper():
-        return (translation.replace("i", "İ") if tag in DOTTED else translation).upper()
+        return (translation.replace("i", "İ") if dotted else translation).upper()
     if not word[:1].isupper():
         return translation
-    first = "İ" if tag in DOTTED and translation[:1] == "i" else translation[:1].title()
+    first = "İ" if dotted and translation[:1] == "i" else translation[:1].title()
     return first + translation[1:]
 
 

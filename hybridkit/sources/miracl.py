@@ -13,13 +13,14 @@ from hybridkit.errors import InputError, MissingDataError
 from hybridkit.evaluation.trec import read_qrels
 from hybridkit.files import read_lines
 from hybridkit.judged import JudgedSet
+from hybridkit.languages import tag_at_end
 from hybridkit.places import data_folders
 from hybridkit.sources.fetch import home_of
 from hybridkit.sources.registry import data_set, locate
 from hybridkit.sources.topics import judged_set
 
 NAMES = ("miracl", "tydi-goldp")
-_TOPICS = re.compile(r"topics\.(?P<stem>.+)-(?P<tag>[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|\d{3}))?)-dev\.tsv")
+_TOPICS = re.compile(r"topics\.(.+)-dev\.tsv")
 _SHARD = re.compile(r"docs-(\d+)\.jsonl(?:\.gz)?")
 
 
@@ -68,8 +69,7 @@ def open_folder(folder: Path, languages: Sequence[str] = ()) -> tuple[JudgedSet,
     or there twice, MissingDataError where judgements or all shards are not there.
     """
     found: dict[str, Files] = {}
-    for topics, match in _topic_files(folder):
-        tag = match["tag"]
+    for topics, tag in _topic_files(folder):
         if tag in found:
             raise InputError(f"{topics}: {found[tag].topics} has topics in {tag!r} too; give a folder with one set")
         if not languages or tag in languages:
@@ -126,15 +126,15 @@ def _miracl_files(tag: str) -> Files:
     return Files(told.topics, told.qrels, tuple(folder / file for file in corpus.files), corpus.files)
 
 
-def _topic_files(folder: Path) -> Iterator[tuple[Path, re.Match[str]]]:
+def _topic_files(folder: Path) -> Iterator[tuple[Path, str]]:
     for pattern in ("", "topics/", "*/", "*/topics/"):
         if pattern == "*/":  # what `topics/` has found already
             paths = [path for path in sorted(folder.glob("*/topics.*.tsv")) if path.parent.name != "topics"]
         else:
             paths = sorted(folder.glob(f"{pattern}topics.*.tsv"))
         for path in paths:
-            if match := _TOPICS.fullmatch(path.name):
-                yield path, match
+            if (match := _TOPICS.fullmatch(path.name)) and (tag := tag_at_end(match[1])):
+                yield path, tag
 
 
 def _qrels(home: Path, topics: Path) -> Path:
