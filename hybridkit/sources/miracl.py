@@ -11,13 +11,13 @@ from pathlib import Path
 
 from hybridkit.errors import InputError, MissingDataError
 from hybridkit.evaluation.trec import read_qrels
-from hybridkit.files import read_lines
 from hybridkit.judged import JudgedSet
 from hybridkit.languages import tag_at_end
 from hybridkit.places import data_folders
 from hybridkit.sources.fetch import home_of
 from hybridkit.sources.registry import data_set, locate
 from hybridkit.sources.topics import judged_set
+from hybridkit.sources.tsv import read_questions
 
 NAMES = ("miracl", "tydi-goldp")
 _TOPICS = re.compile(r"topics\.(.+)-dev\.tsv")
@@ -86,7 +86,7 @@ def open_folder(folder: Path, languages: Sequence[str] = ()) -> tuple[JudgedSet,
 
 
 def read_topics(path: Path) -> dict[str, str]:
-    r"""Read topics: question by id. Raises InputError with file and line for another shape or an id that stood before.
+    r"""Read topics: question by id (see `tsv.read_questions`); InputError, with the line, for an id that stood before.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "topics.toy-sw-dev.tsv"
@@ -95,15 +95,12 @@ def read_topics(path: Path) -> dict[str, str]:
     {'7': 'Nani?'}
     """
     found: dict[str, str] = {}
-    for number, line in read_lines(path):
-        cells = line.split("\t")
-        if len(cells) != 2 or not all(cell.strip() for cell in cells):
-            raise InputError(f"{path}, line {number}: not an id, a tab and a question; get the file again")
-        if cells[0] in found:
-            raise InputError(f"{path}, line {number}: the topic {cells[0]!r} stood before; leave one")
-        found[cells[0]] = cells[1]
+    for number, name, question in read_questions(path):
+        if name in found:
+            raise InputError(f"{path}, line {number}: the topic {name!r} stood before; leave one")
+        found[name] = question
     if not found:
-        raise InputError(f"{path}: the file holds no topic; get it again")
+        raise InputError(f"{path}: the file holds no topic; give a line of an id, a tab and a question for each")
     return found
 
 
