@@ -1,5 +1,6 @@
 """Characters that are not seen: which ones are no part of a word, and which ones must not reach a page as they are."""
 
+import html
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
@@ -23,6 +24,7 @@ _JOINING = (
     "\U00010b80-\U00010baf\U00010d00-\U00010d3f\U00010ec0-\U00010eff\U00010f30-\U00010fdf\U0001e900-\U0001e95f"
 )
 # A class of what lies below U+10000, with no + behind it, is four times as fast; few texts have any of the others.
+LONGEST = 2_000  # characters of one text that are shown
 _HIDDEN, _HIDDEN_ABOVE = (re.compile(f"[{part}]") for part in re.split("(?=\U0001bca0)", IGNORABLE))
 _ABOVE = re.compile("[^\0-\uffff]")
 # They turn or hide letters beyond their own text: embeddings, overrides and isolates of direction.
@@ -59,6 +61,24 @@ def safe(text: str) -> str:
     """
     whole = text.encode("utf-8", "replace").decode("utf-8")
     return _CONTROLS.sub(lambda match: f"[U+{ord(match[0]):04X}]", whole)
+
+
+def escaped(text: str) -> str:
+    r"""A text as HTML: `safe`, and its markup as signs.
+
+    >>> escaped("<b>\u202e")
+    '&lt;b&gt;[U+202E]'
+    """
+    return html.escape(safe(text))
+
+
+def shown(text: str, most: int = LONGEST) -> str:
+    """A text as a page or widget shows it: `safe`, its first `most` characters, with how much was cut off.
+
+    >>> shown("abcdef", 4)
+    'abcd … [2 more characters]'
+    """
+    return safe(text if len(text) <= most else f"{text[:most]} … [{len(text) - most:,} more characters]")
 
 
 @cache

@@ -26,8 +26,8 @@ def bm25(benchmark: Benchmark, k1: float = K1, b: float = B) -> Scorer:
     Lucene's variant (bm25s, arXiv 2407.03618), with the k1 and b that MIRACL's baselines use (arXiv 2210.09984).
     Passages are cut into `tokens` of their own language. So is the query for each language's passages, so that a name
     in it is written as they write it: on XQuAD-R mAP is .757 mono, .124 cross, .094 pool, without stems .717, .122,
-    .092. A query without a known token scores 0 everywhere, and so does a passage without a token. Scores are float32. Raises InputError for k1 below 0 and b
-    outside 0..1.
+    .092. A query without a known token scores 0 everywhere, and so does a passage without a token. Scores are float32.
+    Raises InputError for k1 below 0 and b outside 0..1.
     """
     check_parameters(k1, b)
     import bm25s
