@@ -43,7 +43,7 @@ def read_lexicon(path: Path) -> list[tuple[str, str]]:
     pairs = []
     once: dict[str, str] = {}  # a word stands on many lines, and is kept in memory on one
     for number, text in read_lines(path):
-        parts = text.split()
+        parts = [part for part in text.split() if visible(part)]
         if len(parts) != 2:
             raise InputError(
                 f"{path}, line {number}: {text[:60]!r} is {len(parts)} words; a line of a lexicon is one English word, "
