@@ -23,8 +23,8 @@ _JOINING = (
     "\u0600-\u07ff\u0840-\u08ff\u1800-\u18af\ua840-\ua87f\ufb50-\ufdff\ufe70-\ufefc\U00010ac0-\U00010aff"
     "\U00010b80-\U00010baf\U00010d00-\U00010d3f\U00010ec0-\U00010eff\U00010f30-\U00010fdf\U0001e900-\U0001e95f"
 )
-# A class of what lies below U+10000, with no + behind it, is four times as fast; few texts have any of the others.
 LONGEST = 2_000  # characters of one text that are shown
+# A class of what lies below U+10000, with no + behind it, is four times as fast; few texts have any of the others.
 _HIDDEN, _HIDDEN_ABOVE = (re.compile(f"[{part}]") for part in re.split("(?=\U0001bca0)", IGNORABLE))
 _ABOVE = re.compile("[^\0-\uffff]")
 # They turn or hide letters beyond their own text: embeddings, overrides and isolates of direction.

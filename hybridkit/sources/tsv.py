@@ -82,9 +82,11 @@ class _Lines(io.RawIOBase):
         while len(self._ready) < size:
             raw = self._file.read(size)
             self.read_so_far += len(raw)
-            data, self._held = self._held + raw, b""
-            if raw and data.endswith(b"\r"):  # what comes next tells what it is
-                data, self._held = data[:-1], b"\r"
+            data = whole = self._held + raw
+            self._held = b""
+            if raw:  # what comes next tells what a carriage return at the end is
+                data = data.rstrip(b"\r")
+                self._held = whole[len(data) :]
             self._ready += self._hide(data)
             if not raw:
                 break
