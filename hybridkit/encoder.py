@@ -16,6 +16,7 @@ from hybridkit.checkpoints.folder import fetch as fetch_from_hub
 from hybridkit.embedding import input_modules, whole_texts
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_folder, digest, sha256_file
+from hybridkit.ranges import COUNT, check_seed
 from hybridkit.seeds import generator
 
 if TYPE_CHECKING:
@@ -81,12 +82,15 @@ def make(texts: Iterable[str], vocab_size: int = 16000, dim: int = 256, seed: in
     script), the same in every process; the embeddings are normal draws of `seeds.generator(seed, "encoder")` of
     expected length 1. It knows no positions and no context, and trains in seconds on a CPU.
 
-    Raises InputError when there are no texts.
+    Raises InputError when there are no texts, and for a number that is out of range.
 
     >>> model = make(["the capital of Peru is Lima", "die Hauptstadt von Peru ist Lima"], vocab_size=80, dim=8)
     >>> model.encode(["Lima", "Peru"]).shape
     (2, 8)
     """
+    COUNT.check(vocab_size, "vocab_size")
+    COUNT.check(dim, "dim")
+    check_seed(seed)
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Normalize, StaticEmbedding

@@ -9,6 +9,7 @@ from typing import Any
 from hybridkit.errors import InputError
 from hybridkit.files import read_lines
 from hybridkit.languages import language
+from hybridkit.naming import stems_of
 
 SIDES = ("query", "passage", "negative")
 _IDS = ("id", "passage_id", "query_id")
@@ -55,13 +56,11 @@ def read_rows(path: Path, prefix: str = "") -> Iterator[Row]:
 def read_files(*paths: str | Path) -> Iterator[Row]:
     """Yield the rows of one or more files as `read_rows` does; of several, ids get the file's stem in front.
 
-    Raises InputError for no file or two of one stem (where the first row is asked for), and what `read_rows` raises.
+    Raises InputError for no file or one that stands twice (where the first row is asked for), and what `read_rows`
+    raises.
     """
     files = [Path(path) for path in paths]
-    stems = [file.name.split(".")[0] for file in files]
-    if not files or len(set(stems)) < len(stems):
-        raise InputError(f"{', '.join(map(str, files)) or 'no file'}: give one or more files with different names")
-    for file, stem in zip(files, stems, strict=True):
+    for file, stem in zip(files, stems_of(files), strict=True):
         yield from read_rows(file, f"{stem}/" if len(files) > 1 else "")
 
 

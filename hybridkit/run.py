@@ -41,9 +41,9 @@ class Run(Trainings):
         """Raise InputError now for what would fail later: missing files, unknown benchmarks, impossible batches."""
         for name in self.study.benchmarks:
             if base_name(name) != "held-out":
-                benchmark_path(base_name(name))
+                benchmark_path(self.study.at(base_name(name)))
         for name in evaluated(self.study)[1]:
-            open_judged(name)
+            open_judged(self.study.at(name))
         for part in self.parts:
             refuse_leaks(part, self.leaks, f"study {self.study.name}")
         for cell in self:
@@ -53,7 +53,7 @@ class Run(Trainings):
     def benchmark(self, name: str) -> Benchmark:
         """A whole benchmark by name; "held-out" is that of the study's held-out rows. Kept once opened."""
         if name not in self._parts:
-            whole = self.held_out if name == "held-out" else open_benchmark(name)
+            whole = self.held_out if name == "held-out" else open_benchmark(self.study.at(name))
             self._parts[name] = (whole, np.arange(len(whole.queries)), np.arange(len(whole.passages)))
         return self._parts[name][0]
 

@@ -35,7 +35,7 @@ def judged_tables(
 ) -> list[tuple[Cell, pd.DataFrame]]:
     """The same, a table for each judged set and model, with the model: two may differ by more than their labels say."""
     asked = run.study.evaluation.judged if names is None else names
-    sets = [(name, one) for name in asked for one in open_judged(name)]
+    sets = [(name, one) for name in asked for one in open_judged(run.study.at(name))]
     scored = {cell: _scores(run, cell, [one for _, one in sets]) for cell in cells}
     return [
         (cell, labelled(scored[cell][place], run, cell, name)[_COLUMNS])

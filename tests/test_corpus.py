@@ -207,7 +207,7 @@ def test_split_is_about_the_share_and_stays_when_rows_are_added() -> None:
     assert set(fewer.ids) == {one for one in held_out.ids if int(one[1:]) < 500}
     assert set(ParallelCorpus.from_rows(rows).split(0.1, "other")[1].ids) != set(held_out.ids)
     assert len(ParallelCorpus.from_rows(rows).split(0)[1]) == 0
-    with pytest.raises(InputError, match="share 1"):
+    with pytest.raises(InputError, match="held-out share must be a number from 0 to below 1 .got 1"):
         ParallelCorpus.from_rows(rows).split(1)
 
 

@@ -63,7 +63,8 @@ def read_queries(path: Path) -> dict[str, str]:
             value = json.loads(line)
             name, text = value["_id"], value["text"]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise InputError(f"{where}: not a JSON object with _id and text ({error!r}); get the file again") from error
+            form = '{"_id": "q1", "text": "Who?"}'
+            raise InputError(f"{where}: not a JSON object with _id and text ({error!r}); a query is {form}") from error
         name = str(name) if isinstance(name, int) and not isinstance(name, bool) else name
         if not (isinstance(name, str) and isinstance(text, str) and name.strip() and text.strip()):
             raise InputError(f"{where}: _id or text is empty or no text; give both")
@@ -95,7 +96,7 @@ def read_beir_qrels(path: Path) -> pd.DataFrame:
                 raise ValueError(line)
         except (ValueError, IndexError) as error:
             why = "not query-id, corpus-id and a whole score with tabs between them"
-            raise InputError(f"{path}, line {number}: {why}; get the file again") from error
+            raise InputError(f"{path}, line {number}: {why}, but {line[:60]!r}; write it so") from error
         rows.append((query, passage, relevance))
     return pd.DataFrame(rows, columns=["query_id", "passage_id", "relevance"])
 

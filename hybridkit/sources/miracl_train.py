@@ -13,6 +13,7 @@ from hybridkit.errors import InputError
 from hybridkit.files import read_lines
 from hybridkit.rows import Row
 from hybridkit.sources.mrtydi import judged_rows, passage_text, whole
+from hybridkit.sources.tsv import read_questions
 
 # Language and number of files of its corpus, as the corpus' own loader has them; German and Yoruba have no training.
 CORPUS_FILES = {
@@ -74,11 +75,8 @@ def read_miracl_train(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:
 
 
 def _topics(path: Path) -> Iterator[tuple[str, str]]:
-    for number, line in read_lines(path):
-        cells = line.split("\t")
-        if len(cells) != 2 or not all(cell.strip() for cell in cells):
-            raise InputError(f"{path}, line {number}: not an id, a tab and a question; get the file again")
-        yield cells[0], cells[1]
+    for _, name, question in read_questions(path):
+        yield name, question
 
 
 def _judgements(path: Path) -> Iterator[tuple[str, str, int]]:

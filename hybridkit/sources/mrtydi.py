@@ -83,7 +83,7 @@ def whole(text: str, where: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise InputError(f"{where} holds half a character; get the file again") from error
+        raise InputError(f"{where} holds half a character; write it whole") from error
     return text
 
 

@@ -128,4 +128,5 @@ def _twice(files: Sequence[Path], key: str, first: int, again: int, count: int) 
 
 
 def _not_one(path: Path, number: int, key: str, why: str) -> str:
-    return f"{path}, line {number}: not a JSON object with {key}, title and text ({why}); get the file again"
+    form = f'{{"{key}": "1", "title": "", "text": "A text."}}'
+    return f"{path}, line {number}: not a JSON object with {key}, title and text ({why}); a passage is {form}"

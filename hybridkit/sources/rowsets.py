@@ -1,6 +1,6 @@
 """Training rows by name: data sets in formats of their own, data sets of JSON lines, and a user's files."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -8,11 +8,13 @@ from pathlib import Path
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.errors import InputError
 from hybridkit.files import digest, sha256_file
+from hybridkit.groups import VERSION
+from hybridkit.naming import split_name, stem_of, stems_of
 from hybridkit.places import cache_folder
 from hybridkit.rows import Row, read_rows
 from hybridkit.sources import miracl_train, mlqa, mmarco, mrtydi, squad, xnli
 from hybridkit.sources.fetch import home_of, recorded, rows_file
-from hybridkit.sources.registry import data_set, split_name
+from hybridkit.sources.registry import DATA_SETS, data_set
 from hybridkit.storage.writer import CorpusWriter, corpus_writer
 
 # A reader takes the data folder that holds the files and the words that the name has in brackets.
@@ -58,7 +60,7 @@ def open_corpus(names: Sequence[str | Path]) -> ParallelCorpus:
     if not any(map(_has_own_format, names)):
         prefixed = _prefixed(names)
         return ParallelCorpus.from_rows(chain.from_iterable(open_rows_source(*one) for one in prefixed))
-    folder = cache_folder() / "corpora" / digest(source_hashes(names))[:16]
+    folder = cache_folder() / "corpora" / corpus_key(source_hashes(names))
     if not folder.is_dir():
         write_pooled(folder, names)
     return ParallelCorpus.open(folder)
@@ -80,9 +82,7 @@ def write_pooled(folder: Path, names: Sequence[str | Path]) -> None:
 
 
 def _prefixed(names: Sequence[str | Path]) -> list[tuple[str | Path, str]]:
-    stems = [source_stem(name) for name in names]
-    if not names or len(set(stems)) < len(stems):
-        raise InputError(f"{', '.join(map(str, names)) or 'no file'}: give one or more files with different names")
+    stems = source_stems(names)
     return [(name, f"{stem}/" if len(names) > 1 else "") for name, stem in zip(names, stems, strict=True)]
 
 
@@ -91,13 +91,21 @@ def _has_own_format(name: str | Path) -> bool:
     return base in READERS or base in WRITERS
 
 
-def source_stem(name: str | Path) -> str:
-    """What stands before the ids of a source: the name of a data set in its own format, else the file's stem.
+def source_stems(names: Sequence[str | Path]) -> list[str]:
+    """What stands before the ids of each source, with a slash: a data set of its own format by name, else file stems.
 
-    >>> source_stem("miracl-train[sw]"), source_stem("atlas")
-    ('miracl-train[sw]', 'train')
+    All differ, and none has a slash in it, so that an id tells its source. Raises InputError for no name, and for one
+    that stands twice.
+
+    >>> source_stems(["miracl-train[sw]", "atlas"])
+    ['miracl-train[sw]', 'train']
     """
-    return str(name) if _has_own_format(name) else rows_file(name).name.split(".")[0]
+    files = [Path(str(name)) if _has_own_format(name) else rows_file(name) for name in names]
+    stems = [stem_of(file) for file in files]
+    for place, name in enumerate(names):  # "train" is the file of atlas, and often one of the user's own
+        if str(name) in DATA_SETS and stems.count(stems[place]) > 1:
+            files[place] = Path(str(name))
+    return stems_of(files)
 
 
 def source_hashes(names: Sequence[str | Path]) -> dict[str, str]:
@@ -106,15 +114,20 @@ def source_hashes(names: Sequence[str | Path]) -> dict[str, str]:
     Files that `fetch` has put into the cache are known by the hash that it recorded, for hashing takes minutes.
     """
     found: dict[str, str] = {}
-    for name in names:
+    for name, stem in zip(names, source_stems(names), strict=True):
         if _has_own_format(name):
             data = data_set(str(name))
             home = home_of(data.name)
             found |= {f"{name}: {file}": recorded(home / file, file) or sha256_file(home / file) for file in data.files}
         else:
             path = rows_file(name)
-            found[path.name] = sha256_file(path)
+            found[path.name if stem == stem_of(path) else f"{stem} ({path.name})"] = sha256_file(path)
     return found
+
+
+def corpus_key(hashes: Mapping[str, str]) -> str:
+    """Name of the folder in which a pooled corpus of files with such hashes is kept."""
+    return digest({"groups": VERSION, "files": dict(hashes)})[:16]
 
 
 def _checked(rows: Iterator[Row], name: str, prefix: str) -> Iterator[Row]:

@@ -50,6 +50,12 @@ class Inspected:
         self._tables: dict[tuple[str, int], pd.DataFrame] = {}
         self._scorers: dict[tuple[str, int], Scorer] = {}
 
+    def encoder_at(self, name: str) -> str:
+        """Where the study's encoder lies: a relative path is made whole."""
+        from hybridkit.study import study_of_run
+
+        return study_of_run(self.folder).encoder_at(name)
+
     @cached_property
     def strategies(self) -> list[str]:
         """The strategies that have rank tables, in the kit's order."""
@@ -199,13 +205,14 @@ def _settings(folder: Path) -> dict[str, Any]:
 def _texts(name: str, folder: Path, settings: dict[str, Any]) -> tuple[Benchmark, list[str]]:
     """The whole benchmark that a name is of; an empty one and a sentence where its files are nowhere."""
     from hybridkit.sources.benchmarks import base_name, open_benchmark
+    from hybridkit.study import placed
 
     base = base_name(name) if name else "none"
     try:
         if base == "held-out":
-            return _run(folder, settings).held_out, []
+            return _run(folder).held_out, []
         if name:
-            return open_benchmark(base), []
+            return open_benchmark(placed(base, _start(folder, settings))), []
     except InputError as error:
         return Benchmark(base, *_EMPTY), [f"The texts of {base} cannot be shown: {error}."]
     return Benchmark(base, *_EMPTY), []
@@ -220,14 +227,20 @@ def _results(folder: Path, settings: dict[str, Any]) -> tuple[list[Result], list
     if not any((folder / "ranks").glob("*.parquet")):
         return [], [f"There are no rank tables: make them with `hybridkit run {study}`."]
     try:
-        return write_index(_run(folder, settings)), []
+        return write_index(_run(folder)), []
     except InputError as error:
         return [], [f"Which files belong to which model cannot be told ({error}): run `hybridkit run {study}`."]
 
 
-def _run(folder: Path, settings: dict[str, Any]) -> Run:
-    from hybridkit import yamlfile
-    from hybridkit.run import Run
-    from hybridkit.study import Study
+def _start(folder: Path, settings: dict[str, Any]) -> str | None:
+    """What relative paths of a run's study start from, None where it has none."""
+    from hybridkit.study import whole_path
 
-    return Run(yamlfile.build(Study, settings, str(folder / "settings.json")), folder)
+    return whole_path(settings["folder"], str(folder.absolute())) if "folder" in settings else None
+
+
+def _run(folder: Path) -> Run:
+    from hybridkit.run import Run
+    from hybridkit.study import study_of_run
+
+    return Run(study_of_run(folder), folder)
