@@ -68,7 +68,7 @@ def _bad_line(path: Path, columns: Mapping[str, str]) -> str:
             if len(cells) != len(columns):
                 return f"{where}{len(cells)} columns, not the {len(columns)} of {', '.join(columns)}"
             for (name, kind), cell in zip(columns.items(), cells, strict=True):
-                if kind == "id" and not (cell.strip().isdigit() and int(cell) < 2**31 - 1):
+                if kind == "id" and not (cell.strip().isdigit() and len(cell) < 20 and int(cell) < 2**31 - 1):
                     return f"{where}{name} is {cell[:40].decode(errors='replace')!r}, not a number"
                 try:
                     cell.decode()

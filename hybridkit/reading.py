@@ -1,0 +1,82 @@
+"""JSON and whole numbers from files that strangers wrote: the value, or one error that names the place."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hybridkit.errors import InputError
+
+JSON_BYTES = 2**28  # no JSON file that is read whole is larger
+_WHOLE = re.compile(r"-?[0-9]{1,9}")
+
+
+def json_value(
+    text: str,
+    where: str,
+    what: str = "whole JSON",
+    cure: str = "get the file again",
+    pairs: Callable[[list[tuple[str, Any]]], Any] | None = None,
+) -> Any:  # noqa: ANN401  whatever the JSON held
+    """Return the value of a JSON text; `pairs`, if given, makes an object of its (key, value) pairs.
+
+    Raises InputError "`where`: not `what` (...); `cure`" for a text that is no JSON or cut short, numbers that are none
+    (NaN, Infinity) or have thousands of digits, and brackets a thousand deep.
+
+    >>> json_value('{"a": [1, 2.5]}', "mine.json")
+    {'a': [1, 2.5]}
+    >>> json_value('{"a": NaN}', "mine.json")
+    Traceback (most recent call last):
+    ...
+    hybridkit.errors.InputError: mine.json: not whole JSON (NaN is no number of JSON); get the file again
+    """
+    try:
+        return json.loads(text, object_pairs_hook=pairs, parse_constant=_no_number)
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, json.JSONDecodeError):
+            why = f"{error.msg} at character {error.pos + 1}"
+        elif isinstance(error, RecursionError):
+            why = "brackets nested too deep"
+        else:
+            why = str(error) if "is no number" in str(error) else "a number of thousands of digits"
+        raise InputError(f"{where}: not {what} ({why}); {cure}") from error
+
+
+def json_file(path: Path, cure: str = "get the file again", what: str = "a whole JSON file") -> Any:  # noqa: ANN401
+    """Return the value of a JSON file in UTF-8, as `json_value` does.
+
+    Raises InputError as well for a file that cannot be read or is larger than 256 MiB.
+    """
+    try:
+        if path.stat().st_size > JSON_BYTES:
+            raise InputError(f"{path}: larger than {JSON_BYTES >> 20} MiB, which no such file is; {cure}")
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {cure}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 ({error.reason}); {cure}") from error
+    return json_value(text, str(path), what, cure)
+
+
+def whole_number(text: str) -> int:
+    """Return the whole number of at most nine ASCII digits that a text is, with a minus perhaps.
+
+    Raises ValueError for anything else: other scripts' digits, "1_000", thousands of digits.
+
+    >>> whole_number("-3")
+    -3
+    >>> whole_number("²")
+    Traceback (most recent call last):
+    ...
+    ValueError: '²' is not a whole number of at most nine digits
+    """
+    if not _WHOLE.fullmatch(text):
+        raise ValueError(f"{text[:40]!r} is not a whole number of at most nine digits")
+    return int(text)
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
