@@ -140,8 +140,8 @@ def digest(*parts: Any) -> str:  # noqa: ANN401  any JSON-able value, bytes or a
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield (line number from 1, text without its end) of a UTF-8 file, also `.gz`, `.xz`; blank lines are passed over.
 
-    Raises InputError naming the file, and the line where it is known, for a missing or cut-short file, bad UTF-8, a line
-    of more than 64 MiB, a million empty ones and a packed file that unpacks to hundreds of times its size.
+    Raises InputError naming the file, and the line where it is known, for a missing or cut-short file, bad UTF-8, a
+    line of more than 64 MiB, a million empty ones and a packed file that unpacks to hundreds of times its size.
     """
     opener: Any = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
     number = blank = 0

@@ -12,7 +12,6 @@ import yaml
 
 from hybridkit.errors import InputError
 
-
 _BYTES = 2**18  # no file of settings or claims is larger
 _VALUES = 2**16  # that its aliases may stand for
 _CORE = "tag:yaml.org,2002:"
@@ -114,7 +113,8 @@ def _values(node: yaml.Node, path: Path, known: dict[int, int]) -> int:
 def _check(loader: _Loader, node: yaml.Node, path: Path) -> None:
     where = f"{path}, line {node.start_mark.line + 1}"
     if isinstance(node, yaml.ScalarNode):
-        plain = loader.resolve(yaml.ScalarNode, node.value, (True, False))
+        resolved: Any = loader  # it has no annotations
+        plain = resolved.resolve(yaml.ScalarNode, node.value, (True, False))
         if node.tag != _CORE + "str" and not (node.tag == plain and node.tag in {*_KINDS, _MERGE}):
             raise InputError(_tagged(where, node, repr(node.value)))
         with contextlib.suppress(yaml.YAMLError):
