@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from hybridkit.checkpoints import e5small
 from hybridkit.checkpoints.e5file import CURE
-from hybridkit.checkpoints.folder import fault, first_line
+from hybridkit.checkpoints.folder import fault, first_line, headers
 from hybridkit.checkpoints.folder import fetch as fetch_from_hub
+from hybridkit.checkpoints.weights import held_to
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_folder, digest
 from hybridkit.seeds import generator
@@ -172,7 +173,6 @@ def _load(
     if why := fault(folder):
         raise InputError(f"{folder}: {why}")
     import torch
-    from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
 
     if not (folder / "modules.json").is_file():
@@ -180,6 +180,7 @@ def _load(
     try:
         with (
             calm_bars(),
+            held_to(headers(folder), str(folder)),
             torch.random.fork_rng(devices=[]),
         ):  # weights that a checkpoint lacks (poolers) are then the same each time
             torch.manual_seed(0)
@@ -187,7 +188,9 @@ def _load(
                 str(folder), device=device, trust_remote_code=False, local_files_only=True,
                 model_kwargs={"use_safetensors": True, "dtype": torch.float32},
             )  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError, SafetensorError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # whatever three libraries raise at a configuration that is not theirs
         raise InputError(f"{folder}: cannot be opened ({first_line(error)}); get the folder again") from error
     noted = folder / SOURCE_FILE
     ours = noted.is_file()

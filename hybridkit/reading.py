@@ -18,11 +18,12 @@ def json_value(
     what: str = "whole JSON",
     cure: str = "get the file again",
     pairs: Callable[[list[tuple[str, Any]]], Any] | None = None,
+    finite: bool = True,
 ) -> Any:  # noqa: ANN401  whatever the JSON held
     """Return the value of a JSON text; `pairs`, if given, makes an object of its (key, value) pairs.
 
     Raises InputError "`where`: not `what` (...); `cure`" for a text that is no JSON or cut short, numbers that are none
-    (NaN, Infinity) or have thousands of digits, and brackets a thousand deep.
+    (NaN, Infinity, which pass where `finite` is false) or have thousands of digits, and brackets a thousand deep.
 
     >>> json_value('{"a": [1, 2.5]}', "mine.json")
     {'a': [1, 2.5]}
@@ -32,7 +33,7 @@ def json_value(
     hybridkit.errors.InputError: mine.json: not whole JSON (NaN is no number of JSON); get the file again
     """
     try:
-        return json.loads(text, object_pairs_hook=pairs, parse_constant=_no_number)
+        return json.loads(text, object_pairs_hook=pairs, parse_constant=_no_number if finite else None)
     except InputError:
         raise
     except (ValueError, RecursionError) as error:
