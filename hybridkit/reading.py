@@ -4,11 +4,15 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+import numpy as np
 
 from hybridkit.errors import InputError
 
 JSON_BYTES = 2**28  # no JSON file that is read whole is larger
+_DEEP = 1000  # brackets, as deep as Python's own reader goes
+_NO_MARKS = bytes(set(range(256)) - set(b'"[]{}'))
 _WHOLE = re.compile(r"-?[0-9]{1,9}")
 
 
@@ -77,6 +81,39 @@ def whole_number(text: str) -> int:
     if not _WHOLE.fullmatch(text):
         raise ValueError(f"{text[:40]!r} is not a whole number of at most nine digits")
     return int(text)
+
+
+class Shallow:
+    """A binary file of JSON, read on as it is; InputError, with `where`, as soon as its brackets nest too deep.
+
+    Readers that take JSON apart as a stream need time that grows with the square of its depth.
+
+    >>> from io import BytesIO
+    >>> Shallow(BytesIO(b'{"a": ["[]"]}'), "mine.json").read()
+    b'{"a": ["[]"]}'
+    >>> Shallow(BytesIO(b"[" * 10_000), "mine.json").read()
+    Traceback (most recent call last):
+    ...
+    hybridkit.errors.InputError: mine.json: not whole JSON (brackets nested too deep); get the file again
+    """
+
+    def __init__(self, file: IO[bytes], where: str) -> None:
+        self._file, self._where, self._begun, self._depth = file, where, b"", 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes."""
+        chunk = self._file.read(size)
+        marks = (self._begun + chunk).replace(b"\\\\", b"")  # of the last chunk: a quote, a backslash or both
+        ended = b"\\" if marks.endswith(b"\\") else b""
+        parts = marks.replace(b'\\"', b"").translate(None, _NO_MARKS).split(b'"')
+        self._begun = (b'"' if len(parts) % 2 == 0 else b"") + ended
+        brackets = np.frombuffer(b"".join(parts[::2]), np.uint8)  # those outside of texts
+        depth = self._depth + np.cumsum(np.where((brackets == ord("[")) | (brackets == ord("{")), 1, -1))
+        if len(depth):
+            self._depth = int(depth[-1])
+            if depth.max() > _DEEP:
+                raise InputError(f"{self._where}: not whole JSON (brackets nested too deep); get the file again")
+        return chunk
 
 
 def _no_number(name: str) -> None:
