@@ -13,6 +13,7 @@ import yaml
 from hybridkit.errors import InputError
 
 _BYTES = 2**18  # no file of settings or claims is larger
+_DEEP = 50  # brackets
 _VALUES = 2**16  # that its aliases may stand for
 _CORE = "tag:yaml.org,2002:"
 _KINDS = {_CORE + kind for kind in ("str", "int", "float", "bool", "null", "seq", "map")}
@@ -20,7 +21,13 @@ _MERGE = _CORE + "merge"  # of the key `<<`
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, to which a date is a text and nothing else."""
+    """PyYAML's safe loader, to which a date is a text; its time grows with the square of how deep brackets nest."""
+
+    def fetch_flow_collection_start(self, kind: type[yaml.Token]) -> None:
+        scanner: Any = self  # it has no annotations
+        if scanner.flow_level >= _DEEP:
+            raise yaml.scanner.ScannerError(None, None, "brackets nested too deep", scanner.get_mark())
+        super().fetch_flow_collection_start(kind)
 
 
 _Loader.yaml_implicit_resolvers = {
