@@ -1,18 +1,28 @@
-"""Texts to embeddings: each distinct text once, batches of like length under a token budget, exact on request."""
+"""Texts to embeddings: sentence-transformers' own vectors, sooner where the kit's way is shown to return the same."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import numpy as np
 
 from hybridkit.bars import bar
+from hybridkit.checkpoints.folder import first_line
 from hybridkit.errors import InputError
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+    from torch import Tensor
 
+TASKS = {"query": "query", "passage": "document", "negative": "document"}  # a side's name in sentence-transformers
+SAMPLE = 5  # texts that both ways embed before the kit's is used; as few texts as that go the library's way at once
+ROUNDING = 5e-5  # of float32: the largest difference of two embeddings, relative to their length, that is no difference
 _CHUNK = 50_000
+_stepped_aside: "WeakSet[SentenceTransformer]" = WeakSet()  # encoders of which that was said
+
+log = logging.getLogger("hybridkit")
 
 
 def encode(
@@ -25,25 +35,47 @@ def encode(
     batch_tokens: int = 2048,
     progress: str | None = None,
 ) -> np.ndarray:
-    """Embed texts as float32 (n, dimensions), each row of length 1, in the order given.
+    """Embed texts as float32 (n, dimensions), in the order given.
 
-    `side` ("query" or "passage") picks the encoder's prompt. Equal texts get equal rows. Texts are cut at `max_length`
-    tokens. Batches hold at most `batch_tokens` tokens with their padding, of texts of like length; `precision` is
-    "float32" or "bf16" (autocast). `progress` names a bar on stderr. Raises InputError for a text that is no text or
-    an encoder that gives a number that is none.
+    The vectors are those of sentence-transformers' `encode_query` and `encode_document` (to 5e-5 of their length in
+    float32): the encoder's prompt and route for `side` ("query" or "passage"), its pooling, its cut of dimensions. Rows
+    have length 1 where the encoder compares by cosine, and are its own vectors otherwise. Equal texts get equal rows.
+
+    Some of the texts, the shortest and the longest among them, are embedded by the library and by the kit's way:
+    batches of like length of at most `batch_tokens` tokens, oneDNN on a CPU. Where the two differ, all texts go the
+    library's way, and the log says so once for an encoder.
+
+    Args:
+        encoder: The encoder; it is left as it was.
+        texts: n texts.
+        side: "query" or "passage"; any other word stands for no prompt and no route.
+        max_length: Cut texts at so many tokens, or at the encoder's own maximum if that is less.
+        precision: "float32", or "bf16" for autocast.
+        batch_tokens: Tokens of a batch, padding included.
+        progress: Name of a bar on stderr; no bar where it is None.
+
+    Raises:
+        InputError: A text is no string or is empty; the encoder cannot embed the texts, or returns nan or infinity.
+
+    Example:
+        >>> from hybridkit import encoder
+        >>> vectors = encode(encoder.make(["Lima is old", "Oslo is cold"], vocab_size=40, dim=8), ["Lima", "Oslo"])
+        >>> vectors.shape, bool(np.allclose(np.linalg.norm(vectors, axis=1), 1))
+        ((2, 8), True)
     """
-    for place, text in enumerate(texts):
+    from hybridkit.encoder import similarity_of
+
+    for position, text in enumerate(texts):
         if not isinstance(text, str) or not text:
-            raise InputError(f"{side} {place} is {text!r}; every text must be a string that is not empty")
-    distinct, inverse = np.unique(np.array(texts, dtype=object), return_inverse=True)
-    prompt = encoder.prompts.get(side) or ""
-    full = [prompt + text for text in distinct]
+            raise InputError(f"{side} {position} is {text!r}; every text must be a string that is not empty")
+    distinct, first, inverse = np.unique(np.array(texts, dtype=object), return_index=True, return_inverse=True)
     with cut_at(encoder, max_length):
-        found = _encode(encoder, full, precision, batch_tokens, progress)
+        found = _encode(encoder, distinct, first, side, precision, batch_tokens, progress)
     if not np.isfinite(found).all():
-        raise InputError(f"the encoder gave a {side} embedding with nan or infinity; was its training stable?")
-    norms = np.linalg.norm(found, axis=1, keepdims=True)
-    return np.asarray((found / np.maximum(norms, 1e-12))[inverse], dtype=np.float32)
+        raise InputError(f"the encoder returned a {side} embedding with nan or infinity; was its training stable?")
+    if similarity_of(encoder) == "cosine":
+        found = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+    return np.asarray(found[inverse], dtype=np.float32)
 
 
 @contextmanager
@@ -55,61 +87,181 @@ def cut_at(encoder: "SentenceTransformer", max_length: int | None) -> Iterator[N
     if max_length is None:
         yield
         return
-    before = encoder.max_seq_length
-    try:
-        encoder.max_seq_length = min(max_length, before) if before else max_length
-    except AttributeError as error:
-        raise InputError(
-            f"max_length {max_length}: this encoder takes texts of any length and cuts none; leave max_length out"
-        ) from error
-    try:
+    with ExitStack() as restored:
+        cuts = False
+        for module in input_modules(encoder):
+            # queries and passages may have maxima of their own, which go before the common one
+            for name in ("max_seq_length", "query_length", "document_length"):
+                before = getattr(module, name, None)
+                if before is None and name != "max_seq_length":
+                    continue
+                try:
+                    setattr(module, name, min(max_length, before) if before else max_length)
+                except AttributeError:  # a static embedding takes all of a text
+                    continue
+                restored.callback(setattr, module, name, before)
+                cuts = True
+        if not cuts:
+            raise InputError(
+                f"max_length {max_length}: this encoder takes texts of any length and cuts none; leave max_length out"
+            )
         yield
-    finally:
-        encoder.max_seq_length = before
+
+
+def input_modules(encoder: "SentenceTransformer") -> list[Any]:
+    """Return the modules of an encoder that read texts: one, or the first of each route of a Router."""
+    from sentence_transformers.base.modules import Router
+
+    head = encoder[0]
+    found = [route[0] for route in head.sub_modules.values()] if isinstance(head, Router) else [head]
+    return list(dict.fromkeys(found))
 
 
 def _encode(
-    encoder: "SentenceTransformer", texts: list[str], precision: str, batch_tokens: int, progress: str | None
+    encoder: "SentenceTransformer",
+    texts: np.ndarray,
+    first: np.ndarray,
+    side: str,
+    precision: str,
+    batch_tokens: int,
+    progress: str | None,
 ) -> np.ndarray:
+    """Embed distinct texts; `first` says in which order they came, for a library whose batches follow it."""
     import torch
 
     from hybridkit.engine.linear import onednn_linear
 
     encoder.eval()
-    lengths = _token_lengths(encoder, texts)
-    batches = _batches(lengths, batch_tokens)
-    out = np.empty((len(texts), encoder.get_embedding_dimension()), dtype=np.float32)
-    device = encoder.device.type
+    lengths = _lengths(encoder, [(encoder.prompts.get(side) or "") + text for text in texts])
+    why = "" if len(texts) <= SAMPLE else _difference(encoder, texts, lengths, side)
+    if why and encoder not in _stepped_aside:
+        _stepped_aside.add(encoder)
+        log.warning("%s; all texts are embedded by sentence-transformers' own encode, which takes longer", why)
+    autocast = torch.autocast(encoder.device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+    if why or len(texts) <= SAMPLE:
+        order = np.argsort(first)
+        with autocast:
+            found = _by_library(encoder, texts[order].tolist(), side, progress)
+        return found[np.argsort(order)]
+    out = np.empty((0, 0), dtype=np.float32)
     with (
         torch.inference_mode(),
         onednn_linear(encoder),
-        torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bf16"),
+        autocast,
         bar(total=len(texts), desc=progress, unit="text", disable=progress is None) as shown,
     ):
-        for batch in batches:
-            features = encoder.preprocess([texts[place] for place in batch])
-            moved = {
-                name: value.to(encoder.device) if hasattr(value, "to") else value for name, value in features.items()
-            }
-            out[batch] = encoder(moved)["sentence_embedding"].float().cpu().numpy()
+        for batch in _batches(lengths, batch_tokens):
+            found = _forward(encoder, texts[batch].tolist(), side)
+            if not len(out):
+                out = np.empty((len(texts), found.shape[1]), dtype=np.float32)
+            out[batch] = found
             shown.update(len(batch))
     return out
 
 
-def _token_lengths(encoder: "SentenceTransformer", texts: list[str]) -> np.ndarray:
-    """Tokens of each text as the encoder will see it, cut at its maximum; characters where it has no tokenizer."""
-    tokenizer = encoder.tokenizer
-    cut = encoder.max_seq_length or 10**9
-    backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
+def _difference(encoder: "SentenceTransformer", texts: np.ndarray, lengths: np.ndarray, side: str) -> str:
+    """How the kit's way differs from the library's on some of the texts, in a sentence; empty where it does not.
+
+    Each text alone, without any padding, is set against the library's one batch, padded to the longest text. Both are
+    taken without autocast, whose rounding would hide what differs.
+    """
+    import torch
+
+    from hybridkit.engine.linear import onednn_linear
+
+    order = np.argsort(lengths, kind="stable")
+    sample = texts[order[np.linspace(0, len(order) - 1, SAMPLE).round().astype(int)]].tolist()
+    with torch.inference_mode(), torch.autocast(encoder.device.type, enabled=False):
+        theirs = _by_library(encoder, sample, side, None)
+        try:
+            with onednn_linear(encoder):
+                ours = np.concatenate([_forward(encoder, [text], side) for text in sample])
+        except Exception as error:  # whatever it is: the library knows this encoder, the kit's way does not
+            return f"the kit's batches fail on this encoder ({type(error).__name__}: {error})"
+    if ours.shape != theirs.shape:
+        return f"the kit's batches return {ours.shape[1]} dimensions, sentence-transformers {theirs.shape[1]}"
+    gap = float(np.max(np.linalg.norm(ours - theirs, axis=1) / np.maximum(np.linalg.norm(theirs, axis=1), 1e-12)))
+    if not gap > rounding(encoder):  # nan is left to the caller, who names it
+        return ""
+    return f"this encoder's embeddings depend on how texts are put into batches (by {gap:.1e} of their length)"
+
+
+def rounding(encoder: "SentenceTransformer") -> float:
+    """The largest relative difference of two results that is no difference: that of float32, or of shorter numbers."""
+    half = any(one.is_floating_point() and one.element_size() < 4 for one in encoder.parameters())
+    return 400 * ROUNDING if half else ROUNDING
+
+
+def _by_library(encoder: "SentenceTransformer", texts: list[str], side: str, progress: str | None) -> np.ndarray:
+    """Embeddings by sentence-transformers' own methods, float32 (n, dimensions); InputError where they fail."""
+    if not texts:
+        return np.empty((0, encoder.get_embedding_dimension() or 0), dtype=np.float32)
+    encodes: dict[str | None, Callable[..., Any]] = {"query": encoder.encode_query, "document": encoder.encode_document}
+    own = encodes.get(TASKS.get(side), encoder.encode)
+    prompt, shown = encoder.prompts.get(side) or "", progress is not None
+    try:
+        found = own(texts, prompt=prompt, show_progress_bar=shown, convert_to_tensor=True)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, NotImplementedError) as error:
+        raise InputError(
+            f"sentence-transformers cannot embed a {side or 'text'} with this encoder "
+            f"({first_line(error)}); does its `encode` work on your texts? See its tokenizer, and cut with max_length"
+        ) from error
+    return np.asarray(found.float().cpu().numpy())
+
+
+def _forward(encoder: "SentenceTransformer", texts: list[str], side: str) -> np.ndarray:
+    """One batch through the encoder, as `SentenceTransformer.encode` puts it through, float32 (n, dimensions)."""
+    from sentence_transformers.util import batch_to_device, truncate_embeddings
+
+    features = batch_to_device(features_of(encoder, texts, side, encoder.prompts.get(side)), encoder.device)
+    found: Tensor = encoder(features, **({"task": TASKS[side]} if side in TASKS else {}))["sentence_embedding"]
+    if encoder.truncate_dim is not None:
+        found = truncate_embeddings(found, encoder.truncate_dim)
+    return np.asarray(found.float().cpu().numpy())
+
+
+def features_of(encoder: "SentenceTransformer", texts: list[str], side: str, prompt: str | None) -> dict[str, Any]:
+    """What an encoder reads of texts: token numbers and more, with the prompt and for the route of a side."""
+    found: dict[str, Any] = encoder.preprocess(texts, prompt=prompt or None, task=TASKS.get(side))
+    return found
+
+
+def token_counts(encoder: "SentenceTransformer", texts: Sequence[str]) -> np.ndarray | None:
+    """Count the tokens of texts, uncut, int64 (n,); None for an encoder without a fast tokenizer."""
+    tokenizer = getattr(input_modules(encoder)[0], "tokenizer", None)
+    backend: Any = getattr(tokenizer, "backend_tokenizer", tokenizer)
     if not hasattr(backend, "encode_batch_fast"):
-        return np.minimum([len(text) for text in texts], cut)
-    # what the last batch was padded or cut to stays set in the tokenizer, which sets both anew for the next one
+        return None
+    counts: list[int] = []
+    with whole_texts(backend):
+        for start in range(0, len(texts), _CHUNK):
+            counts += [len(one) for one in backend.encode_batch_fast(list(texts[start : start + _CHUNK]))]
+    return np.array(counts, dtype=np.int64)
+
+
+@contextmanager
+def whole_texts(backend: Any) -> Iterator[None]:  # noqa: ANN401  a tokenizers.Tokenizer
+    """Let a tokenizer neither pad nor cut inside the block; afterwards it does both as before."""
+    padding, truncation = backend.padding, backend.truncation
     backend.no_padding()
     backend.no_truncation()
-    lengths: list[int] = []
-    for first in range(0, len(texts), _CHUNK):
-        lengths += [len(one) for one in backend.encode_batch_fast(texts[first : first + _CHUNK])]
-    return np.minimum(lengths, cut)
+    try:
+        yield
+    finally:
+        if padding is not None:
+            backend.enable_padding(**padding)
+        if truncation is not None:
+            backend.enable_truncation(**truncation)
+
+
+def _lengths(encoder: "SentenceTransformer", texts: Sequence[str]) -> np.ndarray:
+    """Tokens of texts as the encoder will see them; characters where they cannot be counted."""
+    counts = token_counts(encoder, texts)
+    if counts is None:
+        counts = np.array([len(text) for text in texts], dtype=np.int64)
+    longest = getattr(input_modules(encoder)[0], "max_seq_length", None) or np.inf
+    lengths: np.ndarray = np.minimum(counts, int(min(longest, 10**9)))
+    return lengths
 
 
 def _batches(lengths: np.ndarray, batch_tokens: int) -> list[np.ndarray]:

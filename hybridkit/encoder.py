@@ -3,8 +3,9 @@
 import functools
 import json
 import logging
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,9 @@ from hybridkit.checkpoints.e5file import CURE
 from hybridkit.checkpoints.folder import fault, first_line, headers
 from hybridkit.checkpoints.folder import fetch as fetch_from_hub
 from hybridkit.checkpoints.weights import held_to
+from hybridkit.embedding import whole_texts
 from hybridkit.errors import InputError
-from hybridkit.files import atomic_folder, digest
+from hybridkit.files import atomic_folder, digest, sha256_file
 from hybridkit.seeds import generator
 
 if TYPE_CHECKING:
@@ -163,6 +165,56 @@ def weights_hash(model: "SentenceTransformer") -> str:
         raw = value.detach().cpu().contiguous()
         parts += [f"{name} {raw.dtype} {tuple(raw.shape)}", digest(raw.reshape(-1).view(torch.uint8).numpy())]
     return digest(*parts)
+
+
+def model_hash(model: "SentenceTransformer") -> str:
+    """Hash all that makes a model's embeddings of a text with its prompt, wherever the model lies.
+
+    SHA-256 hex over the weights, the settings of every module and of the transformers model, the tokenizer's files,
+    lengths, similarity and cut of dimensions: equal hashes, equal vectors (on one machine).
+
+    >>> model, other = (make(["a b c"], vocab_size=10, dim=4) for _ in range(2))
+    >>> model_hash(model) == model_hash(other)
+    True
+    >>> other.tokenizer.enable_truncation(2)
+    >>> model_hash(model) == model_hash(other)
+    False
+    """
+    compared = [similarity_of(model), model.truncate_dim]
+    return digest(weights_hash(model), compared, *[_module_settings(name, one) for name, one in model.named_children()])
+
+
+def _module_settings(name: str, module: Any) -> list[Any]:  # noqa: ANN401  any module
+    """All of a module but its weights, as JSON values: type, settings, tokenizer; of a Router each route's modules."""
+    config = getattr(getattr(module, "model", None), "config", None)
+    found: list[Any] = [name, f"{type(module).__module__}.{type(module).__name__}"]
+    settings: Any = getattr(module, "get_config_dict", dict)()
+    found += [json.dumps([settings, config.to_dict() if config else None], sort_keys=True, default=str)]
+    processor: Any = getattr(module, "processor", getattr(module, "tokenizer", None))
+    if hasattr(processor, "to_str"):  # a tokenizer of `tokenizers`, with what it cuts and pads
+        found.append(digest(processor.to_str()))
+    elif hasattr(processor, "save_pretrained"):
+        backend = getattr(getattr(processor, "tokenizer", processor), "backend_tokenizer", None)
+        # what the last batch was padded and cut to still stands in it, and is set anew for the next one
+        with tempfile.TemporaryDirectory() as folder, whole_texts(backend) if backend else nullcontext():
+            processor.save_pretrained(folder)
+            files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+            found += [f"{path.relative_to(folder)} {sha256_file(path)}" for path in files]
+    elif hasattr(processor, "get_config_dict"):  # sentence-transformers' tokenizers of words
+        found.append(json.dumps([type(processor).__name__, processor.get_config_dict()], default=str))
+    for route, modules in getattr(module, "sub_modules", {}).items():
+        found += [_module_settings(f"{route}.{nth}", one) for nth, one in enumerate(modules)]
+    return found
+
+
+def similarity_of(model: "SentenceTransformer") -> str:
+    """Return how an encoder's embeddings are compared: "cosine" (the default), "dot", "euclidean" or "manhattan".
+
+    >>> similarity_of(make(["a b c"], vocab_size=10, dim=4))
+    'cosine'
+    """
+    # the public property would write its default into the model
+    return str(vars(model).get("_similarity_fn_name") or "cosine")
 
 
 def _load(

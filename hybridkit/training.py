@@ -1,9 +1,10 @@
 """Train an encoder on a batch plan, with sentence-transformers' trainer; a killed training goes on where it was."""
 
 import json
+import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hybridkit.checkpoints.folder import first_line
 from hybridkit.corpus import ParallelCorpus
-from hybridkit.embedding import cut_at
-from hybridkit.encoder import calm_bars, weights_hash
+from hybridkit.embedding import cut_at, features_of, rounding
+from hybridkit.encoder import calm_bars, model_hash, similarity_of
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_folder, digest
 from hybridkit.sampling.plan import BatchPlan
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 _LATER = {"mini_batch": 0, "negatives": False, "watch": "AP"}
 # token numbers that occur are looked up in the texts of the plan; of a longer one that takes longer than it saves
 TRIMMED_DRAWS = 1_000_000
+
+log = logging.getLogger("hybridkit")
 
 
 @dataclass(frozen=True)
@@ -103,22 +107,22 @@ def train(
     """
     work = out.with_name(out.name + ".work")
     prompts = {side: encoder.prompts.get(side) or "" for side in ("query", "passage")}
-    key = digest(plan.fingerprint, settings.key, weights_hash(encoder), prompts)
+    key = digest(plan.fingerprint, settings.key, model_hash(encoder), prompts)
     prompts["negative"] = prompts["passage"]
     texts = PlanTexts(plan, corpus, negatives=settings.negatives)
-    with _in_training(encoder, settings, texts, prompts), calm_bars():
-        from hybridkit.engine.memory import check_memory, told_if_full
+    if (compared := similarity_of(encoder)) != "cosine":
+        log.warning("the encoder compares by %s; it is trained over cosines, the loss of arXiv 2408.10536", compared)
+    with _in_training(encoder, settings, texts, prompts) as packed, calm_bars():
+        from hybridkit.engine.memory import told_if_full
         from hybridkit.engine.trainer import plan_trainer
 
-        first = next(_batches(texts, prompts))
-        check_memory(encoder, [text for side, _ in first for text in side], settings)
-        trainer = plan_trainer(encoder, texts, prompts, settings, work, key, measure)
+        trainer = plan_trainer(encoder, texts, prompts, settings, work, key, measure, packed)
         for callback in callbacks:
             trainer.add_callback(callback)
         checkpoint = _last_whole(work, key)
         with told_if_full(settings):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    log = [
+    steps = [
         {"step": line["step"] - 1, "kind": str(plan.kinds[line["step"] - 1]), "loss": line["loss"],
          "learning_rate": line["learning_rate"]}
         for line in trainer.state.log_history if "loss" in line
@@ -127,7 +131,7 @@ def train(
         return out
     with atomic_folder(out) as temporary, calm_bars():
         encoder.save_pretrained(str(temporary), create_model_card=False, safe_serialization=True)
-        (temporary / "steps.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
+        (temporary / "steps.jsonl").write_text("".join(json.dumps(line) + "\n" for line in steps))
         for name, text in (beside(encoder) if beside else {}).items():
             (temporary / name).write_text(text, encoding="utf-8")
     shutil.rmtree(work, ignore_errors=True)
@@ -137,12 +141,17 @@ def train(
 @contextmanager
 def _in_training(
     encoder: "SentenceTransformer", settings: TrainingSettings, texts: PlanTexts, prompts: Mapping[str, str]
-) -> Iterator[None]:
-    """Freeze, cut and trim as the settings say; undo all at the end, and after an error what was learnt."""
+) -> Iterator[bool]:
+    """Freeze and cut as the settings say, and speed up where that changes nothing; undo all, after an error all learnt.
+
+    Yields whether the engine is to pack batches: where its loss and gradient on texts of the first batch are not those
+    of sentence-transformers, nothing is packed, trimmed or sent through oneDNN, and the log says so.
+    """
     import torch
     from accelerate.utils import extract_model_from_parallel
 
-    from hybridkit.engine.linear import onednn_linear
+    from hybridkit.engine.loss import sample_loss
+    from hybridkit.engine.memory import check_memory
 
     frozen = {name for name, _ in encoder.named_parameters() if any(part in name for part in settings.freeze)}
     if settings.freeze and not frozen:
@@ -155,42 +164,67 @@ def _in_training(
     for parameter in held:
         parameter.requires_grad_(False)
     try:
-        with cut_at(encoder, settings.max_length), _trimmed(encoder, texts, prompts), onednn_linear(encoder):
-            trained = [one for one in encoder.parameters() if one.requires_grad]
-            before = [one.detach().clone() for one in trained]
-            try:
-                yield
-            except BaseException:
-                with torch.no_grad():
-                    for parameter, value in zip(trained, before, strict=True):
-                        parameter.copy_(value)
-                raise
-            finally:
-                # the trainer wraps forward in autocast; the encoder goes back as it came, for float32 encoding
-                extract_model_from_parallel(encoder, keep_fp32_wrapper=False)
+        with cut_at(encoder, settings.max_length):
+            first = next(_batches(texts, prompts))
+            check_memory(encoder, [features_of(encoder, *column) for column in first], settings)
+            expected = sample_loss(encoder, first, settings.temperature, library=True)
+            with ExitStack() as sped_up:
+                why = _speed_up(sped_up, encoder, texts, prompts, expected, settings.temperature)
+                if why:
+                    sped_up.close()
+                    log.warning("%s; it is trained by sentence-transformers' plain steps, which take longer", why)
+                trained = [one for one in encoder.parameters() if one.requires_grad]
+                before = [one.detach().clone() for one in trained]
+                try:
+                    yield not why
+                except BaseException:
+                    with torch.no_grad():
+                        for parameter, value in zip(trained, before, strict=True):
+                            parameter.copy_(value)
+                    raise
+                finally:
+                    # the trainer wraps forward in autocast; the encoder goes back as it came, for float32 encoding
+                    extract_model_from_parallel(encoder, keep_fp32_wrapper=False)
     finally:
         encoder.model_card_data.widget = card
         for parameter in held:
             parameter.requires_grad_(True)
 
 
-def _trimmed(
-    encoder: "SentenceTransformer", texts: PlanTexts, prompts: Mapping[str, str]
-) -> AbstractContextManager[object]:
-    """Cut trained word embeddings to the tokens that occur in the plan's texts, where that pays."""
-    inner, draws = encoder.transformers_model, texts.plan.draws[..., 0].size
-    if inner is None or not inner.get_input_embeddings().weight.requires_grad or draws > TRIMMED_DRAWS:
-        return nullcontext()
-    from hybridkit.engine.vocabulary import occurring, trimmed
+def _speed_up(
+    opened: ExitStack, encoder: "SentenceTransformer", texts: PlanTexts, prompts: Mapping[str, str],
+    expected: tuple[float, float], temperature: float,
+) -> str:  # fmt: skip
+    """Trim the vocabulary and go through oneDNN while `opened` is; a sentence where the loss is another one then."""
+    from hybridkit.engine.linear import onednn_linear
+    from hybridkit.engine.loss import sample_loss
+    from hybridkit.engine.vocabulary import can_be_trimmed, occurring, trimmed
 
-    return trimmed(encoder, occurring(encoder, chain.from_iterable(_batches(texts, prompts))))
+    first = next(_batches(texts, prompts))
+    try:
+        # looking the tokens of a longer plan up takes longer than it saves
+        if texts.plan.draws[..., 0].size <= TRIMMED_DRAWS and can_be_trimmed(encoder):
+            opened.enter_context(trimmed(encoder, occurring(encoder, chain.from_iterable(_batches(texts, prompts)))))
+        opened.enter_context(onednn_linear(encoder))
+        found = sample_loss(encoder, first, temperature)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, NotImplementedError) as error:
+        return f"the kit's batches fail on this encoder ({first_line(error)})"
+    noise = rounding(encoder) * max(1, 0.05 / temperature)  # scores are divided by it
+    if abs(found[0] - expected[0]) <= noise * max(1, expected[0]) and (
+        abs(found[1] - expected[1]) <= 10 * noise * max(1, expected[1])
+    ):
+        return ""
+    return (
+        f"on texts of the first batch the kit's loss is {found[0]:.6g} (norm of its gradient {found[1]:.6g}), that of "
+        f"sentence-transformers {expected[0]:.6g} ({expected[1]:.6g})"
+    )
 
 
-def _batches(texts: PlanTexts, prompts: Mapping[str, str]) -> Iterator[list[tuple[list[str], str]]]:
-    """The texts of each batch, side by side with the prompt of the side."""
+def _batches(texts: PlanTexts, prompts: Mapping[str, str]) -> Iterator[list[tuple[list[str], str, str]]]:
+    """The texts of each batch, side by side, with the name and the prompt of the side."""
     size = texts.plan.draws.shape[1]
     for first in range(0, len(texts.plan) * size, size):
-        yield [(found, prompts[side]) for side, found in texts(np.arange(first, first + size)).items()]
+        yield [(found, side, prompts[side]) for side, found in texts(np.arange(first, first + size)).items()]
 
 
 def _last_whole(work: Path, key: str) -> Path | None:

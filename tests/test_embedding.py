@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hybridkit import encoder
-from hybridkit.embedding import _batches, _token_lengths, cut_at, encode
+from hybridkit.embedding import _batches, _lengths, cut_at, encode
 from hybridkit.errors import InputError
 
 WORDS = ["the", "capital", "of", "Peru", "is", "Lima", "and", "that", "of", "Norway", "is", "Oslo"]
@@ -90,12 +90,12 @@ def test_batches_stay_within_the_budget() -> None:
 def test_lengths_are_those_of_the_texts_whatever_was_encoded_before(bert: Any) -> None:  # noqa: ANN401
     """A fast tokenizer stays padded to, and cut at, what its last batch was."""
     texts = ["Lima", "the capital of Peru is Lima"]
-    first = _token_lengths(bert, texts)
+    first = _lengths(bert, texts)
     assert first[0] < first[1]
     encode(bert, TEXTS, max_length=4)
-    assert _token_lengths(bert, texts).tolist() == first.tolist()
+    assert _lengths(bert, texts).tolist() == first.tolist()
     with cut_at(bert, 3):
-        assert _token_lengths(bert, texts).tolist() == np.minimum(first, 3).tolist()
+        assert _lengths(bert, texts).tolist() == np.minimum(first, 3).tolist()
 
 
 def test_the_maximal_length_cuts_and_is_restored(bert: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401
@@ -111,8 +111,8 @@ def test_the_maximal_length_cuts_and_is_restored(bert: Any, monkeypatch: pytest.
     bert.max_seq_length = 24
     assert len(again) < len(long)
     np.testing.assert_array_equal(encode(bert, [long], max_length=999), encode(bert, [long]))  # never more than it can
-    monkeypatch.setattr(type(bert), "preprocess", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+    monkeypatch.setattr(type(bert), "preprocess", lambda *_, **__: 1 / 0)
+    with pytest.raises(InputError, match="ZeroDivisionError: division by zero"):
         encode(bert, [long], max_length=4)
     assert bert.max_seq_length == 24
 

@@ -154,7 +154,7 @@ def test_any_text_can_be_encoded_while_the_vocabulary_is_cut(folder: Path) -> No
     model = encoder.open(folder)
     texts = [*QUERIES, "zebra yak quokka"]
     expected = encode(model, texts)
-    tokens = occurring(model, [(QUERIES, "")])
+    tokens = occurring(model, [(QUERIES, "query", "")])
     with trimmed(model, tokens) as small:
         assert len(small.weight) == len(tokens)
         np.testing.assert_array_equal(encode(model, texts), expected)
@@ -168,7 +168,7 @@ def test_any_text_can_be_encoded_while_the_vocabulary_is_cut(folder: Path) -> No
 def test_after_an_error_the_vocabulary_is_whole_and_as_it_was(folder: Path) -> None:
     model = encoder.open(folder)
     before = encoder.weights_hash(model)
-    with pytest.raises(KeyboardInterrupt), trimmed(model, occurring(model, [(QUERIES, "")])) as small:
+    with pytest.raises(KeyboardInterrupt), trimmed(model, occurring(model, [(QUERIES, "query", "")])) as small:
         small.weight.data.zero_()
         raise KeyboardInterrupt
     assert encoder.weights_hash(model) == before
@@ -264,15 +264,16 @@ def test_two_processes_train_what_one_does(folder: Path, tmp_path: Path) -> None
 
 def test_a_batch_that_cannot_fit_is_told_with_what_would(folder: Path) -> None:
     model = encoder.open(folder)
-    texts = ["Lima Lima Lima"] * 10
-    tokens = int(model.preprocess(texts)["attention_mask"].sum())
-    needed = tokens * 4 * 2 * (5 * 16 + 2 * 16)  # float32, two layers, widths of the tiny BERT
+    texts = columns(model, ["Lima Lima Lima"] * 6, ["Lima Lima Lima"] * 4)
+    tokens = int(sum(one["attention_mask"].sum() for one in texts))
+    needed = tokens * 4 * 2 * (5 * 16 + 16)  # float32; two layers of six linear layers, 16 wide each
     settings = replace(SETTINGS, batch_size=5)
     check_memory(model, texts, settings, total=needed)
     with pytest.raises(InputError, match=r"training.batch_size: 10 texts .* Set training.mini_batch to 4 or less"):
         check_memory(model, texts, settings, total=needed - 1)
     check_memory(model, texts, replace(settings, mini_batch=4), total=needed - 1)
-    check_memory(encoder.make(texts, vocab_size=30, dim=4), texts, settings, total=1)  # static: nothing to keep
+    static = encoder.make(["Lima is Lima"], vocab_size=30, dim=4)
+    check_memory(static, columns(static, ["Lima"]), settings, total=1)  # nothing to keep
     with (
         pytest.raises(InputError, match="the memory is full. Set training.mini_batch to 2 or less"),
         told_if_full(settings),

@@ -161,6 +161,18 @@ def test_rows_that_are_drawn_too_often_and_rows_that_fall_behind() -> None:
     assert "30 rows fall behind" in report.checks.set_index("check").loc[check, "expected"]
 
 
+class Cutting(list[SimpleNamespace]):
+    """What is asked of an encoder that cuts texts: its input module, with a tokenizer, and its prompts."""
+
+    def __init__(self, tokenizer: Tokenizer, longest: int | None, prompts: dict[str, str]) -> None:
+        super().__init__([SimpleNamespace(tokenizer=tokenizer, max_seq_length=longest)])
+        self.prompts = prompts
+
+    @property
+    def max_seq_length(self) -> int | None:
+        return self[0].max_seq_length
+
+
 def test_texts_that_are_cut() -> None:
     """Queries are two words ("q1 de"), passages four ("a passage 1 de"); a prompt of two words counts."""
     words = Tokenizer(WordLevel({"?": 0}, unk_token="?"))
@@ -173,11 +185,11 @@ def test_texts_that_are_cut() -> None:
         (4, 3, {"query": "ask: me: "}, (1.0, 1.0)),
         (3, 9, {"query": "ask: me: "}, (1.0, 1.0)),
     ):
-        encoder = SimpleNamespace(tokenizer=words, max_seq_length=longest, prompts=prompts)
+        encoder = Cutting(words, longest, prompts)
         report = check_plan(plan, CORPUS, None, encoder, given)  # type: ignore[arg-type]
         assert tuple(value_of(report, check) for check in cut) == shares
         assert wrong(report) == [check for check, share in zip(cut, shares, strict=True) if share]
-    endless = SimpleNamespace(tokenizer=words, max_seq_length=None, prompts={})
+    endless = Cutting(words, None, {})
     assert not set(cut) & set(check_plan(plan, CORPUS, None, endless).checks["check"])  # type: ignore[arg-type]
 
 

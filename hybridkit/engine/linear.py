@@ -45,9 +45,14 @@ def _forward(layer: nn.Linear, x: Tensor) -> Tensor:
 def onednn_linear(model: nn.Module) -> Iterator[None]:
     """Let every linear layer of a float32 model on the CPU use oneDNN inside the block; elsewhere nothing changes.
 
-    The results are those of float32 arithmetic, added up in another order (differences of 1e-6).
+    The results are those of float32 arithmetic, added up in another order (differences of 1e-6). A layer whose forward
+    pass somebody has replaced (an adapter, an outer block of this kind) stays as it is.
     """
-    layers = [one for one in model.modules() if type(one) is nn.Linear and one.weight.device.type == "cpu"]
+    layers = [
+        one
+        for one in model.modules()
+        if type(one) is nn.Linear and one.weight.device.type == "cpu" and "forward" not in vars(one)
+    ]
     if not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         layers = []
     for layer in layers:

@@ -2,12 +2,13 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from hybridkit.errors import InputError
 
@@ -15,18 +16,24 @@ if TYPE_CHECKING:
     from hybridkit.training import TrainingSettings
 
 
-def check_memory(encoder: Any, texts: list[str], settings: "TrainingSettings", total: int | None = None) -> None:  # noqa: ANN401
-    """Raise InputError when the activations of one batch, its `texts`, are more than the memory of the device.
+def check_memory(
+    encoder: Any,  # noqa: ANN401
+    features: Sequence[dict[str, Any]],
+    settings: "TrainingSettings",
+    total: int | None = None,
+) -> None:
+    """Raise InputError when the activations of one batch, its columns' `features`, are more than the device's memory.
 
-    What is counted is a lower bound: the input, query, key, value and output of each attention and the inner layer of
-    each feed-forward part, which every training keeps for the way back. `total` is in bytes, by default all there is.
+    What is counted is a lower bound: the output of every linear layer of the encoder's transformer, which a training
+    keeps for the way back. `total` is in bytes, by default all there is.
     """
     inner = encoder.transformers_model
-    if inner is None:
+    masks = [column["attention_mask"] for column in features if column.get("attention_mask") is not None]
+    if inner is None or not masks:
         return
-    shape, size = inner.config, 2 if settings.precision == "bf16" else 4
-    lengths = np.sort(encoder.preprocess(texts)["attention_mask"].sum(dim=1).numpy())[::-1]
-    token = size * shape.num_hidden_layers * (5 * shape.hidden_size + 2 * shape.intermediate_size)
+    lengths = np.sort(np.concatenate([mask.sum(dim=1).numpy() for mask in masks]))[::-1]
+    layers = [one for name, one in inner.named_modules() if isinstance(one, nn.Linear) and "pooler" not in name]
+    token = (2 if settings.precision == "bf16" else 4) * sum(one.out_features for one in layers)
     needed = token * int(lengths[: settings.mini_batch or None].sum())
     total = total or _total(encoder.device)
     if needed > total:

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from transformers import EarlyStoppingCallback, PrinterCallback
 
+from hybridkit.embedding import TASKS
 from hybridkit.engine.loss import batch_loss
 from hybridkit.engine.vocabulary import TrimmedEmbedding
 from hybridkit.progress import CheckpointMark, FiniteLoss, Progress, measure_as_evaluator
@@ -49,18 +50,25 @@ class PlanTrainer(SentenceTransformerTrainer):
         self._load_from_checkpoint(self.state.best_model_checkpoint)
 
     def _trained(self) -> dict[str, torch.Tensor]:
-        """Everything that a training changes, by name: parameters that are not frozen, and buffers that are kept."""
-        frozen = {name for name, one in self.model.named_parameters() if not one.requires_grad}
-        return {name: value for name, value in self.model.state_dict().items() if name not in frozen}
+        """Everything that a training changes, by name: parameters that are not frozen, and buffers that are kept.
+
+        What stands under two names (tied weights) is there once, under the first.
+        """
+        fixed = {id(one) for one in self.model.parameters() if not one.requires_grad}
+        found: dict[int, tuple[str, torch.Tensor]] = {}
+        for name, value in self.model.state_dict(keep_vars=True).items():
+            if id(value) not in fixed:
+                found.setdefault(id(value), (name, value))
+        return dict(found.values())
 
 
 def plan_trainer(
     encoder: SentenceTransformer, texts: PlanTexts, prompts: Mapping[str, str], settings: "TrainingSettings",
-    work: Path, key: str, measure: Callable[[SentenceTransformer], Mapping[str, float]] | None,
+    work: Path, key: str, measure: Callable[[SentenceTransformer], Mapping[str, float]] | None, packed: bool = True,
 ) -> PlanTrainer:  # fmt: skip
     """Make the trainer of a plan's texts; its checkpoints go to the folder `work`, marked with `key` once whole.
 
-    `prompts` are those of the columns query, passage and negative.
+    `prompts` are those of the columns query, passage and negative; `packed` is that of `batch_loss`.
     """
     plan = texts.plan
     # the same steps give the same sums, and texts are tokenized in the order of the plan
@@ -73,6 +81,7 @@ def plan_trainer(
         per_device_train_batch_size=plan.draws.shape[1],
         batch_sampler=PlanBatchSampler,
         prompts={side: prompt for side, prompt in prompts.items() if prompt},
+        router_mapping=dict(TASKS),
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
         warmup_steps=round(settings.warmup * len(plan)),
@@ -103,7 +112,7 @@ def plan_trainer(
         model=encoder,
         args=arguments,
         train_dataset=texts_dataset(texts, gaps=True),
-        loss=batch_loss(encoder, settings.temperature, settings.mini_batch, settings.precision == "bf16"),
+        loss=batch_loss(encoder, settings.temperature, settings.mini_batch, settings.precision == "bf16", packed),
         evaluator=measure_as_evaluator(measure, settings.watch) if evaluates and measure is not None else None,
         callbacks=callbacks,
     )

@@ -7,12 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hybridkit.embedding import features_of, input_modules
+
 
 class TrimmedEmbedding(nn.Embedding):
     """The rows of an embedding that occur in a training, under the token numbers of the whole one.
 
     `decay` is what weight decay has made of the rows that do not occur: AdamW multiplies each weight by 1 - lr * decay
-    at every step, gradient or not. Outside training mode every token is known, so that any text can be encoded.
+    at every step, gradient or not. Outside training mode every token is known, so that any text can be encoded; in
+    training mode any other token is an IndexError.
     """
 
     decay: Tensor
@@ -29,9 +32,9 @@ class TrimmedEmbedding(nn.Embedding):
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  the engine's name
         """Embed token numbers of the whole vocabulary."""
         places = self.place[input]
-        found = nn.functional.embedding(places.clamp(min=0), self.weight)
         if self.training or bool((places >= 0).all()):
-            return found
+            return nn.functional.embedding(places, self.weight)
+        found = nn.functional.embedding(places.clamp(min=0), self.weight)
         others = nn.functional.embedding(input, self._whole[0].weight.detach()) * float(self.decay)
         return torch.where((places >= 0).unsqueeze(-1), found, others)
 
@@ -54,12 +57,28 @@ class TrimmedEmbedding(nn.Embedding):
         optimizer.register_step_pre_hook(before_step)
 
 
-def occurring(encoder: Any, texts: Iterable[tuple[list[str], str]]) -> Tensor:  # noqa: ANN401
-    """Token numbers that occur in chunks of (texts, prompt), ascending; a tokenizer's special tokens always do."""
+def can_be_trimmed(encoder: Any) -> bool:  # noqa: ANN401
+    """Whether an encoder's word embeddings are trained, and are a plain look-up that stands at one place only.
+
+    No look-up that scales or renormalises what it finds, with hooks, or whose weight another layer shares; no encoder
+    with several input modules, each with token numbers of its own.
+    """
+    inner = encoder.transformers_model
+    whole: Any = inner.get_input_embeddings() if inner is not None and len(input_modules(encoder)) == 1 else None
+    if type(whole) is not nn.Embedding or not whole.weight.requires_grad or "forward" in vars(whole):
+        return False
+    plain = whole.max_norm is None and not whole.sparse and not whole.scale_grad_by_freq
+    hooked = whole._forward_hooks or whole._forward_pre_hooks or whole._backward_hooks
+    others = (one for module in encoder.modules() if module is not whole for one in module.parameters(recurse=False))
+    return plain and not hooked and not any(one is whole.weight for one in others)
+
+
+def occurring(encoder: Any, texts: Iterable[tuple[list[str], str, str]]) -> Tensor:  # noqa: ANN401
+    """Token numbers in chunks of (texts, side, prompt), ascending, with all of the tokenizer's special tokens."""
     found = torch.zeros(encoder.transformers_model.get_input_embeddings().num_embeddings, dtype=torch.bool)
-    found[list(encoder.tokenizer.all_special_ids)] = True
-    for chunk, prompt in texts:
-        found[encoder.preprocess(chunk, prompt=prompt or None)["input_ids"].reshape(-1)] = True
+    found[[token for token in encoder.tokenizer.all_special_ids if token < len(found)]] = True
+    for chunk, side, prompt in texts:
+        found[features_of(encoder, chunk, side, prompt)["input_ids"].reshape(-1)] = True
     return torch.nonzero(found).reshape(-1)
 
 
@@ -70,7 +89,7 @@ def trimmed(encoder: Any, tokens: Tensor) -> Iterator[TrimmedEmbedding]:  # noqa
     After an error it is back as it was.
     """
     inner = encoder.transformers_model
-    whole = inner.get_input_embeddings()
+    whole: Any = inner.get_input_embeddings()
     small = TrimmedEmbedding(whole, tokens).to(whole.weight.device)
     inner.set_input_embeddings(small)
     try:

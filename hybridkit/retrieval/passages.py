@@ -73,23 +73,15 @@ class EmbeddedPassages:
         return cls(folder, found, vectors, ids)
 
 
-def encoder_key(encoder: SentenceTransformer) -> str:
-    """Hash of what makes an encoder's embeddings: its weights, and the settings of its modules (pooling, lengths)."""
-    from hybridkit.encoder import weights_hash
-
-    modules: list[Any] = [
-        [type(module).__name__, getattr(module, "get_config_dict", lambda: {})()] for module in encoder
-    ]
-    return digest(weights_hash(encoder), json.dumps(modules, sort_keys=True, default=str))
-
-
 def passages_key(
     judged: JudgedSet, encoder: SentenceTransformer, max_length: int | None = None, precision: str = "float32"
 ) -> dict[str, Any]:
     """Say what a set's passage embeddings are made from; equal keys, equal embeddings (on one machine)."""
+    from hybridkit.encoder import model_hash
+
     return {
         "format": PASSAGES_FORMAT,
-        "encoder": encoder_key(encoder),
+        "encoder": model_hash(encoder),
         "dimensions": encoder.get_embedding_dimension(),
         "set": f"{judged.name}, {judged.language}" if judged.setting == "mono" else judged.name,
         "corpus": judged.corpus,

@@ -192,22 +192,20 @@ def _cut_texts(
     plan: BatchPlan, corpus: ParallelCorpus, encoder: "SentenceTransformer", max_length: int | None
 ) -> list[Check]:
     """The share of texts, as they will be read, that are longer than the encoder will see."""
-    from hybridkit.embedding import cut_at
+    from hybridkit.embedding import cut_at, token_counts
     from hybridkit.sampling.texts import PlanTexts
 
     count = plan.draws.shape[0] * plan.draws.shape[1]
     texts = PlanTexts(plan, corpus)(np.unique(np.linspace(0, count - 1, min(count, _TEXTS)).astype(np.int64)))
     with cut_at(encoder, max_length):
         longest = encoder.max_seq_length
-    backend = getattr(encoder.tokenizer, "backend_tokenizer", encoder.tokenizer)
-    if not longest or not np.isfinite(longest) or not hasattr(backend, "encode_batch_fast"):
-        return []  # it cuts none, or has no tokens to count
-    backend.no_truncation()
     found: list[Check] = []
     for side in ("query", "passage"):
         prompt = encoder.prompts.get(side) or ""
-        lengths = [len(one) for one in backend.encode_batch_fast([prompt + text for text in texts[side]])]
-        share = float((np.array(lengths) > longest).mean())
+        lengths = token_counts(encoder, [prompt + text for text in texts[side]])
+        if lengths is None or not longest or longest > 10**9:
+            return []  # it cuts none, or has no tokens to count
+        share = float((lengths > longest).mean())
         expected = f"share of {len(lengths):,}, cut at {longest} tokens; at most {_CUT:g}"
         found.append((f"{side} texts that are cut", share, expected, share <= _CUT))
     return found
