@@ -165,6 +165,11 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "pickle of a CNN": ("cnn", lambda f: unsafe(home_of(f, "CNN")), "pickled"),
     "pickle of a layer norm": ("st", lambda f: unsafe(home_of(f, "LayerNorm")), "pickled"),
     "pickle among shards": ("bert", lambda f: index(f, "evil.bin"), r"pickled \(evil.bin\)"),
+    "pickle among shards beside a decoy": (
+        "bert", lambda f: (shutil.copy(f / "model.safetensors", f.parent / "decoy"), index(f, "evil.bin"),
+                           shutil.move(f.parent / "decoy", f / "decoy.safetensors")),
+        r"pickled \(evil.bin\)",
+    ),
     "shard elsewhere": ("bert", lambda f: index(f, "../x.safetensors"), "pickled"),
     "shard missing": ("bert", lambda f: index(f, "x.safetensors"), "x.safetensors, a part of the weights, is missing"),
     "pickle named in the configuration": (
