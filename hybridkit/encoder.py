@@ -243,6 +243,8 @@ def _load(
     except InputError:
         raise
     except Exception as error:  # whatever three libraries raise at a configuration that is not theirs
+        if "custom code" in str(error):  # transformers' words for it
+            raise InputError(f"{folder}: it is code of its own, which the kit never runs; use another model") from error
         raise InputError(f"{folder}: cannot be opened ({first_line(error)}); get the folder again") from error
     noted = folder / SOURCE_FILE
     ours = noted.is_file()

@@ -170,7 +170,7 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object], str]] = {
                            shutil.move(f.parent / "decoy", f / "decoy.safetensors")),
         r"pickled \(evil.bin\)",
     ),
-    "shard elsewhere": ("bert", lambda f: index(f, "../x.safetensors"), "pickled"),
+    "shard elsewhere": ("bert", lambda f: index(f, "../x.safetensors"), "names '../x.safetensors', which lies outside"),
     "shard missing": ("bert", lambda f: index(f, "x.safetensors"), "x.safetensors, a part of the weights, is missing"),
     "pickle named in the configuration": (
         "bert",
@@ -192,7 +192,7 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "a library in a router": (
         "router",
         lambda f: typed(f / "router_config.json", TRANSFORMER, "sentence_transformers.util.misc.importlib"),
-        "importlib' is none of a dense encoder",
+        "importlib' is none of those of dense encoders",
     ),
     "a function": ("st", lambda f: typed(f / LIST, TRANSFORMER, "sentence_transformers.util.http_get"),
                    "http_get' is none of"),
@@ -208,7 +208,7 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object], str]] = {
         "st", lambda f: typed(f / LIST, TRANSFORMER, f"{BASE}.dense.Transformer"),
         "cannot be opened",
     ),
-    "a type of number": ("st", lambda f: (f / LIST).write_text('[{"type": 5, "path": ""}]'), "5 is none"),
+    "a type of number": ("st", lambda f: (f / LIST).write_text('[{"type": 5, "path": ""}]'), "5 is none of those"),
     "an activation": (
         "st", lambda f: put(home_of(f, "Dense") / "config.json", activation_function="torch.hub.load"),
         "'torch.hub.load' in 2_Dense is no module of torch.nn",
@@ -222,7 +222,7 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object], str]] = {
         "lstm", lambda f: put(f / "wordembedding_config.json", tokenizer_class="evil.Words"),
         "'evil.Words' is code of its own",
     ),
-    "code of the model": ("bert", remote_code, "cannot be opened"),
+    "code of the model": ("bert", remote_code, "code of its own"),
     "code of the hub": (
         "bert", lambda f: put(f / CONFIG, attn_implementation="evil/kernel"), "names the code 'evil/kernel'"
     ),

@@ -118,7 +118,7 @@ def _kind(name: object, kinds: tuple[str, ...]) -> str:
         return match["kind"]
     if isinstance(name, str) and not name.startswith("sentence_transformers."):
         raise InputError(f"its module {name!r} is code of its own, which the kit never runs; use another model")
-    raise InputError(f"its module {name!r} is none of a dense encoder ({', '.join(kinds)}); use another model")
+    raise InputError(f"its module {name!r} is none of those of dense encoders ({', '.join(kinds)}); use another model")
 
 
 def _check_files(folder: Path, home: Path) -> None:
@@ -145,7 +145,9 @@ def _weights(folder: Path, home: Path, kind: str) -> list[Path]:
     if kind in _TRANSFORMERS and index.is_file():
         shards = _json(folder, index, dict).get("weight_map")
         names = sorted(set(map(str, shards.values()))) if isinstance(shards, dict) else []
-        if names and all(name == Path(name).name and name.endswith(".safetensors") for name in names):
+        if outside := [name for name in names if name != Path(name).name]:
+            raise InputError(f"its {index.name} names {outside[0]!r}, which lies outside the folder; {_AGAIN}")
+        if names and all(name.endswith(".safetensors") for name in names):
             if missing := [name for name in names if not (home / name).is_file()]:
                 raise InputError(f"its {missing[0]}, a part of the weights, is missing; {_AGAIN}")
             return [home / name for name in names]

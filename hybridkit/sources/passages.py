@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -15,6 +16,7 @@ from hybridkit.errors import InputError
 from hybridkit.files import digest, read_lines, sha256_file, write_text
 from hybridkit.judged import Chunk
 from hybridkit.places import cache_folder
+from hybridkit.reading import json_file
 from hybridkit.sources.fetch import recorded
 from hybridkit.sources.mrtydi import passage_of
 from hybridkit.storage.hashes import first_equal, hash_strings
@@ -82,8 +84,9 @@ def survey(files: Sequence[Path], hashes: Sequence[str], judged: set[str], key: 
     """
     kept = cache_folder() / "judged" / f"{digest('survey', list(hashes), sorted(judged), key)[:24]}.json"
     if kept.is_file():
-        value = json.loads(kept.read_text(encoding="utf-8"))
-        return Survey(value["size"], value["blank"], tuple(value["missing"]))
+        with suppress(InputError, KeyError, TypeError):  # damaged: it is made again
+            value = json_file(kept)
+            return Survey(value["size"], value["blank"], tuple(value["missing"]))
     if (total := sum(path.stat().st_size for path in files)) > _LARGE:
         log.info("%s: %d files of %.1f GB are read once, to count and check", files[0].parent, len(files), total / 1e9)
     missing, size, blank = set(judged), 0, 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from hybridkit.errors import InputError
 from hybridkit.evaluation.ranks import read_ranks
 from hybridkit.palette import order
 from hybridkit.places import runs_folder
+from hybridkit.reading import json_file
 from hybridkit.widgets.index import Result, read_index, write_index
 from hybridkit.widgets.lacks import lacking
 
@@ -173,12 +173,10 @@ def _named(run: Run | Path | str) -> tuple[str, Path]:
 
 
 def _settings(folder: Path) -> dict[str, Any]:
-    try:
-        value: dict[str, Any] = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder}/settings.json: cannot be read ({error}); run the study again") from error
+    path = folder / "settings.json"
+    value = json_file(path, "run the study again") if path.is_file() else {}
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: no settings of a study; run the study again")
     return value
 
 
