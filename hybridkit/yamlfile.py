@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import math
+import re
 import types
 import typing
 from pathlib import Path
@@ -17,6 +18,7 @@ _DEEP = 50  # brackets
 _VALUES = 2**16  # that its aliases may stand for
 _CORE = "tag:yaml.org,2002:"
 _KINDS = {_CORE + kind for kind in ("str", "int", "float", "bool", "null", "seq", "map")}
+_UNUSABLE = re.compile("[\x00\ud800-\udfff]")  # in texts that are paths, and are hashed
 _MERGE = _CORE + "merge"  # of the key `<<`
 
 
@@ -120,6 +122,8 @@ def _values(node: yaml.Node, path: Path, known: dict[int, int]) -> int:
 def _check(loader: _Loader, node: yaml.Node, path: Path) -> None:
     where = f"{path}, line {node.start_mark.line + 1}"
     if isinstance(node, yaml.ScalarNode):
+        if _UNUSABLE.search(node.value):
+            raise InputError(f"{where}: {node.value!r} holds a zero byte or half a character; write it anew")
         resolved: Any = loader  # it has no annotations
         plain = resolved.resolve(yaml.ScalarNode, node.value, (True, False))
         if node.tag != _CORE + "str" and not (node.tag == plain and node.tag in {*_KINDS, _MERGE}):

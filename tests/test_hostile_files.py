@@ -448,6 +448,8 @@ def test_checkpoints_that_say_more_than_they_hold(tmp_path: Path) -> None:
         ("? [a]\n: 1", "line 1: a key is to be a text"),
         ("x" * 300_000, "larger than 256 kB"),
         ("a: \x07", "not YAML"),
+        ('a: "\\0"', "line 1: .* holds a zero byte"),
+        ('a: "\\ud800"', "line 1: .* half a character"),
         ("a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)),
          "an alias stands for more than 65,536 values"),
         ("a0: &a0 {k: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 40)),

@@ -71,18 +71,19 @@ def read_plan(path: Path) -> "BatchPlan":
             rows = file.metadata.num_rows
             if rows % meta["batch"] or rows > 10**6 + 100 * path.stat().st_size:  # no draws pack like that
                 raise ValueError(f"{rows} draws in batches of {meta['batch']}")
-            columns = [_numbers(file, rows)]
-            columns += [_codes(file, name, meta["languages"]) for name in ("query_language", "passage_language")]
+            row = _numbers(file, rows)
+            draws = np.empty((rows, 3), dtype=np.int32)
+            draws[:, 0] = row
+            for side, name in enumerate(("query_language", "passage_language"), start=1):
+                draws[:, side] = _codes(file, name, meta["languages"])
             kinds = np.array(KINDS, dtype=object)[_codes(file, "kind", list(KINDS))[:: meta["batch"]]]
-        draws = np.stack(columns, axis=1).reshape(-1, meta["batch"], 3)
     except InputError:
         raise
     except (OSError, pa.ArrowException, KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
         raise InputError(f"{path}: not a batch plan ({error}); {cure}") from error
-    plan = BatchPlan(
-        draws, kinds, tuple(meta["languages"]), meta["strategy"], meta["seed"], meta["corpus"], meta.get("lexicon", "")
-    )
-    if meta.get("fingerprint", plan.fingerprint) != plan.fingerprint:
+    draws, lexicon = draws.reshape(-1, meta["batch"], 3), meta.get("lexicon", "")
+    plan = BatchPlan(draws, kinds, tuple(meta["languages"]), meta["strategy"], meta["seed"], meta["corpus"], lexicon)
+    if "fingerprint" in meta and meta["fingerprint"] != plan.fingerprint:
         raise InputError(f"{path}: damaged, its draws are not those that were written; {cure}")
     return plan
 
