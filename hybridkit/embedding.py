@@ -113,8 +113,7 @@ def input_modules(encoder: "SentenceTransformer") -> list[Any]:
     from sentence_transformers.base.modules import Router
 
     head = encoder[0]
-    found = [route[0] for route in head.sub_modules.values()] if isinstance(head, Router) else [head]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(route[0] for route in head.sub_modules.values())) if isinstance(head, Router) else [head]
 
 
 def _encode(

@@ -5,7 +5,7 @@ import json
 import logging
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -189,19 +189,26 @@ def _module_settings(name: str, module: Any) -> list[Any]:  # noqa: ANN401  any 
     config = getattr(getattr(module, "model", None), "config", None)
     found: list[Any] = [name, f"{type(module).__module__}.{type(module).__name__}"]
     settings: Any = getattr(module, "get_config_dict", dict)()
-    found += [json.dumps([settings, config.to_dict() if config else None], sort_keys=True, default=str)]
+    text = json.dumps([settings, config.to_dict() if config else None], default=str)
+    idle = ("_name_or_path", "use_cache")  # where it lies, and what only generation reads: a training turns it off
+    found.append(json.loads(text, object_hook=lambda one: {key: one[key] for key in one if key not in idle}))
     processor: Any = getattr(module, "processor", getattr(module, "tokenizer", None))
     if hasattr(processor, "to_str"):  # a tokenizer of `tokenizers`, with what it cuts and pads
         found.append(digest(processor.to_str()))
-    elif hasattr(processor, "save_pretrained"):
-        backend = getattr(getattr(processor, "tokenizer", processor), "backend_tokenizer", None)
+    elif hasattr(processor, "backend_tokenizer"):
         # what the last batch was padded and cut to still stands in it, and is set anew for the next one
-        with tempfile.TemporaryDirectory() as folder, whole_texts(backend) if backend else nullcontext():
+        with whole_texts(processor.backend_tokenizer):
+            found.append(digest(processor.backend_tokenizer.to_str()))
+        names = ("padding_side", "truncation_side", "model_max_length", "pad_token_id", "model_input_names",
+                 "special_tokens_map", "chat_template")  # fmt: skip
+        found.append(str([type(processor).__name__, *(getattr(processor, name) for name in names)]))
+    elif hasattr(processor, "save_pretrained"):
+        with tempfile.TemporaryDirectory() as folder:
             processor.save_pretrained(folder)
             files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
             found += [f"{path.relative_to(folder)} {sha256_file(path)}" for path in files]
     elif hasattr(processor, "get_config_dict"):  # sentence-transformers' tokenizers of words
-        found.append(json.dumps([type(processor).__name__, processor.get_config_dict()], default=str))
+        found.append(str([type(processor).__name__, processor.get_config_dict()]))
     for route, modules in getattr(module, "sub_modules", {}).items():
         found += [_module_settings(f"{route}.{nth}", one) for nth, one in enumerate(modules)]
     return found

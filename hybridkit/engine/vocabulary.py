@@ -22,9 +22,11 @@ class TrimmedEmbedding(nn.Embedding):
     place: Tensor
 
     def __init__(self, whole: nn.Embedding, tokens: Tensor) -> None:
-        super().__init__(len(tokens), whole.embedding_dim, _weight=whole.weight.detach()[tokens].clone())
         place = torch.full((whole.num_embeddings,), -1, dtype=torch.long)
         place[tokens] = torch.arange(len(tokens))
+        padding = -1 if whole.padding_idx is None else int(place[whole.padding_idx])  # it learns nothing
+        weight = whole.weight.detach()[tokens].clone()
+        super().__init__(len(tokens), whole.embedding_dim, padding if padding >= 0 else None, _weight=weight)
         self.register_buffer("place", place.to(whole.weight.device), persistent=False)
         self.register_buffer("decay", torch.ones((), dtype=torch.float64))
         self._whole = [whole]  # in a list, so that it is no part of what is trained and saved
@@ -33,7 +35,7 @@ class TrimmedEmbedding(nn.Embedding):
         """Embed token numbers of the whole vocabulary."""
         places = self.place[input]
         if self.training or bool((places >= 0).all()):
-            return nn.functional.embedding(places, self.weight)
+            return nn.functional.embedding(places, self.weight, self.padding_idx)
         found = nn.functional.embedding(places.clamp(min=0), self.weight)
         others = nn.functional.embedding(input, self._whole[0].weight.detach()) * float(self.decay)
         return torch.where((places >= 0).unsqueeze(-1), found, others)
