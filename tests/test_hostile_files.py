@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hybridkit import parse, yamlfile
+from hybridkit import cli, parse, yamlfile
 from hybridkit.checkpoints import e5file
 from hybridkit.claims.file import open_claims
 from hybridkit.corpus import ParallelCorpus
@@ -523,3 +523,13 @@ def test_long_values_are_cut_in_the_middle(tmp_path: Path, long: str) -> None:
     assert told.endswith("a row has id, passage_id, query_id, query, passage, negative")
     assert len(told) < 1300
     assert told.isprintable()
+
+
+def test_long_arguments_are_told_in_short(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["data", "check", "x" * 5000]) == 1
+    with pytest.raises(SystemExit):
+        cli.main(["plan", "--rows", "a", "--strategy", "mono", "--batch-size", "3", "--steps", "x" * 50_000])
+    told = capsys.readouterr().err
+    assert "File name too long" in told
+    assert "invalid int value: 'xxx" in told
+    assert len(told) < 6000
