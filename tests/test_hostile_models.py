@@ -275,7 +275,14 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "digits": ("bert", lambda f: (f / CONFIG).write_text('{"a": ' + "9" * 5000 + "}"), "thousands of digits"),
     "other types": ("bert", lambda f: put(f / CONFIG, num_hidden_layers="many"), "cannot be opened"),
     "no number of heads": ("bert", lambda f: put(f / CONFIG, num_attention_heads=0), "cannot be opened"),
-    "prompts": ("st", lambda f: put(f / "config_sentence_transformers.json", prompts=[1]), "cannot be opened"),
+    "prompts": ("st", lambda f: put(f / "config_sentence_transformers.json", prompts=[1]), "prompts that are no texts"),
+    "numbers as prompts": (
+        "st", lambda f: put(f / "config_sentence_transformers.json", prompts={"query": 5}), "prompts that are no texts"
+    ),
+    "broken prompts": (
+        "st", lambda f: (f / "config_sentence_transformers.json").write_text("{"), "transformers.json: not whole JSON"
+    ),
+    "an origin": ("st", lambda f: (f / "hybridkit.json").write_text("[]"), "hybridkit.json holds a list"),
     "a tokenizer of nothing": ("bert", lambda f: (f / "tokenizer.json").write_text("{}"), "cannot be opened"),
     "nothing": ("st", lambda f: (f / LIST).write_text("[]"), "no weights"),
     "cut": ("bert", lambda f: (f / "model.safetensors").write_bytes(b"\x00" * 7), "no whole safetensors file"),

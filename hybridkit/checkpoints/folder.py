@@ -81,6 +81,7 @@ def headers(folder: Path) -> list[Header]:
         weights = _weights(folder, home, kind) if kind in (*_TRANSFORMERS, *_WEIGHED) else []
         known |= {path: header(path) for path in weights}
         _check_settings(folder, home, kind, sum(known[path].tensors for path in weights))
+    _check_settings(folder, folder, "", 0)  # of the model as a whole, whose modules may all have folders of their own
     if not known and not any(kind == "BoW" for kind, _ in found):
         raise InputError(f"it has no weights (*.safetensors); {_AGAIN}")
     return list(known.values())
@@ -161,7 +162,7 @@ def _weights(folder: Path, home: Path, kind: str) -> list[Path]:
 
 
 def _check_settings(folder: Path, home: Path, kind: str, tensors: int) -> None:
-    """Look at the configuration of a module: it runs nothing, opens nothing else, and is no larger than its weights."""
+    """Look at a module's configuration: it runs nothing, opens nothing else, and has no more layers than weights."""
     if kind in _TRANSFORMERS and (home / "adapter_config.json").is_file():
         raise InputError("it is an adapter of another model; merge it into that (merge_and_unload) and save the whole")
     read = {path: _json(folder, path, dict) for name in _CONFIGS for path in sorted(home.glob(name))}
@@ -179,6 +180,9 @@ def _check_settings(folder: Path, home: Path, kind: str, tensors: int) -> None:
                 raise InputError(f"its {name} has a {type(value[key]).__name__} for {key}; {_AGAIN}")
             if ours := sorted(_OURS & set(value.get(key, {}))):
                 raise InputError(f"its {name} sets {key}.{ours[0]}, which the kit decides itself; take it out")
+        prompts = value.get("prompts", {})
+        if not isinstance(prompts, dict) or not all(isinstance(one, str | None) for one in prompts.values()):
+            raise InputError(f"its {name} has prompts that are no texts; {_AGAIN}")
         if value.get("tokenizer_name_or_path") is not None and path.match("sentence_*_config.json"):
             raise InputError(f"its {name} takes the tokenizer from elsewhere; put its files into the folder")
     if kind == "Dense":
