@@ -223,11 +223,19 @@ def read_ranks(path: Path) -> pd.DataFrame:
 
 
 def checksum(frame: pd.DataFrame) -> str:
-    """Return the SHA-256, as hex, of a table's columns: their names and their cells, in order."""
+    """Return the SHA-256, as hex, of a table's columns, numbers or texts: their names and their cells, in order."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     parts: list[Any] = []
     for name in frame.columns:
         column = frame[name]
-        parts += [str(name), column.to_numpy() if pd.api.types.is_numeric_dtype(column) else column.tolist()]
+        parts.append(str(name))
+        if pd.api.types.is_numeric_dtype(column):
+            parts.append(column.to_numpy())
+            continue
+        texts = pa.array(column, pa.large_string())
+        parts += [np.asarray(pc.binary_length(texts)), "".join(texts.to_pylist()).encode()]
     return digest(*parts)
 
 
@@ -236,7 +244,7 @@ def _wrong(frame: pd.DataFrame) -> str:
     if missing := [name for name in (*_TEXTS, "score", *_COUNTS) if name not in frame.columns]:
         return f"no column {missing[0]}"
     for name in _TEXTS:
-        if not all(isinstance(one, str) for one in frame[name].unique()):
+        if len(frame) and (frame[name].isna().any() or pd.api.types.infer_dtype(frame[name]) != "string"):
             return f"{name} is not texts throughout"
     for name in _COUNTS:
         if not pd.api.types.is_integer_dtype(frame[name]) or frame[name].isna().any():
