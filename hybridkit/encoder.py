@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from hybridkit.checkpoints import e5small
 from hybridkit.checkpoints.e5file import CURE
-from hybridkit.checkpoints.folder import fault, first_line
+from hybridkit.checkpoints.folder import fault, first_line, headers
 from hybridkit.checkpoints.folder import fetch as fetch_from_hub
+from hybridkit.checkpoints.weights import held_to
 from hybridkit.embedding import input_modules, whole_texts
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_folder, digest, sha256_file
 from hybridkit.ranges import COUNT, check_seed
+from hybridkit.reading import json_file
 from hybridkit.seeds import generator
 
 if TYPE_CHECKING:
@@ -235,7 +237,6 @@ def _load(
     if why := fault(folder):
         raise InputError(f"{folder}: {why}")
     import torch
-    from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
 
     if not (folder / "modules.json").is_file():
@@ -243,6 +244,7 @@ def _load(
     try:
         with (
             calm_bars(),
+            held_to(headers(folder), str(folder)),
             torch.random.fork_rng(devices=[]),
         ):  # weights that a checkpoint lacks (poolers) are then the same each time
             torch.manual_seed(0)
@@ -250,7 +252,11 @@ def _load(
                 str(folder), device=device, trust_remote_code=False, local_files_only=True,
                 model_kwargs={"use_safetensors": True, "dtype": torch.float32},
             )  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError, SafetensorError) as error:
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # whatever three libraries raise at a configuration that is not theirs
+        if "custom code" in str(error):  # transformers' words for it
+            raise InputError(f"{folder}: it is code of its own, which the kit never runs; use another model") from error
         raise InputError(f"{folder}: cannot be opened ({first_line(error)}); get the folder again") from error
     for module in input_modules(model):
         tokenizer: Any = getattr(module, "tokenizer", None)
@@ -261,7 +267,7 @@ def _load(
             )
     noted = folder / SOURCE_FILE
     ours = noted.is_file()
-    vars(model)["origin"] = json.loads(noted.read_text(encoding="utf-8")) if ours else dict(source)
+    vars(model)["origin"] = json_file(noted) if ours else dict(source)
     if not _settle_prompts(model, prompts) and not ours:
         _notice(f"{name}: the model brings no prompts; queries and passages are encoded without any")
     _freeze_pooler(model)

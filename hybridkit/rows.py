@@ -1,6 +1,5 @@
 """Parallel rows as JSON lines: one question-passage pair a line, known in n languages, checked line by line."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from hybridkit.errors import InputError
 from hybridkit.files import read_lines
 from hybridkit.languages import language
 from hybridkit.naming import stems_of
+from hybridkit.reading import json_value
 
 SIDES = ("query", "passage", "negative")
 _IDS = ("id", "passage_id", "query_id")
@@ -65,14 +65,9 @@ def read_files(*paths: str | Path) -> Iterator[Row]:
 
 
 def _parse(text: str, where: str, prefix: str) -> Row:
-    try:
-        value = json.loads(text, object_pairs_hook=lambda pairs: _object(pairs, where))
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"{where}: not a whole JSON object ({error.msg} at character {error.pos + 1}); is the line cut short?"
-        ) from error
-    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, brackets a thousand deep
-        raise InputError(f"{where}: cannot be read ({error}); a row is a JSON object of texts") from error
+    value = json_value(
+        text, where, "a whole JSON object", "is the line cut short?", lambda pairs: _object(pairs, where)
+    )
     if not isinstance(value, dict):
         raise InputError(f"{where}: a row is a JSON object with id, query and passage, not {type(value).__name__}")
     if unknown := sorted(set(value) - {*SIDES, *_IDS}):

@@ -155,7 +155,7 @@ def _bad_line(path: Path, columns: Mapping[str, str]) -> str:
                     return f"{told}; take the tab out of its text, or leave the other columns out"
                 return f"{told}; the line is cut short, or a text was broken in two: mend it, or get the file again"
             for (name, kind), cell in zip(columns.items(), cells, strict=True):
-                if kind == "id" and not (cell.strip().isdigit() and int(cell) < 2**31 - 1):
+                if kind == "id" and not (cell.strip().isdigit() and len(cell) < 20 and int(cell) < 2**31 - 1):
                     told = repr(cell[:40].decode(errors="replace"))
                     return f"{where}{name} is {told}, not a number from 0 to 2,147,483,646; give one"
                 try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from hybridkit.evaluation.ranks import read_ranks
 from hybridkit.palette import order
 from hybridkit.places import runs_folder
 from hybridkit.products import changed, is_whole, require
+from hybridkit.reading import json_file
 from hybridkit.widgets.index import INDEX, Result, read_index, write_index
 from hybridkit.widgets.lacks import lacking
 
@@ -192,13 +192,10 @@ def _named(run: Run | Path | str) -> tuple[str, Path]:
 
 
 def _settings(folder: Path) -> dict[str, Any]:
-    require(folder / "settings.json", "run the study again")
-    try:
-        value: dict[str, Any] = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder}/settings.json: cannot be read ({error}); run the study again") from error
+    path = require(folder / "settings.json", "run the study again")
+    value = json_file(path, "run the study again") if path.is_file() else {}
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: no settings of a study; run the study again")
     return value
 
 
