@@ -10,8 +10,10 @@ import pyarrow as pa
 
 from hybridkit.errors import InputError
 from hybridkit.places import cache_folder
+from hybridkit.storage.hashes import arrow_bytes
 
 CHUNK = 1 << 17  # rows that are held as Python values at a time
+_BYTES = 1 << 24  # of texts that are held as Python values at a time
 _LARGE = 1 << 28  # bytes from which on an array lies in a file: the kernel can give its memory back
 
 
@@ -65,6 +67,21 @@ class StringColumn:
 
     def _arrow(self, places: np.ndarray) -> Any:  # noqa: ANN401  an Arrow array
         return self._values.take(pa.array(places if self._rows is None else self._rows[places]))
+
+
+def pieces(texts: Any) -> Iterator[Any]:  # noqa: ANN401  Arrow arrays
+    """Cut an Arrow large_string array into slices of at most `CHUNK` texts and 16 MiB, one text at least.
+
+    >>> [len(part) for part in pieces(pa.array(["a", "b" * 2**24, "c", "d"], pa.large_string()))]
+    [1, 1, 2]
+    """
+    ends = arrow_bytes(texts)[1]
+    start = 0
+    while start < len(texts):
+        fits = int(np.searchsorted(ends, ends[start] + _BYTES, side="right")) - 1
+        end = min(max(fits, start + 1), start + CHUNK, len(texts))
+        yield texts.slice(start, end - start)
+        start = end
 
 
 def first_of_groups(group: np.ndarray, names: StringColumn) -> tuple[np.ndarray, Any]:
