@@ -20,7 +20,7 @@ from hybridkit.hygiene import leaks_of, without_leaks
 from hybridkit.places import runs_folder
 from hybridkit.sampling import common_rows, parse
 from hybridkit.seeds import generator
-from hybridkit.sources.rowsets import source_hashes, write_pooled
+from hybridkit.sources.rowsets import kept_corpus, source_hashes
 from hybridkit.study import Study, open_study
 
 log = logging.getLogger("hybridkit")
@@ -53,9 +53,7 @@ class StudyRows:
         hashes = source_hashes(settings.files)
         self.write_json("data.json", hashes)
         folder = self.folder / "corpus" / digest(hashes)[:16]
-        if not folder.is_dir():
-            write_pooled(folder, settings.files)
-        corpus = ParallelCorpus.open(folder)
+        corpus = kept_corpus(folder, settings.files)
         return corpus if settings.languages is None else corpus.keep_languages(settings.languages)
 
     @cached_property

@@ -3,13 +3,14 @@
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, overload
 
 import numpy as np
 import pyarrow as pa
 
-from hybridkit.errors import InputError
 from hybridkit.places import cache_folder
+from hybridkit.storage.checksums import damaged
 from hybridkit.storage.hashes import arrow_bytes
 
 CHUNK = 1 << 17  # rows that are held as Python values at a time
@@ -154,12 +155,18 @@ def write_arrow(path: Path, columns: dict[str, Any], metadata: dict[str, str] | 
         writer.write_table(table)
 
 
-def read_arrow(path: Path) -> Any:  # noqa: ANN401  an Arrow table
-    """Map an Arrow file into memory. Raises InputError for one that is missing or damaged."""
+def read_arrow(path: Path, *, doubted: bool = False) -> Any:  # noqa: ANN401  an Arrow table
+    """Map an Arrow file into memory. Raises DamagedError for one that is missing or damaged.
+
+    What no checksum speaks for is `doubted`: it is read through, so that no text in it is broken.
+    """
     try:
-        return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); delete the folder and make it again") from error
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        if doubted:
+            table.validate(full=True)
+        return table
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise damaged(path, str(error)) from error
 
 
 def only_chunk(column: Any) -> Any:  # noqa: ANN401  Arrow's column and array
@@ -168,9 +175,9 @@ def only_chunk(column: Any) -> Any:  # noqa: ANN401  Arrow's column and array
 
 
 def read_npy(path: Path) -> np.ndarray:
-    """Map a .npy file into memory. Raises InputError for one that is missing or damaged."""
+    """Map a .npy file into memory. Raises DamagedError for one that is missing or damaged."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
         return np.asarray(array)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); delete the folder and make it again") from error
+    except (OSError, ValueError, EOFError, OverflowError, SyntaxError, TokenError) as error:
+        raise damaged(path, str(error)) from error

@@ -21,8 +21,8 @@ def corpus_fingerprint(
 ) -> str:
     """SHA-256 over ids, integer rows and texts, as hex; one block of each is held at a time.
 
-    `names` are three Arrow large_string arrays: id, passage_id and query_id of each row; `texts` gives ((side, language),
-    texts) in order, one table after the other so that one may be held at a time. The value is
+    `names` are three Arrow large_string arrays: id, passage_id and query_id of each row; `texts` gives ((side,
+    language), texts) in order, one table after the other, so that one may be held at a time. The value is
     `files.digest([[id, passage_id, query_id], ...], *places, *([side, language, text, ...] for each table))`, tables in
     order of side and language, so that a corpus has one fingerprint, whether it was made in memory or written as a
     stream.
