@@ -193,6 +193,7 @@ def _cut_texts(
 ) -> list[Check]:
     """The share of texts, as they will be read, that are longer than the encoder will see."""
     from hybridkit.embedding import cut_at
+    from hybridkit.longtexts import cut_long
     from hybridkit.sampling.texts import PlanTexts
 
     count = plan.draws.shape[0] * plan.draws.shape[1]
@@ -206,7 +207,8 @@ def _cut_texts(
     found: list[Check] = []
     for side in ("query", "passage"):
         prompt = encoder.prompts.get(side) or ""
-        lengths = [len(one) for one in backend.encode_batch_fast([prompt + text for text in texts[side]])]
+        read = cut_long(encoder, [prompt + text for text in texts[side]])
+        lengths = [len(one) for one in backend.encode_batch_fast(read)]
         share = float((np.array(lengths) > longest).mean())
         expected = f"share of {len(lengths):,}, cut at {longest} tokens; at most {_CUT:g}"
         found.append((f"{side} texts that are cut", share, expected, share <= _CUT))

@@ -1,4 +1,4 @@
-"""The folder of a corpus: `rows.arrow` (ids), `.npy` integer rows, Arrow files of texts by side and language, an index."""
+"""The folder of a corpus: ids and texts as Arrow files, integer rows as `.npy`, an index with the checksum of each."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
