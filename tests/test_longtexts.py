@@ -45,7 +45,7 @@ def test_the_tokens_that_are_read_stay_the_same(kind: str, text: str) -> None:
     encoder: Any = SimpleNamespace(tokenizer=made, max_seq_length=16)
     (cut,) = cut_long(encoder, [TEXTS[text]])
     assert made.encode(cut).ids[:16] == made.encode(TEXTS[text]).ids[:16]
-    assert len(cut) < 20_000 or "only" in text
+    assert len(cut) < 20_000 or made.encode(cut).ids == [0] or not cut.strip()  # nothing more to read
 
 
 def test_a_look_leaves_the_tokenizer_as_it_is_set() -> None:

@@ -86,7 +86,7 @@ def test_compressed_files_read_and_broken_ones_are_named(tmp_path: Path, ending:
         ('{"id": "b", "query": {"en": "x", "en": "y"}, "passage": {"en": "x"}}', "the key 'en' stands twice"),
         ('{"id": "b", "query": {"en" : "x", "en":"y"}, "passage": {"en": "x"}}', "the key 'en' stands twice"),
         ('{"id": "b", "id"\t: "c", "query": {"en": "x"}, "passage": {"en": "x"}}', "the key 'id' stands twice"),
-        ('{"id": "b", "query": {"en": "a \\": b"}, "query": {"en": "x"}, "passage": {"en": "x"}}', "'query' stands tw"),
+        ('{"id": "b", "query": {"en": "a \\": b"}, "query": {"en": "x"}, "passage": {"en": "x"}}', "the key 'query'"),
         (
             '{"id": "b", "query": {"en": "\\ud83d"}, "passage": {"en": "x"}}',
             r"the query in 'en' holds half a char.*ud83d",
