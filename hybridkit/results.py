@@ -7,7 +7,7 @@ import pandas as pd
 
 from hybridkit.bias import language_share
 from hybridkit.cell import Cell
-from hybridkit.evaluation.measures import MEASURES, macro, per_query, scores
+from hybridkit.evaluation.measures import MEASURES, macro, scores_of
 from hybridkit.files import atomic_write
 from hybridkit.run import Run
 from hybridkit.sections import HYBRID
@@ -40,7 +40,7 @@ def cell_scores(run: Run, cell: Cell, benchmark: str) -> pd.DataFrame:
     path = run.folder / "scores" / f"{run.result_key(cell, part)[:24]}.parquet"
     found = pd.read_parquet(path) if path.is_file() else None
     if found is None or not set(MEASURES) <= set(found["measure"]):
-        found = scores(per_query(run.ranks(cell, benchmark)))
+        found = scores_of(run.ranks(cell, benchmark))
         with atomic_write(path) as temporary:
             found.to_parquet(temporary, index=False)
     return labelled(found, run, cell, benchmark)

@@ -89,7 +89,7 @@ def _ranked(
     """Rank every passage of the parallel benchmarks."""
     import pandas as pd
 
-    from hybridkit.evaluation.measures import macro, per_query, scores
+    from hybridkit.evaluation.measures import macro, scores_of
     from hybridkit.evaluation.ranks import rank_table_from_scores
     from hybridkit.sources.benchmarks import base_name, part_of
 
@@ -102,7 +102,7 @@ def _ranked(
             part, queries, passages = part_of(whole, name)
             cut = (embeddings[0][queries], embeddings[1][passages]) if embeddings else None
             for system, scorer in _scorers(args.system, part, cut):
-                table = scores(per_query(rank_table_from_scores(part, scorer)))
+                table = scores_of(rank_table_from_scores(part, scorer))
                 value.setdefault(name, {})[system] = as_json(table)
                 tables.append(macro(table).assign(benchmark=name, system=system))
     return Told(_text(pd.concat(tables, ignore_index=True), args.strategy_label), value)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from hybridkit.benchmark import Benchmark
 from hybridkit.embedding import encode
-from hybridkit.evaluation.measures import macro, per_query, scores
+from hybridkit.evaluation.measures import macro, scores_of
 from hybridkit.evaluation.ranks import rank_table
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def evaluate_encoder(
     passages = encode(
         encoder, benchmark.passages["text"].tolist(), "passage", max_length=max_length, precision=precision
     )
-    pairs = scores(per_query(rank_table(benchmark, queries, passages)))
+    pairs = scores_of(rank_table(benchmark, queries, passages))
     table = macro(pairs)
     found = {setting: value for setting, measure, value in table.itertuples(index=False) if measure == "AP"}
     distance = table.loc[table["measure"] == "rank_distance", "value"]
