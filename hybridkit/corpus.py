@@ -84,7 +84,7 @@ class ParallelCorpus:
         texts = {key: pa.array(list(table), pa.large_string()) for key, table in sorted(tables.items())}
         names = [pa.array(column, pa.large_string()) for column in zip(*ids, strict=True)]
         names = names or [pa.array([], pa.large_string())] * 3
-        fingerprint = corpus_fingerprint(names, [places[side] for side in SIDES], texts)
+        fingerprint = corpus_fingerprint(names, [places[side] for side in SIDES], texts.items())
         spaces: list[Iterable[np.ndarray]] = [[first_equal(hash_strings(column.to_pylist()))] for column in names[1:]]
         for side in ("query", "passage"):
             spaces.append(TextKeys.make(texts, (side,)).columns(side, languages, places[side]))

@@ -10,7 +10,7 @@ import numpy as np
 from hybridkit.characters import visible
 from hybridkit.storage.hashes import first_equal, hash_strings
 
-VERSION = 2  # of what counts as the same text: part of the key of every corpus that is kept
+VERSION = 2  # of what counts as one text: a corpus that the kit keeps and that has other groups is made anew
 _BLOCK = 1 << 20  # rows looked at together
 
 

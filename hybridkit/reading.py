@@ -16,6 +16,13 @@ _NO_MARKS = bytes(set(range(256)) - set(b'"[]{}'))
 _WHOLE = re.compile(r"-?[0-9]{1,9}")
 
 
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+_FINITE, _ANY = json.JSONDecoder(parse_constant=_no_number), json.JSONDecoder()  # made once, for a million lines
+
+
 def json_value(
     text: str,
     where: str,
@@ -37,6 +44,8 @@ def json_value(
     hybridkit.errors.InputError: mine.json: not whole JSON (NaN is no number of JSON); get the file again
     """
     try:
+        if pairs is None:
+            return (_FINITE if finite else _ANY).decode(text)
         return json.loads(text, object_pairs_hook=pairs, parse_constant=_no_number if finite else None)
     except InputError:
         raise
@@ -114,7 +123,3 @@ class Shallow:
             if depth.max() > _DEEP:
                 raise InputError(f"{self._where}: not whole JSON (brackets nested too deep); get the file again")
         return chunk
-
-
-def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")

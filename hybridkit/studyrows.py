@@ -18,10 +18,10 @@ from hybridkit.files import sweep
 from hybridkit.hygiene import leaks_of, without_leaks
 from hybridkit.lexicon import remember
 from hybridkit.places import runs_folder
-from hybridkit.products import kept, write
+from hybridkit.products import write
 from hybridkit.sampling import common_rows, parse
 from hybridkit.seeds import generator
-from hybridkit.sources.rowsets import corpus_key, source_hashes, write_pooled
+from hybridkit.sources.rowsets import corpus_key, kept_corpus, source_hashes
 from hybridkit.study import Study, open_study
 
 log = logging.getLogger("hybridkit")
@@ -52,8 +52,7 @@ class StudyRows:
         settings, files = self.study.rows, [self.study.at(name) for name in self.study.rows.files]
         hashes = source_hashes(files)
         self.write_json("data.json", hashes)
-        folder = self.folder / "corpus" / corpus_key(hashes)
-        corpus = kept(folder, lambda path: write_pooled(path, files), ParallelCorpus.open, sealed=False)
+        corpus = kept_corpus(self.folder / "corpus" / corpus_key(hashes), files)
         return corpus if settings.languages is None else corpus.keep_languages(settings.languages)
 
     @cached_property

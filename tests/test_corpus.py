@@ -128,6 +128,7 @@ def test_open_of_what_is_no_corpus(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(InputError, match=r"query\.en\.arrow: cannot be read .*make it again"):
         ParallelCorpus.open(tmp_path / "cut")
+    corpus.save(tmp_path / "cut")
     (tmp_path / "cut" / "rows.arrow").write_bytes(b"no arrow")
     with pytest.raises(InputError, match=r"rows\.arrow: cannot be read"):
         ParallelCorpus.open(tmp_path / "cut")

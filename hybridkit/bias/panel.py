@@ -16,7 +16,7 @@ from hybridkit.bias.removal import target_removal
 from hybridkit.bias.share import language_share
 from hybridkit.bias.sides import SIDES
 from hybridkit.bias.space import language_centroids, language_probe, language_variance
-from hybridkit.evaluation.measures import per_query, scores
+from hybridkit.evaluation.measures import scores_of
 from hybridkit.products import frame
 from hybridkit.retrieval.dense import dense
 
@@ -54,7 +54,7 @@ def bias_sides(
     shares = language_share(benchmark, scorer, k=top)
     own = shares[shares["query_language"] == shares["passage_language"]]
     removal = target_removal(ranks).pivot(index="query_language", columns="removed", values="fall")
-    by_side = language_gap(scores(per_query(ranks)))
+    by_side = language_gap(scores_of(ranks))
     gaps = by_side[by_side["side"] == "query_language"].set_index("setting")["value"]
     margin = score_margin(benchmark, query_embeddings, passage_embeddings, similarity)
     variance, chance = language_variance(passage_embeddings, languages)

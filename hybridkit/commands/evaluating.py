@@ -109,7 +109,7 @@ def _ranked(
     import pandas as pd
 
     from hybridkit.encoder import similarity_of
-    from hybridkit.evaluation.measures import macro, per_query, scores
+    from hybridkit.evaluation.measures import macro, scores_of
     from hybridkit.evaluation.ranks import rank_table_from_scores
     from hybridkit.retrieval.similarity import COSINE
     from hybridkit.sources.benchmarks import base_name, part_of
@@ -124,7 +124,7 @@ def _ranked(
             part, queries, passages = part_of(whole, name)
             cut = (embeddings[0][queries], embeddings[1][passages]) if embeddings else None
             for system, scorer in _scorers(args.system, part, cut, similarity):
-                table = scores(per_query(rank_table_from_scores(part, scorer)))
+                table = scores_of(rank_table_from_scores(part, scorer))
                 value.setdefault(name, {})[system] = as_json(table)
                 tables.append(macro(table).assign(benchmark=name, system=system))
     return Told(_text(pd.concat(tables, ignore_index=True), args.strategy_label), value)

@@ -45,9 +45,9 @@ def make_plan(corpus: ParallelCorpus, strategy: Strategy, steps: int, batch_size
         source.check(corpus, batch_size)
     same = _same_rows(rules, steps, batch_size, seed)
     draws = np.empty((steps, batch_size, 3), dtype=np.int32)
-    for number, source in enumerate(sources):  # one after the other, so that one queue at a time is in memory
+    for number in np.unique(source_of_step):  # one after the other, so that one queue at a time is in memory
         at_steps, done = np.flatnonzero(source_of_step == number), 0
-        for part in source.batches(corpus, len(at_steps), batch_size, seed, same):
+        for part in sources[number].batches(corpus, len(at_steps), batch_size, seed, same):
             draws[at_steps[done : done + len(part)]] = part
             done += len(part)
     names = np.array(kinds_of, dtype=object)[kinds]

@@ -79,18 +79,18 @@ def passage_of(line: str, where: str, key: str = "docid") -> tuple[str, str]:
     >>> passage_of('{"docid": "7#0", "title": "Lima", "text": "A city."}', "docs-0.jsonl, line 1")
     ('7#0', 'Lima A city.')
     """
-    what = f"a JSON object with {key}, title and text"
-    cure = f'a passage is {{"{key}": "1", "title": "", "text": "A text."}}'
-    value = json_value(line, where, what, cure)
+    what, cure = f"a JSON object with {key}, title and text", f'{{"{key}": "1", "title": "", "text": "A text."}}'
+    value = json_value(line, where, what, f"a passage is {cure}")
     if not isinstance(value, dict):
-        raise InputError(f"{where}: not {what} (it is a {type(value).__name__}); {cure}")
+        raise InputError(f"{where}: not {what} (it is a {type(value).__name__}); a passage is {cure}")
     if missing := [name for name in (key, "text") if name not in value]:
-        raise InputError(f"{where}: not {what} ({missing[0]!r} is missing); {cure}")
+        raise InputError(f"{where}: not {what} ({missing[0]!r} is missing); a passage is {cure}")
     name, title, text = value[key], value.get("title") or "", value["text"]
     if isinstance(name, int) and not isinstance(name, bool):
         name = str(name)
     if not (isinstance(name, str) and isinstance(title, str) and isinstance(text, str) and name.strip()):
-        raise InputError(f"{where}: not {what} (one of them is no text, or the id is empty); {cure}")
+        why = "one of them is no text, or the id is empty"
+        raise InputError(f"{where}: not {what} ({why}); a passage is {cure}")
     return whole(name, where), whole(passage_text(title, text), where)
 
 

@@ -1,5 +1,6 @@
 """Training rows by name: data sets in formats of their own, data sets of JSON lines, and a user's files."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -15,7 +16,12 @@ from hybridkit.rows import Row, read_rows
 from hybridkit.sources import miracl_train, mlqa, mmarco, mrtydi, squad, xnli
 from hybridkit.sources.fetch import home_of, recorded, rows_file
 from hybridkit.sources.registry import DATA_SETS, data_set
+from hybridkit.storage.folder import is_current
 from hybridkit.storage.writer import CorpusWriter, corpus_writer
+
+log = logging.getLogger("hybridkit")
+_IN_MEMORY = 32 << 20  # bytes of JSON lines up to which rows are not written to the cache
+_PACKED = {".gz": 8, ".xz": 8}  # how much larger such a file is when it is read
 
 # A reader takes the data folder that holds the files and the words that the name has in brackets.
 READERS: dict[str, Callable[[Path, Sequence[str]], Iterator[Row]]] = {
@@ -54,15 +60,31 @@ def open_rows_source(name: str | Path, prefix: str = "") -> Iterator[Row]:
 def open_corpus(names: Sequence[str | Path]) -> ParallelCorpus:
     """Pool the rows of data sets and files; of several, ids get the name or the file's stem in front.
 
-    What has a format of its own is written to the cache as a corpus once, row by row, and mapped from there. Raises
-    InputError for none, or two of one name.
+    What has a format of its own, and files of more than 32 MiB, are written to the cache as a corpus once, row by row,
+    and mapped from there. Raises InputError for none, or two of one name.
     """
-    if not any(map(_has_own_format, names)):
-        prefixed = _prefixed(names)
+    prefixed = _prefixed(names)
+    if not any(map(_has_own_format, names)) and sum(map(_size, names)) <= _IN_MEMORY:
         return ParallelCorpus.from_rows(chain.from_iterable(open_rows_source(*one) for one in prefixed))
     folder = cache_folder() / "corpora" / corpus_key(source_hashes(names))
     if not folder.is_dir():
-        write_pooled(folder, names)
+        log.info("%s: written to %s once, to open at once from then on", ", ".join(map(str, names)), folder)
+    return kept_corpus(folder, names)
+
+
+def kept_corpus(folder: Path, names: Sequence[str | Path]) -> ParallelCorpus:
+    """Open the pooled rows of data sets and files that the kit keeps in a folder, which is made where it is missing.
+
+    A folder that is damaged, or was written by an earlier version with other groups, is made anew; the log says so.
+    """
+    if folder.is_dir():
+        try:
+            if is_current(folder):
+                return ParallelCorpus.open(folder)
+            log.warning("%s: written by another version of hybridkit; its rows are read again", folder)
+        except InputError as error:
+            log.warning("%s; it is removed and its rows are read again", str(error).partition("; delete")[0])
+    write_pooled(folder, names)
     return ParallelCorpus.open(folder)
 
 
@@ -89,6 +111,11 @@ def _prefixed(names: Sequence[str | Path]) -> list[tuple[str | Path, str]]:
 def _has_own_format(name: str | Path) -> bool:
     base = split_name(str(name))[0]
     return base in READERS or base in WRITERS
+
+
+def _size(name: str | Path) -> int:
+    path = rows_file(name)
+    return path.stat().st_size * _PACKED.get(path.suffix, 1)
 
 
 def source_stems(names: Sequence[str | Path]) -> list[str]:
