@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybridkit.checkpoints import e5small
 from hybridkit.checkpoints.e5file import CURE
-from hybridkit.checkpoints.folder import fault, first_line, headers
+from hybridkit.checkpoints.folder import fault, first_line, headers, here
 from hybridkit.checkpoints.folder import fetch as fetch_from_hub
 from hybridkit.checkpoints.weights import held_to
 from hybridkit.embedding import input_modules, whole_texts
@@ -75,6 +75,17 @@ def fetch(name: str) -> Path:
     cure = f"check the name (aliases: {', '.join(ALIASES)}), and with a network run `hybridkit model fetch {name}`"
     hub = ALIASES.get(name, name)
     return fetch_from_hub(hub, f"{cure}, or without one {CURE}" if hub == ALIASES["e5-small"] else cure)
+
+
+def revision(name: str) -> str:
+    """Return the commit of a hub model or alias that `open` takes on this machine.
+
+    Empty where that is none: a folder, `e5-small` of the wheel, a model that has not been fetched.
+    """
+    if Path(name).expanduser().exists() or (name == "e5-small" and e5small.is_here()):
+        return ""
+    folder = here(ALIASES.get(name, name))
+    return folder.name if folder else ""
 
 
 def make(texts: Iterable[str], vocab_size: int = 16000, dim: int = 256, seed: int = 0) -> "SentenceTransformer":

@@ -174,6 +174,13 @@ def test_hub_models_open_from_their_snapshot(tmp_path: Path, monkeypatch: pytest
     found = encoder.open("intfloat/multilingual-e5-small")
     assert encoder.origin(found) == {"source": "intfloat/multilingual-e5-small", "revision": "0123abcd"}
     assert found.prompts == {"query": "query: ", "passage": "passage: ", "document": "passage: "}
+    assert (
+        encoder.revision("intfloat/multilingual-e5-small") == "0123abcd"
+    )  # it is part of what a training is made from
+    monkeypatch.setattr(encoder.e5small, "is_here", lambda: False)
+    assert encoder.revision("e5-small") == "0123abcd"
+    monkeypatch.setattr(encoder.e5small, "is_here", lambda: True)
+    assert encoder.revision("e5-small") == encoder.revision(str(folder)) == ""
 
 
 def test_a_tokenizer_without_padding_is_told_with_the_cure(tmp_path: Path) -> None:
