@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TASKS = {"query": "query", "passage": "document", "negative": "document"}  # a side's name in sentence-transformers
-SAMPLE = 5  # texts that both ways embed before the kit's is used; as few texts as that go the library's way at once
+SAMPLE = 4  # texts that both ways embed before the kit's is used; as few texts as that go the library's way at once
 ROUNDING = 5e-5  # of float32: the largest difference of two embeddings, relative to their length, that is no difference
 FAILURES = (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, RuntimeError)  # of an encoder
 _CHUNK = 50_000
