@@ -26,8 +26,7 @@ def strategy_values(run: Run, benchmark: str, strategy: str, measures: Collectio
         raise InputError(f"study {run.study.name}: no strategy {strategy!r}; there are {there}")
     parts = []
     for cell in cells:
-        values = per_query(run.ranks(cell, benchmark))
-        parts.append(values[values["measure"].isin(list(measures))].assign(seed=cell.seed))
+        parts.append(per_query(run.ranks(cell, benchmark), measures).assign(seed=cell.seed))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -14,7 +14,16 @@ from hybridkit.files import atomic_folder, digest
 from hybridkit.groups import TextKeys, connected_groups, groups_of_negatives
 from hybridkit.ranges import SHARE_BELOW_1
 from hybridkit.rows import SIDES, Row, read_files
-from hybridkit.storage.columns import CHUNK, StringColumn, first_of_groups, positions, room, take_cells, write_arrow
+from hybridkit.storage.columns import (
+    CHUNK,
+    StringColumn,
+    first_of_groups,
+    pieces,
+    positions,
+    room,
+    take_cells,
+    write_arrow,
+)
 from hybridkit.storage.fingerprint import corpus_fingerprint
 from hybridkit.storage.folder import joined, read_folder, write_rows
 from hybridkit.storage.hashes import first_equal, hash_strings
@@ -167,9 +176,10 @@ class ParallelCorpus:
             table = self.texts[side, tag]
             used = np.zeros(len(table) + 1, dtype=bool)
             used[self.places[side][:, self.column(tag)]] = True  # the place after the last one is that of -1
-            for start in range(0, len(table), CHUNK):
-                part = table.slice(start, CHUNK)
+            start = 0
+            for part in pieces(table):
                 yield from part.filter(pa.array(used[start : start + len(part)])).to_pylist()
+                start += len(part)
 
     def select(self, rows: np.ndarray) -> "ParallelCorpus":
         """The corpus of some rows, given as positions or as a bool mask; text tables are shared, groups stay."""

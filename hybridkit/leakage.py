@@ -10,7 +10,7 @@ import pandas as pd
 
 from hybridkit.groups import normalise
 from hybridkit.nearness import NearIndex, Nearness, letters
-from hybridkit.storage.columns import CHUNK
+from hybridkit.storage.columns import pieces
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -148,7 +148,9 @@ def _used(table: pa.Array, column: np.ndarray) -> Iterator[tuple[np.ndarray, lis
     """Places and texts of a table that some row has, chunk by chunk."""
     used = np.zeros(len(table) + 1, dtype=bool)
     used[column] = True  # the place after the last one is that of -1
-    for start in range(0, len(table), CHUNK):
-        places = np.flatnonzero(used[start : start + min(CHUNK, len(table) - start)]) + start
+    start = 0
+    for part in pieces(table):
+        places = np.flatnonzero(used[start : start + len(part)])
         if len(places):
-            yield places, table.take(places).to_pylist()
+            yield places + start, part.take(places).to_pylist()
+        start += len(part)

@@ -156,3 +156,8 @@ def test_scores_straight_from_the_ranks_are_the_same_bits(monkeypatch: pytest.Mo
     monkeypatch.setattr(measures, "_RANKS", at_once)
     for one in (ranks, ranks.iloc[random.permutation(len(ranks))]):
         pd.testing.assert_frame_equal(scores_of(one), scores(per_query(one)), check_exact=True)
+    values = per_query(ranks)
+    for some in (["AP"], ["R@10", "RR", "rank_distance"], ["rank_distance"]):
+        kept = values[values["measure"].isin(some)].reset_index(drop=True)
+        pd.testing.assert_frame_equal(per_query(ranks, some), kept, check_exact=True)
+    assert per_query(ranks, []).empty

@@ -12,13 +12,14 @@ import pandas as pd
 import pytest
 
 from hybridkit import run as runs
-from hybridkit import studyrows, trainings
+from hybridkit import trainings
 from hybridkit.cell import Cell
 from hybridkit.errors import InputError
 from hybridkit.groups import normalise
 from hybridkit.results import language_shares, study_scores
 from hybridkit.run import Run
 from hybridkit.sampling import Strategy
+from hybridkit.sources import rowsets
 from hybridkit.study import Study
 from tests.tiny_study import tiny_study
 
@@ -49,7 +50,7 @@ def test_the_second_run_makes_nothing(study: Study, whole: Run, monkeypatch: pyt
     before, table = files(whole.folder), study_scores(whole)
     for owner, name in (
         (trainings, "train"), (runs, "encode"), (runs, "rank_table_from_scores"), (trainings.encoders, "make"),
-        (trainings.encoders, "open"), (studyrows, "write_pooled"), (Strategy, "plan"),
+        (trainings.encoders, "open"), (rowsets, "write_pooled"), (Strategy, "plan"),
     ):  # fmt: skip
         monkeypatch.setattr(owner, name, never)
     again = study_scores(Run(study, whole.folder))

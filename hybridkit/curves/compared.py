@@ -104,7 +104,6 @@ def curve_contrasts(run: Run, section: str, unit: str = "article") -> pd.DataFra
     for name in names:
         clusters, own = question_clusters(run.part(name)[0], unit), models.setdefault(name, {})
         for cell in cells:
-            values = per_query(run.ranks(cell, name))
-            values = values[values["measure"].isin(list(MEASURES))]
+            values = per_query(run.ranks(cell, name), MEASURES)
             own.setdefault((place(cell, section), cell.strategy), {})[cell.seed] = model_sums(values, clusters)
     return contrasts(models, section)

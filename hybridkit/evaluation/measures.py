@@ -8,16 +8,19 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
 MEASURES = ("AP", "RR", "RR@10", "R@1", "R@10", "nDCG@10")
+DISTANCE = "rank_distance"
 KEYS = ["setting", "query_language", "passage_language"]
 _NAMED = ["query_language", "passage_language", "query_id"]
 _RANKS = 1 << 19  # ranks whose values are held at a time, those of one query language at least
 
 
-def per_query(ranks: pd.DataFrame) -> pd.DataFrame:
-    """Compute the value of every measure for every query in every setting.
+def per_query(ranks: pd.DataFrame, measures: Collection[str] = (*MEASURES, DISTANCE)) -> pd.DataFrame:
+    """Compute the value of every measure, or of some, for every query in every setting.
 
     Takes a rank table; gives a frame with the columns setting (mono, cross or pool), query_language,
     passage_language ("*" in the pool), query_id, measure and value. In the pool all relevant passages of a query count
@@ -37,13 +40,16 @@ def per_query(ranks: pd.DataFrame) -> pd.DataFrame:
     codes, names = np.stack([code for code, _ in coded]), [pd.Series(values).array for _, values in coded]
     rank, pool_rank = (ranks[column].to_numpy(np.int64) for column in ("rank", "pool_rank"))
     pool, star = codes * np.array([[1], [0], [1]]), [names[0], pd.Series(["*"]).array, names[2]]
+    wanted = [measure for measure in MEASURES if measure in measures]
     parts = [
-        _measured("mono", codes[:, same], rank[same], names),
-        _measured("cross", codes[:, ~same], rank[~same], names),
-        _measured("pool", pool, pool_rank, star),
-        distances(ranks).melt(_NAMED, var_name="measure").assign(setting="pool"),
+        _measured("mono", codes[:, same], rank[same], names, wanted),
+        _measured("cross", codes[:, ~same], rank[~same], names, wanted),
+        _measured("pool", pool, pool_rank, star, wanted),
     ]
-    return pd.concat([part[[*KEYS, "query_id", "measure", "value"]] for part in parts if len(part)], ignore_index=True)
+    if DISTANCE in measures:
+        parts.append(distances(ranks).melt(_NAMED, var_name="measure").assign(setting="pool"))
+    columns = [*KEYS, "query_id", "measure", "value"]
+    return pd.concat([part[columns] for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
 def scores(values: pd.DataFrame) -> pd.DataFrame:
@@ -81,7 +87,7 @@ def scores_of(ranks: pd.DataFrame) -> pd.DataFrame:
             parts.append(scores(per_query(ranks.iloc[order[start:end]])))
             start = end
     found = pd.concat(parts, ignore_index=True)
-    place = found["setting"].map({"mono": 0, "cross": 1, "pool": 2}) + (found["measure"] == "rank_distance")
+    place = found["setting"].map({"mono": 0, "cross": 1, "pool": 2}) + (found["measure"] == DISTANCE)
     return found.iloc[np.argsort(place.to_numpy(), kind="stable")].reset_index(drop=True)
 
 
@@ -116,8 +122,10 @@ def distances(ranks: pd.DataFrame) -> pd.DataFrame:
     return found[["query_language", "query_id"]].assign(passage_language="*", rank_distance=distance)
 
 
-def _measured(setting: str, codes: NDArray[np.int64], rank: NDArray[np.int64], names: list[Any]) -> pd.DataFrame:
-    """Every measure of every query and passage language, row by row.
+def _measured(
+    setting: str, codes: NDArray[np.int64], rank: NDArray[np.int64], names: list[Any], measures: list[str]
+) -> pd.DataFrame:
+    """The measures of every query and passage language, row by row.
 
     `codes` (3, ranks) numbers query language, passage language and query; `names` are what the numbers stand for.
     Numbers sort many times faster than texts.
@@ -125,7 +133,7 @@ def _measured(setting: str, codes: NDArray[np.int64], rank: NDArray[np.int64], n
     order = np.lexsort((rank, *codes[::-1]))
     codes, rank = codes[:, order], rank[order]
     starts = np.flatnonzero(np.append(np.ones(min(1, len(rank)), bool), (np.diff(codes) != 0).any(axis=0)))
-    if not len(starts):
+    if not len(starts) or not measures:
         return pd.DataFrame(columns=[*KEYS, "query_id", "measure", "value"])
     sizes = np.diff(np.append(starts, len(rank)))
     nth = np.arange(len(rank)) - np.repeat(starts, sizes) + 1  # this is the query's nth relevant passage
@@ -139,7 +147,8 @@ def _measured(setting: str, codes: NDArray[np.int64], rank: NDArray[np.int64], n
         "R@10": np.add.reduceat((rank <= 10).astype(float), starts) / sizes,
         "nDCG@10": np.add.reduceat(gain, starts) / ideal[np.minimum(sizes, 10) - 1],
     }
+    found = {measure: found[measure] for measure in measures}
     told = np.repeat(codes[:, starts], len(found), axis=1)
     frame = pd.DataFrame({column: name.take(code) for column, name, code in zip(_NAMED, names, told, strict=True)})
-    measures = pd.Series(list(found)).array.take(np.tile(np.arange(len(found)), len(starts)))
-    return frame.assign(setting=setting, measure=measures, value=np.stack(list(found.values()), axis=1).ravel())
+    named = pd.Series(list(found)).array.take(np.tile(np.arange(len(found)), len(starts)))
+    return frame.assign(setting=setting, measure=named, value=np.stack(list(found.values()), axis=1).ravel())

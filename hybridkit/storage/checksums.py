@@ -9,7 +9,7 @@ from hybridkit.errors import InputError
 
 INDEX = "index.json"
 _BLOCK = 1 << 20
-_TRUSTED = 1 << 30  # bytes from which on a file whose time is that of its writing is not read through to be opened
+_TRUSTED = 1 << 30  # bytes from which on a file that is no newer than the index is not read through to be opened
 _sound: dict[tuple[str, int, int, int], str] = {}  # what this process has read: path, size, time, inode -> checksum
 
 
@@ -19,33 +19,32 @@ class DamagedError(InputError):
 
 def write_index(folder: Path) -> None:
     """Note every file of a folder; to be called when all of them are written."""
-    found = {}
-    for path in sorted(path for path in folder.iterdir() if path.is_file() and path.name != INDEX):
-        state = path.stat()
-        found[path.name] = [state.st_size, state.st_mtime_ns, _checksum(path)]
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != INDEX)
+    found = {path.name: [path.stat().st_size, _checksum(path)] for path in files}
     (folder / INDEX).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def check_index(folder: Path) -> list[Path] | None:
     """The files of a folder, each found to be what was written; None for a folder without an index.
 
-    XXH3 reads some gigabytes a second and a process reads a file once. Of a file of 1 GiB or more, size and time must
-    be those of its writing; it is read through where its time is another. Raises DamagedError that names the file.
+    XXH3 reads some gigabytes a second and a process reads a file once. A file of 1 GiB or more is read through only
+    where it is newer than the index; else its size is looked at. Raises DamagedError that names the file.
     """
     try:
         text = (folder / INDEX).read_text(encoding="utf-8")
+        written = (folder / INDEX).stat().st_mtime_ns
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise damaged(folder / INDEX, str(error)) from error
     try:
-        noted = {folder / name: (size, time, checksum) for name, (size, time, checksum) in json.loads(text).items()}
+        noted = {folder / name: (size, checksum) for name, (size, checksum) in json.loads(text).items()}
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise damaged(folder / INDEX, "no index") from error
-    for path, (size, time, checksum) in noted.items():
+    for path, (size, checksum) in noted.items():
         try:
             state = path.stat()
-            read = state.st_size == size and not (size >= _TRUSTED and state.st_mtime_ns == time)
+            read = state.st_size == size and not (size >= _TRUSTED and state.st_mtime_ns <= written)
             key = (str(path.absolute()), state.st_size, state.st_mtime_ns, state.st_ino)
             if read and key not in _sound:
                 _sound[key] = _checksum(path)

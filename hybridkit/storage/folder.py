@@ -135,5 +135,5 @@ def _check(folder: Path, saved: Saved) -> None:
             if count and places[:, column].max() >= known:
                 raise damaged(folder / f"{side}.{tag}.arrow", f"{known} texts, there must be more")
     for (side, tag), table in saved.texts.items():
-        if table.type not in _STRINGS or table.null_count or tag not in saved.languages or side not in SIDES:
+        if table.type != pa.large_string() or table.null_count or tag not in saved.languages or side not in SIDES:
             raise damaged(folder / f"{side}.{tag}.arrow", "no table of texts of this corpus")

@@ -62,8 +62,7 @@ def question_values(ranks: pd.DataFrame, measure: str) -> pd.DataFrame:
     """Values of one measure question by question, as `significance.compare` takes them; see `behind`."""
     if measure == DISTANCE:
         return behind(ranks)
-    values = per_query(ranks)
-    return values[values["measure"] == measure].reset_index(drop=True)
+    return per_query(ranks, [measure])
 
 
 def means(inspected: Inspected, strategy: str, measure: str) -> pd.DataFrame:
