@@ -58,9 +58,8 @@ def kept(product: Path, make: Callable[[Path], object], read: Callable[[Path], T
                 raise
             log.warning("%s: damaged (%s); it is made anew", _name(product), str(error).partition("\n")[0][:200])
         else:
-            if unsealed and sealed:
-                with suppress(OSError):  # a run folder that cannot be written to is read all the same
-                    seal(product)
+            if sealed:
+                adopt(product)
             return found
     remove(product)
     make(product)
@@ -86,9 +85,7 @@ def write(product: Path, content: str | bytes) -> None:
     raw = content.encode() if isinstance(content, str) else content
     if is_whole(product):
         if product.read_bytes() == raw:
-            if not sums_path(product).is_file():
-                with suppress(OSError):
-                    seal(product)
+            adopt(product)
             return
         sums_path(product).unlink(missing_ok=True)  # they must not stand beside another content, even after a kill
     else:
@@ -103,6 +100,13 @@ def seal(product: Path, *files: Path) -> None:
     if not files:
         files = tuple(sorted(path for path in product.rglob("*") if path.is_file())) if product.is_dir() else (product,)
     _write_sums(product, {path: _checksum(path) for path in files})
+
+
+def adopt(product: Path) -> None:
+    """Write the checksums of a product that has none and could be read, unless its folder cannot be written to."""
+    if not sums_path(product).is_file():
+        with suppress(OSError):
+            seal(product)
 
 
 def seal_again(product: Path, *files: Path) -> None:
