@@ -11,6 +11,7 @@ import numpy as np
 from hybridkit.bars import bar
 from hybridkit.checkpoints.folder import first_line
 from hybridkit.errors import InputError
+from hybridkit.longtexts import cut_long
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 TASKS = {"query": "query", "passage": "document", "negative": "document"}  # a side's name in sentence-transformers
 SAMPLE = 5  # texts that both ways embed before the kit's is used; as few texts as that go the library's way at once
 ROUNDING = 5e-5  # of float32: the largest difference of two embeddings, relative to their length, that is no difference
+FAILURES = (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, RuntimeError)  # of an encoder
 _CHUNK = 50_000
 _stepped_aside: "WeakSet[SentenceTransformer]" = WeakSet()  # encoders of which that was said
 
@@ -70,6 +72,7 @@ def encode(
             raise InputError(f"{side} {position} is {text!r}; every text must be a string that is not empty")
     distinct, first, inverse = np.unique(np.array(texts, dtype=object), return_index=True, return_inverse=True)
     with cut_at(encoder, max_length):
+        distinct = np.array([*cut_long(encoder, distinct.tolist())], dtype=object)
         found = _encode(encoder, distinct, first, side, precision, batch_tokens, progress)
     if not np.isfinite(found).all():
         raise InputError(f"the encoder returned a {side} embedding with nan or infinity; was its training stable?")
@@ -175,7 +178,7 @@ def _difference(encoder: "SentenceTransformer", texts: np.ndarray, lengths: np.n
         try:
             with onednn_linear(encoder):
                 ours = np.concatenate([_forward(encoder, [text], side) for text in sample])
-        except Exception as error:  # whatever it is: the library knows this encoder, the kit's way does not
+        except FAILURES as error:  # the library knows this encoder, the kit's way does not
             return f"the kit's batches fail on this encoder ({type(error).__name__}: {error})"
     if ours.shape != theirs.shape:
         return f"the kit's batches return {ours.shape[1]} dimensions, sentence-transformers {theirs.shape[1]}"
@@ -198,14 +201,25 @@ def _by_library(encoder: "SentenceTransformer", texts: list[str], side: str, pro
     encodes: dict[str | None, Callable[..., Any]] = {"query": encoder.encode_query, "document": encoder.encode_document}
     own = encodes.get(TASKS.get(side), encoder.encode)
     prompt, shown = encoder.prompts.get(side) or "", progress is not None
-    try:
+    with told(f"embed a {side or 'text'}"):
         found = own(texts, prompt=prompt, show_progress_bar=shown, convert_to_tensor=True)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, NotImplementedError) as error:
-        raise InputError(
-            f"sentence-transformers cannot embed a {side or 'text'} with this encoder "
-            f"({first_line(error)}); does its `encode` work on your texts? See its tokenizer, and cut with max_length"
-        ) from error
     return np.asarray(found.float().cpu().numpy())
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Turn a failure of sentence-transformers itself on the user's texts into an InputError; that of memory stays."""
+    import torch
+
+    try:
+        yield
+    except FAILURES as error:
+        if isinstance(error, InputError | torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise
+        raise InputError(
+            f"sentence-transformers cannot {what} with this encoder ({first_line(error)}); see the encoder's tokenizer "
+            "and sizes, or cut texts with max_length"
+        ) from error
 
 
 def _forward(encoder: "SentenceTransformer", texts: list[str], side: str) -> np.ndarray:
@@ -221,7 +235,13 @@ def _forward(encoder: "SentenceTransformer", texts: list[str], side: str) -> np.
 
 def features_of(encoder: "SentenceTransformer", texts: list[str], side: str, prompt: str | None) -> dict[str, Any]:
     """What an encoder reads of texts: token numbers and more, with the prompt and for the route of a side."""
-    found: dict[str, Any] = encoder.preprocess(texts, prompt=prompt or None, task=TASKS.get(side))
+    found: dict[str, Any] = preprocess(encoder, texts, prompt=prompt or None, task=TASKS.get(side))
+    return found
+
+
+def preprocess(encoder: "SentenceTransformer", texts: list[str], **more: Any) -> dict[str, Any]:  # noqa: ANN401
+    """`encoder.preprocess`, but of texts far longer than the encoder reads only a beginning (see `cut_long`)."""
+    found: dict[str, Any] = encoder.preprocess(cut_long(encoder, texts), **more)
     return found
 
 

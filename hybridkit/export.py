@@ -1,7 +1,6 @@
 """Copy a model out of a run, with its benchmark scores in its card; training itself never sees them."""
 
 import shutil
-import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +14,7 @@ from hybridkit.products import require
 from hybridkit.results import cell_scores
 from hybridkit.run import Run
 from hybridkit.sampling import parse
-from hybridkit.study import UNTRAINED, Study, open_study
+from hybridkit.study import UNTRAINED, open_study, study_of_run
 
 
 def open_run(name: str) -> Run:
@@ -25,7 +24,7 @@ def open_run(name: str) -> Run:
     """
     folder = Path(name).expanduser()
     if (folder / "settings.json").is_file():
-        return Run(_settings_of(folder), folder.absolute())
+        return Run(study_of_run(folder), folder.absolute())
     if folder.is_dir() and "/" in name:
         raise InputError(f"{name}: no run folder (settings.json is missing); make one with `hybridkit run STUDY`")
     study = open_study(name)
@@ -33,19 +32,6 @@ def open_run(name: str) -> Run:
     if not (folder / "settings.json").is_file():
         raise InputError(f"{folder}: there is no run of study {study.name} yet; make it with `hybridkit run {name}`")
     return Run(study)
-
-
-def _settings_of(folder: Path) -> Study:
-    require(folder / "settings.json", "run the study again")
-    # JSON is YAML; the copy has the name that a study's file needs
-    with tempfile.TemporaryDirectory() as temporary:
-        copy = Path(temporary) / "settings.yaml"
-        shutil.copyfile(folder / "settings.json", copy)
-        try:
-            return open_study(copy)
-        except InputError as error:
-            told = str(error).removeprefix(str(copy))
-            raise InputError(f"{folder / 'settings.json'}{told}; run the study again") from error
 
 
 def find_cell(run: Run, model: str, seed: int | None = None) -> Cell:

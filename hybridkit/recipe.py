@@ -28,6 +28,8 @@ def try_recipes(
     """
     if run.study.rows.held_out == 0:
         raise InputError(f"study {run.study.name}: no rows are held out to choose by; set rows.held_out, say to 0.05")
+    for rate, temperature in product(learning_rates, temperatures):  # all are checked before any is trained
+        replace(run.study.training, learning_rate=rate, temperature=temperature, steps=steps)
     found, folder = [], run.folder / "recipe"
     for rate, temperature in [(0.0, 0.0), *product(learning_rates, temperatures)]:
         if rate > 0:

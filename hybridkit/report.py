@@ -1,6 +1,5 @@
 """The report of a run: its executed notebooks, settings and figures as pages that open from disk without a network."""
 
-import html
 import json
 import re
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from hybridkit.characters import escaped, safe
 from hybridkit.errors import InputError
 from hybridkit.figures import kept, read_figure
 from hybridkit.files import write_text
@@ -69,13 +69,13 @@ def write_report(run: "Run") -> Path:
 
 
 def _write(path: Path, text: str) -> None:
-    write_text(path, text)
+    write_text(path, safe(text))  # texts of data sets in the outputs of notebooks too
 
 
 def _navigation(pages: dict[str, str], current: str) -> str:
     names = {"": "index.html"} | pages
     links = [
-        f'<a href="{html.escape(page)}"{" aria-current=page" * (stem == current)}>{html.escape(_title(stem))}</a>'
+        f'<a href="{escaped(page)}"{" aria-current=page" * (stem == current)}>{escaped(_title(stem))}</a>'
         for stem, page in names.items()
     ]
     return f"<nav>{' '.join(links)}</nav>"
@@ -91,21 +91,21 @@ def _index(run: "Run", navigation: str) -> str:
     for name in kept(pictures):
         caption = read_figure(pictures, name)["caption"]
         gallery.append(
-            f'<figure id="{html.escape(name)}"><a href="../figures/{html.escape(name)}.svg"><img loading="lazy" '
-            f'src="../figures/{html.escape(name)}.png" alt="{html.escape(caption)}"></a>'
-            f"<figcaption><b>{html.escape(name.replace('_', ' '))}</b>: {html.escape(caption)} "
-            f'(<a href="../figures/{html.escape(name)}.csv">data</a>)</figcaption></figure>'
+            f'<figure id="{escaped(name)}"><a href="../figures/{escaped(name)}.svg"><img loading="lazy" '
+            f'src="../figures/{escaped(name)}.png" alt="{escaped(caption)}"></a>'
+            f"<figcaption><b>{escaped(name.replace('_', ' '))}</b>: {escaped(caption)} "
+            f'(<a href="../figures/{escaped(name)}.csv">data</a>)</figcaption></figure>'
         )
     blocks = []
     for name, title in (("settings", "Settings"), ("versions", "Versions"), ("data", "Data files (SHA-256)")):
         told = json.loads((run.folder / f"{name}.json").read_bytes())
         text = yaml.safe_dump(told, allow_unicode=True, sort_keys=False)
-        blocks.append(f"<h2>{title}</h2><pre>{html.escape(text)}</pre>")
+        blocks.append(f"<h2>{title}</h2><pre>{escaped(text)}</pre>")
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width">{_POLICY}'
-        f"<title>hybridkit: {html.escape(run.study.name)}</title><style>{_STYLE}</style></head><body>"
-        f"{navigation}<h1>{html.escape(run.study.title)}</h1><p>Study <code>{html.escape(run.study.name)}</code>. "
+        f"<title>hybridkit: {escaped(run.study.name)}</title><style>{_STYLE}</style></head><body>"
+        f"{navigation}<h1>{escaped(run.study.title)}</h1><p>Study <code>{escaped(run.study.name)}</code>. "
         f'The scores behind every figure: <a href="../scores.csv">scores.csv</a>.</p><h2>Figures</h2>'
         f'<div class="gallery">{"".join(gallery)}</div>{"".join(blocks)}</body></html>\n'
     )

@@ -8,7 +8,7 @@ import pandas as pd
 
 from hybridkit.bias import language_share
 from hybridkit.cell import Cell
-from hybridkit.evaluation.measures import MEASURES, macro, per_query, scores
+from hybridkit.evaluation.measures import MEASURES, macro, scores_of
 from hybridkit.products import frame, remove, write
 from hybridkit.run import Run
 from hybridkit.sections import HYBRID
@@ -41,7 +41,7 @@ def cell_scores(run: Run, cell: Cell, benchmark: str) -> pd.DataFrame:
     path = run.folder / "scores" / f"{run.result_key(cell, part)[:24]}.parquet"
 
     def make() -> pd.DataFrame:
-        return scores(per_query(run.ranks(cell, benchmark)))
+        return scores_of(run.ranks(cell, benchmark))
 
     found = frame(path, make)
     if not set(MEASURES) <= set(found["measure"]):

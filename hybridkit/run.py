@@ -1,6 +1,7 @@
 """The run folder of a study: every product made once, whole, under a name that is the hash of what it was made from."""
 
 import json
+import logging
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,21 @@ import pandas as pd
 from hybridkit.benchmark import Benchmark
 from hybridkit.cell import Cell
 from hybridkit.embedding import encode
+from hybridkit.encoder import similarity_of
 from hybridkit.evaluation.ranks import rank_table_from_scores, read_ranks, write_ranks
-from hybridkit.files import atomic_write, digest
+from hybridkit.files import atomic_write, digest, write_text
 from hybridkit.hygiene import evaluated, refuse_leaks
-from hybridkit.judged import open_judged
+from hybridkit.judged import JudgedSet, open_judged
 from hybridkit.products import kept, remove
 from hybridkit.retrieval import Scorer
 from hybridkit.retrieval.dense import dense
+from hybridkit.retrieval.similarity import read_similarity, similarity_in, similarity_path
 from hybridkit.sources.benchmarks import base_name, benchmark_path, open_benchmark, part_of
 from hybridkit.study import UNTRAINED, Study
 from hybridkit.trainings import Trainings
+
+RESULTS_FORMAT = 2  # of embeddings and what is made from them; those of 1 had length 1 whatever the model's similarity
+log = logging.getLogger("hybridkit")
 
 
 class Run(Trainings):
@@ -29,14 +35,15 @@ class Run(Trainings):
     def __init__(self, study: Study | str | Path, folder: Path | None = None) -> None:
         super().__init__(study, folder)
         self._parts: dict[str, tuple[Benchmark, np.ndarray, np.ndarray]] = {}
+        self._told_old = False
 
     def check(self) -> None:
         """Raise InputError now for what would fail later: missing files, unknown benchmarks, impossible batches."""
         for name in self.study.benchmarks:
             if base_name(name) != "held-out":
-                benchmark_path(base_name(name))
+                benchmark_path(self.study.at(base_name(name)))
         for name in evaluated(self.study)[1]:
-            open_judged(name)
+            open_judged(self.study.at(name))
         for part in self.parts:
             refuse_leaks(part, self.leaks, f"study {self.study.name}")
         for cell in self:
@@ -46,7 +53,7 @@ class Run(Trainings):
     def benchmark(self, name: str) -> Benchmark:
         """A whole benchmark by name; "held-out" is that of the study's held-out rows. Kept once opened."""
         if name not in self._parts:
-            whole = self.held_out if name == "held-out" else open_benchmark(name)
+            whole = self.held_out if name == "held-out" else open_benchmark(self.study.at(name))
             self._parts[name] = (whole, np.arange(len(whole.queries)), np.arange(len(whole.passages)))
         return self._parts[name][0]
 
@@ -59,6 +66,7 @@ class Run(Trainings):
     def embeddings(self, cell: Cell, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Embeddings of a whole benchmark's queries and passages by a model, float32, mapped from disk."""
         settings, benchmark = self.study.evaluation, self.benchmark(base_name(name))
+        self.similarity(cell, name)  # noted first, so that no embeddings are there without it
         model = cache(lambda: self.open_model(cell))  # once for both sides, and not where both are there
 
         def make(path: Path) -> None:
@@ -74,16 +82,34 @@ class Run(Trainings):
         query, passage = (kept(path, make, read_embeddings) for path in self.embedding_paths(cell, name))
         return query, passage
 
-    def result_key(self, cell: Cell, benchmark: Benchmark) -> str:
-        """Hash of everything that a model's results on a benchmark, or a part of one, are made from."""
+    def similarity(self, cell: Cell, name: str) -> str:
+        """How a model compares a query with a passage (`similarity_of`), kept beside its embeddings."""
+
+        def make(path: Path) -> None:
+            trained = cell.strategy != UNTRAINED
+            found = similarity_in(self.train(cell)) if trained else similarity_of(self.open_model(cell))
+            write_text(path, f"{found}\n")
+
+        return kept(similarity_path(self.embedding_paths(cell, name)[0]), make, read_similarity)
+
+    def result_key(self, cell: Cell, benchmark: Benchmark | JudgedSet) -> str:
+        """Hash of everything that a model's results on a benchmark, a part of one or a judged set are made from."""
+        return digest(RESULTS_FORMAT, *self._made_from(cell, benchmark))
+
+    def _made_from(self, cell: Cell, benchmark: Benchmark | JudgedSet) -> tuple[Any, ...]:
         settings = self.study.evaluation
-        return digest(self.model_key(cell), benchmark.fingerprint, settings.max_length, settings.precision)
+        return self.model_key(cell), benchmark.fingerprint, settings.max_length, settings.precision
 
     def scorer(self, cell: Cell, name: str) -> Scorer:
-        """The dense scorer of a model on a benchmark or a part of one."""
+        """The dense scorer of a model, by its own similarity, on a benchmark or a part of one."""
         part, queries, passages = self.part(name)
+        old = self.folder / "ranks" / f"{digest(*self._made_from(cell, part))[:24]}.parquet"
+        if not self._told_old and old.is_file():
+            log.warning("%s: its embeddings and rank tables are of an earlier version of the kit, which took every "
+                        "model for one of cosine; they are made anew", self.folder.name)  # fmt: skip
+            self._told_old = True
         whole = self.embeddings(cell, name)
-        return dense(part, whole[0][queries], whole[1][passages])
+        return dense(part, whole[0][queries], whole[1][passages], self.similarity(cell, name))
 
     def ranks(self, cell: Cell, name: str) -> pd.DataFrame:
         """The rank table of a model on a benchmark or a part of one."""
@@ -99,7 +125,8 @@ class Run(Trainings):
 
     def forget_embeddings(self, cell: Cell, name: str) -> None:
         """Remove a model's embeddings of a benchmark: of hundreds of models that are ranked they only take room."""
-        for path in self.embedding_paths(cell, name):
+        paths = self.embedding_paths(cell, name)
+        for path in (*paths, similarity_path(paths[0])):
             remove(path)
 
     def embedding_paths(self, cell: Cell, name: str) -> list[Path]:

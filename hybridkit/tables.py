@@ -6,13 +6,13 @@ written here, for the package booktabs.
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from hybridkit.characters import escaped
 from hybridkit.errors import InputError
 
 if TYPE_CHECKING:
@@ -119,8 +119,16 @@ def significance_marks(comparisons: pd.DataFrame) -> pd.DataFrame:
     return wide.rename_axis(index=["benchmark", "strategy"], columns=None).astype(bool)
 
 
-def caption_of(baseline: str, comparisons: pd.DataFrame, unit: str = "articles", threshold: float = 0.05) -> str:
+def caption_of(
+    baseline: str,
+    comparisons: pd.DataFrame,
+    unit: str = "articles",
+    threshold: float = 0.05,
+    similarity: str = "cosine",
+) -> str:
     """Say what the marks of a table mean, with the test and the family that its correction covers.
+
+    The encoder's `similarity`, by which passages are ranked, is named where it is not cosine.
 
     >>> caption_of("mono", pd.DataFrame({"family": ["8 comparisons with mono"] * 8}))[-101:]
     '(paired randomisation test over articles, p < 0.05 after Holm’s correction: 8 comparisons with mono).'
@@ -128,9 +136,10 @@ def caption_of(baseline: str, comparisons: pd.DataFrame, unit: str = "articles",
     from hybridkit.plots.strategies import label
 
     families = "; ".join(dict.fromkeys(comparisons["family"]))
+    ranked = "" if similarity == "cosine" else f"Passages are ranked by {similarity}, the encoder's own similarity. "
     return (
-        "AP: mean over languages (mono), ordered pairs of languages (cross) or query languages (pool), then over "
-        "seeds; rank distance in ranks, lower is less bias. Bold: best; underlined: second, within a benchmark. "
+        f"{ranked}AP: mean over languages (mono), ordered pairs of languages (cross) or query languages (pool), then "
+        "over seeds; rank distance in ranks, lower is less bias. Bold: best; underlined: second, within a benchmark. "
         f"{DAGGER} differs from {label(baseline)} (paired randomisation test over {unit}, p < {threshold:g} after "
         f"Holm’s correction: {families})."
     )
@@ -156,7 +165,7 @@ def great_table(table: PaperTable) -> GT:
         for place, name in enumerate(table.columns):
             if rows[:, place].any():
                 out = out.tab_style(text, loc.body(columns=name, rows=np.flatnonzero(rows[:, place]).tolist()))
-    return out.tab_source_note(raw(html.escape(table.caption))) if table.caption else out
+    return out.tab_source_note(raw(escaped(table.caption))) if table.caption else out
 
 
 def to_latex(table: PaperTable, label: str = "") -> str:

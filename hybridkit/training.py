@@ -14,10 +14,11 @@ import numpy as np
 
 from hybridkit.checkpoints.folder import first_line
 from hybridkit.corpus import ParallelCorpus
-from hybridkit.embedding import cut_at, features_of, rounding
+from hybridkit.embedding import FAILURES, cut_at, features_of, rounding, told
 from hybridkit.encoder import calm_bars, model_hash, similarity_of
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_folder, digest
+from hybridkit.ranges import COUNT, COUNT_OR_NONE, LENGTH, PAIRED, POSITIVE, SHARE_BELOW_1, Range, check_choice
 from hybridkit.sampling.plan import BatchPlan
 from hybridkit.sampling.texts import PlanTexts
 
@@ -28,6 +29,11 @@ log = logging.getLogger("hybridkit")
 
 # of settings that came later: at these values nothing is trained otherwise than before, so they are left out of keys
 _LATER = {"mini_batch": 0, "negatives": False, "watch": "AP"}
+_RANGES = {
+    "steps": COUNT, "batch_size": PAIRED, "learning_rate": POSITIVE, "temperature": POSITIVE, "warmup": SHARE_BELOW_1,
+    "weight_decay": Range(0), "max_length": LENGTH, "checkpoint_every": COUNT, "evaluate_every": COUNT_OR_NONE,
+    "patience": COUNT_OR_NONE, "mini_batch": COUNT_OR_NONE,
+}  # fmt: skip
 # token numbers that occur are looked up in the texts of the plan; of a longer one that takes longer than it saves
 TRIMMED_DRAWS = 1_000_000
 
@@ -62,21 +68,21 @@ class TrainingSettings:
     watch: str = "AP"
 
     def __post_init__(self) -> None:
-        """Raise InputError naming the setting that cannot be."""
-        wrong = {
-            "steps": self.steps < 1, "batch_size": self.batch_size < 2, "learning_rate": self.learning_rate <= 0,
-            "temperature": self.temperature <= 0, "warmup": not 0 <= self.warmup < 1,
-            "weight_decay": self.weight_decay < 0, "max_length": self.max_length is not None and self.max_length < 4,
-            "checkpoint_every": self.checkpoint_every < 1, "evaluate_every": self.evaluate_every < 0,
-            "precision": self.precision not in ("float32", "bf16"),
-            "mini_batch": self.mini_batch < 0, "watch": not self.watch,
-            "patience": self.patience < 0 or (self.patience > 0 and not self.evaluate_every),
-        }  # fmt: skip
-        for name, is_wrong in wrong.items():
-            if is_wrong:
-                raise InputError(
-                    f"training.{name}: {getattr(self, name)!r} cannot be; see TrainingSettings for what can"
-                )
+        """Raise InputError naming the setting that is out of its range, and the range."""
+        for name, allowed in _RANGES.items():
+            value = getattr(self, name)
+            if name != "max_length" or value is not None:
+                allowed.check(value, f"training.{name}")
+        check_choice(self.precision, ("float32", "bf16"), "training.precision")
+        if not isinstance(self.negatives, bool):
+            raise InputError(f"training.negatives must be true or false (got {self.negatives!r})")
+        if not isinstance(self.watch, str) or not self.watch:
+            raise InputError(f"training.watch must be a score such as 'AP' or 'AP en>en' (got {self.watch!r})")
+        if self.patience and not self.evaluate_every:
+            raise InputError(
+                f"training.patience must be 0 where training.evaluate_every is 0 (got {self.patience!r}): nothing is "
+                "evaluated that could be waited for"
+            )
 
     @property
     def key(self) -> dict[str, Any]:
@@ -168,8 +174,9 @@ def _in_training(
     try:
         with cut_at(encoder, settings.max_length):
             first = next(_batches(texts, prompts))
-            check_memory(encoder, [features_of(encoder, *column) for column in first], settings)
-            expected = sample_loss(encoder, first, settings.temperature, library=True)
+            with told("train on the first batch"):
+                check_memory(encoder, [features_of(encoder, *column) for column in first], settings)
+                expected = sample_loss(encoder, first, settings.temperature, library=True)
             with ExitStack() as sped_up:
                 why = _speed_up(sped_up, encoder, texts, prompts, expected, settings.temperature)
                 if why:
@@ -209,7 +216,7 @@ def _speed_up(
             opened.enter_context(trimmed(encoder, occurring(encoder, chain.from_iterable(_batches(texts, prompts)))))
         opened.enter_context(onednn_linear(encoder))
         found = sample_loss(encoder, first, temperature)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, NotImplementedError) as error:
+    except FAILURES as error:
         return f"the kit's batches fail on this encoder ({first_line(error)})"
     noise = rounding(encoder) * max(1, 0.05 / temperature)  # scores are divided by it
     if abs(found[0] - expected[0]) <= noise * max(1, expected[0]) and (

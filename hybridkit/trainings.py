@@ -16,6 +16,7 @@ from hybridkit.cell import Cell
 from hybridkit.diversity.design import design
 from hybridkit.errors import InputError
 from hybridkit.files import digest, sha256_file, write_text
+from hybridkit.lexicon import lexicons_from
 from hybridkit.products import adopt, changed, is_whole, kept, remove, seal
 from hybridkit.sampling import BatchPlan, Strategy, parse
 from hybridkit.sections import EncoderSettings
@@ -43,6 +44,7 @@ class Trainings(StudyRows):
     def __init__(self, study: Study | str | Path, folder: Path | None = None) -> None:
         super().__init__(study, folder)
         self._model_keys: dict[Cell, str] = {}
+        self._encoder_keys: dict[str, str] = {}  # by part
 
     def cells(self, part: str = "main") -> list[Cell]:
         """The models of a part, the untrained one first, then seed by seed so that an early stop leaves whole seeds."""
@@ -91,7 +93,8 @@ class Trainings(StudyRows):
 
         def make(path: Path) -> None:
             strategy: Strategy = parse(cell.strategy)
-            strategy.plan(corpus, training.steps, training.batch_size, cell.seed).write(path, corpus)
+            with lexicons_from(Path(self.study.folder) if self.study.folder else None):
+                strategy.plan(corpus, training.steps, training.batch_size, cell.seed).write(path, corpus)
 
         return kept(self.folder / "plans" / f"{cell.slug}-{key[:16]}.parquet", make, BatchPlan.read)
 
@@ -99,7 +102,7 @@ class Trainings(StudyRows):
         """The encoder that a part's trainings start from; one made from scratch is made once and kept."""
         settings, _ = self.settings(part)
         if settings.name != "static":
-            model = encoders.open(settings.name)
+            model = encoders.open(self.study.encoder_at(settings.name))
             model.prompts.update(settings.prompts or {})
             return model
 
@@ -111,12 +114,19 @@ class Trainings(StudyRows):
 
     def encoder_key(self, part: str = "main") -> str:
         """Hash of what a part's trainings start from."""
-        settings, _ = self.settings(part)
+        if part not in self._encoder_keys:
+            self._encoder_keys[part] = self._encoder_key(self.settings(part)[0])
+        return self._encoder_keys[part]
+
+    def _encoder_key(self, settings: EncoderSettings) -> str:
         if settings.name == "static":
             return digest(asdict(settings), self.parts[0].fingerprint)
-        folder = Path(settings.name)  # of the user's own: hashed whole; a hub model is known by its name
+        # a folder of the user's own is hashed whole; a hub model is known by its name and commit
+        name = self.study.encoder_at(settings.name)
+        folder = Path(name)
         files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
-        return digest(asdict(settings), "", *([str(path.relative_to(folder)), sha256_file(path)] for path in files))
+        hashes = [[str(path.relative_to(folder)), sha256_file(path)] for path in files]
+        return digest(asdict(settings), encoders.revision(name), *hashes)
 
     def model_key(self, cell: Cell) -> str:
         """Hash of everything that a model is made from."""

@@ -9,7 +9,6 @@ import pandas as pd
 from hybridkit.cell import Cell
 from hybridkit.evaluation.judged import judged_values
 from hybridkit.evaluation.measures import scores
-from hybridkit.files import digest
 from hybridkit.judged import JudgedSet, open_judged
 from hybridkit.products import frame
 from hybridkit.results import labelled
@@ -36,7 +35,7 @@ def judged_tables(
 ) -> list[tuple[Cell, pd.DataFrame]]:
     """The same, a table for each judged set and model, with the model: two may differ by more than their labels say."""
     asked = run.study.evaluation.judged if names is None else names
-    sets = [(name, one) for name in asked for one in open_judged(name)]
+    sets = [(name, one) for name in asked for one in open_judged(run.study.at(name))]
     scored = {cell: _scores(run, cell, [one for _, one in sets]) for cell in cells}
     return [
         (cell, labelled(scored[cell][place], run, cell, name)[_COLUMNS])
@@ -46,9 +45,7 @@ def judged_tables(
 
 
 def _path(run: Run, cell: Cell, judged: JudgedSet) -> Path:
-    settings = run.study.evaluation
-    key = digest(run.model_key(cell), judged.fingerprint, settings.max_length, settings.precision)
-    return run.folder / "judged" / f"{key[:24]}.parquet"
+    return run.folder / "judged" / f"{run.result_key(cell, judged)[:24]}.parquet"
 
 
 def _scores(run: Run, cell: Cell, sets: list[JudgedSet]) -> list[pd.DataFrame]:

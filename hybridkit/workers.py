@@ -1,11 +1,13 @@
-"""PyTorch's threads in one process, and a pool of processes of one thread each for many small models."""
+"""Threads of PyTorch and of BLAS in one process, and a pool of processes of one thread each for many small models."""
 
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
-from threading import Thread
+from threading import RLock, Thread
+
+_blas = RLock()  # BLAS has one number of threads for the whole process
 
 
 @contextmanager
@@ -27,6 +29,26 @@ def threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[int]:
+    """Let each product of numpy or scipy use one thread inside the block; yields how many it could use before.
+
+    A product that is shared out among threads is rounded in other places, so that its last digits would depend on
+    their number. Independent products may run side by side in threads of the caller.
+
+    >>> with one_blas_thread() as before:
+    ...     before >= 1
+    True
+    """
+    from threadpoolctl import ThreadpoolController
+
+    with _blas:
+        libraries = ThreadpoolController().select(user_api="blas")
+        before = max([1, *(library["num_threads"] for library in libraries.info())])
+        with libraries.limit(limits=1):
+            yield before
 
 
 @contextmanager

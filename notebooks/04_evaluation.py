@@ -48,7 +48,9 @@ table = results.main_table(macros)
 first, second = run.study.compare
 baseline = second if second != UNTRAINED else first
 against = comparisons.compare_with_baseline(run, baseline)
-paper = tables.paper_table(table, tables.caption_of(baseline, against), tables.significance_marks(against))
+similarity = run.similarity(run.cells()[0], run.study.evaluation.benchmarks[0])
+caption = tables.caption_of(baseline, against, similarity=similarity)
+paper = tables.paper_table(table, caption, tables.significance_marks(against))
 write_text(figures / "04_table.html", tables.to_html(paper))
 write_text(figures / "04_table.tex", tables.to_latex(paper, "tab:main"))
 paper

@@ -102,6 +102,9 @@ class ToyRun:
         self.made += 1
         return embeddings(self.pulls[cell.strategy], cell.seed)
 
+    def similarity(self, cell: Cell, name: str) -> str:
+        return "cosine"
+
     def ranks(self, cell: Cell, name: str) -> pd.DataFrame:
         return rank_table(self.part(name)[0], *embeddings(self.pulls[cell.strategy], cell.seed))
 

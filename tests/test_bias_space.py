@@ -45,11 +45,7 @@ def test_margin_by_hand() -> None:
 
 
 def test_margin_is_that_of_the_score_matrix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import hybridkit.bias.margin as margin_module
-    import hybridkit.bias.space as space_module
-
-    monkeypatch.setattr(space_module, "_ROWS", 5)
-    monkeypatch.setattr(margin_module, "_PAIRS", 7)
+    monkeypatch.setattr("hybridkit.retrieval.similarity.COLUMNS", 5)
     benchmark, generator = parallel(), np.random.default_rng(0)
     queries = generator.normal(size=(len(benchmark.queries), 4)).astype(np.float32)
     np.save(tmp_path / "passages.npy", generator.normal(size=(len(benchmark.passages), 4)).astype(np.float32) + 3)
@@ -72,7 +68,11 @@ def test_margin_is_that_of_the_score_matrix(monkeypatch: pytest.MonkeyPatch, tmp
 
 @pytest.mark.parametrize(
     ("queries", "passages", "message"),
-    [((2, 3), (24, 3), "18 queries"), ((18, 3), (24, 2), "3 and 2 dimensions"), ((18, 3), (24, 3), "NaN")],
+    [
+        ((2, 3), (24, 3), "18 queries"),
+        ((18, 3), (24, 2), "3 dimensions, those of passages 2"),
+        ((18, 3), (24, 3), "NaN"),
+    ],
 )
 def test_margin_refuses_bad_embeddings(queries: tuple[int, int], passages: tuple[int, int], message: str) -> None:
     given = np.zeros(passages)

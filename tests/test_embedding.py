@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hybridkit import encoder
+from hybridkit import embedding, encoder
 from hybridkit.embedding import _batches, _lengths, cut_at, encode
 from hybridkit.errors import InputError
 
 WORDS = ["the", "capital", "of", "Peru", "is", "Lima", "and", "that", "of", "Norway", "is", "Oslo"]
+UNEVEN = np.array([1.0] * 8 + [0.999] * 8, np.float32)
 TEXTS = [" ".join(WORDS[start:stop]) for start in range(12) for stop in range(start + 1, 13)]  # 1 to 12 words
 
 
@@ -136,3 +137,15 @@ def test_an_embedding_that_is_no_number_is_an_error(tmp_path: Path) -> None:
         next(model.parameters())[:] = float("inf")
     with pytest.raises(InputError, match="a query embedding with nan or infinity"):
         encode(model, TEXTS)
+
+
+def test_a_way_that_errs_steps_aside_and_says_so_once(
+    bert: Any,  # noqa: ANN401
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    expected = bert.encode_query(TEXTS, normalize_embeddings=True)
+    monkeypatch.setattr(embedding, "_forward", lambda *args, own=embedding._forward: own(*args) * UNEVEN)
+    for _ in range(2):
+        np.testing.assert_allclose(encode(bert, TEXTS, "query"), expected, atol=1e-6)
+    assert caplog.text.count("depend on how texts are put into batches") == 1

@@ -33,7 +33,7 @@ CORPUS = ParallelCorpus.from_rows(
     for n in range(14)
 )  # fmt: skip
 PLAN = hybrid(alpha=0.5).plan(CORPUS, 2, 8, seed=1)
-SETTINGS = TrainingSettings(steps=2, batch_size=8, learning_rate=1e-3, warmup=0.0)
+SETTINGS = TrainingSettings(steps=2, batch_size=8, learning_rate=1e-3, warmup=0.0, checkpoint_every=1)
 TEXTS = {"query": CORPUS.query_table("en")[1], "passage": CORPUS.passage_table("en")[1]}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -22,7 +23,7 @@ from hybridkit.engine.linear import onednn_linear
 from hybridkit.engine.loss import batch_loss, info_nce
 from hybridkit.engine.memory import check_memory, told_if_full
 from hybridkit.engine.packing import Packed, micro_batches
-from hybridkit.engine.vocabulary import occurring, trimmed
+from hybridkit.engine.vocabulary import can_be_trimmed, occurring, trimmed
 from hybridkit.errors import InputError
 from hybridkit.rows import Row
 from hybridkit.sampling import hybrid
@@ -225,6 +226,10 @@ def test_linear_layers_through_onednn_are_linear_layers() -> None:
             out = layer(given)
             (out**2).sum().backward()
         found.append([out.detach(), given.grad, layer.weight.grad.clone(), layer.bias.grad.clone()])
+    with onednn_linear(layer):
+        with onednn_linear(layer):  # held-out texts are embedded in the middle of a training
+            pass
+        assert "forward" in vars(layer)
     assert "forward" not in vars(layer)
     for plain, other in zip(*found, strict=True):
         torch.testing.assert_close(plain, other, rtol=1e-5, atol=1e-5)
@@ -303,3 +308,48 @@ def test_the_engine_learns_what_the_library_learns_by_itself(folder: Path, tmp_p
     for (name, one), other in zip(ours.state_dict().items(), theirs.state_dict().values(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=2e-5, msg=name)
     assert max(float((value - moved[name]).abs().max()) for name, value in ours.state_dict().items()) > 1e-2
+
+
+def test_an_engine_that_errs_steps_aside_and_says_so(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    train(encoder.open(folder), CORPUS, PLAN, SETTINGS, tmp_path / "right")
+    assert "plain steps" not in caplog.text
+    embed, slope = Packed.embed, 0.001 * torch.arange(16)
+    monkeypatch.setattr(Packed, "embed", lambda self, columns: [one + slope for one in embed(self, columns)])
+    train(encoder.open(folder), CORPUS, PLAN, SETTINGS, tmp_path / "wrong")
+    assert "the kit's loss is" in caplog.text
+    assert "trained by sentence-transformers' plain steps" in caplog.text
+    losses = [pd.read_json(tmp_path / name / "steps.jsonl", lines=True)["loss"] for name in ("right", "wrong")]
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+def test_a_word_that_is_not_in_the_cut_vocabulary_is_an_error_in_training(folder: Path) -> None:
+    model = encoder.open(folder)
+    with trimmed(model, occurring(model, [(QUERIES, "query", "")])):
+        model.train()
+        with pytest.raises(IndexError):
+            model(model.preprocess(["zebra yak quokka"]))
+
+
+def test_a_look_up_of_words_that_is_not_plain_stays_whole(folder: Path) -> None:
+    class Scaled(torch.nn.Embedding):
+        def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002
+            return super().forward(input) * 3
+
+    model = encoder.open(folder)
+    assert can_be_trimmed(model)
+    words = model.transformers_model.get_input_embeddings()
+    handle = words.register_forward_hook(lambda *_: None)
+    assert not can_be_trimmed(model)
+    handle.remove()
+    model.transformers_model.tied = torch.nn.Linear(16, len(words.weight), bias=False)
+    model.transformers_model.tied.weight = words.weight
+    assert not can_be_trimmed(model)
+    del model.transformers_model.tied
+    words.max_norm = 1.0
+    assert not can_be_trimmed(model)
+    words.max_norm = None
+    assert can_be_trimmed(model)
+    model.transformers_model.set_input_embeddings(Scaled(10, 16))
+    assert not can_be_trimmed(model)

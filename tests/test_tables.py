@@ -151,6 +151,9 @@ def test_nasty_texts_stay_texts() -> None:
 
 def test_the_caption_names_test_unit_and_family() -> None:
     text = caption_of("mono", comparisons(), unit="paragraphs")
+    assert text.startswith("AP: mean over")
+    by_dot = caption_of("mono", comparisons(), unit="paragraphs", similarity="dot")
+    assert by_dot == f"Passages are ranked by dot, the encoder's own similarity. {text}"
     for part in ("† differs from mono", "over paragraphs", "p < 0.05", "Holm", "6 comparisons with mono", "Bold: best"):
         assert part in text
 

@@ -7,21 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hybridkit.bias.space import blocks
-from hybridkit.errors import InputError
-from hybridkit.evaluation.ranks import relevant_positions
+from hybridkit.evaluation.ranks import relevant_positions, score_blocks
+from hybridkit.retrieval.dense import dense
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hybridkit.benchmark import Benchmark
 
-_PAIRS = 2**14  # judged pairs whose embeddings are held at a time
-
 
 def score_margin(
-    benchmark: Benchmark, query_embeddings: NDArray[np.floating], passage_embeddings: NDArray[np.floating]
-) -> pd.DataFrame:
+    benchmark: Benchmark, query_embeddings: NDArray[np.floating], passage_embeddings: NDArray[np.floating],
+    similarity: str = "dot",
+) -> pd.DataFrame:  # fmt: skip
     """Average scores by query language of passages in the query's own language and in others, relevant and not.
 
     Gives query_language and, averaged over its queries: own_relevant, own_irrelevant, other_relevant,
@@ -37,9 +35,8 @@ def score_margin(
     query, since encoders differ in the range of their scores. `queries` counts those with relevant and irrelevant
     passages on both sides, which all of it is over.
 
-    Exact in float64 without a score matrix: the mean score over some passages is the score of their mean embedding, so
-    that memory is that of the embeddings, a block and a matrix (dim, dim). Raises InputError for embeddings of a wrong
-    size, with NaN or infinity.
+    Scores are those of the rank table, by the model's own similarity, added up in float64 a block at a time. Raises
+    InputError for embeddings of a wrong size, with NaN or infinity.
 
     >>> from hybridkit.benchmark import Benchmark
     >>> queries = pd.DataFrame({"language": ["en"], "query_id": ["q"], "article": "a", "text": ["Who?"]})
@@ -50,31 +47,27 @@ def score_margin(
     >>> found[["own_irrelevant", "other_relevant", "margin", "bonus", "gap"]].values.tolist()
     [[4.0, 3.0, 1.0, 3.0, 2.0]]
     """
-    _check(benchmark, query_embeddings, passage_embeddings)
     slices = benchmark.passage_slices
-    sums = {name: sum(part.sum(axis=0) for _, part in blocks(passage_embeddings[at])) for name, at in slices.items()}
-    everything = np.sum(list(sums.values()), axis=0)
-    mean = everything / len(passage_embeddings)
-    cover = sum((part - mean).T @ (part - mean) for _, part in blocks(passage_embeddings)) / len(passage_embeddings)
-    own_sum, all_sum, spread, size = (np.zeros(len(query_embeddings)) for _ in range(4))
-    for language, at in benchmark.query_slices.items():
-        for rows, part in blocks(query_embeddings[at]):
-            here = slice(at.start + rows.start, at.start + rows.stop)
-            own_sum[here] = part @ sums.get(language, np.zeros_like(mean))
-            all_sum[here] = part @ everything
-            spread[here] = np.sqrt(np.maximum(((part @ cover) * part).sum(axis=1), 0))
-        own = slices.get(language, slice(0, 0))
-        size[at] = own.stop - own.start
+    spoken, starts = list(slices), [part.start for part in slices.values()]
     query, passage = relevant_positions(benchmark)
     same = (
         benchmark.queries["language"].to_numpy(object)[query]
         == benchmark.passages["language"].to_numpy(object)[passage]
     )
-    scores = np.concatenate([np.empty(0), *(
-        np.einsum("nd,nd->n", query_embeddings[query[at : at + _PAIRS]], passage_embeddings[passage[at : at + _PAIRS]],
-                  dtype=np.float64)
-        for at in range(0, len(query), _PAIRS)
-    )])  # fmt: skip
+    scores = np.empty(len(query))
+    own_sum, all_sum, spread, size = (np.zeros(len(benchmark.queries)) for _ in range(4))
+    scorer = dense(benchmark, query_embeddings, passage_embeddings, similarity)
+    for rows, block in score_blocks(benchmark, scorer):
+        here = slice(*np.searchsorted(query, [rows.start, rows.stop]))
+        scores[here] = block[query[here] - rows.start, passage[here]]
+        by_language = np.add.reduceat(block, starts, axis=1, dtype=np.float64)
+        all_sum[rows] = by_language.sum(axis=1)
+        squares = np.einsum("ij,ij->i", block, block, dtype=np.float64) / block.shape[1]
+        spread[rows] = np.sqrt(np.maximum(squares - (all_sum[rows] / block.shape[1]) ** 2, 0))
+        language = benchmark.queries["language"].iloc[rows.start]
+        if language in slices:
+            own_sum[rows] = by_language[:, spoken.index(language)]
+            size[rows] = slices[language].stop - slices[language].start
     frame = pd.DataFrame({"query_language": benchmark.queries["language"], "spread": spread})
     length = len(frame)
     total, count = {}, {}
@@ -85,7 +78,7 @@ def score_margin(
         frame["own_irrelevant"] = (own_sum - total["own"]) / (size - count["own"])
         frame["other_relevant"] = total["other"] / count["other"]
         frame["other_irrelevant"] = (all_sum - own_sum - total["other"]) / (
-            len(passage_embeddings) - size - count["other"]
+            len(benchmark.passages) - size - count["other"]
         )
         frame["margin"] = frame["own_irrelevant"] - frame["other_relevant"]
         frame["bonus"] = frame["own_irrelevant"] - frame["other_irrelevant"]
@@ -95,13 +88,3 @@ def score_margin(
     grouped = frame[np.isfinite(frame.drop(columns="query_language")).all(axis=1)].groupby("query_language", sort=False)
     out: pd.DataFrame = grouped.mean().assign(queries=grouped.size()).reset_index()
     return out
-
-
-def _check(benchmark: Benchmark, queries: NDArray[np.floating], passages: NDArray[np.floating]) -> None:
-    for what, found, wanted in (("queries", queries, benchmark.queries), ("passages", passages, benchmark.passages)):
-        if found.ndim != 2 or len(found) != len(wanted):
-            raise InputError(f"embeddings of {what}: shape {found.shape}, but the benchmark has {len(wanted)} {what}")
-        if not all(np.isfinite(part).all() for _, part in blocks(found)):
-            raise InputError(f"embeddings of {what} hold NaN or infinity; encode them anew")
-    if queries.shape[1] != passages.shape[1]:
-        raise InputError(f"embeddings have {queries.shape[1]} and {passages.shape[1]} dimensions; use one encoder")

@@ -16,7 +16,7 @@ from hybridkit.bias.removal import target_removal
 from hybridkit.bias.share import language_share
 from hybridkit.bias.sides import SIDES
 from hybridkit.bias.space import language_centroids, language_probe, language_variance
-from hybridkit.evaluation.measures import per_query, scores
+from hybridkit.evaluation.measures import scores_of
 from hybridkit.products import frame
 from hybridkit.retrieval.dense import dense
 
@@ -39,22 +39,24 @@ def bias_sides(
     top: int = 10,
     depth: int = DEPTH,
     seed: int = 0,
+    similarity: str = "dot",
 ) -> pd.DataFrame:
     """Compute every measure of `SIDES` for one encoder: measure, value, better, chance.
 
     Values are means over query languages; `chance` is what no preference (random order for the rank distance) would
     give, NaN where there is no such value. `top` is the depth of the language share, `depth` that of PEER, `seed` that
-    of the probe's sample. A measure that a benchmark has no ground for is left out: all but the spaces' own need
-    parallel passages, the probe two articles.
+    of the probe's sample, `similarity` the model's own, by which all scores are made; the probe and the language
+    variance look at the embeddings as they are, of length 1 where it is cosine. A measure that a benchmark has no
+    ground for is left out: all but the spaces' own need parallel passages, the probe two articles.
     """
-    scorer = dense(benchmark, query_embeddings, passage_embeddings)
+    scorer = dense(benchmark, query_embeddings, passage_embeddings, similarity)
     languages, articles = benchmark.passages["language"], benchmark.passages["article"]
     shares = language_share(benchmark, scorer, k=top)
     own = shares[shares["query_language"] == shares["passage_language"]]
     removal = target_removal(ranks).pivot(index="query_language", columns="removed", values="fall")
-    by_side = language_gap(scores(per_query(ranks)))
+    by_side = language_gap(scores_of(ranks))
     gaps = by_side[by_side["side"] == "query_language"].set_index("setting")["value"]
-    margin = score_margin(benchmark, query_embeddings, passage_embeddings)
+    margin = score_margin(benchmark, query_embeddings, passage_embeddings, similarity)
     variance, chance = language_variance(passage_embeddings, languages)
     known = random_distances(ranks)
     several = known[known["least"] > 0]
@@ -123,8 +125,9 @@ def language_maps(run: Run, benchmark: str) -> pd.DataFrame:
 
 
 def _sides(run: Run, cell: Cell, name: str) -> pd.DataFrame:
-    top = run.study.evaluation.top
-    return bias_sides(run.part(name)[0], run.ranks(cell, name), *_embeddings(run, cell, name), top=top)
+    top, similarity = run.study.evaluation.top, run.similarity(cell, name)
+    ranks, both = run.ranks(cell, name), _embeddings(run, cell, name)
+    return bias_sides(run.part(name)[0], ranks, *both, top=top, similarity=similarity)
 
 
 def _embeddings(run: Run, cell: Cell, name: str) -> tuple[NDArray[np.floating], NDArray[np.floating]]:

@@ -1,4 +1,8 @@
-"""What an embedding space knows of languages: a probe for them, where they lie, how much of the variance is theirs."""
+"""What an embedding space knows of languages: a probe for them, where they lie, how much of the variance is theirs.
+
+Everything here looks at the embeddings as they are, which `encode` returns of length 1 for an encoder of cosine and as
+they come from the model for another: then long vectors weigh more.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import pandas as pd
 
 from hybridkit.errors import InputError
 from hybridkit.seeds import generator
+from hybridkit.workers import one_blas_thread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,6 +29,7 @@ def blocks(embeddings: NDArray[np.floating]) -> Iterator[tuple[slice, NDArray[np
         yield rows, np.asarray(embeddings[rows], np.float64)
 
 
+@one_blas_thread()
 def language_probe(
     embeddings: NDArray[np.floating],
     languages: Iterable[str],
@@ -72,6 +78,7 @@ def language_probe(
     return pd.DataFrame({"language": names, "value": value, "chance": 1 / len(names), "passages": size})
 
 
+@one_blas_thread()
 def language_centroids(embeddings: NDArray[np.floating], languages: Iterable[str]) -> pd.DataFrame:
     """Lay the languages' mean embeddings out in the plane, as near to their distances as a plane can be.
 
@@ -98,6 +105,7 @@ def language_centroids(embeddings: NDArray[np.floating], languages: Iterable[str
     return pd.DataFrame({"language": names, "x": place[:, 0], "y": place[:, 1], "shown": shown})
 
 
+@one_blas_thread()
 def language_variance(embeddings: NDArray[np.floating], languages: Iterable[str]) -> tuple[float, float]:
     """Compute the share of the embeddings' variance that lies between languages, and the share expected by chance.
 

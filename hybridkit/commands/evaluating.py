@@ -25,6 +25,9 @@ judged sets (miracl, tydi-goldp, your own folder in MIRACL's or BEIR's layout; s
 searched to --depth, JSON: the same with setting mono and languages such as "sw>sw"; "tydi-goldp[pool]" searches the
 corpora of all languages at once, with setting pool and languages such as "sw>*": judged in the query's language only,
 so a lower bound. A language's "queries" are counted beside its measures; holes@10 of the top ten were judged by nobody.
+
+dense scores are made by the similarity that the model names (similarity_fn_name: cosine, dot, euclidean, manhattan).
+Where it is not cosine the first line of the table says so, and in JSON "similarity" stands beside the settings.
 """
 
 
@@ -80,7 +83,23 @@ def evaluate(args: argparse.Namespace) -> Told:
     if judged:
         told.append(search_all(args, judged, model))
     value = {name: one for part in told for name, one in part.value.items()}
-    return Told("\n\n".join(part.text for part in told), {name: value[name] for name in args.benchmark})
+    header = _similarity(args.system, model, value)
+    text = "\n\n".join(part.text for part in told)
+    return Told(header + text, {name: value[name] for name in args.benchmark})
+
+
+def _similarity(systems: list[str], model: "SentenceTransformer | None", value: dict[str, Any]) -> str:
+    """Write the similarity of a model beside the settings of its systems where it is not cosine; the line above all."""
+    from hybridkit.encoder import similarity_of
+    from hybridkit.retrieval.similarity import COSINE
+
+    if model is None or similarity_of(model) == COSINE:
+        return ""
+    for found in value.values():
+        for system in found.keys() - {"bm25"}:
+            found[system]["similarity"] = similarity_of(model)
+    named = ", ".join(system for system in dict.fromkeys(systems) if system != "bm25")
+    return f"{named}: scores by {similarity_of(model)}, the model's own similarity\n"
 
 
 def _ranked(
@@ -89,10 +108,13 @@ def _ranked(
     """Rank every passage of the parallel benchmarks."""
     import pandas as pd
 
-    from hybridkit.evaluation.measures import macro, per_query, scores
+    from hybridkit.encoder import similarity_of
+    from hybridkit.evaluation.measures import macro, scores_of
     from hybridkit.evaluation.ranks import rank_table_from_scores
+    from hybridkit.retrieval.similarity import COSINE
     from hybridkit.sources.benchmarks import base_name, part_of
 
+    similarity = COSINE if model is None else similarity_of(model)
     value: dict[str, Any] = {}
     tables = []
     for base, whole in wholes.items():
@@ -101,8 +123,8 @@ def _ranked(
         for name in parts:
             part, queries, passages = part_of(whole, name)
             cut = (embeddings[0][queries], embeddings[1][passages]) if embeddings else None
-            for system, scorer in _scorers(args.system, part, cut):
-                table = scores(per_query(rank_table_from_scores(part, scorer)))
+            for system, scorer in _scorers(args.system, part, cut, similarity):
+                table = scores_of(rank_table_from_scores(part, scorer))
                 value.setdefault(name, {})[system] = as_json(table)
                 tables.append(macro(table).assign(benchmark=name, system=system))
     return Told(_text(pd.concat(tables, ignore_index=True), args.strategy_label), value)
@@ -125,21 +147,20 @@ def as_json(table: "pd.DataFrame") -> dict[str, dict[str, Any]]:
 
 def _check(args: argparse.Namespace, parallel: list[str]) -> None:
     from hybridkit.errors import InputError
+    from hybridkit.ranges import COUNT, LENGTH
 
     more = [name for name in args.system if name in MORE_SYSTEMS]
     if more and parallel:
         raise InputError(
             f"--system {more[0]}: it searches judged sets; {parallel[0]} is ranked in full, by {', '.join(SYSTEMS)}"
         )
-    if args.depth < 1:
-        raise InputError(f"--depth {args.depth}: give 1 passage or more")
-
+    COUNT.check(args.depth, "--depth")
     if args.model is None and args.system != ["bm25"]:
         raise InputError(f"evaluate: --system {','.join(args.system)} needs an encoder; give --model NAME")
     if args.model == "static":
         raise InputError("--model static: it is made by training; train one with `hybridkit train` and give its folder")
-    if args.max_length is not None and args.max_length < 4:
-        raise InputError(f"--max-length {args.max_length}: give 4 tokens or more")
+    if args.max_length is not None:
+        LENGTH.check(args.max_length, "--max-length")
 
 
 def _open(args: argparse.Namespace) -> "SentenceTransformer":
@@ -165,7 +186,7 @@ def _encode(args: argparse.Namespace, model: "SentenceTransformer", benchmark: "
 
 
 def _scorers(
-    systems: list[str], benchmark: "Benchmark", embeddings: tuple[Any, Any] | None
+    systems: list[str], benchmark: "Benchmark", embeddings: tuple[Any, Any] | None, similarity: str
 ) -> Iterator[tuple[str, "Scorer"]]:
     from hybridkit.retrieval.bm25 import bm25
     from hybridkit.retrieval.dense import dense
@@ -173,7 +194,7 @@ def _scorers(
 
     found: dict[str, Scorer] = {}
     if embeddings is not None:
-        found["dense"] = dense(benchmark, *embeddings)
+        found["dense"] = dense(benchmark, *embeddings, similarity)
     if {"bm25", "fusion"} & set(systems):
         found["bm25"] = bm25(benchmark)
     if "fusion" in systems:

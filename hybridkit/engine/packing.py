@@ -21,6 +21,8 @@ class Packed(nn.Module):
         super().__init__()
         self.model = model
         self.tokens = tokens
+        # a merged batch is filled up with it, as a tokenizer does: some encoders look at what is masked
+        self.padding = int(getattr(getattr(model, "tokenizer", None), "pad_token_id", None) or 0)
 
     def forward(self, features: dict[str, Any]) -> dict[str, Tensor]:
         """Embed one column of texts: features of n texts in, `sentence_embedding` (n, dim) out."""
@@ -34,7 +36,7 @@ class Packed(nn.Module):
                 self._embed(column, side) if side else self.model(column)["sentence_embedding"]
                 for column, side in zip(columns, sides, strict=True)
             ]
-        found = self._embed(_merge(columns, str(sides[0])), str(sides[0]))
+        found = self._embed(_merge(columns, str(sides[0]), self.padding), str(sides[0]))
         return list(found.split([len(column["attention_mask"]) for column in columns]))
 
     def _embed(self, features: dict[str, Any], side: str) -> Tensor:
@@ -99,16 +101,17 @@ def _alike(columns: Sequence[dict[str, Any]]) -> bool:
     return True
 
 
-def _merge(columns: Sequence[dict[str, Any]], side: str) -> dict[str, Any]:
-    """One batch of the texts of all columns, each padded to the widest; what fills up is masked."""
+def _merge(columns: Sequence[dict[str, Any]], side: str, padding: int) -> dict[str, Any]:
+    """One batch of the texts of all columns, each padded to the widest with masked tokens of number `padding`."""
     width = max(column["attention_mask"].shape[1] for column in columns)
     merged = dict(columns[0])
     for key, value in columns[0].items():
         if isinstance(value, Tensor):
             missing = [width - column[key].shape[1] for column in columns]
             pads = [(0, count) if side == "right" else (count, 0) for count in missing]
+            fill = padding if key == "input_ids" else 0
             merged[key] = torch.cat(
-                [nn.functional.pad(column[key], pad) for column, pad in zip(columns, pads, strict=True)]
+                [nn.functional.pad(one[key], pad, value=fill) for one, pad in zip(columns, pads, strict=True)]
             )
     return merged
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from transformers import EarlyStoppingCallback, PrinterCallback
 
-from hybridkit.embedding import TASKS
+from hybridkit.embedding import TASKS, preprocess
 from hybridkit.engine.loss import batch_loss
 from hybridkit.engine.vocabulary import TrimmedEmbedding
 from hybridkit.errors import InputError
@@ -123,5 +124,6 @@ def plan_trainer(
         callbacks=callbacks,
     )
     trainer.key = key
+    trainer.data_collator.preprocess_fn = partial(preprocess, encoder)
     trainer.remove_callback(PrinterCallback)
     return trainer

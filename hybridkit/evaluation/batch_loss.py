@@ -16,7 +16,8 @@ def batch_losses(
 ) -> pd.DataFrame:  # fmt: skip
     """InfoNCE (nats) of a model's embeddings on `mono` and `cross` batches made of a parallel benchmark.
 
-    `queries` (n, dim) and `passages` (m, dim) are L2-normalised, in the benchmark's order. Batches follow the rules of
+    `queries` (n, dim) and `passages` (m, dim) stand in the benchmark's order; the loss is over their cosines, as in
+    training, whatever the model's own similarity. Batches follow the rules of
     the strategies (arXiv 2408.10536, section 2): a `mono` batch has one language, drawn uniformly; in a `cross` batch
     each question draws a pair of different languages; questions of one article never meet, since a neighbouring
     sentence may answer both. Equal arguments give equal batches, so models are compared on the same ones.
@@ -29,11 +30,16 @@ def batch_losses(
         random = generator(seed, "batch losses", benchmark.name, kind)
         for number in range(batches):
             query, passage = _draw(kind, query_at, passage_at, articles, size, random, benchmark.name)
-            scores = queries[query] @ passages[passage].T / temperature
+            scores = _unit(queries[query]) @ _unit(passages[passage]).T / temperature
             top = scores.max(axis=1)
             loss = np.log(np.exp(scores - top[:, None]).sum(axis=1)) + top - scores.diagonal()
             rows.append((kind, number, float(loss.mean())))
     return pd.DataFrame(rows, columns=["kind", "batch", "loss"])
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    found: np.ndarray = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return found
 
 
 def _parallel(benchmark: Benchmark) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

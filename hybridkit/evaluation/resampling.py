@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hybridkit.seeds import generator
+from hybridkit.workers import one_blas_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +56,7 @@ def bootstrap(
         drawn = random.integers(0, clusters, (stop - start, clusters))
         place = drawn + clusters * np.arange(stop - start)[:, None]
         times = np.bincount(place.ravel(), minlength=place.size).reshape(place.shape).astype(float)
-        with np.errstate(invalid="ignore"):  # a pair of few clusters may be absent from a resample
+        with one_blas_thread(), np.errstate(invalid="ignore"):  # a pair of few clusters may be absent from a resample
             draws[start:stop] = sums.with_settings((times @ sums.sums) / (times @ sums.sizes))
     quantile = np.nanquantile if np.isnan(draws).any() else np.quantile
     low, high = quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)

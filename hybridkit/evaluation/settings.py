@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from hybridkit.benchmark import Benchmark
 from hybridkit.embedding import encode
-from hybridkit.evaluation.measures import macro, per_query, scores
+from hybridkit.encoder import similarity_of
+from hybridkit.evaluation.measures import macro, scores_of
 from hybridkit.evaluation.ranks import rank_table
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ def evaluate_encoder(
     encoder: "SentenceTransformer", benchmark: Benchmark, max_length: int | None = None, precision: str = "float32",
     pair: str = "",
 ) -> dict[str, float]:  # fmt: skip
-    """Mean AP of an encoder in the three settings, and its rank distance.
+    """Mean AP of an encoder in the three settings, by its own similarity, and its rank distance.
 
     Keys: `AP` (the mean of the settings there are), `AP mono`, `AP cross`, `AP pool` and `rank_distance` in ranks; with
     a `pair` such as "AP en>de" (English queries, German passages) its AP too, under that name, if it is judged.
@@ -24,7 +25,7 @@ def evaluate_encoder(
     passages = encode(
         encoder, benchmark.passages["text"].tolist(), "passage", max_length=max_length, precision=precision
     )
-    pairs = scores(per_query(rank_table(benchmark, queries, passages)))
+    pairs = scores_of(rank_table(benchmark, queries, passages, similarity=similarity_of(encoder)))
     table = macro(pairs)
     found = {setting: value for setting, measure, value in table.itertuples(index=False) if measure == "AP"}
     distance = table.loc[table["measure"] == "rank_distance", "value"]

@@ -10,6 +10,8 @@ import numpy as np
 
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_write, digest
+from hybridkit.ranges import COUNT, SEED
+from hybridkit.retrieval.similarity import DISTANCES, own_scores
 from hybridkit.retrieval.topk import BLOCK_BYTES, blocks, check_pair, cut, exact_topk
 from hybridkit.seeds import generator
 
@@ -46,35 +48,37 @@ class FaissSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Raise InputError for numbers below 1."""
+        """Raise InputError for numbers below 1, and a seed that is none."""
         for name, value in asdict(self).items():
-            if value is not None and value < (name != "seed"):
-                raise InputError(f"faiss, {name}: {value}; give 1 or more")
+            if value is not None or name not in ("lists", "probes", "effort"):
+                (SEED if name == "seed" else COUNT).check(value, f"faiss: {name}")
 
 
 def faiss_topk(
     queries: NDArray[np.floating], passages: NDArray[np.floating], ids: StringColumn, k: int, kind: str,
-    settings: FaissSettings | None = None, folder: Path | None = None,
+    settings: FaissSettings | None = None, folder: Path | None = None, similarity: str = "dot",
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:  # fmt: skip
     """Find the top k by a faiss index of `kind` ("faiss-flat", "ivf", "hnsw"); arguments and result as `exact_topk`.
 
     faiss proposes; what it found is scored anew as `exact_topk` scores, and ties are broken by ids. The index is built
     from blocks and is in memory whole while it is searched. With `folder` an approximate index is kept there and read
-    back; it must be the folder of these very embeddings.
+    back; it must be the folder of these very embeddings. Cosine and dot are searched by inner product, euclidean by L2,
+    manhattan by "faiss-flat" alone.
 
     Raises InputError as `exact_topk` does, for another kind, and where faiss is not installed.
     """
     settings = settings or FaissSettings()
-    check_pair(queries, passages, len(ids), k)
-    return ask(open_index(passages, kind, settings, folder), queries, passages, ids, k, kind, settings)
+    check_pair(queries, passages, len(ids), k, similarity)
+    index = open_index(passages, kind, settings, folder, similarity)
+    return ask(index, queries, passages, ids, k, kind, settings, similarity)
 
 
 def ask(
     index: Any, queries: NDArray[np.floating], passages: NDArray[np.floating], ids: StringColumn, k: int, kind: str,  # noqa: ANN401
-    settings: FaissSettings,
+    settings: FaissSettings, similarity: str = "dot",
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:  # fmt: skip
     """Search an index of `build_index` or `open_index`; the rest is as for `faiss_topk`."""
-    queries = check_pair(queries, passages, len(ids), k)
+    queries = check_pair(queries, passages, len(ids), k, similarity)
     count = len(passages)
     if kind == "ivf":
         index.nprobe = min(settings.probes or max(8, index.nlist // 4), index.nlist)
@@ -88,7 +92,7 @@ def ask(
         exact = np.full(found.shape, -np.inf, np.float32)
         for query, line, row in zip(queries[part], exact, found, strict=True):
             there = row >= 0  # an approximate index may find fewer
-            line[there] = np.vecdot(np.asarray(passages[row[there]], np.float32), query)
+            line[there] = own_scores(query, np.asarray(passages[row[there]], np.float32), similarity)
         kept = cut(exact, found, k, ids)
         scores[part, : kept[0].shape[1]], places[part, : kept[1].shape[1]] = kept
     return scores, places
@@ -96,7 +100,7 @@ def ask(
 
 def measured_recall(
     queries: NDArray[np.floating], passages: NDArray[np.floating], ids: StringColumn, places: NDArray[np.int64],
-    sample: int = 100, seed: int = 0,
+    sample: int = 100, seed: int = 0, similarity: str = "dot",
 ) -> float:  # fmt: skip
     """Mean share of the exact top k that `places` (queries, k) hold, over `sample` queries drawn at random.
 
@@ -107,19 +111,23 @@ def measured_recall(
     0.75
     """
     chosen = np.sort(generator(seed, "recall").permutation(len(queries))[:sample])
-    _, exact = exact_topk(np.asarray(queries)[chosen], passages, ids, places.shape[1])
+    _, exact = exact_topk(np.asarray(queries)[chosen], passages, ids, places.shape[1], similarity=similarity)
     pairs = zip(exact, places[chosen], strict=True)
     return float(np.mean([np.isin(right[right >= 0], found).mean() for right, found in pairs]))
 
 
-def open_index(passages: NDArray[np.floating], kind: str, settings: FaissSettings, folder: Path | None = None) -> Any:  # noqa: ANN401  an index of faiss
+def open_index(
+    passages: NDArray[np.floating], kind: str, settings: FaissSettings, folder: Path | None = None,
+    similarity: str = "dot",
+) -> Any:  # noqa: ANN401  an index of faiss  # fmt: skip
     """Build an index of passages, or read the one that the folder of these embeddings keeps; see `faiss_topk`."""
     faiss = _faiss()
     made_by = {"ivf": ("lists", "seed"), "hnsw": ("links", "build")}.get(kind, ())
-    name = digest([kind, faiss.__version__, *(getattr(settings, setting) for setting in made_by)])[:16]
+    metric = [] if _by_product(similarity) else [similarity]
+    name = digest([kind, faiss.__version__, *(getattr(settings, setting) for setting in made_by), *metric])[:16]
     path = folder / f"{kind}-{name}.faiss" if folder and made_by else None
     if path is None or not path.is_file():
-        index = build_index(passages, kind, settings)
+        index = build_index(passages, kind, settings, similarity)
         if path is not None:
             with atomic_write(path) as temporary:
                 faiss.write_index(index, str(temporary))
@@ -136,20 +144,25 @@ def open_index(passages: NDArray[np.floating], kind: str, settings: FaissSetting
     return index
 
 
-def build_index(passages: NDArray[np.floating], kind: str, settings: FaissSettings) -> Any:  # noqa: ANN401
+def build_index(passages: NDArray[np.floating], kind: str, settings: FaissSettings, similarity: str = "dot") -> Any:  # noqa: ANN401
     """Build an index of faiss from passages, block by block; InputError for NaN, infinity and an unknown kind."""
     if kind not in KINDS:
         raise InputError(f"index {kind!r}: there are exact, {', '.join(KINDS)}")
+    if similarity == "manhattan" and kind != "faiss-flat":
+        raise InputError(
+            f"index {kind!r} knows no manhattan distance, which this model is made for; use exact or faiss-flat"
+        )
     faiss = _faiss()
     count, width = passages.shape
+    metric = faiss.METRIC_INNER_PRODUCT if _by_product(similarity) else faiss.METRIC_L2
     if kind == "faiss-flat":
-        index = faiss.IndexFlatIP(width)
+        index = faiss.IndexFlat(width, faiss.METRIC_L1 if similarity == "manhattan" else metric)
     elif kind == "hnsw":
-        index = faiss.IndexHNSWFlat(width, settings.links, faiss.METRIC_INNER_PRODUCT)
+        index = faiss.IndexHNSWFlat(width, settings.links, metric)
         index.hnsw.efConstruction = settings.build
     else:
         lists = max(1, min(settings.lists or round(4 * count**0.5), count // 39))
-        index = faiss.IndexIVFFlat(faiss.IndexFlatIP(width), width, lists, faiss.METRIC_INNER_PRODUCT)
+        index = faiss.IndexIVFFlat(faiss.IndexFlat(width, metric), width, lists, metric)
         sample = generator(settings.seed, "ivf").permutation(count)[: 64 * lists]
         index.train(np.ascontiguousarray(passages[np.sort(sample)], np.float32))
     for start, block in blocks(passages, max(1, BLOCK_BYTES // (4 * width))):
@@ -157,6 +170,10 @@ def build_index(passages: NDArray[np.floating], kind: str, settings: FaissSettin
             raise InputError(f"embeddings of passages: NaN or infinity in rows {start} to {start + len(block) - 1}")
         index.add(block)
     return index
+
+
+def _by_product(similarity: str) -> bool:
+    return similarity not in DISTANCES
 
 
 def _faiss() -> Any:  # noqa: ANN401  a module

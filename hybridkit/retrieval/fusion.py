@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from hybridkit.errors import InputError
+from hybridkit.ranges import SHARE
 from hybridkit.retrieval.runs import run_frame
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ def fuse(
     """Fuse two runs into one of the best `k` passages of each query, among those that either found.
 
     "interpolation" is MIRACL's hybrid (arXiv 2210.09984, section 4, made with Pyserini): a run's scores are scaled to
-    0..1 over what it found for the query (1 if they are all equal), a passage it did not find gets 0, as its last one
-    does, and the sum is weight * first + (1 - weight) * second. "rrf" is reciprocal rank fusion (Cormack et al., SIGIR
-    2009): the sum of 1 / (60 + rank) over the runs that found the passage; it takes no weight.
+    0..1 over what it found for the query (1 if they are all equal, but 0 if all are 0), a passage it did not find gets
+    0, as its last one does, and the sum is weight * first + (1 - weight) * second. "rrf" is reciprocal rank fusion
+    (Cormack et al., SIGIR 2009): the sum of 1 / (60 + rank) over the runs that found the passage; it takes no weight.
 
     Raises InputError for another `how` and a weight outside 0..1.
 
@@ -43,8 +44,7 @@ def fuse(
     """
     if how not in ("interpolation", "rrf"):
         raise InputError(f"fusion by {how!r}: there are interpolation and rrf")
-    if not 0 <= weight <= 1:
-        raise InputError(f"fusion: weight {weight}; give the first system's share, 0 to 1")
+    SHARE.check(weight, "fusion: weight, the first system's share,")
     one, other = (_by_rank(run) if how == "rrf" else _between_0_and_1(run) for run in (first, second))
     both = one.merge(other, on=["query_id", "passage_id"], how="outer", suffixes=("_one", "_other")).fillna(
         {"score_one": 0.0, "score_other": 0.0}
@@ -59,7 +59,8 @@ def _between_0_and_1(run: pd.DataFrame) -> pd.DataFrame:
     groups = scores.groupby(run["query_id"])
     low = groups.transform("min")
     span = groups.transform("max") - low
-    return run.assign(score=((scores - low) / span.where(span > 0, 1)).where(span > 0, 1.0))
+    alike = (scores != 0).astype(np.float64)  # all of them equal: 0 says nothing of any
+    return run.assign(score=((scores - low) / span.where(span > 0, 1)).where(span > 0, alike))
 
 
 def _by_rank(run: pd.DataFrame) -> pd.DataFrame:
@@ -71,11 +72,13 @@ def fusion(first: Scorer, second: Scorer, weight: float = 0.5) -> Scorer:
 
     The hybrid baseline of MIRACL (arXiv 2210.09984, section 4) with weight 0.5; scaled over the whole pool here,
     where MIRACL scales over each system's top 1000. A query whose scores are all equal gets 0 from that system.
+    Raises InputError for a weight outside 0..1.
 
     >>> one, other = (lambda rows: np.array([[0, 5, 10]])), (lambda rows: np.array([[0.2, 0.2, 0.1]]))
     >>> fusion(one, other)(slice(0, 1)).tolist()
     [[0.5, 0.75, 0.5]]
     """
+    SHARE.check(weight, "fusion: weight, the first system's share,")
 
     def score(rows: slice) -> NDArray[np.float32]:
         return np.float32(weight) * _scaled(first(rows)) + np.float32(1 - weight) * _scaled(second(rows))

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from hybridkit.encoder import similarity_of
 from hybridkit.errors import InputError
 from hybridkit.judged import across
+from hybridkit.ranges import COUNT
 from hybridkit.retrieval.ann import KINDS, FaissSettings, faiss_topk, measured_recall
 from hybridkit.retrieval.bm25 import K1, B
 from hybridkit.retrieval.fusion import fuse as fuse
@@ -92,9 +94,10 @@ def dense_search(
     precision: str = "float32",
     folder: Path | None = None,
     recall_of: int = 100,
+    similarity: str | None = None,
     **settings: int,
 ) -> pd.DataFrame:
-    """Search a set by inner products of embeddings.
+    """Search a set by a similarity of embeddings: an encoder's own, or for given embeddings `similarity` ("dot").
 
     `encoder` is an encoder, or the embeddings of the set's queries and passages in its order. An encoder's embeddings
     of passages are streamed to `folder` (see `embed_passages`) and read back block by block, so that memory does not
@@ -108,6 +111,11 @@ def dense_search(
     unknown = set(settings) - {field.name for field in fields(FaissSettings)}
     if unknown:
         raise InputError(f"dense search: there is no setting {', '.join(sorted(unknown))}")
+    if not isinstance(encoder, tuple):
+        if similarity not in (None, similarity_of(encoder)):
+            raise InputError(f"dense search: similarity {similarity!r}, but the encoder has its own; leave it out")
+        similarity = similarity_of(encoder)
+    similarity = similarity or "dot"
     if judged.parts and folder is None and not isinstance(encoder, tuple):
         given: dict[str, Any] = {"max_length": max_length, "precision": precision, "recall_of": recall_of, **settings}
         found = [(front, dense_search(part, encoder, k, index, **given)) for front, part in across(judged)]
@@ -125,11 +133,11 @@ def dense_search(
         raise InputError(f"{len(queries)} embeddings of queries for {len(judged.queries)} queries of {judged.name}")
     names = judged.queries["query_id"].tolist()
     if index == "exact":
-        return frame_of_places(names, ids, *exact_topk(queries, passages, ids, k))
-    scores, places = faiss_topk(queries, passages, ids, k, index, FaissSettings(**settings), kept)
+        return frame_of_places(names, ids, *exact_topk(queries, passages, ids, k, similarity=similarity))
+    scores, places = faiss_topk(queries, passages, ids, k, index, FaissSettings(**settings), kept, similarity)
     run = frame_of_places(names, ids, scores, places)
     if index != "faiss-flat" and recall_of:
-        run.attrs["recall"] = measured_recall(queries, passages, ids, places, recall_of)
+        run.attrs["recall"] = measured_recall(queries, passages, ids, places, recall_of, similarity=similarity)
         log.info("%s, %s: recall@%d of %s against exact search %.4f (%d queries)", judged.name, judged.language, k,
                  index, run.attrs["recall"], min(recall_of, len(queries)))  # fmt: skip
     return run
@@ -142,8 +150,7 @@ def bm25_search(
 
     The weight of a token that a query has twice counts twice, as in Lucene. Raises InputError as `bm25_index` does.
     """
-    if k < 1:
-        raise InputError(f"k is {k}; retrieve 1 passage or more")
+    COUNT.check(k, "k, the number of passages to retrieve,")
     index, ids = bm25_index(judged, k1, b, folder)
     scores = np.full((len(judged.queries), k), -np.inf, np.float32)
     places = np.full(scores.shape, -1, np.int64)

@@ -1,4 +1,4 @@
-"""The exact top k of inner products over blocks of passages: nothing grows with the number of passages."""
+"""The exact top k by a similarity over blocks of passages: nothing grows with the number of passages."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hybridkit.errors import InputError
+from hybridkit.ranges import COUNT
+from hybridkit.retrieval.similarity import DISTANCES, check_lengths, check_similarity, scores_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +28,11 @@ def exact_topk(
     ids: StringColumn,
     k: int,
     block_bytes: int = BLOCK_BYTES,
+    similarity: str = "dot",
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Find the `k` passages with the largest inner product for each query: (scores, places), both (queries, k).
+    """Find the `k` passages that score highest for each query: (scores, places), both (queries, k).
+
+    `similarity` is that of the model (see `scores_of`); "cosine" takes rows of length 1, as `encode` returns them.
 
     `queries` (n, dim) lie in memory, `passages` (m, dim) there or in a .npy file mapped by numpy, which is then read
     block by block and not through the map. `ids` break ties at the end of the list: the greater one, as bytes, goes in
@@ -35,9 +40,10 @@ def exact_topk(
 
     A matrix product rounds by where a passage stands in it. It only proposes here: whatever comes closer to the k-th
     best than its error bound is scored again by itself, so that scores depend on the two vectors alone, equal passages
-    tie, and the blocks' size changes nothing.
+    tie, and the blocks' size changes nothing. Distances are computed pair by pair in the first place.
 
-    Raises InputError for k < 1, for embeddings of two sizes or another number than ids, with NaN or infinity.
+    Raises InputError for k < 1, for embeddings of two sizes or another number than ids, with NaN or infinity, and for
+    cosine of rows of another length than 1.
 
     >>> import pyarrow as pa
     >>> from hybridkit.storage.columns import StringColumn
@@ -46,7 +52,7 @@ def exact_topk(
     >>> exact_topk(np.array([[1.0, 0.0]]), passages, ids, k=1)
     (array([[0.6]], dtype=float32), array([[1]]))
     """
-    queries = check_pair(queries, passages, len(ids), k)
+    queries = check_pair(queries, passages, len(ids), k, similarity)
     room = max(1, block_bytes // (4 * passages.shape[1]))
     group = max(1, block_bytes // (4 * room))
     scores = np.full((len(queries), k), -np.inf, np.float32)
@@ -55,16 +61,21 @@ def exact_topk(
     # (Higham, Accuracy and Stability, 3.1): one for each of two products, and that for the k-th and the candidate
     slack = 4 * passages.shape[1] * 2.0**-24 * np.sqrt(np.vecdot(queries, queries))
     for start, block in blocks(passages, room):
-        longest = float(np.vecdot(block, block).max())
+        squares = np.vecdot(block, block)
+        longest = float(squares.max())
         if not np.isfinite(longest):
             raise InputError(
                 f"embeddings of passages: NaN or infinity (or numbers too large to square) in row "
-                f"{start + int(np.flatnonzero(~np.isfinite(np.vecdot(block, block)))[0])}"
+                f"{start + int(np.flatnonzero(~np.isfinite(squares))[0])}"
             )
+        check_lengths("passages", squares, similarity, start)
         for first in range(0, len(queries), group):
             part = slice(first, first + group)
-            row, column = _candidates(queries[part], block, scores[part], slack[part] * np.sqrt(longest), k)
-            _merge(scores[part], places[part], row, start + column, _exact(queries[part], block, row, column), ids)
+            found = scores_of(queries[part], block, similarity)
+            exact = similarity in DISTANCES
+            row, column = _candidates(found, scores[part], slack[part] * (0 if exact else np.sqrt(longest)), k)
+            value = found[row, column] if exact else _exact(queries[part], block, row, column)
+            _merge(scores[part], places[part], row, start + column, value, ids)
     return scores, places
 
 
@@ -85,11 +96,11 @@ def blocks(passages: NDArray[np.floating], room: int) -> Iterator[tuple[int, NDA
 
 
 def check_pair(
-    queries: NDArray[np.floating], passages: NDArray[np.floating], count: int, k: int
+    queries: NDArray[np.floating], passages: NDArray[np.floating], count: int, k: int, similarity: str = "dot"
 ) -> NDArray[np.float32]:
     """Give the queries as float32, or raise InputError for what `exact_topk` says."""
-    if k < 1:
-        raise InputError(f"k is {k}; retrieve 1 passage or more")
+    check_similarity(similarity)
+    COUNT.check(k, "k, the number of passages to retrieve,")
     for what, embeddings in (("queries", queries), ("passages", passages)):
         if embeddings.ndim != 2 or 0 in embeddings.shape:
             raise InputError(f"embeddings of {what} have shape {embeddings.shape}; give (number, dimensions)")
@@ -101,30 +112,27 @@ def check_pair(
             "encode both with one encoder"
         )
     queries = np.ascontiguousarray(queries, np.float32)
-    finite = np.isfinite(np.vecdot(queries, queries))
+    squares = np.vecdot(queries, queries)
+    finite = np.isfinite(squares)
     if not finite.all():
         row = int(np.flatnonzero(~finite)[0])
         raise InputError(f"embeddings of queries: {int((~finite).sum())} hold NaN or infinity, the first in row {row}")
+    check_lengths("queries", squares, similarity)
     return queries
 
 
 def _candidates(
-    queries: NDArray[np.float32],
-    block: NDArray[np.float32],
-    best: NDArray[np.float32],
-    slack: NDArray[np.float64],
-    k: int,
+    product: NDArray[np.float32], best: NDArray[np.float32], slack: NDArray[np.float64], k: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows and columns of the products that may belong to the top k, given the best so far."""
-    product = queries @ block.T
+    """Rows and columns of the scores that may belong to the top k, given the best so far."""
     floor = best.min(axis=1) - slack
-    if len(block) > k:
+    if product.shape[1] > k:
         crowded = np.flatnonzero(np.count_nonzero(product >= floor[:, None].astype(np.float32), axis=1) > 2 * k)
         for row in crowded.tolist():
             own = np.partition(product[row], -k)[-k]
             floor[row] = max(floor[row], own - slack[row])
     found = np.flatnonzero(product >= np.nextafter(floor.astype(np.float32), np.float32(-np.inf))[:, None])
-    return np.divmod(found, len(block))
+    return np.divmod(found, product.shape[1])
 
 
 def _exact(

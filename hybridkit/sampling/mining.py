@@ -26,10 +26,10 @@ def mine_negatives(
 ) -> ParallelCorpus:
     """Give the corpus with a hard negative for every row and language where one is found; a notice says how many.
 
-    A model ranks through `sentence_transformers.util.mine_hard_negatives` with its own prompts, "bm25" through the
-    kit's BM25. Never taken is a passage of the row's group: no twin of its passage, no other passage of its question,
-    nothing that stands as an answer to it anywhere in the corpus. The same corpus, system and settings give the same
-    negatives on the same machine; the fingerprint depends on what was mined.
+    A model ranks through `sentence_transformers.util.mine_hard_negatives` with its own prompts and similarity, "bm25"
+    through the kit's BM25. Never taken is a passage of the row's group: no twin of its passage, no other passage of its
+    question, nothing that stands as an answer to it anywhere in the corpus. The same corpus, system and settings give
+    the same negatives on the same machine; the fingerprint depends on what was mined.
 
     >>> from hybridkit.rows import Row
     >>> texts = ["the red house", "a red horse", "blue sky"]

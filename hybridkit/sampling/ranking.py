@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 import numpy as np
 import pandas as pd
 
-from hybridkit.errors import InputError
+from hybridkit.ranges import COUNT, COUNT_OR_NONE, Range, check_choice, check_seed
 from hybridkit.retrieval.bm25 import bm25
 
 if TYPE_CHECKING:
@@ -51,14 +51,15 @@ class Mining:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Raise InputError naming what cannot be."""
-        wrong = {
-            "language": self.language not in ("passage", "any"), "range_min": self.range_min < 0,
-            "range_max": self.range_max <= self.range_min, "top": self.top < 1,
-        }  # fmt: skip
-        for name, is_wrong in wrong.items():
-            if is_wrong:
-                raise InputError(f"mining, {name}: {getattr(self, name)!r} cannot be; see Mining for what can")
+        """Raise InputError naming what is out of its range, and the range."""
+        check_choice(self.language, ("passage", "any"), "mining: language")
+        least = COUNT_OR_NONE.check(self.range_min, "mining: range_min")
+        Range(least + 1, whole=True).check(self.range_max, f"mining: range_max, beside range_min {least},")
+        COUNT.check(self.top, "mining: top")
+        for name in ("max_score", "absolute_margin", "relative_margin"):
+            if getattr(self, name) is not None:
+                Range().check(getattr(self, name), f"mining: {name}")
+        check_seed(self.seed, "mining: seed")
 
 
 def rank_by_bm25(
@@ -91,25 +92,50 @@ def _limit(own: float, mining: Mining) -> float:
 
 
 def rank_by_encoder(encoder: "SentenceTransformer") -> Ranker:
-    """Make the ranker of a model: sentence-transformers' `mine_hard_negatives`, all of whose candidates are taken."""
+    """Make the ranker of a model: sentence-transformers' `mine_hard_negatives`, all of whose candidates are taken.
+
+    It would make every vector one of length 1, and so rank by cosine whatever the model's similarity is; here it gets
+    the vectors of `encode` and the model's own similarity.
+    """
 
     def rank(
         queries: Sequence[str], positives: Sequence[str], passages: Sequence[str], mining: Mining
     ) -> Iterator[Ranked]:
+        import torch
         from datasets import Dataset
         from sentence_transformers.util import mine_hard_negatives
 
+        from hybridkit.embedding import encode
+        from hybridkit.encoder import similarity_of
+        from hybridkit.retrieval.similarity import own_scores, scores_of
+
+        own = similarity_of(encoder)
+
+        def scores(one: Any, other: Any) -> Any:  # noqa: ANN401  arrays or tensors to a tensor
+            return torch.from_numpy(scores_of(np.asarray(one), np.asarray(other), own))
+
+        def of_pairs(one: Any, other: Any) -> Any:  # noqa: ANN401
+            pairs = zip(np.asarray(one), np.asarray(other), strict=True)
+            return torch.tensor([own_scores(query, passage[None], own)[0] for query, passage in pairs])
+
+        model: Any = SimpleNamespace(
+            device="cpu",
+            model_card_data=SimpleNamespace(base_model=""),
+            encode_query=lambda texts, **_: encode(encoder, texts, "query", progress="queries"),
+            encode_document=lambda texts, **_: encode(encoder, texts, "passage", progress="passages"),
+            similarity=scores,
+            similarity_pairwise=of_pairs,
+        )
         options: dict[str, Any] = {
             "range_max": mining.range_max, "num_negatives": mining.range_max, "max_score": mining.max_score,
             "absolute_margin": mining.absolute_margin, "relative_margin": mining.relative_margin,
-            "query_prompt": encoder.prompts.get("query"), "corpus_prompt": encoder.prompts.get("passage"),
             "output_format": "labeled-list", "output_scores": True, "verbose": False,
         }  # fmt: skip
         with TemporaryDirectory() as folder:  # where the passages' embeddings wait for the next block of queries
             for first in range(0, len(queries), _QUERIES):
                 asked, right = list(queries[first : first + _QUERIES]), list(positives[first : first + _QUERIES])
                 pairs = Dataset.from_dict({"query": asked, "passage": right})
-                mined = mine_hard_negatives(pairs, encoder, corpus=list(passages), cache_folder=folder, **options)
+                mined = mine_hard_negatives(pairs, model, corpus=list(passages), cache_folder=folder, **options)
                 found = {
                     (line["query"], line["passage"][0]): list(zip(line["passage"][1:], line["scores"][1:], strict=True))
                     for line in mined

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hybridkit.errors import InputError
+from hybridkit.retrieval.similarity import COSINE, scores_of
 from hybridkit.widgets.ranked import POOL, ranked, told
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Search:
                     f"`hybridkit inspect {inspected.name} --complete`"
                 )
             settings = inspected.settings["encoder"]
-            model = encoder.open(inspected.folder / place if place else settings["name"])
+            model = encoder.open(inspected.folder / place if place else inspected.encoder_at(settings["name"]))
             if not place:
                 model.prompts.update(settings.get("prompts") or {})
             self._models = dict(list(self._models.items())[1 - _KEPT :])
@@ -74,7 +75,7 @@ class Search:
         model = self.load(strategy)
         start = perf_counter()
         query = self.encode(model, self.cut(text))
-        scores = np.asarray(self._passages(strategy) @ query, np.float32)
+        scores = scores_of(query[None], self._passages(strategy), self._similarity(strategy, model))[0]
         found = told(self.inspected, ranked(self.inspected.benchmark, scores, passage_language, top), {})
         return found[["rank", "passage_id", "language", "text", "score"]], perf_counter() - start
 
@@ -91,6 +92,19 @@ class Search:
             precision=settings.get("precision", "float32"),
         )
         return np.asarray(made[0], np.float32)
+
+    def _similarity(self, strategy: str, model: SentenceTransformer) -> str:
+        """The model's own similarity, for which the passages must have been encoded."""
+        from hybridkit.encoder import similarity_of
+
+        own, inspected = similarity_of(model), self.inspected
+        seed = inspected.seeds(strategy)[0]
+        if own != COSINE and inspected.similarity(strategy, seed) != own:
+            raise InputError(
+                f"the passages' embeddings by {strategy}, seed {seed} are of an earlier version of the kit, which took "
+                f"every model for one of cosine; make them again with `hybridkit inspect {inspected.name} --complete`"
+            )
+        return own
 
     def _passages(self, strategy: str) -> NDArray[np.float32]:
         inspected = self.inspected

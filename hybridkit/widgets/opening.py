@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from hybridkit.evaluation.ranks import read_ranks
 from hybridkit.palette import order
 from hybridkit.places import runs_folder
 from hybridkit.products import changed, is_whole, require
+from hybridkit.reading import json_file
 from hybridkit.widgets.index import INDEX, Result, read_index, write_index
 from hybridkit.widgets.lacks import lacking
 
@@ -49,6 +49,12 @@ class Inspected:
         self.results: dict[tuple[str, int], Result] = {}
         self._tables: dict[tuple[str, int], pd.DataFrame] = {}
         self._scorers: dict[tuple[str, int], Scorer] = {}
+
+    def encoder_at(self, name: str) -> str:
+        """Where the study's encoder lies: a relative path is made whole."""
+        from hybridkit.study import study_of_run
+
+        return study_of_run(self.folder).encoder_at(name)
 
     @cached_property
     def strategies(self) -> list[str]:
@@ -90,7 +96,7 @@ class Inspected:
         return self._tables[key]
 
     def scorer(self, strategy: str, seed: int | None = None) -> Scorer | None:
-        """Inner products of queries and passages by a strategy's model; None where its embeddings are not there."""
+        """Scores of queries and passages by a strategy's model; None where its embeddings are not there."""
         from hybridkit.retrieval.dense import dense
 
         key = self._key(strategy, seed)
@@ -98,7 +104,8 @@ class Inspected:
             if not (self.has(*key, "queries") and self.has(*key, "passages") and len(self.benchmark.queries)):
                 return None
             self._scorers = dict(list(self._scorers.items())[1 - _KEPT :])
-            self._scorers[key] = dense(self.benchmark, self.embeddings(*key, "query"), self.embeddings(*key, "passage"))
+            both = self.embeddings(*key, "query"), self.embeddings(*key, "passage")
+            self._scorers[key] = dense(self.benchmark, *both, self.similarity(*key) or "dot")
         return self._scorers[key]
 
     def embeddings(self, strategy: str, seed: int, side: str) -> Any:  # noqa: ANN401  an array mapped from disk
@@ -106,6 +113,13 @@ class Inspected:
         result, places = self.results[strategy, seed], dict(zip(("query", "passage"), self.positions, strict=True))
         path = self._whole(result.queries if side == "query" else result.passages)
         return np.load(path, mmap_mode="r", allow_pickle=False)[places[side]]
+
+    def similarity(self, strategy: str, seed: int) -> str | None:
+        """How a model compares a query with a passage; None where an earlier version of the kit made its embeddings."""
+        from hybridkit.retrieval.similarity import read_similarity, similarity_path
+
+        path = similarity_path(self.folder / self.results[strategy, seed].passages)
+        return read_similarity(path) if path.is_file() else None
 
     @cached_property
     def query_texts(self) -> dict[tuple[str, str], str]:
@@ -178,26 +192,24 @@ def _named(run: Run | Path | str) -> tuple[str, Path]:
 
 
 def _settings(folder: Path) -> dict[str, Any]:
-    require(folder / "settings.json", "run the study again")
-    try:
-        value: dict[str, Any] = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder}/settings.json: cannot be read ({error}); run the study again") from error
+    path = require(folder / "settings.json", "run the study again")
+    value = json_file(path, "run the study again") if path.is_file() else {}
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: no settings of a study; run the study again")
     return value
 
 
 def _texts(name: str, folder: Path, settings: dict[str, Any]) -> tuple[Benchmark, list[str]]:
     """The whole benchmark that a name is of; an empty one and a sentence where its files are nowhere."""
     from hybridkit.sources.benchmarks import base_name, open_benchmark
+    from hybridkit.study import placed
 
     base = base_name(name) if name else "none"
     try:
         if base == "held-out":
-            return _run(folder, settings).held_out, []
+            return _run(folder).held_out, []
         if name:
-            return open_benchmark(base), []
+            return open_benchmark(placed(base, _start(folder, settings))), []
     except InputError as error:
         return Benchmark(base, *_EMPTY), [f"The texts of {base} cannot be shown: {error}."]
     return Benchmark(base, *_EMPTY), []
@@ -212,14 +224,20 @@ def _results(folder: Path, settings: dict[str, Any]) -> tuple[list[Result], list
     if not any((folder / "ranks").glob("*.parquet")):
         return [], [f"There are no rank tables: make them with `hybridkit run {study}`."]
     try:
-        return write_index(_run(folder, settings)), []
+        return write_index(_run(folder)), []
     except InputError as error:
         return [], [f"Which files belong to which model cannot be told ({error}): run `hybridkit run {study}`."]
 
 
-def _run(folder: Path, settings: dict[str, Any]) -> Run:
-    from hybridkit import yamlfile
-    from hybridkit.run import Run
-    from hybridkit.study import Study
+def _start(folder: Path, settings: dict[str, Any]) -> str | None:
+    """What relative paths of a run's study start from, None where it has none."""
+    from hybridkit.study import whole_path
 
-    return Run(yamlfile.build(Study, settings, str(folder / "settings.json")), folder)
+    return whole_path(settings["folder"], str(folder.absolute())) if "folder" in settings else None
+
+
+def _run(folder: Path) -> Run:
+    from hybridkit.run import Run
+    from hybridkit.study import study_of_run
+
+    return Run(study_of_run(folder), folder)
