@@ -33,11 +33,10 @@ _LINE = re.compile(r"([0-9a-f]{32})  ([^/].*)")
 _known: dict[Path, object] = {}  # sizes and times of the files of products that this process looked into
 
 
-def kept(product: Path, make: Callable[[Path], object], read: Callable[[Path], T], sealed: bool = True) -> T:
+def kept(product: Path, make: Callable[[Path], object], read: Callable[[Path], T]) -> T:
     """Read a product; where it is missing or damaged, it is made first, and one line says so of a damaged one.
 
-    `make` writes the product, a file or a folder, to the path it is given, whole or not at all. With `sealed=False` the
-    product has checksums of its own, which `read` looks at: InputError means that it is damaged.
+    `make` writes the product, a file or a folder, to the path it is given, whole or not at all.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "numbers.txt"
@@ -58,13 +57,11 @@ def kept(product: Path, make: Callable[[Path], object], read: Callable[[Path], T
                 raise
             log.warning("%s: damaged (%s); it is made anew", _name(product), str(error).partition("\n")[0][:200])
         else:
-            if sealed:
-                adopt(product)
+            adopt(product)
             return found
     remove(product)
     make(product)
-    if sealed:
-        seal(product)
+    seal(product)
     return read(product)
 
 
