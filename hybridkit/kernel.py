@@ -56,12 +56,13 @@ def own_kernel() -> Iterator[type[AsyncKernelManager]]:
         async def _async_launch_kernel(self, kernel_cmd: list[str], **options: Any) -> None:  # noqa: ANN401
             await super()._async_launch_kernel(kernel_cmd, **options)
             started.append(self.provisioner.process)  # type: ignore[union-attr]
-            Thread(target=watch, args=(started[-1],), daemon=True).start()
+            Thread(target=watch, args=(started[-1], self), daemon=True).start()
 
-    def watch(process: Popen[bytes]) -> None:
+    def watch(process: Popen[bytes], manager: Manager) -> None:
         while process.poll() is None and not over.wait(0.5):
             pass
-        if not over.wait(PATIENCE) and waiting is main_thread():
+        # a kernel that was shut down is dead too, and what it made is still to be written
+        if not over.wait(PATIENCE * (30 if manager.shutting_down else 1)) and waiting is main_thread():
             stuck.set()
             signal.pthread_kill(waiting.ident or 0, signal.SIGINT)
 

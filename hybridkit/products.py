@@ -33,11 +33,10 @@ _LINE = re.compile(r"([0-9a-f]{32})  ([^/].*)")
 _known: dict[Path, object] = {}  # sizes and times of the files of products that this process looked into
 
 
-def kept(product: Path, make: Callable[[Path], object], read: Callable[[Path], T], sealed: bool = True) -> T:
+def kept(product: Path, make: Callable[[Path], object], read: Callable[[Path], T]) -> T:
     """Read a product; where it is missing or damaged, it is made first, and one line says so of a damaged one.
 
-    `make` writes the product, a file or a folder, to the path it is given, whole or not at all. With `sealed=False` the
-    product has checksums of its own, which `read` looks at: InputError means that it is damaged.
+    `make` writes the product, a file or a folder, to the path it is given, whole or not at all.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "numbers.txt"
@@ -58,14 +57,11 @@ def kept(product: Path, make: Callable[[Path], object], read: Callable[[Path], T
                 raise
             log.warning("%s: damaged (%s); it is made anew", _name(product), str(error).partition("\n")[0][:200])
         else:
-            if unsealed and sealed:
-                with suppress(OSError):  # a run folder that cannot be written to is read all the same
-                    seal(product)
+            adopt(product)
             return found
     remove(product)
     make(product)
-    if sealed:
-        seal(product)
+    seal(product)
     return read(product)
 
 
@@ -86,9 +82,7 @@ def write(product: Path, content: str | bytes) -> None:
     raw = content.encode() if isinstance(content, str) else content
     if is_whole(product):
         if product.read_bytes() == raw:
-            if not sums_path(product).is_file():
-                with suppress(OSError):
-                    seal(product)
+            adopt(product)
             return
         sums_path(product).unlink(missing_ok=True)  # they must not stand beside another content, even after a kill
     else:
@@ -103,6 +97,13 @@ def seal(product: Path, *files: Path) -> None:
     if not files:
         files = tuple(sorted(path for path in product.rglob("*") if path.is_file())) if product.is_dir() else (product,)
     _write_sums(product, {path: _checksum(path) for path in files})
+
+
+def adopt(product: Path) -> None:
+    """Write the checksums of a product that has none and could be read, unless its folder cannot be written to."""
+    if not sums_path(product).is_file():
+        with suppress(OSError):
+            seal(product)
 
 
 def seal_again(product: Path, *files: Path) -> None:

@@ -17,7 +17,7 @@ from hybridkit.diversity.design import design
 from hybridkit.errors import InputError
 from hybridkit.files import digest, sha256_file, write_text
 from hybridkit.lexicon import lexicons_from
-from hybridkit.products import changed, is_whole, kept, remove, seal
+from hybridkit.products import adopt, changed, is_whole, kept, remove, seal
 from hybridkit.sampling import BatchPlan, Strategy, parse
 from hybridkit.sections import EncoderSettings
 from hybridkit.study import UNTRAINED, Study, strategy_at
@@ -180,8 +180,21 @@ class Trainings(StudyRows):
         return {"README.md": card, HELD_OUT: json.dumps(scores, indent=2) + "\n", encoders.SOURCE_FILE: source}
 
     def read_model(self, cell: Cell, read: Callable[[Path], T]) -> T:
-        """What a function reads from a model's folder, trained now if it has not been."""
-        return kept(self.train(cell), lambda _: self.train(cell), read)
+        """What a function reads from a model's folder, trained now if it has not been.
+
+        Raises InputError where an earlier version's model, which has no checksums, cannot be read: what took hours is
+        thrown away by people only.
+        """
+        folder = self.train(cell)
+        try:
+            found = read(folder)
+        except InputError:
+            raise
+        except (OSError, ValueError, TypeError) as error:
+            why = str(error).partition("\n")[0][:200]
+            raise InputError(f"{folder}: damaged ({why}); remove the folder, and the model is trained again") from error
+        adopt(folder)
+        return found
 
     def open_model(self, cell: Cell) -> "SentenceTransformer":
         """A model of the study, trained now if it has not been."""

@@ -155,6 +155,22 @@ def test_a_run_of_an_earlier_version_is_read_as_it_is_and_sealed(
     assert all("scores/" in record.getMessage() and "damaged" in record.getMessage() for record in caplog.records)
 
 
+def test_an_unreadable_model_of_an_earlier_version_is_left_to_people(study: Study, whole: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "tiny"
+    shutil.copytree(whole, folder)
+    for path in folder.rglob(".*.sum"):
+        path.unlink()
+    for name in ("model.safetensors", "steps.jsonl", "held-out.json"):
+        for path in folder.glob(f"models/[mc]*/{name}"):
+            path.write_bytes(NOISE[: path.stat().st_size])
+    run = Run(study, folder)
+    before = contents(folder / "models")
+    for read in (run.open_model, run.losses, run.kept_scores):
+        with pytest.raises(InputError, match=r"models.mono-s0-\w+: (damaged|cannot be opened) \("):
+            read(run.cells()[1])
+    assert contents(folder / "models") == before
+
+
 def test_a_card_is_written_anew_without_a_training(
     study: Study, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
