@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from hybridkit.characters import visible
 from hybridkit.errors import InputError
 from hybridkit.files import digest
 
@@ -91,7 +92,8 @@ class Benchmark:
 
         The query id is the row's id, the article its passage_id, the passage id `NAME:LANGUAGE:PASSAGE_ID`, with `#2`
         and so on behind it where rows of one passage_id hold different texts in a language (different answer sentences
-        of one paragraph, say). Relevant for a question are its row's own passages.
+        of one paragraph, say); a number with which it would be another passage_id is passed over. Relevant for a
+        question are its row's own passages.
 
         `questions` may give query ids by row id: rows with one query id are one question, to which the passages of all
         of them are relevant; its article is that of the first. Raises InputError where their queries differ in a
@@ -103,6 +105,7 @@ class Benchmark:
             asked = np.array([questions[row] for row in asked], dtype=object)
         for question, article in zip(asked, corpus.passage_ids[np.arange(len(corpus))], strict=True):
             articles.setdefault(question, article)
+        taken = set(corpus.passage_ids[np.arange(len(corpus))])
         query_parts, passage_parts, judgement_parts = [], [], []
         for language in corpus.languages:
             rows, texts = corpus.query_table(language)
@@ -114,6 +117,8 @@ class Benchmark:
             for article, text in zip(corpus.passage_ids[rows], texts, strict=True):
                 if (article, text) not in ids:
                     seen[article] = seen.get(article, 0) + 1
+                    while seen[article] > 1 and f"{article}#{seen[article]}" in taken:
+                        seen[article] += 1
                     again = f"#{seen[article]}" if seen[article] > 1 else ""
                     ids[article, text] = f"{name}:{language}:{article}{again}"
             own = [ids[key] for key in zip(corpus.passage_ids[rows], texts, strict=True)]
@@ -168,7 +173,7 @@ def _questions(ids: Iterable[str], texts: Iterable[str], where: str) -> dict[str
     """Text of each question by its id, in order. Raises InputError for a question that has two texts."""
     found: dict[str, str] = {}
     for question, text in zip(ids, texts, strict=True):
-        if found.setdefault(question, text) != text:
+        if visible(found.setdefault(question, text)) != visible(text):
             raise InputError(f"{where}: query_id {question!r} stands with two different queries; give each its own")
     return found
 

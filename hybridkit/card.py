@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from hybridkit.characters import safe
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.sampling import BatchPlan
 
@@ -16,12 +17,13 @@ def model_card(
 ) -> str:
     """Write a model card in Markdown: data, strategy, plan and held-out scores; benchmark scores come by export."""
     encoder, training = run.settings(cell.part)[0], run.training(cell)
+    title = safe(run.study.title)
     lines = [
         "---", "library_name: sentence-transformers", "pipeline_tag: sentence-similarity",
         "tags: [sentence-transformers, hybridkit, multilingual, retrieval]",
         f"language: [{', '.join(corpus.languages)}]", "---", "",
         f"# {encoder.name}, trained on {cell.strategy} batches", "",
-        f"Made by [hybridkit](https://arxiv.org/abs/2408.10536)'s study `{run.study.name}` ({run.study.title}).", "",
+        f"Made by [hybridkit](https://arxiv.org/abs/2408.10536)'s study `{run.study.name}` ({title}).", "",
         "| what | value |", "| --- | --- |",
         f"| encoder at the start | {encoder.name} |",
         f"| strategy | `{cell.strategy}` |",

@@ -9,14 +9,24 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from hybridkit import __version__
 from hybridkit.commands import data, evaluating, inspecting, studies, training
 from hybridkit.commands.options import Told, write_json
-from hybridkit.errors import InputError
+from hybridkit.errors import InputError, readable
 
 INPUT, TROUBLE, STOPPED, PIPE = 2, 1, 130, 141  # exit codes; the last two are what shells give for SIGINT and SIGPIPE
-_PATHS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
+_PATHS = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EEXIST,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+)
 
 _EPILOG = """examples:
   hybridkit run quick                         every table and figure of the quick study
@@ -28,9 +38,17 @@ _EPILOG = """examples:
 exit codes: 0 success, 1 trouble with the machine, 2 wrong input, 130 stopped by ctrl-C"""
 
 
+class _Parser(argparse.ArgumentParser):
+    """argparse's, whose errors quote what was typed no longer than ours do."""
+
+    def error(self, message: str) -> NoReturn:
+        """Tell what is wrong and exit."""
+        super().error(readable(message))
+
+
 def parser() -> argparse.ArgumentParser:
     """Declare every command."""
-    made = argparse.ArgumentParser(
+    made = _Parser(
         prog="hybridkit", epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
         description="How should the batches be made when a multilingual encoder is fine-tuned for retrieval?",
     )  # fmt: skip
@@ -84,7 +102,7 @@ def _told(error: Exception, args: argparse.Namespace) -> int:
     if isinstance(error, InputError):
         return _say(str(error), INPUT)
     if isinstance(error, OSError) and error.errno in _PATHS:
-        return _say(f"{error.filename}: {error.strerror}; check the path and its permissions", TROUBLE)
+        return _say(readable(f"{error.filename}: {error.strerror}; check the path and its permissions"), TROUBLE)
     raise error
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_folder, digest
 from hybridkit.groups import TextKeys, connected_groups, groups_of_negatives
+from hybridkit.ranges import SHARE_BELOW_1
 from hybridkit.rows import SIDES, Row, read_files
 from hybridkit.storage.columns import CHUNK, StringColumn, first_of_groups, positions, room, take_cells, write_arrow
 from hybridkit.storage.fingerprint import corpus_fingerprint
@@ -83,7 +84,7 @@ class ParallelCorpus:
         texts = {key: pa.array(list(table), pa.large_string()) for key, table in sorted(tables.items())}
         names = [pa.array(column, pa.large_string()) for column in zip(*ids, strict=True)]
         names = names or [pa.array([], pa.large_string())] * 3
-        fingerprint = corpus_fingerprint(names, [places[side] for side in SIDES], texts)
+        fingerprint = corpus_fingerprint(names, [places[side] for side in SIDES], texts.items())
         spaces: list[Iterable[np.ndarray]] = [[first_equal(hash_strings(column.to_pylist()))] for column in names[1:]]
         for side in ("query", "passage"):
             spaces.append(TextKeys.make(texts, (side,)).columns(side, languages, places[side]))
@@ -208,8 +209,7 @@ class ParallelCorpus:
         `share` in 0..1 is the expected share of groups held out; the same passages go to the same side whatever else
         the corpus holds beside their group.
         """
-        if not 0 <= share < 1:
-            raise InputError(f"held-out share {share}: give a number from 0 to below 1")
+        SHARE_BELOW_1.check(share, "held-out share")
         groups, first = first_of_groups(self.group, self.passage_ids)
         out = np.zeros(int(self.group.max(initial=-1)) + 1, dtype=bool)
         for start in range(0, len(groups), CHUNK):

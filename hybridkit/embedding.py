@@ -11,6 +11,7 @@ import numpy as np
 from hybridkit.bars import bar
 from hybridkit.checkpoints.folder import first_line
 from hybridkit.errors import InputError
+from hybridkit.longtexts import cut_long
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -71,6 +72,7 @@ def encode(
             raise InputError(f"{side} {position} is {text!r}; every text must be a string that is not empty")
     distinct, first, inverse = np.unique(np.array(texts, dtype=object), return_index=True, return_inverse=True)
     with cut_at(encoder, max_length):
+        distinct = np.array([*cut_long(encoder, distinct.tolist())], dtype=object)
         found = _encode(encoder, distinct, first, side, precision, batch_tokens, progress)
     if not np.isfinite(found).all():
         raise InputError(f"the encoder returned a {side} embedding with nan or infinity; was its training stable?")
@@ -233,7 +235,13 @@ def _forward(encoder: "SentenceTransformer", texts: list[str], side: str) -> np.
 
 def features_of(encoder: "SentenceTransformer", texts: list[str], side: str, prompt: str | None) -> dict[str, Any]:
     """What an encoder reads of texts: token numbers and more, with the prompt and for the route of a side."""
-    found: dict[str, Any] = encoder.preprocess(texts, prompt=prompt or None, task=TASKS.get(side))
+    found: dict[str, Any] = preprocess(encoder, texts, prompt=prompt or None, task=TASKS.get(side))
+    return found
+
+
+def preprocess(encoder: "SentenceTransformer", texts: list[str], **more: Any) -> dict[str, Any]:  # noqa: ANN401
+    """`encoder.preprocess`, but of texts far longer than the encoder reads only a beginning (see `cut_long`)."""
+    found: dict[str, Any] = encoder.preprocess(cut_long(encoder, texts), **more)
     return found
 
 

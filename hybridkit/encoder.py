@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from hybridkit.checkpoints import e5small
 from hybridkit.checkpoints.e5file import CURE
-from hybridkit.checkpoints.folder import fault, first_line
+from hybridkit.checkpoints.folder import fault, first_line, headers, here
 from hybridkit.checkpoints.folder import fetch as fetch_from_hub
+from hybridkit.checkpoints.weights import held_to
 from hybridkit.embedding import input_modules, whole_texts
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_folder, digest, sha256_file
+from hybridkit.ranges import COUNT, check_seed
+from hybridkit.reading import json_file
 from hybridkit.seeds import generator
 
 if TYPE_CHECKING:
@@ -74,6 +77,17 @@ def fetch(name: str) -> Path:
     return fetch_from_hub(hub, f"{cure}, or without one {CURE}" if hub == ALIASES["e5-small"] else cure)
 
 
+def revision(name: str) -> str:
+    """Return the commit of a hub model or alias that `open` takes on this machine.
+
+    Empty where that is none: a folder, `e5-small` of the wheel, a model that has not been fetched.
+    """
+    if Path(name).expanduser().exists() or (name == "e5-small" and e5small.is_here()):
+        return ""
+    folder = here(ALIASES.get(name, name))
+    return folder.name if folder else ""
+
+
 def make(texts: Iterable[str], vocab_size: int = 16000, dim: int = 256, seed: int = 0) -> "SentenceTransformer":
     """Make an encoder from scratch: the L2-normalised mean of static token embeddings, shape (n, dim).
 
@@ -81,12 +95,15 @@ def make(texts: Iterable[str], vocab_size: int = 16000, dim: int = 256, seed: in
     script), the same in every process; the embeddings are normal draws of `seeds.generator(seed, "encoder")` of
     expected length 1. It knows no positions and no context, and trains in seconds on a CPU.
 
-    Raises InputError when there are no texts.
+    Raises InputError when there are no texts, and for a number that is out of range.
 
     >>> model = make(["the capital of Peru is Lima", "die Hauptstadt von Peru ist Lima"], vocab_size=80, dim=8)
     >>> model.encode(["Lima", "Peru"]).shape
     (2, 8)
     """
+    COUNT.check(vocab_size, "vocab_size")
+    COUNT.check(dim, "dim")
+    check_seed(seed)
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Normalize, StaticEmbedding
@@ -231,7 +248,6 @@ def _load(
     if why := fault(folder):
         raise InputError(f"{folder}: {why}")
     import torch
-    from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
 
     if not (folder / "modules.json").is_file():
@@ -239,6 +255,7 @@ def _load(
     try:
         with (
             calm_bars(),
+            held_to(headers(folder), str(folder)),
             torch.random.fork_rng(devices=[]),
         ):  # weights that a checkpoint lacks (poolers) are then the same each time
             torch.manual_seed(0)
@@ -246,7 +263,11 @@ def _load(
                 str(folder), device=device, trust_remote_code=False, local_files_only=True,
                 model_kwargs={"use_safetensors": True, "dtype": torch.float32},
             )  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError, SafetensorError) as error:
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # whatever three libraries raise at a configuration that is not theirs
+        if "custom code" in str(error):  # transformers' words for it
+            raise InputError(f"{folder}: it is code of its own, which the kit never runs; use another model") from error
         raise InputError(f"{folder}: cannot be opened ({first_line(error)}); get the folder again") from error
     for module in input_modules(model):
         tokenizer: Any = getattr(module, "tokenizer", None)
@@ -257,7 +278,7 @@ def _load(
             )
     noted = folder / SOURCE_FILE
     ours = noted.is_file()
-    vars(model)["origin"] = json.loads(noted.read_text(encoding="utf-8")) if ours else dict(source)
+    vars(model)["origin"] = json_file(noted) if ours else dict(source)
     if not _settle_prompts(model, prompts) and not ours:
         _notice(f"{name}: the model brings no prompts; queries and passages are encoded without any")
     _freeze_pooler(model)

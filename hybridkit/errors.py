@@ -1,14 +1,47 @@
 """What went wrong, told to a person: every error names the place and the cure."""
 
+import re
+
+# A quoted value that is longer than anybody reads. What opens a quotation
+# stands after no letter, what closes it before none: an apostrophe is neither.
+_LONG = re.compile(r"""(?<!\w)(?P<quote>['"])(?P<inside>.{121,}?)(?P=quote)(?!\w)""", re.DOTALL)
+_UNSEEN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_SHORT, _HEAD, _TAIL = 600, 900, 300  # characters
+
 
 class InputError(ValueError):
     """Something the user gave cannot be used; the message names the place and the cure.
+
+    What is quoted from the input is cut in its middle where it is long, and characters that cannot be seen or turn the
+    direction of writing are spelt out.
 
     >>> raise InputError("rows.jsonl, line 3: the query in 'de' is empty; give a text or leave the language out")
     Traceback (most recent call last):
     ...
     hybridkit.errors.InputError: rows.jsonl, line 3: the query in 'de' is empty; give a text or leave the language out
+    >>> str(InputError(f"rows.jsonl: {'x' * 100_000!r} is no tag; leave it out"))
+    "rows.jsonl: 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx ...
+     xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' is no tag; leave it out"
     """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(readable(message))
+
+
+def readable(message: str) -> str:
+    r"""Return a message that fits a screen and shows every character it has.
+
+    >>> readable("the id 'a\u202eb' stands twice")
+    "the id 'a\\u202eb' stands twice"
+    """
+    if len(message) > _SHORT:
+        if len(message) > 4 * _HEAD + 4 * _TAIL:
+            message = f"{message[: 4 * _HEAD]} ... {message[-4 * _TAIL :]}"
+        message = _LONG.sub(lambda found: f"{found[1]}{found[2][:80]} ... {found[2][-40:]}{found[1]}", message)
+        if len(message) > _HEAD + _TAIL:  # the place stands first, the cure last
+            message = f"{message[:_HEAD]} ... {message[-_TAIL:]}"
+    message = " ".join(message.splitlines())
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), message)
 
 
 class MissingDataError(InputError):

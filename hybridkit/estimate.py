@@ -12,6 +12,7 @@ import pandas as pd
 
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.needs import missing
+from hybridkit.products import is_whole
 from hybridkit.run import Run
 from hybridkit.sampling.plan import BatchPlan
 from hybridkit.sources.benchmarks import base_name
@@ -79,7 +80,7 @@ def estimate(run: Run) -> Estimate:
         return Estimate(run.study.name, [one.told for one in lacking], len(cells), len(cells), steps)
     cells = [cell for cell in run if cell.strategy != UNTRAINED]
     folders = {run.model_folder(cell): cell for cell in cells}  # parts may share models
-    left = [cell for folder, cell in folders.items() if not folder.is_dir()]
+    left = [cell for folder, cell in folders.items() if not is_whole(folder, thorough=False)]
     steps = sum(run.training(cell).steps for cell in left)
     rows = _rows(run)
     if lacking:
@@ -183,7 +184,7 @@ def _texts_left(run: Run, part: str) -> int:
         (run.model_key(cell), base_name(name))
         for name in run.benchmarks(part)
         for cell in run.cells(part)
-        if not run.ranks_path(cell, name).is_file()
+        if not is_whole(run.ranks_path(cell, name), thorough=False)
     }
     return sum(_size_of(run, name) for _, name in left)
 

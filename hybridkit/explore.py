@@ -5,9 +5,10 @@ import pandas as pd
 
 from hybridkit.cell import Cell
 from hybridkit.corpus import ParallelCorpus
+from hybridkit.naming import split_name
 from hybridkit.run import Run
-from hybridkit.sources.registry import DATA_SETS, split_name
-from hybridkit.sources.rowsets import source_stem
+from hybridkit.sources.registry import DATA_SETS
+from hybridkit.sources.rowsets import source_stems
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -32,8 +33,7 @@ def row_counts(run: Run) -> pd.DataFrame:
 
 def licences(run: Run) -> pd.DataFrame:
     """Name, licence and citation of the data sets that a study trains and evaluates on, its lexicons among them."""
-    lexicons = [getattr(strategy, "lexicon", "") for strategy in run.study.parsed()]
-    names = [*run.study.rows.files, *(name.split("[")[0] for name in run.study.evaluation.benchmarks), *lexicons]
+    names = [*run.study.rows.files, *run.study.evaluation.benchmarks, *run.study.lexicons]
     asked = dict.fromkeys(split_name(name)[0] for name in names)
     known = [DATA_SETS[name] for name in asked if name in DATA_SETS]
     return pd.DataFrame([{"name": one.name, "licence": one.licence, "citation": one.citation} for one in known])
@@ -41,7 +41,7 @@ def licences(run: Run) -> pd.DataFrame:
 
 def coverage(run: Run) -> pd.DataFrame:
     """Rows with a query and with a passage by file and language: source, language, queries, passages."""
-    files = [source_stem(name) for name in run.study.rows.files]
+    files = source_stems(list(map(run.study.at, run.study.rows.files)))
     corpus = run.usable_rows
     stems = (
         np.array([ident.split("/")[0] for ident in corpus.ids]) if len(files) > 1 else np.full(len(corpus), files[0])

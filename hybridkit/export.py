@@ -1,7 +1,6 @@
 """Copy a model out of a run, with its benchmark scores in its card; training itself never sees them."""
 
 import shutil
-import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -11,10 +10,11 @@ from hybridkit.errors import InputError
 from hybridkit.evaluation.measures import macro
 from hybridkit.files import atomic_folder
 from hybridkit.places import runs_folder
+from hybridkit.products import require
 from hybridkit.results import cell_scores
 from hybridkit.run import Run
 from hybridkit.sampling import parse
-from hybridkit.study import UNTRAINED, Study, open_study
+from hybridkit.study import UNTRAINED, open_study, study_of_run
 
 
 def open_run(name: str) -> Run:
@@ -24,7 +24,7 @@ def open_run(name: str) -> Run:
     """
     folder = Path(name).expanduser()
     if (folder / "settings.json").is_file():
-        return Run(_settings_of(folder), folder.absolute())
+        return Run(study_of_run(folder), folder.absolute())
     if folder.is_dir() and "/" in name:
         raise InputError(f"{name}: no run folder (settings.json is missing); make one with `hybridkit run STUDY`")
     study = open_study(name)
@@ -32,18 +32,6 @@ def open_run(name: str) -> Run:
     if not (folder / "settings.json").is_file():
         raise InputError(f"{folder}: there is no run of study {study.name} yet; make it with `hybridkit run {name}`")
     return Run(study)
-
-
-def _settings_of(folder: Path) -> Study:
-    # JSON is YAML; the copy has the name that a study's file needs
-    with tempfile.TemporaryDirectory() as temporary:
-        copy = Path(temporary) / "settings.yaml"
-        shutil.copyfile(folder / "settings.json", copy)
-        try:
-            return open_study(copy)
-        except InputError as error:
-            told = str(error).removeprefix(str(copy))
-            raise InputError(f"{folder / 'settings.json'}{told}; run the study again") from error
 
 
 def find_cell(run: Run, model: str, seed: int | None = None) -> Cell:
@@ -62,10 +50,9 @@ def find_cell(run: Run, model: str, seed: int | None = None) -> Cell:
         known = dict.fromkeys(f"{cell.strategy} (seed {cell.seed})" for cell in run if cell.strategy != UNTRAINED)
         wanted = strategy + ("" if seed is None else f" with seed {seed}")
         raise InputError(f"study {run.study.name}: no model of {wanted}; there are {', '.join(known)}")
-    if not run.model_folder(cells[0]).is_dir():
-        raise InputError(
-            f"{run.folder}: the model of {cells[0]} is not trained yet; make it with `hybridkit run {run.study.name}`"
-        )
+    cure = f"make it with `hybridkit run {run.study.name}`"
+    if not require(run.model_folder(cells[0]), cure).is_dir():
+        raise InputError(f"{run.folder}: the model of {cells[0]} is not trained yet; {cure}")
     return cells[0]
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_write, write_text
 from hybridkit.places import checkout, runs_folder
+from hybridkit.products import require, seal_again
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,10 +49,20 @@ def kept(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.json") if path.with_suffix(".csv").is_file())
 
 
+def read_figure(folder: Path, name: str) -> dict[str, Any]:
+    """Read what a kept figure is: its kind, caption and options. Raises InputError for a file that is none."""
+    path = folder / f"{name}.json"
+    try:
+        told = json.loads(path.read_bytes())
+        return {key: told[key] for key in ("kind", "caption", "options")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: no figure of the kit ({error!r}); make it anew with `hybridkit run`") from error
+
+
 def redraw(folder: Path) -> list[Path]:
     """Draw every kept figure of a folder again from its frame; gives the PNGs."""
     for name in kept(folder):
-        told = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        told = read_figure(folder, name)
         _draw(folder, name, told["kind"], read_frame(folder / f"{name}.csv"), told["options"])
     return [folder / f"{name}.png" for name in kept(folder)]
 
@@ -67,15 +78,22 @@ def redraw_study(study: str, to: Path | None = None) -> list[Path]:
     name = open_study(study).name
     run, committed = runs_folder() / name, (checkout() or Path()) / "figures" / name
     source = run / "figures" if kept(run / "figures") else committed
+    cure = f"`hybridkit run {study}`"
     if not kept(source):
-        raise InputError(f"study {name}: no figures yet; make them with `hybridkit run {study}`")
+        raise InputError(f"study {name}: no figures yet; make them with {cure}")
+    made = [run / path.stem for path in (run / "notebooks").glob("[0-9]*_*.ipynb")]
+    for notebook in made:  # pictures are drawn anew here
+        require(notebook, f"make it anew with {cure}", ".csv", ".json")
     if to is None:
-        return redraw(source)
+        drawn = redraw(source)
+        for notebook in made:
+            seal_again(notebook, *drawn, *(path.with_suffix(".svg") for path in drawn))
+        return drawn
     to.mkdir(parents=True, exist_ok=True)
     others = [run / name for name in ("scores.csv", "settings.json", "versions.json", "data.json")]
     others += source.glob("0?_table.*")
     for path in [*(source / f"{one}{end}" for one in kept(source) for end in (".csv", ".json")), *others]:
-        if path.is_file():
+        if require(path, f"make it anew with {cure}").is_file():
             shutil.copyfile(
                 path, to / (f"run-{path.name}" if path.parent == run and path.suffix == ".json" else path.name)
             )

@@ -16,6 +16,10 @@ import numpy as np
 
 from hybridkit.errors import InputError
 
+LINE_BYTES = 2**26  # of one line, and so of one text
+_PACKED, _UNPACKED = 200, 2**28  # times its own size that a packed file may unpack to, and bytes it always may
+_BLANK = 10**6  # empty lines of a file
+
 
 def _temporary(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +90,7 @@ def sweep(folder: Path) -> None:
     """
     for path in list(folder.rglob(".*.tmp")):
         pid = path.name.rsplit(".", 2)[1]
-        if pid.isdigit() and not _runs(int(pid)):
+        if pid.isdecimal() and pid.isascii() and len(pid) < 10 and not _runs(int(pid)):
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
@@ -136,16 +140,19 @@ def digest(*parts: Any) -> str:  # noqa: ANN401  any JSON-able value, bytes or a
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield (line number from 1, text without its end) of a UTF-8 file, also `.gz`, `.xz`; blank lines are passed over.
 
-    Raises InputError naming the file, and the line where it is known, for a missing or cut-short file or bad UTF-8.
+    Raises InputError naming the file, and the line where it is known, for a missing or cut-short file, bad UTF-8, a
+    line of more than 64 MiB, a million empty ones and a packed file that unpacks to hundreds of times its size.
     """
     opener: Any = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
-    number = 0
+    number = blank = 0
     try:
         with opener(path, "rb") as file:
-            for number, raw in enumerate(file, start=1):
+            for number, raw in enumerate(_lines(file, path, packed=opener is not open), start=1):
                 text = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
                 if text.strip():
                     yield number, text
+                elif (blank := blank + 1) > _BLANK:
+                    raise InputError(f"{path}, line {number}: {_BLANK:,} lines are empty; is it a file of lines?")
     except FileNotFoundError as error:
         raise InputError(f"{path}: there is no such file; check the path") from error
     except IsADirectoryError as error:
@@ -155,3 +162,17 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     except (EOFError, lzma.LZMAError, zlib.error, OSError) as error:
         why = f"the file is cut short or damaged ({error}); get it again"
         raise InputError(f"{path}, after line {number}: {why}") from error
+
+
+def _lines(file: Any, path: Path, packed: bool) -> Iterator[bytes]:  # noqa: ANN401  any binary file
+    """The lines of a file, as many bytes of each as a text may have, and of a packed one as many as texts pack into."""
+    number, total, most = 0, 0, max(_UNPACKED, _PACKED * path.stat().st_size)
+    while raw := file.readline(LINE_BYTES + 1):
+        number += 1
+        total += len(raw)
+        if len(raw) > LINE_BYTES:
+            raise InputError(f"{path}, line {number}: longer than {LINE_BYTES >> 20} MiB; is it a file of lines?")
+        if packed and total > most:
+            why = f"the file unpacks to more than {_PACKED} times its size, which no texts do"
+            raise InputError(f"{path}, line {number}: {why}; get it again")
+        yield raw

@@ -7,18 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from hybridkit.characters import visible
 from hybridkit.storage.hashes import first_equal, hash_strings
 
+VERSION = 2  # of what counts as one text: a corpus that the kit keeps and that has other groups is made anew
 _BLOCK = 1 << 20  # rows looked at together
 
 
 def normalise(text: str) -> str:
-    """The form in which two texts count as the same: NFKC, case folded, spaces collapsed.
+    r"""The form in which two texts count as the same: what is `visible`, NFKC, case folded, spaces collapsed.
 
-    >>> normalise(" Ｏverview  of Files ") == normalise("overview of files")
+    >>> normalise(" Ｏverview  of Fi\u00adles ") == normalise("overview of files")
     True
     """
-    form = text if text.isascii() else unicodedata.normalize("NFKC", text)  # ASCII is its own NFKC
+    form = text if text.isascii() else unicodedata.normalize("NFKC", visible(text))  # ASCII is its own NFKC
     return " ".join(form.casefold().split())
 
 

@@ -9,13 +9,14 @@ import pandas as pd
 
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.errors import InputError
-from hybridkit.files import atomic_write, digest, sha256_file
+from hybridkit.files import digest, sha256_file
 from hybridkit.judged import JudgedSet, is_judged, open_judged
 from hybridkit.leakage import VERSION, find_leaks, targets_of
+from hybridkit.naming import split_name
 from hybridkit.nearness import Nearness
+from hybridkit.products import frame
 from hybridkit.sources.benchmarks import base_name, benchmark_path, open_benchmark
-from hybridkit.sources.registry import split_name
-from hybridkit.sources.rowsets import source_hashes, source_stem
+from hybridkit.sources.rowsets import source_hashes, source_stems
 from hybridkit.study import Study
 
 _MADE_OF = {"mlqa-r": ("mlqa", "dev")}  # benchmark: data set of rows and the word that asks for the same questions
@@ -29,8 +30,7 @@ def evaluated(study: Study) -> tuple[list[str], list[str]]:
     (['xquad-r', 'mlqa-r'], [])
     """
     names = dict.fromkeys(map(base_name, study.benchmarks))
-    diversity = (study.diversity.judged or ()) if study.diversity else ()
-    return [name for name in names if name != "held-out"], list(dict.fromkeys([*study.evaluation.judged, *diversity]))
+    return [name for name in names if name != "held-out"], list(study.judged)
 
 
 def leaks_of(study: Study, rows: ParallelCorpus, folder: Path) -> pd.DataFrame:
@@ -38,20 +38,21 @@ def leaks_of(study: Study, rows: ParallelCorpus, folder: Path) -> pd.DataFrame:
 
     Raises InputError where a benchmark's own file is among the study's rows (see `refuse_own_files`).
     """
-    benchmarks, judged = evaluated(study)
-    refuse_own_files(study.rows.files, benchmarks, f"study {study.name}: rows.files")
-    sets = _sets(judged)
-    hashes = [[name, list(_hashes(name).values())] for name in benchmarks] + [
+    names, judged = evaluated(study)
+    files, benchmarks = list(map(study.at, study.rows.files)), list(map(study.at, names))
+    refuse_own_files(files, benchmarks, f"study {study.name}: rows.files")
+    sets = _sets(list(map(study.at, judged)))
+    hashes = [[name, list(_hashes(study.at(name)).values())] for name in names] + [
         [one.name, one.fingerprint] for one in sets
     ]
     rule = Nearness()
-    path = folder / "leaks" / f"{digest(VERSION, rows.fingerprint, hashes, asdict(rule))[:16]}.parquet"
-    if not path.is_file():
+
+    def find() -> pd.DataFrame:
         targets = targets_of(list(map(open_benchmark, benchmarks)), sets)
-        found = with_source(find_leaks(rows, targets, rule), study.rows.files)
-        with atomic_write(path) as temporary:
-            found.to_parquet(temporary, index=False)
-    return pd.read_parquet(path)
+        return with_source(find_leaks(rows, targets, rule), study.rows.files, files)
+
+    key = digest(VERSION, rows.fingerprint, hashes, asdict(rule))
+    return frame(folder / "leaks" / f"{key[:16]}.parquet", find)
 
 
 def check_file(file: str | Path, benchmarks: Sequence[str]) -> pd.DataFrame:
@@ -64,9 +65,12 @@ def check_file(file: str | Path, benchmarks: Sequence[str]) -> pd.DataFrame:
     return with_source(find_leaks(open_corpus([file]), targets), [str(file)])
 
 
-def with_source(found: pd.DataFrame, files: Sequence[str]) -> pd.DataFrame:
-    """Hits with the file or data set that each row came from, told by its id, as the first column."""
-    named = {source_stem(name): name for name in files}
+def with_source(found: pd.DataFrame, files: Sequence[str], places: Sequence[str] | None = None) -> pd.DataFrame:
+    """Hits with the file or data set that each row came from, told by its id, as the first column.
+
+    `places` are where the files lie, if not under their names.
+    """
+    named = dict(zip(source_stems(places or files), files, strict=True))
     source = [named[name.partition("/")[0]] if len(files) > 1 else files[0] for name in found["id"]]
     out = found.copy()
     out.insert(0, "source", pd.Series(source, dtype=object))

@@ -12,6 +12,7 @@ import pandas as pd
 
 from hybridkit.errors import InputError
 from hybridkit.files import digest
+from hybridkit.naming import split_name
 
 # Passage ids and texts of a part of a collection, in file order.
 Chunk: TypeAlias = tuple[list[str], list[str]]
@@ -93,7 +94,7 @@ def open_judged(name_or_folder: str | Path, languages: Sequence[str] | None = No
     """
     from hybridkit.sources import beir, miracl
 
-    base, words = split_words(str(name_or_folder))
+    base, words = split_name(str(name_or_folder))
     asked = tuple(dict.fromkeys([*(languages or ()), *(word for word in words if word != POOL)]))
     if base in miracl.NAMES:
         found = miracl.open_known(base, asked)
@@ -112,22 +113,10 @@ def is_judged(name: str) -> bool:
     """
     from hybridkit.sources import benchmarks, miracl
 
-    base, _ = split_words(name)
+    base, _ = split_name(name)
     if benchmarks.base_name(name) in benchmarks.NAMES:  # a folder of that name may lie here too
         return False
     return base in miracl.NAMES or Path(base).expanduser().is_dir()
-
-
-def split_words(name: str) -> tuple[str, tuple[str, ...]]:
-    """Split a name into the collection and the words in brackets behind it.
-
-    >>> split_words("my sets/[old]/here[de, pool]"), split_words("miracl")
-    (('my sets/[old]/here', ('de', 'pool')), ('miracl', ()))
-    """
-    base, bracket, words = name.removesuffix("]").rpartition("[")
-    if not name.endswith("]") or not bracket:
-        return name, ()
-    return base, tuple(word.strip() for word in words.split(","))
 
 
 def pooled(sets: Sequence[JudgedSet]) -> tuple[JudgedSet, ...]:

@@ -40,7 +40,7 @@ _FAMILIES: dict[tuple[str, str], str] = {
     ("Sino-Tibetan", "Burmish"): "my",
     ("Tai-Kadai", "Tai"): "lo th",
     ("Turkic", "Kipchak"): "kk ky tt",
-    ("Turkic", "Oghuz"): "az tk tr",
+    ("Turkic", "Oghuz"): "az azb tk tr",
     ("Turkic", "Karluk"): "ug uz",
     ("Uralic", "Finnic"): "et fi",
     ("Uralic", "Hungarian"): "hu",
@@ -49,7 +49,27 @@ _FAMILIES: dict[tuple[str, str], str] = {
 _FAMILY = {tag: family for family, tags in _FAMILIES.items() for tag in tags.split()}
 _RIGHT_TO_LEFT = frozenset({"Adlm", "Arab", "Aran", "Hebr", "Mand", "Mend", "Nkoo", "Rohg", "Samr", "Syrc", "Thaa"})
 _NO_LANGUAGE = frozenset({"und", "mul", "zxx", "mis", "root"})
-_TAG = re.compile(r"([a-z]{2,3})(?:-([A-Z][a-z]{3}))?(?:-([A-Z]{2}|[0-9]{3}))?")
+# BCP 47 (RFC 5646, section 2.1) in its one spelling: language, script, region, variants, extensions, private use. Left
+# out are tags of private use alone, whose language nobody knows, and extended languages ("yue", not "zh-yue").
+_TAG = re.compile(
+    r"([a-z]{2,3})(?:-([A-Z][a-z]{3}))?(?:-([A-Z]{2}|[0-9]{3}))?"
+    r"((?:-(?:[a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*(?:-[0-9a-wy-z](?:-[a-z0-9]{2,8})+)*(?:-x(?:-[a-z0-9]{1,8})+)?)",
+    re.ASCII,
+)
+_NO_SCRIPT = "Zzzz"  # ISO 15924: unknown
+_LONGEST = 80  # characters of a tag, which is part of names of files
+# Languages of ISO 639-3 that CLDR counts to a larger one, and BCP 47 does not: FLORES and others name them.
+_OWN = (
+    "als arb ayr azj bal bcc bcl bxk bxr cld cls cmn cwd dgo dhd dik diq ekk emk esk fat fuc gaz gbo gno gom gug gya "
+    "hdn hea him ike khk kmr knc kng kpv lbk lvs mhr mnk mup npi ojg ory pbu pes plt pnb prs quz rmy spy src swc swh "
+    "ttq tw umu uzn xpe xsl ydd zai zsm zyb "
+)
+# Tags from before RFC 4646, with what is written for them now (IANA's registry, grandfathered).
+_GRANDFATHERED = {
+    "art-lojban": "jbo", "en-gb-oed": "en-GB-oxendict", "i-ami": "ami", "i-bnn": "bnn", "i-hak": "hak",
+    "i-klingon": "tlh", "i-lux": "lb", "i-navajo": "nv", "i-pwn": "pwn", "i-tao": "tao", "i-tay": "tay", "i-tsu": "tsu",
+    "no-bok": "nb", "no-nyn": "nn", "zh-guoyu": "cmn", "zh-hakka": "hak", "zh-min-nan": "nan", "zh-xiang": "hsn",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -71,10 +91,12 @@ class Language:
 
 @cache
 def language(tag: str) -> Language:
-    """Look a language tag up: `de`, `yue`, `zh-Hant`, `pt-BR`.
+    """Look a language tag up: `de`, `yue`, `zh-Hant`, `pt-BR`, `be-tarask`, `azb`, `en-x-foo`.
 
-    Names, likely script and direction are CLDR's (through Babel), families Glottolog's. A tag has one spelling
-    (`de`, not `DE` or `deu`), so that one language is never two columns. Raises InputError for a tag that is none.
+    Every tag of BCP 47 is one, whether CLDR (through Babel) knows its language or not: names, likely script and
+    direction are CLDR's where it has them, else the name is the tag and the script "Zzzz", written from left to right.
+    Families are Glottolog's. A tag has one spelling (`de`, not `DE` or `deu`), so that one language is never two
+    columns. Raises InputError for a tag that is none.
 
     >>> language("hi")
     Language(tag='hi', name='Hindi', script='Deva', family='Indo-European', branch='Indo-Aryan', direction='ltr', \
@@ -83,30 +105,54 @@ endonym='हिन्दी')
     'rtl'
     """
     match = _TAG.fullmatch(tag)
-    if match is None:
-        raise InputError(f"{tag!r} is no language tag{_suggestion(tag)}")
-    code, script, region = match.groups()
+    if match is None or len(tag) > _LONGEST:
+        raise InputError(f"{tag[:_LONGEST]!r} is no language tag{_suggestion(tag)}")
+    code, script, region, rest = match.groups()
     from babel import Locale
     from babel.core import get_global
     from babel.localedata import exists
 
     english = Locale("en")
-    withdrawn = code in get_global("language_aliases") and code not in _FAMILY
-    if code in _NO_LANGUAGE or withdrawn or not (code in english.languages or exists(code)):
-        raise InputError(f"{tag!r} is no language tag that CLDR knows{_suggestion(tag)}")
+    alias = str(get_global("language_aliases").get(code, ""))
+    withdrawn = alias and code not in _FAMILY and code not in _OWN.split()
+    # CLDR has all codes of two letters that are in use
+    unknown = len(code) == 2 and not (code in english.languages or exists(code) or code in _OWN.split())
+    private = "qaa" <= code <= "qtz" and len(code) == 3
+    if code in _NO_LANGUAGE or withdrawn or unknown or private or tag.lower() in _GRANDFATHERED:
+        raise InputError(f"{tag!r} is no language tag that is in use{_suggestion(tag)}")
     for part, known in ((script, english.scripts), (region, english.territories)):
         if part and part not in known:
             raise InputError(f"{tag!r} is no language tag: CLDR knows no script or territory {part!r}")
-    name = english.languages.get(code, code)
+    name = english.languages.get(code) or english.languages.get(alias if "_" in alias else "") or ""
+    if not name:  # one of those that CLDR counts to a larger one is named after that, with its own code
+        name = f"{english.languages[alias]} ({code})" if alias in english.languages else code
     endonym = (Locale(code).languages.get(code) if exists(code) else None) or name
     extra = [english.scripts[script]] if script else []
     extra += [english.territories[region]] if region else []
+    extra += [rest[1:]] if rest else []
     if extra:
         name = f"{name} ({', '.join(extra)})"
-        endonym = f"{endonym} ({', '.join(filter(None, (script, region)))})"
+        endonym = f"{endonym} ({', '.join(filter(None, (script, region, rest[1:])))})"
     script = script or _likely_script(code, region)
-    family, branch = _FAMILY.get(code, ("", ""))
+    if script == _NO_SCRIPT and alias:
+        script = _likely_script(alias.partition("_")[0], region)
+    family, branch = _FAMILY.get(code) or _FAMILY.get(alias.partition("_")[0]) or ("", "")
     return Language(tag, name, script, family, branch, "rtl" if script in _RIGHT_TO_LEFT else "ltr", endonym)
+
+
+def tag_at_end(name: str) -> str:
+    """The language tag that a name ends with, behind a hyphen; the longest there is, "" where there is none.
+
+    >>> tag_at_end("miracl-v1.0-zh-Hant"), tag_at_end("mine-be-tarask"), tag_at_end("sw")
+    ('zh-Hant', 'be-tarask', '')
+    """
+    parts = name.split("-")
+    for start in range(1, len(parts)):
+        try:
+            return language("-".join(parts[start:])).tag
+        except InputError:
+            continue
+    return ""
 
 
 def language_distance(one: str, other: str) -> int:
@@ -181,17 +227,25 @@ def _likely_script(code: str, region: str | None) -> str:
         for part in str(likely.get(key, "")).split("_")[1:]:
             if len(part) == 4:
                 return part
-    return "Zzzz"  # ISO 15924: unknown
+    return _NO_SCRIPT
 
 
 def _suggestion(tag: str) -> str:
     """What the writer of a wrong tag probably meant, as the end of an error message."""
     from babel.core import get_global
 
-    parts = tag.strip().replace("_", "-").split("-")
-    parts[0] = parts[0].lower()
-    parts[0] = str(get_global("language_aliases").get(parts[0], parts[0]))
-    parts[1:] = [part.title() if len(part) == 4 else part.upper() for part in parts[1:]]
+    parts = tag[:_LONGEST].strip().replace("_", "-").lower().split("-")
+    if "-".join(parts) in _GRANDFATHERED:
+        return f"; write {_GRANDFATHERED['-'.join(parts)]!r}"
+    if len(parts) > 1 and len(parts[1]) == 3 and parts[1].isalpha() and len(parts[0]) in (2, 3):  # an extended language
+        parts = parts[1:]
+    alias = str(get_global("language_aliases").get(parts[0], parts[0]))
+    parts[0] = parts[0] if parts[0] in _OWN.split() else alias.replace("_", "-")
+    single = next((place for place, part in enumerate(parts) if len(part) == 1), len(parts))
+    parts[1:single] = [
+        part.title() if len(part) == 4 and part.isalpha() else part.upper() if len(part) in (2, 3) else part
+        for part in parts[1:single]
+    ]
     better = "-".join(parts)
     if better != tag:
         try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hybridkit.corpus import ParallelCorpus
     from hybridkit.judged import JudgedSet
 
-VERSION = 1  # of what counts as a hit: part of the name under which a study keeps its hits
+VERSION = 2  # of what counts as a hit: part of the name under which a study keeps its hits
 COLUMNS = (
     "row", "id", "side", "training_language", "benchmark", "benchmark_language", "benchmark_id", "kind", "similarity",
     "text", "match",
@@ -61,32 +61,41 @@ def find_leaks(corpus: ParallelCorpus, targets: pd.DataFrame, rule: Nearness | N
 
 
 def targets_of(benchmarks: Sequence[Benchmark], judged: Sequence[JudgedSet] = ()) -> pd.DataFrame:
-    """Texts that no training row may hold, with the columns benchmark, side, language, id, text.
+    """Texts that no training row may hold, with the columns benchmark, side, language, id, text, article.
 
     All queries and passages of parallel benchmarks; of judged sets the queries and the passages judged relevant, which
     are taken from the stream of all.
     """
     parts = []
     for one in benchmarks:
-        for side, frame in (("query", one.queries), ("passage", one.passages)):
-            parts.append(frame.rename(columns={f"{side}_id": "id"}).assign(benchmark=one.name, side=side))
+        parts.append(
+            one.queries.rename(columns={"query_id": "id"}).assign(benchmark=one.name, side="query", article="")
+        )
+        parts.append(one.passages.rename(columns={"passage_id": "id"}).assign(benchmark=one.name, side="passage"))
     for one_set in judged:
-        where = {"benchmark": one_set.name, "language": one_set.language}
+        where = {"benchmark": one_set.name, "language": one_set.language, "article": ""}
         parts.append(one_set.queries.rename(columns={"query_id": "id"}).assign(side="query", **where))
         good = set(one_set.judgements.loc[one_set.judgements["relevance"] > 0, "passage_id"])
         kept = [pair for ids, texts in one_set.passages() for pair in zip(ids, texts, strict=True) if pair[0] in good]
         parts.append(pd.DataFrame(kept, columns=["id", "text"]).assign(side="passage", **where))
     if not parts:
-        return pd.DataFrame(columns=list(_TARGETS), dtype=object)
-    return pd.concat([part[list(_TARGETS)] for part in parts], ignore_index=True)
+        return pd.DataFrame(columns=[*_TARGETS, "article"], dtype=object)
+    return pd.concat([part[[*_TARGETS, "article"]] for part in parts], ignore_index=True)
 
 
 def _same_ids(corpus: ParallelCorpus, targets: pd.DataFrame) -> Iterator[tuple[object, ...]]:
-    """Hits by id, which may have the name of its source or part in front in training, its set and language there."""
+    """Hits by id, which may have the name of its source or part in front in training, its set and language there.
+
+    What was behind an id of the user's (`#2` of the second text under one passage_id) is not in the article.
+    """
     known: dict[str, int] = {}
-    for place, name in enumerate(targets["id"]):
-        for form in _forms(name.split("#")[0]):
-            known.setdefault(form, place)
+    articles = targets["article"] if "article" in targets else [""] * len(targets)
+    for place, (name, article, benchmark, language) in enumerate(
+        zip(targets["id"], articles, targets["benchmark"], targets["language"], strict=True)
+    ):
+        for form in (name, name.removeprefix(f"{benchmark}:{language}:"), article):
+            if len(form) >= _ID:
+                known.setdefault(form, place)
     for column in (corpus.ids, corpus.passage_ids) if known else ():
         at = 0
         for chunk in column.chunks():
@@ -103,7 +112,7 @@ def _same_ids(corpus: ParallelCorpus, targets: pd.DataFrame) -> Iterator[tuple[o
 
 
 def _forms(name: str) -> set[str]:
-    """An id, and what is left of it without a prefix; only what is long enough to name one thing."""
+    """A row's id, and what is left of it without a source or part in front, if it is long enough to name one thing."""
     return {form for form in (name, name.partition("/")[2], name.rpartition(":")[2]) if len(form) >= _ID}
 
 

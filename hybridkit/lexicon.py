@@ -3,11 +3,14 @@
 import hashlib
 import itertools
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from hybridkit.characters import visible
 from hybridkit.errors import InputError
 from hybridkit.files import digest, read_lines
 from hybridkit.languages import language
@@ -15,16 +18,19 @@ from hybridkit.sources.fetch import find
 from hybridkit.sources.registry import DATA_SETS
 
 Words = Mapping[str, tuple[str, ...]]
-DOTTED = ("az", "tr")  # i and ı are two letters, with capitals İ and I
+_HOME: ContextVar[Path | None] = ContextVar("_HOME", default=None)
+_HOMES: dict[Path, None] = {}
+DOTTED = ("az", "azj", "tr")  # i and ı are two letters, with capitals İ and I
 
 
 def fold(word: str, tag: str) -> str:
-    """Give the form in which a word of a language is looked up: lower case, composed characters (NFC).
+    r"""Return the form in which a word of a language is looked up: what is `visible`, lower case, composed (NFC).
 
-    >>> fold("MONEY", "en"), fold("ISI", "tr")
+    >>> fold("MO\u00adNEY", "en"), fold("ISI", "tr")
     ('money', 'ısı')
     """
-    if tag in DOTTED:
+    word = visible(word)
+    if tag.partition("-")[0] in DOTTED:
         word = word.replace("İ", "i").replace("I", "ı")
     return unicodedata.normalize("NFC", word.lower())
 
@@ -37,7 +43,7 @@ def read_lexicon(path: Path) -> list[tuple[str, str]]:
     pairs = []
     once: dict[str, str] = {}  # a word stands on many lines, and is kept in memory on one
     for number, text in read_lines(path):
-        parts = text.split()
+        parts = [part for part in text.split() if visible(part)]
         if len(parts) != 2:
             raise InputError(
                 f"{path}, line {number}: {text[:60]!r} is {len(parts)} words; a line of a lexicon is one English word, "
@@ -165,11 +171,32 @@ def _folder(name: str) -> Path:
     for known in (name, f"{name}-lexicon"):
         if known in DATA_SETS and DATA_SETS[known].kind == "lexicon":
             return find(known)
-    folder = Path(name).expanduser()
+    folder = (_HOME.get() or Path()) / Path(name).expanduser()
     if not folder.is_dir():
         there = ", ".join(data.name.removesuffix("-lexicon") for data in DATA_SETS.values() if data.kind == "lexicon")
-        raise InputError(f"lexicon {name!r}: no such folder, and no lexicon of the kit; it knows {there}")
+        where = "" if _HOME.get() is None else f" in {_HOME.get()}"
+        raise InputError(f"lexicon {name!r}: no such folder{where}, and no lexicon of the kit; it knows {there}")
     return folder
+
+
+@contextmanager
+def lexicons_from(folder: Path | None) -> Iterator[None]:
+    """Let lexicons that are relative paths start from a folder, that of a study; None is the current one."""
+    before = _HOME.set(folder)
+    try:
+        yield
+    finally:
+        _HOME.reset(before)
+
+
+def remember(folder: Path) -> None:
+    """Keep the folder of a study in mind: a plan finds its lexicon again by its content, among `homes`."""
+    _HOMES[folder.absolute()] = None
+
+
+def homes() -> list[Path | None]:
+    """What relative lexicons may start from in this process: the current folder (None), that of each study met."""
+    return list(dict.fromkeys([_HOME.get(), None, *_HOMES]))
 
 
 @lru_cache(maxsize=64)

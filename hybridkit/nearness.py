@@ -69,6 +69,8 @@ def similarity(one: str, other: str, rule: Nearness) -> float:
     >>> similarity("what is the data base format", "what is the database format", rule)
     1.0
     """
+    if not one or not other:  # without a letter a text is near no other
+        return 0.0
     if _joined(one) == _joined(other):
         return 1.0
     if not min(_size(one), _size(other)) > rule.sentence and _bag(one) != _bag(other):

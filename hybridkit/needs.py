@@ -7,9 +7,9 @@ from pathlib import Path
 from hybridkit import encoder as encoders
 from hybridkit.checkpoints import e5small, folder
 from hybridkit.errors import InputError
-from hybridkit.sections import EncoderSettings
+from hybridkit.naming import split_name
 from hybridkit.sources.benchmarks import base_name
-from hybridkit.sources.registry import DATA_SETS, data_set, locate, pins, split_name
+from hybridkit.sources.registry import DATA_SETS, data_set, locate, pins
 from hybridkit.study import Study
 
 
@@ -28,19 +28,24 @@ def missing(study: Study) -> list[Need]:
     >>> missing(open_study("quick"))
     []
     """
-    lexicons = [getattr(strategy, "lexicon", "") for strategy in study.every_strategy()]
     wanted = [("rows", name) for name in study.rows.files]
-    wanted += [("benchmark", base_name(name)) for name in study.benchmarks if name != "held-out"]
-    wanted += [("lexicon", name) for name in lexicons if name in DATA_SETS]
-    found = [Need(of, told) for of, name in dict.fromkeys(wanted) for told in _data(of, name)]
+    wanted += [("benchmark", base_name(name)) for name in study.benchmarks if base_name(name) != "held-out"]
+    wanted += [("judged set", name) for name in study.judged]
+    wanted += [("lexicon", name) for name in study.lexicons]
+    found = [Need(of, told) for of, name in dict.fromkeys(wanted) for told in _data(of, name, study)]
     settings = [study.encoder, *(study.part(part)[0] for part in study.parts)]
-    return found + [Need("encoder", told) for told in dict.fromkeys(one for each in settings for one in _encoder(each))]
+    encoders = dict.fromkeys(told for one in settings for told in _encoder(one.name, study.encoder_at(one.name)))
+    return found + [Need("encoder", told) for told in encoders]
 
 
-def _data(of: str, name: str) -> Iterator[str]:
+def _data(of: str, name: str, study: Study) -> Iterator[str]:
+    name = {"atlas": "atlas-lexicon"}.get(name, name) if of == "lexicon" else name.removesuffix("-paragraphs")
     if split_name(name)[0] not in DATA_SETS:
-        if not Path(name).expanduser().is_file():
-            yield f"{of} {name}: no such file, and no data set of the kit; check the path"
+        path = Path(split_name(study.at(name))[0]).expanduser()
+        if not (path.is_file() if of in ("rows", "benchmark") else path.is_dir()):
+            kind = "file" if of in ("rows", "benchmark") else "folder"
+            why = f"no such {kind} ({path}), and none of the kit's"
+            yield f"{of} {name}: {why}; paths in a study start from its own folder"
         return
     data = data_set(name)
     if locate(data) is None:
@@ -51,9 +56,11 @@ def _data(of: str, name: str) -> Iterator[str]:
         yield f"{of} {name} ({files}; licence {data.licence}): {cure}"
 
 
-def _encoder(settings: EncoderSettings) -> Iterator[str]:
-    name = settings.name
-    if name == "static" or Path(name).expanduser().is_dir():
+def _encoder(name: str, place: str) -> Iterator[str]:
+    if name == "static" or Path(place).expanduser().is_dir():
+        return
+    if place != name:
+        yield f"encoder {name}: no such folder ({place}); paths start from the study's own folder"
         return
     if name == "e5-small":
         try:

@@ -6,12 +6,14 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hybridkit.errors import InputError
 from hybridkit.files import digest, sha256_file, write_text
 from hybridkit.places import checkout
+from hybridkit.products import changed, remove, remove_damaged, seal, sums_path
 from hybridkit.run import Run
 
 if TYPE_CHECKING:
@@ -59,9 +61,15 @@ def run_study(
         left = estimate(run)
         print(left)
         return left
+    if find_spec("ipykernel") is None:
+        raise InputError(f"ipykernel: it is not installed for {sys.executable}, which runs the notebooks; install it")
     if fresh:
         shutil.rmtree(run.folder, ignore_errors=True)
         run = Run(study)
+    if damaged := remove_damaged(run.folder):  # what is made from them is gone through once more
+        for stamp in (run.folder / "notebooks").glob("*.stamp"):
+            stamp.unlink()
+        remove(run.folder / "report" / "pairs")
     given = dict(parameters or {})
     if "07" in numbers:
         from hybridkit.claims import CLAIMS, check_claims
@@ -72,6 +80,10 @@ def run_study(
     run.check()
     for number in numbers:
         _execute(run, number, known[number], study, given)
+    if any(path.parent.name == "embeddings" for path in damaged):  # of the main part they are kept to be looked at
+        for cell in run.cells():
+            for name in run.study.evaluation.benchmarks:
+                run.embeddings(cell, name)
     from hybridkit.report import write_report
 
     report = write_report(run)
@@ -84,13 +96,17 @@ def run_study(
 def _execute(run: Run, number: str, source: Path, study: str, parameters: Mapping[str, str]) -> None:
     import papermill
 
-    out = run.folder / "notebooks" / source.name
+    from hybridkit.kernel import own_kernel
+
+    out, product = run.folder / "notebooks" / source.name, run.folder / source.stem
     stamp = out.with_suffix(".stamp")
     key = digest(sha256_file(source), run.study.key, dict(parameters), str(run.folder.name), _code())
-    if out.is_file() and stamp.is_file() and stamp.read_text() == key:
+    same = stamp.is_file() and stamp.read_bytes() == key.encode()
+    if same and sums_path(product).is_file() and not changed(product):
         print(f"{source.stem}: up to date", file=sys.stderr)
         return
-    stamp.unlink(missing_ok=True)
+    for path in (stamp, sums_path(product)):
+        path.unlink(missing_ok=True)
     print(source.stem, file=sys.stderr)
     out.parent.mkdir(parents=True, exist_ok=True)
     given = {"study": _study_parameter(study), **{name: _plain(value) for name, value in parameters.items()}}
@@ -98,19 +114,26 @@ def _execute(run: Run, number: str, source: Path, study: str, parameters: Mappin
     for name in {"HYBRIDKIT_DATA", "HYBRIDKIT_CACHE"} & set(os.environ):  # the kernel starts in another folder
         os.environ[name] = str(Path(os.environ[name]).expanduser().absolute())
     partial = out.with_name(f".{out.name}")
+    kept = f"The executed part is {_short(partial)}; what was finished is kept and the next run goes on from there"
     try:
-        papermill.execute_notebook(
-            str(source), str(partial), given, kernel_name="python3", cwd=str(source.parent), progress_bar=True,
-            log_output=False, stderr_file=sys.stderr,
-        )  # fmt: skip
+        with own_kernel() as manager:
+            papermill.execute_notebook(
+                str(source), str(partial), given, kernel_name="python3", cwd=str(source.parent), progress_bar=True,
+                log_output=False, stderr_file=sys.stderr, kernel_manager_class=manager, record_timing=False,
+            )  # fmt: skip
     except papermill.PapermillExecutionError as error:
         told = f"{error.ename}: {error.evalue}"
+        raise InputError(f"notebook {source.name} stopped in cell {error.exec_count}: {told}\n{kept}") from error
+    except (RuntimeError, TimeoutError) as error:  # of the client: it waited for a kernel that is no more
+        told = str(error).partition("\n")[0]
         raise InputError(
-            f"notebook {source.name} stopped in cell {error.exec_count}: {told}\n"
-            f"The executed part is {_short(partial)}; what was finished is kept and the next run goes on from there"
+            f"notebook {source.name}: its process ended before the notebook did ({told}); it was killed, or the "
+            f"memory is full\n{kept}"
         ) from error
     _strip_machine(partial)
     os.replace(partial, out)
+    left = [out, run.folder / "notebooks" / f"{number}.json", *sorted((run.folder / "figures").glob(f"{number}_*"))]
+    seal(product, *filter(Path.is_file, left))
     write_text(stamp, key)
 
 
@@ -132,7 +155,7 @@ def _code() -> str:
 
 
 def _strip_machine(path: Path) -> None:
-    """Take the paths of this machine, wiped progress bars and the state of widgets out of an executed notebook.
+    """Take what is of this machine and time out of an executed notebook: paths, wiped bars, states of widgets, ids.
 
     A widget without its kernel does nothing; the text that it brings for such a copy stays.
     """
@@ -143,6 +166,8 @@ def _strip_machine(path: Path) -> None:
         notebook.metadata.pop(name, None)
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell["id"] = "injected-parameters"  # papermill's is another each time
         if cell.cell_type == "code":
             cell.outputs = [one for one in cell.outputs if not _is_bar(one)]
             for one in cell.outputs:

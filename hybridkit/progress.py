@@ -3,9 +3,11 @@
 import json
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.evaluation import SentenceEvaluator
 from transformers import TrainerCallback
@@ -13,6 +15,7 @@ from transformers import TrainerCallback
 from hybridkit.bars import bar
 from hybridkit.errors import InputError
 from hybridkit.files import write_text
+from hybridkit.products import checksum
 
 
 class Progress(TrainerCallback):
@@ -49,15 +52,44 @@ class FiniteLoss(TrainerCallback):
 
 
 class CheckpointMark(TrainerCallback):
-    """Marks every checkpoint once it is whole, so that a kill in the middle of writing one costs nothing."""
+    """Marks every checkpoint once it is whole: a kill in the middle of writing one, or damage, costs only that one."""
 
     def __init__(self, name: str, key: str) -> None:
         self._name, self._key = name, key
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
-        """Write the mark, atomically and last."""
+        """Write the mark, atomically and last: of which training the checkpoint is, and every file's checksum."""
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.barrier()  # each process writes a file of its own
+        if not state.is_world_process_zero:
+            return
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        write_text(folder / self._name, json.dumps({"training": self._key}))
+        with suppress(FileNotFoundError):  # another run of the same study was faster, and has removed it
+            files = {path.name: checksum(path) for path in sorted(folder.iterdir()) if path.name != self._name}
+            write_text(folder / self._name, json.dumps({"training": self._key, "files": files}))
+
+
+def checkpoint_fault(folder: Path, name: str, key: str) -> str:
+    """Why a checkpoint cannot be gone on from: its mark `name` or a file is missing or damaged; "" where it is whole.
+
+    The mark of an earlier version names no files; such a checkpoint is taken as it is.
+    """
+    try:
+        mark = json.loads((folder / name).read_bytes())
+        training, files = mark["training"], dict(mark.get("files", {}))
+    except FileNotFoundError:
+        return "it was not written to its end"
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return f"{name} is damaged"
+    if training != key:
+        return "it is of another training"
+    for file, known in files.items():
+        try:
+            if checksum(folder / file) != known:
+                return f"{file} is damaged"
+        except OSError:
+            return f"{file} is missing"
+    return ""
 
 
 def measure_as_evaluator(

@@ -1,6 +1,5 @@
 """The report of a run: its executed notebooks, settings and figures as pages that open from disk without a network."""
 
-import html
 import json
 import re
 from pathlib import Path
@@ -8,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from hybridkit.characters import escaped, safe
 from hybridkit.errors import InputError
-from hybridkit.figures import kept
+from hybridkit.figures import kept, read_figure
 from hybridkit.files import write_text
 from hybridkit.pages import write_pages
+from hybridkit.products import is_whole, require
 
 if TYPE_CHECKING:
     from hybridkit.run import Run
@@ -30,6 +31,16 @@ figure img { max-width: 100%; height: auto }
 figcaption { font-size: .9rem; color: #333 }
 pre { background: #f6f6f6; padding: .8rem; overflow: auto }
 """
+# whatever an output or a template asks for, the browser fetches from nowhere but the run's own folder
+_POLICY = (
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src 'self' file: data:; "
+    "style-src 'unsafe-inline'; font-src data:; base-uri 'none'; form-action 'none'\">"
+)
+_NOTEBOOK_TEMPLATE = f"""{{%- extends "index.html.j2" -%}}
+{{%- block html_head_js -%}}{_POLICY}{{%- endblock -%}}
+{{%- block jupyter_widgets -%}}{{%- endblock -%}}
+{{%- block html_head_js_mathjax -%}}{{%- endblock -%}}
+"""  # no scripts of other servers: formulas stay as they are typed
 _NOTEBOOK_STYLE = """
 div#notebook, div#notebook-container { width: auto; max-width: none; min-width: 0; padding: 0; box-shadow: none }
 div.output_subarea { max-width: 100% } div.cell { padding: 5px 0 }
@@ -44,6 +55,10 @@ def write_report(run: "Run") -> Path:
     executed = sorted((run.folder / "notebooks").glob("[0-9]*_*.ipynb"))
     if not executed:
         raise InputError(f"{run.folder}: no executed notebooks; make them with `hybridkit run {run.study.name}`")
+    for path in executed:  # each with its figures and numbers
+        require(run.folder / path.stem, f"make it anew with `hybridkit run {run.study.name}`")
+    if not is_whole(run.folder / "data.json"):
+        run.rows  # noqa: B018  writes it
     folder = run.folder / "report"
     pages = {path.stem: f"{path.stem}.html" for path in executed}
     links = pages | {"Language_pairs": write_pages(run).relative_to(folder).as_posix()}
@@ -54,13 +69,13 @@ def write_report(run: "Run") -> Path:
 
 
 def _write(path: Path, text: str) -> None:
-    write_text(path, text)
+    write_text(path, safe(text))  # texts of data sets in the outputs of notebooks too
 
 
 def _navigation(pages: dict[str, str], current: str) -> str:
     names = {"": "index.html"} | pages
     links = [
-        f'<a href="{html.escape(page)}"{" aria-current=page" * (stem == current)}>{html.escape(_title(stem))}</a>'
+        f'<a href="{escaped(page)}"{" aria-current=page" * (stem == current)}>{escaped(_title(stem))}</a>'
         for stem, page in names.items()
     ]
     return f"<nav>{' '.join(links)}</nav>"
@@ -74,23 +89,23 @@ def _index(run: "Run", navigation: str) -> str:
     pictures = run.folder / "figures"
     gallery = []
     for name in kept(pictures):
-        caption = json.loads((pictures / f"{name}.json").read_text(encoding="utf-8"))["caption"]
+        caption = read_figure(pictures, name)["caption"]
         gallery.append(
-            f'<figure id="{html.escape(name)}"><a href="../figures/{html.escape(name)}.svg"><img loading="lazy" '
-            f'src="../figures/{html.escape(name)}.png" alt="{html.escape(caption)}"></a>'
-            f"<figcaption><b>{html.escape(name.replace('_', ' '))}</b>: {html.escape(caption)} "
-            f'(<a href="../figures/{html.escape(name)}.csv">data</a>)</figcaption></figure>'
+            f'<figure id="{escaped(name)}"><a href="../figures/{escaped(name)}.svg"><img loading="lazy" '
+            f'src="../figures/{escaped(name)}.png" alt="{escaped(caption)}"></a>'
+            f"<figcaption><b>{escaped(name.replace('_', ' '))}</b>: {escaped(caption)} "
+            f'(<a href="../figures/{escaped(name)}.csv">data</a>)</figcaption></figure>'
         )
     blocks = []
     for name, title in (("settings", "Settings"), ("versions", "Versions"), ("data", "Data files (SHA-256)")):
-        told = json.loads((run.folder / f"{name}.json").read_text(encoding="utf-8"))
+        told = json.loads((run.folder / f"{name}.json").read_bytes())
         text = yaml.safe_dump(told, allow_unicode=True, sort_keys=False)
-        blocks.append(f"<h2>{title}</h2><pre>{html.escape(text)}</pre>")
+        blocks.append(f"<h2>{title}</h2><pre>{escaped(text)}</pre>")
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>hybridkit: {html.escape(run.study.name)}</title><style>{_STYLE}</style></head><body>"
-        f"{navigation}<h1>{html.escape(run.study.title)}</h1><p>Study <code>{html.escape(run.study.name)}</code>. "
+        f'<meta name="viewport" content="width=device-width">{_POLICY}'
+        f"<title>hybridkit: {escaped(run.study.name)}</title><style>{_STYLE}</style></head><body>"
+        f"{navigation}<h1>{escaped(run.study.title)}</h1><p>Study <code>{escaped(run.study.name)}</code>. "
         f'The scores behind every figure: <a href="../scores.csv">scores.csv</a>.</p><h2>Figures</h2>'
         f'<div class="gallery">{"".join(gallery)}</div>{"".join(blocks)}</body></html>\n'
     )
@@ -101,11 +116,13 @@ def _notebook_page(path: Path, navigation: str) -> str:
 
     # texts of data sets come into notebooks as frames and printed text, which pandas and nbconvert escape
     exporter = HTMLExporter(
-        template_name="classic", exclude_input_prompt=True, exclude_output_prompt=True,
-        mathjax_url="", require_js_url="", jquery_url="", embed_images=True,
+        template_name="classic", raw_template=_NOTEBOOK_TEMPLATE, exclude_input_prompt=True,
+        exclude_output_prompt=True, embed_images=True,
     )  # fmt: skip
-    body, _ = exporter.from_filename(str(path))
-    # what nbconvert would fetch from elsewhere is not needed: pages open from disk with no network
-    body = re.sub(r"<script[^>]*\bsrc=[^>]*>\s*</script>|<link[^>]*\bhref=\"https?:[^>]*>", "", body)
+    try:
+        body, _ = exporter.from_filename(str(path))
+    except (ValueError, AttributeError, KeyError) as error:  # of an earlier version of the kit, without checksums
+        raise InputError(f"{path}: no notebook can be read here; remove it, and run its study again") from error
+    body = re.sub(r"@font-face\s*\{[^}]*\}", "", body)  # of icons that lie nowhere
     style = f"<style>{_STYLE}{_NOTEBOOK_STYLE}</style>"
     return re.sub(r"(<body[^>]*>)", lambda match: match[1] + style + navigation, body, count=1)

@@ -1,14 +1,15 @@
 """A study's results as tidy frames: scores of every model, their macro means, losses, plans and language shares."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from hybridkit.bias import language_share
 from hybridkit.cell import Cell
-from hybridkit.evaluation.measures import MEASURES, macro, per_query, scores
-from hybridkit.files import atomic_write
+from hybridkit.evaluation.measures import MEASURES, macro, scores_of
+from hybridkit.products import frame, remove, write
 from hybridkit.run import Run
 from hybridkit.sections import HYBRID
 from hybridkit.sources.published import published
@@ -18,17 +19,17 @@ from hybridkit.widgets.index import write_index
 FRONT = ["study", "encoder", "strategy", "alpha", "seed", "train_languages", "benchmark"]
 
 
-def labelled(frame: pd.DataFrame, run: Run, cell: Cell, benchmark: str) -> pd.DataFrame:
-    """The frame with the columns that say which model and benchmark it is of (see DESIGN: one tidy frame) in front."""
+def labelled(table: pd.DataFrame, run: Run, cell: Cell, benchmark: str) -> pd.DataFrame:
+    """The table with the columns that say which model and benchmark it is of (see DESIGN: one tidy frame) in front."""
     trained = cell.languages or run.parts[0].languages
     languages = "" if cell.strategy == UNTRAINED else " ".join(trained)
     name = run.settings(cell.part)[0].name
-    front = pd.DataFrame(index=frame.index)
+    front = pd.DataFrame(index=table.index)
     for column, value in zip(
         FRONT, (run.study.name, name, cell.strategy, cell.alpha, cell.seed, languages, benchmark), strict=True
     ):
-        front[column] = pd.Series([value] * len(frame), index=frame.index)
-    return pd.concat([front, frame], axis=1)
+        front[column] = pd.Series([value] * len(table), index=table.index)
+    return pd.concat([front, table], axis=1)
 
 
 def cell_scores(run: Run, cell: Cell, benchmark: str) -> pd.DataFrame:
@@ -38,11 +39,14 @@ def cell_scores(run: Run, cell: Cell, benchmark: str) -> pd.DataFrame:
     """
     part = run.part(benchmark)[0]
     path = run.folder / "scores" / f"{run.result_key(cell, part)[:24]}.parquet"
-    found = pd.read_parquet(path) if path.is_file() else None
-    if found is None or not set(MEASURES) <= set(found["measure"]):
-        found = scores(per_query(run.ranks(cell, benchmark)))
-        with atomic_write(path) as temporary:
-            found.to_parquet(temporary, index=False)
+
+    def make() -> pd.DataFrame:
+        return scores_of(run.ranks(cell, benchmark))
+
+    found = frame(path, make)
+    if not set(MEASURES) <= set(found["measure"]):
+        remove(path)
+        found = frame(path, make)
     return labelled(found, run, cell, benchmark)
 
 
@@ -50,10 +54,8 @@ def study_scores(run: Run) -> pd.DataFrame:
     """Scores of every model of the study's main part on every benchmark; kept as scores.parquet and scores.csv."""
     names = run.study.evaluation.benchmarks
     table = pd.concat([cell_scores(run, cell, name) for cell in run.cells() for name in names], ignore_index=True)
-    with atomic_write(run.folder / "scores.parquet") as temporary:
-        table.to_parquet(temporary, index=False)
-    with atomic_write(run.folder / "scores.csv") as temporary:
-        table.round({"value": 6}).to_csv(temporary, index=False)
+    write(run.folder / "scores.parquet", table.to_parquet(index=False))
+    write(run.folder / "scores.csv", table.round({"value": 6}).to_csv(index=False))
     write_index(run)
     return table
 
@@ -150,12 +152,13 @@ def language_shares(run: Run, benchmark: str) -> pd.DataFrame:
     part, _, _ = run.part(benchmark)
     for cell in run.cells():
         path = run.folder / "shares" / f"{run.result_key(cell, part)[:24]}-top{top}.parquet"
-        if not path.is_file():
-            found = language_share(part, run.scorer(cell, benchmark), k=top)
-            with atomic_write(path) as temporary:
-                found.to_parquet(temporary, index=False)
-        parts.append(pd.read_parquet(path).assign(strategy=cell.strategy, seed=cell.seed))
+        found = frame(path, partial(_shares, run, cell, benchmark))
+        parts.append(found.assign(strategy=cell.strategy, seed=cell.seed))
     return pd.concat(parts, ignore_index=True)
+
+
+def _shares(run: Run, cell: Cell, benchmark: str) -> pd.DataFrame:
+    return language_share(run.part(benchmark)[0], run.scorer(cell, benchmark), k=run.study.evaluation.top)
 
 
 def beside_published(macros: pd.DataFrame) -> pd.DataFrame:

@@ -1,17 +1,23 @@
 """Parallel rows as JSON lines: one question-passage pair a line, known in n languages, checked line by line."""
 
-import json
+import re
+from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hybridkit.errors import InputError
 from hybridkit.files import read_lines
 from hybridkit.languages import language
+from hybridkit.naming import stems_of
+from hybridkit.reading import json_value
 
 SIDES = ("query", "passage", "negative")
 _IDS = ("id", "passage_id", "query_id")
+_KEY = re.compile(r'"[ \t\n\r]*:')  # the end of every key, and perhaps something in a text
 
 
 @dataclass(frozen=True)
@@ -38,53 +44,72 @@ def read_rows(path: Path, prefix: str = "") -> Iterator[Row]:
     >>> next(read_rows(path))
     Row(id='1', passage_id='1', query_id='1', query={'en': 'Who?'}, passage={'de': 'Sie.'}, negative={})
     """
-    seen: dict[str, int] = {}
+    hashes = array("q")  # 8 bytes an id instead of the id itself
     for number, text in read_lines(path):
         row = _parse(text, f"{path}, line {number}", prefix)
-        if row.id in seen:
-            raise InputError(
-                f"{path}, line {number}: the id {row.id[len(prefix) :]!r} stands on line {seen[row.id]} already; "
-                "give every row its own"
-            )
-        seen[row.id] = number
+        hashes.append(hash(row.id[len(prefix) :]))
         yield row
-    if not seen:
+    if not hashes:
         raise InputError(f"{path}: the file holds no row; give at least one JSON object a line")
+    _check_ids(path, np.sort(np.frombuffer(hashes, dtype=np.int64)))
+
+
+def _check_ids(path: Path, hashes: np.ndarray) -> None:
+    """Raise InputError for an id that stands twice; only where hashes are equal is the file read again."""
+    twice = set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
+    if not twice:
+        return
+    seen: dict[str, int] = {}
+    for number, text in read_lines(path):
+        ident = _parse(text, f"{path}, line {number}", "").id
+        if ident in seen:
+            raise InputError(
+                f"{path}, line {number}: the id {ident!r} stands on line {seen[ident]} already; give every row its own"
+            )
+        if hash(ident) in twice:
+            seen[ident] = number
 
 
 def read_files(*paths: str | Path) -> Iterator[Row]:
     """Yield the rows of one or more files as `read_rows` does; of several, ids get the file's stem in front.
 
-    Raises InputError for no file or two of one stem (where the first row is asked for), and what `read_rows` raises.
+    Raises InputError for no file or one that stands twice (where the first row is asked for), and what `read_rows`
+    raises.
     """
     files = [Path(path) for path in paths]
-    stems = [file.name.split(".")[0] for file in files]
-    if not files or len(set(stems)) < len(stems):
-        raise InputError(f"{', '.join(map(str, files)) or 'no file'}: give one or more files with different names")
-    for file, stem in zip(files, stems, strict=True):
+    for file, stem in zip(files, stems_of(files), strict=True):
         yield from read_rows(file, f"{stem}/" if len(files) > 1 else "")
 
 
 def _parse(text: str, where: str, prefix: str) -> Row:
-    try:
-        value = json.loads(text, object_pairs_hook=lambda pairs: _object(pairs, where))
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"{where}: not a whole JSON object ({error.msg} at character {error.pos + 1}); is the line cut short?"
-        ) from error
-    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, brackets a thousand deep
-        raise InputError(f"{where}: cannot be read ({error}); a row is a JSON object of texts") from error
+    what, cure = "a whole JSON object", "is the line cut short?"
+    value = json_value(text, where, what, cure)
+    if _keys(value) != len(_KEY.findall(text)):  # a key may stand twice, or a text looks like one: slowly then
+        value = json_value(text, where, what, cure, lambda pairs: _object(pairs, where))
     if not isinstance(value, dict):
         raise InputError(f"{where}: a row is a JSON object with id, query and passage, not {type(value).__name__}")
     if unknown := sorted(set(value) - {*SIDES, *_IDS}):
         raise InputError(f"{where}: unknown key {unknown[0]!r}; a row has {', '.join((*_IDS, *SIDES))}")
     ids = {key: _id(value.get(key, value.get("id")), key, where) for key in _IDS}
     texts = {side: _texts(value.get(side), side, where) for side in SIDES}
+    if "\\u" in text:  # the only way to half a character
+        for key in _IDS:
+            _whole(ids[key], key, where)
+        for side in SIDES:
+            for tag, one in texts[side].items():
+                _whole(one, f"the {side} in {tag!r}", where)
     for tag, negative in texts["negative"].items():
         if negative == texts["passage"].get(tag):
             raise InputError(f"{where}: the negative in {tag!r} equals the passage; give another or leave it out")
     ident, passage_id, query_id = (prefix + ids[key] for key in _IDS)
     return Row(ident, passage_id, query_id, texts["query"], texts["passage"], texts["negative"])
+
+
+def _keys(value: Any) -> int:  # noqa: ANN401  whatever the JSON held
+    """Keys of an object and of the objects in it."""
+    if not isinstance(value, dict):
+        return -1
+    return len(value) + sum(len(one) for one in value.values() if isinstance(one, dict))
 
 
 def _object(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
@@ -100,9 +125,9 @@ def _object(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
 def _id(value: Any, key: str, where: str) -> str:  # noqa: ANN401  whatever the JSON held
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str) or not value or value.isspace():
         raise InputError(f"{where}: {key} is {value!r}; give a text that is not empty")
-    return _whole(value, key, where)
+    return value
 
 
 def _texts(value: Any, side: str, where: str) -> dict[str, str]:  # noqa: ANN401  whatever the JSON held
@@ -115,16 +140,14 @@ def _texts(value: Any, side: str, where: str) -> dict[str, str]:  # noqa: ANN401
             language(tag)
         except InputError as error:
             raise InputError(f"{where}, {side}: {error}") from error
-        if not isinstance(text, str) or not text.strip():
+        if not isinstance(text, str) or not text or text.isspace():
             raise InputError(f"{where}: the {side} in {tag!r} is empty or no text; give one or leave the language out")
-        _whole(text, f"the {side} in {tag!r}", where)
     return value
 
 
-def _whole(text: str, what: str, where: str) -> str:
+def _whole(text: str, what: str, where: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
         half = text[error.start].encode("unicode_escape").decode()
         raise InputError(f"{where}: {what} holds half a character ({half}); write the character whole") from error
-    return text

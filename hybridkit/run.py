@@ -2,6 +2,7 @@
 
 import json
 import logging
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hybridkit.evaluation.ranks import rank_table_from_scores, read_ranks, write
 from hybridkit.files import atomic_write, digest, write_text
 from hybridkit.hygiene import evaluated, refuse_leaks
 from hybridkit.judged import JudgedSet, open_judged
+from hybridkit.products import kept, remove
 from hybridkit.retrieval import Scorer
 from hybridkit.retrieval.dense import dense
 from hybridkit.retrieval.similarity import read_similarity, similarity_in, similarity_path
@@ -39,9 +41,9 @@ class Run(Trainings):
         """Raise InputError now for what would fail later: missing files, unknown benchmarks, impossible batches."""
         for name in self.study.benchmarks:
             if base_name(name) != "held-out":
-                benchmark_path(base_name(name))
+                benchmark_path(self.study.at(base_name(name)))
         for name in evaluated(self.study)[1]:
-            open_judged(name)
+            open_judged(self.study.at(name))
         for part in self.parts:
             refuse_leaks(part, self.leaks, f"study {self.study.name}")
         for cell in self:
@@ -51,7 +53,7 @@ class Run(Trainings):
     def benchmark(self, name: str) -> Benchmark:
         """A whole benchmark by name; "held-out" is that of the study's held-out rows. Kept once opened."""
         if name not in self._parts:
-            whole = self.held_out if name == "held-out" else open_benchmark(name)
+            whole = self.held_out if name == "held-out" else open_benchmark(self.study.at(name))
             self._parts[name] = (whole, np.arange(len(whole.queries)), np.arange(len(whole.passages)))
         return self._parts[name][0]
 
@@ -65,28 +67,30 @@ class Run(Trainings):
         """Embeddings of a whole benchmark's queries and passages by a model, float32, mapped from disk."""
         settings, benchmark = self.study.evaluation, self.benchmark(base_name(name))
         self.similarity(cell, name)  # noted first, so that no embeddings are there without it
-        paths = self.embedding_paths(cell, name)
-        missing = [path for path in paths if not path.is_file()]
-        model = self.open_model(cell) if missing else None
-        for path, side, frame in zip(paths, ("query", "passage"), (benchmark.queries, benchmark.passages), strict=True):
-            if path in missing and model is not None:
-                found = encode(
-                    model, frame["text"].tolist(), side, max_length=settings.max_length, precision=settings.precision,
-                    progress=f"{cell}: {benchmark.name} {side}",
-                )  # fmt: skip
-                with atomic_write(path) as temporary, temporary.open("wb") as file:
-                    np.save(file, found, allow_pickle=False)
-        query, passage = (np.load(path, mmap_mode="r", allow_pickle=False) for path in paths)
+        model = cache(lambda: self.open_model(cell))  # once for both sides, and not where both are there
+
+        def make(path: Path) -> None:
+            side, frame = next(one for one in sides if path.stem.endswith(one[0]))
+            found = encode(
+                model(), frame["text"].tolist(), side, max_length=settings.max_length, precision=settings.precision,
+                progress=f"{cell}: {benchmark.name} {side}",
+            )  # fmt: skip
+            with atomic_write(path) as temporary, temporary.open("wb") as file:
+                np.save(file, found, allow_pickle=False)
+
+        sides = (("query", benchmark.queries), ("passage", benchmark.passages))
+        query, passage = (kept(path, make, read_embeddings) for path in self.embedding_paths(cell, name))
         return query, passage
 
     def similarity(self, cell: Cell, name: str) -> str:
         """How a model compares a query with a passage (`similarity_of`), kept beside its embeddings."""
-        path = similarity_path(self.embedding_paths(cell, name)[0])
-        if not path.is_file():
+
+        def make(path: Path) -> None:
             trained = cell.strategy != UNTRAINED
             found = similarity_in(self.train(cell)) if trained else similarity_of(self.open_model(cell))
             write_text(path, f"{found}\n")
-        return read_similarity(path)
+
+        return kept(similarity_path(self.embedding_paths(cell, name)[0]), make, read_similarity)
 
     def result_key(self, cell: Cell, benchmark: Benchmark | JudgedSet) -> str:
         """Hash of everything that a model's results on a benchmark, a part of one or a judged set are made from."""
@@ -109,10 +113,11 @@ class Run(Trainings):
 
     def ranks(self, cell: Cell, name: str) -> pd.DataFrame:
         """The rank table of a model on a benchmark or a part of one."""
-        path = self.ranks_path(cell, name)
-        if not path.is_file():
+
+        def make(path: Path) -> None:
             write_ranks(rank_table_from_scores(self.part(name)[0], self.scorer(cell, name)), path)
-        return read_ranks(path)
+
+        return kept(self.ranks_path(cell, name), make, read_ranks)
 
     def ranks_path(self, cell: Cell, name: str) -> Path:
         """Where the rank table of a model on a benchmark lies, or will lie."""
@@ -122,7 +127,7 @@ class Run(Trainings):
         """Remove a model's embeddings of a benchmark: of hundreds of models that are ranked they only take room."""
         paths = self.embedding_paths(cell, name)
         for path in (*paths, similarity_path(paths[0])):
-            path.unlink(missing_ok=True)
+            remove(path)
 
     def embedding_paths(self, cell: Cell, name: str) -> list[Path]:
         """Where the embeddings of a whole benchmark's queries and passages by a model lie, or will lie."""
@@ -133,3 +138,9 @@ class Run(Trainings):
         """Write a notebook's key numbers to notebooks/NUMBER.json, which tests and the next notebooks read."""
         text = pd.Series(numbers, dtype=object).to_json(indent=2, double_precision=6, force_ascii=False)
         self.write_json(f"notebooks/{number}.json", json.loads(text))
+
+
+def read_embeddings(path: Path) -> np.ndarray:
+    """Map embeddings from disk."""
+    found: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    return found

@@ -1,10 +1,11 @@
 """Parts that a study may have beside its main one: curves over one setting, and language diversity."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hybridkit.diversity.sets import check_group
 from hybridkit.errors import InputError
+from hybridkit.ranges import COUNT, COUNT_OR_NONE, PAIRED, SHARE, check_choice, check_seed
 from hybridkit.sampling import parse
 from hybridkit.training import TrainingSettings
 
@@ -20,6 +21,12 @@ class EncoderSettings:
     dim: int = 256
     seed: int = 0
     prompts: dict[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        """Raise InputError naming the key that is out of its range, and the range."""
+        COUNT.check(self.vocab_size, "encoder.vocab_size")
+        COUNT.check(self.dim, "encoder.dim")
+        check_seed(self.seed, "encoder.seed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,15 +53,17 @@ class CurveSettings(PartSettings):
     pairs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raise InputError naming the key that cannot be."""
+        """Raise InputError naming the key that is out of its range, and the range."""
         _spell(self, "strategies", "curve.strategies")
         _spell(self, "pairs", "curve.pairs")
-        wrong = {
-            "alphas": not all(0 <= alpha <= 1 for alpha in self.alphas), "seeds": not different(self.seeds),
-            "rows": not all(count > 1 for count in self.rows), "pairs": len(self.pairs) == 1,
-            "batch_sizes": not all(size > 1 for size in self.batch_sizes), "strategies": not self.strategies,
-        }  # fmt: skip
-        _refuse(self, "curve", wrong)
+        check_seeds(self.seeds, "curve.seeds")
+        for name, allowed in (("alphas", SHARE), ("rows", PAIRED), ("batch_sizes", PAIRED)):
+            for place, value in enumerate(getattr(self, name)):
+                allowed.check(value, f"curve.{name}[{place}]")
+        if not self.strategies:
+            raise InputError("curve.strategies must name one strategy or more (got none)")
+        if len(self.pairs) == 1:
+            raise InputError(f"curve.pairs must name two strategies or more, or none (got {list(self.pairs)})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,37 +83,34 @@ class DiversitySettings(PartSettings):
     judged: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Raise InputError naming the key that cannot be."""
+        """Raise InputError naming the key that is out of its range, and the range."""
         named = {spelt(text, "diversity.strategies"): sizes for text, sizes in self.strategies.items()}
         object.__setattr__(self, "strategies", named)
         for text, sizes in named.items():
             key = f"diversity.strategies.{text}"
+            if not sizes:
+                raise InputError(f'{key} must have numbers of languages, or "all" (got none)')
             for size in sizes:
-                if size != "all" and (isinstance(size, str) or size < 1):
-                    raise InputError(f'{key}: {size!r} is no number of languages; give whole numbers from 1, or "all"')
+                if size != "all":
+                    COUNT.check(size, f'{key}: a number of languages that is not "all"')
             if {"cross", "blend"} & set(parse(text).shares) and 1 in sizes:
                 raise InputError(f"{key}: a set of 1 language has no pair of two languages; leave the 1 out")
         for group in self.groups:
             check_group(group)
-        wrong = {
-            "strategies": not named or not all(named.values()), "groups": not self.groups, "draws": self.draws < 1,
-            "series": not self.series or not set(self.series) <= {"fixed", "growing"}, "rows": self.rows < 0,
-            "seeds": not different(self.seeds),
-        }  # fmt: skip
-        _refuse(self, "diversity", wrong)
+        for name in ("strategies", "groups", "series"):
+            if not getattr(self, name):
+                raise InputError(f"diversity.{name} must name one or more (got none)")
+        for place, series in enumerate(self.series):
+            check_choice(series, ("fixed", "growing"), f"diversity.series[{place}]")
+        COUNT.check(self.draws, "diversity.draws")
+        COUNT_OR_NONE.check(self.rows, "diversity.rows")
+        check_seeds(self.seeds, "diversity.seeds")
 
 
 def _spell(settings: PartSettings, name: str, key: str) -> None:
     """Give every strategy of a setting its one spelling."""
     texts = tuple(spelt(text, f"{key}[{place}]") for place, text in enumerate(getattr(settings, name)))
     object.__setattr__(settings, name, texts)
-
-
-def _refuse(settings: PartSettings, key: str, wrong: dict[str, bool]) -> None:
-    for name, is_wrong in wrong.items():
-        if is_wrong:
-            value, kind = getattr(settings, name), type(settings).__name__
-            raise InputError(f"{key}.{name}: {value!r} cannot be; see {kind} in hybridkit/sections.py")
 
 
 def spelt(text: str, where: str) -> str:
@@ -115,7 +121,9 @@ def spelt(text: str, where: str) -> str:
         raise InputError(f"{where}: {error}") from error
 
 
-def different(seeds: Iterable[int]) -> bool:
-    """At least one, all different, and none that numpy's or PyTorch's global generators refuse."""
-    seeds = list(seeds)
-    return len(set(seeds)) == len(seeds) > 0 and all(0 <= seed < 2**32 for seed in seeds)
+def check_seeds(seeds: Sequence[int], what: str) -> None:
+    """Raise InputError unless there are one or more seeds, each once."""
+    for place, seed in enumerate(seeds):
+        check_seed(seed, f"{what}[{place}]")
+    if len(set(seeds)) != len(seeds) or not seeds:
+        raise InputError(f"{what} must be one seed or more, all different (got {list(seeds)})")

@@ -1,16 +1,29 @@
 """A study: what is trained on what, how often, and how it is judged; one YAML file under studies/, checked whole."""
 
 import dataclasses
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hybridkit import yamlfile
+from hybridkit.encoder import ALIASES
 from hybridkit.errors import InputError
 from hybridkit.files import digest
+from hybridkit.naming import split_name
 from hybridkit.places import checkout
+from hybridkit.products import require
+from hybridkit.ranges import COUNT, LENGTH, SHARE_BELOW_1, check_choice
 from hybridkit.sampling import Strategy, cross, hybrid, mono, parse
-from hybridkit.sections import HYBRID, CurveSettings, DiversitySettings, EncoderSettings, PartSettings, different, spelt
+from hybridkit.sections import (
+    HYBRID,
+    CurveSettings,
+    DiversitySettings,
+    EncoderSettings,
+    PartSettings,
+    check_seeds,
+    spelt,
+)
 from hybridkit.training import TrainingSettings
 
 UNTRAINED = "untrained"
@@ -28,6 +41,13 @@ class RowSettings:
     held_out: float = 0.0
     languages: tuple[str, ...] | None = None
 
+    def __post_init__(self) -> None:
+        """Raise InputError naming the key that is out of its range, and the range."""
+        if not self.files:
+            raise InputError("rows.files must name one data set or file, or more (got none)")
+        check_choice(self.use, ("common", "each"), "rows.use")
+        SHARE_BELOW_1.check(self.held_out, "rows.held_out")
+
 
 @dataclass(frozen=True)
 class EvaluationSettings:
@@ -42,10 +62,24 @@ class EvaluationSettings:
     top: int = 10
     judged: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Raise InputError naming the key that is out of its range, and the range."""
+        if not self.benchmarks:
+            raise InputError("evaluation.benchmarks must name one benchmark or more (got none)")
+        if self.max_length is not None:
+            LENGTH.check(self.max_length, "evaluation.max_length")
+        check_choice(self.precision, ("float32", "bf16"), "evaluation.precision")
+        COUNT.check(self.top, "evaluation.top")
+
 
 @dataclass(frozen=True)
 class Study:
-    """Every setting of a study; `compare` are two strategies whose difference is drawn, the first minus the second."""
+    """Every setting of a study; `compare` are two strategies whose difference is drawn, the first minus the second.
+
+    `folder` is what relative paths start from, wherever a study names a file or folder of the user's: rows, benchmarks,
+    judged sets, encoders, lexicons. It is that of the study's own file unless the file says another, and no setting:
+    no hash depends on it. Names stay as they are written; `at` and `encoder_at` say where they lie.
+    """
 
     name: str
     title: str
@@ -60,11 +94,61 @@ class Study:
     untrained: bool = True
     compare: tuple[str, ...] = (HYBRID, "mono")
     notebooks: tuple[str, ...] = field(default=("01", "02", "03", "04", "05", "06", "07"))
+    folder: str | None = field(default=None, compare=False)
 
     @property
     def key(self) -> str:
         """SHA-256 of the settings, as hex."""
-        return digest(dataclasses.asdict(self))
+        return digest(self.written())
+
+    def written(self, beside: Path | None = None) -> dict[str, Any]:
+        """The settings as plain values, which `open_study` reads back from a file in the folder `beside`.
+
+        Where one of them is a relative path, `folder` says how `folder` is reached from there.
+        """
+        value = dataclasses.asdict(self)
+        del value["folder"]
+        if beside is not None and self.folder is not None and self.paths():
+            value["folder"] = os.path.relpath(self.folder, beside)
+        return value
+
+    def at(self, name: str) -> str:
+        """Where rows, a benchmark or a judged set of the study lie: a name of the kit's as it is, a path made whole."""
+        return placed(name, self.folder)
+
+    def encoder_at(self, name: str) -> str:
+        """Where an encoder of the study lies: a path made whole, any other name as it is.
+
+        A name that could be the hub's is a path where such a folder stands beside the study.
+        """
+        if self.folder is None or name in ("static", *ALIASES):
+            return name
+        path = whole_path(name, self.folder)
+        return path if name.startswith((".", "~")) or Path(path).is_dir() else name
+
+    def paths(self) -> list[tuple[str, str]]:
+        """What of the study's names are relative paths: (what it is, the name as it is written)."""
+        encoders = dict.fromkeys(self.part(part)[0].name for part in self._parts())
+        found = [("rows", name) for name in self.rows.files if self.at(name) != name]
+        found += [("benchmark", name) for name in self.benchmarks if self.at(name) != name]
+        found += [("judged set", name) for name in self.judged if self.at(name) != name]
+        found += [("lexicon", name) for name in self.lexicons if not is_known(name) and not Path(name).is_absolute()]
+        return found + [("encoder", name) for name in encoders if self.encoder_at(name) != name]
+
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """The judged sets of every part that the study has, without repeats."""
+        more = (self.diversity.judged or ()) if self.diversity else ()
+        return tuple(dict.fromkeys([*self.evaluation.judged, *more]))
+
+    @property
+    def lexicons(self) -> tuple[str, ...]:
+        """The lexicons that the study's strategies switch words by, without repeats."""
+        names = (getattr(strategy, "lexicon", "") for strategy in self.every_strategy())
+        return tuple(dict.fromkeys(name for name in names if name))
+
+    def _parts(self) -> list[str]:
+        return ["main", *(part for part in ("curve", "diversity") if getattr(self, part))]
 
     def parsed(self) -> list[Strategy]:
         """The strategies as values."""
@@ -103,8 +187,7 @@ class Study:
     @property
     def benchmarks(self) -> tuple[str, ...]:
         """The benchmarks of every part that the study has, without repeats."""
-        parts = ["main", *(part for part in ("curve", "diversity") if getattr(self, part))]
-        return tuple(dict.fromkeys(name for part in parts for name in self.part(part)[2]))
+        return tuple(dict.fromkeys(name for part in self._parts() for name in self.part(part)[2]))
 
 
 def strategy_at(alpha: float) -> Strategy:
@@ -119,9 +202,10 @@ def strategy_at(alpha: float) -> Strategy:
 def open_study(name: str | Path) -> Study:
     """Read a study by its name (a file under studies/) or its path. InputError names the file and the key.
 
-    A study may say `extends: other.yaml`: it is that one, with what it says itself in place of what that says.
+    A study may say `extends: other.yaml`: it is that one, with what it says itself in place of what that says. Relative
+    paths in it start from its own folder, wherever it is opened.
     """
-    path = Path(name)
+    path = Path(name).expanduser()
     if path.suffix not in (".yaml", ".yml"):
         folder = (checkout() or Path()) / "studies"
         path = folder / f"{name}.yaml"
@@ -129,8 +213,56 @@ def open_study(name: str | Path) -> Study:
             known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml"))) or "none"
             cure = f"there are {known}, or give a path to a YAML file"
             raise InputError(f"study {str(name)!r}: there is no such study; {cure}")
-    study: Study = yamlfile.build(Study, yamlfile.read(path), str(path))
-    return _checked(study, str(path))
+    return _study_of(yamlfile.read(path), path)
+
+
+def study_of_run(folder: Path) -> Study:
+    """Read the study of a run folder, as it was when it was last run. InputError names the file and the key."""
+    path = require(folder / "settings.json", "run the study again")
+    try:
+        return _study_of(yamlfile.read(path), path)  # JSON is YAML
+    except InputError as error:
+        raise InputError(f"{error}; run the study again") from error
+
+
+def _study_of(value: Any, path: Path) -> Study:  # noqa: ANN401  whatever the YAML held
+    study: Study = yamlfile.build(Study, value, str(path))
+    start = Path(whole_path(study.folder or ".", str(path.absolute().parent)))
+    return _checked(dataclasses.replace(study, folder=str(start)), str(path))
+
+
+def whole_path(path: str, folder: str) -> str:
+    """A path that starts from a folder, made whole.
+
+    >>> whole_path("../rows.jsonl", "/home/me/studies"), whole_path("/data/rows.jsonl", "/home/me")
+    ('/home/me/rows.jsonl', '/data/rows.jsonl')
+    """
+    return os.path.normpath(Path(folder, Path(path).expanduser()))
+
+
+def placed(name: str, folder: str | None) -> str:
+    """Where a study whose paths start from `folder` has rows, a benchmark or a judged set; brackets stay.
+
+    >>> placed("mine.jsonl[2:]", "/home/me"), placed("xquad-r[16:]", "/home/me"), placed("../held", "/home/me")
+    ('/home/me/mine.jsonl[2:]', 'xquad-r[16:]', '/home/held')
+    """
+    if folder is None or is_known(split_name(name)[0]):
+        return name
+    whole = whole_path(name, folder)
+    base = split_name(whole)[0]
+    return os.path.normpath(base) + whole[len(base) :]
+
+
+def is_known(name: str) -> bool:
+    """Whether the kit knows a data set, benchmark, judged set or lexicon by a name without brackets.
+
+    >>> is_known("xquad-r-paragraphs"), is_known("held-out"), is_known("mine.jsonl")
+    (True, True, False)
+    """
+    from hybridkit.sources.benchmarks import NAMES
+    from hybridkit.sources.registry import DATA_SETS
+
+    return name in DATA_SETS or name in NAMES or name == "held-out"
 
 
 def _checked(study: Study, where: str) -> Study:
@@ -139,22 +271,11 @@ def _checked(study: Study, where: str) -> Study:
     named = set(strategies) | {UNTRAINED}
     compare = [text if text in named else spelt(text, f"{where}: compare") for text in study.compare]
     study = dataclasses.replace(study, strategies=tuple(strategies), compare=tuple(compare))
-    rules = {
-        "name": study.name.replace("-", "").replace("_", "").isalnum(),
-        "strategies": len(set(study.strategies)) == len(study.strategies) > 0,
-        "seeds": different(study.seeds),
-        "rows.files": len(study.rows.files) > 0,
-        "rows.use": study.rows.use in ("common", "each"),
-        "rows.held_out": 0 <= study.rows.held_out < 1,
-        "evaluation.benchmarks": len(study.evaluation.benchmarks) > 0,
-        "evaluation.precision": study.evaluation.precision in ("float32", "bf16"),
-    }
-    for key, good in rules.items():
-        if not good:
-            value: Any = study
-            for part in key.split("."):
-                value = getattr(value, part)
-            raise InputError(f"{where}: {key}: {value!r} cannot be; see {type(study).__name__} in hybridkit/study.py")
+    if not study.name.replace("-", "").replace("_", "").isalnum():
+        raise InputError(f"{where}: name must be letters, digits, - and _ (got {study.name!r})")
+    if len(set(strategies)) != len(strategies) or not strategies:
+        raise InputError(f"{where}: strategies must be one strategy or more, each once (got {strategies})")
+    check_seeds(study.seeds, f"{where}: seeds")
     if len(set(compare)) != 2 or not set(compare) <= named:
-        raise InputError(f"{where}: compare: {compare} cannot be; name two of {', '.join(sorted(named))}")
+        raise InputError(f"{where}: compare must be two of {', '.join(sorted(named))} (got {compare})")
     return study

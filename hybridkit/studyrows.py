@@ -2,7 +2,6 @@
 
 import json
 import logging
-from dataclasses import asdict
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -15,12 +14,14 @@ from hybridkit import __version__
 from hybridkit.cell import Cell
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.errors import InputError
-from hybridkit.files import digest, sweep, write_text
+from hybridkit.files import sweep
 from hybridkit.hygiene import leaks_of, without_leaks
+from hybridkit.lexicon import remember
 from hybridkit.places import runs_folder
+from hybridkit.products import write
 from hybridkit.sampling import common_rows, parse
 from hybridkit.seeds import generator
-from hybridkit.sources.rowsets import source_hashes, write_pooled
+from hybridkit.sources.rowsets import corpus_key, kept_corpus, source_hashes
 from hybridkit.study import Study, open_study
 
 log = logging.getLogger("hybridkit")
@@ -36,26 +37,22 @@ class StudyRows:
         self._corpus: tuple[object, ParallelCorpus] | None = None  # of the last model asked for
         self._rows_of: dict[tuple[str, ...], int] = {}
         sweep(self.folder)
-        self.write_json("settings.json", asdict(self.study))
+        self.write_json("settings.json", self.study.written(self.folder))
+        if self.study.folder is not None:
+            remember(Path(self.study.folder))
         self.write_json("versions.json", {"hybridkit": __version__} | {name: version(name) for name in _VERSIONED})
 
     def write_json(self, name: str, value: Any) -> None:  # noqa: ANN401  any JSON value
         """Write a JSON file of the run folder, unless it holds just that already."""
-        text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-        path = self.folder / name
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            write_text(path, text)
+        write(self.folder / name, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
     @cached_property
     def rows(self) -> ParallelCorpus:
         """Every row of the study's files in the study's languages, before any is dropped."""
-        settings = self.study.rows
-        hashes = source_hashes(settings.files)
+        settings, files = self.study.rows, [self.study.at(name) for name in self.study.rows.files]
+        hashes = source_hashes(files)
         self.write_json("data.json", hashes)
-        folder = self.folder / "corpus" / digest(hashes)[:16]
-        if not folder.is_dir():
-            write_pooled(folder, settings.files)
-        corpus = ParallelCorpus.open(folder)
+        corpus = kept_corpus(self.folder / "corpus" / corpus_key(hashes), files)
         return corpus if settings.languages is None else corpus.keep_languages(settings.languages)
 
     @cached_property

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hybridkit.bars import bar
+from hybridkit.products import is_whole
 from hybridkit.study import UNTRAINED, Study
 from hybridkit.workers import processes, threads
 
@@ -58,8 +59,8 @@ def _missing(run: "Run", cells: Sequence["Cell"], benchmarks: Sequence[str]) -> 
     found = {
         run.model_key(cell): cell
         for cell in cells
-        if (cell.strategy != UNTRAINED and not run.model_folder(cell).is_dir())
-        or not all(run.ranks_path(cell, name).is_file() for name in benchmarks)
+        if (cell.strategy != UNTRAINED and not is_whole(run.model_folder(cell), thorough=False))
+        or not all(is_whole(run.ranks_path(cell, name), thorough=False) for name in benchmarks)
     }
     return list(found.values())
 

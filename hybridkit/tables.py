@@ -6,13 +6,13 @@ written here, for the package booktabs.
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from hybridkit.characters import escaped
 from hybridkit.errors import InputError
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def great_table(table: PaperTable) -> GT:
         for place, name in enumerate(table.columns):
             if rows[:, place].any():
                 out = out.tab_style(text, loc.body(columns=name, rows=np.flatnonzero(rows[:, place]).tolist()))
-    return out.tab_source_note(raw(html.escape(table.caption))) if table.caption else out
+    return out.tab_source_note(raw(escaped(table.caption))) if table.caption else out
 
 
 def to_latex(table: PaperTable, label: str = "") -> str:

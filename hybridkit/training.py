@@ -18,14 +18,22 @@ from hybridkit.embedding import FAILURES, cut_at, features_of, rounding, told
 from hybridkit.encoder import calm_bars, model_hash, similarity_of
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_folder, digest
+from hybridkit.ranges import COUNT, COUNT_OR_NONE, LENGTH, PAIRED, POSITIVE, SHARE_BELOW_1, Range, check_choice
 from hybridkit.sampling.plan import BatchPlan
 from hybridkit.sampling.texts import PlanTexts
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+log = logging.getLogger("hybridkit")
+
 # of settings that came later: at these values nothing is trained otherwise than before, so they are left out of keys
 _LATER = {"mini_batch": 0, "negatives": False, "watch": "AP"}
+_RANGES = {
+    "steps": COUNT, "batch_size": PAIRED, "learning_rate": POSITIVE, "temperature": POSITIVE, "warmup": SHARE_BELOW_1,
+    "weight_decay": Range(0), "max_length": LENGTH, "checkpoint_every": COUNT, "evaluate_every": COUNT_OR_NONE,
+    "patience": COUNT_OR_NONE, "mini_batch": COUNT_OR_NONE,
+}  # fmt: skip
 # token numbers that occur are looked up in the texts of the plan; of a longer one that takes longer than it saves
 TRIMMED_DRAWS = 1_000_000
 
@@ -60,21 +68,21 @@ class TrainingSettings:
     watch: str = "AP"
 
     def __post_init__(self) -> None:
-        """Raise InputError naming the setting that cannot be."""
-        wrong = {
-            "steps": self.steps < 1, "batch_size": self.batch_size < 2, "learning_rate": self.learning_rate <= 0,
-            "temperature": self.temperature <= 0, "warmup": not 0 <= self.warmup < 1,
-            "weight_decay": self.weight_decay < 0, "max_length": self.max_length is not None and self.max_length < 4,
-            "checkpoint_every": self.checkpoint_every < 1, "evaluate_every": self.evaluate_every < 0,
-            "precision": self.precision not in ("float32", "bf16"),
-            "mini_batch": self.mini_batch < 0, "watch": not self.watch,
-            "patience": self.patience < 0 or (self.patience > 0 and not self.evaluate_every),
-        }  # fmt: skip
-        for name, is_wrong in wrong.items():
-            if is_wrong:
-                raise InputError(
-                    f"training.{name}: {getattr(self, name)!r} cannot be; see TrainingSettings for what can"
-                )
+        """Raise InputError naming the setting that is out of its range, and the range."""
+        for name, allowed in _RANGES.items():
+            value = getattr(self, name)
+            if name != "max_length" or value is not None:
+                allowed.check(value, f"training.{name}")
+        check_choice(self.precision, ("float32", "bf16"), "training.precision")
+        if not isinstance(self.negatives, bool):
+            raise InputError(f"training.negatives must be true or false (got {self.negatives!r})")
+        if not isinstance(self.watch, str) or not self.watch:
+            raise InputError(f"training.watch must be a score such as 'AP' or 'AP en>en' (got {self.watch!r})")
+        if self.patience and not self.evaluate_every:
+            raise InputError(
+                f"training.patience must be 0 where training.evaluate_every is 0 (got {self.patience!r}): nothing is "
+                "evaluated that could be waited for"
+            )
 
     @property
     def key(self) -> dict[str, Any]:
@@ -229,15 +237,28 @@ def _batches(texts: PlanTexts, prompts: Mapping[str, str]) -> Iterator[list[tupl
 
 
 def _last_whole(work: Path, key: str) -> Path | None:
-    """The last checkpoint that was written to its end for this very training; broken or foreign ones are removed."""
+    """The last checkpoint that is whole and of this very training; the others are removed, and a line says why."""
     from hybridkit.engine.trainer import WHOLE
+    from hybridkit.progress import checkpoint_fault
     from hybridkit.sampling.feed import processes_here
 
-    whole = []
-    for folder in work.glob("checkpoint-*"):
-        mark = folder / WHOLE
-        if mark.is_file() and json.loads(mark.read_text()).get("training") == key:
-            whole.append(folder)
+    last: Path | None = None
+    faults = {folder.name: checkpoint_fault(folder, WHOLE, key) for folder in work.glob("checkpoint-*")}
+    for name in sorted(faults, key=lambda name: int(name.split("-")[1])):
+        fault = faults[name] or _best_fault(work / name, faults)
+        if not fault:
+            last = work / name
         elif processes_here()[0] == 0:
-            shutil.rmtree(folder)
-    return max(whole, key=lambda folder: int(folder.name.split("-")[1]), default=None)
+            log.warning("%s: %s; the training goes on without it", name, fault)
+            shutil.rmtree(work / name, ignore_errors=True)
+    return last
+
+
+def _best_fault(checkpoint: Path, faults: Mapping[str, str]) -> str:
+    """Why a training that goes on from a checkpoint could not end with the best weights; "" where it can."""
+    try:
+        best = json.loads((checkpoint / "trainer_state.json").read_bytes())["best_model_checkpoint"]
+    except (OSError, ValueError, KeyError, TypeError):  # of an earlier version, whose marks name no files
+        return "trainer_state.json is damaged"
+    fault = faults.get(Path(best).name, "it is missing") if best else ""
+    return fault and f"of {Path(best).name}, whose weights are the best so far, {fault}"

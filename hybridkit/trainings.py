@@ -1,12 +1,12 @@
 """The trainings of a study in its run folder: rows, batch plans and models, each made once and whole."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pandas as pd
 
@@ -15,7 +15,9 @@ from hybridkit.benchmark import Benchmark
 from hybridkit.cell import Cell
 from hybridkit.diversity.design import design
 from hybridkit.errors import InputError
-from hybridkit.files import digest, sha256_file
+from hybridkit.files import digest, sha256_file, write_text
+from hybridkit.lexicon import lexicons_from
+from hybridkit.products import changed, is_whole, kept, remove, seal
 from hybridkit.sampling import BatchPlan, Strategy, parse
 from hybridkit.sections import EncoderSettings
 from hybridkit.study import UNTRAINED, Study, strategy_at
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 HELD_OUT = "held-out.json"  # beside a model: its scores on the held-out rows
+BESIDE = {"README.md", HELD_OUT, encoders.SOURCE_FILE}  # made from a trained model
 CURVES = ("alpha", "rows", "batch_size", "pairs")
+T = TypeVar("T")
 
 
 class Trainings(StudyRows):
@@ -40,6 +44,7 @@ class Trainings(StudyRows):
     def __init__(self, study: Study | str | Path, folder: Path | None = None) -> None:
         super().__init__(study, folder)
         self._model_keys: dict[Cell, str] = {}
+        self._encoder_keys: dict[str, str] = {}  # by part
 
     def cells(self, part: str = "main") -> list[Cell]:
         """The models of a part, the untrained one first, then seed by seed so that an early stop leaves whole seeds."""
@@ -85,35 +90,43 @@ class Trainings(StudyRows):
         """The batch plan of a model."""
         corpus, training = self.corpus(cell), self.training(cell)
         key = digest(corpus.fingerprint, cell.strategy, training.steps, training.batch_size, cell.seed)
-        path = self.folder / "plans" / f"{cell.slug}-{key[:16]}.parquet"
-        if path.is_file():
-            return BatchPlan.read(path)
-        strategy: Strategy = parse(cell.strategy)
-        plan = strategy.plan(corpus, training.steps, training.batch_size, cell.seed)
-        plan.write(path, corpus)
-        return plan
+
+        def make(path: Path) -> None:
+            strategy: Strategy = parse(cell.strategy)
+            with lexicons_from(Path(self.study.folder) if self.study.folder else None):
+                strategy.plan(corpus, training.steps, training.batch_size, cell.seed).write(path, corpus)
+
+        return kept(self.folder / "plans" / f"{cell.slug}-{key[:16]}.parquet", make, BatchPlan.read)
 
     def open_encoder(self, part: str = "main") -> "SentenceTransformer":
         """The encoder that a part's trainings start from; one made from scratch is made once and kept."""
         settings, _ = self.settings(part)
         if settings.name != "static":
-            model = encoders.open(settings.name)
+            model = encoders.open(self.study.encoder_at(settings.name))
             model.prompts.update(settings.prompts or {})
             return model
-        folder = self.folder / "models" / f"static-{self.encoder_key(part)[:16]}"
-        if not folder.is_dir():
+
+        def make(folder: Path) -> None:
             texts = self.parts[0].iter_texts()
             encoders.save(encoders.make(texts, settings.vocab_size, settings.dim, settings.seed), folder)
-        return encoders.open(folder)
+
+        return kept(self.folder / "models" / f"static-{self.encoder_key(part)[:16]}", make, encoders.open)
 
     def encoder_key(self, part: str = "main") -> str:
         """Hash of what a part's trainings start from."""
-        settings, _ = self.settings(part)
+        if part not in self._encoder_keys:
+            self._encoder_keys[part] = self._encoder_key(self.settings(part)[0])
+        return self._encoder_keys[part]
+
+    def _encoder_key(self, settings: EncoderSettings) -> str:
         if settings.name == "static":
             return digest(asdict(settings), self.parts[0].fingerprint)
-        folder = Path(settings.name)  # of the user's own: hashed whole; a hub model is known by its name
+        # a folder of the user's own is hashed whole; a hub model is known by its name and commit
+        name = self.study.encoder_at(settings.name)
+        folder = Path(name)
         files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
-        return digest(asdict(settings), "", *([str(path.relative_to(folder)), sha256_file(path)] for path in files))
+        hashes = [[str(path.relative_to(folder)), sha256_file(path)] for path in files]
+        return digest(asdict(settings), encoders.revision(name), *hashes)
 
     def model_key(self, cell: Cell) -> str:
         """Hash of everything that a model is made from."""
@@ -129,32 +142,58 @@ class Trainings(StudyRows):
         return self.folder / "models" / f"{cell.slug}-{self.model_key(cell)[:16]}"
 
     def train(self, cell: Cell) -> Path:
-        """Train a model unless it is there; gives its folder."""
+        """Train a model unless it is there and whole; gives its folder.
+
+        Where only what stands beside the weights is damaged, that is written anew, without a training.
+        """
         folder = self.model_folder(cell)
-        if not folder.is_dir():
-            from hybridkit.card import model_card
-
-            settings, training = self.settings(cell.part)[0], self.training(cell)
-            corpus, plan = self.corpus(cell), self.plan(cell)
-
-            def beside(model: "SentenceTransformer") -> dict[str, str]:
-                scores = self.held_out_scores(model)
-                card = model_card(self, cell, corpus, plan, scores)
-                source = json.dumps({"source": f"study {self.study.name}: {cell}"})
-                return {"README.md": card, HELD_OUT: json.dumps(scores, indent=2) + "\n", encoders.SOURCE_FILE: source}
-
-            measure = self.held_out_scores if training.evaluate_every else None
-            with threads(1) if settings.name == "static" else nullcontext():
-                train(self.open_encoder(cell.part), corpus, plan, training, folder, beside=beside, measure=measure)
+        if is_whole(folder):
+            return folder
+        lost = changed(folder) if folder.is_dir() else []
+        with threads(1) if self.settings(cell.part)[0].name == "static" else nullcontext():
+            if lost and {path.name for path in lost} <= BESIDE:
+                for path in lost:
+                    path.unlink(missing_ok=True)
+                for name, text in self._beside(cell, encoders.open(folder)).items():
+                    write_text(folder / name, text)
+            else:
+                remove(folder)
+                self._train(cell, folder)
+        seal(folder)
         return folder
+
+    def _train(self, cell: Cell, folder: Path) -> None:
+        training = self.training(cell)
+        train(
+            self.open_encoder(cell.part), self.corpus(cell), self.plan(cell), training, folder,
+            beside=lambda model: self._beside(cell, model),
+            measure=self.held_out_scores if training.evaluate_every else None,
+        )  # fmt: skip
+
+    def _beside(self, cell: Cell, model: "SentenceTransformer") -> dict[str, str]:
+        """What stands beside a model's weights, by file name: its card, its held-out scores, where it comes from."""
+        from hybridkit.card import model_card
+
+        scores = self.held_out_scores(model)
+        card = model_card(self, cell, self.corpus(cell), self.plan(cell), scores)
+        source = json.dumps({"source": f"study {self.study.name}: {cell}"})
+        return {"README.md": card, HELD_OUT: json.dumps(scores, indent=2) + "\n", encoders.SOURCE_FILE: source}
+
+    def read_model(self, cell: Cell, read: Callable[[Path], T]) -> T:
+        """What a function reads from a model's folder, trained now if it has not been."""
+        return kept(self.train(cell), lambda _: self.train(cell), read)
 
     def open_model(self, cell: Cell) -> "SentenceTransformer":
         """A model of the study, trained now if it has not been."""
-        return self.open_encoder(cell.part) if cell.strategy == UNTRAINED else encoders.open(self.train(cell))
+        return self.open_encoder(cell.part) if cell.strategy == UNTRAINED else self.read_model(cell, encoders.open)
 
     def losses(self, cell: Cell) -> pd.DataFrame:
         """The log of a training: step, kind, loss, learning_rate."""
-        return pd.read_json(self.train(cell) / "steps.jsonl", lines=True)
+        return self.read_model(cell, lambda folder: pd.read_json(folder / "steps.jsonl", lines=True))
+
+    def kept_scores(self, cell: Cell) -> dict[str, float]:
+        """The scores of a model on the held-out rows that were taken when it was trained."""
+        return self.read_model(cell, lambda folder: dict(json.loads((folder / HELD_OUT).read_bytes())))
 
     @cached_property
     def held_out(self) -> Benchmark:

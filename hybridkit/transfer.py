@@ -1,6 +1,7 @@
 """A study's models on judged sets, language by language: how training in some languages serves every other."""
 
 from collections.abc import Sequence
+from functools import cache, partial
 from pathlib import Path
 
 import pandas as pd
@@ -8,8 +9,8 @@ import pandas as pd
 from hybridkit.cell import Cell
 from hybridkit.evaluation.judged import judged_values
 from hybridkit.evaluation.measures import scores
-from hybridkit.files import atomic_write
 from hybridkit.judged import JudgedSet, open_judged
+from hybridkit.products import frame
 from hybridkit.results import labelled
 from hybridkit.retrieval.search import dense_search
 from hybridkit.run import Run
@@ -34,12 +35,11 @@ def judged_tables(
 ) -> list[tuple[Cell, pd.DataFrame]]:
     """The same, a table for each judged set and model, with the model: two may differ by more than their labels say."""
     asked = run.study.evaluation.judged if names is None else names
-    sets = [(name, one) for name in asked for one in open_judged(name)]
-    for cell in cells:
-        _score(run, cell, [one for _, one in sets if not _path(run, cell, one).is_file()])
+    sets = [(name, one) for name in asked for one in open_judged(run.study.at(name))]
+    scored = {cell: _scores(run, cell, [one for _, one in sets]) for cell in cells}
     return [
-        (cell, labelled(pd.read_parquet(_path(run, cell, one)), run, cell, name)[_COLUMNS])
-        for name, one in sets
+        (cell, labelled(scored[cell][place], run, cell, name)[_COLUMNS])
+        for place, (name, _) in enumerate(sets)
         for cell in cells
     ]
 
@@ -48,14 +48,12 @@ def _path(run: Run, cell: Cell, judged: JudgedSet) -> Path:
     return run.folder / "judged" / f"{run.result_key(cell, judged)[:24]}.parquet"
 
 
-def _score(run: Run, cell: Cell, sets: list[JudgedSet]) -> None:
-    """Search the sets by a model, which is opened once for all of them, and keep its scores."""
-    settings = run.study.evaluation
-    if not sets:
-        return
-    model = run.open_model(cell)
-    for judged in sets:
-        found = dense_search(judged, model, max_length=settings.max_length, precision=settings.precision)
-        table = scores(judged_values(judged, found)).rename(columns={"query_language": "language"})
-        with atomic_write(_path(run, cell, judged)) as temporary:
-            table.to_parquet(temporary, index=False)
+def _scores(run: Run, cell: Cell, sets: list[JudgedSet]) -> list[pd.DataFrame]:
+    """The scores of a model on the sets; where some are missing it is opened once for all of them, and searches."""
+    settings, model = run.study.evaluation, cache(lambda: run.open_model(cell))
+
+    def score(judged: JudgedSet) -> pd.DataFrame:
+        found = dense_search(judged, model(), max_length=settings.max_length, precision=settings.precision)
+        return scores(judged_values(judged, found)).rename(columns={"query_language": "language"})
+
+    return [frame(_path(run, cell, judged), partial(score, judged)) for judged in sets]

@@ -23,8 +23,6 @@
 study = "quick"
 
 # %%
-import json
-
 import pandas as pd
 
 from hybridkit import results
@@ -33,7 +31,6 @@ from hybridkit.figures import draw
 from hybridkit.run import Run
 from hybridkit.study import UNTRAINED
 from hybridkit.sweep import sweep
-from hybridkit.trainings import HELD_OUT
 
 run = Run(study)
 figures = run.folder / "figures"
@@ -82,10 +79,7 @@ compared.groupby(["kind", "strategy"], sort=False)[["loss", "AP"]].agg(["mean", 
 # Rows of the training files that share no text and no passage with those trained on: what one may choose settings by.
 
 # %%
-kept = [json.loads((run.model_folder(cell) / HELD_OUT).read_text()) for cell in cells]
-held_out = pd.DataFrame(
-    [{"strategy": cell.strategy, "seed": cell.seed} | one for cell, one in zip(cells, kept, strict=True)]
-)
+held_out = pd.DataFrame([{"strategy": cell.strategy, "seed": cell.seed} | run.kept_scores(cell) for cell in cells])
 held_out.round(3) if run.study.rows.held_out else "This study holds no rows out; notebook 04 has its benchmarks."
 
 # %%

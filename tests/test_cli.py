@@ -2,6 +2,7 @@ import argparse
 import errno
 import json
 import logging
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -247,6 +248,20 @@ def test_a_finished_training_is_never_lost(rows: Path, model: Path, capsys: pyte
     assert cli.main(training(rows, model, "--resume")) == 0
     assert "finished" in capsys.readouterr().out
     assert (model / "model.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("model.safetensors", "model.safetensors: missing or damaged; train the model again with --overwrite"),
+     ("README.md", "README.md: missing or damaged"), ("hybridkit-train.json", "hybridkit-train.json is missing or")],
+)  # fmt: skip
+def test_a_damaged_training_is_not_taken_for_finished(
+    rows: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, told: str
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(model, out)
+    (out / name).write_bytes(bytes((out / name).stat().st_size))
+    assert told in refused(training(rows, out, "--resume"), capsys)
 
 
 def test_overwrite_spares_folders_that_are_no_training(rows: Path, capsys: pytest.CaptureFixture[str]) -> None:

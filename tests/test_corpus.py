@@ -128,6 +128,7 @@ def test_open_of_what_is_no_corpus(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(InputError, match=r"query\.en\.arrow: cannot be read .*make it again"):
         ParallelCorpus.open(tmp_path / "cut")
+    corpus.save(tmp_path / "cut")
     (tmp_path / "cut" / "rows.arrow").write_bytes(b"no arrow")
     with pytest.raises(InputError, match=r"rows\.arrow: cannot be read"):
         ParallelCorpus.open(tmp_path / "cut")
@@ -207,7 +208,7 @@ def test_split_is_about_the_share_and_stays_when_rows_are_added() -> None:
     assert set(fewer.ids) == {one for one in held_out.ids if int(one[1:]) < 500}
     assert set(ParallelCorpus.from_rows(rows).split(0.1, "other")[1].ids) != set(held_out.ids)
     assert len(ParallelCorpus.from_rows(rows).split(0)[1]) == 0
-    with pytest.raises(InputError, match="share 1"):
+    with pytest.raises(InputError, match="held-out share must be a number from 0 to below 1 .got 1"):
         ParallelCorpus.from_rows(rows).split(1)
 
 

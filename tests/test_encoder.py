@@ -130,7 +130,7 @@ def test_pickles_and_code_are_refused(tmp_path: Path) -> None:
     encoder.save(encoder.make(TEXTS, 100, 8), tmp_path / "model")
     modules = tmp_path / "model" / "modules.json"
     modules.write_text(modules.read_text().replace("sentence_transformers.base.modules.normalize", "evil"))
-    with pytest.raises(InputError, match=r"evil\.Normalize is code of its own"):
+    with pytest.raises(InputError, match=r"evil\.Normalize' is code of its own"):
         encoder.open(tmp_path / "model")
 
 
@@ -143,12 +143,12 @@ def test_folders_that_are_no_models_are_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         encoder.open(tmp_path / "nowhere")
     (tmp_path / "modules.json").write_text('[{"type": ')
-    with pytest.raises(InputError, match="modules.json cannot be read"):
+    with pytest.raises(InputError, match="its modules.json: not whole JSON"):
         encoder.open(tmp_path)
     folder = plain_bert(tmp_path / "bert")
     whole = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match="bert: cannot be opened"):
+    with pytest.raises(InputError, match="bert: model.safetensors is no whole safetensors file"):
         encoder.open(folder)
 
 
@@ -174,6 +174,13 @@ def test_hub_models_open_from_their_snapshot(tmp_path: Path, monkeypatch: pytest
     found = encoder.open("intfloat/multilingual-e5-small")
     assert encoder.origin(found) == {"source": "intfloat/multilingual-e5-small", "revision": "0123abcd"}
     assert found.prompts == {"query": "query: ", "passage": "passage: ", "document": "passage: "}
+    assert (
+        encoder.revision("intfloat/multilingual-e5-small") == "0123abcd"
+    )  # it is part of what a training is made from
+    monkeypatch.setattr(encoder.e5small, "is_here", lambda: False)
+    assert encoder.revision("e5-small") == "0123abcd"
+    monkeypatch.setattr(encoder.e5small, "is_here", lambda: True)
+    assert encoder.revision("e5-small") == encoder.revision(str(folder)) == ""
 
 
 def test_a_tokenizer_without_padding_is_told_with_the_cure(tmp_path: Path) -> None:

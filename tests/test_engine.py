@@ -315,8 +315,8 @@ def test_an_engine_that_errs_steps_aside_and_says_so(
 ) -> None:
     train(encoder.open(folder), CORPUS, PLAN, SETTINGS, tmp_path / "right")
     assert "plain steps" not in caplog.text
-    embed = Packed.embed
-    monkeypatch.setattr(Packed, "embed", lambda self, columns: [one + 0.001 for one in embed(self, columns)])
+    embed, slope = Packed.embed, 0.001 * torch.arange(16)
+    monkeypatch.setattr(Packed, "embed", lambda self, columns: [one + slope for one in embed(self, columns)])
     train(encoder.open(folder), CORPUS, PLAN, SETTINGS, tmp_path / "wrong")
     assert "the kit's loss is" in caplog.text
     assert "trained by sentence-transformers' plain steps" in caplog.text

@@ -137,5 +137,5 @@ def test_rows_here_and_the_encoder_not(study: Study, monkeypatch: pytest.MonkeyP
     gone = replace(study, rows=replace(study.rows, files=("gone.jsonl", "mlqa-test")))
     needs = missing(gone)
     assert [one.of for one in needs] == ["rows", "rows"]
-    assert needs[0].told == "rows gone.jsonl: no such file, and no data set of the kit; check the path"
+    assert needs[0].told.startswith("rows gone.jsonl: no such file (") and "start from its own folder" in needs[0].told
     assert needs[1].told.endswith("licence CC BY-SA 3.0): put it into a folder that HYBRIDKIT_DATA names")

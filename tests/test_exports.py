@@ -2,7 +2,9 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+import datasets
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from hybridkit.cli import main
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.errors import InputError
 from hybridkit.rows import Row
-from hybridkit.sampling import BatchPlan, hybrid
+from hybridkit.sampling import BatchPlan, hybrid, mono
 from hybridkit.sampling.exports import export_plan
 from hybridkit.sampling.negatives import usable_negatives
 from hybridkit.sampling.texts import PlanTexts
@@ -54,12 +56,74 @@ def test_tevatron_lines_are_the_plan(tmp_path: Path) -> None:
         row, query, passage = PLAN.draws[position // 4, position % 4]
         assert list(line) == ["query_id", "query", "positive_passages", "negative_passages"]
         assert (line["query_id"], line["query"]) == (f"r{row}:{TAGS[query]}", texts["query"][position])
-        answer = {"docid": f"p{row}:{TAGS[passage]}", "title": "", "text": texts["passage"][position]}
+        answer = {"docid": f"p{row}:{TAGS[passage]}", "text": texts["passage"][position]}
         assert line["positive_passages"] == [answer]
         (negative,) = line["negative_passages"]
-        assert list(negative) == ["docid", "title", "text"]
-        docid = f"r{row}:negative:en" if usable[position] else f"{position}:random:{TAGS[passage]}"
+        assert list(negative) == ["docid", "text"]
+        docid = f"r{row}:en:negative" if usable[position] else f"{position}:{TAGS[passage]}:random"
         assert negative["docid"] == docid
+
+
+def as_tevatron_reads(line: dict[str, Any], query_prefix: str, passage_prefix: str) -> list[str]:
+    """What tevatron makes of a line with `positive_passages` (TrainDataset in its retriever/dataset.py)."""
+    read = [query_prefix + line["query"]]
+    for side in ("positive_passages", "negative_passages"):
+        one = line[side][0]
+        read.append(passage_prefix + (f"{one['title']} {one['text']}" if "title" in one else one["text"]))
+    return read
+
+
+def as_flagembedding_reads(line: dict[str, Any], query_prefix: str, passage_prefix: str) -> list[str]:
+    """What FlagEmbedding makes of a line (AbsEmbedderTrainDataset in its abc/finetune/embedder/AbsDataset.py)."""
+    query = "{}{}".format(line.get("prompt", query_prefix), line["query"])
+    return [query, *(f"{passage_prefix}{line[side][0]}" for side in ("pos", "neg"))]
+
+
+@pytest.mark.parametrize(
+    ("form", "reads"), [("tevatron", as_tevatron_reads), ("flagembedding", as_flagembedding_reads)]
+)
+@pytest.mark.parametrize("prompts", [("", ""), ("query: ", "passage: "), ("Frage:", "\u3000")])
+def test_the_other_trainers_read_what_the_plan_trains_on(
+    tmp_path: Path,
+    form: str,
+    reads: Any,  # noqa: ANN401
+    prompts: tuple[str, str],
+) -> None:
+    # spaces at the ends, a soft hyphen, a line separator, quotes and braces: none may change
+    odd = [" a  b ", "so\u00adft", "line\u2028end", '"{}"', "tab\there", "e\u0301"]
+    corpus = ParallelCorpus.from_rows(
+        Row(f"r{n}", f"p{n}", f"r{n}", {"en": f"{text} {n}"}, {"en": f"{n} {text}"}, {"en": f"no {text}{n} "})
+        for n, text in enumerate(odd)
+    )
+    plan = mono().plan(corpus, 3, 4, 0)
+    export_plan(plan, corpus, tmp_path / "lines.jsonl", form)
+    # `datasets` reads the file in both trainers
+    lines = list(datasets.load_dataset("json", data_files=str(tmp_path / "lines.jsonl"), split="train",
+                                       cache_dir=str(tmp_path / "cache")))  # fmt: skip
+    texts = PlanTexts(plan, corpus, negatives=True)(np.arange(12))
+    fed = zip(texts["query"], texts["passage"], texts["negative"], strict=True)
+    trained = [[prompts[0] + query, prompts[1] + passage, prompts[1] + negative] for query, passage, negative in fed]
+    assert [reads(line, *prompts) for line in lines] == trained
+
+
+def test_ids_of_an_export_are_each_of_one_text(tmp_path: Path) -> None:
+    names = ["a", "a:en", "a:negative", "a:en:negative", "0", "1:random", "a:de"]
+    corpus = ParallelCorpus.from_rows(
+        Row(name, name, name, {tag: f"{name} in {tag}?" for tag in TAGS}, {tag: f"{name} in {tag}." for tag in TAGS},
+            {tag: f"not {name} in {tag}." for tag in TAGS})
+        for name in names
+    )  # fmt: skip
+    export_plan(mono().plan(corpus, 40, 4, 0), corpus, tmp_path / "lines", "tevatron")
+    found: dict[str, set[str]] = {}
+    for line in map(json.loads, (tmp_path / "lines").read_text(encoding="utf-8").splitlines()):
+        for one in (*line["positive_passages"], *line["negative_passages"]):
+            found.setdefault(one["docid"], set()).add(one["text"])
+    assert len(found) > 20 and all(len(texts) == 1 for texts in found.values())
+
+
+def test_a_file_that_flagembedding_would_pass_over_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="FlagEmbedding reads files"):
+        export_plan(PLAN, CORPUS, tmp_path / "lines.txt", "flagembedding")
 
 
 def test_an_unknown_form_and_another_corpus_are_refused(tmp_path: Path) -> None:

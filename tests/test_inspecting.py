@@ -17,6 +17,8 @@ from hybridkit.errors import InputError
 from hybridkit.results import study_scores
 from hybridkit.run import Run
 
+KERNEL = "--ServerApp.kernel_spec_manager_class=hybridkit.kernel.OwnSpecs"
+
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -111,7 +113,7 @@ def test_jupyterlab_is_started_by_words_in_this_environment(run: Path, monkeypat
     assert words[:3] == [sys.executable, "-m", "jupyterlab"]
     assert (run / "notebooks" / "inspect.ipynb").is_file()
     folder, address = f"--notebook-dir={run / 'notebooks'}", "--LabApp.default_url=/lab/tree/inspect.ipynb"
-    assert set(words[3:]) == {folder, address, "--no-browser", "--port=8899"}
+    assert set(words[3:]) == {folder, address, KERNEL, "--no-browser", "--port=8899"}
     assert environment["HYBRIDKIT_DATA"] == str(run.parent / "data")  # kernels start in another folder
     assert environment["JUPYTER_PREFER_ENV_PATH"] == "1"
 
@@ -132,7 +134,7 @@ def test_a_dry_run_starts_nothing(
     assert cli.main(["inspect", "mine", "--dry-run", "--json", str(out)]) == 0
     notebook = str(run / "notebooks" / "inspect.ipynb")
     address = "--LabApp.default_url=/lab/tree/inspect.ipynb"
-    assert capsys.readouterr().out.split() == ["jupyter", "lab", f"--notebook-dir={run / 'notebooks'}", address]
+    assert capsys.readouterr().out.split() == ["jupyter", "lab", f"--notebook-dir={run / 'notebooks'}", address, KERNEL]
     told = json.loads(out.read_text())
     assert (told["run"], told["notebook"], told["command"][0]) == (str(run), notebook, sys.executable)
 

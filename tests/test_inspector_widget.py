@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 from traitlets import TraitError
 
+from hybridkit.characters import shown
 from hybridkit.widgets import colours, payloads, rendering, views
 from hybridkit.widgets.inspector import Inspector, inspect
-from hybridkit.widgets.shown import shown
 from tests.inspected_run import HYBRID, made_run
 
 HOSTILE = [

@@ -11,6 +11,7 @@ from hybridkit.errors import InputError, MissingDataError
 from hybridkit.judged import open_judged
 from hybridkit.sources import passages
 from hybridkit.sources.fetch import find
+from hybridkit.sources.miracl import read_topics
 from hybridkit.sources.registry import data_set
 
 
@@ -146,6 +147,12 @@ def test_what_does_not_fit_is_counted(tmp_path: Path, caplog: pytest.LogCaptureF
         ("1\tMoja?\n1\tTena?\n", QRELS, r"topics\..*tsv, line 2: the topic '1' stood before"),
         ("1 Moja?\n", QRELS, r"topics\..*tsv, line 1: not an id, a tab and a question"),
         ("\n", QRELS, r"topics\..*tsv: the file holds no topic"),
+        (
+            "1\tMoja?\t\n2\tMbili?\tjibu\n",
+            QRELS,
+            r"topics\..*tsv, line 1: every line has 3 columns",
+        ),
+        ("1\tMoja?\n\tMbili?\n", QRELS, r"topics\..*tsv, line 2: .* has an empty id or question"),
     ],
 )
 def test_topics_and_judgements_that_are_none(tmp_path: Path, topics: str, qrels: str, message: str) -> None:
@@ -318,7 +325,6 @@ def test_counts_of_tydi_goldp(real: Path, caplog: pytest.LogCaptureFixture) -> N
 
 def test_topics_and_judgements_of_miracl(real: Path) -> None:
     from hybridkit.evaluation.trec import read_qrels
-    from hybridkit.sources.miracl import read_topics
 
     counts = {}
     for tag, (topics, qrels) in data_set("miracl").parts.items():
@@ -328,3 +334,11 @@ def test_topics_and_judgements_of_miracl(real: Path) -> None:
     assert counts["ar"] == (2896, 29197)
     assert counts["yo"] == (119, 1188)
     assert sum(queries for queries, _ in counts.values()) == 13_495
+
+
+def test_a_tab_inside_a_question_is_a_part_of_it(tmp_path: Path) -> None:
+    # topic 350 of the published topics of BEIR's robust04 has one
+    write(tmp_path / "topics.tsv", "349\tliving cells\n350\thazardous to\twork\r with terminals\n")
+    assert read_topics(tmp_path / "topics.tsv") == {
+        "349": "living cells", "350": "hazardous to\twork\r with terminals"
+    }  # fmt: skip

@@ -62,7 +62,10 @@ def test_mr_tydi_gives_a_row_a_positive(data: Path, caplog: pytest.LogCaptureFix
     [
         ('{"query_id": "1", "query": ', "line 2: not a whole JSON object"),
         ('["1"]', "line 2: query is missing"),
-        ('{"query_id": "1", "query": "A?", "positive_passages": {}}', r"line 2: positive_passages is \{\}, not a list"),
+        (
+            '{"query_id": "1", "query": "A?", "positive_passages": {}}',
+            "line 2: positive_passages is a dict, not a list",
+        ),
         (asked("1", [{"docid": "2", "text": ""}], []), r"line 2: positive_passages\[0\]: text is missing"),
         (asked("1", ["x"], []), r"line 2: positive_passages\[0\]: docid is missing"),
         (asked("1", [doc("2", "A", "B \ud800")], []), r"line 2: positive_passages\[0\]: text holds half a character"),

@@ -1,9 +1,19 @@
 """Languages: names, scripts and directions against values known by hand and against Babel's own text direction."""
 
+from pathlib import Path
+
 import pytest
 
+from hybridkit.benchmark import Benchmark
+from hybridkit.corpus import ParallelCorpus
 from hybridkit.errors import InputError
-from hybridkit.languages import language, language_distance
+from hybridkit.languages import language, language_distance, tag_at_end
+from hybridkit.pages.names import page_name, texts_name
+from hybridkit.retrieval.tokens import tokens
+from hybridkit.rows import Row
+from hybridkit.sampling import BatchPlan, parse
+from hybridkit.sampling.pairs import split_pair
+from hybridkit.sampling.words import is_spaced
 
 XQUAD = {  # tag: name, script, family, branch, direction, endonym
     "ar": ("Arabic", "Arab", "Afro-Asiatic", "Semitic", "rtl", "العربية"),
@@ -57,6 +67,57 @@ def test_a_tag_that_is_none_gets_an_error_with_the_cure(tag: str, cure: str) -> 
     with pytest.raises(InputError) as caught:
         language(tag)
     assert repr(tag) in str(caught.value) and cure in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("tag", "name", "script", "direction"),
+    [
+        ("azb", "azb", "Arab", "rtl"), ("quy", "quy", "Latn", "ltr"), ("prs", "Dari", "Arab", "rtl"),
+        ("be-tarask", "Belarusian (tarask)", "Cyrl", "ltr"),
+        ("zh-Hant-TW", "Chinese (Traditional, Taiwan)", "Hant", "ltr"),
+        ("en-x-foo", "English (x-foo)", "Latn", "ltr"), ("arb", "Arabic (arb)", "Arab", "rtl"),
+        ("de-1996", "German (1996)", "Latn", "ltr"), ("sl-rozaj-biske", "Slovenian (rozaj-biske)", "Latn", "ltr"),
+        ("en-u-ca-gregory", "English (u-ca-gregory)", "Latn", "ltr"),
+        ("zsm", "Malay (zsm)", "Latn", "ltr"), ("tlh", "Klingon", "Zzzz", "ltr"),
+    ],
+)  # fmt: skip
+def test_tags_of_bcp_47_that_cldr_does_not_list(tag: str, name: str, script: str, direction: str) -> None:
+    found = language(tag)
+    assert (found.name, found.script, found.direction) == (name, script, direction)
+    assert tokens("Ein Wort", tag) and is_spaced(tag) == (script != "Hant")
+    assert page_name((tag, "en")) == f"{tag}_en.html" and texts_name(tag) == f"texts-{tag}.js"
+    assert split_pair(f"{tag}>de") == split_pair(f"{tag}-de") == (tag, "de")
+    assert split_pair(f"fr-{tag}") == ("fr", tag) and tag_at_end(f"set-v1.0-{tag}") == tag
+
+
+@pytest.mark.parametrize(
+    ("tag", "cure"),
+    [("i-klingon", "'tlh'"), ("zh-yue", "'yue'"), ("zh-min-nan", "'nan'"), ("BE-TARASK", "'be-tarask'"),
+     ("zh-hant-tw", "'zh-Hant-TW'"), ("sh", "'sr-Latn'"), ("EN-x-FOO", "'en-x-foo'"), ("x-foo", "BCP 47")],
+)  # fmt: skip
+def test_another_spelling_or_a_tag_of_old_is_told_the_one_that_is_used(tag: str, cure: str) -> None:
+    with pytest.raises(InputError, match=cure):
+        language(tag)
+
+
+def test_rows_in_languages_that_cldr_does_not_list_are_planned_and_kept(tmp_path: Path) -> None:
+    tags = ["azb", "be-tarask", "en-x-foo", "quy", "zh-Hant-TW"]
+    corpus = ParallelCorpus.from_rows(
+        Row(f"r{n}", f"r{n}", f"r{n}", {tag: f"{n}? {tag}" for tag in tags}, {tag: f"{n}. {tag}" for tag in tags}, {})
+        for n in range(8)
+    )
+    corpus.save(tmp_path / "corpus")
+    opened = ParallelCorpus.open(tmp_path / "corpus")
+    assert opened.languages == tuple(tags)
+    strategy = parse("hybrid(pairs=['azb>en-x-foo', 'be-tarask-quy'], weights={'azb': 0.25, 'en-x-foo': 0.25, "
+                     "'be-tarask': 0.25, 'quy': 0.25})")  # fmt: skip
+    assert parse(str(strategy)) == strategy and "azb-en-x-foo" in str(strategy)  # one spelling
+    plan = strategy.plan(opened, 30, 4, 0)
+    plan.write(tmp_path / "plan.parquet", opened)
+    assert BatchPlan.read(tmp_path / "plan.parquet").languages == tuple(tags)
+    drawn = plan.matrix()
+    assert drawn.loc["azb", "en-x-foo"] > 0 and drawn.loc["be-tarask", "quy"] > 0 and drawn.loc["quy", "azb"] == 0
+    assert any("be-tarask" in name for name in Benchmark.from_corpus(corpus, "mine").passages["passage_id"])
 
 
 @pytest.mark.parametrize(

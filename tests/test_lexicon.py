@@ -178,3 +178,11 @@ def test_muse_that_is_nowhere_says_how_to_fetch_it(tmp_path: Path, monkeypatch: 
     monkeypatch.delenv("HYBRIDKIT_DATA", raising=False)
     with pytest.raises(MissingDataError, match="hybridkit data fetch muse"):
         Lexicons.open("muse")
+
+
+def test_what_is_not_seen_is_no_word_of_a_lexicon(tmp_path: Path) -> None:
+    (tmp_path / "en-de.txt").write_text("\ufeffbank \u200b Bank\n\u00ad\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"line 2: '\\xad' is 0 words"):
+        Lexicons.open(str(tmp_path))
+    (tmp_path / "en-de.txt").write_text("bank \u200b Bank\n", encoding="utf-8")
+    assert Lexicons.open(str(tmp_path)).translations("ba\u00adnk", "en", "de") == ("Bank",)

@@ -14,7 +14,8 @@ from ir_measures import RR
 
 from hybridkit.benchmark import Benchmark
 from hybridkit.bias import mean_rank_distance, rank_distance
-from hybridkit.evaluation.measures import MEASURES, macro, per_query, scores
+from hybridkit.evaluation import measures
+from hybridkit.evaluation.measures import MEASURES, macro, per_query, scores, scores_of
 from hybridkit.evaluation.ranks import rank_table
 from hybridkit.evaluation.trec import write_qrels, write_run
 from hybridkit.retrieval.dense import dense
@@ -142,3 +143,16 @@ def test_the_same_numbers_as_ir_measures_on_a_written_run(tmp_path: Path, seed: 
         cell = table[(table["query_language"] == asked) & (table["passage_language"] == found)]
         assert set(cell[cell["measure"] == "AP"]["queries"]) == {len({judgement.query_id for judgement in judged})}
     assert len(pairs) == 20
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 7, 10**6])
+def test_scores_straight_from_the_ranks_are_the_same_bits(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    random = np.random.default_rng(0)
+    ranks = pd.DataFrame([
+        (query, f"q{number}", passage, *random.integers(1, 60, 2))
+        for query in ("de", "en", "zh", "zh-Hant") for number in range(int(random.integers(1, 6)))
+        for passage in ("de", "en", "sw")[int(random.integers(0, 3)):] for _ in range(int(random.integers(1, 3)))
+    ], columns=["query_language", "query_id", "passage_language", "rank", "pool_rank"])  # fmt: skip
+    monkeypatch.setattr(measures, "_RANKS", at_once)
+    for one in (ranks, ranks.iloc[random.permutation(len(ranks))]):
+        pd.testing.assert_frame_equal(scores_of(one), scores(per_query(one)), check_exact=True)

@@ -194,8 +194,11 @@ def test_a_missing_file_is_named_before_anything_is_read(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"1\tOne\n\n3 Three\n", r"line 3: 1 columns, not the 2 of id, text"),
-        (b"1\tOne\n3\tThree\textra\n", r"line 2: 3 columns, not the 2"),
+        (
+            b"1\tOne\n\n3 Three\n",
+            r"line 3: 1 columns, not the 2 of id, text; the line is cut short",
+        ),
+        (b"1\tOne\n3\tThree\textra\n", r"line 2: 3 columns, not the 2 of id, text; take the tab out of its text"),
         (b"1\tOne\nthree\tThree\n", r"line 2: id is 'three', not a number"),
         (b"1\tOne\n-3\tThree\n", r"line 2: id is '-3', not a number"),
         (b"1\tOne\n3000000000\tThree\n", r"line 2: id is '3000000000', not a number"),
@@ -223,6 +226,24 @@ def test_line_ends_and_a_byte_order_mark(tmp_path: Path) -> None:
     (tmp_path / "t.tsv").write_bytes(b'\xef\xbb\xbf1\ta\r\n\r\n2\tNA\r\n3\t"b\n4\t\\t')
     found = [row for batch in read_tsv(tmp_path / "t.tsv", {"id": "id", "text": "text"}) for row in batch.to_pylist()]
     assert [tuple(row.values()) for row in found] == [(1, "a"), (2, "NA"), (3, '"b'), (4, "\\t")]
+
+
+@pytest.mark.parametrize("block", [*range(60, 76), 1 << 20])
+def test_a_carriage_return_inside_a_text_is_a_part_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr("hybridkit.sources.tsv._BLOCK", block)
+    texts = ["Was ist\rdas?", "\r", "zwei\r\r", "ende\r\ufdd1", "\u00e9\r\u20ac", "x" * 40, *map(str, range(40))]
+    for end in ("\n", "\r\n"):
+        (tmp_path / "t.tsv").write_bytes("".join(f"{n}\ta{text}b{end}" for n, text in enumerate(texts)).encode())
+        told: list[int] = []
+        found = [
+            (row["id"], row["text"])
+            for batch in read_tsv(tmp_path / "t.tsv", {"id": "id", "text": "text"}, told.append)
+            for row in batch.to_pylist()
+        ]
+        assert found == [(n, f"a{text}b") for n, text in enumerate(texts)]
+        assert sum(told) == (tmp_path / "t.tsv").stat().st_size
 
 
 def test_wrong_triples(tmp_path: Path) -> None:

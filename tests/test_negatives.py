@@ -183,7 +183,7 @@ def test_limits_of_mining() -> None:
         expected = rows[int(np.flatnonzero(scores == max(fit))[0])].passage["en"] if fit else None
         assert negatives_of(mined, "en")[0] == expected
     for wrong in ({"language": "de"}, {"range_min": 3, "range_max": 3}, {"range_min": -1}, {"top": 0}):
-        with pytest.raises(InputError, match=f"mining, .*{list(wrong)[-1] if len(wrong) > 1 else list(wrong)[0]}"):
+        with pytest.raises(InputError, match=f"mining: .*{list(wrong)[-1] if len(wrong) > 1 else list(wrong)[0]}"):
             Mining(**wrong)
 
 

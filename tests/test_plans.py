@@ -231,7 +231,7 @@ def test_a_large_group_waits_its_turn_and_is_not_forgotten() -> None:
         (cross(), ("en",), 2, "cross batches: only 0 rows"),
         (english(), ("de", "fr"), 2, "language 'en' is in no row; the corpus has de, fr"),
         (hybrid(), ("en",), 2, "cross batches: only 0 rows"),
-        (mixed(), TAGS, 1, "batch size 1: a plan needs 1 step and 2 rows"),
+        (mixed(), TAGS, 1, "batch size must be a whole number from 2 on .got 1"),
     ],
 )
 def test_an_impossible_batch(strategy: Strategy, languages: tuple[str, ...], batch_size: int, message: str) -> None:
@@ -240,7 +240,7 @@ def test_an_impossible_batch(strategy: Strategy, languages: tuple[str, ...], bat
 
 
 def test_no_steps_no_rows_and_no_row_in_one_language() -> None:
-    with pytest.raises(InputError, match="steps 0"):
+    with pytest.raises(InputError, match="steps must be a whole number from 1 on .got 0"):
         mono().plan(parallel(4), 0, 2, 0)
     nothing = parallel(4).select(np.zeros(4, dtype=bool))
     for strategy in STRATEGIES:

@@ -1,5 +1,6 @@
 """The report: every user text escaped, nothing from the network."""
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -38,8 +39,32 @@ def test_texts_are_shown_as_texts(run: Run) -> None:
         text = page.read_text(encoding="utf-8")
         assert "<script>alert" not in text and "<img src=x" not in text
         assert "&lt;script&gt;alert" in text
-        assert 'src="http' not in text
         assert 'href="index.html"' in text and 'href="01_data.html"' in text
+
+
+# what a browser would fetch by itself: a script, a picture, a style, a module; and what it may fetch
+FETCHED = re.compile(
+    r"""\bsrc\s*=\s*(?!["']?(?:data:|\.\./figures/))|<link\b|@import|\bimport\b[^;<]{0,60}["']http|url\(["']?(?:https?:)?//"""
+)
+
+
+def test_no_page_asks_anybody_for_anything(run: Run) -> None:
+    draw(run.folder / "figures", "curve", "curves", FRAME, "How to read it")
+    markdown = nbformat.v4.new_markdown_cell("$\\alpha$ is the share, ```mermaid\ngraph LR\n```")
+    widget = nbformat.v4.new_output("display_data", {"text/plain": "inspector", "text/vnd.mermaid": "graph LR"})
+    notebook = nbformat.v4.new_notebook(cells=[markdown, nbformat.v4.new_code_cell("x", outputs=[widget])])
+    notebook.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": {}}}
+    (run.folder / "notebooks").mkdir(parents=True)
+    nbformat.write(notebook, run.folder / "notebooks" / "01_data.ipynb")
+    pages = sorted(write_report(run).parent.rglob("*.html"))
+    assert [page.name for page in pages] == ["01_data.html", "index.html", "index.html"]
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        found = [text[one.start() : one.start() + 80] for one in FETCHED.finditer(text)]
+        own = [one for one in found if page.parent.name == "pairs" and "//" not in one]  # files beside it
+        assert found == own, page.name
+        assert "Content-Security-Policy" in text and "default-src 'none'" in text
+    assert "alpha$ is the share" in pages[0].read_text(encoding="utf-8")
 
 
 def test_without_executed_notebooks_the_command_is_named(run: Run) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from hybridkit import run as runs
 from hybridkit import studyrows, trainings
@@ -20,34 +19,14 @@ from hybridkit.groups import normalise
 from hybridkit.results import language_shares, study_scores
 from hybridkit.run import Run
 from hybridkit.sampling import Strategy
-from hybridkit.study import Study, open_study
-
-WORDS = ["river", "stone", "cloud", "green", "seven", "paper", "north", "salt"]
-GERMAN = ["Fluss", "Stein", "Wolke", "grün", "sieben", "Papier", "Norden", "Salz"]
+from hybridkit.study import Study
+from tests.tiny_study import tiny_study
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """Two strategies on 40 rows in two languages, three of them in one only; held-out rows and a benchmark."""
-    folder = tmp_path_factory.mktemp("study")
-    lines = []
-    for n in range(40):
-        en, de = (f"{words[n % 8]} {words[n // 8]}" for words in (WORDS, GERMAN))
-        query = {"en": f"what of {en}", "de": f"was ist {de}"}
-        passage = {"en": f"{en} it is", "de": f"{de} ist es"}
-        if n < 3:
-            del query["de"], passage["de"]
-        lines.append(json.dumps({"id": f"r{n}", "query": query, "passage": passage}))
-    (folder / "rows.jsonl").write_text("\n".join(lines[:32]))
-    (folder / "asked.jsonl").write_text("\n".join(lines[32:]))
-    value = {
-        "name": "tiny", "title": "A test", "rows": {"files": [str(folder / "rows.jsonl")], "held_out": 0.2},
-        "encoder": {"name": "static", "vocab_size": 120, "dim": 16}, "strategies": ["mono", "cross"], "seeds": [0],
-        "compare": ["cross", "mono"], "evaluation": {"benchmarks": [str(folder / "asked.jsonl")]},
-        "training": {"steps": 5, "batch_size": 4, "learning_rate": 0.02, "checkpoint_every": 2},
-    }  # fmt: skip
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(value))
-    return open_study(folder / "tiny.yaml")
+    return tiny_study(tmp_path_factory.mktemp("study"))
 
 
 @pytest.fixture(scope="module")
@@ -226,4 +205,4 @@ def test_results_belong_to_how_the_texts_were_encoded(study: Study, whole: Run, 
     for run in (with_settings(), with_settings(top=3)):
         assert run.result_key(cell, part) == whole.result_key(cell, part)
         language_shares(run, name)
-    assert {path.stem.split("-")[-1] for path in (tmp_path / "shares").iterdir()} == {"top3", f"top{top}"}
+    assert {path.stem.split("-")[-1] for path in (tmp_path / "shares").glob("*.parquet")} == {"top3", f"top{top}"}

@@ -264,7 +264,7 @@ def test_embeddings_that_cannot_be_searched(tmp_path: Path) -> None:
         dense_search(toy, (np.ones((2, 3)), good))
     with pytest.raises(InputError, match="NaN or infinity"):
         dense_search(toy, (asked, good * [[1], [np.nan], [1]]), index="faiss-flat")
-    with pytest.raises(InputError, match="k is 0"):
+    with pytest.raises(InputError, match="k, the number of passages to retrieve, must be a whole number from 1"):
         dense_search(toy, (asked, good), k=0)
     with pytest.raises(InputError, match="there is no setting depth"):
         dense_search(toy, (asked, good), index="ivf", depth=3)
@@ -315,7 +315,7 @@ def test_an_index_is_kept_and_checked(static: Any, tmp_path: Path) -> None:  # n
     path.write_bytes(b"no index")
     with pytest.raises(InputError, match="cannot be read"):
         dense_search(toy, static, 10, "hnsw", folder=tmp_path / "mine")
-    with pytest.raises(InputError, match="faiss, probes: 0"):
+    with pytest.raises(InputError, match="faiss: probes must be a whole number from 1 on .got 0"):
         FaissSettings(probes=0)
 
 
@@ -385,7 +385,7 @@ def test_a_bm25_index_of_something_else_is_refused(tmp_path: Path) -> None:
     for other, k1 in ((judged(["a c"], ["a"]), 0.9), (judged(["a b"], ["a"]), 1.2)):
         with pytest.raises(InputError, match="made from another set or with other settings"):
             bm25_index(other, k1=k1, folder=tmp_path / "index")
-    with pytest.raises(InputError, match="1 passages with 1 different tokens were read, and it says it has 2"):
+    with pytest.raises(InputError, match="1 passages were read, and it says it has 2"):
         bm25_index(replace(judged(["a"], ["a"]), size=2), folder=tmp_path / "new")
     assert not (tmp_path / "new").exists()
 

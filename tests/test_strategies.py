@@ -163,7 +163,7 @@ def test_texts_of_strategies(text: str, strategy: Strategy, printed: str | None)
         ("cross(pairs=[1])", "pairs=[1]: give 'all'"),
         ("cross(pairs=7)", "pairs=7: give 'all'"),
         ("cross(pairs=['de-en', 'de-en'])", "a pair stands twice"),
-        ("cross(pairs=['de>en'])", "'de>en' is no pair of two different languages; write query-passage"),
+        ("cross(pairs=['de>de'])", "'de>de' is no pair of two different languages; write query-passage"),
         ("cross(pairs=['de-de'])", "'de-de' is no pair of two different languages"),
         ("cross(pairs=['de'])", "'de' is no pair of two different languages"),
         ("hybrid(level='token')", "level='token': alpha is a share of batches ('batch') or of their rows ('row')"),

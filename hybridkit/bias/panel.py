@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +16,8 @@ from hybridkit.bias.removal import target_removal
 from hybridkit.bias.share import language_share
 from hybridkit.bias.sides import SIDES
 from hybridkit.bias.space import language_centroids, language_probe, language_variance
-from hybridkit.evaluation.measures import per_query, scores
-from hybridkit.files import atomic_write
+from hybridkit.evaluation.measures import scores_of
+from hybridkit.products import frame
 from hybridkit.retrieval.dense import dense
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def bias_sides(
     shares = language_share(benchmark, scorer, k=top)
     own = shares[shares["query_language"] == shares["passage_language"]]
     removal = target_removal(ranks).pivot(index="query_language", columns="removed", values="fall")
-    by_side = language_gap(scores(per_query(ranks)))
+    by_side = language_gap(scores_of(ranks))
     gaps = by_side[by_side["side"] == "query_language"].set_index("setting")["value"]
     margin = score_margin(benchmark, query_embeddings, passage_embeddings, similarity)
     variance, chance = language_variance(passage_embeddings, languages)
@@ -92,12 +93,8 @@ def bias_panel(run: Run, benchmark: str) -> pd.DataFrame:
     top = run.study.evaluation.top
     for cell in run.cells():
         path = run.folder / "bias" / f"{run.result_key(cell, part)[:24]}-v{PANEL_FORMAT}-top{top}.parquet"
-        if not path.is_file():
-            ranks, both = run.ranks(cell, benchmark), _embeddings(run, cell, benchmark)
-            found = bias_sides(part, ranks, *both, top=top, similarity=run.similarity(cell, benchmark))
-            with atomic_write(path) as temporary:
-                found.to_parquet(temporary, index=False)
-        parts.append(pd.read_parquet(path).assign(strategy=cell.strategy, seed=cell.seed))
+        found = frame(path, partial(_sides, run, cell, benchmark))
+        parts.append(found.assign(strategy=cell.strategy, seed=cell.seed))
     panel = pd.concat(parts, ignore_index=True)
     return panel[["strategy", "seed", "measure", "value", "better", "chance"]]
 
@@ -125,6 +122,12 @@ def language_maps(run: Run, benchmark: str) -> pd.DataFrame:
         parts.append(found.assign(variance=variance, strategy=cell.strategy, seed=cell.seed))
     maps = pd.concat(parts, ignore_index=True)
     return maps[["strategy", "seed", "language", "x", "y", "shown", "variance"]]
+
+
+def _sides(run: Run, cell: Cell, name: str) -> pd.DataFrame:
+    top, similarity = run.study.evaluation.top, run.similarity(cell, name)
+    ranks, both = run.ranks(cell, name), _embeddings(run, cell, name)
+    return bias_sides(run.part(name)[0], ranks, *both, top=top, similarity=similarity)
 
 
 def _embeddings(run: Run, cell: Cell, name: str) -> tuple[NDArray[np.floating], NDArray[np.floating]]:

@@ -6,9 +6,11 @@ d and 16 bytes, byte j holding weight j in its low half and weight j + 16 in its
 in float32.
 """
 
+import math
 import mmap
 import struct
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +69,17 @@ class _Cursor:
         self.data, self.at = data, 0
 
     def values(self, form: str) -> tuple[Any, ...]:
+        if self.at + struct.calcsize("<" + form) > len(self.data):
+            raise struct.error(f"{form} wanted at {self.at}, the file has {len(self.data)} bytes")
         found = struct.unpack_from("<" + form, self.data, self.at)
         self.at += struct.calcsize("<" + form)
+        return found
+
+    def count(self, form: str, least: int) -> int:
+        """A number of things of at least so many bytes each, which must fit into what is left of the file."""
+        found = int(self.values(form)[0])
+        if not 0 <= found <= (len(self.data) - self.at) // least:
+            raise struct.error(f"{found} things at {self.at}, the file has {len(self.data)} bytes")
         return found
 
     def bytes(self, count: int) -> bytes:
@@ -88,9 +99,8 @@ def read(path: Path) -> Checkpoint:
             return _read(path, _Cursor(data))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error}); {CURE}") from error
-    except (struct.error, ValueError) as error:
-        cause = error if not isinstance(error, InputError) else error.args[0]
-        raise InputError(f"{path}: not an e5-small checkpoint, or cut short ({cause}); {CURE}") from error
+    except (struct.error, ValueError, OverflowError) as error:
+        raise InputError(f"{path}: not an e5-small checkpoint, or cut short ({error}); {CURE}") from error
 
 
 def _read(path: Path, cursor: _Cursor) -> Checkpoint:
@@ -100,29 +110,40 @@ def _read(path: Path, cursor: _Cursor) -> Checkpoint:
     *sizes, epsilon, block = cursor.values("7ifi")
     if block != BLOCK:
         raise ValueError(f"blocks of {block} weights, wanted {BLOCK}")
+    if min(sizes) < 1 or not 0 < epsilon < 1:
+        raise ValueError(f"sizes of {sizes} and an epsilon of {epsilon:.3g}")
     count, bos, eos, pad, unk, blob_bytes = cursor.values("5iQ")
+    if not all(0 <= one < count for one in (bos, eos, pad, unk)):
+        raise ValueError(f"special pieces {bos}, {eos}, {pad}, {unk} of {count}")
     ends = np.frombuffer(cursor.bytes(4 * (count + 1)), "<u4").tolist()
+    if any(low > high for low, high in pairwise([0, *ends, blob_bytes])):  # each byte is in one piece at most
+        raise ValueError("pieces that overlap or end outside the vocabulary")
     scores = np.frombuffer(cursor.bytes(4 * count), "<f4")
     blob = cursor.bytes(blob_bytes)
-    pieces = tuple(blob[start:end].decode() for start, end in zip(ends, ends[1:], strict=False))
-    entries, _ = cursor.values("iI")
+    pieces = tuple(blob[start:end].decode() for start, end in pairwise(ends))
+    entries = cursor.count("i", least=5)
+    cursor.values("I")
     table: dict[int, tuple[int, ...]] = {}
     for _ in range(entries):
         character, length = cursor.values("IB")
         table[character] = cursor.values(f"{length}I")
     tensors = {}
-    for _ in range(cursor.values("i")[0]):
+    for _ in range(cursor.count("i", least=23)):
         name = cursor.bytes(cursor.values("H")[0]).decode()
         _, elements, offset, size = cursor.values("BIQQ")
         if offset + size > len(cursor.data):
             raise ValueError(f"{name} ends at byte {offset + size}, the file has {len(cursor.data)}")
-        if size not in (4 * elements, elements // BLOCK * BLOCK_BYTES):
+        if size != 4 * elements and (elements % BLOCK or size != elements // BLOCK * BLOCK_BYTES):
             raise ValueError(f"{name} has {size} bytes for {elements} elements")
         tensors[name] = Tensor(elements, offset, size)
+    if sum(tensor.bytes for tensor in tensors.values()) > len(cursor.data):
+        raise ValueError("tensors that overlap")
+    hidden, layers, heads, feed_forward, rows, positions, types = sizes
+    if 2 * len(LAYER_PARTS) * layers > len(tensors) or hidden % heads:
+        raise ValueError(f"{layers} layers of {hidden} with {heads} heads, {len(tensors)} tensors")
     special = {"<s>": bos, "</s>": eos, "<pad>": pad, "<unk>": unk}
     removed = "".join(chr(character) for character, target in table.items() if not target)
     spaces = "".join(chr(character) for character, target in table.items() if target == (ord(" "),))
-    hidden, layers, heads, feed_forward, rows, positions, types = sizes
     return Checkpoint(
         path=path, hidden=hidden, layers=layers, heads=heads, feed_forward=feed_forward, rows=rows, positions=positions,
         types=types, epsilon=epsilon, special=special, pieces=pieces, scores=scores, removed=removed, spaces=spaces,
@@ -175,7 +196,7 @@ def weights(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
     }
     for name, (target, shape) in shapes.items():
         tensor = checkpoint.tensors.get(name)
-        if tensor is None or tensor.elements != np.prod(shape):
+        if tensor is None or tensor.elements != math.prod(shape):
             found = "is missing" if tensor is None else f"has {tensor.elements} elements"
             raise InputError(f"{checkpoint.path}: tensor {name} {found}, wanted shape {shape}; {CURE}")
         raw = data[tensor.offset : tensor.offset + tensor.bytes]

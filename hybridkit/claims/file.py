@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from hybridkit import yamlfile
 from hybridkit.claims.grammar import parse
 from hybridkit.claims.tree import Check
 from hybridkit.claims.vocabulary import check_names
@@ -55,14 +56,7 @@ def open_claims(path: str | Path = CLAIMS) -> list[Claim]:
     here = (checkout() or Path()) / path
     if not path.is_file() and here.is_file():
         path = here
-    try:
-        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}" if mark else ""
-        raise InputError(f"{path}{place}: not YAML ({getattr(error, 'problem', None) or error})") from error
+    root = yamlfile.tree(path)
     if not isinstance(root, yaml.SequenceNode) or not root.value:
         raise InputError(f"{path}: not a list of claims, each of which begins with '- id: '")
     claims = [_claim(node, str(path)) for node in root.value]
@@ -81,9 +75,11 @@ def _claim(node: yaml.Node, path: str) -> Claim:
     texts: dict[str, str] = {}
     places: dict[str, str] = {}
     for key, value in node.value:
-        places[str(key.value)] = here = f"{path}, line {key.start_mark.line + 1}"
+        here = f"{path}, line {key.start_mark.line + 1}"
         if not isinstance(key, yaml.ScalarNode) or key.value not in _KEYS:
-            raise InputError(f"{here}: unknown key {key.value!r}; there are {', '.join(_KEYS)}")
+            name = repr(key.value) if isinstance(key, yaml.ScalarNode) else "that is a list or mapping"
+            raise InputError(f"{here}: unknown key {name}; there are {', '.join(_KEYS)}")
+        places[key.value] = here
         if key.value in texts:
             raise InputError(f"{here}: the key {key.value!r} stands twice")
         if not isinstance(value, yaml.ScalarNode) or not value.value.strip():

@@ -2,9 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from hybridkit.judged import split_words
-from hybridkit.sources.benchmarks import base_name
-from hybridkit.sources.registry import split_name
+from hybridkit.naming import split_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,12 +28,7 @@ def collection(name: str) -> str:
     >>> collection("xquad-r[16:]"), collection("squad2-fi-en"), collection("mine.jsonl")
     ('SQuAD', 'SQuAD', '')
     """
-    return _COLLECTIONS.get(split_name(_base(name))[0], "")
-
-
-def _base(name: str) -> str:
-    """A name without the languages or the articles behind it."""
-    return split_words(base_name(name))[0]
+    return _COLLECTIONS.get(split_name(name)[0], "")
 
 
 def relatives(benchmark: str, files: tuple[str, ...], encoder: str) -> tuple[str, ...]:

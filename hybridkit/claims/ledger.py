@@ -1,11 +1,11 @@
 """The ledger: a verdict on every claim, in words, with the answers behind it."""
 
-import html
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 
 import pandas as pd
 
+from hybridkit.characters import escaped
 from hybridkit.claims.facts import Facts
 from hybridkit.claims.file import Claim
 from hybridkit.claims.judge import FAILS, HOLDS, NOT_SHOWN, UNTESTED, Answer, ask
@@ -175,12 +175,10 @@ def as_html(frame: pd.DataFrame) -> str:
     >>> as_html(pd.DataFrame({"text": ["<b>"]})).count("&lt;b&gt;")
     1
     """
-    head = "".join(f"<th>{html.escape(str(name))}</th>" for name in frame.columns)
+    head = "".join(f"<th>{escaped(str(name))}</th>" for name in frame.columns)
     lines = []
     for row in frame.itertuples(index=False):
-        cells = "".join(
-            f'<td style="text-align:left;vertical-align:top">{html.escape(_cell(value))}</td>' for value in row
-        )
+        cells = "".join(f'<td style="text-align:left;vertical-align:top">{escaped(_cell(value))}</td>' for value in row)
         lines.append(f"<tr>{cells}</tr>")
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 

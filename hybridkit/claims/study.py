@@ -13,7 +13,7 @@ from hybridkit.claims.vocabulary import is_judged_name
 from hybridkit.claims.words import GROUPS, ROLES, ROWS, SETTINGS, UNSEEN
 from hybridkit.evaluation.clusters import question_clusters
 from hybridkit.evaluation.intervals import t_interval
-from hybridkit.judged import split_words
+from hybridkit.naming import split_name
 from hybridkit.results import macro_scores, study_scores
 from hybridkit.run import Run
 from hybridkit.sources.benchmarks import base_name
@@ -181,7 +181,7 @@ class StudyFacts:
     def _judged(self, ask: Ask) -> pd.Series:
         """The mean over languages on a judged set, by seed."""
         table = self._judged_table
-        named = table["benchmark"].map(lambda name: split_words(name)[0] == ask.benchmark)
+        named = table["benchmark"].map(lambda name: split_name(name)[0] == ask.benchmark)
         own = table[named & (table["strategy"] == ask.strategy) & (table["setting"] == ask.setting)]
         own = own[own["measure"] == ask.measure]
         if own.empty:
@@ -215,7 +215,7 @@ class StudyFacts:
 
     @cached_property
     def _judged_names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(split_words(name)[0] for name in self.run.study.evaluation.judged))
+        return tuple(dict.fromkeys(split_name(name)[0] for name in self.run.study.evaluation.judged))
 
     @cached_property
     def _judged_table(self) -> pd.DataFrame:

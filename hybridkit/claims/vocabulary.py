@@ -155,10 +155,10 @@ def _possible(item: Call, free: set[str]) -> None:
 
 def is_judged_name(benchmark: str) -> bool:
     """Whether a benchmark is one of the kit's judged sets, which have no pairs of languages."""
-    from hybridkit.judged import split_words
+    from hybridkit.naming import split_name
     from hybridkit.sources import miracl
 
-    return split_words(benchmark)[0] in miracl.NAMES
+    return split_name(benchmark)[0] in miracl.NAMES
 
 
 def _known(kind: str, name: Name, free: set[str] | frozenset[str] = frozenset()) -> None:

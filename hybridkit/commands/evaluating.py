@@ -109,7 +109,7 @@ def _ranked(
     import pandas as pd
 
     from hybridkit.encoder import similarity_of
-    from hybridkit.evaluation.measures import macro, per_query, scores
+    from hybridkit.evaluation.measures import macro, scores_of
     from hybridkit.evaluation.ranks import rank_table_from_scores
     from hybridkit.retrieval.similarity import COSINE
     from hybridkit.sources.benchmarks import base_name, part_of
@@ -124,7 +124,7 @@ def _ranked(
             part, queries, passages = part_of(whole, name)
             cut = (embeddings[0][queries], embeddings[1][passages]) if embeddings else None
             for system, scorer in _scorers(args.system, part, cut, similarity):
-                table = scores(per_query(rank_table_from_scores(part, scorer)))
+                table = scores_of(rank_table_from_scores(part, scorer))
                 value.setdefault(name, {})[system] = as_json(table)
                 tables.append(macro(table).assign(benchmark=name, system=system))
     return Told(_text(pd.concat(tables, ignore_index=True), args.strategy_label), value)
@@ -147,21 +147,20 @@ def as_json(table: "pd.DataFrame") -> dict[str, dict[str, Any]]:
 
 def _check(args: argparse.Namespace, parallel: list[str]) -> None:
     from hybridkit.errors import InputError
+    from hybridkit.ranges import COUNT, LENGTH
 
     more = [name for name in args.system if name in MORE_SYSTEMS]
     if more and parallel:
         raise InputError(
             f"--system {more[0]}: it searches judged sets; {parallel[0]} is ranked in full, by {', '.join(SYSTEMS)}"
         )
-    if args.depth < 1:
-        raise InputError(f"--depth {args.depth}: give 1 passage or more")
-
+    COUNT.check(args.depth, "--depth")
     if args.model is None and args.system != ["bm25"]:
         raise InputError(f"evaluate: --system {','.join(args.system)} needs an encoder; give --model NAME")
     if args.model == "static":
         raise InputError("--model static: it is made by training; train one with `hybridkit train` and give its folder")
-    if args.max_length is not None and args.max_length < 4:
-        raise InputError(f"--max-length {args.max_length}: give 4 tokens or more")
+    if args.max_length is not None:
+        LENGTH.check(args.max_length, "--max-length")
 
 
 def _open(args: argparse.Namespace) -> "SentenceTransformer":

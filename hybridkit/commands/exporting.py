@@ -20,13 +20,12 @@ def add_option(parser: argparse.ArgumentParser) -> None:
 def refuse(export: list[str] | None) -> None:
     """Raise InputError, before the plan is made, for an unknown form and for a file that lies there."""
     from hybridkit.errors import InputError
-    from hybridkit.sampling.exports import FORMS
+    from hybridkit.sampling.exports import check_export
 
     if export is None:
         return
     form, file = export
-    if form not in FORMS:
-        raise InputError(f"--export {form}: no such form; there are {', '.join(FORMS)}")
+    check_export(form, file)
     if Path(file).expanduser().exists():
         raise InputError(f"{file}: it exists; give --export another file, or remove it")
 

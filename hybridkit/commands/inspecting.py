@@ -51,6 +51,7 @@ def inspect(args: argparse.Namespace) -> Told:
     notebook = write_notebook(folder)
     # the address that is printed leads to the notebook too, which a file's name as argument would not do
     options = [f"--notebook-dir={notebook.parent}", f"--LabApp.default_url=/lab/tree/{notebook.name}"]
+    options += ["--ServerApp.kernel_spec_manager_class=hybridkit.kernel.OwnSpecs"]
     options += ["--no-browser"] * args.no_browser + ["--allow-root"] * args.allow_root
     options += [] if args.port is None else [f"--port={args.port}"]
     words = [sys.executable, "-m", "jupyterlab", *options]

@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hybridkit.commands.options import Commands, Told, command, names, records, show
+from hybridkit.commands.options import Commands, Told, command, names, records, seed, show
 
 if TYPE_CHECKING:
     from hybridkit.corpus import ParallelCorpus
@@ -34,7 +34,7 @@ def add(data: Commands) -> None:
     option("--absolute-margin", type=float, metavar="X", help="leave out what scores closer to the answer than this")
     option("--relative-margin", type=float, metavar="X", help="the same, as a share of the answer's score")
     option("--replace", dest="keep", action="store_false", help="mine anew where a row has a negative already")
-    option("--seed", type=int, metavar="N", help="seed of --top (0)")
+    option("--seed", type=seed, metavar="N", help="seed of --top (0)")
 
 
 def mine(args: argparse.Namespace) -> Told:
@@ -46,15 +46,15 @@ def mine(args: argparse.Namespace) -> Told:
     from hybridkit.files import atomic_write
     from hybridkit.sampling.mining import mine_negatives, negative_counts
     from hybridkit.sampling.ranking import Mining
-    from hybridkit.sources.rowsets import open_corpus, open_rows_source, source_stem
+    from hybridkit.sources.rowsets import open_corpus, open_rows_source, source_stems
 
     out = args.out.expanduser()
     if out.exists():
         raise InputError(f"{args.out}: it exists; give another --out, or remove it")
     given = {one.name: getattr(args, one.name) for one in fields(Mining)}
     mining = Mining(**{name: value for name, value in given.items() if value is not None})
-    several = len(args.rows) > 1
-    sources = [open_rows_source(name, f"{source_stem(name)}/" if several else "") for name in args.rows]
+    fronts = [f"{stem}/" if len(args.rows) > 1 else "" for stem in source_stems(args.rows)]
+    sources = [open_rows_source(name, front) for name, front in zip(args.rows, fronts, strict=True)]
     corpus = open_corpus(args.rows)
     mined = mine_negatives(corpus, "bm25" if args.system == "bm25" else encoder.open(args.system), mining)
     with atomic_write(out) as temporary, temporary.open("w", encoding="utf-8") as file:

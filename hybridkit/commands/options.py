@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hybridkit.errors import InputError
+from hybridkit.naming import split_name
+from hybridkit.ranges import SEED, check_seed
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -54,22 +58,43 @@ def _add_parser(commands: Commands, name: str, summary: str, *examples: str) -> 
 
 
 def names(text: str) -> list[str]:
-    """Split a list of names or files at its commas; commas in brackets stay.
+    """Split a list of names or files at its commas; commas in brackets stay, and those of a file that lies here.
 
     >>> names("xquad-r[16:], mlqa-r"), names("mono,hybrid(by='size', alpha=0.5)")
     (['xquad-r[16:]', 'mlqa-r'], ['mono', "hybrid(by='size', alpha=0.5)"])
     """
-    parts, depth = [""], 0
-    for letter in text:
-        depth += (letter in "([") - (letter in ")]")
-        if letter == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    found = [part.strip() for part in parts]
-    if not all(found):
+    found: list[str] = []
+    rest = text
+    while rest:
+        name = _file_here(rest) or _until_comma(rest)
+        found.append(name.strip())
+        rest = rest[len(name) :]
+        if rest == ",":
+            found.append("")
+        rest = rest.removeprefix(",")
+    if not found or not all(found):
         raise argparse.ArgumentTypeError(f"{text!r} has an empty name; write NAME or NAME,NAME")
     return found
+
+
+def _file_here(text: str) -> str:
+    """The longest beginning of a list, up to a comma or its end, that has a comma or bracket in it and lies on disk."""
+    parts = text.split(",")
+    for count in range(len(parts), 0, -1):
+        name = ",".join(parts[:count])
+        path = Path(split_name(name.strip())[0]).expanduser()
+        if ({*"[](),"} & {*path.name}) and path.exists():
+            return name
+    return ""
+
+
+def _until_comma(text: str) -> str:
+    depth = 0
+    for place, letter in enumerate(text):
+        depth += (letter in "([") - (letter in ")]")
+        if letter == "," and depth == 0:
+            return text[:place]
+    return text
 
 
 def numbers(text: str) -> list[float]:
@@ -84,6 +109,19 @@ def numbers(text: str) -> list[float]:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers such as 1e-5,3e-5") from error
 
 
+def seed(text: str) -> int:
+    """Read a seed.
+
+    >>> seed("7")
+    7
+    """
+    try:
+        return check_seed(int(text))
+    except ValueError as error:
+        told = str(error) if isinstance(error, InputError) else f"seed must be {SEED} (got {text!r})"
+        raise argparse.ArgumentTypeError(told) from error
+
+
 def add_plan_options(parser: argparse.ArgumentParser) -> None:
     """Declare what a batch plan is made of: rows, strategy, steps, batch size, seed."""
     add = parser.add_argument
@@ -91,7 +129,7 @@ def add_plan_options(parser: argparse.ArgumentParser) -> None:
     add("--strategy", required=True, help='english, mixed, mono, cross or "hybrid(alpha=0.5)"')
     add("--steps", type=int, required=True, metavar="N", help="number of batches")
     add("--batch-size", type=int, required=True, metavar="N", help="rows in a batch")
-    add("--seed", type=int, default=0, metavar="N", help="seed of the plan and the training (0)")
+    add("--seed", type=seed, default=0, metavar="N", help="seed of the plan and the training (0)")
 
 
 def open_rows(files: list[str]) -> "ParallelCorpus":

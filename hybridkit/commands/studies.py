@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from hybridkit.commands.options import Commands, Told, command, names, numbers, records, show
+from hybridkit.commands.options import Commands, Told, command, names, numbers, records, seed, show
 
 
 def add(commands: Commands) -> None:
@@ -34,7 +34,7 @@ def add(commands: Commands) -> None:
     )  # fmt: skip
     given.add_argument("run", metavar="RUN", help="a study's name, or the path of its YAML file or of a run folder")
     given.add_argument("model", metavar="MODEL", help='the strategy that it was trained with, e.g. "hybrid(alpha=0.5)"')
-    given.add_argument("--seed", type=int, metavar="N", help="its seed (the first of the study)")
+    given.add_argument("--seed", type=seed, metavar="N", help="its seed (the first of the study)")
     given.add_argument("--out", type=Path, metavar="FOLDER", help="a new folder (export/ in the run folder)")
 
 

@@ -63,11 +63,16 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
 def plan(args: argparse.Namespace) -> Told:
     """Make a batch plan, write it, and tell what is in it and whether it keeps to its strategy."""
     from hybridkit.errors import InputError
+    from hybridkit.ranges import LENGTH
     from hybridkit.sampling import BatchPlan, parse
-    from hybridkit.sampling.checks import check_plan
+    from hybridkit.sampling.checks import check_plan as checked
+    from hybridkit.sampling.draw import check_plan
 
-    if args.max_length and not args.model:
-        raise InputError("--max-length: say by --model whose tokens are counted")
+    check_plan(args.steps, args.batch_size, args.seed)
+    if args.max_length is not None:
+        LENGTH.check(args.max_length, "--max-length")
+        if not args.model:
+            raise InputError("--max-length: say by --model whose tokens are counted")
     if args.out.exists():
         try:
             BatchPlan.read(args.out)
@@ -80,7 +85,7 @@ def plan(args: argparse.Namespace) -> Told:
     exporting.export(args.export, made, corpus)
     described, matrix = made.describe(), made.matrix()
     encoder = _model(args.model, corpus) if args.model else None
-    report = check_plan(made, corpus, strategy, encoder, args.max_length)
+    report = checked(made, corpus, strategy, encoder, args.max_length)
     draws = f"Draws by query language (down) and passage language (across)\n{matrix.to_string()}"
     numbers = {name: value.item() if hasattr(value, "item") else value for name, value in described.items()}
     value = {"plan": str(args.out), "fingerprint": made.fingerprint, **numbers, "matrix": matrix.T.to_dict()}
@@ -119,6 +124,7 @@ def train(args: argparse.Namespace) -> Told:
     if not first:
         args.json = None
         return Told("")
+    unfinished.finish(out, record)
     log = pd.read_json(out / "steps.jsonl", lines=True)
     start, end = float(log["loss"].iloc[0]), float(log["loss"].iloc[-1])
     value = {"model": str(out), "plan": plan.fingerprint, "steps": len(log), "first_loss": start, "last_loss": end}

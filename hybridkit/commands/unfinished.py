@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybridkit.errors import InputError
 from hybridkit.files import write_text
+from hybridkit.products import checksum
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -72,14 +73,32 @@ def is_finished(out: Path, record: dict[str, Any]) -> bool:
         raise InputError(
             f"{out}: another training lies here, finished ({why}); give another --out, or replace it with --overwrite"
         )
+    for name, known in _read(out / RECORD).get("files", {}).items():
+        if not (out / name).is_file() or checksum(out / name) != known:
+            raise InputError(f"{out / name}: missing or damaged; train the model again with --overwrite")
     return True
+
+
+def finish(out: Path, record: dict[str, Any]) -> None:
+    """Write the checksums of a finished model's files into its record."""
+    paths = sorted(path for path in out.rglob("*") if path.is_file() and path.name != RECORD)
+    files = {path.relative_to(out).as_posix(): checksum(path) for path in paths}
+    write_text(out / RECORD, text_of(record | {"files": files}))
 
 
 def _difference(path: Path, record: dict[str, Any]) -> str:
     """How the record of a training differs from one that was written; empty where it does not."""
-    try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    before = _read(path)
+    if not before:
         return f"{path.name} is missing or damaged"
     changed = [key for key in record if key != "model" and before.get(key) != record[key]]
     return "; ".join(f"{key}: {before.get(key)!r} there, {record[key]!r} asked for" for key in changed)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The record of a training; empty where it is missing or damaged."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

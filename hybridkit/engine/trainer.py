@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,11 @@ from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from transformers import EarlyStoppingCallback, PrinterCallback
 
-from hybridkit.embedding import TASKS
+from hybridkit.embedding import TASKS, preprocess
 from hybridkit.engine.loss import batch_loss
 from hybridkit.engine.vocabulary import TrimmedEmbedding
-from hybridkit.progress import CheckpointMark, FiniteLoss, Progress, measure_as_evaluator
+from hybridkit.errors import InputError
+from hybridkit.progress import CheckpointMark, FiniteLoss, Progress, checkpoint_fault, measure_as_evaluator
 from hybridkit.sampling.feed import PlanBatchSampler, texts_dataset
 from hybridkit.sampling.texts import PlanTexts
 
@@ -26,6 +28,8 @@ WHOLE = "hybridkit-checkpoint.json"  # its mark, written last
 
 class PlanTrainer(SentenceTransformerTrainer):
     """A trainer whose checkpoints hold what is trained and nothing else, and read it back without building a model."""
+
+    key = ""  # of the training, in the marks of its checkpoints
 
     def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:  # noqa: ANN401
         """The trainer's optimizer, which a trimmed embedding follows."""
@@ -47,7 +51,10 @@ class PlanTrainer(SentenceTransformerTrainer):
                 value.copy_(saved[name])
 
     def _load_best_model(self) -> None:
-        self._load_from_checkpoint(self.state.best_model_checkpoint)
+        best = Path(self.args.output_dir) / Path(self.state.best_model_checkpoint).name  # the run may have been moved
+        if fault := checkpoint_fault(best, WHOLE, self.key):
+            raise InputError(f"{best}: {fault}; start the training again, it goes on from the last whole checkpoint")
+        self._load_from_checkpoint(str(best))
 
     def _trained(self) -> dict[str, torch.Tensor]:
         """Everything that a training changes, by name: parameters that are not frozen, and buffers that are kept.
@@ -116,5 +123,7 @@ def plan_trainer(
         evaluator=measure_as_evaluator(measure, settings.watch) if evaluates and measure is not None else None,
         callbacks=callbacks,
     )
+    trainer.key = key
+    trainer.data_collator.preprocess_fn = partial(preprocess, encoder)
     trainer.remove_callback(PrinterCallback)
     return trainer

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from hybridkit.errors import InputError
-from hybridkit.files import atomic_write
+from hybridkit.files import atomic_write, digest
 from hybridkit.retrieval.dense import dense
 from hybridkit.retrieval.similarity import ROWS
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from hybridkit.retrieval import Scorer
 
 RANKS_FORMAT = 1
+_TEXTS = ("query_language", "query_id", "passage_language", "passage_id")
+_COUNTS = ("rank", "pool_rank", "candidates", "pool_candidates")
 BLOCK_BYTES = 64 * 2**20
 _TILE_BYTES = 2**22  # rows that are compared together: few enough to stay in a core's cache
 
@@ -187,22 +189,75 @@ def write_ranks(ranks: pd.DataFrame, path: Path) -> None:
     import pyarrow.parquet as pq
 
     table = pa.Table.from_pandas(ranks, preserve_index=False)
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), "hybridkit.ranks": str(RANKS_FORMAT)})
+    own = {"hybridkit.ranks": str(RANKS_FORMAT), "hybridkit.checksum": checksum(ranks)}
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **own})
     with atomic_write(path) as temporary:
-        pq.write_table(table, temporary)
+        pq.write_table(table, temporary, write_page_checksum=True)
 
 
 def read_ranks(path: Path) -> pd.DataFrame:
-    """Read a rank table written by `write_ranks`; InputError for a file that is none or of another version."""
+    """Read a rank table written by `write_ranks`.
+
+    Raises InputError for a file that is none, of another version or damaged: it holds a checksum of its cells, with
+    which those that were read are compared (tables of earlier versions have none), and ranks are from 1 to candidates.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
+        size = path.stat().st_size
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            own = file.schema_arrow.metadata or {}
+            version = own.get(b"hybridkit.ranks", b"none").decode()
+            if version != str(RANKS_FORMAT):
+                why = f"rank table of format {version}, this version reads {RANKS_FORMAT}"
+                raise InputError(f"{path}: {why}; make it again")
+            if file.metadata.num_rows > 10**6 + 100 * size:  # no ranks pack like that
+                raise ValueError(f"{file.metadata.num_rows} rows in {size} bytes")
+            frame: pd.DataFrame = file.read().to_pandas()
+        wrong = _wrong(frame)
+    except InputError:
+        raise
+    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise InputError(f"{path}: no rank table can be read here ({error}); make it again") from error
-    version = (table.schema.metadata or {}).get(b"hybridkit.ranks", b"none").decode()
-    if version != str(RANKS_FORMAT):
-        raise InputError(f"{path}: rank table of format {version}, this version reads {RANKS_FORMAT}; make it again")
-    frame: pd.DataFrame = table.to_pandas()
+    known = own.get(b"hybridkit.checksum")
+    if not wrong and known is not None and known.decode(errors="replace") != checksum(frame):
+        wrong = "its cells are not those that were written"
+    if wrong:
+        raise InputError(f"{path}: a damaged rank table ({wrong}); make it again")
     return frame
+
+
+def checksum(frame: pd.DataFrame) -> str:
+    """Return the SHA-256, as hex, of a table's columns, numbers or texts: their names and their cells, in order."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    parts: list[Any] = []
+    for name in frame.columns:
+        column = frame[name]
+        parts.append(str(name))
+        if pd.api.types.is_numeric_dtype(column):
+            parts.append(column.to_numpy())
+            continue
+        texts = pa.array(column, pa.large_string())
+        parts += [np.asarray(pc.binary_length(texts)), "".join(texts.to_pylist()).encode()]
+    return digest(*parts)
+
+
+def _wrong(frame: pd.DataFrame) -> str:
+    """Say what of a table cannot be; empty where all of it can."""
+    if missing := [name for name in (*_TEXTS, "score", *_COUNTS) if name not in frame.columns]:
+        return f"no column {missing[0]}"
+    for name in _TEXTS:
+        if len(frame) and (frame[name].isna().any() or pd.api.types.infer_dtype(frame[name]) != "string"):
+            return f"{name} is not texts throughout"
+    for name in _COUNTS:
+        if not pd.api.types.is_integer_dtype(frame[name]) or frame[name].isna().any():
+            return f"{name} is not whole numbers throughout"
+    if not pd.api.types.is_float_dtype(frame["score"]) or not np.isfinite(frame["score"]).all():
+        return "score is not numbers throughout"
+    rank, pool_rank, candidates, pool_candidates = (frame[name] for name in _COUNTS)
+    if not ((rank >= 1) & (rank <= pool_rank) & (rank <= candidates) & (pool_rank <= pool_candidates)).all():
+        return "ranks that are not from 1 to the candidates"
+    return ""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from hybridkit.benchmark import Benchmark
 from hybridkit.embedding import encode
 from hybridkit.encoder import similarity_of
-from hybridkit.evaluation.measures import macro, per_query, scores
+from hybridkit.evaluation.measures import macro, scores_of
 from hybridkit.evaluation.ranks import rank_table
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def evaluate_encoder(
     passages = encode(
         encoder, benchmark.passages["text"].tolist(), "passage", max_length=max_length, precision=precision
     )
-    pairs = scores(per_query(rank_table(benchmark, queries, passages, similarity=similarity_of(encoder))))
+    pairs = scores_of(rank_table(benchmark, queries, passages, similarity=similarity_of(encoder)))
     table = macro(pairs)
     found = {setting: value for setting, measure, value in table.itertuples(index=False) if measure == "AP"}
     distance = table.loc[table["measure"] == "rank_distance", "value"]

@@ -10,6 +10,7 @@ import pandas as pd
 from hybridkit.errors import InputError
 from hybridkit.evaluation.ranks import score_blocks
 from hybridkit.files import atomic_write, read_lines
+from hybridkit.reading import whole_number
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,7 +96,7 @@ def _fields(path: Path, count: int) -> list[list[str]]:
         try:
             if len(fields) != count:
                 raise ValueError(f"{len(fields)} fields")
-            int(fields[3])
+            whole_number(fields[3])
             if count == 6 and not np.isfinite(float(fields[4])):
                 raise ValueError(f"score {fields[4]}")
         except ValueError as error:

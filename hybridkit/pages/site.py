@@ -13,6 +13,7 @@ from hybridkit.pages.names import page_name, texts_name
 from hybridkit.pages.pairpage import pair_context
 from hybridkit.pages.texts import as_json
 from hybridkit.palette import label
+from hybridkit.products import is_whole, remove, seal
 from hybridkit.widgets.colours import CIVIDIS
 
 if TYPE_CHECKING:
@@ -46,8 +47,9 @@ def write_pages(run: "Run") -> Path:
         missing = [str(error)]
     key = _key(inspected, missing)
     stamp = folder / STAMP
-    if stamp.is_file() and stamp.read_text(encoding="utf-8") == key:
+    if is_whole(folder) and stamp.is_file() and stamp.read_bytes() == key.encode():
         return folder / "index.html"
+    remove(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     if inspected is not None and inspected.strategies and len(inspected.benchmark.queries):
         made = files(run.study.name, collect(inspected, run.study.compare))
@@ -57,6 +59,7 @@ def write_pages(run: "Run") -> Path:
         for name, text in made.items():
             (temporary / name).write_text(text, encoding="utf-8")
         (temporary / STAMP).write_text(key, encoding="utf-8")
+    seal(folder)
     return folder / "index.html"
 
 

@@ -1,24 +1,9 @@
-"""Texts of data sets made safe for pages: cut to a length, bidi overrides shown as signs, each kept once."""
+"""Texts of data sets for pages: each kept once, as `characters.shown` shows it, and written as JSON for scripts."""
 
 import json
-import re
 from typing import Any
 
-LONGEST = 2_000  # characters of one text that a page shows
-_OVERRIDES = re.compile("[\u202d\u202e]")  # they would turn the letters of what is read, and hide what is there
-
-
-def shown(text: str, most: int = LONGEST) -> str:
-    """A text as a page shows it: its first `most` characters, with overrides of direction as visible signs.
-
-    A text that is cut says so and how long it is. Half a surrogate, which no file may hold, becomes a question mark.
-
-    >>> shown("abcdef", 3), shown("a\u202eb")
-    ('abc … [cut: 6 characters]', 'a[U+202E]b')
-    """
-    whole = text.encode("utf-8", "replace").decode("utf-8")
-    told = whole if len(whole) <= most else f"{whole[:most]} … [cut: {len(whole):,} characters]"
-    return _OVERRIDES.sub(lambda match: f"[U+{ord(match[0]):04X}]", told)
+from hybridkit.characters import shown
 
 
 def as_json(value: Any) -> str:  # noqa: ANN401  any JSON-able value

@@ -10,6 +10,7 @@ import numpy as np
 
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_write, digest
+from hybridkit.ranges import COUNT, SEED
 from hybridkit.retrieval.similarity import DISTANCES, own_scores
 from hybridkit.retrieval.topk import BLOCK_BYTES, blocks, check_pair, cut, exact_topk
 from hybridkit.seeds import generator
@@ -47,10 +48,10 @@ class FaissSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Raise InputError for numbers below 1."""
+        """Raise InputError for numbers below 1, and a seed that is none."""
         for name, value in asdict(self).items():
-            if value is not None and value < (name != "seed"):
-                raise InputError(f"faiss, {name}: {value}; give 1 or more")
+            if value is not None or name not in ("lists", "probes", "effort"):
+                (SEED if name == "seed" else COUNT).check(value, f"faiss: {name}")
 
 
 def faiss_topk(

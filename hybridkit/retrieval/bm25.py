@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hybridkit.ranges import SHARE, Range
 from hybridkit.retrieval.tokens import tokens as tokens
 
 if TYPE_CHECKING:
@@ -25,14 +26,19 @@ def bm25(benchmark: Benchmark, k1: float = K1, b: float = B) -> Scorer:
     Lucene's variant (bm25s, arXiv 2407.03618), with the k1 and b that MIRACL's baselines use (arXiv 2210.09984).
     Passages are cut into `tokens` of their own language. So is the query for each language's passages, so that a name
     in it is written as they write it: on XQuAD-R mAP is .757 mono, .124 cross, .094 pool, without stems .717, .122,
-    .092. A query without a known token scores 0 everywhere. Scores are float32.
+    .092. A query without a known token scores 0 everywhere, and so does a passage without a token. Scores are float32.
+    Raises InputError for k1 below 0 and b outside 0..1.
     """
+    check_parameters(k1, b)
     import bm25s
 
     index = bm25s.BM25(method="lucene", k1=k1, b=b, backend="numpy")
     parts = _parts(benchmark.passages)
     texts = benchmark.passages["text"].tolist()
-    index.index([tokens(text, tag) for tag, part in parts for text in texts[part]], show_progress=False)
+    cut = [tokens(text, tag) for tag, part in parts for text in texts[part]]
+    if not any(cut):  # no passage has a token: bm25s would divide by their mean length, 0
+        return lambda rows: np.zeros((rows.stop - rows.start, len(texts)), np.float32)
+    index.index(cut, show_progress=False)
     data, indices, bounds = _by_part(index, [part for _, part in parts])
     asked = benchmark.queries["text"].tolist()
 
@@ -46,6 +52,12 @@ def bm25(benchmark: Benchmark, k1: float = K1, b: float = B) -> Scorer:
         return block
 
     return score
+
+
+def check_parameters(k1: float, b: float) -> None:
+    """Raise InputError for parameters that are out of range."""
+    Range(0).check(k1, "BM25: k1")
+    SHARE.check(b, "BM25: b")
 
 
 def _parts(passages: pd.DataFrame) -> list[tuple[str, slice]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from hybridkit.errors import InputError
+from hybridkit.ranges import SHARE
 from hybridkit.retrieval.runs import run_frame
 
 if TYPE_CHECKING:
@@ -43,8 +44,7 @@ def fuse(
     """
     if how not in ("interpolation", "rrf"):
         raise InputError(f"fusion by {how!r}: there are interpolation and rrf")
-    if not 0 <= weight <= 1:
-        raise InputError(f"fusion: weight {weight}; give the first system's share, 0 to 1")
+    SHARE.check(weight, "fusion: weight, the first system's share,")
     one, other = (_by_rank(run) if how == "rrf" else _between_0_and_1(run) for run in (first, second))
     both = one.merge(other, on=["query_id", "passage_id"], how="outer", suffixes=("_one", "_other")).fillna(
         {"score_one": 0.0, "score_other": 0.0}
@@ -72,11 +72,13 @@ def fusion(first: Scorer, second: Scorer, weight: float = 0.5) -> Scorer:
 
     The hybrid baseline of MIRACL (arXiv 2210.09984, section 4) with weight 0.5; scaled over the whole pool here,
     where MIRACL scales over each system's top 1000. A query whose scores are all equal gets 0 from that system.
+    Raises InputError for a weight outside 0..1.
 
     >>> one, other = (lambda rows: np.array([[0, 5, 10]])), (lambda rows: np.array([[0.2, 0.2, 0.1]]))
     >>> fusion(one, other)(slice(0, 1)).tolist()
     [[0.5, 0.75, 0.5]]
     """
+    SHARE.check(weight, "fusion: weight, the first system's share,")
 
     def score(rows: slice) -> NDArray[np.float32]:
         return np.float32(weight) * _scaled(first(rows)) + np.float32(1 - weight) * _scaled(second(rows))

@@ -13,7 +13,7 @@ import numpy as np
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_folder, digest
 from hybridkit.places import cache_folder
-from hybridkit.retrieval.bm25 import K1, B
+from hybridkit.retrieval.bm25 import K1, B, check_parameters
 from hybridkit.retrieval.ids import id_writer, open_ids
 from hybridkit.retrieval.tokens import VERSION, stemmer_version, tokens
 
@@ -32,9 +32,10 @@ def bm25_index(judged: JudgedSet, k1: float = K1, b: float = B, folder: Path | N
     The vocabulary is in memory, postings are written to disk as the stream goes by, weighed there by Lucene's formula
     as bm25s has it (arXiv 2407.03618), and never in memory whole. `folder` is by default one of the cache.
 
-    Raises InputError for a stream with another number of passages than the set says, or without any token, and for a
-    folder that holds the index of something else.
+    Raises InputError for a stream with another number of passages than the set says, and for a folder that holds the
+    index of something else.
     """
+    check_parameters(k1, b)
     key = {
         "tokens": VERSION, "stemmer": stemmer_version(), "k1": k1, "b": b, "corpus": judged.corpus, "size": judged.size,
         "language": "in the ids" if judged.setting == "pool" else judged.language,
@@ -76,10 +77,14 @@ def _build(folder: Path, judged: JudgedSet, k1: float, b: float) -> None:
                     triples.extend((number, len(lengths), times))
                 lengths.append(len(found))
             spill.write(triples.tobytes())
-    if len(lengths) != judged.size or not vocabulary:
+        if not vocabulary and lengths:  # bm25s reads no index of nothing; no text has the empty token
+            vocabulary[""] = 0
+            documents.append(1)
+            spill.write(array("i", (0, 0, 1)).tobytes())
+    if len(lengths) != judged.size:
         raise InputError(
-            f"{judged.name}, {judged.language}: {len(lengths)} passages with {len(vocabulary)} different tokens were "
-            f"read, and it says it has {judged.size} passages; did its files change? Open the set anew"
+            f"{judged.name}, {judged.language}: {len(lengths)} passages were read, and it says it has {judged.size}; "
+            "did its files change? Open the set anew"
         )
     _weigh(folder, np.array(documents, np.int64), np.array(lengths, np.float32), k1, b)
     (folder / _SPILL).unlink()
@@ -100,7 +105,7 @@ def _weigh(folder: Path, documents: np.ndarray, lengths: np.ndarray, k1: float, 
         for name, dtype in (("data", np.float32), ("indices", np.int32))
     )
     inverse = np.log(1 + (len(lengths) - documents + 0.5) / (documents + 0.5))
-    damping = k1 * (1 - b + b * lengths / lengths.mean(dtype=np.float64))
+    damping = k1 * (1 - b + b * lengths / (lengths.mean(dtype=np.float64) or 1.0))
     free = starts[:-1].copy()  # where the next posting of each token goes
     with (folder / _SPILL).open("rb") as spill:
         while len(piece := np.fromfile(spill, np.int32, 3 * _TRIPLES).reshape(-1, 3)):

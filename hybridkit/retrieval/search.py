@@ -13,6 +13,7 @@ import numpy as np
 from hybridkit.encoder import similarity_of
 from hybridkit.errors import InputError
 from hybridkit.judged import across
+from hybridkit.ranges import COUNT
 from hybridkit.retrieval.ann import KINDS, FaissSettings, check_index, faiss_topk, measured_recall
 from hybridkit.retrieval.bm25 import K1, B
 from hybridkit.retrieval.fusion import fuse as fuse
@@ -158,8 +159,7 @@ def bm25_search(
 
     The weight of a token that a query has twice counts twice, as in Lucene. Raises InputError as `bm25_index` does.
     """
-    if k < 1:
-        raise InputError(f"k is {k}; retrieve 1 passage or more")
+    COUNT.check(k, "k, the number of passages to retrieve,")
     index, ids = bm25_index(judged, k1, b, folder)
     scores = np.full((len(judged.queries), k), -np.inf, np.float32)
     places = np.full(scores.shape, -1, np.int64)

@@ -7,13 +7,14 @@ import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from hybridkit.characters import JOINERS, marks, visible
 from hybridkit.errors import InputError
 from hybridkit.languages import language as facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-VERSION = 2  # part of the key of every index, so that one of other tokens is never read
+VERSION = 3  # part of the key of every index, so that one of other tokens is never read
 
 # Blocks of the scripts that are written without spaces: Thai, Lao, Myanmar, Khmer, kana, Han.
 _UNSPACED = (
@@ -26,13 +27,14 @@ _DOTLESS = str.maketrans({"I": "ı", "İ": "i"})  # Turkish and Azerbaijani, whe
 
 
 def tokens(text: str, language: str = "") -> list[str]:
-    """Split a text: words, casefolded and stemmed, and pairs of characters where a script has no spaces.
+    r"""Split a text: words, casefolded and stemmed, and pairs of characters where a script has no spaces.
 
-    NFKC first; combining marks and joiners belong to their word, so that Devanagari and pointed Arabic stay whole.
+    What is not `visible` goes, then NFKC; combining marks and joiners that say something belong to their word, so that
+    Devanagari and pointed Arabic stay whole. A text without a letter or digit has no token.
     `language` is a tag: words are stemmed where there is a `stemmer` for it, and Korean is cut into pairs too. Without
     one words stay whole. Raises InputError for a tag that is none.
 
-    >>> tokens("Der Fluß, 308 हिन्दी")
+    >>> tokens("Der Fl\u00aduß, 308 हिन्दी")
     ['der', 'fluss', '308', 'हिन्दी']
     >>> tokens("NFL超級盃 水")
     ['nfl', '超級', '級盃', '水']
@@ -41,8 +43,8 @@ def tokens(text: str, language: str = "") -> list[str]:
     """
     base = language.partition("-")[0]
     stem = stemmer(base)
-    text = unicodedata.normalize("NFKC", text)
-    if base in ("az", "tr"):
+    text = unicodedata.normalize("NFKC", visible(text))
+    if base in ("az", "azj", "tr"):
         text = text.translate(_DOTLESS)
     found: list[str] = []
     for match in _runs(_UNSPACED + _HANGUL if base == "ko" else _UNSPACED).finditer(text.casefold()):
@@ -86,6 +88,5 @@ def _snowball() -> Any:  # noqa: ANN401  a module
 
 @cache
 def _runs(unspaced: str) -> re.Pattern[str]:
-    # Python's \w leaves combining marks out; they are listed from its own Unicode tables, planes 0 and 1.
-    marks = "".join(chr(code) for code in range(0x300, 0x20000) if unicodedata.category(chr(code)).startswith("M"))
-    return re.compile(f"(?P<unspaced>[{unspaced}]+)|(?P<word>(?:(?![{unspaced}])[\\w\u200c\u200d{marks}])+)")
+    inside = f"(?![{unspaced}])[\\w{JOINERS}{marks()}]"  # a word starts with a letter or digit, not with a mark
+    return re.compile(f"(?P<unspaced>[{unspaced}]+)|(?P<word>(?=\\w)(?:{inside})+)")

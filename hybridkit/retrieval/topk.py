@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hybridkit.errors import InputError
+from hybridkit.ranges import COUNT
 from hybridkit.retrieval.similarity import DISTANCES, check_lengths, check_similarity, scores_of
 
 if TYPE_CHECKING:
@@ -99,8 +100,7 @@ def check_pair(
 ) -> NDArray[np.float32]:
     """Give the queries as float32, or raise InputError for what `exact_topk` says."""
     check_similarity(similarity)
-    if k < 1:
-        raise InputError(f"k is {k}; retrieve 1 passage or more")
+    COUNT.check(k, "k, the number of passages to retrieve,")
     for what, embeddings in (("queries", queries), ("passages", passages)):
         if embeddings.ndim != 2 or 0 in embeddings.shape:
             raise InputError(f"embeddings of {what} have shape {embeddings.shape}; give (number, dimensions)")

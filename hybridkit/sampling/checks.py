@@ -193,6 +193,7 @@ def _cut_texts(
 ) -> list[Check]:
     """The share of texts, as they will be read, that are longer than the encoder will see."""
     from hybridkit.embedding import cut_at, token_counts
+    from hybridkit.longtexts import cut_long
     from hybridkit.sampling.texts import PlanTexts
 
     count = plan.draws.shape[0] * plan.draws.shape[1]
@@ -202,7 +203,7 @@ def _cut_texts(
     found: list[Check] = []
     for side in ("query", "passage"):
         prompt = encoder.prompts.get(side) or ""
-        lengths = token_counts(encoder, [prompt + text for text in texts[side]])
+        lengths = token_counts(encoder, cut_long(encoder, [prompt + text for text in texts[side]]))
         if lengths is None or not longest or longest > 10**9:
             return []  # it cuts none, or has no tokens to count
         share = float((lengths > longest).mean())

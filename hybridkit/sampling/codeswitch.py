@@ -1,6 +1,7 @@
 """codeswitch: any strategy, with words of its queries or passages replaced through a bilingual lexicon."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 
@@ -9,7 +10,7 @@ import pandas as pd
 
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.errors import InputError
-from hybridkit.lexicon import Lexicons, lexicon_languages
+from hybridkit.lexicon import Lexicons, homes, lexicon_languages, lexicons_from
 from hybridkit.sampling.plan import BatchPlan
 from hybridkit.sampling.strategies import Strategy
 from hybridkit.sampling.switching import Switcher
@@ -221,10 +222,20 @@ def _switcher(strategy: codeswitch, plan: BatchPlan) -> Switcher:
     return _opened(strategy, plan.languages, plan.seed, plan.lexicon)
 
 
+def _lexicons(strategy: codeswitch, languages: tuple[str, ...], fingerprint: str) -> Lexicons:
+    """The lexicons that a plan was made with; where they are nowhere, those that the strategy names now."""
+    for home in homes():
+        with lexicons_from(home), suppress(InputError):
+            found = strategy.lexicons(languages)
+            if found.fingerprint == fingerprint:
+                return found
+    return strategy.lexicons(languages)
+
+
 @lru_cache(maxsize=16)
 def _opened(strategy: codeswitch, languages: tuple[str, ...], seed: int, fingerprint: str) -> Switcher:
     """Opened once per process: every worker of a loader has its own, or what the process it was forked from has."""
-    lexicons = strategy.lexicons(languages)
+    lexicons = _lexicons(strategy, languages, fingerprint)
     if lexicons.fingerprint != fingerprint:
         raise InputError(
             f"{strategy}: lexicon {strategy.lexicon} is not the one the plan was made with ({fingerprint[:12]}, this "

@@ -4,12 +4,15 @@ import numpy as np
 
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.errors import InputError
+from hybridkit.ranges import COUNT, PAIRED, check_seed
 from hybridkit.sampling.alpha import hybrid
 from hybridkit.sampling.patterns import Patterns
 from hybridkit.sampling.plan import BatchPlan
 from hybridkit.sampling.sources import Source, sources_of
 from hybridkit.sampling.strategies import Strategy, unwrapped
 from hybridkit.seeds import generator
+
+_MOST = 1 << 33  # draws, 12 bytes each in memory
 
 
 def make_plan(corpus: ParallelCorpus, strategy: Strategy, steps: int, batch_size: int, seed: int) -> BatchPlan:
@@ -24,8 +27,7 @@ def make_plan(corpus: ParallelCorpus, strategy: Strategy, steps: int, batch_size
 
     Raises InputError where a batch cannot be made: too few rows that can stand together, an unknown language or pair.
     """
-    if steps < 1 or batch_size < 2:
-        raise InputError(f"steps {steps}, batch size {batch_size}: a plan needs 1 step and 2 rows a batch at least")
+    steps, batch_size, seed = check_plan(steps, batch_size, seed)
     rules = unwrapped(strategy)
     kinds_of = list(rules.shares)
     kinds = _choose(rules.shares_at(steps), generator(seed, "kinds"))
@@ -43,13 +45,27 @@ def make_plan(corpus: ParallelCorpus, strategy: Strategy, steps: int, batch_size
         source.check(corpus, batch_size)
     same = _same_rows(rules, steps, batch_size, seed)
     draws = np.empty((steps, batch_size, 3), dtype=np.int32)
-    for number, source in enumerate(sources):  # one after the other, so that one queue at a time is in memory
+    for number in np.unique(source_of_step):  # one after the other, so that one queue at a time is in memory
         at_steps, done = np.flatnonzero(source_of_step == number), 0
-        for part in source.batches(corpus, len(at_steps), batch_size, seed, same):
+        for part in sources[number].batches(corpus, len(at_steps), batch_size, seed, same):
             draws[at_steps[done : done + len(part)]] = part
             done += len(part)
     names = np.array(kinds_of, dtype=object)[kinds]
     return BatchPlan(draws, names, corpus.languages, str(strategy), seed, corpus.fingerprint)
+
+
+def check_plan(steps: int, batch_size: int, seed: int) -> tuple[int, int, int]:
+    """Return the numbers that a plan is made of; InputError for one that is out of its range.
+
+    >>> check_plan(10, 1, 0)
+    Traceback (most recent call last):
+    ...
+    hybridkit.errors.InputError: batch size must be a whole number from 2 on (got 1)
+    """
+    steps, batch_size = int(COUNT.check(steps, "steps")), int(PAIRED.check(batch_size, "batch size"))
+    if steps * batch_size > _MOST:
+        raise InputError(f"{steps:,} steps of {batch_size:,} rows: a plan holds {_MOST:,} draws at most; give fewer")
+    return steps, batch_size, check_seed(seed)
 
 
 def _choose(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:

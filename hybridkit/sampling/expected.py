@@ -44,10 +44,14 @@ def drawn_of(plan: BatchPlan, rules: Strategy, patterns: Patterns) -> Iterator[D
             probability, times = np.zeros((width, width)), []
             first = plan.draws[steps, 0, 1:]
             np.add.at(counts, (first[:, 0], first[:, 1]), 1)
+            code = first[:, 0] * width + first[:, 1]
+            order = np.argsort(code, kind="stable")
+            code, steps = code[order], steps[order]
             for source, weight, own in zip(sources, weights / weights.sum(), rows, strict=True):
-                pair = source.tables[0].pairs[0]
-                probability[pair[0], pair[1]] = weight
-                at = steps[(first == pair).all(axis=1)]
+                query, passage = source.tables[0].pairs[0].tolist()
+                probability[query, passage] = weight
+                start, stop = np.searchsorted(code, [query * width + passage, query * width + passage + 1])
+                at = steps[start:stop]
                 times.append(np.bincount(plan.draws[at, :, 0].ravel(), minlength=len(patterns.of_row))[own])
             yield Drawn(kind, "batches", counts, probability, tuple(sources), tuple(times), rows)
             continue

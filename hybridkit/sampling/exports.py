@@ -18,27 +18,40 @@ _DRAWS = 4096  # written at a time
 
 
 def export_plan(plan: BatchPlan, corpus: ParallelCorpus, path: str | Path, form: str) -> int:
-    """Write every draw of a plan as a line of JSON for another trainer, and give their number.
+    """Write every draw of a plan as a line of JSON for another trainer, and return their number.
 
     `form` is "flagembedding", `{"query": str, "pos": [str], "neg": [str]}`, or "tevatron", `{"query_id": str, "query":
-    str, "positive_passages": [{"docid", "title", "text"}], "negative_passages": [...]}`. Texts are those that the plan
-    trains on, switched where it is one of `codeswitch`; ids are the row's and the passage's, a colon and the language.
+    str, "positive_passages": [{"docid", "text"}], "negative_passages": [...]}`. Texts are those that the plan trains
+    on, byte for byte, switched where it is one of `codeswitch`. There is no title: tevatron puts title, a space and
+    text together wherever it finds one, an empty one too. Ids are the row's and the passage's, a colon and the
+    language; `:negative` or `:random` behind them tells a negative's from every passage's.
+
+    Prompts are not in the texts, for both trainers put theirs before them: tevatron by `--query_prefix` and
+    `--passage_prefix`, FlagEmbedding by `--query_instruction_for_retrieval` and `--passage_instruction_for_retrieval`
+    with their formats left at "{}{}".
 
     Both trainers want a negative in every line as soon as their `train_group_size` is above 1. It is the row's own hard
     negative where that may stand in the batch (`negatives.usable_negatives`), else a random passage that answers no row
     of the batch, as FlagEmbedding's guide advises. Both shuffle lines and make batches of their own: a batch of the
     plan meets as one only where their loader reads in order, with the plan's batch size over all processes.
 
-    Raises InputError for an unknown form, and for a plan of another corpus.
+    Raises InputError for an unknown form, a file that its trainer would pass over, and a plan of another corpus.
     """
-    if form not in FORMS:
-        raise InputError(f"export {form!r}: no such form; there are {', '.join(FORMS)}")
+    check_export(form, path)
     with atomic_write(Path(path)) as temporary, temporary.open("w", encoding="utf-8") as file:
         count = 0
         for draw in draws(plan, corpus):
             file.write(json.dumps(FORMS[form](draw), ensure_ascii=False) + "\n")
             count += 1
     return count
+
+
+def check_export(form: str, path: str | Path) -> None:
+    """Raise InputError for an unknown form, and for the name of a file that its trainer would pass over unsaid."""
+    if form not in FORMS:
+        raise InputError(f"export {form!r}: no such form; there are {', '.join(FORMS)}")
+    if form == "flagembedding" and not str(path).endswith((".json", ".jsonl")):
+        raise InputError(f"export {form}: {path}: FlagEmbedding reads files *.json and *.jsonl only; name it so")
 
 
 def draws(plan: BatchPlan, corpus: ParallelCorpus) -> Iterator[dict[str, str]]:
@@ -56,7 +69,7 @@ def draws(plan: BatchPlan, corpus: ParallelCorpus) -> Iterator[dict[str, str]]:
                 "query": found["query"][slot], "passage": found["passage"][slot],
                 "negative": own[slot] or spare_passage(plan, corpus, first + slot),
                 "query_id": f"{ident}:{plan.languages[asked]}", "passage_id": f"{passage_id}:{tag}",
-                "negative_id": f"{ident}:negative:{tag}" if own[slot] else f"{first + slot}:random:{tag}",
+                "negative_id": f"{ident}:{tag}:negative" if own[slot] else f"{first + slot}:{tag}:random",
             }  # fmt: skip
 
 
@@ -65,9 +78,7 @@ def _flagembedding(draw: dict[str, str]) -> dict[str, Any]:
 
 
 def _tevatron(draw: dict[str, str]) -> dict[str, Any]:
-    positive, negative = (
-        [{"docid": draw[f"{side}_id"], "title": "", "text": draw[side]}] for side in ("passage", "negative")
-    )
+    positive, negative = ([{"docid": draw[f"{side}_id"], "text": draw[side]}] for side in ("passage", "negative"))
     return {
         "query_id": draw["query_id"], "query": draw["query"], "positive_passages": positive,
         "negative_passages": negative,

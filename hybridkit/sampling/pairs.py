@@ -26,30 +26,36 @@ def check_pairs(value: object) -> Pairs:
             _known(value[:-2], f"pairs={value!r}")
             return value
     if isinstance(value, list | tuple) and value and all(isinstance(pair, str) for pair in value):
-        for pair in value:
-            split_pair(pair)
-        if len(set(value)) < len(value):
+        pairs = tuple(_spelt(*split_pair(pair)) for pair in value)
+        if len(set(pairs)) < len(pairs):
             raise InputError(f"pairs={list(value)!r}: a pair stands twice; leave one")
-        return tuple(value)
+        return pairs
     raise InputError(f"pairs={value!r}: give 'all', 'one', 'en-x' or a list of pairs such as ['de-en', 'en-de']")
 
 
 def split_pair(pair: str) -> tuple[str, str]:
-    """The query language and the passage language of a pair; InputError where it names no two different languages.
+    """The query language and the passage language of a pair, with a hyphen or a > between them.
 
-    >>> split_pair("zh-Hant-en"), split_pair("en-pt-BR")
-    (('zh-Hant', 'en'), ('en', 'pt-BR'))
+    Raises InputError where it names no two different languages.
+
+    >>> split_pair("zh-Hant-en"), split_pair("en-pt-BR"), split_pair("en-x-foo>be-tarask")
+    (('zh-Hant', 'en'), ('en', 'pt-BR'), ('en-x-foo', 'be-tarask'))
     """
     parts = pair.split("-")
-    for cut in range(1, len(parts)):
-        sides = "-".join(parts[:cut]), "-".join(parts[cut:])
+    cuts = [("-".join(parts[:cut]), "-".join(parts[cut:])) for cut in range(1, len(parts))]
+    for sides in cuts if ">" not in pair else [pair.split(">", 1)]:
         try:
             both = [language(tag).tag for tag in sides]
         except InputError:
             continue
         if both[0] != both[1]:
-            return sides
+            return both[0], both[1]
     raise InputError(f"pairs: {pair!r} is no pair of two different languages; write query-passage, such as 'de-en'")
+
+
+def _spelt(query: str, passage: str) -> str:
+    """A pair with a hyphen, and with a > where that would be another pair."""
+    return f"{query}-{passage}" if split_pair(f"{query}-{passage}") == (query, passage) else f"{query}>{passage}"
 
 
 def check_weights(value: object) -> dict[str, float]:

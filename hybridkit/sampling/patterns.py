@@ -66,15 +66,15 @@ def _codes(corpus: ParallelCorpus, first: int) -> np.ndarray:
 class PairTable:
     """The pairs of languages that a row may draw and their weights, a flat list by pattern.
 
-    `weights` is float (languages, languages), query by passage, 0 for a pair that is not drawn. A row draws among the
-    pairs that it has, each with a probability proportional to its weight.
+    `pairs` is int (pairs, 2), columns of query and passage languages in order, `weights` float (pairs,), all positive.
+    A row draws among the pairs that it has, each with a probability proportional to its weight.
     """
 
-    def __init__(self, patterns: Patterns, weights: np.ndarray) -> None:
+    def __init__(self, patterns: Patterns, pairs: np.ndarray, weights: np.ndarray) -> None:
         self._of_row = patterns.of_row
-        queries, passages = np.nonzero(weights > 0)
-        self.pairs = np.stack([queries, passages], axis=1).astype(np.int32)
-        self._width = len(weights)
+        self.pairs = pairs.astype(np.int32)
+        queries, passages = self.pairs.T
+        self._width = len(patterns.languages)
         step = max(1, (1 << 22) // max(1, len(queries)))
         parts, counts = [np.empty(0, dtype=np.int32)], [np.empty(0, dtype=np.int64)]
         for first in range(0, len(patterns.query), step):
@@ -84,8 +84,13 @@ class PairTable:
             counts.append(has.sum(axis=1))
         self._pair, self._counts = np.concatenate(parts), np.concatenate(counts)
         self._first = np.cumsum(self._counts) - self._counts
-        chosen = weights[queries, passages]
-        self._bounds = None if len(chosen) == 0 or np.ptp(chosen) == 0 else self._cumulate(chosen[self._pair])
+        self._bounds = None if len(weights) == 0 or np.ptp(weights) == 0 else self._cumulate(weights[self._pair])
+
+    @classmethod
+    def of(cls, patterns: Patterns, weights: np.ndarray) -> "PairTable":
+        """The pairs of positive weight in a matrix (languages, languages), query by passage."""
+        pairs = np.argwhere(weights > 0)
+        return cls(patterns, pairs, weights[pairs[:, 0], pairs[:, 1]])
 
     def _cumulate(self, weight: np.ndarray) -> np.ndarray:
         """Upper ends of the pairs' intervals, those of pattern n in n..n + 1, so that one search serves all rows."""

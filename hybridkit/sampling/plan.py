@@ -47,11 +47,20 @@ class BatchPlan:
         return digest(*known, *([self.lexicon] if self.lexicon else []))
 
     def check(self, corpus: ParallelCorpus) -> None:
-        """Raise InputError unless the plan was made of this very corpus."""
+        """Raise InputError unless the plan was made of this very corpus, and draws what the corpus has."""
         if self.corpus != corpus.fingerprint:
             raise InputError(
                 f"the plan of {self.strategy} (seed {self.seed}) was made of another corpus "
                 f"({self.corpus[:12]}, this one is {corpus.fingerprint[:12]}); make it again"
+            )
+        if unknown := sorted(set(self.languages) - set(corpus.languages)):
+            raise InputError(
+                f"the plan of {self.strategy} draws in {unknown[0]!r}, which the corpus has not; make it again"
+            )
+        if self.draws.size and int(self.draws[..., 0].max()) >= len(corpus):
+            raise InputError(
+                f"the plan of {self.strategy} (seed {self.seed}) draws row {self.draws[..., 0].max()} of a corpus of "
+                f"{len(corpus)}; make it again"
             )
 
     def frame(self, corpus: ParallelCorpus | None = None) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 import numpy as np
 import pandas as pd
 
-from hybridkit.errors import InputError
+from hybridkit.ranges import COUNT, COUNT_OR_NONE, Range, check_choice, check_seed
 from hybridkit.retrieval.bm25 import bm25
 
 if TYPE_CHECKING:
@@ -51,14 +51,15 @@ class Mining:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Raise InputError naming what cannot be."""
-        wrong = {
-            "language": self.language not in ("passage", "any"), "range_min": self.range_min < 0,
-            "range_max": self.range_max <= self.range_min, "top": self.top < 1,
-        }  # fmt: skip
-        for name, is_wrong in wrong.items():
-            if is_wrong:
-                raise InputError(f"mining, {name}: {getattr(self, name)!r} cannot be; see Mining for what can")
+        """Raise InputError naming what is out of its range, and the range."""
+        check_choice(self.language, ("passage", "any"), "mining: language")
+        least = COUNT_OR_NONE.check(self.range_min, "mining: range_min")
+        Range(least + 1, whole=True).check(self.range_max, f"mining: range_max, beside range_min {least},")
+        COUNT.check(self.top, "mining: top")
+        for name in ("max_score", "absolute_margin", "relative_margin"):
+            if getattr(self, name) is not None:
+                Range().check(getattr(self, name), f"mining: {name}")
+        check_seed(self.seed, "mining: seed")
 
 
 def rank_by_bm25(

@@ -86,7 +86,7 @@ def sources_of(rules: Strategy, kind: str, patterns: Patterns) -> tuple[list[Sou
         _check_named(rules, patterns, same)
     weights = [rules.pair_weights(patterns, same) for same in sorts]
     if getattr(rules, "pairs", "all") != "one":
-        return [Source(kind, "", tuple(PairTable(patterns, one) for one in weights))], np.ones(1)
+        return [Source(kind, "", tuple(PairTable.of(patterns, one) for one in weights))], np.ones(1)
     pairs = np.argwhere(_held(patterns) & (weights[0] > 0))
     if len(pairs) == 0:
         raise InputError(f"{rules}: no row has its query and its passage in two languages; use mono")
@@ -96,9 +96,7 @@ def sources_of(rules: Strategy, kind: str, patterns: Patterns) -> tuple[list[Sou
 
 
 def _one(patterns: Patterns, query: int, passage: int) -> PairTable:
-    weights = np.zeros((len(patterns.languages),) * 2)
-    weights[query, passage] = 1.0
-    return PairTable(patterns, weights)
+    return PairTable(patterns, np.array([[query, passage]]), np.ones(1))
 
 
 def _held(patterns: Patterns) -> np.ndarray:

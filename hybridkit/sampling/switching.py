@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from hybridkit.characters import visible
 from hybridkit.lexicon import Lexicons
 from hybridkit.sampling.words import Entries, in_case_of, is_spaced, join_words, split_words
 from hybridkit.seeds import generator
@@ -127,9 +128,10 @@ class _Options(dict[str, Options]):
         self._lexicons, self._source, self._targets = lexicons, source, targets
 
     def __missing__(self, word: str) -> Options:
-        options, small = [], word.lower()
+        options, seen = [], visible(word)
+        small = seen.lower()
         for target, found in self._lexicons.all_translations(word, self._source, self._targets).items():
-            others = [in_case_of(word, other, target) for other in found if other.lower() != small]
+            others = [in_case_of(seen, other, target) for other in found if visible(other).lower() != small]
             if others:
                 options.append((target, tuple(others)))
         if len(self) > 1_000_000:  # a bound on memory; words are worked out again

@@ -1,10 +1,10 @@
 """Words of a text and what stands between them, in languages with and without spaces; the case of a word kept."""
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from functools import cache
 
+from hybridkit.characters import IGNORABLE, JOINERS, SOUTH_EAST_ASIAN, ZWSP, marks, viramas, visible
 from hybridkit.languages import language
 from hybridkit.lexicon import DOTTED
 
@@ -28,14 +28,15 @@ def is_spaced(tag: str) -> bool:
 
 
 def split_words(text: str, entries: "Entries | None" = None) -> list[str]:
-    """Split a text into [gap, word, gap, word, ..., gap]; joined they are the text again.
+    r"""Split a text into [gap, word, gap, word, ..., gap]; joined they are the text again.
 
-    A word is a run of letters, digits and their marks, with apostrophes inside. In a language without spaces, give the
-    `entries` of its lexicon: a run is cut into the longest entries from left to right, and what lies between stays
-    together.
+    A word is a run of letters, digits and their marks, with apostrophes inside, and with what is not seen (soft
+    hyphens and their like, see `characters.visible`) between them. ZWSP parts words only in scripts that use it so,
+    Thai and Khmer among them. In a language without spaces, give the `entries` of its lexicon: a run is cut into the
+    longest entries from left to right, and what lies between stays together.
 
-    >>> split_words('Money, in "Côte d’Ivoire"')
-    ['', 'Money', ', ', 'in', ' "', 'Côte', ' ', 'd’Ivoire', '"']
+    >>> split_words('Mo\u00adney, in "Côte d’Ivoire"')
+    ['', 'Mo\xadney', ', ', 'in', ' "', 'Côte', ' ', 'd’Ivoire', '"']
     >>> split_words("我在银行。", Entries(["银行", "在"]))
     ['', '我', '', '在', '', '银行', '。']
     """
@@ -69,6 +70,10 @@ class Entries:
 
     def cut(self, run: str) -> list[str]:
         """Cut a run into entries and the stretches between them; joined they are the run."""
+        seen = visible(run)
+        return self._cut(run) if seen == run else _spread(self._cut(seen), run)
+
+    def _cut(self, run: str) -> list[str]:
         folded = run.lower()
         if len(folded) != len(run):  # a capital that has no small letter of one character
             folded = run
@@ -90,17 +95,30 @@ class Entries:
         return segments + [part for part in (run[unknown:],) if part]
 
 
+def _spread(segments: list[str], run: str) -> list[str]:
+    """The segments of a run's visible characters with all of its characters; the unseen go with what is behind them."""
+    out, at = [], 0
+    for segment in segments:
+        start = at
+        for letter in segment:
+            at = run.index(letter, at) + 1
+        out.append(run[start:at])
+    out[-1] += run[at:]
+    return out
+
+
 def in_case_of(word: str, translation: str, tag: str) -> str:
     """Spell a translation in the case of the word it stands for: UPPER, Capitalised, or as the lexicon has it.
 
     >>> [in_case_of(word, "istanbul", "tr") for word in ("ROME", "Rome", "rome")]
     ['İSTANBUL', 'İstanbul', 'istanbul']
     """
+    dotted = tag.partition("-")[0] in DOTTED
     if len(word) > 1 and word.isupper():
-        return (translation.replace("i", "İ") if tag in DOTTED else translation).upper()
+        return (translation.replace("i", "İ") if dotted else translation).upper()
     if not word[:1].isupper():
         return translation
-    first = "İ" if tag in DOTTED and translation[:1] == "i" else translation[:1].title()
+    first = "İ" if dotted and translation[:1] == "i" else translation[:1].title()
     return first + translation[1:]
 
 
@@ -128,8 +146,11 @@ def join_words(pieces: list[str], tags: list[str], changed: list[bool]) -> str:
 @cache
 def _word() -> re.Pattern[str]:
     # Python's \w lacks the marks without which no word of Hindi or Thai is whole, and the joiners inside words
-    letters = rf"[\w{_marks()}\u200c\u200d]"
-    return re.compile(rf"({letters}+(?:['’]{letters}+)*)")
+    letter, between = rf"[\w{marks()}]", f"[{IGNORABLE.replace(ZWSP, '')}{JOINERS}]"
+    unseen = rf"(?:{between}|(?<![{SOUTH_EAST_ASIAN}]){ZWSP}(?![{SOUTH_EAST_ASIAN}]))"
+    run = rf"{letter}+(?:{unseen}+{letter}+)*"
+    chillu = rf"(?:(?<=[{viramas()}])\u200d)?"  # Malayalam writes some last consonants with a virama and ZWJ
+    return re.compile(rf"((?=\w){run}(?:{unseen}*['’]{unseen}*{run})*{chillu})")
 
 
 @cache
@@ -139,17 +160,4 @@ def _cluster() -> re.Pattern[str]:
     Thai and Lao write some vowels before their consonant and some behind it, as letters of their own.
     """
     before, behind = r"[\u0e40-\u0e44\u0ec0-\u0ec4]", r"\u0e30\u0e32\u0e33\u0e45\u0eb0\u0eb2\u0eb3"
-    return re.compile(rf"[^{_UNSPACED_LETTERS}]+|{before}?.[{_marks()}\u200c\u200d{behind}]*")
-
-
-@cache
-def _marks() -> str:
-    """Every combining mark, as ranges of a character class; the last one of Unicode 14 to 16 is below U+1F000."""
-    ranges: list[list[int]] = []
-    for code in range(0x300, 0x1F000):
-        if unicodedata.category(chr(code))[0] == "M":
-            if ranges and ranges[-1][1] == code - 1:
-                ranges[-1][1] = code
-            else:
-                ranges.append([code, code])
-    return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
+    return re.compile(rf"[^{_UNSPACED_LETTERS}]+|{before}?.[{marks()}{JOINERS}{behind}]*")

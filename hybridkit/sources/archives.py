@@ -1,13 +1,20 @@
 """Members of a published archive, read without unpacking it."""
 
+import errno
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from hybridkit.errors import InputError
+from hybridkit.files import LINE_BYTES
+
+_PACKED, _UNPACKED = 200, 2**28  # times its own size that a member may unpack to, and bytes it always may
 
 
 @contextmanager
@@ -24,16 +31,28 @@ def open_archive(path: Path, name: str) -> Iterator[zipfile.ZipFile]:
                 if PurePosixPath(member).is_absolute() or ".." in PurePosixPath(member.replace("\\", "/")).parts:
                     raise InputError(f"{path}: its member {member!r} leads out of the archive; this is another file")
             yield archive
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except InputError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, struct.error, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None and error.errno != errno.EINVAL:
+            raise  # the machine's trouble, not the archive's: bzip2 has no number, a seek before the start has EINVAL
         raise InputError(f"{path}: no whole zip archive, cut short or damaged ({error}); {cure}") from error
     except (NotImplementedError, RuntimeError) as error:  # a compression of its own, a password
         raise InputError(f"{path}: its members cannot be read ({error}); {cure}") from error
 
 
 def member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
-    """Open a member. Raises InputError, naming what there is, where the archive has none of that name."""
+    """Open a member.
+
+    Raises InputError, naming what there is, where the archive has none of that name, and for one that unpacks to
+    hundreds of times its size.
+    """
     try:
-        return archive.open(name)
+        told = archive.getinfo(name)
+        if told.file_size > max(_UNPACKED, _PACKED * told.compress_size):
+            why = f"{name} unpacks to more than {_PACKED} times its size, which no texts do"
+            raise InputError(f"{archive.filename}: {why}; is it another file?")
+        return archive.open(told)
     except KeyError as error:
         there = ", ".join(sorted(archive.namelist())[:5]) or "nothing"
         raise InputError(f"{archive.filename}: no member {name}, but {there}, ...; is it another file?") from error
@@ -49,7 +68,9 @@ def table(file: IO[bytes], where: str, columns: Sequence[str]) -> Iterator[tuple
     (2, {'b': '2'})
     """
     header: list[str] = []
-    for number, raw in enumerate(file, start=1):
+    for number, raw in enumerate(iter(partial(file.readline, LINE_BYTES + 1), b""), start=1):
+        if len(raw) > LINE_BYTES:
+            raise InputError(f"{where}, line {number}: longer than {LINE_BYTES >> 20} MiB; get the file again")
         try:
             cells = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n").split("\t")
         except UnicodeDecodeError as error:

@@ -1,6 +1,5 @@
 """Folders in BEIR's layout (arXiv 2104.08663): corpus.jsonl, queries.jsonl and qrels/test.tsv."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pandas as pd
 from hybridkit.errors import InputError
 from hybridkit.files import read_lines
 from hybridkit.judged import JudgedSet
+from hybridkit.reading import json_value, whole_number
 from hybridkit.sources.mrtydi import whole
 from hybridkit.sources.topics import judged_set
 
@@ -59,11 +59,11 @@ def read_queries(path: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for number, line in read_lines(path):
         where = f"{path}, line {number}"
-        try:
-            value = json.loads(line)
-            name, text = value["_id"], value["text"]
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise InputError(f"{where}: not a JSON object with _id and text ({error!r}); get the file again") from error
+        form = '{"_id": "q1", "text": "Who?"}'
+        value = json_value(line, where, "a JSON object with _id and text", f"a query is {form}")
+        if not (isinstance(value, dict) and {"_id", "text"} <= value.keys()):
+            raise InputError(f"{where}: not a JSON object with _id and text; a query is {form}")
+        name, text = value["_id"], value["text"]
         name = str(name) if isinstance(name, int) and not isinstance(name, bool) else name
         if not (isinstance(name, str) and isinstance(text, str) and name.strip() and text.strip()):
             raise InputError(f"{where}: _id or text is empty or no text; give both")
@@ -90,12 +90,12 @@ def read_beir_qrels(path: Path) -> pd.DataFrame:
         if not rows and cells == _HEAD:
             continue
         try:
-            query, passage, relevance = cells[0], cells[1], int(cells[2])
+            query, passage, relevance = cells[0], cells[1], whole_number(cells[2])
             if len(cells) > 3 or not query.strip() or not passage.strip():
                 raise ValueError(line)
         except (ValueError, IndexError) as error:
             why = "not query-id, corpus-id and a whole score with tabs between them"
-            raise InputError(f"{path}, line {number}: {why}; get the file again") from error
+            raise InputError(f"{path}, line {number}: {why}, but {line[:60]!r}; write it so") from error
         rows.append((query, passage, relevance))
     return pd.DataFrame(rows, columns=["query_id", "passage_id", "relevance"])
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from hybridkit.sources.rowsets import open_corpus
+from hybridkit.storage.hashes import first_equal, hash_strings
 
 
 @dataclass(frozen=True)
@@ -57,5 +58,6 @@ def check_rows(path: str | Path) -> RowsReport:
         }
     )
     sizes = np.unique(corpus.group, return_counts=True)[1]
-    passages = len(set(corpus.passage_ids.tolist()))
+    hashes = [hash_strings(part.to_pylist()) for part in corpus.passage_ids.chunks()]
+    passages = len(np.unique(first_equal(np.concatenate(hashes))))
     return RowsReport(str(path), len(corpus), passages, len(sizes), int(sizes.max()), languages)

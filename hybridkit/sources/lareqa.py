@@ -6,7 +6,6 @@ XQuAD-R: CC BY-SA 4.0; MLQA-R: CC BY-NC 4.0; both from https://github.com/google
 from __future__ import annotations
 
 import bisect
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +14,8 @@ import pandas as pd
 
 from hybridkit.benchmark import JUDGEMENT_COLUMNS, PASSAGE_COLUMNS, QUERY_COLUMNS, Benchmark
 from hybridkit.errors import InputError, MissingDataError
+from hybridkit.reading import json_file
+from hybridkit.sources.mrtydi import whole
 
 LANGUAGES = {
     "xquad-r": ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh"),
@@ -93,15 +94,12 @@ def read_lareqa(
 
 def read_file(path: Path, name: str) -> list[Paragraph]:
     """Read the paragraphs of one file, checked; InputError names the file and the key."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    if not path.is_file():
         raise MissingDataError(
             f"{path.name} of {name} is not in {path.parent}; get it with `hybridkit data fetch {name}`, "
             "or set HYBRIDKIT_DATA to the folder that has it"
-        ) from error
-    except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{path}: not a whole JSON file ({error}); get it again") from error
+        )
+    content = json_file(path)
     paragraphs = []
     for nth, article in enumerate(_get(content, "data", list, f"{path}: ")):
         where = f"{path}: data[{nth}]."
@@ -131,6 +129,7 @@ def _paragraph(article: int, paragraph: Any, where: str) -> Paragraph:  # noqa: 
     for nth, (text, span) in enumerate(zip(sentences, breaks, strict=True)):
         if not isinstance(text, str) or not text.strip():
             raise InputError(f"{where}sentences[{nth}]: {text!r} is not a text with something in it")
+        whole(text, f"{where}sentences[{nth}]")
         low = breaks[nth - 1][1] if nth else 0
         if not (isinstance(span, list) and [type(value) for value in span] == [int, int] and low <= span[0] < span[1]):
             raise InputError(f"{where}sentence_breaks[{nth}]: {span!r} is not [start, end] after {low}")
@@ -151,7 +150,7 @@ def _paragraph(article: int, paragraph: Any, where: str) -> Paragraph:  # noqa: 
 def _get(value: Any, key: str, kind: type, where: str) -> Any:  # noqa: ANN401  JSON
     if not isinstance(value, dict) or not isinstance(value.get(key), kind) or value[key] == "":
         raise InputError(f"{where}{key}: missing, or not a {kind.__name__} with something in it")
-    return value[key]
+    return whole(value[key], f"{where}{key}") if kind is str else value[key]
 
 
 def _articles(read: dict[str, list[Paragraph]]) -> dict[tuple[str, int], str]:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_write
 from hybridkit.places import cache_folder
+from hybridkit.reading import json_file
 
 LOCK_NAME = "data.lock.json"
 
@@ -25,12 +26,12 @@ def read_lock() -> dict[str, Locked]:
     path = cache_folder() / LOCK_NAME
     if not path.is_file():
         return {}
+    cure = "move it away and fetch the data again"
+    value = json_file(path, cure, "a lock file of the kit")
     try:
-        return {file: Locked(**entry) for file, entry in json.loads(path.read_text(encoding="utf-8")).items()}
-    except (ValueError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{path}: not a lock file of the kit ({error}); move it away and fetch the data again"
-        ) from error
+        return {file: Locked(**entry) for file, entry in value.items()}
+    except (TypeError, AttributeError) as error:
+        raise InputError(f"{path}: not a lock file of the kit ({error}); {cure}") from error
 
 
 def write_lock(file: str, entry: Locked) -> None:

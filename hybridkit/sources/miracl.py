@@ -11,15 +11,16 @@ from pathlib import Path
 
 from hybridkit.errors import InputError, MissingDataError
 from hybridkit.evaluation.trec import read_qrels
-from hybridkit.files import read_lines
 from hybridkit.judged import JudgedSet
+from hybridkit.languages import tag_at_end
 from hybridkit.places import data_folders
 from hybridkit.sources.fetch import home_of
 from hybridkit.sources.registry import data_set, locate
 from hybridkit.sources.topics import judged_set
+from hybridkit.sources.tsv import read_questions
 
 NAMES = ("miracl", "tydi-goldp")
-_TOPICS = re.compile(r"topics\.(?P<stem>.+)-(?P<tag>[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|\d{3}))?)-dev\.tsv")
+_TOPICS = re.compile(r"topics\.(.+)-dev\.tsv")
 _SHARD = re.compile(r"docs-(\d+)\.jsonl(?:\.gz)?")
 
 
@@ -68,8 +69,7 @@ def open_folder(folder: Path, languages: Sequence[str] = ()) -> tuple[JudgedSet,
     or there twice, MissingDataError where judgements or all shards are not there.
     """
     found: dict[str, Files] = {}
-    for topics, match in _topic_files(folder):
-        tag = match["tag"]
+    for topics, tag in _topic_files(folder):
         if tag in found:
             raise InputError(f"{topics}: {found[tag].topics} has topics in {tag!r} too; give a folder with one set")
         if not languages or tag in languages:
@@ -86,7 +86,7 @@ def open_folder(folder: Path, languages: Sequence[str] = ()) -> tuple[JudgedSet,
 
 
 def read_topics(path: Path) -> dict[str, str]:
-    r"""Read topics: question by id. Raises InputError with file and line for another shape or an id that stood before.
+    r"""Read topics: question by id (see `tsv.read_questions`); InputError, with the line, for an id that stood before.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "topics.toy-sw-dev.tsv"
@@ -95,15 +95,12 @@ def read_topics(path: Path) -> dict[str, str]:
     {'7': 'Nani?'}
     """
     found: dict[str, str] = {}
-    for number, line in read_lines(path):
-        cells = line.split("\t")
-        if len(cells) != 2 or not all(cell.strip() for cell in cells):
-            raise InputError(f"{path}, line {number}: not an id, a tab and a question; get the file again")
-        if cells[0] in found:
-            raise InputError(f"{path}, line {number}: the topic {cells[0]!r} stood before; leave one")
-        found[cells[0]] = cells[1]
+    for number, name, question in read_questions(path):
+        if name in found:
+            raise InputError(f"{path}, line {number}: the topic {name!r} stood before; leave one")
+        found[name] = question
     if not found:
-        raise InputError(f"{path}: the file holds no topic; get it again")
+        raise InputError(f"{path}: the file holds no topic; give a line of an id, a tab and a question for each")
     return found
 
 
@@ -126,15 +123,15 @@ def _miracl_files(tag: str) -> Files:
     return Files(told.topics, told.qrels, tuple(folder / file for file in corpus.files), corpus.files)
 
 
-def _topic_files(folder: Path) -> Iterator[tuple[Path, re.Match[str]]]:
+def _topic_files(folder: Path) -> Iterator[tuple[Path, str]]:
     for pattern in ("", "topics/", "*/", "*/topics/"):
         if pattern == "*/":  # what `topics/` has found already
             paths = [path for path in sorted(folder.glob("*/topics.*.tsv")) if path.parent.name != "topics"]
         else:
             paths = sorted(folder.glob(f"{pattern}topics.*.tsv"))
         for path in paths:
-            if match := _TOPICS.fullmatch(path.name):
-                yield path, match
+            if (match := _TOPICS.fullmatch(path.name)) and (tag := tag_at_end(match[1])):
+                yield path, tag
 
 
 def _qrels(home: Path, topics: Path) -> Path:

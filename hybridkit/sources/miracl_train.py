@@ -3,7 +3,6 @@
 Apache-2.0, the hub's miracl/miracl (topics, judgements) and miracl/miracl-corpus (passages).
 """
 
-import json
 import logging
 import re
 from collections.abc import Iterator, Sequence
@@ -11,8 +10,10 @@ from pathlib import Path
 
 from hybridkit.errors import InputError
 from hybridkit.files import read_lines
+from hybridkit.reading import whole_number
 from hybridkit.rows import Row
-from hybridkit.sources.mrtydi import judged_rows, passage_text, whole
+from hybridkit.sources.mrtydi import judged_rows, passage_of
+from hybridkit.sources.tsv import read_questions
 
 # Language and number of files of its corpus, as the corpus' own loader has them; German and Yoruba have no training.
 CORPUS_FILES = {
@@ -74,19 +75,18 @@ def read_miracl_train(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:
 
 
 def _topics(path: Path) -> Iterator[tuple[str, str]]:
-    for number, line in read_lines(path):
-        cells = line.split("\t")
-        if len(cells) != 2 or not all(cell.strip() for cell in cells):
-            raise InputError(f"{path}, line {number}: not an id, a tab and a question; get the file again")
-        yield cells[0], cells[1]
+    for _, name, question in read_questions(path):
+        yield name, question
 
 
 def _judgements(path: Path) -> Iterator[tuple[str, str, int]]:
     for number, line in read_lines(path):
-        cells = line.split()
-        if len(cells) != 4 or not cells[3].lstrip("-").isdigit():
-            raise InputError(f"{path}, line {number}: not topic, Q0, passage and relevance; get the file again")
-        yield cells[0], cells[2], int(cells[3])
+        try:
+            topic, _, passage, relevance = line.split()
+            yield topic, passage, whole_number(relevance)
+        except ValueError as error:
+            why = "not topic, Q0, passage and relevance"
+            raise InputError(f"{path}, line {number}: {why} ({error}); get the file again") from error
 
 
 def _find(corpus: Sequence[Path], wanted: set[str]) -> dict[str, str]:
@@ -99,12 +99,7 @@ def _find(corpus: Sequence[Path], wanted: set[str]) -> dict[str, str]:
             match = _DOCID.match(line)
             if match and match[1] not in wanted:
                 continue
-            try:
-                value = json.loads(line)
-                name, text = value["docid"], passage_text(value.get("title") or "", value["text"])
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                why = "not a JSON object with docid, title and text"
-                raise InputError(f"{path}, line {number}: {why} ({error!r}); get the file again") from error
+            name, text = passage_of(line, f"{path}, line {number}")
             if name in wanted and text:
-                texts[name] = whole(text, f"{path}, line {number}")
+                texts[name] = text
     return texts

@@ -3,7 +3,6 @@
 Apache-2.0, the hub's castorini/mr-tydi.
 """
 
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from hybridkit.errors import InputError
 from hybridkit.files import read_lines
+from hybridkit.reading import json_value
 from hybridkit.rows import Row
 
 LANGUAGES = {
@@ -34,10 +34,7 @@ def read_mrtydi(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:
         empty = 0
         for number, text in read_lines(path):
             where = f"{path}, line {number}"
-            try:
-                value = json.loads(text)
-            except ValueError as error:
-                raise InputError(f"{where}: not a whole JSON object ({error}); get the file again") from error
+            value = json_value(text, where, "a whole JSON object")
             question, name = _text(value, "query", where), _text(value, "query_id", where)
             positives = _passages(value, "positive_passages", where)
             negatives = _passages(value, "negative_passages", where)
@@ -76,6 +73,27 @@ def passage_text(title: str, text: str) -> str:
     return f"{title} {text}".strip()
 
 
+def passage_of(line: str, where: str, key: str = "docid") -> tuple[str, str]:
+    """Return the id and the text (title, space, text) that a line holds; InputError, with `where`, for any other line.
+
+    >>> passage_of('{"docid": "7#0", "title": "Lima", "text": "A city."}', "docs-0.jsonl, line 1")
+    ('7#0', 'Lima A city.')
+    """
+    what, cure = f"a JSON object with {key}, title and text", f'{{"{key}": "1", "title": "", "text": "A text."}}'
+    value = json_value(line, where, what, f"a passage is {cure}")
+    if not isinstance(value, dict):
+        raise InputError(f"{where}: not {what} (it is a {type(value).__name__}); a passage is {cure}")
+    if missing := [name for name in (key, "text") if name not in value]:
+        raise InputError(f"{where}: not {what} ({missing[0]!r} is missing); a passage is {cure}")
+    name, title, text = value[key], value.get("title") or "", value["text"]
+    if isinstance(name, int) and not isinstance(name, bool):
+        name = str(name)
+    if not (isinstance(name, str) and isinstance(title, str) and isinstance(text, str) and name.strip()):
+        why = "one of them is no text, or the id is empty"
+        raise InputError(f"{where}: not {what} ({why}); a passage is {cure}")
+    return whole(name, where), whole(passage_text(title, text), where)
+
+
 def whole(text: str, where: str) -> str:
     """Give a text back. Raises InputError for one with half a character, which JSON can write and no file can hold."""
     if text.isascii():
@@ -83,14 +101,14 @@ def whole(text: str, where: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise InputError(f"{where} holds half a character; get the file again") from error
+        raise InputError(f"{where} holds half a character; write it whole") from error
     return text
 
 
 def _passages(value: Any, key: str, where: str) -> dict[str, str]:  # noqa: ANN401  JSON
     found = value.get(key)
     if not isinstance(found, list):
-        raise InputError(f"{where}: {key} is {found!r:.40}, not a list; this is not Mr. TyDi's format")
+        raise InputError(f"{where}: {key} is a {type(found).__name__}, not a list; this is not Mr. TyDi's format")
     read = {}
     for nth, one in enumerate(found):
         here = f"{where}: {key}[{nth}]"

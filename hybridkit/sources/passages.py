@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -15,8 +16,9 @@ from hybridkit.errors import InputError
 from hybridkit.files import digest, read_lines, sha256_file, write_text
 from hybridkit.judged import Chunk
 from hybridkit.places import cache_folder
+from hybridkit.reading import json_file
 from hybridkit.sources.fetch import recorded
-from hybridkit.sources.mrtydi import passage_text, whole
+from hybridkit.sources.mrtydi import passage_of
 from hybridkit.storage.hashes import first_equal, hash_strings
 
 CHUNK = 16_384  # passages
@@ -49,17 +51,8 @@ def read_passages(files: Sequence[Path], key: str = "docid") -> Iterator[tuple[P
     """
     for path in files:
         for number, line in read_lines(path):
-            try:
-                value = json.loads(line)
-                name, title, text = value[key], value.get("title") or "", value["text"]
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-                raise InputError(_not_one(path, number, key, repr(error))) from error
-            if isinstance(name, int) and not isinstance(name, bool):
-                name = str(name)
-            if not (isinstance(name, str) and isinstance(title, str) and isinstance(text, str) and name.strip()):
-                raise InputError(_not_one(path, number, key, "one of them is no text, or the id is empty"))
-            where = f"{path}, line {number}"
-            yield path, number, whole(name, where), whole(passage_text(title, text), where) or " "
+            name, text = passage_of(line, f"{path}, line {number}", key)
+            yield path, number, name, text or " "
 
 
 def chunks(files: Sequence[Path], key: str = "docid", size: int = CHUNK) -> Iterator[Chunk]:
@@ -91,8 +84,9 @@ def survey(files: Sequence[Path], hashes: Sequence[str], judged: set[str], key: 
     """
     kept = cache_folder() / "judged" / f"{digest('survey', list(hashes), sorted(judged), key)[:24]}.json"
     if kept.is_file():
-        value = json.loads(kept.read_text(encoding="utf-8"))
-        return Survey(value["size"], value["blank"], tuple(value["missing"]))
+        with suppress(InputError, KeyError, TypeError):  # damaged: it is made again
+            value = json_file(kept)
+            return Survey(value["size"], value["blank"], tuple(value["missing"]))
     if (total := sum(path.stat().st_size for path in files)) > _LARGE:
         log.info("%s: %d files of %.1f GB are read once, to count and check", files[0].parent, len(files), total / 1e9)
     missing, size, blank = set(judged), 0, 0
@@ -125,7 +119,3 @@ def _twice(files: Sequence[Path], key: str, first: int, again: int, count: int) 
         f"{files[0].parent}: {count} passages have an id that stood before, the first {places[again][1]!r} in "
         f"{places[again][0]}, as in {places[first][0]}; give every passage its own"
     )
-
-
-def _not_one(path: Path, number: int, key: str, why: str) -> str:
-    return f"{path}, line {number}: not a JSON object with {key}, title and text ({why}); get the file again"

@@ -2,18 +2,17 @@
 
 import json
 import posixpath
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
 from hybridkit.errors import InputError
+from hybridkit.naming import split_name
 from hybridkit.places import checkout, data_folders
 from hybridkit.sources import miracl_train, mlqa, mmarco, mrtydi, squad, xnli
 
 _LAREQA = "https://raw.githubusercontent.com/google-research-datasets/lareqa"
-_BRACKETS = re.compile(r"([^\[\]]+)\[([^\[\]]*)\]")
 _MIRACL = "ar bn de en es fa fi fr hi id ja ko ru sw te th yo zh"
 
 
@@ -216,16 +215,6 @@ def data_set(name: str) -> DataSet:
     common = set(data.files).difference(*data.parts.values())
     files = tuple(file for file in data.files if file in common or any(file in part for part in parts.values()))
     return replace(data, name=name, files=files, parts=parts, chosen=words) if words else data
-
-
-def split_name(name: str) -> tuple[str, tuple[str, ...]]:
-    """Split the name of a data set into the name itself and the words that it has in brackets.
-
-    >>> split_name("miracl-train[sw, te]"), split_name("mine.jsonl")
-    (('miracl-train', ('sw', 'te')), ('mine.jsonl', ()))
-    """
-    match = _BRACKETS.fullmatch(name)
-    return (match[1], tuple(word.strip() for word in match[2].split(","))) if match else (name, ())
 
 
 @cache

@@ -1,6 +1,7 @@
 """Training rows by name: data sets in formats of their own, data sets of JSON lines, and a user's files."""
 
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -8,12 +9,19 @@ from pathlib import Path
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.errors import InputError
 from hybridkit.files import digest, sha256_file
+from hybridkit.groups import VERSION
+from hybridkit.naming import split_name, stem_of, stems_of
 from hybridkit.places import cache_folder
 from hybridkit.rows import Row, read_rows
 from hybridkit.sources import miracl_train, mlqa, mmarco, mrtydi, squad, xnli
 from hybridkit.sources.fetch import home_of, recorded, rows_file
-from hybridkit.sources.registry import data_set, split_name
+from hybridkit.sources.registry import DATA_SETS, data_set
+from hybridkit.storage.folder import is_current
 from hybridkit.storage.writer import CorpusWriter, corpus_writer
+
+log = logging.getLogger("hybridkit")
+_IN_MEMORY = 32 << 20  # bytes of JSON lines up to which rows are not written to the cache
+_PACKED = {".gz": 8, ".xz": 8}  # how much larger such a file is when it is read
 
 # A reader takes the data folder that holds the files and the words that the name has in brackets.
 READERS: dict[str, Callable[[Path, Sequence[str]], Iterator[Row]]] = {
@@ -52,15 +60,31 @@ def open_rows_source(name: str | Path, prefix: str = "") -> Iterator[Row]:
 def open_corpus(names: Sequence[str | Path]) -> ParallelCorpus:
     """Pool the rows of data sets and files; of several, ids get the name or the file's stem in front.
 
-    What has a format of its own is written to the cache as a corpus once, row by row, and mapped from there. Raises
-    InputError for none, or two of one name.
+    What has a format of its own, and files of more than 32 MiB, are written to the cache as a corpus once, row by row,
+    and mapped from there. Raises InputError for none, or two of one name.
     """
-    if not any(map(_has_own_format, names)):
-        prefixed = _prefixed(names)
+    prefixed = _prefixed(names)
+    if not any(map(_has_own_format, names)) and sum(map(_size, names)) <= _IN_MEMORY:
         return ParallelCorpus.from_rows(chain.from_iterable(open_rows_source(*one) for one in prefixed))
-    folder = cache_folder() / "corpora" / digest(source_hashes(names))[:16]
+    folder = cache_folder() / "corpora" / corpus_key(source_hashes(names))
     if not folder.is_dir():
-        write_pooled(folder, names)
+        log.info("%s: written to %s once, to open at once from then on", ", ".join(map(str, names)), folder)
+    return kept_corpus(folder, names)
+
+
+def kept_corpus(folder: Path, names: Sequence[str | Path]) -> ParallelCorpus:
+    """Open the pooled rows of data sets and files that the kit keeps in a folder, which is made where it is missing.
+
+    A folder that is damaged, or was written by an earlier version with other groups, is made anew; the log says so.
+    """
+    if folder.is_dir():
+        try:
+            if is_current(folder):
+                return ParallelCorpus.open(folder)
+            log.warning("%s: written by another version of hybridkit; its rows are read again", folder)
+        except InputError as error:
+            log.warning("%s; it is removed and its rows are read again", str(error).partition("; delete")[0])
+    write_pooled(folder, names)
     return ParallelCorpus.open(folder)
 
 
@@ -80,9 +104,7 @@ def write_pooled(folder: Path, names: Sequence[str | Path]) -> None:
 
 
 def _prefixed(names: Sequence[str | Path]) -> list[tuple[str | Path, str]]:
-    stems = [source_stem(name) for name in names]
-    if not names or len(set(stems)) < len(stems):
-        raise InputError(f"{', '.join(map(str, names)) or 'no file'}: give one or more files with different names")
+    stems = source_stems(names)
     return [(name, f"{stem}/" if len(names) > 1 else "") for name, stem in zip(names, stems, strict=True)]
 
 
@@ -91,13 +113,26 @@ def _has_own_format(name: str | Path) -> bool:
     return base in READERS or base in WRITERS
 
 
-def source_stem(name: str | Path) -> str:
-    """What stands before the ids of a source: the name of a data set in its own format, else the file's stem.
+def _size(name: str | Path) -> int:
+    path = rows_file(name)
+    return path.stat().st_size * _PACKED.get(path.suffix, 1)
 
-    >>> source_stem("miracl-train[sw]"), source_stem("atlas")
-    ('miracl-train[sw]', 'train')
+
+def source_stems(names: Sequence[str | Path]) -> list[str]:
+    """What stands before the ids of each source, with a slash: a data set of its own format by name, else file stems.
+
+    All differ, and none has a slash in it, so that an id tells its source. Raises InputError for no name, and for one
+    that stands twice.
+
+    >>> source_stems(["miracl-train[sw]", "atlas"])
+    ['miracl-train[sw]', 'train']
     """
-    return str(name) if _has_own_format(name) else rows_file(name).name.split(".")[0]
+    files = [Path(str(name)) if _has_own_format(name) else rows_file(name) for name in names]
+    stems = [stem_of(file) for file in files]
+    for place, name in enumerate(names):  # "train" is the file of atlas, and often one of the user's own
+        if str(name) in DATA_SETS and stems.count(stems[place]) > 1:
+            files[place] = Path(str(name))
+    return stems_of(files)
 
 
 def source_hashes(names: Sequence[str | Path]) -> dict[str, str]:
@@ -106,15 +141,20 @@ def source_hashes(names: Sequence[str | Path]) -> dict[str, str]:
     Files that `fetch` has put into the cache are known by the hash that it recorded, for hashing takes minutes.
     """
     found: dict[str, str] = {}
-    for name in names:
+    for name, stem in zip(names, source_stems(names), strict=True):
         if _has_own_format(name):
             data = data_set(str(name))
             home = home_of(data.name)
             found |= {f"{name}: {file}": recorded(home / file, file) or sha256_file(home / file) for file in data.files}
         else:
             path = rows_file(name)
-            found[path.name] = sha256_file(path)
+            found[path.name if stem == stem_of(path) else f"{stem} ({path.name})"] = sha256_file(path)
     return found
+
+
+def corpus_key(hashes: Mapping[str, str]) -> str:
+    """Name of the folder in which a pooled corpus of files with such hashes is kept."""
+    return digest({"groups": VERSION, "files": dict(hashes)})[:16]
 
 
 def _checked(rows: Iterator[Row], name: str, prefix: str) -> Iterator[Row]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from hybridkit.errors import InputError
+from hybridkit.reading import Shallow
 from hybridkit.rows import Row
 from hybridkit.sources.joining import RowJoin
 
@@ -92,7 +93,7 @@ def paragraphs(file: IO[bytes], where: str) -> Iterator[Paragraph]:
 
     count = -1
     try:
-        for count, article in enumerate(ijson.items(file, "data.item", use_float=True)):
+        for count, article in enumerate(ijson.items(Shallow(file, where), "data.item", use_float=True)):
             at = f"{where}: data[{count}]."
             for nth, paragraph in enumerate(_get(article, "paragraphs", list, at)):
                 yield _paragraph(paragraph, f"{at}paragraphs[{nth}].")

@@ -37,7 +37,7 @@ def judged_set(
         if not path.is_file():
             raise MissingDataError(f"{path}: the passages of {name} in {language!r} are not there; get the file")
     if not len(judgements):
-        raise InputError(f"{qrels}: no judgement stands in it; get the file again")
+        raise InputError(f"{qrels}: no judgement stands in it; a line is topic, Q0, passage and relevance")
     unknown = judgements.loc[~judgements["query_id"].isin(list(topics)), "query_id"]
     if len(unknown):
         raise InputError(

@@ -3,15 +3,18 @@
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, overload
 
 import numpy as np
 import pyarrow as pa
 
-from hybridkit.errors import InputError
 from hybridkit.places import cache_folder
+from hybridkit.storage.checksums import damaged
+from hybridkit.storage.hashes import arrow_bytes
 
 CHUNK = 1 << 17  # rows that are held as Python values at a time
+_BYTES = 1 << 24  # of texts that are held as Python values at a time
 _LARGE = 1 << 28  # bytes from which on an array lies in a file: the kernel can give its memory back
 
 
@@ -65,6 +68,21 @@ class StringColumn:
 
     def _arrow(self, places: np.ndarray) -> Any:  # noqa: ANN401  an Arrow array
         return self._values.take(pa.array(places if self._rows is None else self._rows[places]))
+
+
+def pieces(texts: Any) -> Iterator[Any]:  # noqa: ANN401  Arrow arrays
+    """Cut an Arrow large_string array into slices of at most `CHUNK` texts and 16 MiB, one text at least.
+
+    >>> [len(part) for part in pieces(pa.array(["a", "b" * 2**24, "c", "d"], pa.large_string()))]
+    [1, 1, 2]
+    """
+    ends = arrow_bytes(texts)[1]
+    start = 0
+    while start < len(texts):
+        fits = int(np.searchsorted(ends, ends[start] + _BYTES, side="right")) - 1
+        end = min(max(fits, start + 1), start + CHUNK, len(texts))
+        yield texts.slice(start, end - start)
+        start = end
 
 
 def first_of_groups(group: np.ndarray, names: StringColumn) -> tuple[np.ndarray, Any]:
@@ -137,12 +155,18 @@ def write_arrow(path: Path, columns: dict[str, Any], metadata: dict[str, str] | 
         writer.write_table(table)
 
 
-def read_arrow(path: Path) -> Any:  # noqa: ANN401  an Arrow table
-    """Map an Arrow file into memory. Raises InputError for one that is missing or damaged."""
+def read_arrow(path: Path, *, doubted: bool = False) -> Any:  # noqa: ANN401  an Arrow table
+    """Map an Arrow file into memory. Raises DamagedError for one that is missing or damaged.
+
+    What no checksum speaks for is `doubted`: it is read through, so that no text in it is broken.
+    """
     try:
-        return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); delete the folder and make it again") from error
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        if doubted:
+            table.validate(full=True)
+        return table
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise damaged(path, str(error)) from error
 
 
 def only_chunk(column: Any) -> Any:  # noqa: ANN401  Arrow's column and array
@@ -151,9 +175,9 @@ def only_chunk(column: Any) -> Any:  # noqa: ANN401  Arrow's column and array
 
 
 def read_npy(path: Path) -> np.ndarray:
-    """Map a .npy file into memory. Raises InputError for one that is missing or damaged."""
+    """Map a .npy file into memory. Raises DamagedError for one that is missing or damaged."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
         return np.asarray(array)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); delete the folder and make it again") from error
+    except (OSError, ValueError, EOFError, OverflowError, SyntaxError, TokenError) as error:
+        raise damaged(path, str(error)) from error

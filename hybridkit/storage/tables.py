@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from hybridkit.errors import InputError
 from hybridkit.groups import normalise
-from hybridkit.storage.columns import CHUNK, write_arrow
+from hybridkit.storage.columns import pieces, write_arrow
 from hybridkit.storage.hashes import arrow_bytes, first_equal, hash_arrow, hash_strings, numbered
 
 
@@ -80,8 +80,10 @@ class TextTable:
             write_arrow(path, {"text": texts})
         else:
             distinct = StringSpool(self._work / f"{self.name}.distinct")
-            for start in range(0, len(texts), CHUNK):
-                distinct.add(texts.slice(start, CHUNK).filter(pa.array(fresh[start : start + CHUNK])))
+            start = 0
+            for part in pieces(texts):
+                distinct.add(part.filter(pa.array(fresh[start : start + len(part)])))
+                start += len(part)
             write_arrow(path, {"text": distinct.array()})
             distinct.remove()
         self._spool.remove()
@@ -97,7 +99,6 @@ def _map_hashes(path: Path) -> np.ndarray:
 def normal_hashes(texts: Any, path: Path) -> np.ndarray:  # noqa: ANN401  an Arrow array
     """Hashes of the normalised texts, appended to the file `path`; returns all that the file holds, mapped."""
     with path.open("ab") as file:
-        for start in range(0, len(texts), CHUNK):
-            part = texts.slice(start, CHUNK).to_pylist()
-            file.write(hash_strings(normalise(text) for text in part).data)
+        for part in pieces(texts):
+            file.write(hash_strings(map(normalise, part.to_pylist())).data)
     return _map_hashes(path)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
@@ -19,7 +18,7 @@ from hybridkit.storage.folder import write_rows
 from hybridkit.storage.hashes import first_equal, hash_arrow
 from hybridkit.storage.tables import StringSpool, TextTable, normal_hashes
 
-_ROWS = 10_000  # rows of Python objects held at a time
+_ROWS, _LETTERS = 10_000, 1 << 24  # rows of Python objects held at a time, and characters of their texts
 _NAMES = ("id", "passage_id", "query_id")
 
 
@@ -40,8 +39,7 @@ class CorpusWriter:
 
     def add(self, rows: Iterable[Row]) -> None:
         """Append checked rows."""
-        stream = iter(rows)
-        while part := list(islice(stream, _ROWS)):
+        for part in _blocks(rows):
             found: dict[tuple[str, str], dict[str, int]] = {}
             cells: dict[tuple[str, str], np.ndarray] = {}
             for number, row in enumerate(part):
@@ -90,12 +88,8 @@ class CorpusWriter:
         """Write what came: distinct texts, rows, groups and fingerprint."""
         languages = sorted({tag for _, tag in self._tables})
         places = {side: self._write_places(side, languages) for side in SIDES}
-        texts = {
-            (side, tag): only_chunk(read_arrow(self._folder / f"{side}.{tag}.arrow")["text"])
-            for side, tag in sorted(self._tables)
-        }
         names = [self._names[name].array() for name in _NAMES]
-        queries, passages = self._keys(("query",), texts), self._keys(("passage", "negative"), texts)
+        queries, passages = self._keys("query"), self._keys("passage", "negative")
 
         def spaces() -> Iterator[Iterable[np.ndarray]]:
             for name in names[2:0:-1]:  # query ids first: they join most rows of a large corpus
@@ -108,6 +102,7 @@ class CorpusWriter:
         if any(side == "negative" for side, _ in self._tables):
             negative_group = self._array("negative_group", (self.rows, len(languages)))
             groups_of_negatives(group, places, passages, languages, negative_group)
+        texts = ((key, self._texts(*key)) for key in sorted(self._tables))
         fingerprint = corpus_fingerprint(names, [places[side] for side in SIDES], texts)
         write_rows(self._folder, names[:2], places, group, negative_group, languages, fingerprint)
         for spool in self._names.values():
@@ -138,11 +133,16 @@ class CorpusWriter:
                 Path(file.name).unlink()
         return out
 
-    def _keys(self, sides: Sequence[str], texts: Mapping[tuple[str, str], Any]) -> TextKeys:
+    def _texts(self, side: str, tag: str) -> Any:  # noqa: ANN401  an Arrow array
+        """The distinct texts of a table that is finished; mapped anew, for what is mapped and read takes memory."""
+        return only_chunk(read_arrow(self._folder / f"{side}.{tag}.arrow")["text"])
+
+    def _keys(self, *sides: str) -> TextKeys:
         hashes, starts = np.empty((0, 2), dtype=np.uint64), {}
-        for side, tag in sorted((key for key in texts if key[0] in sides), key=lambda key: (sides.index(key[0]), key)):
+        keys = (key for key in self._tables if key[0] in sides)
+        for side, tag in sorted(keys, key=lambda key: (sides.index(key[0]), key)):
             starts[side, tag] = len(hashes)
-            hashes = normal_hashes(texts[side, tag], self.work / f"{sides[0]}.keys")
+            hashes = normal_hashes(self._texts(side, tag), self.work / f"{sides[0]}.keys")
         return TextKeys(first_equal(hashes), starts)
 
     def _name_hashes(self, name: Any) -> np.ndarray:  # noqa: ANN401  an Arrow array
@@ -179,6 +179,19 @@ def write_corpus(folder: Path, rows: Iterable[Row]) -> None:
     """
     with corpus_writer(folder) as writer:
         writer.add(rows)
+
+
+def _blocks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    part: list[Row] = []
+    letters = 0
+    for row in rows:
+        part.append(row)
+        letters += sum(sum(map(len, getattr(row, side).values())) for side in SIDES)
+        if len(part) >= _ROWS or letters >= _LETTERS:
+            yield part
+            part, letters = [], 0
+    if part:
+        yield part
 
 
 def _absent(file: BinaryIO, rows: int) -> None:

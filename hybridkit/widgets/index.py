@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
+from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from hybridkit.errors import InputError
+from hybridkit.reading import json_file
 from hybridkit.study import UNTRAINED
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 INDEX = "index.json"
 INDEX_FORMAT = 1
+_PLACES = ("ranks", "scores", "queries", "passages", "model")
 
 
 @dataclass(frozen=True)
@@ -75,15 +77,25 @@ def read_index(folder: Path) -> list[Result] | None:
     path = folder / INDEX
     if not path.is_file():
         return None
-    try:
-        value: Any = json.loads(path.read_text(encoding="utf-8"))
-        if value["format"] != INDEX_FORMAT:
-            return None
-        results = [Result(**one) for one in value["results"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: no index of a run ({error!r}); remove it, and it is made again") from error
-    for one in results:
-        for place in (one.ranks, one.scores, one.queries, one.passages, one.model):
-            if place.startswith(("/", "\\")) or ".." in place.split("/"):
-                raise InputError(f"{path}: {place!r} leads out of the run folder; remove the file, it is made again")
-    return results
+    cure = "remove it, and it is made again"
+    value: Any = json_file(path, cure, "an index of a run")
+    if isinstance(value, dict) and type(value.get("format")) is int and value["format"] != INDEX_FORMAT:
+        return None
+    if not (isinstance(value, dict) and value.get("format") == INDEX_FORMAT and isinstance(value.get("results"), list)):
+        raise InputError(f"{path}: no index of a run (format and results are not there); {cure}")
+    return [_result(one, f"{path}: results[{nth}]", cure) for nth, one in enumerate(value["results"])]
+
+
+def _result(value: Any, where: str, cure: str) -> Result:  # noqa: ANN401  JSON
+    names = [one.name for one in dataclasses.fields(Result)]
+    if not isinstance(value, dict) or sorted(value) != sorted(names):
+        raise InputError(f"{where}: no result of an index ({', '.join(names)}); {cure}")
+    for name, one in value.items():
+        if type(one) is not (int if name == "seed" else str):
+            raise InputError(f"{where}: {name} is a {type(one).__name__}; {cure}")
+    for name in _PLACES:
+        place = value[name]
+        parts = PureWindowsPath(place)  # which splits at either slash and knows drives
+        if parts.anchor or ".." in parts.parts or not place.isprintable():
+            raise InputError(f"{where}: {name} {place!r} leads out of the run folder; {cure}")
+    return Result(**value)

@@ -24,6 +24,7 @@ import contextvars
 import threading
 from typing import TYPE_CHECKING, Any
 
+from hybridkit.characters import shown
 from hybridkit.errors import InputError
 from hybridkit.palette import label
 from hybridkit.widgets import payloads, rendering, values, views
@@ -32,7 +33,6 @@ from hybridkit.widgets.live import Search
 from hybridkit.widgets.opening import Inspected, open_inspected
 from hybridkit.widgets.payloads import MEASURE_NAMES, spoken
 from hybridkit.widgets.ranked import POOL
-from hybridkit.widgets.shown import shown
 from hybridkit.widgets.state import State
 
 if TYPE_CHECKING:

@@ -56,7 +56,7 @@ class Search:
                     f"`hybridkit inspect {inspected.name} --complete`"
                 )
             settings = inspected.settings["encoder"]
-            model = encoder.open(inspected.folder / place if place else settings["name"])
+            model = encoder.open(inspected.folder / place if place else inspected.encoder_at(settings["name"]))
             if not place:
                 model.prompts.update(settings.get("prompts") or {})
             self._models = dict(list(self._models.items())[1 - _KEPT :])

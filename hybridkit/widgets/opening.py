@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,9 @@ from hybridkit.errors import InputError
 from hybridkit.evaluation.ranks import read_ranks
 from hybridkit.palette import order
 from hybridkit.places import runs_folder
-from hybridkit.widgets.index import Result, read_index, write_index
+from hybridkit.products import changed, is_whole, require
+from hybridkit.reading import json_file
+from hybridkit.widgets.index import INDEX, Result, read_index, write_index
 from hybridkit.widgets.lacks import lacking
 
 if TYPE_CHECKING:
@@ -49,6 +50,12 @@ class Inspected:
         self._tables: dict[tuple[str, int], pd.DataFrame] = {}
         self._scorers: dict[tuple[str, int], Scorer] = {}
 
+    def encoder_at(self, name: str) -> str:
+        """Where the study's encoder lies: a relative path is made whole."""
+        from hybridkit.study import study_of_run
+
+        return study_of_run(self.folder).encoder_at(name)
+
     @cached_property
     def strategies(self) -> list[str]:
         """The strategies that have rank tables, in the kit's order."""
@@ -67,9 +74,10 @@ class Inspected:
         return {tag: language(tag).direction for tag in self.benchmark.languages}
 
     def has(self, strategy: str, seed: int, what: str = "ranks") -> bool:
-        """Whether a file of a model is there: "ranks", "scores", "queries" or "passages" (embeddings), or "model"."""
+        """Whether a file of a model is there, undamaged: "ranks", "scores", "queries", "passages" or "model"."""
         result = self.results.get((strategy, seed))
-        return result is not None and (self.folder / getattr(result, what)).exists()
+        path = self.folder / (getattr(result, what) if result else "")
+        return result is not None and path.exists() and not changed(path, thorough=False)
 
     def seeds(self, strategy: str) -> list[int]:
         """The seeds of a strategy that have rank tables; InputError for a strategy that has none."""
@@ -84,7 +92,7 @@ class Inspected:
         key = self._key(strategy, seed)
         if key not in self._tables:
             self._tables = dict(list(self._tables.items())[1 - _KEPT :])
-            self._tables[key] = read_ranks(self.folder / self.results[key].ranks)
+            self._tables[key] = read_ranks(self._whole(self.results[key].ranks))
         return self._tables[key]
 
     def scorer(self, strategy: str, seed: int | None = None) -> Scorer | None:
@@ -103,7 +111,7 @@ class Inspected:
     def embeddings(self, strategy: str, seed: int, side: str) -> Any:  # noqa: ANN401  an array mapped from disk
         """Embeddings of the benchmark's "query" or "passage" texts by a model, mapped from disk where they can be."""
         result, places = self.results[strategy, seed], dict(zip(("query", "passage"), self.positions, strict=True))
-        path = self.folder / (result.queries if side == "query" else result.passages)
+        path = self._whole(result.queries if side == "query" else result.passages)
         return np.load(path, mmap_mode="r", allow_pickle=False)[places[side]]
 
     def similarity(self, strategy: str, seed: int) -> str | None:
@@ -133,6 +141,9 @@ class Inspected:
     def passage_texts(self) -> list[str]:
         """Text of each passage, by position."""
         return list(self.benchmark.passages["text"])
+
+    def _whole(self, place: str) -> Path:
+        return require(self.folder / place, f"make it anew with `hybridkit inspect {self.name} --complete`")
 
     def _key(self, strategy: str, seed: int | None) -> tuple[str, int]:
         there = self.seeds(strategy)
@@ -181,47 +192,52 @@ def _named(run: Run | Path | str) -> tuple[str, Path]:
 
 
 def _settings(folder: Path) -> dict[str, Any]:
-    try:
-        value: dict[str, Any] = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder}/settings.json: cannot be read ({error}); run the study again") from error
+    path = require(folder / "settings.json", "run the study again")
+    value = json_file(path, "run the study again") if path.is_file() else {}
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: no settings of a study; run the study again")
     return value
 
 
 def _texts(name: str, folder: Path, settings: dict[str, Any]) -> tuple[Benchmark, list[str]]:
     """The whole benchmark that a name is of; an empty one and a sentence where its files are nowhere."""
     from hybridkit.sources.benchmarks import base_name, open_benchmark
+    from hybridkit.study import placed
 
     base = base_name(name) if name else "none"
     try:
         if base == "held-out":
-            return _run(folder, settings).held_out, []
+            return _run(folder).held_out, []
         if name:
-            return open_benchmark(base), []
+            return open_benchmark(placed(base, _start(folder, settings))), []
     except InputError as error:
         return Benchmark(base, *_EMPTY), [f"The texts of {base} cannot be shown: {error}."]
     return Benchmark(base, *_EMPTY), []
 
 
 def _results(folder: Path, settings: dict[str, Any]) -> tuple[list[Result], list[str]]:
-    """The index of a run; one that an earlier version of the kit has not written is made once, and written."""
-    found = read_index(folder)
+    """The index of a run; where it is damaged or an earlier version has not written one, it is made and written."""
+    found = read_index(folder) if is_whole(folder / INDEX) else None
     if found is not None:
         return found, []
     study = settings.get("name", folder.name)
     if not any((folder / "ranks").glob("*.parquet")):
         return [], [f"There are no rank tables: make them with `hybridkit run {study}`."]
     try:
-        return write_index(_run(folder, settings)), []
+        return write_index(_run(folder)), []
     except InputError as error:
         return [], [f"Which files belong to which model cannot be told ({error}): run `hybridkit run {study}`."]
 
 
-def _run(folder: Path, settings: dict[str, Any]) -> Run:
-    from hybridkit import yamlfile
-    from hybridkit.run import Run
-    from hybridkit.study import Study
+def _start(folder: Path, settings: dict[str, Any]) -> str | None:
+    """What relative paths of a run's study start from, None where it has none."""
+    from hybridkit.study import whole_path
 
-    return Run(yamlfile.build(Study, settings, str(folder / "settings.json")), folder)
+    return whole_path(settings["folder"], str(folder.absolute())) if "folder" in settings else None
+
+
+def _run(folder: Path) -> Run:
+    from hybridkit.run import Run
+    from hybridkit.study import study_of_run
+
+    return Run(study_of_run(folder), folder)

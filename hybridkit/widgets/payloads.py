@@ -6,12 +6,12 @@ from typing import Any
 
 import pandas as pd
 
+from hybridkit.characters import shown
 from hybridkit.languages import direction_of, name_of
 from hybridkit.palette import colour as colour_of
 from hybridkit.palette import label
 from hybridkit.widgets.colours import CIVIDIS, GREY, GREY_INK, PURPLE_ORANGE, colour, ink
 from hybridkit.widgets.ranked import POOL
-from hybridkit.widgets.shown import shown
 from hybridkit.widgets.values import DISTANCE
 
 PAGE = 25  # queries of a page

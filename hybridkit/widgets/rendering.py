@@ -5,10 +5,10 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from hybridkit.characters import shown
 from hybridkit.languages import direction_of
 from hybridkit.palette import colour, label
 from hybridkit.widgets.payloads import spoken
-from hybridkit.widgets.shown import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

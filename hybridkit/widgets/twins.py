@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from hybridkit.widgets.opening import Inspected
 
 ENGLISH = "en"
-_Tables = tuple[dict[str, str], Counter[tuple[str, str]]]
+_Document = tuple[str, str]
+_Tables = tuple[dict[str, str], dict[str, _Document], Counter[_Document]]
 _known: WeakKeyDictionary[Inspected, _Tables] = WeakKeyDictionary()
 
 
@@ -19,18 +20,20 @@ def english_twin(inspected: Inspected, passage_id: str) -> str:
     """The text of a passage's English twin; empty for an English passage and where none is known.
 
     First the English passage that answers the same question; else the one with the same id in English, where the
-    document (the id up to its last colon) has as many passages in both languages, so that they most likely correspond.
+    document (see `_documents`) has as many passages in both languages, so that they most likely correspond.
     """
     if inspected not in _known:
-        _known[inspected] = (_judged(inspected.benchmark), Counter(map(_document, inspected.passage_places)))
-    judged, counts = _known[inspected]
-    name, language, rest = (*passage_id.split(":", 2), "", "")[:3]
-    if language == ENGLISH or passage_id not in inspected.passage_places:
+        documents = _documents(inspected.benchmark)
+        _known[inspected] = (_judged(inspected.benchmark), documents, Counter(documents.values()))
+    judged, documents, counts = _known[inspected]
+    if passage_id not in documents or documents[passage_id][0] == ENGLISH:
         return ""
     twin = judged.get(passage_id, "")
     if not twin:
-        same = f"{name}:{ENGLISH}:{rest}"
-        twin = same if counts[_document(passage_id)] == counts[_document(same)] else ""
+        name, (language, _) = inspected.benchmark.name, documents[passage_id]
+        same = f"{name}:{ENGLISH}:{passage_id.removeprefix(f'{name}:{language}:')}"
+        there = same in documents and counts[documents[passage_id]] == counts[documents[same]]
+        twin = same if there else ""
     place = inspected.passage_places.get(twin, -1)
     return inspected.passage_texts[place] if place >= 0 else ""
 
@@ -47,7 +50,16 @@ def _judged(benchmark: Benchmark) -> dict[str, str]:
     return found
 
 
-def _document(passage_id: str) -> tuple[str, str]:
-    """Language and document of a passage: NAME:LANGUAGE:DOCUMENT:SENTENCE, or NAME:LANGUAGE:DOCUMENT#2."""
-    _, language, rest = (*passage_id.split(":", 2), "", "")[:3]
-    return language, rest.rpartition(":")[0] or rest.partition("#")[0]
+def _documents(benchmark: Benchmark) -> dict[str, _Document]:
+    """Language and document of every passage.
+
+    An id is NAME:LANGUAGE:ARTICLE, with #2 or so behind it, where passages are those of a file; else it is
+    NAME:LANGUAGE:DOCUMENT:SENTENCE. Names and articles of a user may have colons and # in them.
+    """
+    found = {}
+    columns = (benchmark.passages[name] for name in ("passage_id", "language", "article"))
+    for passage_id, language, article in zip(*columns, strict=True):
+        rest = passage_id.removeprefix(f"{benchmark.name}:{language}:")
+        own = rest == article or rest.startswith(f"{article}#")
+        found[passage_id] = (language, article if own else rest.rpartition(":")[0] or rest)
+    return found

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from hybridkit.evaluation.measures import distances, per_query, scores
-from hybridkit.files import atomic_write, digest
+from hybridkit.files import digest
+from hybridkit.products import frame
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from hybridkit.widgets.opening import Inspected
@@ -73,15 +76,14 @@ def means(inspected: Inspected, strategy: str, measure: str) -> pd.DataFrame:
             if len(found):
                 parts.append(found)
                 continue
-        path = _kept(inspected, "means", measure, [(strategy, seed)])
-        if path.is_file():
-            parts.append(pd.read_parquet(path))
-            continue
-        found = scores(question_values(inspected.ranks(strategy, seed), measure))
-        _keep(found, path)
-        parts.append(found)
+        path = _path(inspected, "means", measure, [(strategy, seed)])
+        parts.append(_frame(path, partial(_means_of, inspected, strategy, seed, measure)))
     grouped = pd.concat(parts).groupby(_KEYS, sort=True)["value"]
     return grouped.mean().reset_index()
+
+
+def _means_of(inspected: Inspected, strategy: str, seed: int, measure: str) -> pd.DataFrame:
+    return scores(question_values(inspected.ranks(strategy, seed), measure))
 
 
 def difference(inspected: Inspected, strategy: str, minus: str, measure: str) -> pd.DataFrame:
@@ -93,23 +95,22 @@ def difference(inspected: Inspected, strategy: str, minus: str, measure: str) ->
     from hybridkit.evaluation.significance import OVERALL, compare
 
     models = _models(inspected, strategy, minus)
-    path = _kept(inspected, "difference", measure, *models)
-    if path.is_file():
-        return pd.read_parquet(path)
-    a, b = (
-        pd.concat([question_values(inspected.ranks(*key), measure).assign(seed=key[1]) for key in keys])
-        for keys in models
-    )
-    found = compare(a, b, question_clusters(inspected.benchmark))
-    found = found[found["query_language"] != OVERALL].rename(columns={"difference": "value"})
-    found = found[[*_KEYS, "value", "significant"]].sort_values(_KEYS, ignore_index=True)
-    _keep(found, path)
-    return found
+
+    def test() -> pd.DataFrame:
+        a, b = (
+            pd.concat([question_values(inspected.ranks(*key), measure).assign(seed=key[1]) for key in keys])
+            for keys in models
+        )
+        found = compare(a, b, question_clusters(inspected.benchmark))
+        found = found[found["query_language"] != OVERALL].rename(columns={"difference": "value"})
+        return found[[*_KEYS, "value", "significant"]].sort_values(_KEYS, ignore_index=True)
+
+    return _frame(_path(inspected, "difference", measure, *models), test)
 
 
 def is_kept(inspected: Inspected, strategy: str, minus: str, measure: str) -> bool:
     """Whether the difference of two strategies has been tested and is kept, so that it takes no time."""
-    return _kept(inspected, "difference", measure, *_models(inspected, strategy, minus)).is_file()
+    return _path(inspected, "difference", measure, *_models(inspected, strategy, minus)).is_file()
 
 
 def plain_difference(inspected: Inspected, strategy: str, minus: str | None, measure: str) -> pd.DataFrame:
@@ -126,14 +127,14 @@ def _models(inspected: Inspected, *strategies: str) -> list[list[tuple[str, int]
     return [[(name, seed) for seed in inspected.seeds(name)] for name in strategies]
 
 
-def _kept(inspected: Inspected, what: str, measure: str, *models: list[tuple[str, int]]) -> Path:
+def _path(inspected: Inspected, what: str, measure: str, *models: list[tuple[str, int]]) -> Path:
     files = [[inspected.results[key].ranks for key in keys] for keys in models]
     return inspected.folder / "inspector" / f"{what}-{digest(_FORMAT, measure, files)[:24]}.parquet"
 
 
-def _keep(frame: pd.DataFrame, path: Path) -> None:
+def _frame(path: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    made = cache(make)
     try:
-        with atomic_write(path) as temporary:
-            frame.to_parquet(temporary, index=False)
-    except OSError:
-        pass  # a run folder that cannot be written to is inspected all the same
+        return frame(path, made)
+    except OSError:  # a run folder that cannot be written to is inspected all the same
+        return made()

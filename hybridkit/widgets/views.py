@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from hybridkit.characters import visible
 from hybridkit.errors import InputError
 from hybridkit.widgets import values
 from hybridkit.widgets.opening import Inspected, open_inspected
@@ -82,10 +83,9 @@ def pair_queries(
     frame = frame.rename_axis("query_id").reset_index()
     frame.insert(1, "text", [inspected.query_texts.get((pair[0], name), "") for name in frame["query_id"]])
     if contains:
-        sought = contains.casefold()
-        kept = [
-            sought in f"{text}\n{name}".casefold() for text, name in zip(frame["text"], frame["query_id"], strict=True)
-        ]
+        sought = visible(contains).casefold()
+        both = zip(frame["text"], frame["query_id"], strict=True)
+        kept = [sought in visible(f"{text}\n{name}").casefold() for text, name in both]
         frame = frame[kept]
     by = {"worst": frame["rank"], "change": frame["change"].abs(), "distance": frame["rank_distance"]}[order]
     places = by.reset_index(drop=True).sort_values(ascending=False, kind="stable").index

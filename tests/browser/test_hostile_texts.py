@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 
 from hybridkit.benchmark import Benchmark
+from hybridkit.characters import shown
 from hybridkit.pages import write_pages
-from hybridkit.pages.texts import shown
 from hybridkit.run import Run
 from hybridkit.widgets import views
-from hybridkit.widgets.shown import shown as shown_in_widget
 from tests.browser import looks
 from tests.browser.hostile import FLAG, TEXTS
 from tests.browser.inspector import InspectorPage
@@ -55,7 +54,7 @@ def test_the_inspector_shows_them_as_texts(
     watched: Watched, lab: Lab, home: Path, hostile_run: Run, benchmark: Benchmark
 ) -> None:
     inspected = views.open_inspected(hostile_run.folder)
-    texts = benchmark.passages.set_index("passage_id")["text"].map(shown_in_widget).to_dict()
+    texts = benchmark.passages.set_index("passage_id")["text"].map(shown).to_dict()
     inspector = InspectorPage(watched.page)
     notebook = hostile_run.folder / "notebooks" / "inspect.ipynb"
     open_notebook(watched.page, lab, str(notebook.relative_to(home)))
@@ -69,7 +68,7 @@ def test_the_inspector_shows_them_as_texts(
     for key, text in zip(frame["query_id"], frame["text"], strict=True):
         inspector.rows().nth(frame["query_id"].tolist().index(key)).click()
         opened = inspector.part("query").get_by_test_id("query-text")
-        inspector.settles(opened.text_content, shown_in_widget(text))
+        inspector.settles(opened.text_content, shown(text))
         wanted = views.ranking(inspected, "th", key, "ar", "cross")["passage_id"].tolist()
         inspector.settles(lambda: [one["passage_id"] for one in inspector.ranked("ranking-pair", "cross")], wanted)
         for one in inspector.ranked("ranking-pair", "cross"):

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from hybridkit.cell import Cell
+from hybridkit.characters import shown
 from hybridkit.embedding import encode
 from hybridkit.palette import label
 from hybridkit.run import Run
 from hybridkit.widgets import views
-from hybridkit.widgets.shown import shown
 from tests.browser import looks
 from tests.browser.conftest import PATIENCE, SIZE
 from tests.browser.inspector import InspectorPage

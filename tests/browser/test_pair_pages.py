@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from hybridkit.pages.texts import shown
+from hybridkit.characters import shown
 from hybridkit.widgets import views
 from tests.browser import looks
 from tests.browser.conftest import missing

@@ -2,7 +2,6 @@
 
 import json
 import lzma
-import unicodedata
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_write
+from hybridkit.groups import normalise
 from hybridkit.seeds import generator
 from hybridkit.sources.atlas.facts import RELATIONS, Fact, facts
 from hybridkit.sources.atlas.lexicon import lexicons
@@ -95,7 +95,7 @@ def _rows(
         for relation, query in queries.items():
             query[language] = _draw(wordings[relation], random).format(x=fact.name[language])
         for side, text in [("passage", passage[language]), *(("query", query[language]) for query in queries.values())]:
-            key = (side, " ".join(unicodedata.normalize("NFKC", text).casefold().split()))
+            key = (side, normalise(text))
             if key in seen:
                 where = f"templates/{language}.yaml, key {fact.group}"
                 raise InputError(f"{where}: {text!r} is made twice; word it otherwise")

@@ -4,6 +4,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
+from hybridkit import yamlfile
 from hybridkit.errors import InputError
 from hybridkit.sources.atlas.facts import RELATIONS
 from hybridkit.sources.atlas.names import LANGUAGES
@@ -28,14 +29,9 @@ def read_templates(folder: Path = FOLDER) -> dict[str, Templates]:
 
 def read_language(path: Path) -> Templates:
     """Read and check one language's file; see `read_templates`."""
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file; every language of atlas needs its templates") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML in UTF-8 ({error}); quote each wording") from error
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file; every language of atlas needs its templates")
+    content = yamlfile.value_of(path)
     _same_keys(path, "", content, set(RELATIONS))
     for group, relations in RELATIONS.items():
         _same_keys(path, group, content[group], {"passages", *relations})

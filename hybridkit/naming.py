@@ -1,0 +1,69 @@
+"""Names of data sets, benchmarks and files as people write them: what stands in brackets, and stems that differ."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from hybridkit.errors import InputError
+
+_PACKED = (".gz", ".xz")
+_LINES = (".jsonl", ".json", ".ndjson", ".jsonlines", ".jl", ".txt")
+
+
+def split_name(name: str) -> tuple[str, tuple[str, ...]]:
+    """Split a name into the set itself and the words in brackets behind it; what lies on disk under it is one name.
+
+    Every name in a study, on the command line and in Python goes through this: "mmarco[de]", "tydi-goldp[fi,sw]",
+    "xquad-r[16:]".
+
+    >>> split_name("miracl-train[sw, te]"), split_name("xquad-r[16:]"), split_name("rows[1].jsonl")
+    (('miracl-train', ('sw', 'te')), ('xquad-r', ('16:',)), ('rows[1].jsonl', ()))
+    >>> split_name("my sets/[old]/here[de, pool]")
+    ('my sets/[old]/here', ('de', 'pool'))
+    """
+    base, bracket, words = name.removesuffix("]").rpartition("[")
+    if not name.endswith("]") or not bracket or not base or _lies_here(name):
+        return name, ()
+    return base, tuple(word.strip() for word in words.split(","))
+
+
+def stem_of(path: str | Path) -> str:
+    """A file's name without the endings of JSON lines and of compression; dots within it stay.
+
+    >>> stem_of("my.data.v2.jsonl"), stem_of("train.jsonl.xz"), stem_of("notes.2024")
+    ('my.data.v2', 'train', 'notes.2024')
+    """
+    name = Path(path).name
+    for endings in (_PACKED, _LINES):
+        name = next((name.removesuffix(end) for end in endings if name.endswith(end) and name != end), name)
+    return name
+
+
+def stems_of(paths: Sequence[Path]) -> list[str]:
+    """Stems of files that differ from each other; of files with one stem, folders in which they differ stand in front.
+
+    The part of a path that such files have in common is left out, so that a stem does not tell where a folder lies.
+    Raises InputError for a file that stands twice, and where stems cannot be told apart.
+
+    >>> stems_of([Path("a/rows.jsonl"), Path("b/rows.jsonl"), Path("b/more.jsonl")])
+    ['a:rows', 'b:rows', 'more']
+    """
+    stems = [stem_of(path) for path in paths]
+    whole = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100  a link's own name, not what it leads to
+    twice = {stem for stem in stems if stems.count(stem) > 1}
+    for stem in twice:
+        same = [place for place, one in enumerate(stems) if one == stem]
+        common = os.path.commonpath([whole[place].parent for place in same])
+        for place in same:
+            stems[place] = ":".join([*whole[place].parent.relative_to(common).parts, stem])
+    if not paths or len(set(stems)) < len(stems):
+        told = ", ".join(str(path) for path, stem in zip(paths, stems, strict=True) if stems.count(stem) > 1)
+        raise InputError(f"{told or 'no file'}: give one or more files with different names")
+    return stems
+
+
+def _lies_here(name: str) -> bool:
+    try:
+        return Path(name).expanduser().exists()
+    except (OSError, RuntimeError, ValueError):  # too long, no home, a zero byte
+        return False

@@ -1,0 +1,33 @@
+"""A study that is trained in a second: two strategies on 40 rows in two languages, held-out rows and a benchmark."""
+
+import json
+from pathlib import Path
+
+import yaml
+
+from hybridkit.study import Study, open_study
+
+WORDS = ["river", "stone", "cloud", "green", "seven", "paper", "north", "salt"]
+GERMAN = ["Fluss", "Stein", "Wolke", "grün", "sieben", "Papier", "Norden", "Salz"]
+
+
+def tiny_study(folder: Path) -> Study:
+    """Write the study's files, rows (three of them in one language only), benchmark and settings, and open it."""
+    lines = []
+    for n in range(40):
+        en, de = (f"{words[n % 8]} {words[n // 8]}" for words in (WORDS, GERMAN))
+        query = {"en": f"what of {en}", "de": f"was ist {de}"}
+        passage = {"en": f"{en} it is", "de": f"{de} ist es"}
+        if n < 3:
+            del query["de"], passage["de"]
+        lines.append(json.dumps({"id": f"r{n}", "query": query, "passage": passage}))
+    (folder / "rows.jsonl").write_text("\n".join(lines[:32]))
+    (folder / "asked.jsonl").write_text("\n".join(lines[32:]))
+    value = {
+        "name": "tiny", "title": "A test", "rows": {"files": [str(folder / "rows.jsonl")], "held_out": 0.2},
+        "encoder": {"name": "static", "vocab_size": 120, "dim": 16}, "strategies": ["mono", "cross"], "seeds": [0],
+        "compare": ["cross", "mono"], "evaluation": {"benchmarks": [str(folder / "asked.jsonl")]},
+        "training": {"steps": 5, "batch_size": 4, "learning_rate": 0.02, "checkpoint_every": 2},
+    }  # fmt: skip
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(value))
+    return open_study(folder / "tiny.yaml")
