@@ -41,7 +41,7 @@ from hybridkit.retrieval.dense import dense
 from hybridkit.retrieval.fusion import fuse, fusion, rrf
 from hybridkit.retrieval.passages import passages_key
 from hybridkit.retrieval.runs import run_frame
-from hybridkit.retrieval.search import dense_search
+from hybridkit.retrieval.search import dense_search, searches
 from hybridkit.retrieval.similarity import SIMILARITIES, own_scores, scores_of, similarity_in
 from hybridkit.retrieval.topk import exact_topk
 from hybridkit.rows import Row
@@ -141,7 +141,7 @@ def test_approximate_indexes_look_for_the_nearest_by_it(similarity: str, kind: s
     _, exact = exact_topk(queries, passages, ids, 10, similarity=similarity)
     found = np.mean([np.isin(one, other).mean() for one, other in zip(exact, places, strict=True)])
     assert found > 0.75
-    with pytest.raises(InputError, match="knows no manhattan distance.*use exact or faiss-flat"):
+    with pytest.raises(InputError, match="knows no manhattan distance.*use dense or faiss-flat"):
         faiss_topk(queries, passages, ids, 10, kind, similarity="manhattan")
 
 
@@ -252,9 +252,13 @@ def _row(line: str) -> dict[str, Any]:
 def test_cached_passages_are_told_apart_by_it(tmp_path: Path) -> None:
     one, other = (encoders.open(looked_up(name, tmp_path / name)) for name in ("dot", "cosine"))
     assert passages_key(judged("peru"), one) != passages_key(judged("peru"), other)
+    far = encoders.open(looked_up("manhattan", tmp_path / "manhattan"))
+    with pytest.raises(InputError, match="'hnsw' knows no manhattan"):  # before anything is embedded
+        searches(["dense", "hnsw"], judged("oslo"), far)
+    assert not any((tmp_path / "cache").rglob("*.npy"))
     assert dense_search(judged("peru"), one)["passage_id"].iloc[0] == "peru"
     assert dense_search(judged("peru"), other)["passage_id"].iloc[0] == "rome"
-    with pytest.raises(InputError, match="the encoder has its own; leave it out"):
+    with pytest.raises(InputError, match="the encoder has its own, dot; leave it out"):
         dense_search(judged("peru"), one, similarity="cosine")
 
 

@@ -6,10 +6,12 @@ import pandas as pd
 from hybridkit.benchmark import Benchmark
 from hybridkit.errors import InputError
 from hybridkit.seeds import generator
+from hybridkit.workers import one_blas_thread
 
 KINDS = ("mono", "cross")
 
 
+@one_blas_thread()
 def batch_losses(
     benchmark: Benchmark, queries: np.ndarray, passages: np.ndarray, temperature: float, size: int = 32,
     batches: int = 200, seed: int = 0,
@@ -17,10 +19,10 @@ def batch_losses(
     """InfoNCE (nats) of a model's embeddings on `mono` and `cross` batches made of a parallel benchmark.
 
     `queries` (n, dim) and `passages` (m, dim) stand in the benchmark's order; the loss is over their cosines, as in
-    training, whatever the model's own similarity. Batches follow the rules of
-    the strategies (arXiv 2408.10536, section 2): a `mono` batch has one language, drawn uniformly; in a `cross` batch
-    each question draws a pair of different languages; questions of one article never meet, since a neighbouring
-    sentence may answer both. Equal arguments give equal batches, so models are compared on the same ones.
+    training, whatever the model's own similarity. Batches follow the rules of the strategies (arXiv 2408.10536, section
+    2): a `mono` batch has one language, drawn uniformly; in a `cross` batch each question draws a pair of different
+    languages; questions of one article never meet, since a neighbouring sentence may answer both. Equal arguments give
+    equal batches, so models are compared on the same ones.
 
     Returns kind, batch, loss. Raises InputError for a benchmark with fewer articles in a language than `size`.
     """

@@ -39,8 +39,8 @@ def rank_table(
     """Rank every relevant passage by a similarity of embeddings: exact, full depth, in bounded memory.
 
     `query_embeddings` (queries, dim) and `passage_embeddings` (passages, dim) stand in the benchmark's order;
-    `similarity` is the model's own (`encoder.similarity_of`). The table is the same for any number of
-    threads and any `block_bytes`. For the columns and the rule for ties see `rank_table_from_scores`.
+    `similarity` is the model's own (`encoder.similarity_of`). The table is the same for any number of threads and any
+    `block_bytes`. For the columns and the rule for ties see `rank_table_from_scores`.
 
     Raises InputError for embeddings of a wrong size, with NaN or infinity, and for cosine of rows of another length
     than 1.

@@ -146,12 +146,7 @@ def open_index(
 
 def build_index(passages: NDArray[np.floating], kind: str, settings: FaissSettings, similarity: str = "dot") -> Any:  # noqa: ANN401
     """Build an index of faiss from passages, block by block; InputError for NaN, infinity and an unknown kind."""
-    if kind not in KINDS:
-        raise InputError(f"index {kind!r}: there are exact, {', '.join(KINDS)}")
-    if similarity == "manhattan" and kind != "faiss-flat":
-        raise InputError(
-            f"index {kind!r} knows no manhattan distance, which this model is made for; use exact or faiss-flat"
-        )
+    check_index(kind, similarity)
     faiss = _faiss()
     count, width = passages.shape
     metric = faiss.METRIC_INNER_PRODUCT if _by_product(similarity) else faiss.METRIC_L2
@@ -170,6 +165,16 @@ def build_index(passages: NDArray[np.floating], kind: str, settings: FaissSettin
             raise InputError(f"embeddings of passages: NaN or infinity in rows {start} to {start + len(block) - 1}")
         index.add(block)
     return index
+
+
+def check_index(kind: str, similarity: str) -> None:
+    """Raise InputError for an index that there is not, or that cannot search by a similarity."""
+    if kind not in KINDS:
+        raise InputError(f"index {kind!r}: there are exact, {', '.join(KINDS)}")
+    if similarity == "manhattan" and kind != "faiss-flat":
+        raise InputError(
+            f"index {kind!r} knows no manhattan distance, which this model is made for; use dense or faiss-flat"
+        )
 
 
 def _by_product(similarity: str) -> bool:

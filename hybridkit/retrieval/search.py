@@ -14,7 +14,7 @@ from hybridkit.encoder import similarity_of
 from hybridkit.errors import InputError
 from hybridkit.judged import across
 from hybridkit.ranges import COUNT
-from hybridkit.retrieval.ann import KINDS, FaissSettings, faiss_topk, measured_recall
+from hybridkit.retrieval.ann import KINDS, FaissSettings, check_index, faiss_topk, measured_recall
 from hybridkit.retrieval.bm25 import K1, B
 from hybridkit.retrieval.fusion import fuse as fuse
 from hybridkit.retrieval.ids import ids_in_memory
@@ -65,6 +65,8 @@ def searches(
     unknown = [system for system in systems if system not in SYSTEMS]
     if unknown:
         raise InputError(f"system {unknown[0]!r}: there are {', '.join(SYSTEMS)}")
+    for index in set(systems) & set(KINDS):
+        check_index(index, _similarity(encoder, options.get("similarity")))
     runs: dict[str, pd.DataFrame] = {}
 
     def run(system: str) -> pd.DataFrame:
@@ -111,11 +113,9 @@ def dense_search(
     unknown = set(settings) - {field.name for field in fields(FaissSettings)}
     if unknown:
         raise InputError(f"dense search: there is no setting {', '.join(sorted(unknown))}")
-    if not isinstance(encoder, tuple):
-        if similarity not in (None, similarity_of(encoder)):
-            raise InputError(f"dense search: similarity {similarity!r}, but the encoder has its own; leave it out")
-        similarity = similarity_of(encoder)
-    similarity = similarity or "dot"
+    similarity = _similarity(encoder, similarity)
+    if index != "exact":
+        check_index(index, similarity)
     if judged.parts and folder is None and not isinstance(encoder, tuple):
         given: dict[str, Any] = {"max_length": max_length, "precision": precision, "recall_of": recall_of, **settings}
         found = [(front, dense_search(part, encoder, k, index, **given)) for front, part in across(judged)]
@@ -141,6 +141,15 @@ def dense_search(
         log.info("%s, %s: recall@%d of %s against exact search %.4f (%d queries)", judged.name, judged.language, k,
                  index, run.attrs["recall"], min(recall_of, len(queries)))  # fmt: skip
     return run
+
+
+def _similarity(encoder: SentenceTransformer | Embeddings | None, given: str | None) -> str:
+    if encoder is None or isinstance(encoder, tuple):
+        return given or "dot"
+    own = similarity_of(encoder)
+    if given not in (None, own):
+        raise InputError(f"dense search: similarity {given!r}, but the encoder has its own, {own}; leave it out")
+    return own
 
 
 def bm25_search(

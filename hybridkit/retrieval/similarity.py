@@ -77,9 +77,9 @@ def scores_of(
 
     "dot" is the inner product, "cosine" the same of vectors of length 1, "euclidean" and "manhattan" the distance with
     a minus in front, as in `sentence_transformers.util`. The matrix is made in products of a fixed shape, each by one
-    thread and as many side by side as BLAS has threads, so that its bytes depend on the vectors alone and neither on
-    the number of threads nor on the memory. `edges` are the rows at which products begin and the number of queries, by
-    default every 256th. Distances are summed in float64.
+    thread and as many side by side as BLAS has threads, so that its bytes depend on the vectors and their order alone,
+    neither on the number of threads nor on the memory. `edges` are the rows at which products begin and the number of
+    queries, by default every 256th. Distances are summed in float64.
 
     >>> scores_of(np.array([[1.0, 0.0]], np.float32), np.array([[3, 4], [1, 0]], np.float32), "euclidean").tolist()
     [[-4.4721360206604, 0.0]]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hybridkit.errors import InputError
-from hybridkit.retrieval.similarity import COSINE, scores_of
+from hybridkit.retrieval.similarity import COSINE, own_scores
 from hybridkit.widgets.ranked import POOL, ranked, told
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Search:
         model = self.load(strategy)
         start = perf_counter()
         query = self.encode(model, self.cut(text))
-        scores = scores_of(query[None], self._passages(strategy), self._similarity(strategy, model))[0]
+        scores = own_scores(query, self._passages(strategy), self._similarity(strategy, model))
         found = told(self.inspected, ranked(self.inspected.benchmark, scores, passage_language, top), {})
         return found[["rank", "passage_id", "language", "text", "score"]], perf_counter() - start
 
