@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -325,17 +324,17 @@ def test_prompts_reach_the_encoder(
 ) -> None:
     from hybridkit import embedding
 
-    seen = []
-    whole = embedding._encode
+    seen = set()
+    whole = embedding.features_of
 
-    def encode(encoder: "SentenceTransformer", texts: list[str], *given: Any) -> np.ndarray:  # noqa: ANN401
-        seen.append(min(texts))
-        return whole(encoder, texts, *given)
+    def features_of(encoder: "SentenceTransformer", texts: list[str], side: str, prompt: str) -> dict[str, Any]:
+        seen.add((side, prompt))
+        return whole(encoder, texts, side, prompt)
 
-    monkeypatch.setattr(embedding, "_encode", encode)
+    monkeypatch.setattr(embedding, "features_of", features_of)
     evaluate = ["evaluate", "--model", str(model), "--benchmark", str(rows)]
     assert cli.main([*evaluate, "--query-prompt", "Query: ", "--passage-prompt", "Passage: "]) == 0
-    assert seen == ["Query: de what is thing0?", "Passage: de thing0 is number0"]
+    assert seen == {("query", "Query: "), ("passage", "Passage: ")}
     capsys.readouterr()
     assert "max_length" in refused([*evaluate, "--max-length", "16"], capsys)  # a static encoder cuts nothing
 
