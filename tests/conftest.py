@@ -3,7 +3,9 @@
 import json
 import os
 import socket
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -33,6 +35,13 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(autouse=True)
+def no_full_collections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each training accelerate looks through all of Python's objects, half a second in a process of tests."""
+    if memory := sys.modules.get("accelerate.utils.memory"):
+        monkeypatch.setattr(memory, "gc", SimpleNamespace(collect=lambda: 0))
 
 
 @pytest.fixture(scope="session")

@@ -154,7 +154,7 @@ def source_hashes(names: Sequence[str | Path]) -> dict[str, str]:
 
 def corpus_key(hashes: Mapping[str, str]) -> str:
     """Name of the folder in which a pooled corpus of files with such hashes is kept."""
-    return digest({"groups": VERSION, "files": dict(hashes)})[:16]
+    return digest({"groups": VERSION, "files": list(hashes.items())})[:16]  # in their order, which is that of the rows
 
 
 def _checked(rows: Iterator[Row], name: str, prefix: str) -> Iterator[Row]:
