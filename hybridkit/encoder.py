@@ -223,8 +223,9 @@ def _module_settings(name: str, module: Any) -> list[Any]:  # noqa: ANN401  any 
             processor.save_pretrained(folder)
             files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
             found += [f"{path.relative_to(folder)} {sha256_file(path)}" for path in files]
-    elif hasattr(processor, "get_config_dict"):  # sentence-transformers' tokenizers of words
-        found.append(str([type(processor).__name__, processor.get_config_dict()]))
+    elif hasattr(processor, "stop_words"):  # sentence-transformers' tokenizers of words
+        own = {key: sorted(one) if isinstance(one, set) else one for key, one in vars(processor).items()}
+        found.append(str([type(processor).__name__, sorted(own.items())]))
     for route, modules in getattr(module, "sub_modules", {}).items():
         found += [_module_settings(f"{route}.{nth}", one) for nth, one in enumerate(modules)]
     return found
@@ -289,7 +290,7 @@ def _settle_prompts(model: "SentenceTransformer", given: Mapping[str, str]) -> b
     """Fill in `query`, `passage` and `document` (the engine's word for a passage); the model's own first."""
     own = {key: text for key, text in model.prompts.items() if text}
     known = own if own else dict(given)
-    passage = next((known[key] for key in ("passage", "document", "corpus") if key in known), "")
+    passage = next((known[key] for key in ("document", "passage", "corpus") if key in known), "")
     model.prompts = {**known, "query": known.get("query", ""), "passage": passage, "document": passage}
     return bool(known)
 

@@ -353,3 +353,57 @@ def test_a_look_up_of_words_that_is_not_plain_stays_whole(folder: Path) -> None:
     assert can_be_trimmed(model)
     model.transformers_model.set_input_embeddings(Scaled(10, 16))
     assert not can_be_trimmed(model)
+
+
+def test_features_that_are_no_tokens_are_left_alone_in_mini_batches(tmp_path: Path) -> None:
+    from tests.encoder_kinds import recurrent
+
+    model = recurrent(tmp_path)
+    texts = ["who is lima", "quito", "rome or paris", "the river"]
+    torch.testing.assert_close(
+        Packed(model, 4).embed(columns(model, texts))[0], model(*columns(model, texts))["sentence_embedding"]
+    )
+    for count in (0, 3):
+        batch_loss(model, 0.05, count)(columns(model, texts, texts), None).backward()
+
+
+def test_a_training_leaves_modes_and_switches_as_they_were(folder: Path, tmp_path: Path) -> None:
+    model = encoder.open(folder).eval()
+    before = torch.are_deterministic_algorithms_enabled(), os.environ.get("TOKENIZERS_PARALLELISM")
+    train(model, CORPUS, PLAN, SETTINGS, tmp_path / "out")
+    assert not any(module.training for module in model.modules())
+    assert (torch.are_deterministic_algorithms_enabled(), os.environ.get("TOKENIZERS_PARALLELISM")) == before
+
+
+def test_what_is_measured_in_a_training_of_bf16_has_its_own_precision(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[np.ndarray] = []
+
+    def measure(one: Any) -> dict[str, float]:  # noqa: ANN401
+        seen.append(encode(one, PASSAGES, "passage"))
+        return {"AP": float(len(seen))}
+
+    settings = replace(SETTINGS, precision="bf16", evaluate_every=len(PLAN))
+    train(encoder.open(folder), CORPUS, PLAN, settings, tmp_path / "out", measure=measure)
+    np.testing.assert_allclose(
+        seen[-1], encode(encoder.open(tmp_path / "out"), PASSAGES, "passage"), rtol=1e-6, atol=1e-6
+    )
+    assert "own encode" not in caplog.text
+
+
+@pytest.mark.parametrize("family", ["bert", "gpt2 left"])
+def test_rows_without_a_negative_where_a_text_of_nothing_has_no_token(
+    family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    from tests import encoder_kinds
+
+    name, sizes, marks = encoder_kinds.FAMILIES[family]
+    bare = marks.replace("around", "bare").replace("end", "bare")
+    monkeypatch.setitem(encoder_kinds.FAMILIES, family, (name, sizes, bare))
+    model = encoder_kinds.built(encoder_kinds.transformer(tmp_path / "parts", family), Pooling(32))
+    assert not len(model.tokenizer("")["input_ids"])
+    train(model, CORPUS, PLAN, replace(SETTINGS, negatives=True, mini_batch=1), tmp_path / "out")
+    assert all(bool(one.isfinite().all()) for one in model.parameters())
