@@ -280,19 +280,37 @@ def _load(
     noted = folder / SOURCE_FILE
     ours = noted.is_file()
     vars(model)["origin"] = json_file(noted) if ours else dict(source)
-    if not _settle_prompts(model, prompts) and not ours:
+    if not _settle_prompts(model, prompts, ours) and not ours:
         _notice(f"{name}: the model brings no prompts; queries and passages are encoded without any")
     _freeze_pooler(model)
     return model
 
 
-def _settle_prompts(model: "SentenceTransformer", given: Mapping[str, str]) -> bool:
-    """Fill in `query`, `passage` and `document` (the engine's word for a passage); the model's own first."""
+def _settle_prompts(model: "SentenceTransformer", given: Mapping[str, str], ours: bool) -> bool:
+    """Fill in `query`, `passage` and `document` (the engine's word for a passage); the model's own first.
+
+    Of a model that the kit saved `passage` counts, an empty one too; of others what the engine would take.
+    """
     own = {key: text for key, text in model.prompts.items() if text}
     known = own if own else dict(given)
     passage = next((known[key] for key in ("document", "passage", "corpus") if key in known), "")
+    if ours:
+        passage = model.prompts.get("passage", passage)
     model.prompts = {**known, "query": known.get("query", ""), "passage": passage, "document": passage}
     return bool(known)
+
+
+def set_prompts(model: "SentenceTransformer", given: Mapping[str, str]) -> None:
+    """Put other prompts before the texts of a side; "document" is another name of "passage", and gets the same.
+
+    >>> model = make(["a b c"], vocab_size=10, dim=4)
+    >>> set_prompts(model, {"passage": "that "})
+    >>> model.prompts
+    {'query': '', 'document': 'that ', 'passage': 'that '}
+    """
+    model.prompts.update(given)
+    if (passage := given.get("passage", given.get("document"))) is not None:
+        model.prompts.update(passage=passage, document=passage)
 
 
 def _freeze_pooler(model: "SentenceTransformer") -> None:

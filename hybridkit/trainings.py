@@ -103,7 +103,7 @@ class Trainings(StudyRows):
         settings, _ = self.settings(part)
         if settings.name != "static":
             model = encoders.open(self.study.encoder_at(settings.name))
-            model.prompts.update(settings.prompts or {})
+            encoders.set_prompts(model, settings.prompts or {})
             return model
 
         def make(folder: Path) -> None:

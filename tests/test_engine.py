@@ -242,7 +242,10 @@ sys.path[:0] = [{root!r}, {tests!r}]
 import test_engine as tests
 from hybridkit import encoder
 from hybridkit.training import train
-train(encoder.open({folder!r}), tests.CORPUS, tests.PLAN, tests.SETTINGS, Path({out!r}))
+for name in ("two", "again"):  # the processes know each other from the start the second time
+    train(encoder.open({folder!r}), tests.CORPUS, tests.PLAN, tests.SETTINGS, Path({out!r}) / name)
+import torch.distributed
+assert torch.distributed.get_world_size() == 2
 """
 
 
@@ -250,20 +253,24 @@ def test_two_processes_train_what_one_does(folder: Path, tmp_path: Path) -> None
     one = encoder.open(folder)
     train(one, CORPUS, PLAN, SETTINGS, tmp_path / "one")
     script, root = tmp_path / "script.py", str(Path(training.__file__).parents[1])
-    two = str(tmp_path / "two")
-    script.write_text(TWO_PROCESSES.format(root=root, tests=str(Path(__file__).parent), folder=str(folder), out=two))
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
-    launch += ["--num_machines", "1", "--mixed_precision", "no", "--main_process_port", "0", str(script)]
+    script.write_text(
+        TWO_PROCESSES.format(root=root, tests=str(Path(__file__).parent), folder=str(folder), out=str(tmp_path))
+    )
+    # `accelerate launch --cpu` starts one process however many it is asked for
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(script)]
     told = subprocess.run(
         launch, capture_output=True, text=True, timeout=180, check=False, cwd=tmp_path,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
     )  # fmt: skip
     assert told.returncode == 0, told.stderr[-3000:]
+    assert "plain steps" not in told.stderr
     losses = [(tmp_path / name / "steps.jsonl").read_text().splitlines() for name in ("one", "two")]
     assert len(losses[0]) == len(losses[1]) == 6
-    for (name, value), other in zip(
-        one.state_dict().items(), encoder.open(tmp_path / "two").state_dict().values(), strict=True
-    ):
+    for (name, value), other, again in zip(
+        one.state_dict().items(), *(encoder.open(tmp_path / two).state_dict().values() for two in ("two", "again")),
+        strict=True,
+    ):  # fmt: skip
+        torch.testing.assert_close(again, other, rtol=1e-5, atol=1e-6, msg=name)
         torch.testing.assert_close(value, other, rtol=1e-4, atol=1e-5, msg=name)
 
 
