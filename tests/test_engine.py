@@ -414,3 +414,15 @@ def test_rows_without_a_negative_where_a_text_of_nothing_has_no_token(
     assert not len(model.tokenizer("")["input_ids"])
     train(model, CORPUS, PLAN, replace(SETTINGS, negatives=True, mini_batch=1), tmp_path / "out")
     assert all(bool(one.isfinite().all()) for one in model.parameters())
+
+
+def test_what_a_training_does_not_keep_is_not_counted(folder: Path) -> None:
+    model = encoder.open(folder)
+    features = columns(model, QUERIES, PASSAGES)
+    with pytest.raises(InputError, match="batch_size"):
+        check_memory(model, features, SETTINGS, total=1000)
+    model.transformers_model.gradient_checkpointing_enable()
+    check_memory(model, features, SETTINGS, total=1000)
+    model.transformers_model.gradient_checkpointing_disable()
+    model.transformers_model.requires_grad_(False)
+    check_memory(model, features, SETTINGS, total=1000)
