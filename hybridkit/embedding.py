@@ -22,6 +22,7 @@ SAMPLE = 4  # texts that both ways embed before the kit's is used; as few texts 
 ROUNDING = 5e-5  # of float32: the largest difference of two embeddings, relative to their length, that is no difference
 FAILURES = (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, RuntimeError)  # of an encoder
 _CHUNK = 50_000
+_FILLER = "."  # read for a text that nobody is compared with: tokenizers without marks make no token of ""
 _stepped_aside: "WeakSet[SentenceTransformer]" = WeakSet()  # encoders of which that was said
 
 log = logging.getLogger("hybridkit")
@@ -71,7 +72,7 @@ def encode(
         if not isinstance(text, str) or not text:
             raise InputError(f"{side} {position} is {text!r}; every text must be a string that is not empty")
     distinct, first, inverse = np.unique(np.array(texts, dtype=object), return_index=True, return_inverse=True)
-    with cut_at(encoder, max_length):
+    with cut_at(encoder, max_length), as_it_was(encoder):
         distinct = np.array([*cut_long(encoder, distinct.tolist())], dtype=object)
         found = _encode(encoder, distinct, first, side, precision, batch_tokens, progress)
     if not np.isfinite(found).all():
@@ -79,6 +80,26 @@ def encode(
     if similarity_of(encoder) == "cosine":
         found = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
     return np.asarray(found[inverse], dtype=np.float32)
+
+
+def prompt_of(encoder: "SentenceTransformer", side: str) -> str:
+    """Return what stands before each text of a side: of a passage the prompt of that name, else the engine's own.
+
+    `encoder.open` gives both names the same prompt; an encoder that was opened otherwise may have "document" alone.
+    """
+    names = ("passage", "document", "corpus") if TASKS.get(side) == "document" else (side,)
+    return next((encoder.prompts[name] or "" for name in names if name in encoder.prompts), "")
+
+
+@contextmanager
+def as_it_was(encoder: "SentenceTransformer") -> Iterator[None]:
+    """Leave every module in training mode afterwards that was in it, and no other."""
+    modes = [(module, module.training) for module in encoder.modules()]
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 @contextmanager
@@ -96,8 +117,8 @@ def cut_at(encoder: "SentenceTransformer", max_length: int | None) -> Iterator[N
             # queries and passages may have maxima of their own, which go before the common one
             for name in ("max_seq_length", "query_length", "document_length"):
                 before = getattr(module, name, None)
-                if before is None and name != "max_seq_length":
-                    continue
+                if not hasattr(module, name) or (before is None and name != "max_seq_length"):
+                    continue  # a bag of words cuts none
                 try:
                     setattr(module, name, min(max_length, before) if before else max_length)
                 except AttributeError:  # a static embedding takes all of a text
@@ -134,7 +155,8 @@ def _encode(
     from hybridkit.engine.linear import onednn_linear
 
     encoder.eval()
-    lengths = _lengths(encoder, [(encoder.prompts.get(side) or "") + text for text in texts])
+    prompt = prompt_of(encoder, side)
+    lengths = _lengths(encoder, [prompt + text for text in texts])
     why = "" if len(texts) <= SAMPLE else _difference(encoder, texts, lengths, side)
     if why and encoder not in _stepped_aside:
         _stepped_aside.add(encoder)
@@ -200,7 +222,7 @@ def _by_library(encoder: "SentenceTransformer", texts: list[str], side: str, pro
         return np.empty((0, encoder.get_embedding_dimension() or 0), dtype=np.float32)
     encodes: dict[str | None, Callable[..., Any]] = {"query": encoder.encode_query, "document": encoder.encode_document}
     own = encodes.get(TASKS.get(side), encoder.encode)
-    prompt, shown = encoder.prompts.get(side) or "", progress is not None
+    prompt, shown = prompt_of(encoder, side), progress is not None
     with told(f"embed a {side or 'text'}"):
         found = own(texts, prompt=prompt, show_progress_bar=shown, convert_to_tensor=True)
     return np.asarray(found.float().cpu().numpy())
@@ -226,7 +248,7 @@ def _forward(encoder: "SentenceTransformer", texts: list[str], side: str) -> np.
     """One batch through the encoder, as `SentenceTransformer.encode` puts it through, float32 (n, dimensions)."""
     from sentence_transformers.util import batch_to_device, truncate_embeddings
 
-    features = batch_to_device(features_of(encoder, texts, side, encoder.prompts.get(side)), encoder.device)
+    features = batch_to_device(features_of(encoder, texts, side, prompt_of(encoder, side)), encoder.device)
     found: Tensor = encoder(features, **({"task": TASKS[side]} if side in TASKS else {}))["sentence_embedding"]
     if encoder.truncate_dim is not None:
         found = truncate_embeddings(found, encoder.truncate_dim)
@@ -241,7 +263,7 @@ def features_of(encoder: "SentenceTransformer", texts: list[str], side: str, pro
 
 def preprocess(encoder: "SentenceTransformer", texts: list[str], **more: Any) -> dict[str, Any]:  # noqa: ANN401
     """`encoder.preprocess`, but of texts far longer than the encoder reads only a beginning (see `cut_long`)."""
-    found: dict[str, Any] = encoder.preprocess(cut_long(encoder, texts), **more)
+    found: dict[str, Any] = encoder.preprocess(cut_long(encoder, [text or _FILLER for text in texts]), **more)
     return found
 
 

@@ -223,8 +223,9 @@ def _module_settings(name: str, module: Any) -> list[Any]:  # noqa: ANN401  any 
             processor.save_pretrained(folder)
             files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
             found += [f"{path.relative_to(folder)} {sha256_file(path)}" for path in files]
-    elif hasattr(processor, "get_config_dict"):  # sentence-transformers' tokenizers of words
-        found.append(str([type(processor).__name__, processor.get_config_dict()]))
+    elif hasattr(processor, "stop_words"):  # sentence-transformers' tokenizers of words
+        own = {key: sorted(one) if isinstance(one, set) else one for key, one in vars(processor).items()}
+        found.append(str([type(processor).__name__, sorted(own.items())]))
     for route, modules in getattr(module, "sub_modules", {}).items():
         found += [_module_settings(f"{route}.{nth}", one) for nth, one in enumerate(modules)]
     return found
@@ -279,19 +280,37 @@ def _load(
     noted = folder / SOURCE_FILE
     ours = noted.is_file()
     vars(model)["origin"] = json_file(noted) if ours else dict(source)
-    if not _settle_prompts(model, prompts) and not ours:
+    if not _settle_prompts(model, prompts, ours) and not ours:
         _notice(f"{name}: the model brings no prompts; queries and passages are encoded without any")
     _freeze_pooler(model)
     return model
 
 
-def _settle_prompts(model: "SentenceTransformer", given: Mapping[str, str]) -> bool:
-    """Fill in `query`, `passage` and `document` (the engine's word for a passage); the model's own first."""
+def _settle_prompts(model: "SentenceTransformer", given: Mapping[str, str], ours: bool) -> bool:
+    """Fill in `query`, `passage` and `document` (the engine's word for a passage); the model's own first.
+
+    Of a model that the kit saved `passage` counts, an empty one too; of others what the engine would take.
+    """
     own = {key: text for key, text in model.prompts.items() if text}
     known = own if own else dict(given)
-    passage = next((known[key] for key in ("passage", "document", "corpus") if key in known), "")
+    passage = next((known[key] for key in ("document", "passage", "corpus") if key in known), "")
+    if ours:
+        passage = model.prompts.get("passage", passage)
     model.prompts = {**known, "query": known.get("query", ""), "passage": passage, "document": passage}
     return bool(known)
+
+
+def set_prompts(model: "SentenceTransformer", given: Mapping[str, str]) -> None:
+    """Put other prompts before the texts of a side; "document" is another name of "passage", and gets the same.
+
+    >>> model = make(["a b c"], vocab_size=10, dim=4)
+    >>> set_prompts(model, {"passage": "that "})
+    >>> model.prompts
+    {'query': '', 'document': 'that ', 'passage': 'that '}
+    """
+    model.prompts.update(given)
+    if (passage := given.get("passage", given.get("document"))) is not None:
+        model.prompts.update(passage=passage, document=passage)
 
 
 def _freeze_pooler(model: "SentenceTransformer") -> None:

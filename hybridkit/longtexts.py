@@ -16,14 +16,18 @@ def cut_long(encoder: "SentenceTransformer", texts: list[str]) -> list[str]:
     Give the texts with their prompts. What is left of a text holds twice the tokens that the encoder reads, so that its
     vector is that of the whole text. An encoder without a limit, or that reads the end of a text, gets all of it.
     """
-    limit = getattr(encoder, "max_seq_length", None)
-    if not limit or limit > 1_000_000 or max(map(len, texts), default=0) <= _LETTERS * limit:
+    from hybridkit.embedding import input_modules
+
+    modules = input_modules(encoder)  # each with limits of its own
+    limits = [_limit(module) for module in modules]
+    limit = max(limits)
+    if not min(limits) or limit > 1_000_000 or max(map(len, texts), default=0) <= _LETTERS * limit:
         return texts
-    tokenizer = getattr(encoder, "tokenizer", None)
-    backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
-    if getattr(tokenizer, "truncation_side", "right") == "left":
+    tokenizers = [getattr(module, "tokenizer", None) for module in modules]
+    if any(getattr(tokenizer, "truncation_side", "right") == "left" for tokenizer in tokenizers):
         return texts
-    found = [_beginning(text, limit, backend) for text in texts]
+    backends = [getattr(tokenizer, "backend_tokenizer", tokenizer) for tokenizer in tokenizers]
+    found = [_beginning(text, limit, backends) for text in texts]
     cut = [len(text) for text, left in zip(texts, found, strict=True) if len(left) < len(text)]
     if cut:
         log.info(
@@ -33,10 +37,17 @@ def cut_long(encoder: "SentenceTransformer", texts: list[str]) -> list[str]:
     return found
 
 
-def _beginning(text: str, limit: int, backend: Any) -> str:  # noqa: ANN401  a tokenizer
+def _limit(module: Any) -> int:  # noqa: ANN401  an input module
+    """Tokens that a module reads of a text, of a query or a passage at most; 0 where there is no limit."""
+    common = getattr(module, "max_seq_length", None) or 0
+    own = [getattr(module, name, None) or 0 for name in ("query_length", "document_length")]
+    return max(common, *own) if common else 0
+
+
+def _beginning(text: str, limit: int, backends: list[Any]) -> str:
     letters = _LETTERS * limit
     while letters < len(text):
-        if _tokens(text[:letters], backend) >= 2 * limit:
+        if min(_tokens(text[:letters], backend) for backend in backends) >= 2 * limit:
             return text[:letters]
         letters *= 4  # spaces, or a word that is one unknown token
     return text

@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -104,9 +104,23 @@ def measure_as_evaluator(
         primary_metric = "held-out"
 
         def __call__(self, model: SentenceTransformer, *_: Any, **__: Any) -> dict[str, float]:  # noqa: ANN401
-            scores = dict(measure(model))
+            with _unwrapped(model):
+                scores = dict(measure(model))
             if watch not in scores:
                 raise InputError(f"training.watch: {watch!r} is no held-out score; there are {', '.join(scores)}")
             return {"held-out": scores[watch]} | scores
 
     return HeldOut()
+
+
+@contextmanager
+def _unwrapped(model: SentenceTransformer) -> Iterator[None]:
+    """Take the autocast off that a trainer of bf16 puts around `forward`: what is measured says its own precision."""
+    wrapped, own = vars(model).get("forward"), vars(model).get("_original_forward")  # accelerate's name for it
+    if own is not None:
+        vars(model)["forward"] = own
+    try:
+        yield
+    finally:
+        if own is not None:
+            vars(model)["forward"] = wrapped

@@ -14,7 +14,7 @@ import numpy as np
 
 from hybridkit.checkpoints.folder import first_line
 from hybridkit.corpus import ParallelCorpus
-from hybridkit.embedding import FAILURES, cut_at, features_of, rounding, told
+from hybridkit.embedding import FAILURES, as_it_was, cut_at, features_of, prompt_of, rounding, told
 from hybridkit.encoder import calm_bars, model_hash, similarity_of
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_folder, digest
@@ -24,8 +24,6 @@ from hybridkit.sampling.texts import PlanTexts
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-
-log = logging.getLogger("hybridkit")
 
 # of settings that came later: at these values nothing is trained otherwise than before, so they are left out of keys
 _LATER = {"mini_batch": 0, "negatives": False, "watch": "AP"}
@@ -114,7 +112,7 @@ def train(
     Raises InputError for a plan of another corpus, a setting that does not fit the encoder, a loss that is no number.
     """
     work = out.with_name(out.name + ".work")
-    prompts = {side: encoder.prompts.get(side) or "" for side in ("query", "passage")}
+    prompts = {side: prompt_of(encoder, side) for side in ("query", "passage")}
     key = digest(plan.fingerprint, settings.key, model_hash(encoder), prompts)
     prompts["negative"] = prompts["passage"]
     texts = PlanTexts(plan, corpus, negatives=settings.negatives)
@@ -122,13 +120,13 @@ def train(
         log.warning("the encoder compares by %s; it is trained over cosines, the loss of arXiv 2408.10536", compared)
     with _in_training(encoder, settings, texts, prompts) as packed, calm_bars():
         from hybridkit.engine.memory import told_if_full
-        from hybridkit.engine.trainer import plan_trainer
+        from hybridkit.engine.trainer import plan_trainer, repeatable
 
         trainer = plan_trainer(encoder, texts, prompts, settings, work, key, measure, packed)
         for callback in callbacks:
             trainer.add_callback(callback)
         checkpoint = _last_whole(work, key)
-        with told_if_full(settings):
+        with told_if_full(settings), repeatable():
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     steps = [
         {"step": line["step"] - 1, "kind": str(plan.kinds[line["step"] - 1]), "loss": line["loss"],
@@ -172,7 +170,7 @@ def _in_training(
     for parameter in held:
         parameter.requires_grad_(False)
     try:
-        with cut_at(encoder, settings.max_length):
+        with cut_at(encoder, settings.max_length), as_it_was(encoder):
             first = next(_batches(texts, prompts))
             with told("train on the first batch"):
                 check_memory(encoder, [features_of(encoder, *column) for column in first], settings)

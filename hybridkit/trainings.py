@@ -103,7 +103,7 @@ class Trainings(StudyRows):
         settings, _ = self.settings(part)
         if settings.name != "static":
             model = encoders.open(self.study.encoder_at(settings.name))
-            model.prompts.update(settings.prompts or {})
+            encoders.set_prompts(model, settings.prompts or {})
             return model
 
         def make(folder: Path) -> None:
@@ -167,14 +167,14 @@ class Trainings(StudyRows):
         train(
             self.open_encoder(cell.part), self.corpus(cell), self.plan(cell), training, folder,
             beside=lambda model: self._beside(cell, model),
-            measure=self.held_out_scores if training.evaluate_every else None,
+            measure=(lambda model: self.held_out_scores(model, cell.part)) if training.evaluate_every else None,
         )  # fmt: skip
 
     def _beside(self, cell: Cell, model: "SentenceTransformer") -> dict[str, str]:
         """What stands beside a model's weights, by file name: its card, its held-out scores, where it comes from."""
         from hybridkit.card import model_card
 
-        scores = self.held_out_scores(model)
+        scores = self.held_out_scores(model, cell.part)
         card = model_card(self, cell, self.corpus(cell), self.plan(cell), scores)
         source = json.dumps({"source": f"study {self.study.name}: {cell}"})
         return {"README.md": card, HELD_OUT: json.dumps(scores, indent=2) + "\n", encoders.SOURCE_FILE: source}
@@ -215,13 +215,16 @@ class Trainings(StudyRows):
             raise InputError(f"study {self.study.name}: no rows are held out; set rows.held_out, say to 0.05")
         return Benchmark.from_corpus(self.parts[1], "held-out")
 
-    def held_out_scores(self, model: "SentenceTransformer") -> dict[str, float]:
-        """Scores of any encoder on the held-out rows: the mean of mono, cross and pool AP first; empty without rows."""
+    def held_out_scores(self, model: "SentenceTransformer", part: str = "main") -> dict[str, float]:
+        """Scores of any encoder on the held-out rows: the mean of mono, cross and pool AP first; empty without rows.
+
+        Texts are cut and numbers rounded as in the trainings of `part`.
+        """
         from hybridkit.evaluation.settings import evaluate_encoder
 
         if len(self.parts[1]) == 0:
             return {}
-        training = self.study.training
+        training = self.settings(part)[1]
         return evaluate_encoder(model, self.held_out, training.max_length, training.precision, training.watch)
 
     def __iter__(self) -> Iterator[Cell]:

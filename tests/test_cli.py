@@ -6,15 +6,17 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
 
-from hybridkit import __version__, cli
+from hybridkit import __version__, cli, encoder
 from hybridkit.commands import unfinished
 from hybridkit.errors import InputError
 from hybridkit.sampling import BatchPlan
+from hybridkit.training import TrainingSettings
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -247,6 +249,27 @@ def test_a_finished_training_is_never_lost(rows: Path, model: Path, capsys: pyte
     assert cli.main(training(rows, model, "--resume")) == 0
     assert "finished" in capsys.readouterr().out
     assert (model / "model.safetensors").read_bytes() == before
+
+
+def test_a_training_of_a_tokenizer_that_was_mended_is_another_one() -> None:
+    model = encoder.make(["Lima is old", "Oslo is cold"], vocab_size=40, dim=8)
+    plan: Any = SimpleNamespace(strategy="mono", seed=0, fingerprint="f00")
+    settings = TrainingSettings(steps=1, batch_size=2)
+    before = unfinished.record("model", model, plan, settings)
+    model.tokenizer.enable_truncation(2)
+    assert unfinished.record("model", model, plan, settings)["encoder"] != before["encoder"]
+
+
+def test_a_training_of_an_earlier_version_is_still_finished(
+    rows: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(model, out)
+    noted = json.loads((out / unfinished.RECORD).read_text())
+    del noted["encoder"]
+    (out / unfinished.RECORD).write_text(json.dumps(noted))
+    assert cli.main(training(rows, out, "--resume")) == 0
+    assert "finished" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -149,3 +149,32 @@ def test_a_way_that_errs_steps_aside_and_says_so_once(
     for _ in range(2):
         np.testing.assert_allclose(encode(bert, TEXTS, "query"), expected, atol=1e-6)
     assert caplog.text.count("depend on how texts are put into batches") == 1
+
+
+def test_prompts_of_an_encoder_that_the_kit_did_not_open(tmp_path: Path) -> None:
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    from tests.encoder_kinds import PROMPTS, built, transformer
+
+    model = built(transformer(tmp_path, "bert"), Pooling(32), prompts=PROMPTS)  # query and document, no passage
+    for side, own in (("query", model.encode_query), ("passage", model.encode_document)):
+        np.testing.assert_allclose(encode(model, TEXTS, side), own(TEXTS, normalize_embeddings=True), atol=1e-5)
+
+
+def test_an_encoder_in_training_mode_stays_in_it(bert: Any) -> None:  # noqa: ANN401
+    bert.train()
+    bert[1].eval()
+    try:
+        assert np.array_equal(encode(bert, TEXTS), encode(bert, TEXTS)), "dropout is on"
+        assert [bert.training, bert[0].training, bert[1].training] == [True, True, False]
+    finally:
+        bert.eval()
+
+
+def test_a_bag_of_words_cuts_nothing_and_says_so(tmp_path: Path) -> None:
+    from tests.encoder_kinds import bag_of_words
+
+    model = bag_of_words(tmp_path)
+    with pytest.raises(InputError, match="cuts none; leave max_length out"):
+        encode(model, TEXTS, max_length=2)
+    assert not hasattr(model[0], "max_seq_length")

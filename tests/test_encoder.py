@@ -225,3 +225,48 @@ def test_the_hash_of_a_model_covers_what_can_change_a_vector(tmp_path: Path) -> 
 
     model.tokenizer.backend_tokenizer.normalizer = Lowercase()
     assert encoder.model_hash(model) != same
+
+
+def test_the_hash_covers_the_words_of_a_tokenizer_of_words(tmp_path: Path) -> None:
+    from tests.encoder_kinds import recurrent
+
+    model = recurrent(tmp_path)
+    before = encoder.model_hash(model)
+    model[0].tokenizer.stop_words = {"the", "of"}
+    assert encoder.model_hash(model) != before
+
+
+def test_of_two_prompts_for_passages_the_engines_own_goes_first(tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    from hybridkit.embedding import encode
+    from tests.encoder_kinds import built, transformer
+
+    prompts = {"passage": "passage that ", "document": "one : "}
+    with encoder.calm_bars():
+        built(transformer(tmp_path / "parts", "bert"), Pooling(32), prompts=prompts).save_pretrained(
+            str(tmp_path / "model"), create_model_card=False
+        )
+    theirs = SentenceTransformer(str(tmp_path / "model"), device="cpu")
+    expected = theirs.encode_document(TEXTS, normalize_embeddings=True)
+    assert np.allclose(encode(encoder.open(tmp_path / "model"), TEXTS, "passage"), expected, atol=1e-5)
+
+
+def test_prompts_that_were_put_in_place_of_others_are_still_there_after_a_training(tmp_path: Path) -> None:
+    """A saved model has a prompt under both names of a passage; neither is the old one."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    from hybridkit.embedding import encode
+    from tests.encoder_kinds import PROMPTS, built, transformer
+
+    encoder.save(built(transformer(tmp_path / "parts", "bert"), Pooling(32), prompts=PROMPTS), tmp_path / "model")
+    for passage in ("", "that is "):
+        model = encoder.open(tmp_path / "model")
+        encoder.set_prompts(model, {"query": "", "passage": passage})
+        encoder.save(model, tmp_path / "again")
+        expected = encode(model, TEXTS, "passage")
+        assert np.array_equal(encode(encoder.open(tmp_path / "again"), TEXTS, "passage"), expected)
+        theirs = SentenceTransformer(str(tmp_path / "again"), device="cpu")
+        assert np.allclose(theirs.encode_document(TEXTS, normalize_embeddings=True), expected, atol=1e-5)

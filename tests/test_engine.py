@@ -242,7 +242,10 @@ sys.path[:0] = [{root!r}, {tests!r}]
 import test_engine as tests
 from hybridkit import encoder
 from hybridkit.training import train
-train(encoder.open({folder!r}), tests.CORPUS, tests.PLAN, tests.SETTINGS, Path({out!r}))
+for name in ("two", "again"):  # the processes know each other from the start the second time
+    train(encoder.open({folder!r}), tests.CORPUS, tests.PLAN, tests.SETTINGS, Path({out!r}) / name)
+import torch.distributed
+assert torch.distributed.get_world_size() == 2
 """
 
 
@@ -250,20 +253,24 @@ def test_two_processes_train_what_one_does(folder: Path, tmp_path: Path) -> None
     one = encoder.open(folder)
     train(one, CORPUS, PLAN, SETTINGS, tmp_path / "one")
     script, root = tmp_path / "script.py", str(Path(training.__file__).parents[1])
-    two = str(tmp_path / "two")
-    script.write_text(TWO_PROCESSES.format(root=root, tests=str(Path(__file__).parent), folder=str(folder), out=two))
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
-    launch += ["--num_machines", "1", "--mixed_precision", "no", "--main_process_port", "0", str(script)]
+    script.write_text(
+        TWO_PROCESSES.format(root=root, tests=str(Path(__file__).parent), folder=str(folder), out=str(tmp_path))
+    )
+    # `accelerate launch --cpu` starts one process however many it is asked for
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(script)]
     told = subprocess.run(
         launch, capture_output=True, text=True, timeout=180, check=False, cwd=tmp_path,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
     )  # fmt: skip
     assert told.returncode == 0, told.stderr[-3000:]
+    assert "plain steps" not in told.stderr
     losses = [(tmp_path / name / "steps.jsonl").read_text().splitlines() for name in ("one", "two")]
     assert len(losses[0]) == len(losses[1]) == 6
-    for (name, value), other in zip(
-        one.state_dict().items(), encoder.open(tmp_path / "two").state_dict().values(), strict=True
-    ):
+    for (name, value), other, again in zip(
+        one.state_dict().items(), *(encoder.open(tmp_path / two).state_dict().values() for two in ("two", "again")),
+        strict=True,
+    ):  # fmt: skip
+        torch.testing.assert_close(again, other, rtol=1e-5, atol=1e-6, msg=name)
         torch.testing.assert_close(value, other, rtol=1e-4, atol=1e-5, msg=name)
 
 
@@ -353,3 +360,69 @@ def test_a_look_up_of_words_that_is_not_plain_stays_whole(folder: Path) -> None:
     assert can_be_trimmed(model)
     model.transformers_model.set_input_embeddings(Scaled(10, 16))
     assert not can_be_trimmed(model)
+
+
+def test_features_that_are_no_tokens_are_left_alone_in_mini_batches(tmp_path: Path) -> None:
+    from tests.encoder_kinds import recurrent
+
+    model = recurrent(tmp_path)
+    texts = ["who is lima", "quito", "rome or paris", "the river"]
+    torch.testing.assert_close(
+        Packed(model, 4).embed(columns(model, texts))[0], model(*columns(model, texts))["sentence_embedding"]
+    )
+    for count in (0, 3):
+        batch_loss(model, 0.05, count)(columns(model, texts, texts), None).backward()
+
+
+def test_a_training_leaves_modes_and_switches_as_they_were(folder: Path, tmp_path: Path) -> None:
+    model = encoder.open(folder).eval()
+    before = torch.are_deterministic_algorithms_enabled(), os.environ.get("TOKENIZERS_PARALLELISM")
+    train(model, CORPUS, PLAN, SETTINGS, tmp_path / "out")
+    assert not any(module.training for module in model.modules())
+    assert (torch.are_deterministic_algorithms_enabled(), os.environ.get("TOKENIZERS_PARALLELISM")) == before
+
+
+def test_what_is_measured_in_a_training_of_bf16_has_its_own_precision(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[np.ndarray] = []
+
+    def measure(one: Any) -> dict[str, float]:  # noqa: ANN401
+        seen.append(encode(one, PASSAGES, "passage"))
+        return {"AP": float(len(seen))}
+
+    settings = replace(SETTINGS, precision="bf16", evaluate_every=len(PLAN))
+    train(encoder.open(folder), CORPUS, PLAN, settings, tmp_path / "out", measure=measure)
+    np.testing.assert_allclose(
+        seen[-1], encode(encoder.open(tmp_path / "out"), PASSAGES, "passage"), rtol=1e-6, atol=1e-6
+    )
+    assert "own encode" not in caplog.text
+
+
+@pytest.mark.parametrize("family", ["bert", "gpt2 left"])
+def test_rows_without_a_negative_where_a_text_of_nothing_has_no_token(
+    family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    from tests import encoder_kinds
+
+    name, sizes, marks = encoder_kinds.FAMILIES[family]
+    bare = marks.replace("around", "bare").replace("end", "bare")
+    monkeypatch.setitem(encoder_kinds.FAMILIES, family, (name, sizes, bare))
+    model = encoder_kinds.built(encoder_kinds.transformer(tmp_path / "parts", family), Pooling(32))
+    assert not len(model.tokenizer("")["input_ids"])
+    train(model, CORPUS, PLAN, replace(SETTINGS, negatives=True, mini_batch=1), tmp_path / "out")
+    assert all(bool(one.isfinite().all()) for one in model.parameters())
+
+
+def test_what_a_training_does_not_keep_is_not_counted(folder: Path) -> None:
+    model = encoder.open(folder)
+    features = columns(model, QUERIES, PASSAGES)
+    with pytest.raises(InputError, match="batch_size"):
+        check_memory(model, features, SETTINGS, total=1000)
+    model.transformers_model.gradient_checkpointing_enable()
+    check_memory(model, features, SETTINGS, total=1000)
+    model.transformers_model.gradient_checkpointing_disable()
+    model.transformers_model.requires_grad_(False)
+    check_memory(model, features, SETTINGS, total=1000)

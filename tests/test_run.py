@@ -19,6 +19,7 @@ from hybridkit.groups import normalise
 from hybridkit.results import language_shares, study_scores
 from hybridkit.run import Run
 from hybridkit.sampling import Strategy
+from hybridkit.sections import CurveSettings
 from hybridkit.sources import rowsets
 from hybridkit.study import Study
 from tests.tiny_study import tiny_study
@@ -207,3 +208,13 @@ def test_results_belong_to_how_the_texts_were_encoded(study: Study, whole: Run, 
         assert run.result_key(cell, part) == whole.result_key(cell, part)
         language_shares(run, name)
     assert {path.stem.split("-")[-1] for path in (tmp_path / "shares").glob("*.parquet")} == {"top3", f"top{top}"}
+
+
+def test_a_part_with_its_own_training_is_measured_as_it_is_trained(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = replace(study.training, watch="AP en>de", precision="bf16", evaluate_every=5)
+    curve = CurveSettings(training=own, alphas=(0.5,), seeds=(0,))
+    run = Run(replace(study, curve=curve), tmp_path)
+    scores = run.kept_scores(Cell("cross", 0, "curve"))
+    assert "AP en>de" in scores and "AP en>de" not in run.kept_scores(Cell("cross", 0))

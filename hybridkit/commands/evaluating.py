@@ -168,7 +168,7 @@ def _open(args: argparse.Namespace) -> "SentenceTransformer":
 
     model = encoder.open(args.model)
     given = {"query": args.query_prompt, "passage": args.passage_prompt}
-    model.prompts.update({side: text for side, text in given.items() if text is not None})
+    encoder.set_prompts(model, {side: text for side, text in given.items() if text is not None})
     return model
 
 

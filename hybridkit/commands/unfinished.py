@@ -44,6 +44,7 @@ def record(name: str, model: "SentenceTransformer", plan: "BatchPlan", settings:
     from hybridkit import encoder
 
     made_from: dict[str, Any] = {"model": name, "weights": encoder.weights_hash(model), "prompts": dict(model.prompts)}
+    made_from["encoder"] = encoder.model_hash(model)
     made_from |= {"strategy": plan.strategy, "seed": plan.seed, "plan": plan.fingerprint}
     values: dict[str, Any] = json.loads(json.dumps(made_from | asdict(settings)))
     return values
@@ -91,6 +92,7 @@ def _difference(path: Path, record: dict[str, Any]) -> str:
     before = _read(path)
     if not before:
         return f"{path.name} is missing or damaged"
+    before = {"encoder": record["encoder"], **before}  # earlier versions noted weights and prompts alone
     changed = [key for key in record if key != "model" and before.get(key) != record[key]]
     return "; ".join(f"{key}: {before.get(key)!r} there, {record[key]!r} asked for" for key in changed)
 

@@ -130,7 +130,9 @@ def sample_loss(
     try:
         with torch.enable_grad(), torch.autocast(encoder.device.type, enabled=False):
             if library:
-                loss = MultipleNegativesRankingLoss(encoder, scale=1 / temperature)(features, None)
+                among = _processes() > 1  # of a second training in one launch
+                own = MultipleNegativesRankingLoss(encoder, scale=1 / temperature, gather_across_devices=among)
+                loss = own(features, None)
             else:
                 loss = batch_loss(encoder, temperature)(features, None)
             gradients = torch.autograd.grad(loss, trained, allow_unused=True)

@@ -24,15 +24,20 @@ def check_memory(
 ) -> None:
     """Raise InputError when the activations of one batch, its columns' `features`, are more than the device's memory.
 
-    What is counted is a lower bound: the output of every linear layer of the encoder's transformer, which a training
-    keeps for the way back. `total` is in bytes, by default all there is.
+    What is counted is a lower bound: the output of every linear layer that is trained of the encoder's transformer,
+    which a training keeps for the way back, unless the encoder computes it again (gradient checkpointing). `total` is
+    in bytes, by default all there is.
     """
     inner = encoder.transformers_model
     masks = [column["attention_mask"] for column in features if column.get("attention_mask") is not None]
-    if inner is None or not masks:
+    if inner is None or not masks or getattr(inner, "is_gradient_checkpointing", False):
         return
     lengths = np.sort(np.concatenate([mask.sum(dim=1).numpy() for mask in masks]))[::-1]
-    layers = [one for name, one in inner.named_modules() if isinstance(one, nn.Linear) and "pooler" not in name]
+    layers = [
+        one
+        for name, one in inner.named_modules()
+        if isinstance(one, nn.Linear) and one.weight.requires_grad and "pooler" not in name
+    ]
     token = (2 if settings.precision == "bf16" else 4) * sum(one.out_features for one in layers)
     needed = token * int(lengths[: settings.mini_batch or None].sum())
     total = total or _total(encoder.device)

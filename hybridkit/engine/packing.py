@@ -31,7 +31,7 @@ class Packed(nn.Module):
     def embed(self, columns: Sequence[dict[str, Any]]) -> list[Tensor]:
         """Embed several columns of texts, together where all but their tokens is equal; an (n, dim) tensor for each."""
         sides = [_padding(column) for column in columns]
-        if len(set(sides)) > 1 or None in sides or not _alike(columns):
+        if len(columns) == 1 or len(set(sides)) > 1 or None in sides or not _alike(columns):
             return [
                 self._embed(column, side) if side else self.model(column)["sentence_embedding"]
                 for column, side in zip(columns, sides, strict=True)

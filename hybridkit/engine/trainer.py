@@ -1,7 +1,8 @@
 """sentence-transformers' trainer on a batch plan: its loop and optimiser with the kit's loss, batches, checkpoints."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,6 +70,22 @@ class PlanTrainer(SentenceTransformerTrainer):
         return dict(found.values())
 
 
+@contextmanager
+def repeatable() -> Iterator[None]:
+    """Let the same steps give the same sums in the block, texts tokenized in the order of the plan."""
+    key = "TOKENIZERS_PARALLELISM"
+    parallel = os.environ.get(key)
+    exact, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    os.environ.setdefault(key, "false")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(exact, warn_only=warns)
+        if parallel is None:
+            os.environ.pop(key, None)
+
+
 def plan_trainer(
     encoder: SentenceTransformer, texts: PlanTexts, prompts: Mapping[str, str], settings: "TrainingSettings",
     work: Path, key: str, measure: Callable[[SentenceTransformer], Mapping[str, float]] | None, packed: bool = True,
@@ -78,9 +95,6 @@ def plan_trainer(
     `prompts` are those of the columns query, passage and negative; `packed` is that of `batch_loss`.
     """
     plan = texts.plan
-    # the same steps give the same sums, and texts are tokenized in the order of the plan
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    torch.use_deterministic_algorithms(True, warn_only=True)
     evaluates = measure is not None and settings.evaluate_every > 0
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(work),

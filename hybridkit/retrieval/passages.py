@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hybridkit.bars import bar
-from hybridkit.embedding import encode
+from hybridkit.embedding import encode, prompt_of
 from hybridkit.errors import InputError
 from hybridkit.files import digest, write_text
 from hybridkit.places import cache_folder
@@ -86,7 +86,7 @@ def passages_key(
         "set": f"{judged.name}, {judged.language}" if judged.setting == "mono" else judged.name,
         "corpus": judged.corpus,
         "size": judged.size,
-        "prompt": encoder.prompts.get("passage") or "",
+        "prompt": prompt_of(encoder, "passage"),
         "max_length": max_length,
         "precision": precision,
     }

@@ -192,7 +192,7 @@ def _cut_texts(
     plan: BatchPlan, corpus: ParallelCorpus, encoder: "SentenceTransformer", max_length: int | None
 ) -> list[Check]:
     """The share of texts, as they will be read, that are longer than the encoder will see."""
-    from hybridkit.embedding import cut_at, token_counts
+    from hybridkit.embedding import cut_at, prompt_of, token_counts
     from hybridkit.longtexts import cut_long
     from hybridkit.sampling.texts import PlanTexts
 
@@ -202,7 +202,7 @@ def _cut_texts(
         longest = encoder.max_seq_length
     found: list[Check] = []
     for side in ("query", "passage"):
-        prompt = encoder.prompts.get(side) or ""
+        prompt = prompt_of(encoder, side)
         lengths = token_counts(encoder, cut_long(encoder, [prompt + text for text in texts[side]]))
         if lengths is None or not longest or longest > 10**9:
             return []  # it cuts none, or has no tokens to count

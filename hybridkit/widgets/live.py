@@ -58,7 +58,7 @@ class Search:
             settings = inspected.settings["encoder"]
             model = encoder.open(inspected.folder / place if place else inspected.encoder_at(settings["name"]))
             if not place:
-                model.prompts.update(settings.get("prompts") or {})
+                encoder.set_prompts(model, settings.get("prompts") or {})
             self._models = dict(list(self._models.items())[1 - _KEPT :])
             self.encode(model, "warm")  # the first text that a model reads takes it seconds
             self._models[key] = model
