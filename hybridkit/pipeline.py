@@ -139,7 +139,8 @@ def _execute(run: Run, number: str, source: Path, study: str, parameters: Mappin
 
 def _study_parameter(study: str) -> str:
     path = Path(study)
-    return str(path.resolve()) if path.suffix in (".yaml", ".yml") else study
+    # where it lies, not where a link leads: relative paths in it start from there
+    return str(path.expanduser().absolute()) if path.suffix in (".yaml", ".yml") else study
 
 
 def _plain(value: str) -> object:
