@@ -259,6 +259,13 @@ def test_what_a_notebook_left_is_made_anew_by_running_it_again(
         after = contents(folder)
         assert {name for name in before if before[name] != after[name]} == set(), path.name
         nbformat.read(folder / "notebooks" / "01_a.ipynb", as_version=4)
+    for name in ("rows.jsonl", "asked.jsonl"):  # the data of the study, under the name that it had
+        data = Path(study.evaluation.benchmarks[0]).with_name(name)
+        data.write_bytes(data.read_bytes().replace(b"what of", b"what about"))
+        pipeline.run_study(yaml, ["01"])
+        assert "up to date" not in capsys.readouterr().err, name
+    pipeline.run_study(yaml, ["01"])
+    assert "up to date" in capsys.readouterr().err
 
 
 def test_large_files_are_read_again_only_where_they_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -151,3 +151,13 @@ def test_links_to_a_study_and_to_run_folders_lead_to_the_same_files(mine: Path, 
     (tmp_path / "kept.yaml").write_bytes((mine / "mine.yaml").read_bytes())
     (mine / "link.yaml").symlink_to(tmp_path / "kept.yaml")
     assert missing(open_study(_study_parameter(str(mine / "link.yaml")))) == []
+
+
+def test_a_lexicon_that_was_changed_makes_another_plan(mine: Path) -> None:
+    run = Run(mine / "mine.yaml")
+    cell = next(cell for cell in run if "codeswitch" in cell.strategy)
+    before = run.plan(cell)
+    assert Run(mine / "mine.yaml").plan(cell).fingerprint == before.fingerprint
+    (mine / "words" / "en-de.txt").write_text("and oder\n")
+    run = Run(mine / "mine.yaml")
+    assert run.plan(cell).lexicon != before.lexicon and run.train(cell).is_dir()

@@ -233,7 +233,7 @@ def _start(folder: Path, settings: dict[str, Any]) -> str | None:
     """What relative paths of a run's study start from, None where it has none."""
     from hybridkit.study import whole_path
 
-    return whole_path(settings["folder"], str(folder.absolute())) if "folder" in settings else None
+    return whole_path(settings["folder"], str(folder.resolve())) if "folder" in settings else None
 
 
 def _run(folder: Path) -> Run:
