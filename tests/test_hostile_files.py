@@ -65,8 +65,8 @@ JUDGED = [
 ROWS = [{"id": str(n), "query": {"en": f"q {n}", "de": f"f {n}"}, "passage": {"en": f"p {n}"}} for n in range(2)]
 QUERIES = [{"_id": f"q{n}", "text": "Who?"} for n in range(2)]
 RESULT = {"strategy": "mono", "seed": 0, "benchmark": "x", "ranks": "ranks/a.parquet", "scores": "scores/a.parquet",
-          "queries": "e/a.npy", "passages": "e/b.npy", "model": "models/m"}  # fmt: skip
-INDEX = {"format": 1, "results": [RESULT]}
+          "queries": "e/a.npy", "passages": "e/b.npy", "model": "models/m", "texts": "1f"}  # fmt: skip
+INDEX = {"format": 2, "results": [RESULT]}
 XNLI = "language\tgold_label\tsentence1\tsentence2\tpairID\nen\tentailment\tA.\tB.\t1\nde\tneutral\tC.\tD.\t1\n"
 
 
@@ -487,7 +487,7 @@ def test_numbers_that_are_none(tmp_path: Path, number: str) -> None:
     "place", ["/etc/passwd", "../x", "a/../../x", "..", "\\\\host\\x", "a\\..\\..\\x", "C:\\x", "C:x", "a\x00b", "a\nb"]
 )
 def test_an_index_that_leads_out_of_its_run(tmp_path: Path, place: str) -> None:
-    (tmp_path / "index.json").write_text(json.dumps({"format": 1, "results": [RESULT | {"model": place}]}))
+    (tmp_path / "index.json").write_text(json.dumps(INDEX | {"results": [RESULT | {"model": place}]}))
     with pytest.raises(InputError, match=r"index\.json: results\[0\]: model .* leads out of the run folder"):
         read_index(tmp_path)
 

@@ -171,7 +171,11 @@ def open_inspected(run: Run | Path | str, benchmark: str | None = None) -> Inspe
         return found
     found.missing += told
     results, told = _results(folder, settings)
-    found.results = {(one.strategy, one.seed): one for one in results if one.benchmark == chosen}
+    results = [one for one in results if one.benchmark == chosen]
+    if len(whole.queries) and any(one.texts != found.benchmark.fingerprint for one in results):
+        results = []
+        found.missing.append(f"{chosen} has other texts than when its rank tables were made, which are left out.")
+    found.results = {(one.strategy, one.seed): one for one in results}
     found.missing += told or lacking(found)
     return found
 
