@@ -155,7 +155,7 @@ def _study_parameter(study: str) -> str:
 def _plain(value: str) -> object:
     try:
         return json.loads(value)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # no JSON, or nothing that can be read
         return value
 
 

@@ -230,7 +230,7 @@ def test_what_only_a_run_makes_is_one_sentence(
     sums_path(folder / "01_a").unlink()  # as an earlier version left it
     with pytest.raises(InputError, match=r"01_a.ipynb: no notebook can be read here"):
         write_report(run)
-    with pytest.raises(InputError, match=r"01_a.json: no figure of the kit"):
+    with pytest.raises(InputError, match=r"01_a.json: not a figure of the kit"):
         redraw_study(yaml)
 
 
