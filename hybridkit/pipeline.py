@@ -123,7 +123,7 @@ def _execute(run: Run, number: str, source: Path, study: str, parameters: Mappin
     for name in {"HYBRIDKIT_DATA", "HYBRIDKIT_CACHE"} & set(os.environ):  # the kernel starts in another folder
         os.environ[name] = str(Path(os.environ[name]).expanduser().absolute())
     partial = out.with_name(f".{out.name}")
-    kept = f"The executed part is {_short(partial)}; what was finished is kept and the next run goes on from there"
+    kept = f"the executed part is {_short(partial)}; what was finished is kept and the next run goes on from there"
     try:
         with own_kernel() as manager:
             papermill.execute_notebook(
@@ -132,12 +132,12 @@ def _execute(run: Run, number: str, source: Path, study: str, parameters: Mappin
             )  # fmt: skip
     except papermill.PapermillExecutionError as error:
         told = f"{error.ename}: {error.evalue}"
-        raise InputError(f"notebook {source.name} stopped in cell {error.exec_count}: {told}\n{kept}") from error
+        raise InputError(f"notebook {source.name} stopped in cell {error.exec_count}: {told}; {kept}") from error
     except (RuntimeError, TimeoutError) as error:  # of the client: it waited for a kernel that is no more
         told = str(error).partition("\n")[0]
         raise InputError(
             f"notebook {source.name}: its process ended before the notebook did ({told}); it was killed, or the "
-            f"memory is full\n{kept}"
+            f"memory is full; {kept}"
         ) from error
     _strip_machine(partial)
     os.replace(partial, out)
