@@ -11,6 +11,7 @@ from hybridkit.errors import InputError
 from hybridkit.files import atomic_write, write_text
 from hybridkit.places import checkout, runs_folder
 from hybridkit.products import require, seal_again
+from hybridkit.reading import json_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,12 +52,12 @@ def kept(folder: Path) -> list[str]:
 
 def read_figure(folder: Path, name: str) -> dict[str, Any]:
     """Read what a kept figure is: its kind, caption and options. Raises InputError for a file that is none."""
-    path = folder / f"{name}.json"
-    try:
-        told = json.loads(path.read_bytes())
-        return {key: told[key] for key in ("kind", "caption", "options")}
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: no figure of the kit ({error!r}); make it anew with `hybridkit run`") from error
+    path, cure = folder / f"{name}.json", "make it anew with `hybridkit run`"
+    told = json_file(path, cure, "a figure of the kit")
+    kinds = {"kind": str, "caption": str, "options": dict}
+    if not isinstance(told, dict) or any(not isinstance(told.get(key), kind) for key, kind in kinds.items()):
+        raise InputError(f"{path}: not a figure of the kit (kind, caption and options are not there); {cure}")
+    return {key: told[key] for key in kinds}
 
 
 def redraw(folder: Path) -> list[Path]:

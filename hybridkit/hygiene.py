@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,18 +42,25 @@ def leaks_of(study: Study, rows: ParallelCorpus, folder: Path) -> pd.DataFrame:
     names, judged = evaluated(study)
     files, benchmarks = list(map(study.at, study.rows.files)), list(map(study.at, names))
     refuse_own_files(files, benchmarks, f"study {study.name}: rows.files")
-    sets = _sets(list(map(study.at, judged)))
-    hashes = [[name, list(_hashes(study.at(name)).values())] for name in names] + [
-        [one.name, one.fingerprint] for one in sets
-    ]
-    rule = Nearness()
+    sets, rule = _sets(list(map(study.at, judged))), Nearness()
 
     def find() -> pd.DataFrame:
         targets = targets_of(list(map(open_benchmark, benchmarks)), sets)
         return with_source(find_leaks(rows, targets, rule), study.rows.files, files)
 
-    key = digest(VERSION, rows.fingerprint, hashes, asdict(rule))
+    key = digest(VERSION, rows.fingerprint, _contents(study, names, sets), asdict(rule))
     return frame(folder / "leaks" / f"{key[:16]}.parquet", find)
+
+
+def evaluated_key(study: Study) -> str:
+    """Hash of the content of all that a study is evaluated on."""
+    names, judged = evaluated(study)
+    return digest(_contents(study, names, _sets(list(map(study.at, judged)))))
+
+
+def _contents(study: Study, names: Sequence[str], sets: Sequence[JudgedSet]) -> list[list[Any]]:
+    hashes = [[name, list(_hashes(study.at(name)).values())] for name in names]
+    return hashes + [[one.name, one.fingerprint] for one in sets]
 
 
 def check_file(file: str | Path, benchmarks: Sequence[str]) -> pd.DataFrame:

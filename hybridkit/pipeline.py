@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hybridkit.errors import InputError
 from hybridkit.files import digest, sha256_file, write_text
+from hybridkit.hygiene import evaluated_key
 from hybridkit.places import checkout
 from hybridkit.products import changed, remove, remove_damaged, seal, sums_path
 from hybridkit.run import Run
@@ -44,10 +45,10 @@ def run_study(
 ) -> "Estimate | None":
     """Execute a study's notebooks and write its report; prints where the report, the figures and the scores are.
 
-    A notebook whose source, settings, parameters and package code are what its executed copy was made of is passed
-    over. `chosen` are numbers of notebooks, `fresh` removes the run folder first, `dry_run` only tells what is missing,
-    rows, steps, disk and time, and gives that. Raises InputError for an unknown notebook or one that failed; what was
-    finished stays.
+    A notebook whose source, settings, parameters, package code and data are what its executed copy was made of is
+    passed over. `chosen` are numbers of notebooks, `fresh` removes the run folder first, `dry_run` only tells what is
+    missing, rows, steps, disk and time, and gives that. Raises InputError for an unknown notebook or one that failed;
+    what was finished stays.
     """
     run = Run(study)
     known = notebooks()
@@ -78,8 +79,9 @@ def run_study(
         if Path(given.get("claims", "")).is_file():  # the kernel starts in another folder
             given["claims"] = str(Path(given["claims"]).absolute())
     run.check()
+    made_of = _contents(run, given)
     for number in numbers:
-        _execute(run, number, known[number], study, given)
+        _execute(run, number, known[number], study, given, made_of)
     if any(path.parent.name == "embeddings" for path in damaged):  # of the main part they are kept to be looked at
         for cell in run.cells():
             for name in run.study.evaluation.benchmarks:
@@ -93,14 +95,21 @@ def run_study(
     return None
 
 
-def _execute(run: Run, number: str, source: Path, study: str, parameters: Mapping[str, str]) -> None:
+def _contents(run: Run, parameters: Mapping[str, str]) -> str:
+    """Hash of what a study's files hold: rows, encoders, lexicons, benchmarks, judged sets, claims."""
+    claims = Path(parameters.get("claims", ""))
+    told = sha256_file(claims) if claims.is_file() else ""
+    return digest(run.rows.fingerprint, list(map(run.model_key, run)), evaluated_key(run.study), told)
+
+
+def _execute(run: Run, number: str, source: Path, study: str, parameters: Mapping[str, str], made_of: str) -> None:
     import papermill
 
     from hybridkit.kernel import own_kernel
 
     out, product = run.folder / "notebooks" / source.name, run.folder / source.stem
     stamp = out.with_suffix(".stamp")
-    key = digest(sha256_file(source), run.study.key, dict(parameters), str(run.folder.name), _code())
+    key = digest(sha256_file(source), run.study.key, dict(parameters), str(run.folder.name), _code(), made_of)
     same = stamp.is_file() and stamp.read_bytes() == key.encode()
     if same and sums_path(product).is_file() and not changed(product):
         print(f"{source.stem}: up to date", file=sys.stderr)
@@ -114,7 +123,7 @@ def _execute(run: Run, number: str, source: Path, study: str, parameters: Mappin
     for name in {"HYBRIDKIT_DATA", "HYBRIDKIT_CACHE"} & set(os.environ):  # the kernel starts in another folder
         os.environ[name] = str(Path(os.environ[name]).expanduser().absolute())
     partial = out.with_name(f".{out.name}")
-    kept = f"The executed part is {_short(partial)}; what was finished is kept and the next run goes on from there"
+    kept = f"the executed part is {_short(partial)}; what was finished is kept and the next run goes on from there"
     try:
         with own_kernel() as manager:
             papermill.execute_notebook(
@@ -123,12 +132,12 @@ def _execute(run: Run, number: str, source: Path, study: str, parameters: Mappin
             )  # fmt: skip
     except papermill.PapermillExecutionError as error:
         told = f"{error.ename}: {error.evalue}"
-        raise InputError(f"notebook {source.name} stopped in cell {error.exec_count}: {told}\n{kept}") from error
+        raise InputError(f"notebook {source.name} stopped in cell {error.exec_count}: {told}; {kept}") from error
     except (RuntimeError, TimeoutError) as error:  # of the client: it waited for a kernel that is no more
         told = str(error).partition("\n")[0]
         raise InputError(
             f"notebook {source.name}: its process ended before the notebook did ({told}); it was killed, or the "
-            f"memory is full\n{kept}"
+            f"memory is full; {kept}"
         ) from error
     _strip_machine(partial)
     os.replace(partial, out)
@@ -139,13 +148,14 @@ def _execute(run: Run, number: str, source: Path, study: str, parameters: Mappin
 
 def _study_parameter(study: str) -> str:
     path = Path(study)
-    return str(path.resolve()) if path.suffix in (".yaml", ".yml") else study
+    # where it lies, not where a link leads: relative paths in it start from there
+    return str(path.expanduser().absolute()) if path.suffix in (".yaml", ".yml") else study
 
 
 def _plain(value: str) -> object:
     try:
         return json.loads(value)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # no JSON, or nothing that can be read
         return value
 
 

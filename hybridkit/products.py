@@ -6,7 +6,6 @@ checksums, from an earlier version or after a kill just before they were written
 it could be read.
 """
 
-import hashlib
 import logging
 import os
 import re
@@ -16,10 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from xxhash import xxh3_128
-
 from hybridkit.errors import InputError
-from hybridkit.files import atomic_write, write_text
+from hybridkit.files import atomic_write, checksum, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -192,12 +189,6 @@ def sums_path(product: Path) -> Path:
     'models/.mono-s0-1a2b.sum'
     """
     return product.with_name(f".{product.name}.sum")
-
-
-def checksum(path: Path) -> str:
-    """XXH128 of a file as hex, read in blocks: some GB a second. It finds damage, not forgery."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, xxh3_128).hexdigest()
 
 
 def _checksum(path: Path) -> str:

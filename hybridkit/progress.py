@@ -14,8 +14,7 @@ from transformers import TrainerCallback
 
 from hybridkit.bars import bar
 from hybridkit.errors import InputError
-from hybridkit.files import write_text
-from hybridkit.products import checksum
+from hybridkit.files import checksum, write_text
 
 
 class Progress(TrainerCallback):
@@ -79,7 +78,7 @@ def checkpoint_fault(folder: Path, name: str, key: str) -> str:
         training, files = mark["training"], dict(mark.get("files", {}))
     except FileNotFoundError:
         return "it was not written to its end"
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return f"{name} is damaged"
     if training != key:
         return "it is of another training"

@@ -14,6 +14,7 @@ from hybridkit.naming import split_name
 from hybridkit.places import checkout
 from hybridkit.products import require
 from hybridkit.ranges import COUNT, LENGTH, SHARE_BELOW_1, check_choice
+from hybridkit.reading import json_file
 from hybridkit.sampling import Strategy, cross, hybrid, mono, parse
 from hybridkit.sections import (
     HYBRID,
@@ -109,7 +110,7 @@ class Study:
         value = dataclasses.asdict(self)
         del value["folder"]
         if beside is not None and self.folder is not None and self.paths():
-            value["folder"] = os.path.relpath(self.folder, beside)
+            value["folder"] = os.path.relpath(self.folder, beside.resolve())  # a run folder may be reached by links
         return value
 
     def at(self, name: str) -> str:
@@ -213,22 +214,23 @@ def open_study(name: str | Path) -> Study:
             known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml"))) or "none"
             cure = f"there are {known}, or give a path to a YAML file"
             raise InputError(f"study {str(name)!r}: there is no such study; {cure}")
-    return _study_of(yamlfile.read(path), path)
+    return _study_of(yamlfile.read(path), path, path.absolute().parent)
 
 
 def study_of_run(folder: Path) -> Study:
     """Read the study of a run folder, as it was when it was last run. InputError names the file and the key."""
-    path = require(folder / "settings.json", "run the study again")
+    path = require(folder / "settings.json", cure := "run the study again")
+    value = json_file(path, cure)  # not as YAML, to which some signs in a prompt are ends of lines
     try:
-        return _study_of(yamlfile.read(path), path)  # JSON is YAML
+        return _study_of(value, path, folder.resolve())
     except InputError as error:
-        raise InputError(f"{error}; run the study again") from error
+        raise InputError(f"{error}; {cure}") from error
 
 
-def _study_of(value: Any, path: Path) -> Study:  # noqa: ANN401  whatever the YAML held
+def _study_of(value: Any, path: Path, beside: Path) -> Study:  # noqa: ANN401  whatever the YAML held
     study: Study = yamlfile.build(Study, value, str(path))
-    start = Path(whole_path(study.folder or ".", str(path.absolute().parent)))
-    return _checked(dataclasses.replace(study, folder=str(start)), str(path))
+    start = whole_path(study.folder or ".", str(beside))
+    return _checked(dataclasses.replace(study, folder=start), str(path))
 
 
 def whole_path(path: str, folder: str) -> str:

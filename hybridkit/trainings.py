@@ -16,9 +16,10 @@ from hybridkit.cell import Cell
 from hybridkit.diversity.design import design
 from hybridkit.errors import InputError
 from hybridkit.files import digest, sha256_file, write_text
+from hybridkit.groups import VERSION
 from hybridkit.lexicon import lexicons_from
 from hybridkit.products import adopt, changed, is_whole, kept, remove, seal
-from hybridkit.sampling import BatchPlan, Strategy, parse
+from hybridkit.sampling import BatchPlan, Strategy, codeswitch, parse
 from hybridkit.sections import EncoderSettings
 from hybridkit.study import UNTRAINED, Study, strategy_at
 from hybridkit.studyrows import StudyRows
@@ -89,11 +90,15 @@ class Trainings(StudyRows):
     def plan(self, cell: Cell) -> BatchPlan:
         """The batch plan of a model."""
         corpus, training = self.corpus(cell), self.training(cell)
-        key = digest(corpus.fingerprint, cell.strategy, training.steps, training.batch_size, cell.seed)
+        strategy: Strategy = parse(cell.strategy)
+        home = Path(self.study.folder) if self.study.folder else None
+        with lexicons_from(home):
+            words = strategy.lexicons(corpus.languages).fingerprint if isinstance(strategy, codeswitch) else ""
+        drawn = (cell.strategy, training.steps, training.batch_size, cell.seed)
+        key = digest(corpus.fingerprint, *drawn, {"groups": VERSION, "lexicon": words})
 
         def make(path: Path) -> None:
-            strategy: Strategy = parse(cell.strategy)
-            with lexicons_from(Path(self.study.folder) if self.study.folder else None):
+            with lexicons_from(home):
                 strategy.plan(corpus, training.steps, training.batch_size, cell.seed).write(path, corpus)
 
         return kept(self.folder / "plans" / f"{cell.slug}-{key[:16]}.parquet", make, BatchPlan.read)

@@ -75,5 +75,5 @@ def _model(folder: Path, benchmark: Benchmark, strategy: str, name: str) -> Resu
     (folder / "models" / at).mkdir(parents=True)
     return Result(
         strategy, 0, name, f"ranks/{at}.parquet", f"scores/{at}.parquet", f"embeddings/{at}-query.npy",
-        f"embeddings/{at}-passage.npy", f"models/{at}",
+        f"embeddings/{at}-passage.npy", f"models/{at}", benchmark.fingerprint,
     )  # fmt: skip

@@ -1,5 +1,6 @@
 """A corpus folder that is damaged is never read as other texts; one that the kit keeps is made anew."""
 
+import json
 import logging
 import os
 import random
@@ -90,8 +91,8 @@ def test_a_large_file_is_trusted_unless_it_is_newer_than_the_index(
     folder = tmp_path / "corpus"
     shutil.copytree(sound, folder, copy_function=shutil.copy2)  # with their times
     read: list[Path] = []
-    whole = checksums._checksum
-    monkeypatch.setattr(checksums, "_checksum", lambda path: read.append(path) or whole(path))
+    whole = checksums.checksum_of
+    monkeypatch.setattr(checksums, "checksum_of", lambda path: read.append(path) or whole(path))
     monkeypatch.setattr(checksums, "_TRUSTED", 1000)
     large = {name for name in FILES if (folder / name).stat().st_size >= 1000 and name != INDEX}
     ParallelCorpus.open(folder)
@@ -109,7 +110,7 @@ def without_index(sound: Path, folder: Path) -> Path:
     (folder / INDEX).unlink()
     with pa.OSFile(str(folder / "rows.arrow")) as file:
         table = pa.ipc.open_file(file).read_all()
-    meta = {key.decode(): value.decode() for key, value in table.schema.metadata.items() if key != b"groups"}
+    meta = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
     write_arrow(folder / "rows.arrow", {name: table[name] for name in table.column_names}, meta | {"format": "2"})
     return folder
 
@@ -183,3 +184,11 @@ def test_a_large_file_is_streamed_into_the_cache(tmp_path: Path, monkeypatch: py
     one, other = tmp_path / "mine.jsonl", tmp_path / "other.jsonl"
     assert open_corpus([one, other]).ids.tolist()[0] == "mine/0"
     assert open_corpus([other, one]).ids.tolist()[0] == "other/0"  # the order of files is that of the rows
+
+
+@pytest.mark.parametrize("name", ["../mine.jsonl", "/etc/hosts", "..", "", "a/b"])
+def test_an_index_that_leads_out_of_its_folder_is_no_index(sound: Path, tmp_path: Path, name: str) -> None:
+    folder = shutil.copytree(sound, tmp_path / "corpus")
+    (folder / INDEX).write_text(json.dumps({name: [3, "0" * 32]}))
+    with pytest.raises(DamagedError, match=r"corpus/index.json: cannot be read .* delete the folder .*/corpus and"):
+        ParallelCorpus.open(folder)

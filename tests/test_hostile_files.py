@@ -18,15 +18,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hybridkit import cli, parse, yamlfile
+from hybridkit import cli, parse, pipeline, yamlfile
 from hybridkit.checkpoints import e5file
 from hybridkit.claims.file import open_claims
+from hybridkit.commands import unfinished
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.errors import InputError
 from hybridkit.evaluation.ranks import checksum, read_ranks, write_ranks
 from hybridkit.evaluation.trec import read_qrels
+from hybridkit.figures import read_figure
 from hybridkit.files import LINE_BYTES, read_lines
 from hybridkit.places import checkout
+from hybridkit.progress import checkpoint_fault
+from hybridkit.retrieval.similarity import similarity_in
 from hybridkit.rows import Row, read_rows
 from hybridkit.sampling.plan import BatchPlan
 from hybridkit.sources import archives
@@ -65,8 +69,8 @@ JUDGED = [
 ROWS = [{"id": str(n), "query": {"en": f"q {n}", "de": f"f {n}"}, "passage": {"en": f"p {n}"}} for n in range(2)]
 QUERIES = [{"_id": f"q{n}", "text": "Who?"} for n in range(2)]
 RESULT = {"strategy": "mono", "seed": 0, "benchmark": "x", "ranks": "ranks/a.parquet", "scores": "scores/a.parquet",
-          "queries": "e/a.npy", "passages": "e/b.npy", "model": "models/m"}  # fmt: skip
-INDEX = {"format": 1, "results": [RESULT]}
+          "queries": "e/a.npy", "passages": "e/b.npy", "model": "models/m", "texts": "1f"}  # fmt: skip
+INDEX = {"format": 2, "results": [RESULT]}
 XNLI = "language\tgold_label\tsentence1\tsentence2\tpairID\nen\tentailment\tA.\tB.\t1\nde\tneutral\tC.\tD.\t1\n"
 
 
@@ -487,7 +491,7 @@ def test_numbers_that_are_none(tmp_path: Path, number: str) -> None:
     "place", ["/etc/passwd", "../x", "a/../../x", "..", "\\\\host\\x", "a\\..\\..\\x", "C:\\x", "C:x", "a\x00b", "a\nb"]
 )
 def test_an_index_that_leads_out_of_its_run(tmp_path: Path, place: str) -> None:
-    (tmp_path / "index.json").write_text(json.dumps({"format": 1, "results": [RESULT | {"model": place}]}))
+    (tmp_path / "index.json").write_text(json.dumps(INDEX | {"results": [RESULT | {"model": place}]}))
     with pytest.raises(InputError, match=r"index\.json: results\[0\]: model .* leads out of the run folder"):
         read_index(tmp_path)
 
@@ -533,3 +537,19 @@ def test_long_arguments_are_told_in_short(capsys: pytest.CaptureFixture[str]) ->
     assert "File name too long" in told
     assert "invalid int value: 'xxx" in told
     assert len(told) < 6000
+
+
+def test_json_that_nests_too_deep_is_damage_wherever_the_kit_keeps_some(tmp_path: Path) -> None:
+    for name in ("mark", "figure.json", "record", "config_sentence_transformers.json"):
+        (tmp_path / name).write_text("[" * 100_000)
+    (tmp_path / "figure.csv").write_text("a\n1\n")
+    assert checkpoint_fault(tmp_path, "mark", "key") == "mark is damaged"
+    assert unfinished._read(tmp_path / "record") == {}
+    assert pipeline._plain("[" * 100_000)[0] == "[" and pipeline._plain("9" * 9_000)[0] == "9"
+    for read in (lambda: read_figure(tmp_path, "figure"), lambda: similarity_in(tmp_path)):
+        with pytest.raises(InputError, match=r"json: not a .* \(brackets nested too deep\); "):
+            read()
+    for told in ({"kind": [], "caption": "", "options": {}}, {"kind": "a", "caption": "", "options": []}, []):
+        (tmp_path / "figure.json").write_text(json.dumps(told))
+        with pytest.raises(InputError, match="not a figure of the kit"):
+            read_figure(tmp_path, "figure")

@@ -234,3 +234,11 @@ def test_a_search_finds_what_the_model_ranks_first(tmp_path: Path) -> None:
     assert len(only) == 12
     with pytest.raises(InputError, match="empty"):
         Search(run).find(" \n", "mono")
+
+
+def test_rank_tables_of_other_texts_are_left_out_and_told(tmp_path: Path) -> None:
+    folder = made_run(tmp_path / "run")
+    toy = folder / "toy.jsonl"
+    toy.write_text(toy.read_text().replace("r03", "r99"))
+    found = open_inspected(folder)
+    assert found.strategies == [] and "has other texts than when its rank tables were made" in found.missing[0]

@@ -56,7 +56,7 @@ def test_a_foreign_spec_of_the_same_name_is_not_looked_at(tmp_path: Path) -> Non
     assert specs.get_kernel_spec("python3").argv[0] == sys.executable
     assert specs.get_all_specs()["python3"]["spec"]["argv"][0] == sys.executable
     run = Run("quick", tmp_path / "quick")
-    pipeline._execute(run, "01", write(tmp_path / "01_a.ipynb", "import sys; print(sys.executable)"), "quick", {})
+    pipeline._execute(run, "01", write(tmp_path / "01_a.ipynb", "import sys; print(sys.executable)"), "quick", {}, "")
     (output,) = nbformat.read(run.folder / "notebooks" / "01_a.ipynb", as_version=4).cells[-1].outputs
     assert Path(output.text.strip().replace("./", f"{Path(kernel.__file__).parents[1]}/")) == Path(sys.executable)
 
@@ -77,7 +77,7 @@ def test_a_kernel_that_is_killed_in_a_cell_ends_the_notebook_and_its_children(tm
     with pytest.raises(
         InputError, match=r"notebook 01_a.ipynb: its process ended before the notebook did \(Kernel died"
     ):
-        pipeline._execute(run, "01", source, "quick", {})
+        pipeline._execute(run, "01", source, "quick", {}, "")
     assert time.monotonic() - start < 30
     assert ends(int((tmp_path / "pid").read_text()))
     executed = nbformat.read(run.folder / "notebooks" / ".01_a.ipynb", as_version=4)
@@ -89,7 +89,7 @@ def test_a_kernel_that_cannot_start_is_told(tmp_path: Path) -> None:
     run = Run("quick", tmp_path / "quick")
     with pytest.MonkeyPatch.context() as patched, pytest.raises(InputError, match="its process ended before"):
         patched.setattr(kernel, "get_kernel_dict", lambda: {"argv": [sys.executable, "-c", "1"], "language": "python"})
-        pipeline._execute(run, "01", write(tmp_path / "01_a.ipynb", "1"), "quick", {})
+        pipeline._execute(run, "01", write(tmp_path / "01_a.ipynb", "1"), "quick", {}, "")
 
 
 def test_who_waits_for_a_dead_kernel_for_ever_is_waked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -212,7 +212,7 @@ def test_a_study_drops_what_hits_keeps_the_list_and_passes_its_check(leaking: St
     assert set(run.leaks["id"]) == {"r40"} and set(run.leaks["training_language"]) == {"de", "en"}
     assert run.leaks["source"].eq(leaking.rows.files[0]).all()
     assert summary(run.leaks)["rows"].tolist() == [1, 1]  # by its queries and by its passages
-    (kept,) = (tmp_path / "run" / "leaks").glob("*.parquet")
+    (kept,) = (tmp_path / "run" / "leaks").glob("*.parquet")  # beside it lies its checksum
     when = kept.stat().st_mtime_ns
     pd.testing.assert_frame_equal(Run(leaking, tmp_path / "run").leaks, run.leaks)
     assert kept.stat().st_mtime_ns == when

@@ -230,7 +230,7 @@ def test_what_only_a_run_makes_is_one_sentence(
     sums_path(folder / "01_a").unlink()  # as an earlier version left it
     with pytest.raises(InputError, match=r"01_a.ipynb: no notebook can be read here"):
         write_report(run)
-    with pytest.raises(InputError, match=r"01_a.json: no figure of the kit"):
+    with pytest.raises(InputError, match=r"01_a.json: not a figure of the kit"):
         redraw_study(yaml)
 
 
@@ -259,6 +259,13 @@ def test_what_a_notebook_left_is_made_anew_by_running_it_again(
         after = contents(folder)
         assert {name for name in before if before[name] != after[name]} == set(), path.name
         nbformat.read(folder / "notebooks" / "01_a.ipynb", as_version=4)
+    for name in ("rows.jsonl", "asked.jsonl"):  # the data of the study, under the name that it had
+        data = Path(study.evaluation.benchmarks[0]).with_name(name)
+        data.write_bytes(data.read_bytes().replace(b"what of", b"what about"))
+        pipeline.run_study(yaml, ["01"])
+        assert "up to date" not in capsys.readouterr().err, name
+    pipeline.run_study(yaml, ["01"])
+    assert "up to date" in capsys.readouterr().err
 
 
 def test_large_files_are_read_again_only_where_they_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

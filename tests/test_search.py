@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from hybridkit import encoder as encoders
 from hybridkit.errors import InputError
 from hybridkit.judged import JudgedSet, pooled
+from hybridkit.products import sums_path
 from hybridkit.retrieval import passages as streaming
 from hybridkit.retrieval.ann import FaissSettings
 from hybridkit.retrieval.fusion import fuse, rrf
@@ -388,6 +389,21 @@ def test_a_bm25_index_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="1 passages were read, and it says it has 2"):
         bm25_index(replace(judged(["a"], ["a"]), size=2), folder=tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("damage", [lambda raw: raw[: len(raw) // 2], lambda raw: bytes(len(raw)), lambda _: b"\x80"])
+def test_a_damaged_bm25_index_is_made_anew(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    toy, folder = judged(["kings of lima", "river river"], ["river"]), tmp_path / "index"
+    bm25_index(toy, folder=folder)
+    for path in sorted(folder.iterdir()):
+        whole = path.read_bytes()
+        path.write_bytes(damage(whole))
+        index, ids = bm25_index(toy, folder=folder)
+        assert path.read_bytes() == whole and ids[:].tolist() == ["d0", "d1"] and index.scores["num_docs"] == 2
+    sums_path(folder).unlink()  # as an earlier version left it
+    (folder / "params.index.json").write_bytes(b"\x80")
+    with pytest.raises(InputError, match="no BM25 index can be read here .* delete the folder"):
+        bm25_index(toy, folder=folder)
 
 
 def test_bm25_in_a_pool_reads_each_passage_in_its_language() -> None:

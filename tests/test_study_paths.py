@@ -14,10 +14,11 @@ from hybridkit import encoder
 from hybridkit.cli import main
 from hybridkit.export import open_run
 from hybridkit.needs import missing
+from hybridkit.pipeline import _study_parameter
 from hybridkit.run import Run
 from hybridkit.sampling import parse
 from hybridkit.sampling.texts import PlanTexts
-from hybridkit.study import Study, open_study, placed
+from hybridkit.study import Study, open_study, placed, study_of_run
 from hybridkit.widgets.opening import open_inspected
 
 
@@ -132,3 +133,31 @@ def test_names_of_the_kit_are_no_paths() -> None:
         assert placed(name, "/home/me") == name
     assert placed("sets/mine[de,pool]", "/home/me") == "/home/me/sets/mine[de,pool]"
     assert placed("mine.jsonl", None) == "mine.jsonl"
+
+
+@pytest.mark.parametrize("prompt", ["a\u2028 b", "a\x85b", "a\x7fb", "\ufeffa\n\nb", "\t#: "])
+def test_a_run_folder_tells_the_very_prompts_that_it_was_run_with(mine: Path, prompt: str) -> None:
+    study = open_study(mine / "mine.yaml")
+    study = dataclasses.replace(study, encoder=dataclasses.replace(study.encoder, prompts={"query": prompt}))
+    assert study_of_run(Run(study).folder) == study
+
+
+def test_links_to_a_study_and_to_run_folders_lead_to_the_same_files(mine: Path, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (mine / "runs").symlink_to(tmp_path / "disk", target_is_directory=True)
+    run = Run(mine / "mine.yaml")
+    for folder in (run.folder, run.folder.resolve()):
+        assert missing(study_of_run(folder)) == []
+    (tmp_path / "kept.yaml").write_bytes((mine / "mine.yaml").read_bytes())
+    (mine / "link.yaml").symlink_to(tmp_path / "kept.yaml")
+    assert missing(open_study(_study_parameter(str(mine / "link.yaml")))) == []
+
+
+def test_a_lexicon_that_was_changed_makes_another_plan(mine: Path) -> None:
+    run = Run(mine / "mine.yaml")
+    cell = next(cell for cell in run if "codeswitch" in cell.strategy)
+    before = run.plan(cell)
+    assert Run(mine / "mine.yaml").plan(cell).fingerprint == before.fingerprint
+    (mine / "words" / "en-de.txt").write_text("and oder\n")
+    run = Run(mine / "mine.yaml")
+    assert run.plan(cell).lexicon != before.lexicon and run.train(cell).is_dir()

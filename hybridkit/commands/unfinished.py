@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybridkit.errors import InputError
-from hybridkit.files import write_text
-from hybridkit.products import checksum
+from hybridkit.files import checksum, write_text
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -101,6 +100,6 @@ def _read(path: Path) -> dict[str, Any]:
     """The record of a training; empty where it is missing or damaged."""
     try:
         found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

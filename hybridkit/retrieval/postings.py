@@ -13,6 +13,8 @@ import numpy as np
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_folder, digest
 from hybridkit.places import cache_folder
+from hybridkit.products import adopt, is_whole, seal
+from hybridkit.reading import json_file
 from hybridkit.retrieval.bm25 import K1, B, check_parameters
 from hybridkit.retrieval.ids import id_writer, open_ids
 from hybridkit.retrieval.tokens import VERSION, stemmer_version, tokens
@@ -30,7 +32,8 @@ def bm25_index(judged: JudgedSet, k1: float = K1, b: float = B, folder: Path | N
 
     Passages are cut into `tokens` of the set's language; in a pool, of the language that stands in front of their id.
     The vocabulary is in memory, postings are written to disk as the stream goes by, weighed there by Lucene's formula
-    as bm25s has it (arXiv 2407.03618), and never in memory whole. `folder` is by default one of the cache.
+    as bm25s has it (arXiv 2407.03618), and never in memory whole. `folder` is by default one of the cache; a damaged
+    index is made anew.
 
     Raises InputError for a stream with another number of passages than the set says, and for a folder that holds the
     index of something else.
@@ -41,22 +44,27 @@ def bm25_index(judged: JudgedSet, k1: float = K1, b: float = B, folder: Path | N
         "language": "in the ids" if judged.setting == "pool" else judged.language,
     }  # fmt: skip
     folder = folder or cache_folder() / "bm25" / digest(key)[:24]
-    if not folder.exists():
+    if not is_whole(folder):
         with atomic_folder(folder) as temporary:
             _build(temporary, judged, k1, b)
             (temporary / "key.json").write_text(json.dumps(key, indent=2) + "\n", encoding="utf-8")
+        seal(folder)
     import bm25s
 
+    cure = "delete the folder"
+    if (found := json_file(folder / "key.json", cure)) != key:
+        raise InputError(
+            f"{folder}: this BM25 index was made from another set or with other settings ({found}); "
+            "delete the folder or give another one"
+        )
     try:
-        found = json.loads((folder / "key.json").read_text(encoding="utf-8"))
-        if found != key:
-            raise InputError(
-                f"{folder}: this BM25 index was made from another set or with other settings ({found}); "
-                "delete the folder or give another one"
-            )
-        return bm25s.BM25.load(folder, mmap=True, show_progress=False), open_ids(folder)
-    except (OSError, EOFError, KeyError, json.JSONDecodeError) as error:
-        raise InputError(f"{folder}: no BM25 index can be read here ({error}); delete the folder") from error
+        opened = bm25s.BM25.load(folder, mmap=True, show_progress=False), open_ids(folder)
+    except InputError:
+        raise
+    except (OSError, EOFError, KeyError, ValueError) as error:
+        raise InputError(f"{folder}: no BM25 index can be read here ({error}); {cure}") from error
+    adopt(folder)
+    return opened
 
 
 def _build(folder: Path, judged: JudgedSet, k1: float, b: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise, product
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hybridkit.errors import InputError
+from hybridkit.reading import json_file
 from hybridkit.workers import one_blas_thread
 
 if TYPE_CHECKING:
@@ -31,11 +31,14 @@ def similarity_in(folder: Path) -> str:
     Raises InputError for a damaged file or another similarity.
     """
     path = folder / "config_sentence_transformers.json"
+    cure = "get the model's folder again"
+    value = json_file(path, cure) if path.is_file() else {}
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: it holds no settings of a model; {cure}")
     try:
-        value = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         return check_similarity(value.get("similarity_fn_name") or COSINE)
-    except (OSError, ValueError, AttributeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); get the model's folder again") from error
+    except InputError as error:
+        raise InputError(f"{path}: {error}; {cure}") from error
 
 
 def similarity_path(embeddings: Path) -> Path:

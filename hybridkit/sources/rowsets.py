@@ -16,7 +16,7 @@ from hybridkit.rows import Row, read_rows
 from hybridkit.sources import miracl_train, mlqa, mmarco, mrtydi, squad, xnli
 from hybridkit.sources.fetch import home_of, recorded, rows_file
 from hybridkit.sources.registry import DATA_SETS, data_set
-from hybridkit.storage.folder import is_current
+from hybridkit.storage.checksums import INDEX
 from hybridkit.storage.writer import CorpusWriter, corpus_writer
 
 log = logging.getLogger("hybridkit")
@@ -75,11 +75,11 @@ def open_corpus(names: Sequence[str | Path]) -> ParallelCorpus:
 def kept_corpus(folder: Path, names: Sequence[str | Path]) -> ParallelCorpus:
     """Open the pooled rows of data sets and files that the kit keeps in a folder, which is made where it is missing.
 
-    A folder that is damaged, or was written by an earlier version with other groups, is made anew; the log says so.
+    A folder that is damaged, or was written by an earlier version, which had no index, is made anew; the log says so.
     """
     if folder.is_dir():
         try:
-            if is_current(folder):
+            if (folder / INDEX).is_file():
                 return ParallelCorpus.open(folder)
             log.warning("%s: written by another version of hybridkit; its rows are read again", folder)
         except InputError as error:
@@ -153,8 +153,8 @@ def source_hashes(names: Sequence[str | Path]) -> dict[str, str]:
 
 
 def corpus_key(hashes: Mapping[str, str]) -> str:
-    """Name of the folder in which a pooled corpus of files with such hashes is kept."""
-    return digest({"groups": VERSION, "files": list(hashes.items())})[:16]  # in their order, which is that of the rows
+    """Name of the folder in which a pooled corpus of files with such hashes is kept; other groups have another one."""
+    return digest(VERSION, list(hashes.items()))[:16]  # in their order, which is that of the rows
 
 
 def _checked(rows: Iterator[Row], name: str, prefix: str) -> Iterator[Row]:

@@ -3,12 +3,10 @@
 import json
 from pathlib import Path
 
-from xxhash import xxh3_128
-
 from hybridkit.errors import InputError
+from hybridkit.files import checksum as checksum_of
 
 INDEX = "index.json"
-_BLOCK = 1 << 20
 _TRUSTED = 1 << 30  # bytes from which on a file that is no newer than the index is not read through to be opened
 _sound: dict[tuple[str, int, int, int], str] = {}  # what this process has read: path, size, time, inode -> checksum
 
@@ -20,7 +18,7 @@ class DamagedError(InputError):
 def write_index(folder: Path) -> None:
     """Note every file of a folder; to be called when all of them are written."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != INDEX)
-    found = {path.name: [path.stat().st_size, _checksum(path)] for path in files}
+    found = {path.name: [path.stat().st_size, checksum_of(path)] for path in files}
     (folder / INDEX).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
@@ -39,6 +37,8 @@ def check_index(folder: Path) -> list[Path] | None:
         raise damaged(folder / INDEX, str(error)) from error
     try:
         noted = {folder / name: (size, checksum) for name, (size, checksum) in json.loads(text).items()}
+        if any(path.parent != folder or path.name in ("", "..") for path in noted):
+            raise ValueError("a file that lies elsewhere")
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise damaged(folder / INDEX, "no index") from error
     for path, (size, checksum) in noted.items():
@@ -47,7 +47,7 @@ def check_index(folder: Path) -> list[Path] | None:
             read = state.st_size == size and not (size >= _TRUSTED and state.st_mtime_ns <= written)
             key = (str(path.absolute()), state.st_size, state.st_mtime_ns, state.st_ino)
             if read and key not in _sound:
-                _sound[key] = _checksum(path)
+                _sound[key] = checksum_of(path)
         except (OSError, ValueError) as error:  # missing, or a name that is none
             raise damaged(path, str(getattr(error, "strerror", None) or error)) from error
         if state.st_size != size:
@@ -60,11 +60,3 @@ def check_index(folder: Path) -> list[Path] | None:
 def damaged(path: Path, why: str) -> DamagedError:
     """The error for a file of a folder that can be made again."""
     return DamagedError(f"{path}: cannot be read ({why}); delete the folder {path.parent} and make it again")
-
-
-def _checksum(path: Path) -> str:
-    total = xxh3_128()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            total.update(block)
-    return total.hexdigest()

@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 
 from hybridkit.errors import InputError
-from hybridkit.groups import VERSION
 from hybridkit.rows import SIDES
 from hybridkit.storage.checksums import INDEX, check_index, damaged, write_index
 from hybridkit.storage.columns import only_chunk, read_arrow, read_npy, write_arrow
@@ -41,7 +40,7 @@ def write_rows(
     np.save(folder / "group.npy", group)
     if negative_group is not None:
         np.save(folder / "negative_group.npy", negative_group)
-    meta = {"format": FORMAT, "languages": " ".join(languages), "fingerprint": fingerprint, "groups": str(VERSION)}
+    meta = {"format": FORMAT, "languages": " ".join(languages), "fingerprint": fingerprint}
     write_arrow(folder / "rows.arrow", {"id": names[0], "passage_id": names[1]}, meta)
     write_index(folder)
 
@@ -54,14 +53,6 @@ def joined(parts: Iterable[Any], path: Path) -> Any:  # noqa: ANN401  Arrow arra
     array = spool.array()
     spool.close()
     return array
-
-
-def is_current(folder: Path) -> bool:
-    """Whether a corpus folder has an index and its groups are of this version. Raises DamagedError as `read_folder`."""
-    if check_index(folder) is None:
-        return False
-    meta = read_arrow(folder / "rows.arrow").schema.metadata or {}
-    return bool(meta.get(b"groups") == str(VERSION).encode())
 
 
 def read_folder(folder: Path) -> Saved:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hybridkit.run import Run
 
 INDEX = "index.json"
-INDEX_FORMAT = 1
+INDEX_FORMAT = 2
 _PLACES = ("ranks", "scores", "queries", "passages", "model")
 
 
@@ -26,7 +26,8 @@ _PLACES = ("ranks", "scores", "queries", "passages", "model")
 class Result:
     """Where one model's results on one benchmark lie, as paths below the run folder; `key` names them all.
 
-    The files need not be there. `model` is empty for an untrained encoder that is opened by its name.
+    The files need not be there. `model` is empty for an untrained encoder that is opened by its name, `texts` is the
+    fingerprint of the benchmark.
     """
 
     strategy: str
@@ -37,6 +38,7 @@ class Result:
     queries: str
     passages: str
     model: str
+    texts: str
 
 
 def index_of(run: Run) -> list[Result]:
@@ -52,7 +54,8 @@ def index_of(run: Run) -> list[Result]:
             places = [str(path.relative_to(run.folder).as_posix()) for path in paths]
             names = ("ranks", "scores", "queries", "passages")
             files = dict(zip(names, places, strict=True))
-            found.append(Result(cell.strategy, cell.seed, name, **files, model=_model(run, cell)))
+            texts = run.part(name)[0].fingerprint
+            found.append(Result(cell.strategy, cell.seed, name, **files, model=_model(run, cell), texts=texts))
     return found
 
 

@@ -171,7 +171,11 @@ def open_inspected(run: Run | Path | str, benchmark: str | None = None) -> Inspe
         return found
     found.missing += told
     results, told = _results(folder, settings)
-    found.results = {(one.strategy, one.seed): one for one in results if one.benchmark == chosen}
+    results = [one for one in results if one.benchmark == chosen]
+    if len(whole.queries) and any(one.texts != found.benchmark.fingerprint for one in results):
+        results = []
+        found.missing.append(f"{chosen} has other texts than when its rank tables were made, which are left out.")
+    found.results = {(one.strategy, one.seed): one for one in results}
     found.missing += told or lacking(found)
     return found
 
@@ -233,7 +237,7 @@ def _start(folder: Path, settings: dict[str, Any]) -> str | None:
     """What relative paths of a run's study start from, None where it has none."""
     from hybridkit.study import whole_path
 
-    return whole_path(settings["folder"], str(folder.absolute())) if "folder" in settings else None
+    return whole_path(settings["folder"], str(folder.resolve())) if "folder" in settings else None
 
 
 def _run(folder: Path) -> Run:
