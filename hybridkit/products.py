@@ -1,7 +1,8 @@
 """Products that are whole or made anew: the checksums of a product are kept beside it and looked at before it is read.
 
 Those of `ranks/KEY.parquet` stand in `ranks/.KEY.parquet.sum`, those of every file of `models/NAME` in
-`models/.NAME.sum`: a line a file, XXH128 and name, as the tool `xxh128sum` writes and checks them. A product without
+`models/.NAME.sum`: a line a file, XXH128 and name, as the tool `xxh128sum` writes and checks them, and a last one of
+those lines themselves. A product without
 checksums, from an earlier version or after a kill just before they were written, is taken as it is, and gets them once
 it could be read.
 """
@@ -14,6 +15,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+from xxhash import xxh3_128
 
 from hybridkit.errors import InputError
 from hybridkit.files import atomic_write, checksum, write_text
@@ -207,10 +210,11 @@ def _sums(product: Path) -> dict[Path, str] | None:
         return None
     except UnicodeDecodeError:
         text = ""
-    *lines, rest = text.split("\n")
+    head, mark, own = text.rpartition("# ")
+    lines = head.splitlines()
     told = [_LINE.fullmatch(line) for line in lines]
     found = {product.parent / line[2]: line[1] for line in told if line and ".." not in line[2].split("/")}
-    if found and len(found) == len(lines) and not rest:
+    if found and len(found) == len(lines) and mark and own == f"{xxh3_128(head.encode()).hexdigest()}\n":
         return found
     log.warning("%s: damaged; the checksums are written anew", _name(path))
     with suppress(OSError):
@@ -221,7 +225,9 @@ def _sums(product: Path) -> dict[Path, str] | None:
 def _write_sums(product: Path, sums: Mapping[Path, str]) -> None:
     # a file without a checksum was removed meanwhile, by another run of the same study
     lines = [f"{found}  {path.relative_to(product.parent).as_posix()}\n" for path, found in sums.items() if found]
-    write_text(sums_path(product), "".join(lines))
+    text = "".join(lines)
+    # the last line is that of the lines themselves: damage to them must not cost a model that is whole
+    write_text(sums_path(product), f"{text}# {xxh3_128(text.encode()).hexdigest()}\n")
 
 
 def _stat(path: Path) -> tuple[int, int, int]:

@@ -131,7 +131,8 @@ class Trainings(StudyRows):
         folder = Path(name)
         files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
         hashes = [[str(path.relative_to(folder)), sha256_file(path)] for path in files]
-        return digest(asdict(settings), encoders.revision(name), *hashes)
+        # 2: earlier versions trained some models of a folder otherwise (padded on the left, scaled embeddings, prompts)
+        return digest(asdict(settings), encoders.revision(name) or ("2" if files else ""), *hashes)
 
     def model_key(self, cell: Cell) -> str:
         """Hash of everything that a model is made from."""

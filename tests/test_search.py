@@ -236,6 +236,7 @@ def test_embeddings_of_something_else_are_refused(static: Any, tmp_path: Path) -
     with pytest.raises(InputError, match="another prompt"):
         dense_search(toy, static, folder=folder)
     static.prompts["passage"] = ""
+    sums_path(folder).unlink()  # as an earlier version left it
     (folder / "ids.ends").write_bytes(b"\0" * 8 * 5)
     with pytest.raises(InputError, match="4 ids for 10 passages"):
         EmbeddedPassages.open(folder)
@@ -248,6 +249,18 @@ def test_embeddings_of_something_else_are_refused(static: Any, tmp_path: Path) -
         embed_passages(replace(toy, size=9), static, folder=tmp_path / "short")
     with pytest.raises(InputError, match="10 passages were read"):
         embed_passages(replace(toy, size=11), static, folder=tmp_path / "long")
+
+
+def test_damaged_embeddings_are_made_anew(static: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:  # noqa: ANN401
+    toy, folder = judged(sentences(10), ["lima"]), tmp_path / "mine"
+    vectors = np.array(embed_passages(toy, static, folder=folder).vectors)
+    raw = bytearray((folder / "vectors.npy").read_bytes())
+    raw[-3] ^= 1
+    (folder / "vectors.npy").write_bytes(raw)
+    with pytest.raises(InputError, match=r"vectors.npy: damaged: its checksum differs; delete the folder and make it"):
+        EmbeddedPassages.open(folder)
+    np.testing.assert_array_equal(embed_passages(toy, static, folder=folder).vectors, vectors)
+    assert caplog.text.count("it is made anew") == 1
 
 
 def test_embeddings_that_cannot_be_searched(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from hybridkit.embedding import encode, prompt_of
 from hybridkit.errors import InputError
 from hybridkit.files import digest, write_text
 from hybridkit.places import cache_folder
+from hybridkit.products import adopt, is_whole, remove, require, seal
 from hybridkit.retrieval.ids import id_writer, open_ids
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class EmbeddedPassages:
         Raises InputError for a folder that holds none, that is damaged, or that was made with another encoder, of
         another set or with other settings; the message says which.
         """
+        require(folder, "delete the folder and make it again")
         found = _read_key(folder)
         if key is not None:
             _check_key(folder, found, key)
@@ -104,16 +106,20 @@ def embed_passages(
     """Encode the passages of a set into a folder, or open it where that has been done.
 
     Passages are read, encoded and written `chunk` at a time, so that memory does not grow with their number. A call
-    that was killed is gone on with at the chunk where it was. `folder` is by default one of the cache, named by
-    `passages_key`. Equal texts get equal embeddings within a chunk; `max_length` and `precision` are those of `encode`.
+    that was killed is gone on with at the chunk where it was; a damaged folder is made anew. `folder` is by default one
+    of the cache, named by `passages_key`. Equal texts get equal embeddings within a chunk; `max_length` and `precision`
+    are those of `encode`.
 
     Raises InputError for a folder made from something else (see `EmbeddedPassages.open`), a set whose stream has
     another number of passages than it says, and what `encode` raises.
     """
     key = passages_key(judged, encoder, max_length, precision)
     folder = folder or cache_folder() / "passages" / digest(key)[:24]
-    if folder.exists():
-        return EmbeddedPassages.open(folder, key)
+    if is_whole(folder):
+        opened = EmbeddedPassages.open(folder, key)
+        adopt(folder)
+        return opened
+    remove(folder)
     partial = folder.with_name(folder.name + ".partial")
     if (partial / _KEY).is_file():
         _check_key(partial, _read_key(partial), key)
@@ -122,6 +128,7 @@ def embed_passages(
     _fill(partial, judged, encoder, key, chunk)
     try:
         os.replace(partial, folder)
+        seal(folder)
     except OSError:
         if not (folder / _KEY).is_file():
             raise
