@@ -18,6 +18,7 @@ from hybridkit.errors import InputError, readable
 
 INPUT, TROUBLE, STOPPED, PIPE = 2, 1, 130, 141  # exit codes; the last two are what shells give for SIGINT and SIGPIPE
 _PATHS = (
+    errno.ENOENT,
     errno.EACCES,
     errno.EPERM,
     errno.EROFS,

@@ -65,9 +65,9 @@ def _options(call: ast.Call, name: str, known: list[str]) -> dict[str, Any]:
         raise InputError("an option stands twice; leave one")
     found = {}
     for word in call.keywords:
-        what = f"{ast.unparse(word)} is not for {name}; it takes {', '.join(known) or 'nothing'}"
         if word.arg is None or word.arg not in known:
-            raise InputError(what)
+            raise InputError(f"{ast.unparse(word)} is not for {name}; it takes {', '.join(known) or 'nothing'}")
+        what = f"{ast.unparse(word)}: the value must be a number, a text in quotes, a list or a mapping"
         found[word.arg] = _value(word.value, what)
     return found
 
