@@ -15,6 +15,8 @@ from hybridkit import encoder
 from hybridkit.benchmark import Benchmark
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.embedding import TASKS, encode, token_counts
+from hybridkit.evaluation.measures import macro, scores_of
+from hybridkit.evaluation.ranks import rank_table_from_scores
 from hybridkit.evaluation.settings import evaluate_encoder
 from hybridkit.rows import Row
 from hybridkit.sampling import hybrid
@@ -68,8 +70,14 @@ def test_as_sentence_transformers_does_it(
     aside = [record for record in caplog.records if "own encode" in record.message]
     assert len(aside) == (kind in PADDED_OTHERWISE)
     token_counts(ours, TEXTS["query"])
-    scores = evaluate_encoder(ours, Benchmark.from_corpus(CORPUS, "toy"))
-    assert 0 <= scores["AP pool"] <= 1
+    benchmark = Benchmark.from_corpus(CORPUS, "toy")
+    query = theirs.encode_query(benchmark.queries["text"].tolist())
+    passage = theirs.encode_document(benchmark.passages["text"].tolist())
+    expected_ranks = rank_table_from_scores(benchmark, lambda rows: theirs.similarity(query[rows], passage).numpy())
+    expected_scores = macro(scores_of(expected_ranks)).set_index(["setting", "measure"])["value"]
+    scores = evaluate_encoder(ours, benchmark)
+    for setting in ("mono", "cross", "pool"):
+        assert scores[f"AP {setting}"] == pytest.approx(expected_scores[setting, "AP"], abs=1e-6)
     assert encoder.model_hash(ours) == before, "a look has changed the model"
 
     caplog.clear()

@@ -30,7 +30,7 @@ def check_memory(
     """
     inner = encoder.transformers_model
     masks = [column["attention_mask"] for column in features if column.get("attention_mask") is not None]
-    if inner is None or not masks or getattr(inner, "is_gradient_checkpointing", False):
+    if inner is None or not masks or getattr(inner, "is_activation_checkpointing", False):
         return
     lengths = np.sort(np.concatenate([mask.sum(dim=1).numpy() for mask in masks]))[::-1]
     layers = [
