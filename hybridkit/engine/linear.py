@@ -39,6 +39,8 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 def _forward(layer: nn.Linear, x: Tensor) -> Tensor:
     if x.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
         return nn.functional.linear(x, layer.weight, layer.bias)
+    if not torch.is_grad_enabled():
+        return _product(x, layer.weight, layer.bias)
     found: Tensor = _Linear.apply(x, layer.weight, layer.bias)
     return found
 
