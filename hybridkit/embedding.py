@@ -193,21 +193,31 @@ def _difference(encoder: "SentenceTransformer", texts: np.ndarray, lengths: np.n
 
     from hybridkit.engine.linear import onednn_linear
 
-    order = np.argsort(lengths, kind="stable")
-    sample = texts[order[np.linspace(0, len(order) - 1, SAMPLE).round().astype(int)]].tolist()
+    sample = texts[some_by_length(lengths)].tolist()
     with torch.inference_mode(), torch.autocast(encoder.device.type, enabled=False):
         theirs = _by_library(encoder, sample, side, None)
         try:
             with onednn_linear(encoder):
                 ours = np.concatenate([_forward(encoder, [text], side) for text in sample])
         except FAILURES as error:  # the library knows this encoder, the kit's way does not
-            return f"the kit's batches fail on this encoder ({type(error).__name__}: {error})"
+            return f"the kit's batches fail on this encoder ({first_line(error)})"
     if ours.shape != theirs.shape:
         return f"the kit's batches return {ours.shape[1]} dimensions, sentence-transformers {theirs.shape[1]}"
     gap = float(np.max(np.linalg.norm(ours - theirs, axis=1) / np.maximum(np.linalg.norm(theirs, axis=1), 1e-12)))
     if not gap > rounding(encoder):  # nan is left to the caller, who names it
         return ""
     return f"this encoder's embeddings depend on how texts are put into batches (by {gap:.1e} of their length)"
+
+
+def some_by_length(lengths: np.ndarray) -> np.ndarray:
+    """Positions of at most `SAMPLE` texts from the shortest to the longest, at equal steps of the order by length.
+
+    >>> some_by_length(np.array([9, 1, 5, 3, 7, 2, 8])).tolist()
+    [1, 3, 4, 0]
+    """
+    order: np.ndarray = np.argsort(lengths, kind="stable")
+    picked: np.ndarray = order[np.unique(np.linspace(0, len(order) - 1, SAMPLE).round().astype(int))]
+    return picked
 
 
 def rounding(encoder: "SentenceTransformer") -> float:
@@ -231,12 +241,12 @@ def _by_library(encoder: "SentenceTransformer", texts: list[str], side: str, pro
 @contextmanager
 def told(what: str) -> Iterator[None]:
     """Turn a failure of sentence-transformers itself on the user's texts into an InputError; that of memory stays."""
-    import torch
+    from hybridkit.engine.memory import is_full
 
     try:
         yield
     except FAILURES as error:
-        if isinstance(error, InputError | torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+        if isinstance(error, InputError) or is_full(error):
             raise
         raise InputError(
             f"sentence-transformers cannot {what} with this encoder ({first_line(error)}); see the encoder's tokenizer "

@@ -176,7 +176,7 @@ def _in_training(
                 check_memory(encoder, [features_of(encoder, *column) for column in first], settings)
                 expected = sample_loss(encoder, first, settings.temperature, library=True)
             with ExitStack() as sped_up:
-                why = _speed_up(sped_up, encoder, texts, prompts, expected, settings.temperature)
+                why = _speed_up(sped_up, encoder, texts, prompts, first, expected, settings.temperature)
                 if why:
                     sped_up.close()
                     log.warning("%s; it is trained by sentence-transformers' plain steps, which take longer", why)
@@ -200,14 +200,13 @@ def _in_training(
 
 def _speed_up(
     opened: ExitStack, encoder: "SentenceTransformer", texts: PlanTexts, prompts: Mapping[str, str],
-    expected: tuple[float, float], temperature: float,
+    first: list[tuple[list[str], str, str]], expected: tuple[float, float], temperature: float,
 ) -> str:  # fmt: skip
     """Trim the vocabulary and go through oneDNN while `opened` is; a sentence where the loss is another one then."""
     from hybridkit.engine.linear import onednn_linear
     from hybridkit.engine.loss import sample_loss
     from hybridkit.engine.vocabulary import can_be_trimmed, occurring, trimmed
 
-    first = next(_batches(texts, prompts))
     try:
         # looking the tokens of a longer plan up takes longer than it saves
         if texts.plan.draws[..., 0].size <= TRIMMED_DRAWS and can_be_trimmed(encoder):

@@ -13,13 +13,14 @@ import pytest
 
 from hybridkit.corpus import ParallelCorpus
 from hybridkit.errors import InputError
-from hybridkit.rows import SIDES, Row
+from hybridkit.rows import Row
 from hybridkit.sources import rowsets
 from hybridkit.sources.check import check_rows
 from hybridkit.sources.rowsets import kept_corpus, open_corpus
 from hybridkit.storage import checksums
 from hybridkit.storage.checksums import INDEX, DamagedError
 from hybridkit.storage.columns import write_arrow
+from tests.corpus_values import look
 
 ROWS = [
     Row(f"r{n}", f"p{n // 2}", f"q{n}", {"en": f"Who is {n}?", "de": f"Wer ist {n}?"}, {"en": f"She, {n}."},
@@ -29,16 +30,6 @@ ROWS = [
 LINES = "".join(
     f'{{"id": "{n}", "query": {{"en": "Who is {n}?"}}, "passage": {{"de": "Sie, {n}."}}}}\n' for n in range(9)
 )
-
-
-def look(corpus: ParallelCorpus) -> dict[str, object]:
-    """Everything in a corpus, as plain values."""
-    return {
-        "languages": corpus.languages, "ids": corpus.ids.tolist(), "passage_ids": corpus.passage_ids.tolist(),
-        "group": corpus.group.tolist(), "places": {side: corpus.places[side].tolist() for side in SIDES},
-        "texts": {key: array.to_pylist() for key, array in corpus.texts.items()},
-        "fingerprint": corpus.fingerprint, "negative_group": corpus.negative_group.tolist(),
-    }  # fmt: skip
 
 
 @pytest.fixture(scope="module")

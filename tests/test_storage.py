@@ -19,6 +19,7 @@ from hybridkit.storage import columns, hashes, writer
 from hybridkit.storage.columns import StringColumn, positions
 from hybridkit.storage.hashes import first_equal, hash_arrow, hash_strings, numbered
 from hybridkit.storage.writer import corpus_writer, write_corpus
+from tests.corpus_values import look
 
 # Fingerprints, groups and split as they were when all of it was Python lists (hybridkit 0.1.0): plans and run folders
 # hang on them. A change here makes every run of everybody void.
@@ -91,16 +92,6 @@ def any_rows(draw: st.DrawFn) -> list[Row]:
         Row(f"r{n}", draw(name), draw(name), draw(side), draw(side), draw(negative))
         for n in range(draw(st.integers(0, 12)))
     ]
-
-
-def look(corpus: ParallelCorpus) -> dict[str, object]:
-    """Everything in a corpus, as plain values."""
-    return {
-        "languages": corpus.languages, "ids": corpus.ids.tolist(), "passage_ids": corpus.passage_ids.tolist(),
-        "group": corpus.group.tolist(), "places": {side: corpus.places[side].tolist() for side in SIDES},
-        "texts": {key: array.to_pylist() for key, array in corpus.texts.items()},
-        "fingerprint": corpus.fingerprint, "negative_group": corpus.negative_group.tolist(),
-    }  # fmt: skip
 
 
 @given(any_rows())

@@ -12,7 +12,7 @@ from sentence_transformers.sentence_transformer.losses import (
 from sentence_transformers.util import all_gather_with_grad, batch_to_device
 from torch import Tensor, nn
 
-from hybridkit.embedding import SAMPLE, features_of
+from hybridkit.embedding import as_it_was, features_of, some_by_length
 from hybridkit.engine.packing import Packed
 from hybridkit.engine.vocabulary import TrimmedEmbedding
 from hybridkit.errors import InputError
@@ -117,28 +117,22 @@ def sample_loss(
     By the kit's steps, or by those of sentence-transformers (`MultipleNegativesRankingLoss`); without dropout and in
     the precision of the weights. `columns` are the texts, side and prompt of queries, of passages and, unused, more.
     """
-    lengths = np.array([len(text) for text in columns[1][0]])
-    rows = np.argsort(lengths, kind="stable")[np.unique(np.linspace(0, len(lengths) - 1, SAMPLE).round().astype(int))]
+    rows = some_by_length(np.array([len(text) for text in columns[1][0]]))
     features = [
         batch_to_device(features_of(encoder, [texts[row] for row in rows], side, prompt), encoder.device)
         for texts, side, prompt in columns[:2]
     ]
     trained = [one for one in encoder.parameters() if one.requires_grad]
-    modes = [(module, module.training) for module in encoder.modules()]
-    for module in encoder.modules():
-        module.training = isinstance(module, TrimmedEmbedding)
-    try:
-        with torch.enable_grad(), torch.autocast(encoder.device.type, enabled=False):
-            if library:
-                among = _processes() > 1  # of a second training in one launch
-                own = MultipleNegativesRankingLoss(encoder, scale=1 / temperature, gather_across_devices=among)
-                loss = own(features, None)
-            else:
-                loss = batch_loss(encoder, temperature)(features, None)
-            gradients = torch.autograd.grad(loss, trained, allow_unused=True)
-    finally:
-        for module, mode in modes:
-            module.training = mode
+    with as_it_was(encoder), torch.enable_grad(), torch.autocast(encoder.device.type, enabled=False):
+        for module in encoder.modules():
+            module.training = isinstance(module, TrimmedEmbedding)
+        if library:
+            among = _processes() > 1  # of a second training in one launch
+            own = MultipleNegativesRankingLoss(encoder, scale=1 / temperature, gather_across_devices=among)
+            loss = own(features, None)
+        else:
+            loss = batch_loss(encoder, temperature)(features, None)
+        gradients = torch.autograd.grad(loss, trained, allow_unused=True)
     norm = sum(float(one.float().square().sum()) for one in gradients if one is not None) ** 0.5
     return float(loss.detach()), norm
 

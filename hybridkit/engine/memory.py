@@ -49,13 +49,18 @@ def check_memory(
         )
 
 
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that memory is full, in the words of Python, of a GPU or of PyTorch's CPU allocator."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+
+
 @contextmanager
 def told_if_full(settings: "TrainingSettings") -> Iterator[None]:
     """Turn an allocation that fails in the middle of a training into an InputError with the cure."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "can't allocate memory" not in str(error):
+        if not is_full(error):
             raise
         now = settings.mini_batch or 2 * settings.batch_size
         raise InputError(f"training.batch_size: the memory is full. {_cure(max(1, now // 4))}") from error

@@ -1,0 +1,14 @@
+"""What a corpus holds, as plain values that two of them can be compared by."""
+
+from hybridkit.corpus import ParallelCorpus
+from hybridkit.rows import SIDES
+
+
+def look(corpus: ParallelCorpus) -> dict[str, object]:
+    """Everything in a corpus, as plain values."""
+    return {
+        "languages": corpus.languages, "ids": corpus.ids.tolist(), "passage_ids": corpus.passage_ids.tolist(),
+        "group": corpus.group.tolist(), "places": {side: corpus.places[side].tolist() for side in SIDES},
+        "texts": {key: array.to_pylist() for key, array in corpus.texts.items()},
+        "fingerprint": corpus.fingerprint, "negative_group": corpus.negative_group.tolist(),
+    }  # fmt: skip
