@@ -49,8 +49,8 @@ def main() -> None:
 
 def make_files(home: Path, rows: int) -> int:
     """Write collections, queries and triples; returns their bytes."""
-    from hybridkit.seeds import generator
-    from hybridkit.sources.mmarco import TRIPLES, files_of
+    from hybridkit.data.sources.mmarco import TRIPLES, files_of
+    from hybridkit.utils.seeds import generator
 
     queries = max(1, rows * 3 // 10)
     for tag in LANGUAGES:
@@ -75,8 +75,8 @@ def make_files(home: Path, rows: int) -> int:
 
 def hybridkit(home: Path) -> str:
     """Write the corpus."""
-    from hybridkit.sources.mmarco import add_mmarco
-    from hybridkit.storage.writer import corpus_writer
+    from hybridkit.data.sources.mmarco import add_mmarco
+    from hybridkit.data.storage.corpus_writer import corpus_writer
 
     with corpus_writer(home / "corpus") as writer:
         add_mmarco(writer, home, LANGUAGES)
@@ -86,7 +86,7 @@ def hybridkit(home: Path) -> str:
 
 def opened(home: Path) -> str:
     """Open what was written, split it and read texts."""
-    from hybridkit.corpus import ParallelCorpus
+    from hybridkit.data.corpus import ParallelCorpus
 
     train, held_out = ParallelCorpus.open(home / "corpus").split(0.05)
     random = np.random.default_rng(0)
@@ -101,7 +101,7 @@ def pandas_merge(home: Path) -> str:
     """Join the same rows in memory."""
     import pandas as pd
 
-    from hybridkit.sources.mmarco import TRIPLES, files_of
+    from hybridkit.data.sources.mmarco import TRIPLES, files_of
 
     rows = pd.read_csv(home / TRIPLES, sep="\t", header=None, names=["query", "passage", "negative"])
     for tag in LANGUAGES:

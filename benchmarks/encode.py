@@ -24,10 +24,10 @@ def main() -> None:
     parser.add_argument("--max-length", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
-    from hybridkit import encoder
-    from hybridkit.embedding import encode
-    from hybridkit.seeds import generator
-    from hybridkit.sources.benchmarks import open_benchmark
+    from hybridkit.data.sources.open_benchmarks import open_benchmark
+    from hybridkit.models import encoder
+    from hybridkit.models.embedding import encode
+    from hybridkit.utils.seeds import generator
 
     model = encoder.open(args.model)
     model.max_seq_length = min(args.max_length, model.max_seq_length)

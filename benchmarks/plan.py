@@ -57,9 +57,9 @@ def _measured(run: Any, *args: Any) -> dict[str, float]:  # noqa: ANN401  a func
 def _plan(args: argparse.Namespace, strategy: str, kind: str) -> dict[str, float]:
     import pyarrow as pa
 
-    from hybridkit.corpus import ParallelCorpus
+    from hybridkit.data.corpus import ParallelCorpus
+    from hybridkit.data.storage.columns import StringColumn
     from hybridkit.sampling import parse
-    from hybridkit.storage.columns import StringColumn
 
     random = np.random.default_rng(0)
     place = np.repeat(np.arange(args.rows, dtype=np.int32)[:, None], len(TAGS), axis=1)

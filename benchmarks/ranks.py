@@ -82,7 +82,7 @@ def main() -> None:
 def timed(folder: Path, rounds: int) -> Numbers:
     """Median seconds of the product, of the rank table and of the measures, in turns."""
     from hybridkit.evaluation.measures import macro, per_query, scores
-    from hybridkit.evaluation.ranks import rank_table
+    from hybridkit.evaluation.rank_table import rank_table
 
     benchmark, queries, passages = opened(folder)
     took: dict[str, list[float]] = {}
@@ -102,7 +102,7 @@ def timed(folder: Path, rounds: int) -> Numbers:
 def peak(folder: Path) -> Numbers:
     """Make the table once; the process' own peak memory."""
     from hybridkit.evaluation.measures import macro, per_query, scores
-    from hybridkit.evaluation.ranks import rank_table
+    from hybridkit.evaluation.rank_table import rank_table
 
     macro(scores(per_query(rank_table(*opened(folder)))))
     return {"peak": peak_mib()}
@@ -111,8 +111,8 @@ def peak(folder: Path) -> Numbers:
 def peer(folder: Path, pairs: int, pool_queries: int) -> Numbers:
     """Seconds of the peer, scaled up to 121 pairs and all queries in the pool."""
     from hybridkit.evaluation.measures import per_query
-    from hybridkit.evaluation.ranks import rank_table
-    from hybridkit.seeds import generator
+    from hybridkit.evaluation.rank_table import rank_table
+    from hybridkit.utils.seeds import generator
 
     benchmark, queries, passages = opened(folder)
     mine = per_query(rank_table(benchmark, queries, passages))
@@ -181,7 +181,7 @@ def evaluated(
 
 def grow(folder: Path, size: int) -> Numbers:
     """Seconds and private memory of the rank table of 800 queries in a pool of `size` passages, mapped from disk."""
-    from hybridkit.evaluation.ranks import rank_table
+    from hybridkit.evaluation.rank_table import rank_table
 
     base, queries, path = unit(5_000, "growth"), unit(800, "growth queries"), folder / "pool.npy"
     pool = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(size, DIM))
@@ -221,8 +221,8 @@ def clocked(call: Callable[[], Any]) -> tuple[Any, float, float]:
 
 def shaped() -> Any:  # noqa: ANN401  a Benchmark
     """XQuAD-R, or a benchmark of its shape."""
+    from hybridkit.data.sources.open_benchmarks import open_benchmark
     from hybridkit.errors import InputError, MissingDataError
-    from hybridkit.sources.benchmarks import open_benchmark
 
     try:
         return open_benchmark("xquad-r")
@@ -233,7 +233,7 @@ def shaped() -> Any:  # noqa: ANN401  a Benchmark
 
 def shape(candidates: dict[str, int], questions: int) -> Any:  # noqa: ANN401  a Benchmark
     """Make a benchmark of so many candidates a language and so many questions, each relevant one a language."""
-    from hybridkit.benchmark import Benchmark
+    from hybridkit.data.benchmark import Benchmark
 
     queries = pd.DataFrame({"language": np.repeat([*candidates], questions), "article": "a", "text": "?"})
     queries["query_id"] = [f"q{n:05d}" for _ in candidates for n in range(questions)]
@@ -254,7 +254,7 @@ def opened(folder: Path) -> tuple[Any, np.ndarray, np.ndarray]:
 
 def unit(count: int, name: str) -> np.ndarray:
     """Random vectors of length 1, float32 (count, DIM)."""
-    from hybridkit.seeds import generator
+    from hybridkit.utils.seeds import generator
 
     found = generator(0, "benchmark", name).standard_normal((count, DIM), dtype=np.float32)
     return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), np.float32)

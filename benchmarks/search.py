@@ -80,9 +80,9 @@ def _search(system: str, path: Path, queries: np.ndarray, k: int, rounds: int) -
     import faiss
     import pyarrow as pa
 
-    from hybridkit.retrieval import ann
+    from hybridkit.data.storage.columns import StringColumn
+    from hybridkit.retrieval import topk
     from hybridkit.retrieval.topk import exact_topk
-    from hybridkit.storage.columns import StringColumn
 
     passages = np.load(path, mmap_mode="r", allow_pickle=False)
     ids = StringColumn(pa.array((f"p{n}" for n in range(len(passages))), pa.large_string()))
@@ -91,7 +91,7 @@ def _search(system: str, path: Path, queries: np.ndarray, k: int, rounds: int) -
     start = time.process_time()
     index = None
     if system != "exact":
-        index = ann.build_index(passages, system, ann.FaissSettings())
+        index = topk.build_index(passages, system, topk.FaissSettings())
     build = time.process_time() - start
     seconds, walls = [], []
     for _ in range(rounds):
@@ -99,7 +99,7 @@ def _search(system: str, path: Path, queries: np.ndarray, k: int, rounds: int) -
         if index is None:
             _, places = exact_topk(queries, passages, ids, k)
         else:
-            _, places = ann.ask(index, queries, passages, ids, k, system, ann.FaissSettings())
+            _, places = topk.ask(index, queries, passages, ids, k, system, topk.FaissSettings())
         seconds.append(time.process_time() - start)
         walls.append(time.perf_counter() - wall)
     held = 0 if system == "exact" else passages.nbytes / 2**20

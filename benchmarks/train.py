@@ -57,9 +57,8 @@ def main() -> None:
 def _contender(name: str, args: argparse.Namespace) -> dict[str, float]:
     import torch
 
-    from hybridkit import training
-    from hybridkit.commands.options import open_rows
-    from hybridkit.engine import linear, packing
+    from hybridkit.cli.options import open_rows
+    from hybridkit.models import linear, loss, training
     from hybridkit.sampling import parse
 
     strategy, corpus = parse(args.strategy), open_rows([args.rows])
@@ -73,7 +72,7 @@ def _contender(name: str, args: argparse.Namespace) -> dict[str, float]:
     if "trim" in args.without:
         training.TRIMMED_DRAWS = 0
     if "packing" in args.without:
-        packing.TOKENS_CPU = packing.TOKENS_ELSEWHERE = 10**9
+        loss.TOKENS_CPU = loss.TOKENS_ELSEWHERE = 10**9
     if "onednn" in args.without:
         linear.onednn_linear = lambda _: nullcontext()
     precision = "bf16" if name.endswith("bf16") else "float32"
@@ -127,7 +126,7 @@ def _plain(
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
     from transformers import PrinterCallback
 
-    from hybridkit.sampling.feed import PlanBatchSampler, plan_dataset
+    from hybridkit.models.plan_dataset import PlanBatchSampler, plan_dataset
 
     encoder.max_seq_length = args.max_length
     arguments = SentenceTransformerTrainingArguments(
@@ -148,7 +147,7 @@ def _plain(
 
 
 def _encoder(name: str) -> Any:  # noqa: ANN401
-    from hybridkit import encoder
+    from hybridkit.models import encoder
 
     if name != "xlm-r-shape":
         return encoder.open(name)

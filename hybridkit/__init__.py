@@ -1,3 +1,4 @@
+# ruff: noqa: F401  the names under TYPE_CHECKING are for type checkers and editors
 """hybridkit: how should the batches be made when a multilingual encoder is fine-tuned for retrieval?
 
 The names below are the public ones; each is imported when it is first used, so that `import hybridkit` is quick.
@@ -13,42 +14,69 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from hybridkit.benchmark import Benchmark as Benchmark
-    from hybridkit.corpus import ParallelCorpus as ParallelCorpus
-    from hybridkit.embedding import encode as encode
-    from hybridkit.encoder import make as make_encoder  # noqa: F401
-    from hybridkit.encoder import open as open_encoder  # noqa: F401
+    from hybridkit.data.benchmark import Benchmark as Benchmark
+    from hybridkit.data.collection import Collection as Collection
+    from hybridkit.data.collection import Collection as JudgedSet
+    from hybridkit.data.corpus import ParallelCorpus as ParallelCorpus
+    from hybridkit.data.sources.open_benchmarks import open_benchmark as open_benchmark
+    from hybridkit.data.sources.open_benchmarks import open_collection as open_collection
+    from hybridkit.data.sources.open_benchmarks import open_collection as open_judged
     from hybridkit.errors import InputError as InputError
     from hybridkit.errors import MissingDataError as MissingDataError
-    from hybridkit.evaluation.ranks import rank_table as rank_table
-    from hybridkit.evaluation.settings import evaluate_encoder as evaluate_encoder
-    from hybridkit.judged import JudgedSet as JudgedSet
-    from hybridkit.judged import open_judged as open_judged
-    from hybridkit.run import Run as Run
+    from hybridkit.evaluation.encoder_scores import evaluate_encoder as evaluate_encoder
+    from hybridkit.evaluation.rank_table import rank_table as rank_table
+    from hybridkit.models import encoder as encoder
+    from hybridkit.models.embedding import encode as encode
+    from hybridkit.models.encoder import make as make_encoder
+    from hybridkit.models.encoder import open as open_encoder
+    from hybridkit.models.plan_dataset import plan_arguments as plan_arguments
+    from hybridkit.models.plan_dataset import plan_dataset as plan_dataset
+    from hybridkit.models.training import TrainingSettings as TrainingSettings
+    from hybridkit.models.training import train as train
+    from hybridkit.report import views as views
+    from hybridkit.report.inspected_run import open_inspected as open_inspected
+    from hybridkit.report.inspector.inspector import inspect as inspect
+    from hybridkit.retrieval.mining import mine_negatives as mine_negatives
     from hybridkit.sampling import BatchPlan as BatchPlan
     from hybridkit.sampling import parse as parse
-    from hybridkit.sampling.feed import plan_arguments as plan_arguments
-    from hybridkit.sampling.feed import plan_dataset as plan_dataset
-    from hybridkit.sampling.mining import mine_negatives as mine_negatives
-    from hybridkit.sources.benchmarks import open_benchmark as open_benchmark
-    from hybridkit.study import open_study as open_study
-    from hybridkit.training import TrainingSettings as TrainingSettings
-    from hybridkit.training import train as train
+    from hybridkit.study.run import Run as Run
+    from hybridkit.study.settings import open_study as open_study
 
 _HOMES = {
-    "Benchmark": "benchmark", "ParallelCorpus": "corpus", "encode": "embedding", "make_encoder": "encoder:make",
-    "open_encoder": "encoder:open", "InputError": "errors", "MissingDataError": "errors",
-    "rank_table": "evaluation.ranks", "evaluate_encoder": "evaluation.settings", "Run": "run", "BatchPlan": "sampling",
-    "parse": "sampling", "open_benchmark": "sources.benchmarks", "open_study": "study",
-    "TrainingSettings": "training", "train": "training", "plan_dataset": "sampling.feed",
-    "plan_arguments": "sampling.feed", "mine_negatives": "sampling.mining",
-    "JudgedSet": "judged", "open_judged": "judged",
-}  # fmt: skip
+    "Benchmark": "data.benchmark",
+    "ParallelCorpus": "data.corpus",
+    "Collection": "data.collection",
+    "JudgedSet": "data.collection:Collection",
+    "open_benchmark": "data.sources.open_benchmarks",
+    "open_collection": "data.sources.open_benchmarks",
+    "open_judged": "data.sources.open_benchmarks:open_collection",
+    "BatchPlan": "sampling",
+    "parse": "sampling",
+    "TrainingSettings": "models.training",
+    "train": "models.training",
+    "make_encoder": "models.encoder:make",
+    "open_encoder": "models.encoder:open",
+    "encode": "models.embedding",
+    "plan_dataset": "models.plan_dataset",
+    "plan_arguments": "models.plan_dataset",
+    "mine_negatives": "retrieval.mining",
+    "rank_table": "evaluation.rank_table",
+    "evaluate_encoder": "evaluation.encoder_scores",
+    "open_study": "study.settings",
+    "Run": "study.run",
+    "inspect": "report.inspector.inspector",
+    "open_inspected": "report.inspected_run",
+    "InputError": "errors",
+    "MissingDataError": "errors",
+}
+_MODULES = {"encoder": "models.encoder", "views": "report.views"}
 
-__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604
+__all__ = [*_HOMES, *_MODULES, "__version__"]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  whichever public name is asked for
+    if name in _MODULES:
+        return import_module(f"hybridkit.{_MODULES[name]}")
     if name not in _HOMES:
         raise AttributeError(f"module 'hybridkit' has no attribute {name!r}")
     module, _, known_as = _HOMES[name].partition(":")

@@ -23,10 +23,10 @@
 study = "quick"  # a study under studies/, or the path of a YAML file
 
 # %%
-from hybridkit import explore
-from hybridkit.figures import draw
-from hybridkit.hygiene import summary
-from hybridkit.run import Run
+from hybridkit.analysis import data
+from hybridkit.plots.figure_files import draw
+from hybridkit.study.run import Run
+from hybridkit.study.training_rows import summary
 
 run = Run(study)
 figures = run.folder / "figures"
@@ -39,11 +39,11 @@ print(run.study.title)
 # rows are whole groups, so that no text stands on both sides.
 
 # %%
-counts = explore.row_counts(run)
+counts = data.row_counts(run)
 counts
 
 # %%
-explore.licences(run)
+data.licences(run)
 
 # %% [markdown]
 # ## Languages
@@ -51,7 +51,7 @@ explore.licences(run)
 # others in `mono` batches (the paper's rule is uniform over languages), so its rows are repeated more.
 
 # %%
-coverage = explore.coverage(run)
+coverage = data.coverage(run)
 draw(
     figures,
     "01_coverage",
@@ -66,7 +66,7 @@ draw(
 # are cut.
 
 # %%
-lengths = explore.text_lengths(run.parts[0])
+lengths = data.text_lengths(run.parts[0])
 draw(
     figures,
     "01_text_lengths",
@@ -84,7 +84,7 @@ draw(
     figures,
     "01_sample_row",
     "sample_row",
-    explore.sample_row(run.parts[0]),
+    data.sample_row(run.parts[0]),
     "One training row in all of its languages.",
 )
 
@@ -93,7 +93,7 @@ draw(
 # A query of a parallel benchmark is asked in every language; each of its parallel passages is relevant.
 
 # %%
-benchmarks = explore.benchmark_table(run)
+benchmarks = data.benchmark_table(run)
 benchmarks
 
 # %% [markdown]

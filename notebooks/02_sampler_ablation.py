@@ -26,15 +26,14 @@ study = "quick"
 import pandas as pd
 from IPython.display import display
 
-from hybridkit import explore, results
-from hybridkit.curves.compared import curve_contrasts
-from hybridkit.curves.scores import curve_scores, lacking, make_curves, means
-from hybridkit.curves.words import told
-from hybridkit.figures import draw
-from hybridkit.run import Run
-from hybridkit.sampling.checks import check_plan
+from hybridkit.analysis import data, scores
+from hybridkit.analysis.curves import curve_contrasts, curve_scores, curve_sentences, make_curves, means, missing_points
+from hybridkit.models.embedding import text_lengths
+from hybridkit.plots.figure_files import draw
 from hybridkit.sampling.codeswitch import switch_rates
-from hybridkit.study import UNTRAINED
+from hybridkit.sampling.plan_checks import check_plan
+from hybridkit.study.run import Run
+from hybridkit.study.settings import UNTRAINED
 
 run = Run(study)
 figures = run.folder / "figures"
@@ -56,7 +55,7 @@ plans
 # kinds fill the diagonal, cross-lingual batches everything but it, hybrid both.
 
 # %%
-shares = results.batch_shares(run, cells)
+shares = scores.batch_shares(run, cells)
 draw(
     figures,
     "02_batch_composition",
@@ -74,7 +73,7 @@ draw(
     figures,
     "02_batch_examples",
     "batch_examples",
-    results.first_batches(run, cells),
+    scores.first_batches(run, cells),
     "The first batches of each strategy; every tile is a row: query language above, passage language below.",
 )
 
@@ -85,8 +84,8 @@ draw(
 # plan that keeps to its strategy lies outside of one in a thousand.
 
 # %%
-encoder, cut = run.open_encoder(), run.study.training.max_length
-reports = {cell.strategy: check_plan(run.plan(cell), run.corpus(cell), None, encoder, cut) for cell in cells}
+lengths = text_lengths(run.open_encoder(), run.study.training.max_length)
+reports = {cell.strategy: check_plan(run.plan(cell), run.corpus(cell), None, lengths) for cell in cells}
 print("\n\n".join(report.text for report in reports.values()))
 
 # %% [markdown]
@@ -112,7 +111,7 @@ switching = [cell for cell in cells if cell.strategy.startswith("codeswitch")]
 rates = {cell.strategy: switch_rates(run.plan(cell), run.corpus(cell)) for cell in switching}
 for cell in switching:
     print(cell.strategy)
-    display(rates[cell.strategy].round(3), explore.switched_examples(run, cell))
+    display(rates[cell.strategy].round(3), data.switched_examples(run, cell))
 if not switching:
     print("This study has no code-switched strategy.")
 
@@ -127,7 +126,9 @@ make_curves(run)
 curves = {section: curve_scores(run, section) for section in sections}
 compared = {section: curve_contrasts(run, section) for section in sections}
 words = {
-    section: [lacking(run, section)] if lacking(run, section) else told(compared[section], section)
+    section: [missing_points(run, section)]
+    if missing_points(run, section)
+    else curve_sentences(compared[section], section)
     for section in sections
 }
 benchmark = run.benchmarks("curve")[0] if run.cells("curve") else ""
@@ -148,7 +149,7 @@ if len(drawn["alpha"]):
     display(draw(figures, "02_alpha_curve", "curves", drawn["alpha"], caption, over="alpha"))
     display(means(drawn["alpha"]).round(3))
 else:
-    print(lacking(run, "alpha"))
+    print(missing_points(run, "alpha"))
 
 # %% [markdown]
 # ### Is any alpha better than 0.5?

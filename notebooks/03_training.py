@@ -25,12 +25,12 @@ study = "quick"
 # %%
 import pandas as pd
 
-from hybridkit import results
-from hybridkit.explain import loss_verdict, new_batch_losses
-from hybridkit.figures import draw
-from hybridkit.run import Run
-from hybridkit.study import UNTRAINED
-from hybridkit.sweep import sweep
+from hybridkit.analysis import scores
+from hybridkit.analysis.scores import loss_verdict, new_batch_losses
+from hybridkit.plots.figure_files import draw
+from hybridkit.study.run import Run
+from hybridkit.study.settings import UNTRAINED
+from hybridkit.study.sweep import sweep
 
 run = Run(study)
 figures = run.folder / "figures"
@@ -48,7 +48,7 @@ print(f"{len(models)} models in {run.folder.name}/models")
 # holds harder negatives than a batch of mixed languages, where the language alone gives many of them away.
 
 # %%
-losses = results.study_losses(run)
+losses = scores.study_losses(run)
 draw(
     figures,
     "03_loss_curves",

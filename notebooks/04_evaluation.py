@@ -26,16 +26,19 @@ study = "quick"
 import pandas as pd
 from IPython.display import display
 
-from hybridkit import comparisons, results, tables
-from hybridkit.figures import draw
-from hybridkit.files import write_text
-from hybridkit.run import Run
-from hybridkit.study import UNTRAINED
-from hybridkit.transfer import judged_table
+from hybridkit.analysis import scores as comparisons
+from hybridkit.analysis import scores as results
+from hybridkit.analysis.scores import collection_table
+from hybridkit.plots.figure_files import draw
+from hybridkit.report import paper_table
+from hybridkit.study.run import Run
+from hybridkit.study.scores import study_scores
+from hybridkit.study.settings import UNTRAINED
+from hybridkit.utils.files import write_text
 
 run = Run(study)
 figures = run.folder / "figures"
-scores = results.study_scores(run)
+scores = study_scores(run)
 macros = results.macro_scores(scores)
 
 # %% [markdown]
@@ -49,10 +52,10 @@ first, second = run.study.compare
 baseline = second if second != UNTRAINED else first
 against = comparisons.compare_with_baseline(run, baseline)
 similarity = run.similarity(run.cells()[0], run.study.evaluation.benchmarks[0])
-caption = tables.caption_of(baseline, against, similarity=similarity)
-paper = tables.paper_table(table, caption, tables.significance_marks(against))
-write_text(figures / "04_table.html", tables.to_html(paper))
-write_text(figures / "04_table.tex", tables.to_latex(paper, "tab:main"))
+caption = paper_table.caption_of(baseline, against, similarity=similarity)
+paper = paper_table.paper_table(table, caption, paper_table.significance_marks(against))
+write_text(figures / "04_table.html", paper_table.to_html(paper))
+write_text(figures / "04_table.tex", paper_table.to_latex(paper, "tab:main"))
 paper
 
 # %%
@@ -119,7 +122,7 @@ overall[overall["query_language"] == "*"].drop(columns=["query_language", "passa
 # serves that language. They say nothing about pairs of languages.
 
 # %%
-judged = judged_table(run)
+judged = collection_table(run)
 if len(judged):
     by = ["benchmark", "setting", "strategy", "measure"]
     display(

@@ -25,16 +25,18 @@ study = "quick"
 # %%
 from IPython.display import Markdown
 
-from hybridkit import bias, results
-from hybridkit.bias import panel as panels
-from hybridkit.figures import draw
-from hybridkit.run import Run
-from hybridkit.widgets import views
-from hybridkit.widgets.inspector import inspect
+from hybridkit.analysis import bias as panels
+from hybridkit.analysis import scores as results
+from hybridkit.evaluation import bias
+from hybridkit.plots.figure_files import draw
+from hybridkit.report import views
+from hybridkit.report.inspector.inspector import inspect
+from hybridkit.study.run import Run
+from hybridkit.study.scores import study_scores
 
 run = Run(study)
 figures = run.folder / "figures"
-scores = results.study_scores(run)
+scores = study_scores(run)
 benchmark = run.study.evaluation.benchmarks[0]
 
 # %% [markdown]
@@ -84,7 +86,7 @@ preference.round(2).to_frame()
 
 # %% [markdown]
 # ## From several sides
-# No single number is language bias. Each panel is one measure; its source stands in the package (`hybridkit.bias`).
+# No single number is language bias. Each panel is one measure; its source is named in `hybridkit.evaluation.bias`.
 # From the ranks: rank distance, alone and as a share of what a random order would give; PEER; the AP lost when the
 # relevant passage in the query's own language is taken away, beyond what another's costs; gaps between languages. From
 # the scores: the margin of same-language passages that answer nothing over passages in other languages that do. From

@@ -25,13 +25,18 @@ study = "quick"
 # %%
 from IPython.display import Markdown, display
 
-from hybridkit.diversity import checks, means, outcomes, pretraining, report, slices, steps, words
-from hybridkit.figures import draw
+from hybridkit.analysis.diversity import outcomes, regression
+from hybridkit.analysis.diversity import outcomes as means
+from hybridkit.analysis.diversity import outcomes as slices
+from hybridkit.analysis.diversity import sentences as pretraining
+from hybridkit.analysis.diversity import sentences as report
+from hybridkit.analysis.diversity import sentences as steps
+from hybridkit.analysis.diversity import sentences as words
+from hybridkit.plots.figure_files import draw
 from hybridkit.plots.scores import SETTINGS
-from hybridkit.run import Run
-from hybridkit.sections import HYBRID
-from hybridkit.study import UNTRAINED
-from hybridkit.sweep import sweep
+from hybridkit.study.run import Run
+from hybridkit.study.settings import HYBRID, UNTRAINED
+from hybridkit.study.sweep import sweep
 
 run = Run(study)
 figures = run.folder / "figures"
@@ -97,7 +102,7 @@ for measure, table in tables.items():
 followed = steps.mean_steps(steps.steps(first)) if there else None
 for setting in report.SETTINGS if there else ():
     told = [sentence for series in dict.fromkeys(models["series"])
-            for sentence in steps.steps_told(followed, setting=setting, series=series)]  # fmt: skip
+            for sentence in steps.step_sentences(followed, setting=setting, series=series)]  # fmt: skip
     display(Markdown("\n".join(f"- {sentence}" for sentence in told)))
 
 # %% [markdown]
@@ -153,7 +158,10 @@ display(estimates.round(4))
 
 # %%
 sentences = {
-    f"{fit.setting}, {fit.series}, {fit.strategy}": [*words.told(fit), *(f"({one.words})" for one in checks.check(fit))]
+    f"{fit.setting}, {fit.series}, {fit.strategy}": [
+        *words.regression_sentences(fit),
+        *(f"({one.words})" for one in regression.check(fit)),
+    ]
     for fit in fits
 }
 for title, lines in sentences.items():
@@ -170,14 +178,14 @@ for title, lines in sentences.items():
 
 # %%
 shares = pretraining.by_language(first)
-display(shares.round(3), *pretraining.share_told(shares))
+display(shares.round(3), *pretraining.share_sentences(shares))
 
 # %% [markdown]
 # ## Judged sets
 # RR@10 in one language at a time, on the sets that the study names.
 
 # %%
-judged = outcomes.judged_outcomes(run)
+judged = outcomes.collection_outcomes(run)
 by = ["benchmark", "language", "series", "strategy", "k", "seen"]
 if len(judged):
     display(judged.groupby(by, sort=False)["value"].agg(["mean", "min", "max", "size"]).round(3))
@@ -200,7 +208,7 @@ run.finish(
         "steps": followed.to_dict("records") if there else [],
         "effects": estimates.to_dict("records"),
         "sentences": sentences,
-        "pretraining": pretraining.share_told(shares),
+        "pretraining": pretraining.share_sentences(shares),
         "judged": judged.groupby(by)["value"].mean().reset_index().to_dict("records"),
         "limits": limits,
     },

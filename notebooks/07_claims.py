@@ -27,12 +27,12 @@ claims = "data/claims.yaml"
 # %%
 from IPython.display import HTML
 
-from hybridkit.claims import ledger as ledgers
-from hybridkit.claims import open_claims
-from hybridkit.claims.study import StudyFacts
-from hybridkit.claims.tables import PublishedFacts
-from hybridkit.figures import draw, kept
-from hybridkit.run import Run
+from hybridkit.analysis.claims import ledger as ledgers
+from hybridkit.analysis.claims.facts import PublishedFacts
+from hybridkit.analysis.claims.file import open_claims
+from hybridkit.analysis.claims.study_facts import StudyFacts
+from hybridkit.plots.figure_files import draw, kept
+from hybridkit.study.run import Run
 
 told = open_claims(claims)
 run = Run(study)

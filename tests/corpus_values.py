@@ -1,7 +1,7 @@
 """What a corpus holds, as plain values that two of them can be compared by."""
 
-from hybridkit.corpus import ParallelCorpus
-from hybridkit.rows import SIDES
+from hybridkit.data.corpus import ParallelCorpus
+from hybridkit.data.rows import SIDES
 
 
 def look(corpus: ParallelCorpus) -> dict[str, object]:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from hybridkit.benchmark import Benchmark
-from hybridkit.evaluation.ranks import rank_table, write_ranks
-from hybridkit.sources.benchmarks import open_benchmark
-from hybridkit.widgets.index import INDEX, INDEX_FORMAT, Result
+from hybridkit.data.benchmark import Benchmark
+from hybridkit.data.sources.open_benchmarks import open_benchmark
+from hybridkit.evaluation.rank_table import rank_table, write_ranks
+from hybridkit.study.scores import INDEX, INDEX_FORMAT, Result
 
 HYBRID = "hybrid(alpha=0.5)"
 ASKED = {"ar": "من هو", "de": "wer ist", "en": "who is"}

@@ -12,15 +12,15 @@ import pandas as pd
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from hybridkit.benchmark import Benchmark
-from hybridkit.bias.margin import score_margin
+from hybridkit.data.benchmark import Benchmark
+from hybridkit.data.storage.columns import StringColumn
+from hybridkit.evaluation.bias import score_margin
 from hybridkit.evaluation.measures import per_query, scores
-from hybridkit.evaluation.ranks import rank_table, rank_table_from_scores, write_ranks
+from hybridkit.evaluation.rank_table import rank_table, rank_table_from_scores, write_ranks
 from hybridkit.retrieval.dense import dense
-from hybridkit.retrieval.fusion import fusion
+from hybridkit.retrieval.runs import fusion
 from hybridkit.retrieval.topk import exact_topk
-from hybridkit.storage.columns import StringColumn
-from hybridkit.workers import processes
+from hybridkit.utils.parallel import processes
 
 
 def column(ids: list[str]) -> StringColumn:

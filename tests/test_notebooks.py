@@ -8,8 +8,8 @@ import jupytext
 import nbformat
 import pytest
 
-from hybridkit.pipeline import notebooks
-from hybridkit.study import Study
+from hybridkit.study.pipeline import notebooks
+from hybridkit.study.settings import Study
 
 PATHS = sorted(notebooks().values())
 

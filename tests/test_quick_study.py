@@ -8,9 +8,9 @@ import nbformat
 import pandas as pd
 import pytest
 
-from hybridkit.figures import kept, read_frame
-from hybridkit.places import checkout, runs_folder
-from hybridkit.results import macro_scores, main_table
+from hybridkit.analysis.scores import macro_scores, main_table
+from hybridkit.plots.figure_files import kept, read_frame
+from hybridkit.utils.paths import checkout, runs_folder
 
 RUN = runs_folder() / "quick"
 HYBRID = "hybrid(alpha=0.5)"

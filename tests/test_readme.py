@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from hybridkit import ParallelCorpus, encoder
-from hybridkit.figures import read_frame
-from hybridkit.places import checkout
-from hybridkit.results import macro_scores, main_table, markdown
+from hybridkit import ParallelCorpus
+from hybridkit.analysis.scores import macro_scores, main_table, markdown
+from hybridkit.models import encoder
+from hybridkit.plots.figure_files import read_frame
+from hybridkit.utils.paths import checkout
 
 HOME = Path(str(checkout()))
 README = (HOME / "README.md").read_text(encoding="utf-8")

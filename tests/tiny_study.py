@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from hybridkit.study import Study, open_study
+from hybridkit.study.settings import Study, open_study
 
 WORDS = ["river", "stone", "cloud", "green", "seven", "paper", "north", "salt"]
 GERMAN = ["Fluss", "Stein", "Wolke", "grün", "sieben", "Papier", "Norden", "Salz"]

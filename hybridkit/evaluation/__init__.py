@@ -1,1 +1,4 @@
-"""Evaluation: the rank table, and the measures that are read off it."""
+"""The rank table and what is read off it: measures, language bias, statistics.
+
+It may import `retrieval`, `models`, `sampling` and `data`. Start at `rank_table`, then `measures` and `significance`.
+"""

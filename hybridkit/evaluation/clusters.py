@@ -16,7 +16,8 @@ from hybridkit.evaluation.measures import KEYS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hybridkit.benchmark import Benchmark
+    from hybridkit.data.benchmark import Benchmark
+
 
 _PARAGRAPH = re.compile(r"([^:]+:[^:]+:\d+)(:\d+)?")  # NAME:LANGUAGE:PARAGRAPH or NAME:LANGUAGE:PARAGRAPH:SENTENCE
 _ROUNDING = 1e-12  # values of measures that differ by less, relative to 1, are equal
@@ -34,7 +35,7 @@ def question_clusters(benchmark: Benchmark, unit: str = "article") -> pd.Series:
     >>> ids = ["t:en:07:0", "t:en:07:1"]
     >>> passages = pd.DataFrame({"language": "en", "passage_id": ids, "article": "a", "text": "x"})
     >>> judged = pd.DataFrame({"query_id": ["p", "q"], "passage_language": "en", "passage_id": ids})
-    >>> from hybridkit.benchmark import Benchmark
+    >>> from hybridkit.data.benchmark import Benchmark
     >>> toy = Benchmark("t", queries, passages, judged)
     >>> question_clusters(toy).to_dict(), question_clusters(toy, "paragraph").to_dict()
     ({'p': 'a', 'q': 'b'}, {'p': '0', 'q': '0'})

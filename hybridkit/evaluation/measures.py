@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+
 MEASURES = ("AP", "RR", "RR@10", "R@1", "R@10", "nDCG@10")
 DISTANCE = "rank_distance"
 KEYS = ["setting", "query_language", "passage_language"]

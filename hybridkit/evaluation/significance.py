@@ -3,21 +3,47 @@
 The unit that is resampled is a cluster (an article or a paragraph) with all its questions in all their languages: the
 13,090 queries of XQuAD-R are 1,190 questions on 240 paragraphs, and a test that took them for independent would find
 differences where there are none.
+
+`contrast` also asks whether a difference holds over trainings. Either interval alone can mislead: few trainings on
+thousands of questions differ "significantly" by the luck of their seeds, and seeds that agree may do so on these
+questions only. A difference is established where both intervals leave out 0 and the larger of the two p, that of the
+union of both null hypotheses (Berger, Technometrics 24, 1982), stays below .05 after Holm's correction over the family.
+All of it is linear in the values, so that `article_sums`, made once a model, serve every difference.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from hybridkit.errors import InputError
-from hybridkit.evaluation.clusters import cluster_sums, paired
-from hybridkit.evaluation.resampling import bootstrap, effect_size, randomisation
+from hybridkit.evaluation.clusters import ClusterSums, cluster_sums, paired
+from hybridkit.evaluation.measures import KEYS, per_query
+from hybridkit.evaluation.resampling import bootstrap, effect_size, randomisation, t_interval
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference with what is known of its chance: an interval over articles and one over trainings, NaN without.
+
+    `unit` says what the second one is over: seeds, or sets of training languages; `basis` what both were made from.
+    `scores` are those of the terms that were asked for, in their order.
+    """
+
+    difference: float
+    low: float = NAN
+    high: float = NAN
+    seeds_low: float = NAN
+    seeds_high: float = NAN
+    basis: str = "numbers without an interval"
+    scores: tuple[float, ...] = ()
+    unit: str = "seeds"
+
 
 COLUMNS = (
     "setting", "query_language", "passage_language", "measure", "difference", "low", "high", "effect", "p", "p_holm",
@@ -147,3 +173,177 @@ def _families(rows: pd.DataFrame) -> pd.Series:
         count = int(chosen.sum())
         family[chosen] = f"{count} {kind if count > 1 else 'comparison'}, {rows['measure'].iloc[0]}"
     return family
+
+
+RESAMPLES, LEVEL = 10_000, 0.95  # as in significance.compare
+CONTRAST_COLUMNS = [
+    "setting", "measure", "difference", "low", "high", "p", "clusters", "seeds", "seeds_low", "seeds_high", "seeds_p",
+]  # fmt: skip
+LOWER_IS_BETTER = ("rank_distance",)
+_ORDER = ("mono", "cross", "pool")
+_ROUNDING = 1e-12
+Models = Mapping[int, Mapping[str, ClusterSums]]  # a strategy's models: by seed, by measure
+
+
+def model_sums(values: pd.DataFrame, clusters: pd.Series) -> dict[str, ClusterSums]:
+    """Add up one model's per-query values (`measures.per_query`) by cluster of questions, measure by measure.
+
+    `clusters` gives every query_id its cluster (`clusters.question_clusters`). InputError for a query without one.
+
+    >>> values = pd.DataFrame({"setting": "mono", "query_language": "en", "passage_language": "en",
+    ...                        "query_id": ["p", "q"], "measure": "AP", "value": [0.5, 1.0]})
+    >>> model_sums(values, pd.Series(["x", "y"], ["p", "q"]))["AP"].shares.sum(axis=0).tolist()
+    [0.75, 0.75]
+    """
+    cluster = values["query_id"].map(clusters)
+    if cluster.isna().any():
+        raise InputError(f"curves: query {values['query_id'][cluster.isna()].iloc[0]!r} has no cluster; give it one")
+    rows = values.assign(difference=values["value"], cluster=cluster).sort_values([*KEYS, "cluster"], kind="stable")
+    return {str(measure): cluster_sums(part) for measure, part in rows.groupby("measure", sort=False)}
+
+
+def contrast(parts: Sequence[tuple[float, Models]], seed: int = 0) -> pd.DataFrame:
+    """A sum of systems with their factors, such as ((1, a), (-1, b)), setting by setting: is it different from 0?
+
+    Gives setting, measure, the difference (mean over questions of a pair of languages, then over pairs or languages, as
+    `measures.macro`; seeds averaged); low, high, p over questions, with clusters as units and seeds averaged first
+    (bootstrap and two-sided paired randomisation as in `significance.compare`); seeds_low, seeds_high, seeds_p over
+    the `seeds` that all systems have, paired (Student's t), NaN below three of them. InputError where systems share no
+    seed, or were not judged on the same questions.
+    """
+    seeds = sorted(set.intersection(*(set(models) for _, models in parts)))
+    if not seeds:
+        raise InputError("curves: the systems of a comparison share no seed; train them with the same seeds")
+    rows = []
+    for measure, like in parts[0][1][seeds[0]].items():
+        by_seed = [_combined([(factor, models[one][measure]) for factor, models in parts]) for one in seeds]
+        mean = np.mean(by_seed, axis=0)
+        sums = ClusterSums(like.pairs, np.where(np.abs(mean) < _ROUNDING, 0.0, mean), like.sizes, like.questions)
+        ends = bootstrap(sums, RESAMPLES, LEVEL, seed)
+        p, columns = randomisation(sums, RESAMPLES, seed), np.flatnonzero(sums.labels["query_language"] == OVERALL)
+        own = [ClusterSums(like.pairs, one, like.sizes, like.questions).shares.sum(axis=0) for one in by_seed]
+        for at in columns:
+            trained = np.array([one[at] for one in own])
+            interval = t_interval(trained)
+            low, high = (interval.low, interval.high) if interval else (np.nan, np.nan)
+            told = (sums.labels["setting"].iloc[at], measure, sums.shares.sum(axis=0)[at], ends[0][at], ends[1][at])
+            rows.append((*told, p[at], sums.clusters[at], len(seeds), low, high, _t_test(trained)))
+    rows.sort(key=lambda row: _ORDER.index(row[0]) if row[0] in _ORDER else len(_ORDER))
+    return pd.DataFrame(rows, columns=CONTRAST_COLUMNS)
+
+
+def _combined(parts: Sequence[tuple[float, ClusterSums]]) -> np.ndarray:
+    like = parts[0][1]
+    for _, one in parts[1:]:
+        if not (one.pairs.equals(like.pairs) and np.array_equal(one.sizes, like.sizes)):
+            raise InputError("curves: the systems of a comparison were not judged on the same questions")
+    found: np.ndarray = sum(factor * one.sums for factor, one in parts)  # type: ignore[assignment]
+    return found
+
+
+def _t_test(differences: np.ndarray) -> float:
+    """Two-sided p of the paired t test over seeds; nan where there is no interval, 1 where nothing differs."""
+    from scipy.stats import t
+
+    if t_interval(differences) is None:
+        return float("nan")
+    error = differences.std(ddof=1) / np.sqrt(len(differences))
+    if np.abs(differences).max() < _ROUNDING:
+        return 1.0
+    return float(2 * t.sf(abs(differences.mean()) / error, len(differences) - 1)) if error > 0 else 0.0
+
+
+def established(rows: pd.DataFrame, family: str) -> pd.DataFrame:
+    """Judge all rows of `contrast` as one family of comparisons, whose name says what the correction covers.
+
+    Adds both (both intervals leave out 0, on the same side), p_holm (Holm's correction of the larger p, 1 where there
+    is no interval over seeds), established (both, and p_holm below .05), better (the side of a difference: 1 better, -1
+    worse, 0 for none; a lower rank distance is better) and family.
+
+    >>> rows = pd.DataFrame({"measure": "AP", "difference": [0.1, 0.1], "low": 0.05, "high": 0.2, "p": [0.01, 0.03],
+    ...                      "seeds_low": 0.02, "seeds_high": 0.3, "seeds_p": [0.02, 0.06]})
+    >>> established(rows, "toys")[["both", "p_holm", "established", "family"]].values.tolist()
+    [[True, 0.04, True, '2 comparisons: toys'], [True, 0.06, False, '2 comparisons: toys']]
+    """
+    above = (rows["low"] > 0) & (rows["seeds_low"] > 0)
+    below = (rows["high"] < 0) & (rows["seeds_high"] < 0)
+    worst = rows[["p", "seeds_p"]].max(axis=1, skipna=False).fillna(1.0)
+    name = f"{len(rows)} comparisons: {family}" if len(rows) != 1 else f"1 comparison: {family}"
+    found = holm(pd.DataFrame({"p": worst, "family": name}))
+    side = np.sign(rows["difference"]) * np.where(rows["measure"].isin(LOWER_IS_BETTER), -1, 1)
+    return rows.assign(
+        both=above | below, p_holm=found["p_holm"], established=(above | below) & found["significant"],
+        better=side.astype(int), family=name,
+    )  # fmt: skip
+
+
+RESAMPLES_, LEVEL_, SEED = 10_000, 0.95, 0  # those of significance.compare
+SUM_COLUMNS = ["set", "query_language", "passage_language"]  # set: of training languages
+Draw = tuple[str, int]  # a set of training languages and a seed
+Part = tuple[float, Mapping[Draw, pd.DataFrame]]  # a factor and the sums of a strategy's models
+
+
+def article_sums(ranks: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
+    """Sum every measure over the questions of an article: setting, languages, measure, cluster, sum, size.
+
+    >>> ranks = pd.DataFrame({"query_language": "en", "query_id": ["p", "q"], "passage_language": "en",
+    ...                       "rank": [1, 2], "pool_rank": [1, 2]})
+    >>> found = article_sums(ranks, pd.Series(["a", "a"], ["p", "q"]))
+    >>> found[(found["measure"] == "AP") & (found["setting"] == "mono")][["cluster", "sum", "size"]].values.tolist()
+    [['a', 1.5, 2]]
+    """
+    values = per_query(ranks)
+    values["cluster"] = values["query_id"].map(clusters)
+    grouped = values.groupby([*KEYS, "measure", "cluster"], sort=False, observed=True)["value"]
+    return grouped.agg(sum="sum", size="size").reset_index()
+
+
+def gap_of(parts: Sequence[Part], constant: float = 0.0) -> Difference:
+    """The sum of scores with their factors, and its intervals over articles and over trainings.
+
+    Each part is a factor and the sums of a strategy's models by set of training languages and seed, with the columns
+    set, query_language, passage_language, cluster, sum, size, of one measure and setting. Every pair of languages of
+    every set weighs the same; seeds of a set are averaged. All parts have the same sets and pairs; one whose only seed
+    is -1 (the encoder before training) stands beside every seed. The intervals are those of `significance.compare` and
+    `intervals.t_interval`: the latter over seeds, or over the sets of languages where there are several.
+    """
+    found = _cluster_sums(parts, constant)
+    low, high = bootstrap(found, RESAMPLES_, LEVEL_, SEED)
+    sets = sorted({name for name, _ in parts[0][1]})
+    trained = [{seed for _, seed in models} - {-1} for _, models in parts]
+    seeds = sorted(set.intersection(*filter(None, trained))) if any(trained) else []
+    if len(sets) > 1:  # what other languages would change, of which other seeds are a part
+        scores = [[mean_of({draw: one[draw] for draw in one if draw[0] == name}) for name in sets] for _, one in parts]
+    else:
+        scores = [[_mean(models, seed) for seed in seeds] for _, models in parts]
+    weighted = np.array([factor for factor, _ in parts]) @ np.array(scores) + constant
+    interval = t_interval(weighted)
+    ends = (interval.low, interval.high) if interval else (NAN, NAN)
+    unit = "sets of languages" if len(sets) > 1 else "seeds"
+    told = [f"{len(found.sums)} articles", f"{len(sets)} {unit}" if len(sets) > 1 else "", f"{len(seeds)} seeds"]
+    means = tuple(mean_of(models) for _, models in parts)
+    difference = float(found.shares.sum(axis=0)[-1])
+    return Difference(difference, float(low[-1]), float(high[-1]), *ends, ", ".join(filter(None, told)), means, unit)
+
+
+def _cluster_sums(parts: Sequence[Part], constant: float) -> ClusterSums:
+    """The parts added up by article and by pair of languages of a set."""
+    grouped = [pd.concat(models.values()).groupby([*SUM_COLUMNS, "cluster"]) for _, models in parts]
+    added = [factor * one["sum"].mean() for (factor, _), one in zip(parts, grouped, strict=True)]
+    sums = pd.concat(added, axis=1).sum(axis=1).unstack(SUM_COLUMNS).fillna(0.0)
+    sizes = grouped[0]["size"].first().unstack(SUM_COLUMNS).fillna(0.0)[sums.columns].to_numpy(float)
+    pairs = sums.columns.to_frame(index=False)[SUM_COLUMNS[1:]].assign(setting="asked")[KEYS]
+    values = sums.to_numpy(float)
+    values = np.where(np.abs(values) < _ROUNDING, 0.0, values) + constant * sizes
+    return ClusterSums(pairs, values, sizes, (int(sizes.sum()),))
+
+
+def mean_of(models: Mapping[Draw, pd.DataFrame]) -> float:
+    """The score itself: the mean over pairs of languages, sets and seeds."""
+    return float(np.mean([_mean(models, seed) for seed in sorted({seed for _, seed in models})]))
+
+
+def _mean(models: Mapping[Draw, pd.DataFrame], seed: int) -> float:
+    own = [frame for (_, number), frame in models.items() if number in (seed, -1)]
+    found = pd.concat(own).groupby(SUM_COLUMNS)[["sum", "size"]].sum()
+    return float((found["sum"] / found["size"]).mean())

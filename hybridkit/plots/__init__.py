@@ -1,35 +1,46 @@
-"""One function a figure: a tidy frame in, a matplotlib Figure out; `save` writes it as PNG and SVG."""
+"""One function a figure: a tidy frame in, a matplotlib Figure out; `save` writes it as PNG and SVG.
 
-from collections.abc import Callable
+A figure knows its frame and nothing of studies or runs: this room may import evaluation, data and utils, and the labels
+of sampling. Start at `scores.settings`; every figure of the kit is in `FIGURES`, by the name of its function. A figure
+is imported when it is first used, so that the colours of strategies (`palette`) cost no plotting library.
+"""
 
-from matplotlib.figure import Figure
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from hybridkit.evaluation.intervals import Interval, t_interval
-from hybridkit.plots.batches import batch_composition, batch_examples
-from hybridkit.plots.bias import language_share, rank_distance
-from hybridkit.plots.checks import plan_languages
-from hybridkit.plots.claims import claims
-from hybridkit.plots.curves import curve_differences, curves, pair_batches
-from hybridkit.plots.data import coverage, text_lengths
-from hybridkit.plots.diversity import diversity_curve, diversity_distance, diversity_interaction
-from hybridkit.plots.diversity_pairs import diversity_pairs
-from hybridkit.plots.effects import effects
-from hybridkit.plots.losses import loss_curves
-from hybridkit.plots.pairs import language_pairs, pair_difference
-from hybridkit.plots.panel import bias_panel, language_map
-from hybridkit.plots.published import published
-from hybridkit.plots.sample import sample_row
-from hybridkit.plots.scores import settings
-from hybridkit.plots.style import save
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-FIGURES: dict[str, Callable[..., Figure]] = {
-    figure.__name__: figure
-    for figure in (
-        coverage, text_lengths, sample_row, batch_composition, batch_examples, plan_languages, loss_curves, settings,
-        language_pairs, pair_difference, effects, curves, curve_differences, pair_batches, rank_distance,
-        language_share, bias_panel, language_map, published,
-        diversity_curve, diversity_interaction, diversity_pairs, diversity_distance, claims,
-    )
-}  # fmt: skip
+    from matplotlib.figure import Figure
 
-__all__ = [*FIGURES, "FIGURES", "Interval", "save", "t_interval"]  # noqa: PLE0604
+    from hybridkit.evaluation.resampling import Interval as Interval
+    from hybridkit.evaluation.resampling import t_interval as t_interval
+    from hybridkit.plots.style import save as save
+
+    FIGURES: dict[str, Callable[..., Figure]]
+
+_HOMES = {
+    "batches": ("batch_composition", "batch_examples", "plan_languages"),
+    "bias": ("rank_distance", "language_share", "bias_panel", "language_map"),
+    "claim_matrix": ("claims",),
+    "setting_curves": ("curves", "curve_differences", "pair_batches"),
+    "data": ("coverage", "text_lengths", "sample_row"),
+    "diversity": ("diversity_curve", "diversity_interaction", "diversity_pairs", "diversity_distance"),
+    "pairs": ("language_pairs", "pair_difference"),
+    "scores": ("settings", "effects", "published", "loss_curves"),
+}
+_FOUND = {name: f"hybridkit.plots.{module}" for module, names in _HOMES.items() for name in names} | {
+    "save": "hybridkit.plots.style",
+    "Interval": "hybridkit.evaluation.resampling",
+    "t_interval": "hybridkit.evaluation.resampling",
+}
+
+__all__ = [*_FOUND, "FIGURES"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  whichever figure is asked for
+    if name == "FIGURES":
+        return {figure: __getattr__(figure) for names in _HOMES.values() for figure in names}
+    if name not in _FOUND:
+        raise AttributeError(f"module 'hybridkit.plots' has no attribute {name!r}")
+    return getattr(import_module(_FOUND[name]), name)

@@ -1,19 +1,23 @@
-"""Figures of language diversity: a measure against the number of training languages, and against distance."""
+"""Figures of language diversity: a measure by number of training languages, by distance, and pair by pair."""
 
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from hybridkit.diversity.means import DRAWS_FOR_INTERVAL, bootstrap
 from hybridkit.errors import InputError
-from hybridkit.plots.frames import need, one
+from hybridkit.evaluation.resampling import DRAWS_FOR_INTERVAL, bootstrap_models
+from hybridkit.plots.marks import handles, matrix, one, pick, require_columns
+from hybridkit.plots.pairs import READABLE, colour_bar, heat, small_multiples
+from hybridkit.plots.palette import colour, marker
 from hybridkit.plots.scores import SETTINGS
-from hybridkit.plots.strategies import colour, handles, label, marker, order
 from hybridkit.plots.style import WIDTH, foot, panels, printed, round_ticks
+from hybridkit.sampling.labels import label, order
 
 _SEEN = ("seen-seen", "seen-unseen", "unseen-seen", "unseen-unseen")
 _SEEN_COLOURS = dict(zip(_SEEN, ("#0072B2", "#009E73", "#E69F00", "#CC79A7"), strict=True))
@@ -30,7 +34,7 @@ def diversity_curve(frame: pd.DataFrame, measure: str = "RR", setting: str = "")
     Columns: series, strategy, seen, group, k, languages, seed, value (`means.per_model` of one setting). Lines and bars
     are means and bootstrap intervals of the random sets, from three sets on; points are models. Dotted: untrained.
     """
-    need(frame, "diversity_curve", "series", "strategy", "seen", "group", "k", "languages", "seed", "value")
+    require_columns(frame, "diversity_curve", "series", "strategy", "seen", "group", "k", "languages", "seed", "value")
     one(frame, "diversity_curve", "setting", "benchmark", "measure")
     trained = frame[frame["strategy"] != _UNTRAINED]
     groups = [name for name in _SEEN if name in set(trained["seen"])]
@@ -58,7 +62,9 @@ def diversity_interaction(frame: pd.DataFrame, measure: str = "RR", setting: str
 
     The columns of `diversity_curve`, of `means.differences`; a panel a difference and series.
     """
-    need(frame, "diversity_interaction", "series", "strategy", "seen", "group", "k", "languages", "seed", "value")
+    require_columns(
+        frame, "diversity_interaction", "series", "strategy", "seen", "group", "k", "languages", "seed", "value"
+    )
     one(frame, "diversity_interaction", "setting", "benchmark", "measure")
     groups = [name for name in _SEEN if name in set(frame["seen"])]
     figure, places = _grid(frame.assign(seen=frame["strategy"]), list(dict.fromkeys(frame["strategy"])))
@@ -84,7 +90,9 @@ def diversity_distance(frame: pd.DataFrame, measure: str = "RR") -> Figure:
     Columns: series, strategy, side, distance, group, languages, seed, value (`slices.by_distance`): gains over the
     untrained encoder on the same pairs. At 0 the language is trained on.
     """
-    need(frame, "diversity_distance", "series", "strategy", "side", "distance", "group", "languages", "seed", "value")
+    require_columns(
+        frame, "diversity_distance", "series", "strategy", "side", "distance", "group", "languages", "seed", "value"
+    )
     one(frame, "diversity_distance", "benchmark", "measure")
     figure, places = _grid(frame.assign(seen=frame["side"]), list(dict.fromkeys(frame["side"])))
     strategies = order(frame["strategy"])
@@ -137,7 +145,7 @@ def _line(axes: Axes, part: pd.DataFrame, across: str, shift: float, shade: str,
         models = models.drop_duplicates(["languages", "seed"])
         at.append(_place(float(str(value)), across) + shift)
         means.append(float(models["value"].mean()))
-        if interval := bootstrap(models):
+        if interval := bootstrap_models(models):
             ends = [interval.low, interval.high]
             axes.plot([at[-1], at[-1]], ends, color=shade, linewidth=1.2, label=f"{name} interval")
     axes.plot(at, means, marker=mark, color=shade, markersize=4, label=name)
@@ -172,3 +180,52 @@ def _finish(
     dotted = ["dotted: untrained"] if ylabel.startswith("mean") else []
     groups = ["groups: query-passage"] if across == "k" else []
     foot(figure, legend, "; ".join([*groups, "points: models", *told]) + "\n" + "; ".join([bars, *dotted]))
+
+
+@printed
+def diversity_pairs(frame: pd.DataFrame, strategy: str = "", measure: str = "RR") -> Figure:
+    """A measure by pair of languages for the least and the most diverse set, and their difference.
+
+    Columns: which ("least", "most"), languages, query_language, passage_language, value (`slices.extremes`). Languages
+    that the set has are in bold at its axes.
+    """
+    require_columns(frame, "diversity_pairs", "which", "languages", "query_language", "passage_language", "value")
+    languages = sorted({*frame["query_language"], *frame["passage_language"]})
+    parts = {which: pick(frame, "diversity_pairs", "which", which) for which in ("least", "most")}
+    for part in parts.values():
+        one(part, "diversity_pairs", "languages")
+    tables = {which: matrix(part, languages, languages) for which, part in parts.items()}
+    change = tables["most"] - tables["least"]
+    values = np.stack(list(tables.values()))
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    norm = Normalize(low, high) if high > low else Normalize(low - 0.05, high + 0.05)
+    limit = max(float(np.nanmax(np.abs(change))), 1e-9)
+    both = TwoSlopeNorm(0.0, -limit, limit)
+    numbers = len(languages) <= READABLE
+    figure, axes, _ = small_multiples(3, len(languages), 0.225 if numbers else 0.15)
+    for ax, which in zip(axes, parts, strict=False):
+        heat(ax, tables[which], languages, languages, "cividis", norm, ".2f" if numbers else "", size=5.4)
+        trained = str(parts[which]["languages"].iloc[0]).split()
+        _bold(ax, trained)
+        mean = float(np.nanmean(tables[which]))
+        ax.set_title(f"{which} diverse: {_named(trained)}\nmean {mean:.3f}")
+    heat(axes[2], change, languages, languages, "PuOr_r", both, "+.2f" if numbers else "", size=5.0)
+    axes[2].set_title(f"most minus least\nmean {float(np.nanmean(change)):+.3f}".replace("-", "−"))
+    for ax in axes:
+        ax.set_xlabel("passage language")
+    axes[0].set_ylabel("query language")
+    colour_bar(figure, axes[:2], "cividis", norm, f"mean {measure}")
+    colour_bar(figure, axes[2:], "PuOr_r", both, f"Δ mean {measure}")
+    foot(figure, [], "bold: training languages")
+    figure.suptitle(f"{measure} by pair of languages" + f", {label(strategy)}" * bool(strategy))
+    return figure
+
+
+def _named(tags: list[str]) -> str:
+    return " ".join(tags) if len(tags) <= 4 else f"{len(tags)} languages"
+
+
+def _bold(axes: Axes, tags: list[str]) -> None:
+    for text in [*axes.get_xticklabels(), *axes.get_yticklabels()]:
+        if text.get_text() in tags:
+            text.set(fontweight="bold", fontfamily="DejaVu Sans")  # the fonts of other scripts have no bold

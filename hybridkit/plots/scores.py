@@ -1,12 +1,17 @@
-"""Figure of the main result: a measure in the three settings by strategy."""
+"""Figures of results: a measure by setting, differences from a baseline, published numbers beside ours, and losses."""
+
+from typing import Any
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from hybridkit.plots.dots import dot_rows, seeds_note
-from hybridkit.plots.frames import need, one, pick
-from hybridkit.plots.strategies import order
-from hybridkit.plots.style import WIDTH, foot, panels, printed
+from hybridkit.errors import InputError
+from hybridkit.plots.marks import dot_rows, handles, one, pick, require_columns, seeds_note
+from hybridkit.plots.palette import colour, marker
+from hybridkit.plots.style import WIDTH, foot, panels, printed, round_ticks
+from hybridkit.sampling.labels import label, order
 
 SETTINGS = {"mono": "monolingual", "cross": "cross-lingual", "pool": "multilingual pool"}
 SETTING_COLOURS = {"mono": "#0072B2", "cross": "#D55E00", "pool": "#CC79A7"}
@@ -31,7 +36,7 @@ def settings(frame: pd.DataFrame, measure: str = "AP") -> Figure:
     Columns: strategy, seed, benchmark, setting ("mono", "cross", "pool"), measure, value (macro means). From three
     seeds on a bar shows the 95 % t interval of the mean over seeds; the dotted line is the untrained encoder.
     """
-    need(frame, "settings", "strategy", "seed", "benchmark", "setting", "measure", "value")
+    require_columns(frame, "settings", "strategy", "seed", "benchmark", "setting", "measure", "value")
     one(frame, "settings", "encoder", "study")
     frame = pick(frame, "settings", "measure", measure)
     benchmarks, columns = list(dict.fromkeys(frame["benchmark"])), in_order(frame["setting"])
@@ -54,4 +59,173 @@ def settings(frame: pd.DataFrame, measure: str = "AP") -> Figure:
     dotted = "; dotted: untrained" if "untrained" in strategies else ""
     foot(figure, [], seeds_note(frame, "strategy", "benchmark", "setting") + dotted)
     figure.suptitle(f"{measure} by setting and strategy")
+    return figure
+
+
+_DISTANCE = "rank distance"
+
+
+@printed
+def effects(frame: pd.DataFrame, baseline: str = "", measure: str = "AP") -> Figure:
+    """The difference of each system from a baseline, a panel a setting and one for the rank distance.
+
+    Columns: system, setting, measure, difference, low, high, significant: the rows of `significance.against`. Bars are
+    bootstrap intervals over questions; filled markers are significant, hollow ones are not. Rows with a `seed`
+    (`comparisons.seed_differences`) are drawn as points; a column benchmark makes a line of panels each.
+    """
+    needed = ("system", "setting", "measure", "difference", "low", "high", "significant")
+    require_columns(frame, "effects", *needed)
+    one(frame, "effects", "encoder", "study")
+    names = frame["setting"].where(frame["measure"] == measure, _DISTANCE)
+    frame = frame.assign(panel=names)[frame["measure"].isin([measure, "rank_distance"])]
+    if frame.empty:
+        raise InputError(f"figure effects: no rows of {measure!r} or 'rank_distance'; nothing to draw")
+    seeds = frame["seed"].notna() if "seed" in frame.columns else pd.Series(False, index=frame.index)
+    rows = list(dict.fromkeys(frame["benchmark"])) if "benchmark" in frame.columns else [""]
+    columns, systems = in_order(frame["panel"]), order(frame["system"])
+    columns = [name for name in columns if name != _DISTANCE] + [_DISTANCE] * (_DISTANCE in columns)
+    height = len(rows) * (0.24 * len(systems) + 0.62) + 0.65
+    figure, axes = panels(len(rows), len(columns), WIDTH, height, sharey=True)
+    for number, ax in enumerate(axes):
+        row, name = rows[number // len(columns)], columns[number % len(columns)]
+        chosen = frame["panel"] == name
+        chosen &= frame["benchmark"] == row if row else True
+        _forest(ax, frame[chosen & ~seeds], frame[chosen & seeds], systems)
+        if number < len(columns):
+            ax.set_title(SETTINGS.get(name, "language bias" if name == _DISTANCE else name))
+        if number >= len(axes) - len(columns):
+            ax.set_xlabel("Δ rank distance (ranks)" if name == _DISTANCE else f"Δ mean {measure}")
+        if number % len(columns) == 0:
+            ax.set_ylabel(row)
+    text = "marker and bar: mean and 95 % bootstrap interval over questions; filled: significant"
+    foot(figure, [], text + "; points: seeds" * bool(seeds.any()))
+    figure.suptitle("Difference" + f" from {label(baseline)}" * bool(baseline))
+    return figure
+
+
+def _forest(axes: Axes, rows: pd.DataFrame, seeds: pd.DataFrame, systems: list[str]) -> None:
+    axes.axvline(0, color="#767676", linewidth=0.8, zorder=0.5)
+    for place, name in enumerate(systems):
+        shade = colour(name)
+        points = seeds.loc[seeds["system"] == name, "difference"].tolist()
+        axes.plot(points, [place + 0.26] * len(points), ".", color=shade, markersize=3.5, alpha=0.8, linestyle="none")
+        own = rows[rows["system"] == name]
+        ends = own[["difference", "low", "high"]].to_numpy(float)
+        for (value, low, high), significant in zip(ends.tolist(), own["significant"], strict=True):
+            axes.plot([low, high], [place, place], color=shade, linewidth=1.6, label=f"{name} interval")
+            axes.plot(
+                [value], [place], marker(name), color=shade, markerfacecolor=shade if significant else "white",
+                markersize=5, label=name,
+            )  # fmt: skip
+    axes.set_yticks(range(len(systems)), [label(name) for name in systems])
+    axes.set_ylim(len(systems) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.xaxis.set_major_locator(round_ticks(3))
+    axes.grid(axis="x")
+    axes.margins(x=0.1)
+
+
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D00")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
+
+
+@printed
+def published(frame: pd.DataFrame, ours: str = "this study") -> Figure:
+    """Published numbers (hollow) beside ours (filled), by strategy, in one panel a setting and measure.
+
+    Columns: benchmark, setting, system (the encoder), strategy, measure, value, source (where the number is from; rows
+    whose source equals `ours` are drawn filled). One line of panels a benchmark; several rows of one point (seeds) are
+    averaged.
+    """
+    require_columns(frame, "published", "benchmark", "setting", "system", "strategy", "measure", "value", "source")
+    points = frame.groupby(["benchmark", "setting", "measure", "strategy", "system", "source"], sort=False)["value"]
+    frame = points.mean().reset_index()
+    kinds = list(dict.fromkeys(zip(frame["setting"], frame["measure"], strict=True)))
+    kinds.sort(key=lambda kind: (kind[1] == "rank_distance", kind[1], in_order(frame["setting"]).index(kind[0])))
+    benchmarks, strategies = list(dict.fromkeys(frame["benchmark"])), order(frame["strategy"])
+    systems = sorted({(system, source) for system, source in zip(frame["system"], frame["source"], strict=True)})
+    names = sorted({system for system, _ in systems})
+    height = len(benchmarks) * (0.28 * len(strategies) + 0.62) + 0.3 + 0.2 * -(-len(systems) // 3)
+    figure, axes = panels(len(benchmarks), len(kinds), max(WIDTH * min(len(kinds), 4) / 4, 4.2), height, sharey=True)
+    for number, ax in enumerate(axes):
+        benchmark, (setting, measure) = benchmarks[number // len(kinds)], kinds[number % len(kinds)]
+        here = (frame["benchmark"] == benchmark) & (frame["setting"] == setting) & (frame["measure"] == measure)
+        for place, (system, source) in enumerate(systems):
+            shift = (place - (len(systems) - 1) / 2) * 0.6 / max(len(systems), 1)
+            part = frame[here & (frame["system"] == system) & (frame["source"] == source)]
+            at = [strategies.index(name) + shift for name in part["strategy"]]
+            ax.plot(part["value"], at, label=f"{system}, {source}", **_look(names.index(system), source == ours))
+        for line in range(1, len(strategies)):
+            ax.axhline(line - 0.5, color="#eeeeee", linewidth=0.6, zorder=0)
+        ax.set_yticks(range(len(strategies)), [label(name) for name in strategies])
+        ax.set_ylim(len(strategies) - 0.5, -0.5)
+        ax.tick_params(axis="y", length=0)
+        ax.xaxis.set_major_locator(round_ticks(4))
+        ax.grid(axis="x")
+        ax.margins(x=0.1)
+        if number < len(kinds):
+            ax.set_title("language bias" if measure == "rank_distance" else SETTINGS.get(setting, setting))
+        if number >= len(axes) - len(kinds):
+            ax.set_xlabel(measure_label(measure).replace(" (ranks; ", "\n(ranks; "))
+        if number % len(kinds) == 0:
+            ax.set_ylabel(benchmark)
+    entries = [
+        Line2D([], [], label=f"{system}, {source}", **_look(names.index(system), source == ours))
+        for system, source in systems
+    ]
+    foot(figure, entries, columns=3)
+    figure.suptitle("Published numbers (hollow) and ours (filled)")
+    return figure
+
+
+def _look(number: int, filled: bool) -> dict[str, Any]:
+    shade = _COLOURS[number % len(_COLOURS)]
+    look: dict[str, Any] = {"marker": _MARKERS[number % len(_MARKERS)], "linestyle": "none", "markersize": 4.5}
+    return {**look, "color": shade, "markerfacecolor": shade if filled else "none", "markeredgewidth": 1.0}
+
+
+KINDS = ("mono", "cross", "mixed")
+
+
+def smooth(losses: pd.Series, span: int) -> pd.Series:
+    """Exponentially weighted mean of a series, weight 2 / (span + 1) on the newest value, bias of the start corrected.
+
+    >>> [round(value, 3) for value in smooth(pd.Series([1.0, 0.0, 0.0]), span=3)]
+    [1.0, 0.333, 0.143]
+    """
+    return losses.ewm(span=span, adjust=True).mean()
+
+
+@printed
+def loss_curves(frame: pd.DataFrame, span: int = 20) -> Figure:
+    """Smoothed training loss by step, one panel a batch kind, thin lines for seeds and a thick one for their mean.
+
+    Columns: strategy, seed, step (from 0), kind ("mono", "cross", "mixed"), loss (in-batch InfoNCE, nats). Kinds have
+    panels of their own because their losses do not compare: the negatives of a batch in one language are harder to
+    tell from the passage than those of a batch in many. `span` is the smoothing, in batches of that kind.
+    """
+    require_columns(frame, "loss_curves", "strategy", "seed", "step", "kind", "loss")
+    kinds = sorted(set(frame["kind"]), key=lambda kind: (KINDS.index(kind) if kind in KINDS else 9, kind))
+    figure, axes = panels(1, len(kinds), WIDTH if len(kinds) > 1 else 4.6, 2.9, sharey=True)
+    for ax, kind in zip(axes, kinds, strict=True):
+        for name in order(frame["strategy"]):
+            part = frame[(frame["kind"] == kind) & (frame["strategy"] == name)].sort_values("step")
+            curves = [
+                pd.Series(smooth(run["loss"], span).to_numpy(), index=run["step"].to_numpy())
+                for _, run in part.groupby("seed", dropna=False)
+            ]
+            for curve in curves if len(curves) > 1 else []:
+                ax.plot(curve.index + 1, curve.to_numpy(), color=colour(name), linewidth=0.5, alpha=0.45)
+            if curves:  # a hybrid's seeds have their batches of a kind at different steps
+                table = pd.concat(curves, axis=1).sort_index().interpolate(limit_area="inside")
+                mean = table.dropna().mean(axis=1)
+                ax.plot(mean.index + 1, mean.to_numpy(), color=colour(name), linewidth=1.6, label=name)
+        ax.set(title=f"{kind} batches", xlabel="step", xlim=(0, int(frame["step"].max()) + 2))
+        ax.grid(axis="y")
+    axes[0].set_ylabel("InfoNCE loss (nats)")
+    axes[0].set_ylim(bottom=0)
+    seeds = frame["seed"].nunique()
+    text = f"smoothed over {span} batches" + (f"; thin: {seeds} seeds, thick: their mean" if seeds > 1 else "")
+    foot(figure, handles(frame["strategy"], line=True), text)
+    figure.suptitle("Training loss by kind of batch")
     return figure

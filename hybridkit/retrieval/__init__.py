@@ -1,4 +1,7 @@
-"""Retrieval systems: each gives a scorer, a function from a slice of query positions to a block of scores."""
+"""Retrieval systems: each makes a scorer, a function from a slice of query positions to a block of scores.
+
+It may import `models`, `sampling`, `data` and `utils`. Start at `dense` and `bm25`; `search` searches collections.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,6 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-# A scorer takes a slice of positions in `benchmark.queries` and gives float scores, one row a query, one column
+# A scorer takes a slice of positions in `benchmark.queries` and returns float scores, one row a query, one column
 # a passage of `benchmark.passages`.
 Scorer: TypeAlias = Callable[[slice], NDArray[np.floating]]

@@ -1,20 +1,120 @@
-"""BM25 over a pool of passages in any mixture of languages: every score of every query, for the rank table."""
+"""BM25 in any mixture of languages: tokens, scores of a benchmark, and an index of a collection that streams by.
+
+Tokens are stems where there is a stemmer and n-grams where words have no spaces. The index has bm25s' own files, built
+in bounded memory and mapped.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import re
+import unicodedata
+from array import array
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hybridkit.ranges import SHARE, Range
-from hybridkit.retrieval.tokens import tokens as tokens
+from hybridkit.data.languages import language as facts
+from hybridkit.data.storage.columns import id_writer, open_ids
+from hybridkit.errors import InputError
+from hybridkit.utils.characters import JOINERS, marks, visible
+from hybridkit.utils.files import atomic_folder, digest
+from hybridkit.utils.numbers import SHARE, Range
+from hybridkit.utils.paths import cache_folder
+from hybridkit.utils.products import adopt, is_whole, seal
+from hybridkit.utils.reading import json_file
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
     from numpy.typing import NDArray
 
-    from hybridkit.benchmark import Benchmark
+    from hybridkit.data.benchmark import Benchmark
+    from hybridkit.data.collection import Collection
+    from hybridkit.data.storage.columns import StringColumn
     from hybridkit.retrieval import Scorer
+
+
+VERSION = 3  # part of the key of every index, so that one of other tokens is never read
+# Blocks of the scripts that are written without spaces: Thai, Lao, Myanmar, Khmer, kana, Han.
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+# Korean writes its particles onto the word. Lucene's CJKAnalyzer, which MIRACL's baseline reads Korean with, makes
+# pairs of its syllables too: nDCG@10 of tydi-goldp[ko] is .71 by pairs and .43 by words.
+_HANGUL = "\uac00-\ud7af"
+_DOTLESS = str.maketrans({"I": "ı", "İ": "i"})  # Turkish and Azerbaijani, where casefold would write an English i
+
+
+def tokens(text: str, language: str = "") -> list[str]:
+    r"""Split a text: words, casefolded and stemmed, and pairs of characters where a script has no spaces.
+
+    What is not `visible` goes, then NFKC; combining marks and joiners that say something belong to their word, so that
+    Devanagari and pointed Arabic stay whole. A text without a letter or digit has no token.
+    `language` is a tag: words are stemmed where there is a `stemmer` for it, and Korean is cut into pairs too. Without
+    one words stay whole. Raises InputError for a tag that is none.
+
+    >>> tokens("Der Fl\u00aduß, 308 हिन्दी")
+    ['der', 'fluss', '308', 'हिन्दी']
+    >>> tokens("NFL超級盃 水")
+    ['nfl', '超級', '級盃', '水']
+    >>> tokens("Two rivers flowed", "en"), tokens("한강이 2", "ko")
+    (['two', 'river', 'flow'], ['한강', '강이', '2'])
+    """
+    base = language.partition("-")[0]
+    stem = stemmer(base)
+    text = unicodedata.normalize("NFKC", visible(text))
+    if base in ("az", "azj", "tr"):
+        text = text.translate(_DOTLESS)
+    found: list[str] = []
+    for match in _runs(_UNSPACED + _HANGUL if base == "ko" else _UNSPACED).finditer(text.casefold()):
+        run = match.group()
+        if match.lastgroup == "word":
+            found.append(stem(run) if stem else run)
+        elif len(run) == 1:
+            found.append(run)
+        else:
+            found.extend(run[start : start + 2] for start in range(len(run) - 1))
+    return found
+
+
+@cache
+def stemmer(language: str) -> Callable[[str], str] | None:
+    """Snowball's stemmer of a language (PyStemmer), or None where it has none; `language` is a tag without a region.
+
+    >>> stemmer("fi")("taloissa"), stemmer("sw"), stemmer("")
+    ('talo', None, None)
+    """
+    if not language:
+        return None
+    snowball = _snowball()
+    name = facts(language).name.split()[0].lower()  # "Norwegian Bokmål" is Norwegian
+    stem: Callable[[str], str] | None = snowball.Stemmer(name).stemWord if name in snowball.algorithms() else None
+    return stem
+
+
+def stemmer_version() -> str:
+    """Version of the stemmers, which change words now and then."""
+    return str(_snowball().version())
+
+
+def _snowball() -> Any:  # noqa: ANN401  a module
+    try:
+        import Stemmer
+    except ImportError as error:  # words left whole would give other scores without a word
+        raise InputError("BM25 stems words with PyStemmer, which is not here; `pip install PyStemmer`") from error
+    return Stemmer
+
+
+@cache
+def _runs(unspaced: str) -> re.Pattern[str]:
+    inside = f"(?![{unspaced}])[\\w{JOINERS}{marks()}]"  # a word starts with a letter or digit, not with a mark
+    return re.compile(f"(?P<unspaced>[{unspaced}]+)|(?P<word>(?=\\w)(?:{inside})+)")
+
 
 # k1 and b of Anserini and of MIRACL's baselines (arXiv 2210.09984)
 K1, B = 0.9, 0.4
@@ -79,3 +179,108 @@ def _by_part(index: object, parts: list[slice]) -> tuple[NDArray[np.float32], ND
     edges = np.array([*(part.start for part in parts), count])
     bounds = np.searchsorted(keys[order], np.arange(len(starts) - 1)[:, None] * count + edges)
     return scores["data"][order], scores["indices"][order].astype(np.int64), bounds
+
+
+_SPILL = "triples.i32"
+_TRIPLES = 1 << 22  # that are sorted at a time
+
+
+def bm25_index(
+    judged: Collection, k1: float = K1, b: float = B, folder: Path | None = None
+) -> tuple[Any, StringColumn]:
+    """Open a set's BM25 index, made now if it is not there: a `bm25s.BM25` with its arrays mapped, and passage ids.
+
+    Passages are cut into `tokens` of the set's language; in a pool, of the language that stands in front of their id.
+    The vocabulary is in memory, postings are written to disk as the stream goes by, weighed there by Lucene's formula
+    as bm25s has it (arXiv 2407.03618), and never in memory whole. `folder` is by default one of the cache; a damaged
+    index is made anew.
+
+    Raises InputError for a stream with another number of passages than the set says, and for a folder that holds the
+    index of something else.
+    """
+    check_parameters(k1, b)
+    key = {
+        "tokens": VERSION, "stemmer": stemmer_version(), "k1": k1, "b": b, "corpus": judged.corpus, "size": judged.size,
+        "language": "in the ids" if judged.setting == "pool" else judged.language,
+    }  # fmt: skip
+    folder = folder or cache_folder() / "bm25" / digest(key)[:24]
+    if not is_whole(folder):
+        with atomic_folder(folder) as temporary:
+            _build(temporary, judged, k1, b)
+            (temporary / "key.json").write_text(json.dumps(key, indent=2) + "\n", encoding="utf-8")
+        seal(folder)
+    import bm25s
+
+    cure = "delete the folder"
+    if (found := json_file(folder / "key.json", cure)) != key:
+        raise InputError(
+            f"{folder}: this BM25 index was made from another set or with other settings ({found}); "
+            "delete the folder or give another one"
+        )
+    try:
+        opened = bm25s.BM25.load(folder, mmap=True, show_progress=False), open_ids(folder)
+    except InputError:
+        raise
+    except (OSError, EOFError, KeyError, ValueError) as error:
+        raise InputError(f"{folder}: no BM25 index can be read here ({error}); {cure}") from error
+    adopt(folder)
+    return opened
+
+
+def _build(folder: Path, judged: Collection, k1: float, b: float) -> None:
+    vocabulary: dict[str, int] = {}
+    lengths, documents = array("i"), array("i")  # tokens of each passage, passages of each token
+    with id_writer(folder) as add, (folder / _SPILL).open("wb") as spill:
+        for ids, texts in judged.passages():
+            add(ids)
+            triples = array("i")
+            for name, text in zip(ids, texts, strict=True):
+                language = name.partition(":")[0] if judged.setting == "pool" else judged.language
+                found = tokens(text, language)
+                for token, times in Counter(found).items():
+                    number = vocabulary.setdefault(token, len(vocabulary))
+                    if number == len(documents):
+                        documents.append(0)
+                    documents[number] += 1
+                    triples.extend((number, len(lengths), times))
+                lengths.append(len(found))
+            spill.write(triples.tobytes())
+        if not vocabulary and lengths:  # bm25s reads no index of nothing; no text has the empty token
+            vocabulary[""] = 0
+            documents.append(1)
+            spill.write(array("i", (0, 0, 1)).tobytes())
+    if len(lengths) != judged.size:
+        raise InputError(
+            f"{judged.name}, {judged.language}: {len(lengths)} passages were read, and it says it has {judged.size}; "
+            "did its files change? Open the set anew"
+        )
+    _weigh(folder, np.array(documents, np.int64), np.array(lengths, np.float32), k1, b)
+    (folder / _SPILL).unlink()
+    (folder / "vocab.index.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
+    settings = {
+        "k1": k1, "b": b, "delta": 0.5, "method": "lucene", "idf_method": "lucene", "dtype": "float32",
+        "int_dtype": "int32", "num_docs": len(lengths), "backend": "numpy",
+    }  # fmt: skip
+    (folder / "params.index.json").write_text(json.dumps(settings, indent=4), encoding="utf-8")
+
+
+def _weigh(folder: Path, documents: np.ndarray, lengths: np.ndarray, k1: float, b: float) -> None:
+    """Sort the spilled (token, passage, times) into columns, a piece at a time, and weigh them."""
+    starts = np.concatenate([[0], np.cumsum(documents)])
+    np.save(folder / "indptr.csc.index.npy", starts)
+    data, indices = (
+        np.lib.format.open_memmap(folder / f"{name}.csc.index.npy", mode="w+", dtype=dtype, shape=(int(starts[-1]),))
+        for name, dtype in (("data", np.float32), ("indices", np.int32))
+    )
+    inverse = np.log(1 + (len(lengths) - documents + 0.5) / (documents + 0.5))
+    damping = k1 * (1 - b + b * lengths / (lengths.mean(dtype=np.float64) or 1.0))
+    free = starts[:-1].copy()  # where the next posting of each token goes
+    with (folder / _SPILL).open("rb") as spill:
+        while len(piece := np.fromfile(spill, np.int32, 3 * _TRIPLES).reshape(-1, 3)):
+            piece = piece[np.argsort(piece[:, 0], kind="stable")]
+            token, passage, times = piece.T
+            first = np.searchsorted(token, token)  # of its token in this piece
+            place = free[token] + np.arange(len(token)) - first
+            indices[place] = passage
+            data[place] = inverse[token] * times / (times + damping[passage])
+            free += np.bincount(token, minlength=len(free))

@@ -1,20 +1,156 @@
-"""Dense retrieval: the exact scores of embeddings by a model's own similarity."""
+"""Dense retrieval: the scores of embeddings by the model's own similarity.
+
+They are exact, and the same bytes for any number of threads.
+"""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hybridkit.errors import InputError
-from hybridkit.retrieval.similarity import ROWS, check_lengths, check_similarity, scores_of
-from hybridkit.seeds import generator
+from hybridkit.utils.parallel import one_blas_thread
+from hybridkit.utils.reading import json_file
+from hybridkit.utils.seeds import generator
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
-    from hybridkit.benchmark import Benchmark
+    from hybridkit.data.benchmark import Benchmark
     from hybridkit.retrieval import Scorer
+
+
+COSINE = "cosine"
+DISTANCES = {"euclidean": "euclidean", "manhattan": "cityblock"}  # scipy's words
+SIMILARITIES = (COSINE, "dot", *DISTANCES)
+ROWS, COLUMNS = 256, 1024  # queries and passages of one product
+_UNIT = 1e-3  # how far from 1 the length of a vector may be that is said to have length 1
+
+
+def similarity_in(folder: Path) -> str:
+    """Return the similarity that the folder of a saved encoder names, without opening the encoder.
+
+    Raises InputError for a damaged file or another similarity.
+    """
+    path = folder / "config_sentence_transformers.json"
+    cure = "get the model's folder again"
+    value = json_file(path, cure) if path.is_file() else {}
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: it holds no settings of a model; {cure}")
+    try:
+        return check_similarity(value.get("similarity_fn_name") or COSINE)
+    except InputError as error:
+        raise InputError(f"{path}: {error}; {cure}") from error
+
+
+def similarity_path(embeddings: Path) -> Path:
+    """Return where the similarity of a model is written down: beside its embeddings of queries or passages.
+
+    >>> from pathlib import Path
+    >>> similarity_path(Path("embeddings/f00d-query.npy")).as_posix()
+    'embeddings/f00d-similarity.txt'
+    """
+    return embeddings.with_name(f"{embeddings.stem.rpartition('-')[0]}-similarity.txt")
+
+
+def read_similarity(path: Path) -> str:
+    """Return the similarity that a run wrote down. Raises InputError for a damaged file."""
+    try:
+        return check_similarity(path.read_text(encoding="utf-8").strip())
+    except (OSError, ValueError, InputError) as error:
+        raise InputError(f"{path}: names no similarity; delete it, and it is made again") from error
+
+
+def check_similarity(name: str) -> str:
+    """Return the name of a similarity, or raise InputError that says which there are.
+
+    >>> check_similarity("dot")
+    'dot'
+    """
+    if name not in SIMILARITIES:
+        raise InputError(f"similarity {name!r}: must be one of {', '.join(SIMILARITIES)}")
+    return name
+
+
+def scores_of(
+    queries: NDArray[np.float32],
+    passages: NDArray[np.float32],
+    similarity: str = "dot",
+    edges: Sequence[int] | None = None,
+) -> NDArray[np.float32]:
+    """Return the scores of queries (q, dim) with passages (p, dim), float32 (q, p): the higher, the nearer.
+
+    "dot" is the inner product, "cosine" the same of vectors of length 1, "euclidean" and "manhattan" the distance with
+    a minus in front, as in `sentence_transformers.util`. The matrix is made in products of a fixed shape, each by one
+    thread and as many side by side as BLAS has threads, so that its bytes depend on the vectors and their order alone,
+    neither on the number of threads nor on the memory. `edges` are the rows at which products begin and the number of
+    queries, by default every 256th. Distances are summed in float64.
+
+    >>> scores_of(np.array([[1.0, 0.0]], np.float32), np.array([[3, 4], [1, 0]], np.float32), "euclidean").tolist()
+    [[-4.4721360206604, 0.0]]
+    """
+    out = np.empty((len(queries), len(passages)), np.float32)
+    rows = [*pairwise(edges if edges is not None else [*range(0, len(queries), ROWS), len(queries)])]
+    columns = [(first, min(first + COLUMNS, len(passages))) for first in range(0, len(passages), COLUMNS)]
+
+    def fill(tile: tuple[tuple[int, int], tuple[int, int]]) -> None:
+        (first, last), (start, stop) = tile
+        some, others = queries[first:last], passages[start:stop]
+        if similarity in DISTANCES:
+            from scipy.spatial.distance import cdist
+
+            out[first:last, start:stop] = 0 - cdist(some, others, DISTANCES[similarity])
+        else:
+            np.matmul(some, others.T, out=out[first:last, start:stop])
+
+    tiles = [(row, column) for column, row in product(columns, rows)]
+    with one_blas_thread() as threads:
+        if min(threads, len(tiles)) < 2:
+            for tile in tiles:
+                fill(tile)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                for _ in pool.map(fill, tiles):
+                    pass
+    return out
+
+
+def own_scores(
+    query: NDArray[np.float32], passages: NDArray[np.float32], similarity: str = "dot"
+) -> NDArray[np.float32]:
+    """Return the scores (p,) of a query (dim,), each computed by itself: they depend on the two vectors alone.
+
+    >>> own_scores(np.array([1, 0], np.float32), np.array([[3, 4], [1, 0]], np.float32), "manhattan").tolist()
+    [-6.0, 0.0]
+    """
+    if similarity in DISTANCES:
+        from scipy.spatial.distance import cdist
+
+        return np.asarray(0 - cdist(query[None], passages, DISTANCES[similarity])[0], np.float32)
+    return np.asarray(np.vecdot(passages, query), np.float32)
+
+
+def check_lengths(what: str, squares: NDArray[np.floating], similarity: str, start: int = 0) -> None:
+    """Raise InputError where cosine is asked of vectors whose length is not 1; `squares` are those of their lengths.
+
+    A vector of zeros, of a text without a token, is allowed: it scores 0. The first row's number is `start`.
+    """
+    if similarity != COSINE:
+        return
+    lengths = np.sqrt(squares)
+    wrong = np.flatnonzero((np.abs(lengths - 1) > _UNIT) & (lengths > 0))
+    if len(wrong):
+        raise InputError(
+            f"embeddings of {what}: row {start + wrong[0]} has length {lengths[wrong[0]]:.4g}; cosine takes rows of "
+            "length 1, as `encode` returns them, or give the similarity dot"
+        )
+
 
 _ROWS = 2048  # rows that are looked at together
 _STRIP_BYTES = 64 * 2**20  # of the scores of the queries that are computed together
@@ -37,7 +173,7 @@ def dense(
     Raises InputError for a wrong size, for NaN or infinity, and for cosine of rows whose length is not 1.
 
     >>> import pandas as pd
-    >>> from hybridkit.benchmark import Benchmark
+    >>> from hybridkit.data.benchmark import Benchmark
     >>> queries = pd.DataFrame({"language": ["en"], "query_id": ["q"], "article": "a", "text": ["Who?"]})
     >>> ids = ["t:en:1", "t:en:2"]
     >>> passages = pd.DataFrame({"language": "en", "passage_id": ids, "article": "a", "text": "x"})

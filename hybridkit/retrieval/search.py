@@ -10,37 +10,31 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from hybridkit.encoder import similarity_of
+from hybridkit.data.collection import across
+from hybridkit.data.storage.columns import ids_in_memory
 from hybridkit.errors import InputError
-from hybridkit.judged import across
-from hybridkit.ranges import COUNT
-from hybridkit.retrieval.ann import KINDS, FaissSettings, check_index, faiss_topk, measured_recall
-from hybridkit.retrieval.bm25 import K1, B
-from hybridkit.retrieval.fusion import fuse as fuse
-from hybridkit.retrieval.ids import ids_in_memory
-from hybridkit.retrieval.passages import embed_passages
-from hybridkit.retrieval.postings import bm25_index
-from hybridkit.retrieval.runs import frame_of_places, merge_runs
-from hybridkit.retrieval.tokens import tokens
-from hybridkit.retrieval.topk import cut, exact_topk
+from hybridkit.models.encoder import similarity_of
+from hybridkit.retrieval.bm25 import K1, B, bm25_index, tokens
+from hybridkit.retrieval.passage_embeddings import embed_passages
+from hybridkit.retrieval.runs import frame_of_positions, fuse, merge_runs
+from hybridkit.retrieval.topk import KINDS, FaissSettings, check_index, cut, exact_topk, faiss_topk, measured_recall
+from hybridkit.utils.numbers import COUNT
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
 
-    from hybridkit.judged import JudgedSet
+    from hybridkit.data.collection import Collection
 
-    # Embeddings of a set's queries and of its passages, in its order; those of passages may be mapped from a file.
     Embeddings: TypeAlias = tuple[NDArray[np.floating], NDArray[np.floating]]
-
 log = logging.getLogger("hybridkit")
 SYSTEMS = ("dense", "bm25", "fusion", "rrf", *KINDS)
 
 
 def search(
     system: str,
-    judged: JudgedSet,
+    judged: Collection,
     encoder: SentenceTransformer | Embeddings | None = None,
     k: int = 1000,
     **options: Any,  # noqa: ANN401  those of dense_search
@@ -56,7 +50,7 @@ def search(
 
 def searches(
     systems: Sequence[str],
-    judged: JudgedSet,
+    judged: Collection,
     encoder: SentenceTransformer | Embeddings | None = None,
     k: int = 1000,
     **options: Any,  # noqa: ANN401
@@ -87,7 +81,7 @@ def searches(
 
 
 def dense_search(
-    judged: JudgedSet,
+    judged: Collection,
     encoder: SentenceTransformer | Embeddings,
     k: int = 1000,
     index: str = "exact",
@@ -123,7 +117,7 @@ def dense_search(
     if isinstance(encoder, tuple):
         (queries, passages), ids, kept = encoder, ids_in_memory(judged.passages()), None
     else:
-        from hybridkit.embedding import encode
+        from hybridkit.models.embedding import encode
 
         embedded = embed_passages(judged, encoder, max_length=max_length, precision=precision, folder=folder)
         passages, ids, kept = embedded.vectors, embedded.ids, embedded.folder
@@ -133,9 +127,9 @@ def dense_search(
         raise InputError(f"{len(queries)} embeddings of queries for {len(judged.queries)} queries of {judged.name}")
     names = judged.queries["query_id"].tolist()
     if index == "exact":
-        return frame_of_places(names, ids, *exact_topk(queries, passages, ids, k, similarity=similarity))
+        return frame_of_positions(names, ids, *exact_topk(queries, passages, ids, k, similarity=similarity))
     scores, places = faiss_topk(queries, passages, ids, k, index, FaissSettings(**settings), kept, similarity)
-    run = frame_of_places(names, ids, scores, places)
+    run = frame_of_positions(names, ids, scores, places)
     if index != "faiss-flat" and recall_of:
         run.attrs["recall"] = measured_recall(queries, passages, ids, places, recall_of, similarity=similarity)
         log.info("%s, %s: recall@%d of %s against exact search %.4f (%d queries)", judged.name, judged.language, k,
@@ -153,7 +147,7 @@ def _similarity(encoder: SentenceTransformer | Embeddings | None, given: str | N
 
 
 def bm25_search(
-    judged: JudgedSet, k: int = 1000, k1: float = K1, b: float = B, folder: Path | None = None
+    judged: Collection, k: int = 1000, k1: float = K1, b: float = B, folder: Path | None = None
 ) -> pd.DataFrame:
     """Search a set by BM25 (see `bm25_index`): the top k among the passages that share a token with the query.
 
@@ -171,4 +165,4 @@ def bm25_search(
         hits = np.flatnonzero(line > 0)
         best, where = cut(line[None, hits], hits[None], k, ids)
         scores[row, : best.shape[1]], places[row, : best.shape[1]] = best, where
-    return frame_of_places(judged.queries["query_id"].tolist(), ids, scores, places)
+    return frame_of_positions(judged.queries["query_id"].tolist(), ids, scores, places)

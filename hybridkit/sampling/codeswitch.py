@@ -8,12 +8,12 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from hybridkit.corpus import ParallelCorpus
+from hybridkit.data.corpus import ParallelCorpus
+from hybridkit.data.sources.lexicons import Lexicons, homes, lexicon_languages, lexicons_from
 from hybridkit.errors import InputError
-from hybridkit.lexicon import Lexicons, homes, lexicon_languages, lexicons_from
 from hybridkit.sampling.plan import BatchPlan
 from hybridkit.sampling.strategies import Strategy
-from hybridkit.sampling.switching import Switcher
+from hybridkit.sampling.word_switching import Switcher
 
 _SAMPLE = 2000  # draws looked at for the rates
 

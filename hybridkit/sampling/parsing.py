@@ -5,10 +5,8 @@ from dataclasses import fields
 from typing import Any
 
 from hybridkit.errors import InputError
-from hybridkit.sampling.alpha import hybrid
 from hybridkit.sampling.codeswitch import codeswitch
-from hybridkit.sampling.schedules import Schedule, linear, step
-from hybridkit.sampling.strategies import Strategy, cross, english, mixed, mono
+from hybridkit.sampling.strategies import Schedule, Strategy, cross, english, hybrid, linear, mixed, mono, step
 
 _STRATEGIES: dict[str, type[Strategy]] = {
     kind.__name__: kind for kind in (english, mixed, mono, cross, hybrid, codeswitch)

@@ -1,16 +1,130 @@
-"""Strategies: which kinds of batches a training sees, as values that print and parse back."""
+"""Strategies: which kinds of batches a training sees, as values that print and parse back.
+
+`english`, `mixed`, `mono` and `cross` are the baselines of arXiv 2408.10536, `hybrid` is its method; the share alpha of
+monolingual batches may follow a schedule along the training.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 import numpy as np
 
-from hybridkit.corpus import ParallelCorpus
+from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.errors import InputError
-from hybridkit.sampling.pairs import Pairs, allowed_pairs, check_pairs, check_weights, column
-from hybridkit.sampling.patterns import Patterns
+from hybridkit.sampling.language_pairs import Pairs, Patterns, allowed_pairs, check_pairs, check_weights, column
 from hybridkit.sampling.plan import BatchPlan
-from hybridkit.sampling.schedules import Schedule
+
+
+class Schedule:
+    """A share that depends on the step. Make one with `linear(0, 1, steps=1000)` or `step({0: 1.0, 500: 0.5})`."""
+
+    @property
+    def absolute(self) -> bool:
+        """Whether it counts steps from the start, so that a plan of n steps is the beginning of a longer one."""
+        return True
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The least and the largest share of the schedule."""
+        raise NotImplementedError
+
+    def at(self, steps: int) -> np.ndarray:
+        """The share at each of the steps of a training, float64 (steps,)."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class linear(Schedule):  # noqa: N801  written as a strategy's option
+    """From `start` at the first step to `stop` at step `steps` and after it; over the whole training without `steps`.
+
+    Over the whole training the first batch has `start` and the last `stop`, so the share of a step depends on how many
+    there are: such a plan is not the beginning of a longer one, as all others are. Raises InputError for a share
+    outside 0..1 and for steps below 1.
+
+    >>> linear(0, 1, steps=4).at(6).tolist(), linear(1, 0).at(3).tolist()
+    ([0.0, 0.25, 0.5, 0.75, 1.0, 1.0], [1.0, 0.5, 0.0])
+    >>> str(linear(0, 0.5, steps=1000))
+    'linear(0, 0.5, steps=1000)'
+    """
+
+    start: float
+    stop: float
+    steps: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("start", "stop"):
+            check_share(getattr(self, name), f"{name} of linear")
+        whole = isinstance(self.steps, int) and not isinstance(self.steps, bool)
+        if self.steps is not None and not (whole and self.steps >= 1):
+            raise InputError(f"steps={self.steps!r} of linear: give a whole number of steps, or leave it out")
+
+    def __str__(self) -> str:
+        """The text that parses back."""
+        end = "" if self.steps is None else f", steps={self.steps}"
+        return f"linear({self.start!r}, {self.stop!r}{end})"
+
+    @property
+    def absolute(self) -> bool:
+        """False without `steps`: then the share depends on the length of the training."""
+        return self.steps is not None
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The least and the largest share."""
+        return min(self.start, self.stop), max(self.start, self.stop)
+
+    def at(self, steps: int) -> np.ndarray:
+        """The share at each of the steps, float64 (steps,)."""
+        way = np.arange(steps) / (max(steps - 1, 1) if self.steps is None else self.steps)
+        way = np.minimum(way, 1.0)
+        return np.asarray(self.start * (1 - way) + self.stop * way)
+
+
+@dataclass(frozen=True)
+class step(Schedule):  # noqa: N801
+    """A share that jumps: `{0: 1.0, 500: 0.5}` is 1.0 in the first 500 steps and 0.5 from step 500 (from 0) on.
+
+    Raises InputError for a share outside 0..1, a step that is no whole number from 0, or none for step 0.
+
+    >>> step({0: 1.0, 2: 0.5}).at(4).tolist(), str(step({2: 0.5, 0: 1}))
+    ([1.0, 1.0, 0.5, 0.5], 'step({0: 1, 2: 0.5})')
+    """
+
+    shares: Mapping[int, float] = field(hash=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.shares, Mapping) or not self.shares:
+            raise InputError(f"step({self.shares!r}): give shares by step, such as step({{0: 1.0, 500: 0.5}})")
+        for at, share in self.shares.items():
+            if isinstance(at, bool) or not isinstance(at, int) or at < 0:
+                raise InputError(f"step {at!r} of {dict(self.shares)!r}: steps are whole numbers from 0")
+            check_share(share, f"step {at}")
+        if 0 not in self.shares:
+            raise InputError(f"step({dict(self.shares)!r}): say the share of step 0 as well")
+        object.__setattr__(self, "shares", dict(sorted(self.shares.items())))
+
+    def __str__(self) -> str:
+        """The text that parses back."""
+        return f"step({self.shares!r})"
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The least and the largest share."""
+        return min(self.shares.values()), max(self.shares.values())
+
+    def at(self, steps: int) -> np.ndarray:
+        """The share at each of the steps, float64 (steps,)."""
+        changes, shares = list(self.shares), np.array(list(self.shares.values()), dtype=float)
+        return np.asarray(shares[np.searchsorted(changes, np.arange(steps), side="right") - 1])
+
+
+def check_share(value: object, what: str) -> None:
+    """Raise InputError unless a value is a number from 0 to 1; `what` names it.
+
+    >>> check_share(0.5, "alpha")
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise InputError(f"{what}={value!r}: the share of mono batches is a number from 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -85,7 +199,7 @@ class Strategy:
 
     def plan(self, corpus: ParallelCorpus, steps: int, batch_size: int, seed: int) -> BatchPlan:
         """Make the batch plan: a pure function of its arguments; see `draw.make_plan` for the rules and errors."""
-        from hybridkit.sampling.draw import make_plan
+        from hybridkit.sampling.planning import make_plan
 
         return make_plan(corpus, self, steps, batch_size, seed)
 
@@ -196,3 +310,64 @@ def common_rows(corpus: ParallelCorpus, strategies: Sequence[Strategy]) -> np.nd
     """Bool array (rows,): the rows that every one of the strategies can use, so that they can be compared fairly."""
     usable = [np.ones(len(corpus), dtype=bool), *(one.usable(corpus) for one in strategies)]
     return np.asarray(np.logical_and.reduce(usable))
+
+
+@dataclass(frozen=True)
+class hybrid(Weighted):  # noqa: N801
+    """Hybrid batch training (arXiv 2408.10536): each batch is `mono` with probability alpha, else `cross`.
+
+    `alpha` may move along the training: `linear(0, 1, steps=1000)`, `step({0: 1.0, 500: 0.5})`. `pairs` are those of
+    the cross-lingual part, as for `cross`. Given weights hold for both parts, those by size for the monolingual one.
+
+    With `level="row"` every batch is a `blend`: a share alpha of its rows is same-language, each in a language of its
+    own as in `mixed`, the others are cross-lingual as in `cross`; all come from one queue of the rows that can do both.
+    Where the share is no whole number of rows it is rounded up or down at random, so that it holds on average.
+
+    >>> str(hybrid()), hybrid(alpha=0.25).shares, hybrid(level="row").shares
+    ('hybrid(alpha=0.5)', {'mono': 0.25, 'cross': 0.75}, {'blend': 1.0})
+    """
+
+    alpha: float | Schedule = 0.5
+    pairs: Pairs = "all"
+    level: str = "batch"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.alpha, Schedule):
+            check_share(self.alpha, "alpha")
+        object.__setattr__(self, "pairs", check_pairs(self.pairs))
+        if self.level not in ("batch", "row"):
+            raise InputError(f"level={self.level!r}: alpha is a share of batches ('batch') or of their rows ('row')")
+        if self.level == "row" and self.pairs == "one":
+            raise InputError("pairs='one' with level='row': in a batch of both sorts every row draws its own pair")
+
+    def language_weights(self, patterns: Patterns, side: str) -> np.ndarray:
+        """Relative weight of each language; by size only where `both` sides are in one language."""
+        if self.weights is None and side != "both":
+            return np.ones(len(patterns.languages))
+        return super().language_weights(patterns, side)
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The two kinds, at an alpha that stays 0 or 1 only one; `blend` at the level of rows."""
+        if self.level == "row":
+            return {"blend": 1.0}
+        low, high = self.alpha.ends if isinstance(self.alpha, Schedule) else (float(self.alpha),) * 2
+        share = low if low == high else float("nan")
+        return {kind: value for kind, value in (("mono", share), ("cross", 1 - share)) if value != 0}
+
+    def shares_at(self, steps: int) -> np.ndarray:
+        """Alpha and the rest at every step, float64 (steps, kinds)."""
+        if self.level == "row" or len(self.shares) == 1:
+            return super().shares_at(steps)
+        alpha = self.alpha_at(steps)
+        return np.stack([alpha, 1 - alpha], axis=1)
+
+    def alpha_at(self, steps: int) -> np.ndarray:
+        """Alpha at every step of a training, float64 (steps,)."""
+        return self.alpha.at(steps) if isinstance(self.alpha, Schedule) else np.full(steps, float(self.alpha))
+
+    @property
+    def mono_share(self) -> float:
+        """Alpha; nan where it moves, or is a share of rows."""
+        return float("nan") if self.level == "row" else self.shares.get("mono", 0.0)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from hybridkit.commands.inspecting import write_notebook
-from hybridkit.places import checkout, runs_folder
-from hybridkit.run import Run
+from hybridkit.cli.inspect import write_notebook
+from hybridkit.study.run import Run
+from hybridkit.utils.paths import checkout, runs_folder
 from tests.browser.hostile import make_run
 from tests.browser.jupyter import Lab, start
 from tests.browser.watched import Watched

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import yaml
 
-from hybridkit.results import study_scores
-from hybridkit.run import Run
+from hybridkit.study.run import Run
+from hybridkit.study.scores import study_scores
 
 FLAG = "hybridkitHit"  # set on the window by any text that is run as code
 _HIT = f"window.{FLAG}=true;alert(1)"

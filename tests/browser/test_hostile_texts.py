@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from hybridkit.benchmark import Benchmark
-from hybridkit.characters import shown
-from hybridkit.pages import write_pages
-from hybridkit.run import Run
-from hybridkit.widgets import views
+from hybridkit.data.benchmark import Benchmark
+from hybridkit.report import inspected_run, views
+from hybridkit.report.pages import write_pages
+from hybridkit.study.run import Run
+from hybridkit.utils.characters import shown
 from tests.browser import looks
 from tests.browser.hostile import FLAG, TEXTS
 from tests.browser.inspector import InspectorPage
@@ -53,7 +53,7 @@ def test_the_pages_show_them_as_texts(watched: Watched, hostile_run: Run, benchm
 def test_the_inspector_shows_them_as_texts(
     watched: Watched, lab: Lab, home: Path, hostile_run: Run, benchmark: Benchmark
 ) -> None:
-    inspected = views.open_inspected(hostile_run.folder)
+    inspected = inspected_run.open_inspected(hostile_run.folder)
     texts = benchmark.passages.set_index("passage_id")["text"].map(shown).to_dict()
     inspector = InspectorPage(watched.page)
     notebook = hostile_run.folder / "notebooks" / "inspect.ipynb"

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridkit.cell import Cell
-from hybridkit.characters import shown
-from hybridkit.embedding import encode
-from hybridkit.palette import label
-from hybridkit.run import Run
-from hybridkit.widgets import views
+from hybridkit.models.embedding import encode
+from hybridkit.report import inspected_run, views
+from hybridkit.sampling.labels import label
+from hybridkit.study.model_spec import ModelSpec
+from hybridkit.study.run import Run
+from hybridkit.utils.characters import shown
 from tests.browser import looks
 from tests.browser.conftest import PATIENCE, SIZE
 from tests.browser.inspector import InspectorPage
@@ -29,8 +29,8 @@ PAIR = ("en", "ar")
 
 
 @pytest.fixture(scope="module")
-def inspected(run_copy: Path) -> views.Inspected:
-    return views.open_inspected(run_copy)
+def inspected(run_copy: Path) -> inspected_run.Inspected:
+    return inspected_run.open_inspected(run_copy)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,9 @@ def passages(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in line.items()} for line in found[columns].to_dict("records")]
 
 
-def shows_query(inspector: InspectorPage, inspected: views.Inspected, pair: tuple[str, str], query_id: str) -> None:
+def shows_query(
+    inspector: InspectorPage, inspected: inspected_run.Inspected, pair: tuple[str, str], query_id: str
+) -> None:
     """All that is shown of an open query is what the frames hold: its text, both rankings, the ladder."""
     text = inspected.query_texts[pair[0], query_id]
     inspector.settles(lambda: inspector.part("query").get_by_test_id("query-text").text_content(), shown(text))
@@ -97,7 +99,7 @@ def shows_query(inspector: InspectorPage, inspected: views.Inspected, pair: tupl
     inspector.settles(inspector.points, dict(zip(keys, frame["pool_rank"].astype(float), strict=True)))
 
 
-def test_the_matrix_is_the_frames(inspector: InspectorPage, inspected: views.Inspected) -> None:
+def test_the_matrix_is_the_frames(inspector: InspectorPage, inspected: inspected_run.Inspected) -> None:
     inspector.settles(inspector.values, values_of(views.pair_matrix(inspected, HYBRID, "AP")))
     assert len(inspector.values()) == 11 * 12
     assert inspector.cells()["ar", "de"].startswith("Arabic queries, German passages: ")
@@ -106,7 +108,9 @@ def test_the_matrix_is_the_frames(inspector: InspectorPage, inspected: views.Ins
     inspector.settles(inspector.values, values_of(views.pair_matrix(inspected, "mono", "rank_distance"), 0))
 
 
-def test_of_a_difference_what_may_be_chance_is_grey(inspector: InspectorPage, inspected: views.Inspected) -> None:
+def test_of_a_difference_what_may_be_chance_is_grey(
+    inspector: InspectorPage, inspected: inspected_run.Inspected
+) -> None:
     frame = views.pair_matrix(inspected, HYBRID, "AP", minus="mono")
     inspector.choose("Matrix shows", f"{label(HYBRID)} minus mono")
     inspector.settles(inspector.values, values_of(frame))
@@ -116,7 +120,7 @@ def test_of_a_difference_what_may_be_chance_is_grey(inspector: InspectorPage, in
 
 def test_a_pair_and_a_query_are_picked_by_the_mouse(
     inspector: InspectorPage,
-    inspected: views.Inspected,
+    inspected: inspected_run.Inspected,
     expect: Any,  # noqa: ANN401
 ) -> None:
     inspector.cell(*PAIR).click()
@@ -133,7 +137,7 @@ def test_a_pair_and_a_query_are_picked_by_the_mouse(
 
 def test_a_pair_and_a_query_are_picked_by_keys(
     inspector: InspectorPage,
-    inspected: views.Inspected,
+    inspected: inspected_run.Inspected,
     expect: Any,  # noqa: ANN401
 ) -> None:
     inspector.cell("de", "de").click()
@@ -158,7 +162,7 @@ def test_a_pair_and_a_query_are_picked_by_keys(
 
 
 def test_the_list_is_filtered_sorted_and_follows_the_strategy(
-    inspector: InspectorPage, inspected: views.Inspected
+    inspector: InspectorPage, inspected: inspected_run.Inspected
 ) -> None:
     inspector.cell(*PAIR).click()
     inspector.write("Filter", "Maputo")
@@ -176,7 +180,7 @@ def test_the_list_is_filtered_sorted_and_follows_the_strategy(
 
 def test_a_search_in_arabic_is_what_the_models_rank(
     inspector: InspectorPage,
-    inspected: views.Inspected,
+    inspected: inspected_run.Inspected,
     run_copy: Path,
     expect: Any,  # noqa: ANN401
 ) -> None:
@@ -186,7 +190,7 @@ def test_a_search_in_arabic_is_what_the_models_rank(
     run = Run("quick", run_copy)
     (benchmark,) = run.study.evaluation.benchmarks
     for name in (HYBRID, "mono"):
-        cell = Cell(name)
+        cell = ModelSpec(name)
         scores = run.embeddings(cell, benchmark)[1] @ encode(run.open_model(cell), [text], "query")[0]
         best = np.sort(scores)[::-1][:10]
         found = inspector.ranked("search-results", name)

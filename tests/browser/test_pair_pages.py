@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from hybridkit.characters import shown
-from hybridkit.widgets import views
+from hybridkit.report import inspected_run, views
+from hybridkit.utils.characters import shown
 from tests.browser import looks
 from tests.browser.conftest import missing
 from tests.browser.watched import Watched
@@ -21,8 +21,8 @@ SIDES = (HYBRID, "mono")
 
 
 @pytest.fixture(scope="module")
-def inspected(quick_run: Path) -> views.Inspected:
-    return views.open_inspected(quick_run)
+def inspected(quick_run: Path) -> inspected_run.Inspected:
+    return inspected_run.open_inspected(quick_run)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def expected(frame: pd.DataFrame) -> dict[tuple[str, str], Any]:
 
 
 @pytest.mark.parametrize("measure", ["", "AP"])
-def test_the_matrix_is_the_frames(opened: Watched, inspected: views.Inspected, measure: str) -> None:
+def test_the_matrix_is_the_frames(opened: Watched, inspected: inspected_run.Inspected, measure: str) -> None:
     select = opened.page.get_by_label("Measure")
     if measure:
         select.select_option(measure)
@@ -79,7 +79,7 @@ def test_the_matrix_is_the_frames(opened: Watched, inspected: views.Inspected, m
 
 def test_a_difference_is_the_frames_and_what_may_be_chance_is_grey(
     opened: Watched,
-    inspected: views.Inspected,
+    inspected: inspected_run.Inspected,
     expect: Any,  # noqa: ANN401
 ) -> None:
     page = opened.page
@@ -99,7 +99,7 @@ def test_a_difference_is_the_frames_and_what_may_be_chance_is_grey(
 
 def test_keys_alone_lead_to_a_pair_and_to_a_passage(
     opened: Watched,
-    inspected: views.Inspected,
+    inspected: inspected_run.Inspected,
     expect: Any,  # noqa: ANN401
 ) -> None:
     page, tags = (
@@ -125,7 +125,7 @@ def test_keys_alone_lead_to_a_pair_and_to_a_passage(
 
 @pytest.mark.parametrize(("query", "passage"), [("en", "ar"), ("th", "zh"), ("hi", "*")])
 def test_the_worst_queries_of_a_pair_and_their_passages_are_the_frames(
-    opened: Watched, inspected: views.Inspected, query: str, passage: str
+    opened: Watched, inspected: inspected_run.Inspected, query: str, passage: str
 ) -> None:
     page = opened.page
     page.get_by_test_id(f"cell-{query}-{passage.replace('*', 'pool')}").click()

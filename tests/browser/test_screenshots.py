@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import nbformat
 import pytest
 
-from hybridkit.places import runs_folder
+from hybridkit.utils.paths import runs_folder
 from tests.browser.inspector import InspectorPage
 from tests.browser.jupyter import Lab
 from tests.browser.notebook import open_notebook, run_all

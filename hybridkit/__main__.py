@@ -1,0 +1,8 @@
+"""`python -m hybridkit`: the command `hybridkit`."""
+
+import sys
+
+from hybridkit.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

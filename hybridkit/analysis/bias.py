@@ -1,0 +1,241 @@
+"""Every measure of language bias for the models of a study, kept in its run, and what changes, in sentences."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from hybridkit.errors import InputError
+from hybridkit.evaluation.bias import (
+    BIAS_MEASURES,
+    language_gap,
+    language_share,
+    normalised_distance,
+    peer,
+    random_distances,
+    rank_distance,
+    score_margin,
+    target_removal,
+)
+from hybridkit.evaluation.embedding_space import language_centroids, language_probe, language_variance
+from hybridkit.evaluation.measures import scores_of
+from hybridkit.retrieval.dense import dense
+from hybridkit.utils.products import frame
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hybridkit.data.benchmark import Benchmark
+    from hybridkit.study.model_spec import ModelSpec
+    from hybridkit.study.run import Run
+
+
+PANEL_FORMAT = 1
+DEPTH = 100  # of PEER: eleven languages share a top ten with one passage each
+
+
+def bias_sides(
+    benchmark: Benchmark,
+    ranks: pd.DataFrame,
+    query_embeddings: NDArray[np.floating],
+    passage_embeddings: NDArray[np.floating],
+    top: int = 10,
+    depth: int = DEPTH,
+    seed: int = 0,
+    similarity: str = "dot",
+) -> pd.DataFrame:
+    """Compute every measure of `SIDES` for one encoder: measure, value, better, chance.
+
+    Values are means over query languages; `chance` is what no preference (random order for the rank distance) would
+    give, NaN where there is no such value. `top` is the depth of the language share, `depth` that of PEER, `seed` that
+    of the probe's sample, `similarity` the model's own, by which all scores are made; the probe and the language
+    variance look at the embeddings as they are, of length 1 where it is cosine. A measure that a benchmark has no
+    ground for is left out: all but the spaces' own need parallel passages, the probe two articles.
+    """
+    scorer = dense(benchmark, query_embeddings, passage_embeddings, similarity)
+    languages, articles = benchmark.passages["language"], benchmark.passages["article"]
+    shares = language_share(benchmark, scorer, k=top)
+    own = shares[shares["query_language"] == shares["passage_language"]]
+    removal = target_removal(ranks).pivot(index="query_language", columns="removed", values="fall")
+    by_side = language_gap(scores_of(ranks))
+    gaps = by_side[by_side["side"] == "query_language"].set_index("setting")["value"]
+    margin = score_margin(benchmark, query_embeddings, passage_embeddings, similarity)
+    variance, chance = language_variance(passage_embeddings, languages)
+    known = random_distances(ranks)
+    several = known[known["least"] > 0]
+    found = {
+        "rank distance": (rank_distance(ranks)["value"].mean(),
+                          several.groupby("query_language")["random"].mean().mean()),
+        "normalised rank distance": (normalised_distance(ranks)["value"].mean(), 1.0),
+        "PEER": (peer(benchmark, scorer, depth)["value"].mean(), 0.5),
+        "own language in the top": ((own["share"] / own["expected"]).mean(), 1.0),
+        "target removal": ((removal["own"] - removal["other"]).mean() if len(removal) else np.nan, 0.0),
+        "AP gap, mono": (gaps.get("mono", np.nan), np.nan),
+        "AP gap, pool": (gaps.get("pool", np.nan), np.nan),
+        "score margin": (margin["margin_sd"].mean(), np.nan),
+        "language bonus": (margin["bonus_sd"].mean(), 0.0),
+        "relevance gap": (margin["gap_sd"].mean(), 0.0),
+        "language variance": (variance, chance),
+    }  # fmt: skip
+    if len(set(languages)) > 1 and len(set(articles)) > 1:
+        probe = language_probe(passage_embeddings, languages, articles, seed=seed)
+        found["language probe"] = (probe["value"].mean(), float(probe["chance"].iloc[0]))
+    rows = [(name, *found[name], side.better) for name, side in BIAS_MEASURES.items() if name in found]
+    frame = pd.DataFrame(rows, columns=["measure", "value", "chance", "better"]).dropna(subset="value")
+    return frame[["measure", "value", "better", "chance"]].reset_index(drop=True)
+
+
+def bias_panel(run: Run, benchmark: str) -> pd.DataFrame:
+    """Every side of language bias for every model of a study's main part, made now where it is missing.
+
+    Gives strategy, seed, measure, value, better ("lower", "higher" or "none") and chance; see `bias_sides`. Kept under
+    bias/ in the run folder, by the hash of everything that a model's results on a benchmark are made from.
+    """
+    parts = []
+    part, _, _ = run.part(benchmark)
+    top = run.study.evaluation.top
+    for cell in run.cells():
+        path = run.folder / "bias" / f"{run.result_key(cell, part)[:24]}-v{PANEL_FORMAT}-top{top}.parquet"
+        found = frame(path, partial(_sides, run, cell, benchmark))
+        parts.append(found.assign(strategy=cell.strategy, seed=cell.seed))
+    panel = pd.concat(parts, ignore_index=True)
+    return panel[["strategy", "seed", "measure", "value", "better", "chance"]]
+
+
+def language_maps(run: Run, benchmark: str) -> pd.DataFrame:
+    """Where each strategy's first model puts the languages' passages: strategy, seed, language, x, y, shown, variance.
+
+    The axes of a map are free; each is turned and mirrored to lie as near as it can to the first (orthogonal
+    Procrustes, without scaling), so that the maps can be compared. `variance` is the share that lies between languages.
+    """
+    from scipy.linalg import orthogonal_procrustes
+
+    parts: list[pd.DataFrame] = []
+    part, _, _ = run.part(benchmark)
+    languages = part.passages["language"]
+    for cell in run.cells():
+        if cell.strategy in {str(one["strategy"].iloc[0]) for one in parts}:
+            continue
+        passages = _embeddings(run, cell, benchmark)[1]
+        found = language_centroids(passages, languages)
+        if parts:
+            turn, _ = orthogonal_procrustes(found[["x", "y"]].to_numpy(), parts[0][["x", "y"]].to_numpy())
+            found[["x", "y"]] = found[["x", "y"]].to_numpy() @ turn
+        variance, _ = language_variance(passages, languages)
+        parts.append(found.assign(variance=variance, strategy=cell.strategy, seed=cell.seed))
+    maps = pd.concat(parts, ignore_index=True)
+    return maps[["strategy", "seed", "language", "x", "y", "shown", "variance"]]
+
+
+def _sides(run: Run, cell: ModelSpec, name: str) -> pd.DataFrame:
+    top, similarity = run.study.evaluation.top, run.similarity(cell, name)
+    ranks, both = run.ranks(cell, name), _embeddings(run, cell, name)
+    return bias_sides(run.part(name)[0], ranks, *both, top=top, similarity=similarity)
+
+
+def _embeddings(run: Run, cell: ModelSpec, name: str) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    _, queries, passages = run.part(name)
+    whole = run.embeddings(cell, name)
+    return whole[0][queries], whole[1][passages]
+
+
+MECHANISM = ("score margin", "language bonus", "relevance gap")
+GAPS = ("AP gap, mono", "AP gap, pool")  # they grow with bias, and also where a better model helps some languages more
+
+
+def changes(panel: pd.DataFrame, pair: tuple[str, str]) -> pd.DataFrame:
+    """Compare two strategies of a bias panel: the first against the second, as a study's `compare` names them.
+
+    Gives measure, before (the second's mean over seeds), after (the first's), change, seeds (differences that there
+    are: seeds that both have, else one of the means), agree (whether all of these have one sign) and verdict: "less
+    bias", "more bias", "no clear change", or "more" and "less" for a measure of which neither is better.
+
+    >>> panel = pd.DataFrame({"strategy": ["mono", "cross"], "seed": 0, "measure": "rank distance",
+    ...                       "value": [400.0, 300.0], "better": "lower", "chance": 10846.0})
+    >>> changes(panel, ("cross", "mono"))[["change", "verdict"]].values.tolist()
+    [[-100.0, 'less bias']]
+    """
+    first, second = pair
+    for name in pair:
+        if name not in set(panel["strategy"]):
+            known = ", ".join(dict.fromkeys(panel["strategy"]))
+            raise InputError(f"bias panel: no strategy {name!r}; there are {known}")
+    rows = []
+    for measure, part in panel.groupby("measure", sort=False):
+        after, before = (part[part["strategy"] == name].set_index("seed")["value"] for name in (first, second))
+        paired = (after - before).dropna().to_numpy()
+        change = after.mean() - before.mean()
+        signs = set(np.sign(paired if len(paired) else [change]))
+        agree = len(signs) == 1 and signs != {0.0}
+        better = {"lower": -1, "higher": 1}.get(str(part["better"].iloc[0]), 0)
+        words = ("less bias", "more bias") if better else ("more", "less")
+        verdict = words[0 if change * (better or 1) > 0 else 1] if agree else "no clear change"
+        rows.append((measure, before.mean(), after.mean(), change, max(1, len(paired)), agree, verdict))
+    columns = ["measure", "before", "after", "change", "seeds", "agree", "verdict"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def verdict(panel: pd.DataFrame, pair: tuple[str, str] = ("hybrid(alpha=0.5)", "mono")) -> str:
+    """Say in words what changes from the second strategy of a pair to the first, and by which mechanism; Markdown.
+
+    Takes the frame of `panel.bias_panel`. A side has changed where every seed says so. The mechanism is read off the
+    same-language score margin (`margin.score_margin`), which is the language bonus less the relevance gap: an answer in
+    another language overtakes irrelevant passages in the query's language because language counts less, or because
+    relevance counts more. Raises InputError for a strategy that the panel lacks.
+    """
+    from hybridkit.sampling.labels import label
+
+    table = changes(panel, pair).set_index("measure")
+    seeds = int(table["seeds"].max())
+    after, before = (label(name) for name in pair)
+    lines = [f"From **{before}** to **{after}** ({seeds} {'seed' if seeds == 1 else 'seeds'}):", ""]
+    sides = table[[_better(name) != "none" and name not in (*MECHANISM, *GAPS) for name in table.index]]
+    for word in ("less bias", "more bias", "no clear change"):
+        if (sides["verdict"] == word).any():
+            chosen = sides[sides["verdict"] == word]
+            lines.append(f"- {word} by {len(chosen)} of {len(sides)} measures: {_moves(chosen)}")
+    for start, chosen in (
+        ("how unevenly languages fare, for whatever reason", table[table.index.isin(GAPS)]),
+        ("what the space knows of language", table[[_better(name) == "none" for name in table.index]]),
+    ):
+        lines += [f"- {start}: {_moves(chosen)}"] if len(chosen) else []
+    if set(MECHANISM) <= set(table.index):
+        lines.append("- " + _mechanism(*(pd.Series(table.loc[name].to_dict()) for name in MECHANISM)))
+    if seeds == 1:
+        lines.append("- one seed shows a direction; whether it is the strategy's takes more")
+    return "\n".join(lines) + "\n"
+
+
+def _better(measure: object) -> str:
+    return BIAS_MEASURES[str(measure)].better if str(measure) in BIAS_MEASURES else "none"
+
+
+def _moves(rows: pd.DataFrame) -> str:
+    return "; ".join(f"{name} {_move(row)}" for name, row in rows.iterrows())
+
+
+def _move(row: pd.Series) -> str:
+    places = 0 if abs(row["before"]) >= 100 else 3
+    clear = "" if row["agree"] else " (seeds disagree)"
+    return f"{row['before']:,.{places}f} → {row['after']:,.{places}f}{clear}"
+
+
+def _mechanism(margin: pd.Series, bonus: pd.Series, gap: pd.Series) -> str:
+    """One sentence on the margin's change and which of its two parts makes it."""
+    start = f"the same-language score margin goes {_move(margin)} standard deviations"
+    if not margin["agree"]:
+        return f"mechanism: {start}, so that neither part of it explains a change"
+    # the margin is bonus - gap: each part's share in the margin's own direction
+    parts = [
+        ("the bonus of the query's language", "shrinks" if bonus["change"] < 0 else "grows", bonus, bonus["change"]),
+        ("the weight of relevance across languages", "grows" if gap["change"] > 0 else "shrinks", gap, -gap["change"]),
+    ]
+    told = []
+    for name, word, row, part in sorted(parts, key=lambda one: -one[3] / margin["change"]):
+        share = part / margin["change"]
+        how = f"{share:.0%} of it because {name} {word}" if share > 0 else f"against it, {name} {word}"
+        told.append(f"{how if row['agree'] else f'no clear part has {name}'} ({_move(row)})")
+    return f"mechanism: {start}: {'; '.join(told)}"

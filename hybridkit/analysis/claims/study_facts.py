@@ -1,0 +1,311 @@
+"""A study as facts: scores, intervals over articles and seeds, plans, rows, benchmarks and their overlap."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from hybridkit.analysis.claims.facts import Fact, NotTestable, ScoreQuery
+from hybridkit.analysis.claims.vocabulary import GROUPS, ROLES, ROWS, SETTINGS, UNSEEN, is_collection_name
+from hybridkit.analysis.scores import collection_table, macro_scores
+from hybridkit.data.sources.open_benchmarks import base_name
+from hybridkit.evaluation.clusters import question_clusters
+from hybridkit.evaluation.resampling import t_interval
+from hybridkit.evaluation.significance import NAN, Difference, Draw, article_sums, gap_of, mean_of
+from hybridkit.study.model_spec import ModelSpec, design
+from hybridkit.study.run import Run
+from hybridkit.study.scores import study_scores
+from hybridkit.study.settings import UNTRAINED
+from hybridkit.utils.naming import split_name
+
+if TYPE_CHECKING:
+    from hybridkit.data.corpus import ParallelCorpus
+
+
+def of_group(frame: pd.DataFrame, languages: tuple[str, ...], group: str) -> pd.DataFrame:
+    """The rows of a group: query and passage language seen or not; "unseen" is every pair but the seen-seen ones.
+
+    >>> pairs = pd.DataFrame({"query_language": ["de", "de", "th"], "passage_language": ["en", "th", "th"]})
+    >>> [len(of_group(pairs, ("de", "en"), group)) for group in ("seen-seen", "seen-unseen", "unseen")]
+    [1, 1, 2]
+    """
+    seen = {True: "seen", False: "unseen"}
+    told = frame["query_language"].isin(languages).map(seen) + "-" + frame["passage_language"].isin(languages).map(seen)
+    return frame[told != "seen-seen"] if group == UNSEEN else frame[told == group]
+
+
+def models(run: Run, strategy: str, benchmark: str) -> list[tuple[ModelSpec, tuple[str, ...]]]:
+    """The models of a strategy with their training languages: of the main part, then of the section diversity.
+
+    Of the section only those of the series "fixed" that notebook 06 ranked on the benchmark, and only with the main
+    part's encoder. The untrained encoder stands once for every set of languages.
+    """
+    main = [(cell, run.corpus(cell).languages) for cell in run.cells() if cell.strategy in (strategy, UNTRAINED)]
+    drawn: list[tuple[ModelSpec, tuple[str, ...]]] = []
+    settings = run.study.diversity
+    if settings is not None and run.settings("diversity")[0] == run.study.encoder:
+        table = design(run)
+        table = table[(table["series"] == "fixed") & (benchmark in run.benchmarks("diversity"))]
+        drawn = [(cell, tuple(names.split())) for cell, names in zip(table["cell"], table["languages"], strict=True)]
+        drawn = [(cell, names) for cell, names in drawn if run.ranks_path(cell, benchmark).is_file()]
+    if strategy == UNTRAINED:
+        untrained = next(cell for cell, _ in main if cell.strategy == UNTRAINED)
+        return [(untrained, names) for names in dict.fromkeys(names for _, names in (*main, *drawn))]
+    own = [(cell, names) for cell, names in (*main, *drawn) if cell.strategy == strategy]
+    return list({(names, cell.seed): (cell, names) for cell, names in own}.values())
+
+
+# Collections by data set of the registry, each by its origin there; what is made up or of one's own has none in common.
+_COLLECTIONS = {
+    "atlas": "atlas", "mlqa": "MLQA", "mlqa-test": "MLQA", "mlqa-r": "MLQA", "mlqa-r-paragraphs": "MLQA",
+    "xquad-r": "SQuAD", "xquad-r-paragraphs": "SQuAD", "squad2-fi-en": "SQuAD", "squad-translate-train": "SQuAD",
+    "miracl": "MIRACL", "miracl-train": "MIRACL", "mr-tydi": "TyDi QA", "tydi-goldp": "TyDi QA",
+}  # fmt: skip
+# What encoders were fine-tuned on for retrieval by their authors, as far as it is of a collection above.
+# e5-small: model card of intfloat/multilingual-e5-small, "supervised fine-tuning"; arXiv 2402.05672.
+_MET = {"e5-small": ("SQuAD", "TyDi QA", "MIRACL"), "intfloat/multilingual-e5-small": ("SQuAD", "TyDi QA", "MIRACL")}
+
+
+def collection(name: str) -> str:
+    """The collection that a data set is a part of; "" for one that is not known to be part of any.
+
+    >>> collection("xquad-r[16:]"), collection("squad2-fi-en"), collection("mine.jsonl")
+    ('SQuAD', 'SQuAD', '')
+    """
+    return _COLLECTIONS.get(split_name(name)[0], "")
+
+
+def relatives(benchmark: str, files: tuple[str, ...], encoder: str) -> tuple[str, ...]:
+    """Training files, and the encoder's own fine-tuning, that are of the collection of a benchmark.
+
+    >>> relatives("mlqa-r", ("mlqa-test", "xnli-entailment"), "e5-small")
+    ('mlqa-test',)
+    >>> relatives("xquad-r", ("mlqa-test",), "e5-small")
+    ('the fine-tuning of e5-small',)
+    """
+    own = collection(benchmark)
+    if benchmark.startswith("held-out"):
+        return files
+    found = [name for name in files if own and collection(name) == own]
+    return tuple(found + [f"the fine-tuning of {encoder}"] * (own in _MET.get(encoder, ())))
+
+
+def left(leaks: "pd.DataFrame", benchmark: str, corpora: "Sequence[ParallelCorpus]") -> int:
+    """How many rows that hold a text of a benchmark are among some corpora nevertheless; 0 once they were dropped.
+
+    `leaks` has the columns id and benchmark, as `leakage.find_leaks` makes them; `benchmark` is the name that it has
+    there.
+    """
+    hit = set(leaks.loc[leaks["benchmark"] == benchmark, "id"])
+    chunks = (chunk for corpus in corpora for chunk in corpus.ids.chunks()) if hit else ()
+    return sum(name in hit for chunk in chunks for name in chunk.to_pylist())
+
+
+class StudyFacts:
+    """What a study measured. Trains nothing beyond the study's main part: what else is not there yet is NotTestable."""
+
+    title = "this study"
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._sums: dict[tuple[ModelSpec, str], pd.DataFrame] = {}
+        self._gaps: dict[tuple[object, ...], Difference] = {}
+
+    def names(self, variable: str) -> tuple[str, ...]:
+        """The study's encoder and benchmarks (a part of a benchmark only where the whole is not there), and so on."""
+        run = self.run
+        if variable == "encoder":
+            return (run.study.encoder.name,)
+        if variable == "benchmark":
+            names = run.study.evaluation.benchmarks
+            whole = [name for name in names if base_name(name) == name or base_name(name) not in names]
+            return (*whole, *self._judged_names)
+        if variable == "measure":
+            return tuple(dict.fromkeys(self._scores["measure"]))
+        return SETTINGS if variable == "setting" else ROLES
+
+    def score(self, ask: ScoreQuery) -> float:
+        """The mean over seeds of the macro mean."""
+        self._has(ask)
+        if ask.benchmark in self._judged_names:
+            return float(self._judged(ask).mean())
+        if ask.setting in (*GROUPS, UNSEEN):
+            return mean_of(self._models(ask))
+        table = self._macros
+        for column, value in (
+            ("benchmark", ask.benchmark), ("strategy", ask.strategy), ("setting", ask.setting), ("measure", ask.measure)
+        ):  # fmt: skip
+            table = table[table[column] == value]
+        if table.empty:
+            raise NotTestable(f"no {ask}", "", "benchmark", "setting", "measure")
+        return float(table["value"].mean())
+
+    def gap(self, terms: Sequence[tuple[float, ScoreQuery]], constant: float = 0.0) -> Difference:
+        """A difference with its intervals: over articles, and over seeds from three on."""
+        for _, one in terms:
+            self._has(one)
+        if terms[0][1].benchmark in self._judged_names:
+            return self._judged_gap(terms, constant)
+        if (*terms, constant) in self._gaps:
+            return self._gaps[(*terms, constant)]
+        sets = [self._models(one) for _, one in terms]
+        trained = [models for (_, one), models in zip(terms, sets, strict=True) if one.strategy != UNTRAINED]
+        shared = set.intersection(*({name for name, _ in models} for models in trained or sets))
+        kept = [{draw: frame for draw, frame in models.items() if draw[0] in shared} for models in sets]
+        found = gap_of([(factor, models) for (factor, _), models in zip(terms, kept, strict=True)], constant)
+        return self._gaps.setdefault((*terms, constant), found)
+
+    def fact(self, name: str, arguments: tuple[str, ...], encoder: str) -> Fact:
+        """Everything that is no score; see `words.WORDS`."""
+        run, first = self.run, (arguments or ("",))[0]
+        if name == "start":
+            return "scratch" if run.study.encoder.name == "static" else "pretrained"
+        if name in ("benchmarks", "encoders"):
+            return frozenset(self.names(name.removesuffix("s")))
+        if name == "kinds":
+            cells = [cell for cell in run.cells() if cell.strategy == first]
+            if not cells:
+                raise self._no_strategy(first)
+            return frozenset(str(kind) for kind in set(run.plan(cells[0]).kinds))
+        if name == "languages" and first == ROWS:
+            return frozenset(run.parts[0].languages)
+        if name == "macro":
+            return self._macro(ScoreQuery(*(arguments[place] for place in (0, 1, 2, 3)), encoder))  # type: ignore[call-arg]
+        self._has_benchmark(first)
+        if name == "relatives":
+            return frozenset(relatives(first, run.study.rows.files, run.study.encoder.name))
+        if name == "leaks":
+            return self._leaks(first)
+        if first in self._judged_names:
+            raise NotTestable(f"{first} has no parallel questions and no pairs of languages", "", "benchmark")
+        if name == "languages":
+            return frozenset(run.benchmark(first).languages)
+        if name == "parallel":
+            return float(run.benchmark(first).queries.groupby("query_id")["language"].nunique().min())
+        own = self._scores[self._scores["benchmark"] == first]
+        if name == "measures":
+            return frozenset(own["measure"])
+        own = own[(own["setting"] == arguments[1]) & (own["measure"] == "AP")]
+        return frozenset(own["query_language"] + ">" + own["passage_language"])
+
+    def _macro(self, ask: ScoreQuery) -> float:
+        """The mean of the study's parts, made here from what each pair of languages scored, not by `macro_scores`."""
+        self._has(ask)
+        own = self._scores
+        for column in ("benchmark", "strategy", "setting", "measure"):
+            own = own[own[column] == getattr(ask, column)]
+        if own.empty:
+            raise NotTestable(f"no {ask}", "", "benchmark", "setting", "measure")
+        by_seed = own.pivot_table("value", "seed", ["query_language", "passage_language"])
+        return float(by_seed.mean(axis=1).mean())
+
+    def _models(self, ask: ScoreQuery) -> dict[Draw, pd.DataFrame]:
+        """Sums by article of the models of a strategy, by set of training languages and seed; see `sums.gap_of`."""
+        if ask.setting not in (*GROUPS, UNSEEN):
+            return {("", self._seed(cell)): self._asked(cell, ask) for cell in self._cells(ask.strategy)}
+        found: dict[Draw, pd.DataFrame] = {}
+        sets = models(self.run, ask.strategy, ask.benchmark)
+        for cell, languages in sets:
+            own = of_group(self._asked(cell, ask), languages, ask.setting)
+            if len(own):
+                name = " ".join(languages)
+                found[name, self._seed(cell)] = own.assign(set=name)
+        if not found:
+            raise NotTestable(
+                f"every language of {ask.benchmark} is among those of the training rows",
+                "a section diversity in the study, with notebook 06, or rows.languages that leave some out",
+                "benchmark",
+            )
+        return found
+
+    def _asked(self, cell: ModelSpec, ask: ScoreQuery) -> pd.DataFrame:
+        """Sums of one measure and setting of a model; those of a group are chosen from mono and cross."""
+        key = (cell, ask.benchmark)
+        if key not in self._sums:
+            clusters = question_clusters(self.run.part(ask.benchmark)[0])
+            self._sums[key] = article_sums(self.run.ranks(cell, ask.benchmark), clusters)
+        table = self._sums[key]
+        settings = (ask.setting,) if ask.setting in SETTINGS else ("mono", "cross")
+        own = table[(table["measure"] == ask.measure) & table["setting"].isin(settings)]
+        if own.empty:
+            raise NotTestable(f"no {ask}", "", "benchmark", "setting", "measure")
+        return own.assign(set="")
+
+    def _seed(self, cell: ModelSpec) -> int:
+        return -1 if cell.strategy == UNTRAINED else cell.seed
+
+    def _cells(self, strategy: str) -> list[ModelSpec]:
+        cells = [cell for cell in self.run.cells() if cell.strategy == strategy]
+        if not cells:
+            raise self._no_strategy(strategy)
+        return cells
+
+    def _no_strategy(self, strategy: str) -> NotTestable:
+        cure = "untrained: true in the study" if strategy == UNTRAINED else f"{strategy} among the study's strategies"
+        return NotTestable(f"the study has no {strategy}", cure, "strategy")
+
+    def _has(self, ask: ScoreQuery) -> None:
+        own = self.run.study.encoder.name
+        if own.lower() != ask.encoder:
+            studies = {"xlm-r": "studies/paper.yaml", "labse": "studies/paper-labse.yaml"}
+            cure = studies.get(ask.encoder, f"a study with the encoder {ask.encoder}")
+            raise NotTestable(f"the encoder is {own}, not {ask.encoder}", cure, "encoder")
+        self._has_benchmark(ask.benchmark)
+        self._cells(ask.strategy)
+
+    def _has_benchmark(self, name: str) -> None:
+        if name not in (*self.run.study.evaluation.benchmarks, *self._judged_names):
+            key = "evaluation.judged" if is_collection_name(name) else "evaluation.benchmarks"
+            raise NotTestable(f"the study has no benchmark {name}", f"{name} among {key}", "benchmark")
+
+    def _judged(self, ask: ScoreQuery) -> pd.Series:
+        """The mean over languages on a judged set, by seed."""
+        table = self._judged_table
+        named = table["benchmark"].map(lambda name: split_name(name)[0] == ask.benchmark)
+        own = table[named & (table["strategy"] == ask.strategy) & (table["setting"] == ask.setting)]
+        own = own[own["measure"] == ask.measure]
+        if own.empty:
+            raise NotTestable(f"no {ask}", "", "benchmark", "setting", "measure")
+        found: pd.Series = own.pivot_table("value", "seed", "language").mean(axis=1)
+        return found
+
+    def _judged_gap(self, terms: Sequence[tuple[float, ScoreQuery]], constant: float) -> Difference:
+        """On judged sets values are kept by language, so that there is an interval over seeds only."""
+        values = [self._judged(ask) for _, ask in terms]
+        scores = tuple(float(one.mean()) for one in values)
+        seeds = max(values, key=len).index  # the untrained encoder has one value, for every seed
+        by_seed = [
+            one.reindex(seeds) if ask.strategy != UNTRAINED else one.iloc[0]
+            for one, (_, ask) in zip(values, terms, strict=True)
+        ]
+        found = pd.Series(constant, index=seeds)
+        for (factor, _), one in zip(terms, by_seed, strict=True):
+            found = found + factor * one
+        interval = t_interval(found)
+        ends = (interval.low, interval.high) if interval else (NAN, NAN)
+        basis = f"{len(found)} seeds, no interval over questions"
+        return Difference(float(found.mean()), NAN, NAN, *ends, basis, scores)
+
+    def _leaks(self, benchmark: str) -> float:
+        leaks = getattr(self.run, "leaks", None)
+        if leaks is None:
+            raise NotTestable("the study's rows were not searched for leaks", "a version of the kit with run.leaks")
+        named = benchmark if benchmark in self._judged_names else self.run.benchmark(base_name(benchmark)).name
+        return float(left(leaks, named, self.run.parts))
+
+    @cached_property
+    def _judged_names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(split_name(name)[0] for name in self.run.study.evaluation.judged))
+
+    @cached_property
+    def _judged_table(self) -> pd.DataFrame:
+        return collection_table(self.run)
+
+    @cached_property
+    def _scores(self) -> pd.DataFrame:
+        return study_scores(self.run)
+
+    @cached_property
+    def _macros(self) -> pd.DataFrame:
+        return macro_scores(self._scores)

@@ -1,0 +1,314 @@
+"""The curves of a study: scores by point, what is compared along each curve, and how it came out in sentences."""
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from hybridkit.evaluation.clusters import ClusterSums, question_clusters
+from hybridkit.evaluation.measures import macro, per_query
+from hybridkit.evaluation.resampling import SEEDS_FOR_INTERVAL
+from hybridkit.evaluation.significance import CONTRAST_COLUMNS, Models, contrast, established, model_sums
+from hybridkit.sampling import parse
+from hybridkit.sampling.labels import label
+from hybridkit.study.model_spec import ModelSpec
+from hybridkit.study.run import Run
+from hybridkit.study.scores import model_scores
+from hybridkit.study.sweep import sweep
+from hybridkit.utils.numbers import number
+
+COLUMNS = ["x", "strategy", "seed", "benchmark", "setting", "measure", "value"]
+MEASURES = ("AP", "rank_distance")
+_LACKS = {  # what a study without a section is told
+    "alpha": ("curve over alpha", "{alphas: [0, 0.25, 0.5, 0.75, 1], seeds: [0, 1, 2, 3, 4]}"),
+    "rows": ("curve over training rows", "{rows: [300, 600, 1200], seeds: [0, 1, 2, 3, 4]}"),
+    "batch_size": ("curve over the batch size", "{batch_sizes: [32, 64, 128], seeds: [0, 1, 2, 3, 4]}"),
+    "pairs": ("comparison of pairs in a batch", "{pairs: [cross, \"cross(pairs='one')\"], seeds: [0, 1, 2, 3, 4]}"),
+}
+
+
+def place(cell: ModelSpec, section: str) -> float:
+    """Where a model stands on the x axis of a section: its alpha, rows or batch size; 0 among the pairs.
+
+    >>> place(ModelSpec("mono", part="curve"), "alpha"), place(ModelSpec("mono", part="curve", rows=300), "rows")
+    (1.0, 300.0)
+    """
+    of = {"alpha": cell.alpha, "rows": float(cell.rows), "batch_size": float(cell.batch_size)}
+    return of.get(section, 0.0)
+
+
+def curve_scores(run: Run, section: str = "alpha", measures: Collection[str] = MEASURES) -> pd.DataFrame:
+    """Macro means of the models of one curve: x, strategy, seed, benchmark, setting, measure, value.
+
+    `section` is "alpha", "rows" (as many steps on fewer rows), "batch_size" (as many draws) or "pairs". Trains and
+    scores what is missing; a frame without rows where the study has no such section (`missing_points` says so).
+    """
+    cells, parts = run.curve_cells(section), []
+    names = run.benchmarks("curve") if cells else ()
+    sweep(run, cells, names)
+    for cell in cells:
+        for name in names:
+            found = macro(model_scores(run, cell, name))
+            found = found[found["measure"].isin(list(measures))]
+            parts.append(
+                found.assign(x=place(cell, section), strategy=cell.strategy, seed=cell.seed, benchmark=name)[COLUMNS]
+            )
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
+
+
+def make_curves(run: Run) -> int:
+    """Train and score every model of a study's curves that is missing, with one bar; gives how many were."""
+    cells = run.cells("curve")
+    return sweep(run, cells, run.benchmarks("curve")) if cells else 0
+
+
+def missing_points(run: Run, section: str) -> str:
+    """Say that a study has no such section, and which key of its file would give it; "" where it has one.
+
+    >>> from hybridkit.study.settings import open_study
+    >>> import tempfile, pathlib
+    >>> print(missing_points(Run(open_study("starter"), pathlib.Path(tempfile.mkdtemp())), "rows"))
+    This study has no curve over training rows; `curve: {rows: [300, 600, 1200], seeds: [0, 1, 2, 3, 4]}` would give it.
+    """
+    if run.curve_cells(section):
+        return ""
+    name, key = _LACKS[section]
+    return f"This study has no {name}; `curve: {key}` would give it."
+
+
+def means(curve: pd.DataFrame) -> pd.DataFrame:
+    """Mean over seeds by strategy and x (rows), benchmark, setting and measure (columns); a table to look at."""
+    by = ["strategy", "x"] if curve["x"].any() else ["strategy"]
+    found = curve.groupby([*by, "benchmark", "setting", "measure"], sort=False)["value"].mean()
+    wide: pd.DataFrame = found.unstack(["benchmark", "setting", "measure"])
+    return wide.sort_index()
+
+
+Point = tuple[float, str]  # x, strategy
+PUBLISHED = 0.5  # the alpha of arXiv 2408.10536
+SMALLEST, LARGEST, CHANGE = "smallest", "largest", "change"
+LABELS = ["benchmark", "strategy", "against", "x", "at"]
+JUDGED = [*LABELS, *CONTRAST_COLUMNS, "both", "p_holm", "established", "better", "family"]
+FAMILIES = {
+    "alpha": f"every alpha with {PUBLISHED}", "rows": "strategies along the training rows",
+    "batch_size": "strategies along the batch size", "pairs": "pairs inside a batch",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One comparison: the points of a curve that are added with their factors, and what a table says of it."""
+
+    strategy: str
+    against: str
+    x: float
+    at: str
+    parts: tuple[tuple[float, Point], ...]
+
+
+def planned(points: Collection[Point], section: str) -> list[Planned]:
+    """Say which points of a curve are compared; none where the curve lacks what they are compared with.
+
+    "alpha": every other point with alpha 0.5. "pairs": every other strategy with the first. "rows" and "batch_size":
+    the hybrid with every other strategy at the smallest and at the largest point, and the change of that difference
+    from the one to the other.
+
+    >>> points = [(0.0, "cross"), (0.5, "hybrid(alpha=0.5)"), (1.0, "mono")]
+    >>> [(one.strategy, one.parts) for one in planned(points, "alpha")][0]
+    ('cross', ((1, (0.0, 'cross')), (-1, (0.5, 'hybrid(alpha=0.5)'))))
+    >>> [one.at for one in planned([(x, s) for x in (10, 90) for s in ("cross", "hybrid(alpha=0.5)")], "rows")]
+    ['smallest', 'largest', 'change']
+    """
+    points = list(dict.fromkeys(points))
+    if section in ("alpha", "pairs"):
+        base = [one for one in points if one[0] == PUBLISHED] if section == "alpha" else points[:1]
+        others = [one for one in points if base and one != base[0]]
+        return [Planned(one[1], base[0][1], one[0], "", ((1, one), (-1, base[0]))) for one in others]
+    low, high = min((x for x, _ in points), default=0.0), max((x for x, _ in points), default=0.0)
+    names = list(dict.fromkeys(name for _, name in points))
+    hybrids = [name for name in names if 0 < parse(name).mono_share < 1]
+    found = []
+    for other in names if hybrids else ():
+        if other != hybrids[0]:
+            first, last = (((1, (x, hybrids[0])), (-1, (x, other))) for x in (low, high))
+            found.append(Planned(hybrids[0], other, low, SMALLEST, first))
+            if high > low:
+                turned = tuple((-factor, point) for factor, point in first)
+                found.append(Planned(hybrids[0], other, high, LARGEST, last))
+                found.append(Planned(hybrids[0], other, float("nan"), CHANGE, (*last, *turned)))
+    return found
+
+
+def contrasts(models: Mapping[str, Mapping[Point, Models]], section: str) -> pd.DataFrame:
+    """Compare the points of a curve, given every benchmark's models by point; one family over all of it.
+
+    Gives benchmark, strategy, against, x and at (empty, or "smallest", "largest", "change"), then the columns of
+    `contrasts.contrast` and `contrasts.established`. No rows where nothing is to be compared.
+    """
+    parts = []
+    for benchmark, own in models.items():
+        for one in planned(own, section):
+            found = contrast([(factor, own[point]) for factor, point in one.parts])
+            parts.append(
+                found.assign(benchmark=benchmark, strategy=one.strategy, against=one.against, x=one.x, at=one.at)
+            )
+    if not parts:
+        return pd.DataFrame(columns=JUDGED)
+    return established(pd.concat(parts, ignore_index=True), FAMILIES[section])[JUDGED]
+
+
+def curve_contrasts(run: Run, section: str, unit: str = "article") -> pd.DataFrame:
+    """Compare the points of one curve of a study: the frame of `contrasts`, for AP and rank distance.
+
+    `unit` is what questions are resampled by (`clusters.question_clusters`). Trains and scores what is missing.
+    """
+    cells = run.curve_cells(section)
+    needed = {
+        point
+        for one in planned([(place(cell, section), cell.strategy) for cell in cells], section)
+        for _, point in one.parts
+    }
+    cells = [cell for cell in cells if (place(cell, section), cell.strategy) in needed]
+    names = run.benchmarks("curve") if cells else ()
+    sweep(run, cells, names)
+    models: dict[str, dict[Point, dict[int, dict[str, ClusterSums]]]] = {}
+    for name in names:
+        clusters, own = question_clusters(run.part(name)[0], unit), models.setdefault(name, {})
+        for cell in cells:
+            values = per_query(run.ranks(cell, name), MEASURES)
+            own.setdefault((place(cell, section), cell.strategy), {})[cell.seed] = model_sums(values, clusters)
+    return contrasts(models, section)
+
+
+_SETTINGS = {"mono": "monolingual retrieval", "cross": "cross-lingual retrieval", "pool": "the multilingual pool"}
+ALONG = {"rows": "{:,.0f} training rows", "batch_size": "batches of {:,.0f}"}
+Row = Mapping[Any, Any]  # a record of such a frame
+
+
+def curve_sentences(frame: pd.DataFrame, section: str) -> list[str]:
+    """Say how the comparisons of a section came out (`compared.contrasts`), and first what counts as established.
+
+    One sentence a benchmark, setting and measure for "alpha" and "pairs", one for each other strategy too for "rows"
+    and "batch_size". Where nothing is compared, one sentence says why.
+    """
+    if frame.empty:
+        why = {
+            "alpha": f"the curve needs alpha {PUBLISHED} and another", "pairs": "there are not two strategies"
+        }.get(section, "it takes a hybrid and another strategy")  # fmt: skip
+        return [f"Nothing is compared: {why}."]
+    by, sentences = ["benchmark", "setting", "measure"], [criterion(frame)]
+    for (benchmark, _, _), part in frame.groupby(by, sort=False):
+        where = f"{benchmark}, " * (frame["benchmark"].nunique() > 1) + _where(part)
+        if section == "alpha":
+            sentences.append(f"{where}: {_alpha(part)}.")
+        elif section == "pairs":
+            sentences += [f"{where}: {_pair(one)}." for one in part.to_dict("records")]
+        else:
+            for _, own in part.groupby("against", sort=False):
+                sentences.append(f"{where}: {_along(own, ALONG[section])}.")
+    return sentences
+
+
+def criterion(frame: pd.DataFrame) -> str:
+    """Say when a difference of these comparisons counts as established, and that none can with too few seeds."""
+    seeds = int(frame["seeds"].min())
+    start = (
+        "A difference counts as established only when its 95 % intervals over questions and over seeds both leave out "
+        f"0 and the larger of the two p is below .05 after Holm's correction ({frame['family'].iloc[0]})"
+    )
+    if seeds >= SEEDS_FOR_INTERVAL:
+        return f"{start}; {seeds} seeds."
+    return f"{start}. With {_seeds(seeds)} there is no interval over seeds, so that none can be established."
+
+
+def amount(row: Row) -> str:
+    """Write a difference with both intervals: AP with three decimals, ranks whole, or with one where all are below 10.
+
+    >>> amount({"measure": "AP", "difference": 0.004, "low": -0.001, "high": 0.009, "seeds": 5, "seeds_low": -0.002,
+    ...         "seeds_high": 0.01})
+    '+.004 (−.001 to .009 over questions, −.002 to .010 over 5 seeds)'
+    >>> amount({"measure": "rank_distance", "difference": -12.3, "low": -20.0, "high": -4.0, "seeds": 1,
+    ...         "seeds_low": float("nan"), "seeds_high": float("nan")})
+    '−12 ranks (−20 to −4 over questions; 1 seed, no interval over seeds)'
+    """
+    distance = row["measure"] == "rank_distance"
+    ends = [float(row[name]) for name in ("difference", "low", "high", "seeds_low", "seeds_high")]
+    places = 3 if not distance else 0 if max(map(abs, ends[:3])) >= 10 else 1
+    value, low, high, first, last = (_number(one, places) for one in ends)
+    start = f"{'' if value.startswith('−') else '+'}{value}{' ranks' * distance} ({low} to {high} over questions"
+    seeds = int(row["seeds"])
+    if math.isnan(ends[3]):
+        return f"{start}; {_seeds(seeds)}, no interval over seeds)"
+    return f"{start}, {first} to {last} over {seeds} seeds)"
+
+
+def _number(value: float, places: int) -> str:
+    value = value if math.isnan(value) or round(value, places) else 0.0  # no minus before a zero
+    return number(value) if places == 3 else format(value, f",.{places}f").replace("-", "−")
+
+
+def _seeds(count: int) -> str:
+    return "1 seed" if count == 1 else f"{count} seeds"
+
+
+def _where(part: pd.DataFrame) -> str:
+    setting, measure = str(part["setting"].iloc[0]), str(part["measure"].iloc[0])
+    name = _SETTINGS.get(setting, setting)
+    return f"Rank distance in {name}" if measure == "rank_distance" else f"{measure} in {name}"
+
+
+def _alpha(part: pd.DataFrame) -> str:
+    """Which alphas are established to be better or worse than the published one, and the best of them."""
+    best = part.iloc[int((part["difference"].abs() * part["better"]).argmax())].to_dict()
+    found = part[part["established"]]
+    better, worse = (sorted(found.loc[found["better"] == side, "x"]) for side in (1, -1))
+    beats = best["better"] > 0
+    nearest = f"the {'best' if beats else 'nearest'} is {best['x']:g} with {amount(best)}"
+    if better:
+        text = f"{_list(better)} {'is' if len(better) == 1 else 'are'} significantly better than {PUBLISHED}; {nearest}"
+    else:
+        text = f"no alpha is significantly better than {PUBLISHED}; {nearest}"
+        near = sorted(part.loc[part["both"] & ~part["established"] & (part["better"] > 0), "x"])
+        text += f"; both intervals leave out 0 at {_list(near)}, yet not after Holm's correction" * bool(near)
+    return text + f"; significantly worse: {_list(worse)}" * bool(worse)
+
+
+def _list(values: list[float]) -> str:
+    texts = [f"{value:g}" for value in values]
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
+
+
+def _pair(row: Row) -> str:
+    names = f"{_pairs(str(row['strategy']))} minus {_pairs(str(row['against']))} is {amount(row)}"
+    return f"{names}, {_verdict(row)}"
+
+
+def _pairs(strategy: str) -> str:
+    known = {"cross": "pairs mixed inside a batch (cross)", "cross(pairs='one')": "one pair a batch (cross)"}
+    return known.get(strategy, label(strategy))
+
+
+def _verdict(row: Row) -> str:
+    if row["established"]:
+        return "which is better" if int(row["better"]) > 0 else "which is worse"
+    if row["both"]:
+        return "both intervals leave out 0, yet not after Holm's correction"
+    return "no difference is established"
+
+
+def _along(rows: pd.DataFrame, name: str) -> str:
+    """The difference of the hybrid to another strategy at both ends of a curve, and whether it changes."""
+    at = {str(row["at"]): row for row in rows.to_dict("records")}
+    first = at[SMALLEST]
+    start = f"{label(first['strategy'])} minus {label(first['against'])} is {_point(first, name)}"
+    if CHANGE not in at:
+        return f"{start}; the curve has one point"
+    change = at[CHANGE]
+    said = "the difference changes" if change["established"] else "no change of the difference is established"
+    return f"{start} and {_point(at[LARGEST], name)}; {said}: {amount(change)}"
+
+
+def _point(row: Row, name: str) -> str:
+    return f"{amount(row)}{'' if row['established'] else ', not established,'} at {name.format(row['x'])}"

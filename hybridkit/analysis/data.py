@@ -1,0 +1,113 @@
+"""A study's data before training, as frames: how many rows, how long, what one looks like, what is evaluated on."""
+
+import numpy as np
+import pandas as pd
+
+from hybridkit.data.corpus import ParallelCorpus
+from hybridkit.data.sources.open_rows import source_stems
+from hybridkit.data.sources.registry import DATA_SETS
+from hybridkit.study.model_spec import ModelSpec
+from hybridkit.study.run import Run
+from hybridkit.utils.naming import split_name
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def row_counts(run: Run) -> pd.DataFrame:
+    """What happens to the rows on their way to training: rows, groups and languages after each step."""
+    training, held_out = run.parts
+    steps = {
+        "rows in the files": run.rows,
+        f"of use to every strategy ({run.study.rows.use})": run.usable_rows,
+        "held out": held_out,
+        "trained on": training,
+    }
+    return pd.DataFrame(
+        [
+            {"what": what, "rows": len(rows), "groups that may not meet": len(np.unique(rows.group)),
+             "languages": int((rows.has_query | rows.has_passage).any(axis=0).sum())}
+            for what, rows in steps.items()
+        ]
+    )  # fmt: skip
+
+
+def licences(run: Run) -> pd.DataFrame:
+    """Name, licence and citation of the data sets that a study trains and evaluates on, its lexicons among them."""
+    names = [*run.study.rows.files, *run.study.evaluation.benchmarks, *run.study.lexicons]
+    asked = dict.fromkeys(split_name(name)[0] for name in names)
+    known = [DATA_SETS[name] for name in asked if name in DATA_SETS]
+    return pd.DataFrame([{"name": one.name, "licence": one.licence, "citation": one.citation} for one in known])
+
+
+def coverage(run: Run) -> pd.DataFrame:
+    """Rows with a query and with a passage by file and language: source, language, queries, passages."""
+    files = source_stems(list(map(run.study.at, run.study.rows.files)))
+    corpus = run.usable_rows
+    stems = (
+        np.array([ident.split("/")[0] for ident in corpus.ids]) if len(files) > 1 else np.full(len(corpus), files[0])
+    )
+    named = dict(zip(files, run.study.rows.files, strict=True))
+    parts = []
+    for stem in files:
+        here = stems == stem
+        counts = {"queries": corpus.has_query[here].sum(axis=0), "passages": corpus.has_passage[here].sum(axis=0)}
+        parts.append(pd.DataFrame({"source": named[stem], "language": corpus.languages} | counts))
+    return pd.concat(parts, ignore_index=True)
+
+
+def text_lengths(corpus: ParallelCorpus) -> pd.DataFrame:
+    """Quantiles of the texts' lengths in characters: language, side, unit, q05, q25, q50, q75, q95."""
+    out = []
+    for side in ("query", "passage"):
+        for number, tag in enumerate(corpus.languages):
+            rows = np.flatnonzero(corpus.places[side][:, number] >= 0)
+            if len(rows) == 0:
+                continue
+            lengths = [len(text) for text in corpus.take_texts(side, rows, np.full(len(rows), number))]
+            found = {f"q{100 * q:02.0f}": float(np.quantile(lengths, q)) for q in QUANTILES}
+            out.append({"language": tag, "side": side, "unit": "characters"} | found)
+    return pd.DataFrame(out)
+
+
+def sample_row(corpus: ParallelCorpus, row: int | None = None) -> pd.DataFrame:
+    """One row in its languages: language, query, passage; by default the first of those known in most languages."""
+    known = (corpus.has_query & corpus.has_passage).sum(axis=1)
+    row = int(np.argmax(known)) if row is None else row
+    texts = [
+        (tag, corpus.query_text(row, tag), corpus.passage_text(row, tag))
+        for tag in corpus.languages
+        if _has(corpus, row, tag)
+    ]
+    return pd.DataFrame(texts, columns=["language", "query", "passage"])
+
+
+def _has(corpus: ParallelCorpus, row: int, tag: str) -> bool:
+    column = corpus.column(tag)
+    return bool(corpus.has_query[row, column] or corpus.has_passage[row, column])
+
+
+def benchmark_table(run: Run) -> pd.DataFrame:
+    """What a study evaluates on: benchmark, language, queries, candidates, articles."""
+    parts = []
+    for name in run.study.evaluation.benchmarks:
+        part, _, _ = run.part(name)
+        candidates = part.passages.groupby("language").agg(candidates=("text", "size"), articles=("article", "nunique"))
+        queries = part.queries.groupby("language").agg(queries=("text", "size"))
+        parts.append(queries.join(candidates, how="outer").fillna(0).astype(int).reset_index().assign(benchmark=name))
+    columns = ["benchmark", "language", "queries", "candidates", "articles"]
+    return pd.concat(parts, ignore_index=True)[columns]
+
+
+def switched_examples(run: Run, cell: ModelSpec, count: int = 6) -> pd.DataFrame:
+    """Texts of a code-switched plan before and after: side, language, before, after; the first that differ."""
+    from hybridkit.sampling.plan_texts import PlanTexts
+
+    plan, corpus = run.plan(cell), run.corpus(cell)
+    positions = np.arange(min(200, plan.draws[..., 0].size))
+    row, *columns = plan.draws.reshape(-1, 3)[positions].T
+    rows = []
+    for (side, texts), column in zip(PlanTexts(plan, corpus)(positions).items(), columns, strict=True):
+        before = corpus.take_texts(side, row, column)
+        tags = [corpus.languages[number] for number in column]
+        rows += [(side, *one) for one in zip(tags, before, texts, strict=True) if one[1] != one[2]][:count]
+    return pd.DataFrame(rows, columns=["side", "language", "before", "after"])

@@ -1,0 +1,281 @@
+"""The outcomes of a diversity study: a line a model and pair of languages, with what may explain them, and their means.
+
+Intervals of means are over draws of language sets and seeds.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import cache
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hybridkit.data.languages import language, language_distance
+from hybridkit.errors import InputError, MissingDataError
+from hybridkit.evaluation.resampling import bootstrap_models
+from hybridkit.study.model_spec import ModelSpec, design
+from hybridkit.study.settings import UNTRAINED
+from hybridkit.utils.paths import checkout
+
+if TYPE_CHECKING:
+    from hybridkit.study.run import Run
+
+
+# Encoders whose text model is XLM-R, or is made from it: multilingual-e5 starts from XLM-R base and large, its small
+# one from Multilingual MiniLM (arXiv 2402.05672), which was distilled from XLM-R base (arXiv 2002.10957). What e5 was
+# trained on after that is not published by language.
+_FROM_XLMR = ("xlm-r", "xlm-roberta", "e5-small", "multilingual-e5", "multilingual-minilm")
+
+
+def pretraining_share(encoder: str, language: str) -> float | None:
+    """Share of a language in the text that an encoder was pretrained on; None where that is not published.
+
+    By size in GiB of CC-100, on which XLM-R was trained (Conneau et al., arXiv 1911.02116, appendix A); a language that
+    is not in it has share 0. An encoder made from scratch has no pretraining and so no share.
+
+    >>> round(pretraining_share("e5-small", "en"), 3), pretraining_share("static", "en")
+    (0.122, None)
+    """
+    if not any(name in encoder.lower() for name in _FROM_XLMR):
+        return None
+    return _shares().get(language, 0.0)
+
+
+@cache
+def _shares() -> dict[str, float]:
+    home = checkout()
+    path = home / "data" / "published" / "cc100.csv" if home else None
+    if path is None or not path.is_file():
+        raise MissingDataError("data/published/cc100.csv comes with a git checkout of the kit: run from one")
+    sizes = pd.read_csv(path, keep_default_na=False).groupby("language")["size_gib"].sum()
+    return {str(language): float(size / sizes.sum()) for language, size in sizes.items()}
+
+
+MEASURES = ("RR", "RR@10", "AP", "rank_distance")
+SEEN = ("seen-seen", "seen-unseen", "unseen-seen", "unseen-unseen")
+KEYS = ["group", "draw", "k", "languages", "series", "strategy", "seed"]
+PREDICTORS = [
+    "log2_k", "families", "scripts", "query_distance", "passage_distance", "query_share", "passage_share",
+]  # fmt: skip
+COLUMNS = [*KEYS, "benchmark", "setting", "query_language", "passage_language", "seen", *PREDICTORS, "measure", "value"]
+
+
+def models(run: "Run") -> pd.DataFrame:
+    """The lines of `design` with the untrained encoder (k = 0, no languages) in front, once for each series."""
+    lines = design(run)
+    untrained = ModelSpec(UNTRAINED, 0, "diversity")
+    none = [(UNTRAINED, 0, 0, "", series, UNTRAINED, 0, untrained) for series in dict.fromkeys(lines["series"])]
+    return pd.concat([pd.DataFrame(none, columns=lines.columns), lines], ignore_index=True) if none else lines
+
+
+def outcomes(run: "Run") -> pd.DataFrame:
+    """Scores of the models of a diversity study by pair of languages, with the predictors; a line a measure.
+
+    Columns: those of `design` without the cell, benchmark, setting, query_language, passage_language ("*" in the pool),
+    seen (query and passage, as "seen-unseen"; in the pool "seen-*"), the predictors, measure (RR, RR@10, AP, and the
+    rank distance of the pool) and value. Predictors: log2_k; families and scripts of the set; distance of the query's
+    and the passage's language to the nearest training language (`language_distance`, 0 to 4); their shares of the
+    encoder's pretraining text (`pretraining_share`). What is not known is missing, for k = 0 all of a set's. A study
+    without the section has an empty frame. Models that are not made yet are made now; `sweep` makes them faster.
+    """
+    from hybridkit.study.scores import model_scores
+
+    lines, parts, scored = models(run), [], {}
+    for line in lines.to_dict("records"):
+        for name in run.benchmarks("diversity"):
+            cell = line["cell"]
+            if (cell, name) not in scored:
+                table = model_scores(run, cell, name)
+                scored[cell, name] = table[table["measure"].isin(MEASURES)].drop(columns=["strategy", "seed"])
+            keys = {str(key): value for key, value in line.items() if key in KEYS}
+            parts.append(scored[cell, name].assign(**keys))
+    if not parts:
+        return pd.DataFrame(columns=COLUMNS)
+    encoder = run.settings("diversity")[0].name
+    return with_predictors(pd.concat(parts, ignore_index=True), encoder)[COLUMNS]
+
+
+def collection_outcomes(run: "Run") -> pd.DataFrame:
+    """RR@10 of the same models on the judged sets that the study names: seen and distance are of the one language.
+
+    Columns: those of `design` without the cell, benchmark, setting, language, seen ("seen", "unseen"), distance, share,
+    measure, value; empty where no set is named.
+    """
+    from hybridkit.analysis.scores import collection_tables
+
+    settings, lines = run.study.diversity, models(run)
+    names = run.study.evaluation.judged if settings is None or settings.judged is None else settings.judged
+    tables = collection_tables(run, list(dict.fromkeys(lines["cell"])), names) if len(lines) else []
+    columns = [*KEYS, "benchmark", "setting", "language", "seen", "distance", "share", "measure", "value"]
+    parts = [
+        table[table["measure"] == "RR@10"].assign(**{key: line[key] for key in KEYS})
+        for line in lines.to_dict("records")
+        for cell, table in tables
+        if cell == line["cell"]
+    ]
+    if not parts:
+        return pd.DataFrame(columns=columns)
+    frame = pd.concat(parts, ignore_index=True)
+    encoder = run.settings("diversity")[0].name
+    both = list(zip(frame["languages"], frame["language"], strict=True))
+    return frame.assign(
+        seen=["seen" if one in of.split() else "unseen" for of, one in both],
+        distance=[nearest(one, of) for of, one in both],
+        share=frame["language"].map(lambda one: pretraining_share(encoder, one)).astype(float),
+    )[columns]
+
+
+def with_predictors(frame: pd.DataFrame, encoder: str) -> pd.DataFrame:
+    """Put the columns `seen` and the predictors beside scores with their training `languages` and `k`."""
+    keys = ["languages", "query_language", "passage_language"]
+    pairs = set(frame[keys].itertuples(index=False, name=None))
+    known = {pair: _pair(str(pair[0]), str(pair[1]), str(pair[2]), encoder) for pair in pairs}
+    found = pd.DataFrame([known[key] for key in frame[keys].itertuples(index=False, name=None)], index=frame.index)
+    logs = frame["k"].map(lambda k: math.log2(k) if k else None).astype(float)
+    return frame.assign(log2_k=logs, **{str(column): found[column] for column in found})
+
+
+def nearest(tag: str, languages: str) -> float:
+    """Distance of a language to the nearest of some (joined by spaces), nan where there are none.
+
+    >>> nearest("es", "th de en"), nearest("de", "de ru")
+    (2.0, 0.0)
+    """
+    return min((float(language_distance(tag, one)) for one in languages.split()), default=math.nan)
+
+
+def _pair(languages: str, query: str, passage: str, encoder: str) -> dict[str, Any]:
+    some = languages.split()
+    known = [language(tag) for tag in some]
+    sides: dict[str, Any] = {}
+    for side, tag in (("query", query), ("passage", passage)):
+        sides[f"{side}_distance"] = math.nan if tag == "*" else nearest(tag, languages)
+        share = None if tag == "*" else pretraining_share(encoder, tag)
+        sides[f"{side}_share"] = math.nan if share is None else share
+    words = [("*" if tag == "*" else "seen" if tag in some else "unseen") for tag in (query, passage)]
+    families: dict[str, Any] = {
+        "families": len({one.family for one in known}) if some else math.nan,
+        "scripts": len({one.script for one in known}) if some else math.nan,
+    }
+    return {"seen": "-".join(words), **families, **sides}
+
+
+_PAIR = ["series", "benchmark", "setting", "query_language", "passage_language"]
+SIDES = {
+    "mono": "unseen language, monolingual",
+    "query": "unseen query, seen passage",
+    "passage": "seen query, unseen passage",
+}
+
+
+def spread(languages: str) -> float:
+    """Mean distance of the languages of a set (joined by spaces) from each other; 0 for one language.
+
+    >>> spread("de en"), spread("ar th zh"), spread("de")
+    (1.0, 4.0, 0.0)
+    """
+    pairs = list(combinations(languages.split(), 2))
+    return sum(language_distance(*pair) for pair in pairs) / len(pairs) if pairs else 0.0
+
+
+def extremes(
+    frame: pd.DataFrame, strategy: str, benchmark: str, series: str = "fixed", measure: str = "RR"
+) -> pd.DataFrame:
+    """A measure by pair of languages for the least and the most diverse set of a strategy, seeds averaged.
+
+    Diverse is, in this order: more languages, more families, more scripts, farther from each other (`spread`), the
+    first by name of equals. Columns: which ("least", "most"), languages, query_language, passage_language, value.
+    Raises InputError where the strategy has fewer than two sets.
+    """
+    chosen = frame[
+        (frame["strategy"] == strategy) & (frame["series"] == series) & (frame["measure"] == measure)
+        & (frame["benchmark"] == benchmark) & (frame["setting"] != "pool")
+    ]  # fmt: skip
+    sets = chosen.drop_duplicates("languages")[["k", "families", "scripts", "languages"]].to_dict("records")
+    if len(sets) < 2:
+        raise InputError(
+            f"diversity: {strategy!r} has {len(sets)} sets of languages in the series {series!r}; two differ"
+        )
+    sets.sort(key=lambda one: str(one["languages"]))
+    sets.sort(key=lambda one: (one["k"], one["families"], one["scripts"], spread(str(one["languages"]))))
+    by = ["languages", "query_language", "passage_language"]
+    parts: list[pd.DataFrame] = []
+    for which, one in (("least", sets[0]), ("most", sets[-1])):
+        own = chosen[chosen["languages"] == one["languages"]].groupby(by, sort=False)["value"].mean().reset_index()
+        own.insert(0, "which", pd.Series([which] * len(own)))
+        parts.append(own)
+    return pd.concat(parts, ignore_index=True)
+
+
+def by_distance(frame: pd.DataFrame, measure: str = "RR") -> pd.DataFrame:
+    """Gain over the untrained encoder on the same pairs, by the distance of the language that is not trained on.
+
+    A line a model, side and distance: series, strategy, group, k, languages, seed, side (a value of SIDES), distance
+    (0: trained on), value (mean over pairs), pairs. On the sides of cross-lingual pairs the other language is seen.
+    """
+    chosen = frame[(frame["measure"] == measure) & (frame["setting"] != "pool")]
+    base = chosen.loc[chosen["strategy"] == UNTRAINED, [*_PAIR, "value"]].rename(columns={"value": "base"})
+    trained = chosen[chosen["strategy"] != UNTRAINED].merge(base, on=_PAIR)
+    trained["value"] -= trained["base"]
+    mono, seen = trained["setting"] == "mono", trained["seen"]
+    which = {
+        "mono": (mono, "query_distance"),
+        "query": (~mono & seen.str.endswith("-seen"), "query_distance"),
+        "passage": (~mono & seen.str.startswith("seen-"), "passage_distance"),
+    }
+    parts = [trained[own].assign(side=SIDES[side], distance=trained[name]) for side, (own, name) in which.items()]
+    by = ["series", "strategy", "group", "k", "languages", "seed", "side", "distance"]
+    grouped = pd.concat(parts, ignore_index=True).groupby(by, sort=False)["value"]
+    found: pd.DataFrame = grouped.agg(value="mean", pairs="size").reset_index()
+    return found
+
+
+BY = ("series", "strategy", "setting", "seen", "group", "k")
+ALL = "all"
+MINUS = " minus "
+
+
+def per_model(frame: pd.DataFrame, measure: str = "RR", by: Sequence[str] = BY) -> pd.DataFrame:
+    """Average a measure over the pairs of languages of each model: `by`, seed, languages, value, pairs.
+
+    Takes `outcomes`. Two draws of a group that give the same set are one. The set of all languages and the untrained
+    encoder keep their own group.
+    """
+    chosen = frame[frame["measure"] == measure]
+    keys = list(dict.fromkeys([*by, "seed", "languages"]))
+    chosen = chosen.drop_duplicates([*keys, "benchmark", "setting", "query_language", "passage_language"])
+    found = chosen.groupby(keys, sort=False, observed=True)["value"].agg(value="mean", pairs="size")
+    return found.reset_index()
+
+
+def means(frame: pd.DataFrame, measure: str = "RR", by: Sequence[str] = BY) -> pd.DataFrame:
+    """Mean of a measure by number of languages and group of pairs, with the interval over draws and seeds.
+
+    Every model weighs the same, whatever its number of pairs. Columns: `by`, mean, low, high (95 %, NaN below
+    DRAWS_FOR_INTERVAL sets), models, sets. "seen-seen" pairs of one language and "unseen-unseen" ones are kept apart
+    by setting, since monolingual pairs are easier and their share among the pairs changes with k.
+    """
+    rows = []
+    for key, part in per_model(frame, measure, by).groupby(list(by), sort=False):
+        interval = bootstrap_models(part)
+        low, high = (interval.low, interval.high) if interval else (np.nan, np.nan)
+        sets = part["languages"].nunique()
+        rows.append((*key, part["value"].mean(), low, high, len(part), sets))
+    return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "models", "sets"])
+
+
+def differences(frame: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
+    """Difference of two strategies, the first minus the second, on the same sets, seeds and pairs.
+
+    Gives the columns of the frame with the difference as value and "FIRST minus SECOND" as strategy.
+    """
+    from hybridkit.sampling.labels import label
+
+    keys = [name for name in frame.columns if name not in ("strategy", "value")]
+    a, b = (frame[frame["strategy"] == name].drop(columns="strategy") for name in (first, second))
+    both = a.merge(b, on=keys, suffixes=("", "_second"))
+    return both.assign(value=both["value"] - both["value_second"], strategy=f"{label(first)}{MINUS}{label(second)}")[
+        list(frame.columns)
+    ]

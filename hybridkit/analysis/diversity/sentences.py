@@ -1,0 +1,315 @@
+"""What a diversity study shows, in sentences and tables: effects, steps, pretraining, and the limits of so few runs."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from hybridkit.analysis.diversity import regression as terms
+from hybridkit.analysis.diversity.outcomes import ALL, SEEN, differences
+from hybridkit.analysis.diversity.regression import FAR, Regression, regress
+from hybridkit.evaluation.resampling import DRAWS_FOR_INTERVAL, SEEDS_FOR_INTERVAL, t_interval
+from hybridkit.study.settings import HYBRID, UNTRAINED
+from hybridkit.utils.numbers import amount
+
+_EFFECTS = {
+    f"log2 k, {seen}": f"doubling the number of training languages changes {{}} on {seen} pairs" for seen in SEEN
+}
+_EFFECTS |= {
+    terms.QUERY_SEEN: f"training on the query's language changes {{}} (against an unseen one at distance {FAR})",
+    terms.PASSAGE_SEEN: f"training on the passage's language changes {{}} (against an unseen one at distance {FAR})",
+    terms.BOTH_SEEN: "having trained on both changes {} beyond what each does",
+    terms.LANGUAGE_SEEN: f"training on the language changes {{}} (against an unseen one at distance {FAR})",
+    terms.LANGUAGE_DISTANCE: "one step farther from the nearest training language to an unseen one changes {}",
+    terms.QUERY_DISTANCE: "one step farther from the nearest training language to an unseen query's changes {}",
+    terms.PASSAGE_DISTANCE: "one step farther from the nearest training language to an unseen passage's changes {}",
+}
+
+
+def regression_sentences(regression: Regression) -> list[str]:
+    """Say each effect of a regression with its interval, and whether that leaves out 0; why, where it cannot be.
+
+    A sentence begins with the strategy. An interval that holds 0 is no proof that there is no effect, and is told as
+    "no clear effect".
+    """
+    from hybridkit.sampling.labels import label
+
+    name = label(regression.strategy)
+    if regression.reason:
+        return [f"{name}: the effect of the number of languages cannot be estimated: {regression.reason}."]
+    sentences = []
+    for row in regression.table.to_dict("records"):
+        effect = _EFFECTS[row["term"]].format(regression.measure)
+        sentences.append(f"{name}: {effect} by {amount(row['estimate'], row['low'], row['high'], row['note'])}.")
+    for term, reason in regression.left_out.items():
+        sentences.append(f"{name}: how {_EFFECTS[term].format(regression.measure)} cannot be estimated: {reason}.")
+    return sentences
+
+
+def limits(design: pd.DataFrame) -> list[str]:
+    """Say what the runs of a design cannot show; an empty list is a design without these limits.
+
+    Takes the frame of `design` or the rows of `outcomes`: group, draw, k, languages, series, strategy, seed.
+    """
+    rows = design[design["strategy"] != UNTRAINED]
+    if rows.empty:
+        return ["This study trains nothing on sets of languages."]
+    return [*_draws(rows), *_seeds(rows), *_sizes(rows), *_series(rows)]
+
+
+def _draws(rows: pd.DataFrame) -> list[str]:
+    drawn = rows[rows["group"] != ALL]
+    draws = drawn.groupby("group")["draw"].nunique()
+    few = draws[draws < DRAWS_FOR_INTERVAL]
+    found = []
+    if len(few):
+        regression_sentences = ", ".join(f"{group} {count}" for group, count in few.items())
+        found.append(
+            f"Sets are drawn too few times for an interval over draws (draws by group: {regression_sentences}; needed: "
+            f"{DRAWS_FOR_INTERVAL}): how much a result depends on which languages were drawn is hardly known, and a "
+            "difference between two numbers of languages may be one between the languages that happened to be drawn."
+        )
+    for group, part in drawn[drawn["k"] > 1].groupby(["group", "k"])["languages"]:
+        name, k = group
+        if part.nunique() == 1 and drawn.loc[drawn["group"] == name, "draw"].nunique() > 1:
+            found.append(f"Every draw of {name} gives the same set of {k} languages ({part.iloc[0]}): it counts once.")
+    if ALL in set(rows["group"]):
+        found.append(
+            "The set of all languages is one set: its mean has no interval over draws, and only languages that no row "
+            "is in are unseen to it."
+        )
+    return found
+
+
+def _seeds(rows: pd.DataFrame) -> list[str]:
+    seeds = rows["seed"].nunique()
+    if seeds >= SEEDS_FOR_INTERVAL:
+        return []
+    count = "one seed" if seeds == 1 else f"{seeds} seeds"
+    return [
+        f"Every model is trained with {count}: how far two trainings on the same languages lie apart "
+        + ("is not known." if seeds == 1 else "is hardly known.")
+    ]
+
+
+def _sizes(rows: pd.DataFrame) -> list[str]:
+    from hybridkit.sampling.labels import label
+
+    found = []
+    sizes = rows.groupby("strategy", sort=False)["k"].agg(lambda k: sorted(set(k)))
+    for strategy, ks in sizes.items():
+        if len(ks) < 3:
+            at = " and ".join(map(str, ks))
+            found.append(
+                f"{label(str(strategy))} is trained on {at} languages only: "
+                + ("two points show a direction and no shape." if len(ks) == 2 else "nothing varies with their number.")
+            )
+    return found
+
+
+def _series(rows: pd.DataFrame) -> list[str]:
+    series = set(rows["series"])
+    if series == {"fixed"}:
+        return [
+            "All models are trained on the same number of rows, so that more languages mean fewer rows of each: "
+            "whether languages that bring rows of their own help more is not asked (series: growing)."
+        ]
+    if series == {"growing"}:
+        return ["Rows grow with the number of languages: what the languages do and what the rows do is not told apart."]
+    return []
+
+
+LANGUAGES_FOR_LINE = 5
+
+
+def by_language(frame: pd.DataFrame, measure: str = "RR") -> pd.DataFrame:
+    """Value of each query language in cross-lingual pairs with its pretraining share, before and after training.
+
+    Columns: language, share, untrained (mean over passage languages), gain (mean over all models that have trained on
+    neither language of a pair, against the untrained encoder on that pair). Empty where shares are not published.
+    """
+    chosen = frame[(frame["measure"] == measure) & (frame["setting"] == "cross")].dropna(subset=["query_share"])
+    pair = ["series", "benchmark", "query_language", "passage_language"]
+    base = chosen.loc[chosen["strategy"] == UNTRAINED, [*pair, "value"]].rename(columns={"value": "base"})
+    unseen = chosen[(chosen["strategy"] != UNTRAINED) & (chosen["seen"] == "unseen-unseen")].merge(base, on=pair)
+    gain = (unseen["value"] - unseen["base"]).groupby(unseen["query_language"]).mean()
+    table = pd.DataFrame(
+        {"share": chosen.groupby("query_language")["query_share"].first(),
+         "untrained": base.groupby("query_language")["base"].mean(), "gain": gain}
+    )  # fmt: skip
+    return table.rename_axis("language").reset_index()
+
+
+def share_sentences(table: pd.DataFrame, measure: str = "RR") -> list[str]:
+    """Say what a doubling of the pretraining share goes with, with Student's t interval over languages.
+
+    A language is one point of a straight line in log2 of its share; languages differ by much else, so that this is
+    what goes together and no effect.
+    """
+    if table.empty:
+        return ["The encoder's pretraining text is not published by language (or it has none): shares are missing."]
+    told = []
+    for column, what in (
+        ("untrained", f"{measure} of the untrained encoder"),
+        ("gain", f"the gain in {measure} unseen"),
+    ):
+        known = table[(table["share"] > 0) & table[column].notna()]
+        if len(known) < LANGUAGES_FOR_LINE:
+            told.append(f"How {what} goes with the pretraining share cannot be estimated: {len(known)} languages.")
+            continue
+        slope, low, high = _line(np.log2(known["share"].to_numpy(float)), known[column].to_numpy(float))
+        told.append(
+            f"A query language with twice the pretraining text goes with a change of {what} by "
+            f"{amount(slope, low, high)} ({len(known)} languages)."
+        )
+    return told
+
+
+def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
+    from scipy.stats import linregress, t
+
+    found = linregress(x, y)
+    half = float(t.ppf(0.975, len(x) - 2) * found.stderr) if found.stderr > 0 else math.nan
+    return float(found.slope), float(found.slope) - half, float(found.slope) + half
+
+
+SETTINGS = ("cross", "mono")
+
+
+def regressions(frame: pd.DataFrame, measure: str = "RR") -> list[Regression]:
+    """Regress each strategy of the outcomes in each series and setting, in the kit's order (see `regress`)."""
+    from hybridkit.sampling.labels import order
+
+    trained = frame[frame["strategy"] != UNTRAINED]
+    return [
+        regress(trained, strategy, series, measure, setting)
+        for setting in SETTINGS
+        for series in dict.fromkeys(trained["series"])
+        for strategy in order(trained["strategy"])
+    ]
+
+
+def strategy_differences(frame: pd.DataFrame, first: str = HYBRID) -> pd.DataFrame:
+    """Differences of one strategy from every other trained one, in the columns of the outcomes; empty without it."""
+    others = [name for name in dict.fromkeys(frame["strategy"]) if name not in (first, UNTRAINED)]
+    parts = [differences(frame, first, name) for name in others]
+    return pd.concat(parts, ignore_index=True) if parts else frame.iloc[:0]
+
+
+def effects(fits: Sequence[Regression]) -> pd.DataFrame:
+    """One table of all estimates: setting, series, strategy, term, estimate, low, high, note (a reason for none)."""
+    parts = []
+    for fit in fits:
+        table = fit.table
+        left = pd.DataFrame(
+            [(term, f"cannot be estimated: {reason}") for term, reason in fit.left_out.items()],
+            columns=["term", "note"],
+        )
+        if fit.reason:
+            left = pd.DataFrame([("all", f"cannot be estimated: {fit.reason}")], columns=["term", "note"])
+        both = pd.concat([one for one in (table, left) if len(one)], ignore_index=True)
+        for place, (name, value) in enumerate(
+            (("setting", fit.setting), ("series", fit.series), ("strategy", fit.strategy))
+        ):
+            both.insert(place, name, pd.Series([value] * len(both)))
+        parts.append(both)
+    columns = ["setting", "series", "strategy", "term", "estimate", "low", "high", "note"]
+    return pd.concat(parts, ignore_index=True).reindex(columns=columns) if parts else pd.DataFrame(columns=columns)
+
+
+_MODEL = ["series", "strategy", "seed"]
+_PAIR = ["benchmark", "setting", "query_language", "passage_language"]
+_PAIRS = {"cross": "cross-lingual", "mono": "monolingual"}
+
+
+class _Set(NamedTuple):
+    k: int
+    languages: str
+
+
+def steps(frame: pd.DataFrame, measure: str = "RR") -> pd.DataFrame:
+    """Difference between a set and the next larger one of its draw on the same pairs, by what was and is seen.
+
+    Since the sets of a draw are nested, a pair either stays as it is ("unseen-unseen", "seen-seen") or has a language
+    that becomes seen: `was` and `seen` say which. The first step is from the untrained encoder. Columns: series,
+    strategy, seed, group, draw, from_k, to_k, from_languages, to_languages, setting, was, seen, difference, pairs.
+    Equal steps of two draws are there once.
+    """
+    chosen = frame[frame["measure"] == measure]
+    parts = []
+    for (group, draw), own in chosen[~chosen["group"].isin([ALL, UNTRAINED])].groupby(["group", "draw"], sort=False):
+        chain = pd.concat([own, chosen[chosen["group"] == ALL]])
+        for keys, models in chain.groupby(_MODEL, sort=False):
+            base = chosen[(chosen["strategy"] == UNTRAINED) & (chosen["series"] == keys[0])]
+            named = dict(zip([*_MODEL, "group", "draw"], (*keys, group, draw), strict=True))
+            parts += _along(pd.concat([base, models]), named)
+    columns = [*_MODEL, "group", "draw", "from_k", "to_k", "from_languages", "to_languages"]
+    columns += ["setting", "was", "seen", "difference", "pairs"]
+    if not parts:
+        return pd.DataFrame(columns=columns)
+    once = [*_MODEL, "from_languages", "to_languages", "setting", "was", "seen"]
+    return pd.concat(parts, ignore_index=True).drop_duplicates(once, ignore_index=True)[columns]
+
+
+def _along(models: pd.DataFrame, named: dict[str, object]) -> list[pd.DataFrame]:
+    """The steps of one chain of nested sets, each a line a kind of pair."""
+    sets = [
+        _Set(int(k), str(languages)) for k, languages in sorted(set(zip(models["k"], models["languages"], strict=True)))
+    ]
+    found = []
+    for first, second in zip(sets, sets[1:], strict=False):
+        before = models.loc[models["languages"] == first.languages, [*_PAIR, "seen", "value"]]
+        after = models.loc[models["languages"] == second.languages, [*_PAIR, "seen", "value"]]
+        both = before.rename(columns={"seen": "was"}).merge(after, on=_PAIR, suffixes=("", "_after"))
+        both["difference"] = both["value_after"] - both["value"]
+        table = both.groupby(["setting", "was", "seen"], sort=False)["difference"].agg(["mean", "size"]).reset_index()
+        table = table.rename(columns={"mean": "difference", "size": "pairs"})
+        ends = {
+            "from_k": first.k,
+            "to_k": second.k,
+            "from_languages": first.languages,
+            "to_languages": second.languages,
+        }
+        for column, value in {**named, **ends}.items():
+            table[column] = pd.Series([value] * len(table))
+        found.append(table)
+    return found
+
+
+def mean_steps(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean of each kind of step over sets and seeds, with Student's t interval over sets from three on.
+
+    Columns: series, strategy, setting, from_k, to_k, was, seen, mean, low, high, sets. A set's seeds are averaged
+    first. Where the larger set is that of all languages, its one model a seed is on every side, and the interval is
+    that over the smaller sets, given this model.
+    """
+    by = ["series", "strategy", "setting", "from_k", "to_k", "was", "seen"]
+    rows = []
+    for key, part in table.groupby(by, sort=False):
+        values = part.groupby(["from_languages", "to_languages"])["difference"].mean()
+        interval = t_interval(values)
+        low, high = (interval.low, interval.high) if interval else (float("nan"), float("nan"))
+        rows.append((*key, float(values.mean()), low, high, len(values)))
+    return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "sets"])
+
+
+def step_sentences(
+    means: pd.DataFrame, measure: str = "RR", setting: str = "cross", series: str = "fixed"
+) -> list[str]:
+    """Say in sentences what happens to the pairs of a setting from each number of languages to the next."""
+    from hybridkit.sampling.labels import label
+
+    chosen = means[(means["setting"] == setting) & (means["series"] == series)]
+    sentences = []
+    for row in chosen.sort_values(["strategy", "from_k", "was"]).to_dict("records"):
+        kind = f"stay {row['was']}" if row["was"] == row["seen"] else f"go from {row['was']} to {row['seen']}"
+        start = "the untrained encoder" if row["from_k"] == 0 else str(row["from_k"])
+        languages = "language" if row["to_k"] == 1 else "languages"
+        few = f"{row['sets']} set{'s' * (row['sets'] > 1)}, no interval"
+        sentences.append(
+            f"{label(row['strategy'])}, {start} to {row['to_k']} {languages}: {measure} on {_PAIRS[setting]} pairs "
+            f"that {kind} changes by {amount(row['mean'], row['low'], row['high'], few)}."
+        )
+    return sentences

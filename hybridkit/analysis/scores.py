@@ -1,0 +1,346 @@
+"""The results of a study as tidy frames: macro means, differences, losses, plans, and scores on collections.
+
+Every frame is read from what the run keeps; what is missing is made.
+"""
+
+from collections.abc import Sequence
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hybridkit.data.collection import Collection
+from hybridkit.data.sources.open_benchmarks import open_collection
+from hybridkit.data.sources.published import published
+from hybridkit.errors import InputError
+from hybridkit.evaluation.bias import language_share
+from hybridkit.evaluation.clusters import question_clusters
+from hybridkit.evaluation.collection_scores import collection_values
+from hybridkit.evaluation.encoder_scores import batch_losses
+from hybridkit.evaluation.measures import macro, per_query, scores
+from hybridkit.evaluation.resampling import t_interval
+from hybridkit.evaluation.significance import OVERALL, against, compare, holm
+from hybridkit.retrieval.search import dense_search
+from hybridkit.study.model_spec import ModelSpec
+from hybridkit.study.run import Run
+from hybridkit.study.scores import labelled, model_scores
+from hybridkit.study.settings import HYBRID, UNTRAINED
+from hybridkit.utils.products import frame
+
+
+def macro_scores(table: pd.DataFrame) -> pd.DataFrame:
+    """Macro means of each model and benchmark: over languages, ordered pairs, query languages (arXiv 2408.10536)."""
+    by = ["study", "encoder", "strategy", "seed", "benchmark"]
+    parts = []
+    for key, part in table.groupby(by, sort=False):
+        found = macro(part)
+        for column, value in zip(by, key, strict=True):
+            found[column] = pd.Series([value] * len(found))
+        parts.append(found)
+    return pd.concat(parts, ignore_index=True)[[*by, "setting", "measure", "value"]]
+
+
+def main_table(macros: pd.DataFrame) -> pd.DataFrame:
+    """The table of a paper, a line a benchmark and strategy: mean over seeds of AP by setting and of rank distance."""
+    from hybridkit.sampling.labels import order
+
+    kept = macros[(macros["measure"] == "AP") | (macros["measure"] == "rank_distance")]
+    names = kept["setting"].where(kept["measure"] == "AP", "rank distance")
+    wide = kept.assign(column=names).pivot_table(
+        index=["benchmark", "strategy"], columns="column", values="value", aggfunc="mean", sort=False
+    )
+    lines = [(b, s) for b in dict.fromkeys(kept["benchmark"]) for s in order(kept["strategy"])]
+    wide = wide.reindex(pd.MultiIndex.from_tuples(lines, names=["benchmark", "strategy"])).dropna(how="all")
+    columns = [name for name in ("mono", "cross", "pool", "rank distance") if name in wide]
+    seeds = kept.groupby(["benchmark", "strategy"])["seed"].nunique()
+    table: pd.DataFrame = wide[columns].join(seeds.rename("seeds")).rename_axis(columns=None)
+    return table
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The table of `main_table` in Markdown: AP with three decimals, rank distance in whole ranks."""
+    frame = table.reset_index()
+    lines = [list(frame.columns), ["---"] * len(frame.columns)]
+    for row in frame.to_dict("records"):
+        digits = {name: ".0f" if name == "rank distance" else ".3f" for name in row}
+        cells = [
+            (format(value, digits[name]) if isinstance(value, float) else str(value)) for name, value in row.items()
+        ]
+        lines.append(cells)
+    return "".join(f"| {' | '.join(map(str, cells))} |\n" for cells in lines)
+
+
+def batch_shares(run: Run, cells: Sequence[ModelSpec]) -> pd.DataFrame:
+    """Share of each pair of languages among a plan's draws: strategy, query_language, passage_language, share."""
+    parts = []
+    for cell in cells:
+        counts = run.plan(cell).matrix()
+        long = counts.rename_axis(index="query_language").reset_index()
+        long = long.melt("query_language", var_name="passage_language", value_name="share")
+        parts.append(long.assign(strategy=cell.strategy, share=long["share"] / long["share"].sum()))
+    return pd.concat(parts, ignore_index=True)[["strategy", "query_language", "passage_language", "share"]]
+
+
+def first_batches(run: Run, cells: Sequence[ModelSpec], steps: int = 6) -> pd.DataFrame:
+    """The first batches draw by draw: strategy, step, position, query_language, passage_language."""
+    parts = []
+    for cell in cells:
+        plan = run.plan(cell)[:steps]
+        frame = plan.frame()
+        parts.append(frame.assign(strategy=cell.strategy, position=np.tile(np.arange(plan.draws.shape[1]), len(plan))))
+    columns = ["strategy", "step", "position", "query_language", "passage_language"]
+    return pd.concat(parts, ignore_index=True)[columns]
+
+
+def study_losses(run: Run) -> pd.DataFrame:
+    """Loss of every step of every training of the main part: strategy, seed, step, kind, loss."""
+    cells = [cell for cell in run.cells() if cell.strategy != UNTRAINED]
+    parts = [run.losses(cell).assign(strategy=cell.strategy, seed=cell.seed) for cell in cells]
+    return pd.concat(parts, ignore_index=True)[["strategy", "seed", "step", "kind", "loss"]]
+
+
+def pair_values(table: pd.DataFrame, benchmark: str, strategies: Sequence[str], measure: str = "AP") -> pd.DataFrame:
+    """A measure by strategy, query and passage language, averaged over seeds; mono and cross pairs only."""
+    chosen = table[
+        (table["benchmark"] == benchmark) & (table["measure"] == measure) & (table["setting"] != "pool")
+        & table["strategy"].isin(list(strategies))
+    ]  # fmt: skip
+    return chosen.groupby(["strategy", "query_language", "passage_language"], sort=False)["value"].mean().reset_index()
+
+
+def distances_by_language(table: pd.DataFrame, benchmark: str) -> pd.DataFrame:
+    """Rank distance by strategy, seed and query language, in ranks of the pool."""
+    chosen = table[(table["benchmark"] == benchmark) & (table["measure"] == "rank_distance")]
+    return chosen[["strategy", "seed", "query_language", "value"]].reset_index(drop=True)
+
+
+def language_shares(run: Run, benchmark: str) -> pd.DataFrame:
+    """Share of each language among the top of the pool for every model: strategy, seed, languages, share, expected."""
+    parts, top = [], run.study.evaluation.top
+    part, _, _ = run.part(benchmark)
+    for cell in run.cells():
+        path = run.folder / "shares" / f"{run.result_key(cell, part)[:24]}-top{top}.parquet"
+        found = frame(path, partial(_shares, run, cell, benchmark))
+        parts.append(found.assign(strategy=cell.strategy, seed=cell.seed))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _shares(run: Run, cell: ModelSpec, benchmark: str) -> pd.DataFrame:
+    return language_share(run.part(benchmark)[0], run.scorer(cell, benchmark), k=run.study.evaluation.top)
+
+
+def beside_published(macros: pd.DataFrame) -> pd.DataFrame:
+    """Our macro means and the published ones of arXiv 2408.10536, for the benchmarks that both have."""
+    ours = macros[macros["measure"].isin(["AP", "rank_distance"])].assign(source="this study")
+    ours = ours.rename(columns={"encoder": "system"})
+    theirs = published().rename(columns={"encoder": "system"})
+    theirs = theirs[(theirs["language"] == "mean") & theirs["benchmark"].isin(ours["benchmark"])]
+    theirs = theirs[theirs["measure"].isin(["AP", "rank_distance"])]
+    shared = ours[ours["benchmark"].isin(theirs["benchmark"]) & (ours["strategy"] != UNTRAINED)]
+    columns = ["benchmark", "setting", "system", "strategy", "measure", "value", "source"]
+    return pd.concat([shared, theirs], ignore_index=True)[columns] if len(shared) else shared[columns]
+
+
+FINDINGS = (
+    (HYBRID, "mono", "cross"), (HYBRID, "mono", "pool"), (HYBRID, "cross", "mono"), ("mono", "cross", "mono"),
+    ("cross", "mono", "pool"),
+)  # fmt: skip
+
+
+def findings(table: pd.DataFrame, benchmark: str) -> pd.DataFrame:
+    """How often one strategy beats another, by the claims that are robust in the tables of arXiv 2408.10536.
+
+    AP of each query language and seed, averaged over passage languages, is one comparison. Columns: better, worse,
+    setting, comparisons, wins, mean difference, smallest difference. Strategies a study lacks are left out.
+    """
+    chosen = table[(table["benchmark"] == benchmark) & (table["measure"] == "AP")]
+    values = chosen.groupby(["setting", "strategy", "seed", "query_language"])["value"].mean()
+    out = []
+    for better, worse, setting in FINDINGS:
+        if {better, worse} <= set(chosen["strategy"]):
+            difference = (values[setting, better] - values[setting, worse]).dropna()
+            out.append(
+                {"better": better, "worse": worse, "setting": setting, "comparisons": len(difference),
+                 "wins": int((difference > 0).sum()), "mean difference": float(difference.mean()),
+                 "smallest difference": float(difference.min())}
+            )  # fmt: skip
+    columns = ["better", "worse", "setting", "comparisons", "wins", "mean difference", "smallest difference"]
+    return pd.DataFrame(out, columns=columns)
+
+
+MEASURES = ("AP", "rank_distance")
+
+
+def strategy_values(run: Run, benchmark: str, strategy: str, measures: Sequence[str] = MEASURES) -> pd.DataFrame:
+    """Per-query values of a strategy's models on a benchmark, with their seed: what `significance.compare` takes.
+
+    Raises InputError for a strategy that the study has not.
+    """
+    cells = [cell for cell in run.cells() if cell.strategy == strategy]
+    if not cells:
+        there = ", ".join(dict.fromkeys(cell.strategy for cell in run.cells()))
+        raise InputError(f"study {run.study.name}: no strategy {strategy!r}; there are {there}")
+    parts = []
+    for cell in cells:
+        parts.append(per_query(run.ranks(cell, benchmark), measures).assign(seed=cell.seed))
+    return pd.concat(parts, ignore_index=True)
+
+
+def compare_strategies(
+    run: Run, benchmark: str, first: str, second: str, unit: str = "article", measures: Sequence[str] = MEASURES
+) -> pd.DataFrame:
+    """Compare two strategies on a benchmark per pair of languages and overall: the frame of `significance.compare`."""
+    clusters = question_clusters(run.part(benchmark)[0], unit)
+    a, b = (strategy_values(run, benchmark, name, measures) for name in (first, second))
+    return compare(a, b, clusters)
+
+
+def pair_significance(comparison: pd.DataFrame, measure: str = "AP") -> pd.DataFrame:
+    """Take the language pairs of a comparison in the columns that the figure `pair_difference` is drawn from.
+
+    >>> rows = pd.DataFrame({"setting": ["cross", "cross", "pool"], "query_language": ["de", "*", "de"],
+    ...                      "passage_language": ["en", "*", "*"], "measure": "AP", "difference": [0.1, 0.1, 0.2],
+    ...                      "p_holm": 0.01, "significant": True, "family": ["2 language pairs, AP"] * 3})
+    >>> pair_significance(rows)[["query_language", "passage_language", "value"]].values.tolist()
+    [['de', 'en', 0.1]]
+    """
+    kept = (comparison["passage_language"] != OVERALL) & (comparison["measure"] == measure)
+    columns = ["query_language", "passage_language", "difference", "p_holm", "significant", "family"]
+    return comparison.loc[kept, columns].rename(columns={"difference": "value"}).reset_index(drop=True)
+
+
+def compare_with_baseline(run: Run, baseline: str, unit: str = "article") -> pd.DataFrame:
+    """Compare every trained strategy with one of them, in every setting and benchmark: what tables mark.
+
+    The rows of `significance.against` with a column benchmark in front, corrected as one family: all benchmarks,
+    strategies, settings, and the rank distance of the pool. The untrained encoder is left out, since nobody doubts
+    that it differs.
+    """
+    names = list(dict.fromkeys(cell.strategy for cell in run.cells() if cell.strategy != UNTRAINED))
+    parts = []
+    for benchmark in run.study.evaluation.benchmarks:
+        values = {name: strategy_values(run, benchmark, name) for name in names}
+        found = against(values, baseline, question_clusters(run.part(benchmark)[0], unit))
+        found.insert(0, "benchmark", benchmark)
+        parts.append(found)
+    table = pd.concat(parts, ignore_index=True)
+    return holm(table.assign(family=f"{len(table)} comparisons with {baseline}"))
+
+
+def seed_differences(macros: pd.DataFrame, baseline: str, measures: Sequence[str] = MEASURES) -> pd.DataFrame:
+    """Differences from a baseline seed by seed, and from three seeds on their t interval: what trainings vary by.
+
+    Takes `results.macro_scores`; gives benchmark, system, setting, measure, seed, difference, mean, low, high, where
+    the last three belong to all seeds of the row's comparison and low and high are NaN below three. Seeds that the
+    baseline has not are left out, and so is the untrained encoder.
+
+    >>> macros = pd.DataFrame({"benchmark": "b", "strategy": ["mono"] * 3 + ["cross"] * 3, "seed": [0, 1, 2] * 2,
+    ...                        "setting": "pool", "measure": "AP", "value": [0.1, 0.2, 0.3, 0.2, 0.4, 0.6]})
+    >>> found = seed_differences(macros, "mono")
+    >>> found["difference"].round(2).tolist(), found[["mean", "low", "high"]].iloc[0].round(3).tolist()
+    ([0.1, 0.2, 0.3], [0.2, -0.048, 0.448])
+    """
+    kept = macros[macros["measure"].isin(list(measures)) & (macros["strategy"] != UNTRAINED)]
+    by = ["benchmark", "setting", "measure"]
+    base = kept.loc[kept["strategy"] == baseline, [*by, "seed", "value"]].rename(columns={"value": "base"})
+    if base.empty:
+        raise InputError(f"no baseline {baseline!r}; there are {', '.join(dict.fromkeys(kept['strategy']))}")
+    rows = kept[kept["strategy"] != baseline].merge(base, on=[*by, "seed"]).rename(columns={"strategy": "system"})
+    rows["difference"] = rows["value"] - rows["base"]
+    group = ["benchmark", "system", "setting", "measure"]
+    found = {key: t_interval(part) for key, part in rows.groupby(group)["difference"]}
+    intervals = [found[key] for key in rows[group].itertuples(index=False, name=None)]
+    rows["mean"] = rows.groupby(group)["difference"].transform("mean")
+    rows["low"] = [interval.low if interval else float("nan") for interval in intervals]
+    rows["high"] = [interval.high if interval else float("nan") for interval in intervals]
+    return rows[[*group, "seed", "difference", "mean", "low", "high"]]
+
+
+def new_batch_losses(run: Run, benchmark: str, size: int = 32, batches: int = 200) -> pd.DataFrame:
+    """Loss of every model on the same batches of a benchmark, by kind, beside its AP in the setting of that kind.
+
+    Columns: strategy, seed, kind ("mono", "cross"), loss (nats, mean over batches at the study's temperature), AP (mean
+    over the languages or pairs of languages). Raises InputError for a benchmark with too few articles for a batch.
+    """
+    return pd.concat([_of(run, cell, benchmark, size, batches) for cell in run.cells()], ignore_index=True)
+
+
+def _of(run: Run, cell: ModelSpec, benchmark: str, size: int, batches: int) -> pd.DataFrame:
+    part, query, passage = run.part(benchmark)
+    queries, passages = run.embeddings(cell, benchmark)
+    losses = batch_losses(part, queries[query], passages[passage], run.study.training.temperature, size, batches)
+    macros = macro_scores(model_scores(run, cell, benchmark))
+    found = macros[macros["measure"] == "AP"].set_index("setting")["value"]
+    frame = losses.groupby("kind", sort=False)["loss"].mean().reset_index()
+    frame["AP"] = [float(found.get(kind, float("nan"))) for kind in frame["kind"]]
+    return frame.assign(strategy=cell.strategy, seed=cell.seed)[["strategy", "seed", "kind", "loss", "AP"]]
+
+
+def loss_verdict(frame: pd.DataFrame) -> list[str]:
+    """Say in words whether a lower loss on new batches goes with a higher AP, one sentence a kind of batch.
+
+    Spearman's rank correlation over the models of the study, the untrained one among them.
+
+    >>> loss, kind = [1, 2, 3], ["mono"] * 3
+    >>> loss_verdict(pd.DataFrame({"kind": kind, "strategy": [*"abc"], "loss": loss, "AP": [0.9, 0.8, 0.7]}))[0][:57]
+    'mono batches, 3 models: a lower loss goes with a higher A'
+    """
+    said = []
+    for kind, part in frame.dropna(subset="AP").groupby("kind", sort=False):
+        if len(part) < 3:
+            continue
+        rho = float(part["loss"].rank().corr(part["AP"].rank()))
+        goes = "goes with a higher AP" if rho < -0.5 else "does not tell of a higher AP"
+        means = part.groupby("strategy", sort=False)[["loss", "AP"]].mean()
+        said.append(
+            f"{kind} batches, {len(part)} models: a lower loss {goes} (rank correlation {rho:.2f}); lowest loss "
+            f"{means['loss'].idxmin()}, highest AP {means['AP'].idxmax()}."
+        )
+    return said
+
+
+_COLUMNS = ["benchmark", "strategy", "seed", "train_languages", "setting", "language", "measure", "value", "queries"]
+
+
+def collection_table(
+    run: Run, cells: Sequence[ModelSpec] | None = None, names: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Scores of every model on the judged sets of its study, one language at a time, made now where they are missing.
+
+    Each set is judged within one language, so there are no pairs of languages: what can be read from it is transfer,
+    from the languages of the training rows to the language that is evaluated. Columns: benchmark, strategy, seed,
+    train_languages, setting ("mono", or "pool" for a set of several languages' passages), language, measure, value,
+    queries. Other models than those of the study's main part are named by `cells`, other sets by `names`.
+    """
+    parts = [table for _, table in collection_tables(run, run.cells() if cells is None else cells, names)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
+
+
+def collection_tables(
+    run: Run, cells: Sequence[ModelSpec], names: Sequence[str] | None = None
+) -> list[tuple[ModelSpec, pd.DataFrame]]:
+    """The same, a table for each judged set and model, with the model: two may differ by more than their labels say."""
+    asked = run.study.evaluation.judged if names is None else names
+    sets = [(name, one) for name in asked for one in open_collection(run.study.at(name))]
+    scored = {cell: _scores(run, cell, [one for _, one in sets]) for cell in cells}
+    return [
+        (cell, labelled(scored[cell][place], run, cell, name)[_COLUMNS])
+        for place, (name, _) in enumerate(sets)
+        for cell in cells
+    ]
+
+
+def _path(run: Run, cell: ModelSpec, judged: Collection) -> Path:
+    return run.folder / "judged" / f"{run.result_key(cell, judged)[:24]}.parquet"
+
+
+def _scores(run: Run, cell: ModelSpec, sets: list[Collection]) -> list[pd.DataFrame]:
+    """The scores of a model on the sets; where some are missing it is opened once for all of them, and searches."""
+    settings, model = run.study.evaluation, cache(lambda: run.open_model(cell))
+
+    def score(judged: Collection) -> pd.DataFrame:
+        found = dense_search(judged, model(), max_length=settings.max_length, precision=settings.precision)
+        return scores(collection_values(judged, found)).rename(columns={"query_language": "language"})
+
+    return [frame(_path(run, cell, judged), partial(score, judged)) for judged in sets]

@@ -1,0 +1,297 @@
+"""The command evaluate: encoders and other systems on parallel benchmarks and on collections."""
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hybridkit.cli.options import CommandResult, Commands, command, names, show
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sentence_transformers import SentenceTransformer
+
+    from hybridkit.data.benchmark import Benchmark
+    from hybridkit.data.collection import Collection
+    from hybridkit.retrieval import Scorer
+
+
+MORE_SYSTEMS = ("rrf", "faiss-flat", "ivf", "hnsw")  # beside dense, bm25 and fusion
+
+
+def search_all(
+    args: argparse.Namespace, judged: Mapping[str, Sequence["Collection"]], model: "SentenceTransformer | None"
+) -> CommandResult:
+    """Search every set by every system, and tell the scores of each language and their mean."""
+    import pandas as pd
+
+    from hybridkit.evaluation.collection_scores import collection_values
+    from hybridkit.evaluation.measures import scores
+    from hybridkit.retrieval.search import searches
+
+    parts = []
+    for name, sets in judged.items():
+        for one in sets:
+            runs = searches(args.system, one, model, args.depth, max_length=args.max_length, precision=args.precision)
+            for system, run in runs.items():
+                parts.append(scores(collection_values(one, run)).assign(benchmark=name, system=system))
+    table = pd.concat(parts, ignore_index=True)
+    value = {
+        name: {
+            system: collections_as_json(table[(table["benchmark"] == name) & (table["system"] == system)])
+            for system in systems
+        }
+        for name, systems in ((name, dict.fromkeys(args.system)) for name in judged)
+    }
+    return CommandResult(_collections_text(table, args.strategy_label), value)
+
+
+def collections_as_json(table: "pd.DataFrame") -> dict[str, dict[str, Any]]:
+    """Turn the scores of one system into {setting: {measure: mean}, "languages": {"sw>sw": {measure: value}}}.
+
+    A pool's languages are "sw>*"; each has the number of its `queries` beside its measures.
+
+    >>> import pandas as pd
+    >>> keys = {"setting": "mono", "query_language": ["sw", "yo"], "passage_language": ["sw", "yo"]}
+    >>> collections_as_json(pd.DataFrame({**keys, "measure": "RR@10", "value": [0.5, 0.25], "queries": [7, 9]}))
+    {'mono': {'RR@10': 0.375}, 'languages': {'sw>sw': {'queries': 7, 'RR@10': 0.5}, 'yo>yo': {'queries': 9, ...}}}
+    """
+    languages: dict[str, dict[str, Any]] = {}
+    columns = ["query_language", "passage_language", "measure", "value", "queries"]
+    for query, passage, measure, number, queries in table[columns].itertuples(index=False):
+        languages.setdefault(f"{query}>{passage}", {"queries": int(queries)})[measure] = float(number)
+    return by_setting(table) | {"languages": languages}
+
+
+def by_setting(table: "pd.DataFrame") -> dict[str, dict[str, Any]]:
+    """The macro means of the frame of `measures.scores` as {setting: {measure: value}}."""
+    from hybridkit.evaluation.measures import macro
+
+    out: dict[str, dict[str, Any]] = {}
+    for setting, measure, number in macro(table)[["setting", "measure", "value"]].itertuples(index=False):
+        out.setdefault(setting, {})[measure] = float(number)
+    return out
+
+
+def _collections_text(table: "pd.DataFrame", label: str | None) -> str:
+    import pandas as pd
+
+    measures = list(dict.fromkeys(table["measure"]))
+    keys = ["benchmark", "system", "setting"]
+    blocks = []
+    for _, part in table.groupby(keys, sort=False):
+        wide = part.pivot(index=["query_language", "queries"], columns="measure", values="value")[measures]
+        block = wide.reset_index().rename(columns={"query_language": "language"})
+        if len(block) > 1:
+            mean = {"language": "mean", "queries": block["queries"].sum(), **block[measures].mean()}
+            block = pd.concat([block, pd.DataFrame([mean])], ignore_index=True)
+        blocks.append(part[keys].head(1).merge(block, how="cross"))
+    shown = pd.concat(blocks, ignore_index=True)
+    if label is not None:
+        shown.insert(0, "strategy", label)
+    return show(shown)
+
+
+SYSTEMS = ("dense", "bm25", "fusion")  # of parallel benchmarks; what searches judged sets is in judging
+_MORE = """
+benchmarks with parallel passages (atlas, xquad-r, mlqa-r, both with -paragraphs, your own file of parallel rows; a part
+such as "xquad-r[16:]") are ranked in full, JSON: {benchmark: {system: {setting: {measure: value}, "languages":
+{"de>en": {measure: value}}}}}, with setting mono, cross, pool.
+
+judged sets (miracl, tydi-goldp, your own folder in MIRACL's or BEIR's layout; some languages as in "miracl[sw,yo]") are
+searched to --depth, JSON: the same with setting mono and languages such as "sw>sw"; "tydi-goldp[pool]" searches the
+corpora of all languages at once, with setting pool and languages such as "sw>*": judged in the query's language only,
+so a lower bound. A language's "queries" are counted beside its measures; holes@10 of the top ten were judged by nobody.
+
+dense scores are made by the similarity that the model names (similarity_fn_name: cosine, dot, euclidean, manhattan).
+Where it is not cosine the first line of the table says so, and in JSON "similarity" stands beside the settings.
+"""
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = command(
+        commands, "evaluate", "score an encoder, BM25 or both on benchmarks: mono, cross and pool", evaluate,
+        "evaluate --model e5-small --benchmark xquad-r --max-length 256",
+        'evaluate --model my-model --benchmark "atlas,mine.jsonl" --system dense,bm25,fusion --json scores.json',
+        "evaluate --benchmark mlqa-r --system bm25",
+        "evaluate --model my-model --benchmark tydi-goldp --system dense,bm25,fusion",
+        'evaluate --model my-model --benchmark "miracl[sw,yo],miracl[sw,yo,pool]" --system dense,hnsw',
+    )  # fmt: skip
+    parser.epilog = f"{parser.epilog}\n{_MORE}"
+    option = parser.add_argument
+    option("--model", metavar="NAME", help="a folder, a hub name, xlm-r, labse or e5-small; bm25 alone needs none")
+    option("--benchmark", type=names, required=True, metavar="NAME[,NAME]",
+           help="names, files of parallel rows or folders of judged sets; see below")  # fmt: skip
+    option("--system", type=_systems, default=["dense"], metavar="NAME[,NAME]",
+           help=f"{', '.join(SYSTEMS)}; on judged sets {', '.join(MORE_SYSTEMS)} too (dense)")  # fmt: skip
+    option("--query-prompt", metavar="TEXT", help="text before each query (the model's own)")
+    option("--passage-prompt", metavar="TEXT", help="text before each passage (the model's own)")
+    option("--strategy-label", metavar="TEXT", help="a name for the model in the printed table, e.g. its strategy")
+    option("--depth", type=int, default=1000, metavar="N", help="passages to search for, on judged sets (1000)")
+    option("--max-length", type=int, metavar="N", help="cut texts at so many tokens (the model's own limit)")
+    option("--precision", choices=("float32", "bf16"), default="float32", help="arithmetic of the encoder (float32)")
+
+
+def _systems(text: str) -> list[str]:
+    found = names(text)
+    if unknown := [name for name in found if name not in (*SYSTEMS, *MORE_SYSTEMS)]:
+        known = ", ".join((*SYSTEMS, *MORE_SYSTEMS))
+        raise argparse.ArgumentTypeError(f"there is no system {unknown[0]!r}; there are {known}")
+    return found
+
+
+def evaluate(args: argparse.Namespace) -> CommandResult:
+    """Score every system on every benchmark; data and model are opened before anything is computed."""
+    from hybridkit.data.sources.open_benchmarks import (
+        base_name,
+        is_collection,
+        open_benchmark,
+        open_collection,
+        subset_of,
+    )
+
+    sets = list(dict.fromkeys(filter(is_collection, args.benchmark)))
+    parallel = [name for name in dict.fromkeys(args.benchmark) if name not in sets]
+    _check(args, parallel)
+    wholes = {base: open_benchmark(base) for base in dict.fromkeys(map(base_name, parallel))}
+    for name in parallel:
+        subset_of(wholes[base_name(name)], name)
+    judged = {name: open_collection(name) for name in sets}
+    model = None if args.system == ["bm25"] else _open(args)
+    told = []
+    if parallel:
+        told.append(_ranked(args, parallel, wholes, model))
+    if judged:
+        told.append(search_all(args, judged, model))
+    value = {name: one for part in told for name, one in part.value.items()}
+    header = _similarity(args.system, model, value)
+    text = "\n\n".join(part.text for part in told)
+    return CommandResult(header + text, {name: value[name] for name in args.benchmark})
+
+
+def _similarity(systems: list[str], model: "SentenceTransformer | None", value: dict[str, Any]) -> str:
+    """Write the similarity of a model beside the settings of its systems where it is not cosine; the line above all."""
+    from hybridkit.models.encoder import similarity_of
+    from hybridkit.retrieval.dense import COSINE
+
+    if model is None or similarity_of(model) == COSINE:
+        return ""
+    for found in value.values():
+        for system in found.keys() - {"bm25"}:
+            found[system]["similarity"] = similarity_of(model)
+    named = ", ".join(system for system in dict.fromkeys(systems) if system != "bm25")
+    return f"{named}: scores by {similarity_of(model)}, the model's own similarity\n"
+
+
+def _ranked(
+    args: argparse.Namespace, names: list[str], wholes: dict[str, "Benchmark"], model: "SentenceTransformer | None"
+) -> CommandResult:
+    """Rank every passage of the parallel benchmarks."""
+    import pandas as pd
+
+    from hybridkit.data.sources.open_benchmarks import base_name, subset_of
+    from hybridkit.evaluation.measures import macro, scores_of
+    from hybridkit.evaluation.rank_table import rank_table_from_scores
+    from hybridkit.models.encoder import similarity_of
+    from hybridkit.retrieval.dense import COSINE
+
+    similarity = COSINE if model is None else similarity_of(model)
+    value: dict[str, Any] = {}
+    tables = []
+    for base, whole in wholes.items():
+        parts = [name for name in names if base_name(name) == base]
+        embeddings = _encode(args, model, whole) if model is not None else None
+        for name in parts:
+            part, queries, passages = subset_of(whole, name)
+            cut = (embeddings[0][queries], embeddings[1][passages]) if embeddings else None
+            for system, scorer in _scorers(args.system, part, cut, similarity):
+                table = scores_of(rank_table_from_scores(part, scorer))
+                value.setdefault(name, {})[system] = as_json(table)
+                tables.append(macro(table).assign(benchmark=name, system=system))
+    return CommandResult(_text(pd.concat(tables, ignore_index=True), args.strategy_label), value)
+
+
+def as_json(table: "pd.DataFrame") -> dict[str, dict[str, Any]]:
+    """Turn the frame of `measures.scores` into {setting: {measure: value}, "languages": {"de>en": {measure: value}}}.
+
+    >>> import pandas as pd
+    >>> keys = {"query_language": "de", "passage_language": ["de", "*"], "measure": "AP", "queries": 1}
+    >>> as_json(pd.DataFrame({"setting": ["mono", "pool"], **keys, "value": [0.5, 0.25]}))
+    {'mono': {'AP': 0.5}, 'pool': {'AP': 0.25}, 'languages': {'de>de': {'AP': 0.5}}}
+    """
+    pairs: dict[str, dict[str, float]] = {}
+    columns = ["query_language", "passage_language", "measure", "value"]
+    for query, passage, measure, number in table.loc[table["setting"] != "pool", columns].itertuples(index=False):
+        pairs.setdefault(f"{query}>{passage}", {})[measure] = float(number)
+    return by_setting(table) | {"languages": dict(sorted(pairs.items()))}
+
+
+def _check(args: argparse.Namespace, parallel: list[str]) -> None:
+    from hybridkit.errors import InputError
+    from hybridkit.utils.numbers import COUNT, LENGTH
+
+    more = [name for name in args.system if name in MORE_SYSTEMS]
+    if more and parallel:
+        raise InputError(
+            f"--system {more[0]}: it searches judged sets; {parallel[0]} is ranked in full, by {', '.join(SYSTEMS)}"
+        )
+    COUNT.check(args.depth, "--depth")
+    if args.model is None and args.system != ["bm25"]:
+        raise InputError(f"evaluate: --system {','.join(args.system)} needs an encoder; give --model NAME")
+    if args.model == "static":
+        raise InputError("--model static: it is made by training; train one with `hybridkit train` and give its folder")
+    if args.max_length is not None:
+        LENGTH.check(args.max_length, "--max-length")
+
+
+def _open(args: argparse.Namespace) -> "SentenceTransformer":
+    from hybridkit.models import encoder
+
+    model = encoder.open(args.model)
+    given = {"query": args.query_prompt, "passage": args.passage_prompt}
+    encoder.set_prompts(model, {side: text for side, text in given.items() if text is not None})
+    return model
+
+
+def _encode(args: argparse.Namespace, model: "SentenceTransformer", benchmark: "Benchmark") -> tuple[Any, Any]:
+    from hybridkit.models.embedding import encode
+
+    query, passage = (
+        encode(
+            model, frame["text"].tolist(), side, max_length=args.max_length, precision=args.precision,
+            progress=f"{benchmark.name} {side}",
+        )
+        for side, frame in (("query", benchmark.queries), ("passage", benchmark.passages))
+    )  # fmt: skip
+    return query, passage
+
+
+def _scorers(
+    systems: list[str], benchmark: "Benchmark", embeddings: tuple[Any, Any] | None, similarity: str
+) -> Iterator[tuple[str, "Scorer"]]:
+    from hybridkit.retrieval.bm25 import bm25
+    from hybridkit.retrieval.dense import dense
+    from hybridkit.retrieval.runs import fusion
+
+    found: dict[str, Scorer] = {}
+    if embeddings is not None:
+        found["dense"] = dense(benchmark, *embeddings, similarity)
+    if {"bm25", "fusion"} & set(systems):
+        found["bm25"] = bm25(benchmark)
+    if "fusion" in systems:
+        found["fusion"] = fusion(found["dense"], found["bm25"])
+    yield from ((system, found[system]) for system in dict.fromkeys(systems))
+
+
+def _text(table: "pd.DataFrame", label: str | None) -> str:
+    measures = list(dict.fromkeys(table["measure"]))
+    keys = ["benchmark", "system", "setting"]
+    order = table[keys].drop_duplicates()
+    wide = order.merge(table.pivot(index=keys, columns="measure", values="value").reset_index(), on=keys)[
+        [*keys, *measures]
+    ]
+    if "rank_distance" in measures:
+        wide["rank_distance"] = [f"{value:.1f}" if value == value else "-" for value in wide["rank_distance"]]
+    if label is not None:
+        wide.insert(0, "strategy", label)
+    return show(wide)

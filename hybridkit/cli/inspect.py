@@ -1,0 +1,140 @@
+"""The command inspect: JupyterLab on a notebook that shows the inspector on what a run left behind."""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from hybridkit.cli.options import CommandResult, Commands, command
+from hybridkit.errors import InputError
+from hybridkit.utils.paths import runs_folder
+
+NOTEBOOK = "inspect.ipynb"  # beside the run's executed notebooks; the report takes those with a number only
+_FOLDERS = ("HYBRIDKIT_DATA", "HYBRIDKIT_RUNS", "HYBRIDKIT_CACHE")
+_TITLE = """# The inspector on {name}
+Run the cells (Run, Run All Cells). A cell of the matrix, picked by a click or with the arrow keys, is a pair of
+languages; a query of the list below it opens its rankings."""
+_OPEN = """from pathlib import Path
+
+from hybridkit import inspect
+
+inspector = inspect(Path(run).resolve())
+inspector"""
+_STATE = """# what is picked above, as values: they can be read, set, observed and linked
+inspector.pair, inspector.query_id"""
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = command(
+        commands, "inspect", "open JupyterLab on the inspector: see why the models of a run rank as they do", inspect,
+        "inspect quick", "inspect runs/starter", "inspect runs/starter --no-browser --port 8899",
+    )  # fmt: skip
+    option = parser.add_argument
+    option("run", metavar="RUN", help="a run folder, or the name or YAML file of a study that was run")
+    option("--no-browser", action="store_true", help="start JupyterLab and print its address, opening no browser")
+    option("--port", type=int, metavar="N", help="port of JupyterLab (8888, or the next free one)")
+    option("--allow-root", action="store_true", help="start it as root too, e.g. in a container")
+    option("--complete", action="store_true",
+           help="first make what the run lacks: models, rank tables, embeddings of its benchmarks")  # fmt: skip
+    option("--dry-run", action="store_true", help="only write the notebook and print the command that would open it")
+
+
+def inspect(args: argparse.Namespace) -> CommandResult:
+    """Write the notebook if it is not there and open it; gives back when JupyterLab has ended."""
+    folder = find_run(args.run)
+    if args.complete and not args.dry_run:
+        complete(folder)
+    notebook = write_notebook(folder)
+    # the address that is printed leads to the notebook too, which a file's name as argument would not do
+    options = [f"--notebook-dir={notebook.parent}", f"--LabApp.default_url=/lab/tree/{notebook.name}"]
+    options += ["--ServerApp.kernel_spec_manager_class=hybridkit.study.pipeline.OwnSpecs"]
+    options += ["--no-browser"] * args.no_browser + ["--allow-root"] * args.allow_root
+    options += [] if args.port is None else [f"--port={args.port}"]
+    words = [sys.executable, "-m", "jupyterlab", *options]
+    value = {"run": str(folder), "notebook": str(notebook), "command": words}
+    if args.dry_run:
+        return CommandResult(" ".join(["jupyter", "lab", *words[3:]]), value)
+    code = _open(words)
+    if code == -signal.SIGINT:  # stopped before it could ask
+        raise KeyboardInterrupt
+    if code:
+        raise InputError(f"{notebook}: JupyterLab stopped with exit code {code}, and says why above")
+    return CommandResult("", value)
+
+
+def find_run(name: str) -> Path:
+    """Find a run folder by its path, by its study's name or by its study's YAML file.
+
+    Raises InputError where there is none, with the runs that there are and the command that makes one.
+    """
+    path = Path(name).expanduser()
+    is_file = path.suffix in (".yaml", ".yml")
+    places = [runs_folder() / path.stem] if is_file else [path, runs_folder() / name]
+    for place in places:
+        if (place / "settings.json").is_file():
+            return place.absolute()
+    there = ", ".join(sorted(str(one.parent) for one in runs_folder().glob("*/settings.json")))
+    raise InputError(
+        f"{name}: no run is there (a run folder has settings.json); in {runs_folder()} there are "
+        f"{there or 'none'}; make one with `hybridkit run {name if is_file else path.name or 'quick'}`"
+    )
+
+
+def complete(folder: Path) -> None:
+    """Make whatever a run lacks of what the inspector shows: models, rank tables, embeddings, and their index."""
+    from hybridkit.study.run import open_run
+    from hybridkit.study.scores import write_index
+    from hybridkit.study.sweep import sweep
+
+    run = open_run(str(folder))
+    names = run.study.evaluation.benchmarks
+    sweep(run, run.cells(), names)
+    for cell in run.cells():
+        for name in names:
+            run.embeddings(cell, name)
+    write_index(run)
+
+
+def write_notebook(folder: Path) -> Path:
+    """Write the notebook of a run folder unless it is there, so that what a person added to it stays; gives its path.
+
+    The notebook names the run by a relative path: a run folder that was moved or copied still opens.
+    """
+    import nbformat
+
+    from hybridkit.utils.files import write_text
+
+    path = folder / "notebooks" / NOTEBOOK
+    if path.is_file():
+        return path
+    new = nbformat.v4
+    parameters = new.new_code_cell('run = ".."  # the run folder', metadata={"tags": ["parameters"]})
+    cells = [
+        new.new_markdown_cell(_TITLE.format(name=folder.name)),
+        parameters,
+        *map(new.new_code_cell, (_OPEN, _STATE)),
+    ]
+    for number, cell in enumerate(cells):
+        cell["id"] = f"inspect-{number}"
+    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+    write_text(path, nbformat.writes(new.new_notebook(cells=cells, metadata={"kernelspec": kernel})) + "\n")
+    return path
+
+
+def _open(words: list[str]) -> int:
+    """Run JupyterLab until it ends; gives its exit code. Ctrl-C is JupyterLab's, which asks before it stops."""
+    process = subprocess.Popen(words, env=_environment())
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
+
+
+def _environment() -> dict[str, str]:
+    """The environment of the kernels: that of this command; they start in another folder."""
+    found = {name: str(Path(os.environ[name]).expanduser().absolute()) for name in _FOLDERS if os.environ.get(name)}
+    return {**os.environ, **found, "JUPYTER_PREFER_ENV_PATH": "1"}

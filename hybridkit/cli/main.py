@@ -1,0 +1,153 @@
+"""The command `hybridkit`: arguments in, an exit code out; every error that a user can cure is one message."""
+
+import argparse
+import errno
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+from hybridkit import __version__
+from hybridkit.cli import data_commands, evaluate, inspect, study_commands, train
+from hybridkit.cli.options import CommandResult, write_json
+from hybridkit.errors import InputError, readable
+
+INPUT, TROUBLE, STOPPED, PIPE = 2, 1, 130, 141  # exit codes; the last two are what shells give for SIGINT and SIGPIPE
+_PATHS = (
+    errno.ENOENT,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EEXIST,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+)
+_EPILOG = """examples:
+  hybridkit run quick                         every table and figure of the quick study
+  hybridkit inspect quick                     see why its models rank as they do, in JupyterLab
+  hybridkit data check mine.jsonl             is a file of your own fit for training?
+  hybridkit evaluate --model e5-small --benchmark xquad-r
+  hybridkit COMMAND --help                    the options of a command, with examples
+
+exit codes: 0 success, 1 trouble with the machine, 2 wrong input, 130 stopped by ctrl-C"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse's, whose errors quote what was typed no longer than ours do."""
+
+    def error(self, message: str) -> NoReturn:
+        """Tell what is wrong and exit."""
+        super().error(readable(message))
+
+
+def parser() -> argparse.ArgumentParser:
+    """Declare every command."""
+    made = _Parser(
+        prog="hybridkit", epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+        description="How should the batches be made when a multilingual encoder is fine-tuned for retrieval?",
+    )  # fmt: skip
+    made.add_argument("--version", action="version", version=f"hybridkit {__version__}")
+    commands = made.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    for group in (study_commands, inspect, train, evaluate, data_commands):
+        group.add(commands)
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the arguments say and give the exit code: 0 only on success.
+
+    Wrong input is told in one message on stderr (exit code 2, as argparse does for wrong options), a full disk and
+    the like with the folder (1); tables go to stdout, notices and progress to stderr.
+
+    >>> main(["data", "check", "no-such-file.jsonl"])
+    2
+    """
+    args = parser().parse_args(arguments)
+    log, notices = logging.getLogger("hybridkit"), logging.StreamHandler(sys.stderr)
+    log.addHandler(notices)
+    level = log.level
+    log.setLevel(logging.INFO)
+    try:
+        told: CommandResult = args.handler(args)
+        if args.json is not None:
+            write_json(args.json, told.value)
+        if told.text:
+            print(told.text)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _say("stopped; everything finished is kept" + getattr(args, "stopped", ""), STOPPED)
+    except BrokenPipeError:
+        _close_stdout()
+        return PIPE
+    except Exception as error:
+        return _told(error, args)
+    finally:
+        log.removeHandler(notices)
+        log.setLevel(level)
+    return 0
+
+
+def _told(error: Exception, args: argparse.Namespace) -> int:
+    """Tell an error that a person can cure; any other is a bug of the kit and goes on with its traceback."""
+    if any(_is_full_disk(one) for one in _chain(error)):
+        folder, free = _fullest(error, args)
+        text = f"{folder}: the disk is full ({free / 1e6:,.1f} MB are free); make room and say the same again; "
+        return _say(text + "everything finished is kept" + getattr(args, "stopped", ""), TROUBLE)
+    if isinstance(error, InputError):
+        return _say(str(error), INPUT)
+    if isinstance(error, OSError) and error.errno in _PATHS:
+        return _say(readable(f"{error.filename}: {error.strerror}; check the path and its permissions"), TROUBLE)
+    raise error
+
+
+def _say(text: str, code: int) -> int:
+    print(f"hybridkit: {text}", file=sys.stderr)
+    return code
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _errno(error: BaseException) -> int | None:
+    return error.errno if isinstance(error, OSError) else None
+
+
+def _is_full_disk(error: BaseException) -> bool:
+    # writers outside Python have errors of their own: safetensors quotes the system's, PyTorch says only that it failed
+    text = str(error)
+    quoted = "No space left on device" in text or "os error 28" in text or "PytorchStreamWriter failed" in text
+    return quoted or _errno(error) in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _fullest(error: BaseException, args: argparse.Namespace) -> tuple[Path, int]:
+    """The folder that was written to: the error's own, else of all the kit writes to the one with the least room."""
+    from hybridkit.utils.paths import cache_folder, runs_folder
+
+    named = [Path(str(one.filename)) for one in _chain(error) if isinstance(one, OSError) and one.filename]
+    given = [path for path in (getattr(args, "out", None), args.json) if path is not None]
+    places = named or [*given, runs_folder(), cache_folder()]
+    folders = [
+        next(folder for folder in (place.absolute(), *place.absolute().parents) if folder.is_dir()) for place in places
+    ]
+    free = {folder: shutil.disk_usage(folder).free for folder in folders}
+    folder = min(free, key=lambda one: free[one])
+    return folder, free[folder]
+
+
+def _close_stdout() -> None:
+    """Whoever read our output has gone: let the interpreter's last flush go nowhere instead of failing."""
+    with suppress(OSError, ValueError):  # stdout may be no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

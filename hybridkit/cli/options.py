@@ -1,0 +1,165 @@
+"""What the commands share: how a command is declared, the types of its options, and how tables are told."""
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hybridkit.errors import InputError
+from hybridkit.utils.naming import split_name
+from hybridkit.utils.numbers import SEED, check_seed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hybridkit.data.corpus import ParallelCorpus
+
+
+Commands = Any  # what add_subparsers gives; its type is generic and private to argparse
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """What a command says: the text for a person, and the same as a JSON value for `--json`."""
+
+    text: str
+    value: Any = field(default=None)
+
+
+def command(
+    commands: Commands, name: str, summary: str, handler: Callable[[argparse.Namespace], CommandResult], *examples: str
+) -> argparse.ArgumentParser:
+    """Declare a command: its summary, the function that does it, and examples (what follows `hybridkit`).
+
+    >>> commands = argparse.ArgumentParser(prog="hybridkit").add_subparsers()
+    >>> hello = command(commands, "hello", "say hello", lambda _: CommandResult("hello"), "hello --json told.json")
+    >>> hello.epilog.splitlines()[1]
+    '  hybridkit hello --json told.json'
+    """
+    parser = _add_parser(commands, name, summary, *examples)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write what is printed to this file, as JSON")
+    parser.set_defaults(handler=handler)
+    return parser
+
+
+def group(commands: Commands, name: str, summary: str, *examples: str) -> Commands:
+    """Declare a command that has commands of its own; gives what to declare them on."""
+    return _add_parser(commands, name, summary, *examples).add_subparsers(required=True, metavar="COMMAND")
+
+
+def _add_parser(commands: Commands, name: str, summary: str, *examples: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=summary, description=summary[0].upper() + summary[1:] + ".", allow_abbrev=False,
+        epilog="\n".join(["examples:", *(f"  hybridkit {example}" for example in examples)]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    return parser
+
+
+def names(text: str) -> list[str]:
+    """Split a list of names or files at its commas; commas in brackets stay, and those of a file that lies here.
+
+    >>> names("xquad-r[16:], mlqa-r"), names("mono,hybrid(by='size', alpha=0.5)")
+    (['xquad-r[16:]', 'mlqa-r'], ['mono', "hybrid(by='size', alpha=0.5)"])
+    """
+    found: list[str] = []
+    rest = text
+    while rest:
+        name = _file_here(rest) or _until_comma(rest)
+        found.append(name.strip())
+        rest = rest[len(name) :]
+        if rest == ",":
+            found.append("")
+        rest = rest.removeprefix(",")
+    if not found or not all(found):
+        raise argparse.ArgumentTypeError(f"{text!r} has an empty name; write NAME or NAME,NAME")
+    return found
+
+
+def _file_here(text: str) -> str:
+    """The longest beginning of a list, up to a comma or its end, that has a comma or bracket in it and lies on disk."""
+    parts = text.split(",")
+    for count in range(len(parts), 0, -1):
+        name = ",".join(parts[:count])
+        path = Path(split_name(name.strip())[0]).expanduser()
+        if ({*"[](),"} & {*path.name}) and path.exists():
+            return name
+    return ""
+
+
+def _until_comma(text: str) -> str:
+    depth = 0
+    for place, letter in enumerate(text):
+        depth += (letter in "([") - (letter in ")]")
+        if letter == "," and depth == 0:
+            return text[:place]
+    return text
+
+
+def numbers(text: str) -> list[float]:
+    """Read a list of numbers.
+
+    >>> numbers("1e-5,3e-5")
+    [1e-05, 3e-05]
+    """
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers such as 1e-5,3e-5") from error
+
+
+def seed(text: str) -> int:
+    """Read a seed.
+
+    >>> seed("7")
+    7
+    """
+    try:
+        return check_seed(int(text))
+    except ValueError as error:
+        told = str(error) if isinstance(error, InputError) else f"seed must be {SEED} (got {text!r})"
+        raise argparse.ArgumentTypeError(told) from error
+
+
+def add_plan_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what a batch plan is made of: rows, strategy, steps, batch size, seed."""
+    add = parser.add_argument
+    add("--rows", type=names, required=True, metavar="FILE[,FILE]", help="parallel rows: data sets or JSON-lines files")
+    add("--strategy", required=True, help='english, mixed, mono, cross or "hybrid(alpha=0.5)"')
+    add("--steps", type=int, required=True, metavar="N", help="number of batches")
+    add("--batch-size", type=int, required=True, metavar="N", help="rows in a batch")
+    add("--seed", type=seed, default=0, metavar="N", help="seed of the plan and the training (0)")
+
+
+def open_rows(files: list[str]) -> "ParallelCorpus":
+    """Open the parallel rows that `--rows` names."""
+    from hybridkit.data.sources.open_rows import open_corpus
+
+    return open_corpus(files)
+
+
+def show(frame: "pd.DataFrame", digits: int = 4) -> str:
+    """Lay a table out for a terminal, numbers with so many digits behind the point, whole, however wide."""
+    return frame.to_string(index=False, na_rep="-", float_format=lambda value: f"{value:.{digits}f}")
+
+
+def records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
+    """Turn a table into plain JSON values, a missing number into null.
+
+    >>> import pandas as pd
+    >>> records(pd.DataFrame({"language": ["de"], "rows": [3], "AP": [float("nan")]}))
+    [{'language': 'de', 'rows': 3, 'AP': None}]
+    """
+    return [
+        {str(key): None if value != value else value for key, value in row.items()} for row in frame.to_dict("records")
+    ]
+
+
+def write_json(path: Path, value: Any) -> None:  # noqa: ANN401  any JSON value
+    """Write a JSON value to a file, whole or not at all."""
+    from hybridkit.utils.files import write_text
+
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_text(path.expanduser(), text)

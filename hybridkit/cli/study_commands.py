@@ -1,0 +1,128 @@
+"""Commands on a whole study: run, figures, report, recipe, export."""
+
+import argparse
+from pathlib import Path
+
+from hybridkit.cli.options import CommandResult, Commands, command, names, numbers, records, seed, show
+
+
+def add(commands: Commands) -> None:
+    """Declare the commands."""
+    _add_run(commands)
+    figures = command(
+        commands, "figures", "draw the figures of a study again from its scores, computing nothing", redraw,
+        "figures quick", "figures starter --to figures/starter",
+    )  # fmt: skip
+    _add_study(figures)
+    figures.add_argument("--to", type=Path, metavar="FOLDER", help="where to draw them (the study's own folder)")
+    report = command(commands, "report", "write the HTML report of a study again", write, "report quick")
+    _add_study(report)
+    recipe = command(
+        commands, "recipe", "try learning rates and temperatures and score each on the study's held-out rows", try_out,
+        "recipe starter --learning-rate 1e-5,3e-5 --temperature 0.02,0.05 --steps 60 --out recipe.csv",
+    )  # fmt: skip
+    _add_study(recipe)
+    option = recipe.add_argument
+    option("--learning-rate", type=numbers, required=True, metavar="X[,X]", help="learning rates to try")
+    option("--temperature", type=numbers, required=True, metavar="X[,X]", help="temperatures to try with each of them")
+    option("--steps", type=int, default=60, metavar="N", help="steps of each trial (60)")
+    option("--strategy", default="hybrid(alpha=0.5)", help='strategy of the trials ("hybrid(alpha=0.5)")')
+    option("--out", type=Path, metavar="FILE.csv", help="also write the table here")
+    given = command(
+        commands, "export", "copy a model out of a run, with its benchmark scores in its card", export,
+        'export quick "hybrid(alpha=0.5)"', 'export runs/starter cross --seed 1 --out my-model',
+    )  # fmt: skip
+    given.add_argument("run", metavar="RUN", help="a study's name, or the path of its YAML file or of a run folder")
+    given.add_argument("model", metavar="MODEL", help='the strategy that it was trained with, e.g. "hybrid(alpha=0.5)"')
+    given.add_argument("--seed", type=seed, metavar="N", help="its seed (the first of the study)")
+    given.add_argument("--out", type=Path, metavar="FOLDER", help="a new folder (export/ in the run folder)")
+
+
+def _add_run(commands: Commands) -> None:
+    parser = command(
+        commands, "run", "run the notebooks of a study and write its report; only what is missing is made", run,
+        "run quick", "run starter --dry-run", "run quick --notebook 04 --notebook 05", "run studies/mine.yaml --fresh",
+    )  # fmt: skip
+    _add_study(parser)
+    option = parser.add_argument
+    option("--notebook", type=names, action="extend", metavar="NN", help="only this notebook, e.g. 04; may be repeated")
+    option("--fresh", action="store_true", help="remove the run folder first: everything is made again")
+    option("--dry-run", action="store_true", help="only tell what is missing, rows, steps, disk and time")
+    option("-p", nargs=2, action="append", default=[], dest="parameters", metavar=("NAME", "VALUE"),
+           help="set a parameter of the notebooks; may be repeated")  # fmt: skip
+
+
+def _add_study(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "study", metavar="STUDY", help="a study's name (a file under studies/) or the path of its YAML file"
+    )
+
+
+def run(args: argparse.Namespace) -> CommandResult:
+    """Run a study and write its report."""
+    from hybridkit.analysis.claims.file import CLAIMS, check_claims
+    from hybridkit.study.pipeline import run_study, short_path
+    from hybridkit.study.settings import open_study
+    from hybridkit.utils.paths import runs_folder
+
+    study = open_study(args.study)
+    parameters: dict[str, str] = dict(args.parameters)
+    done = list(args.notebook or study.notebooks)
+    if "07" in done and not args.dry_run:
+        check_claims(parameters.get("claims", CLAIMS))
+    left = run_study(args.study, args.notebook, args.fresh, args.dry_run, parameters)
+    if left is None:
+        from hybridkit.report.html_report import write_report
+        from hybridkit.study.run import Run
+
+        made = Run(args.study)
+        print(f"report   {short_path(write_report(made))}")
+        print(f"figures  {short_path(made.folder / 'figures')}")
+        print(f"scores   {short_path(made.folder / 'scores.parquet')} and scores.csv")
+    value = {"study": study.name, "folder": str(runs_folder() / study.name), "notebooks": done, "dry_run": args.dry_run}
+    if left is not None:
+        value["estimate"] = vars(left) | {"rows": None if left.rows is None else records(left.rows)}
+    return CommandResult("", value)
+
+
+def redraw(args: argparse.Namespace) -> CommandResult:
+    """Draw the figures of a study again."""
+    from hybridkit.report.html_report import redraw_study
+
+    paths = [str(path) for path in redraw_study(args.study, args.to)]
+    return CommandResult("\n".join(paths), paths)
+
+
+def write(args: argparse.Namespace) -> CommandResult:
+    """Write the report of a study that was run."""
+    from hybridkit.report.html_report import write_report
+    from hybridkit.study.run import open_run
+
+    path = write_report(open_run(args.study))
+    return CommandResult(str(path), {"report": str(path)})
+
+
+def try_out(args: argparse.Namespace) -> CommandResult:
+    """Try recipes on the held-out rows of a study."""
+    from hybridkit.sampling import parse
+    from hybridkit.study.run import Run
+    from hybridkit.study.sweep import try_recipes
+    from hybridkit.utils.files import atomic_write
+
+    parse(args.strategy)
+    table = try_recipes(Run(args.study), args.learning_rate, args.temperature, args.steps, args.strategy)
+    if args.out:
+        with atomic_write(args.out) as temporary:
+            table.to_csv(temporary, index=False)
+    plain = table.assign(**{name: table[name].map("{:g}".format) for name in ("learning_rate", "temperature")})
+    return CommandResult(show(plain), records(table))
+
+
+def export(args: argparse.Namespace) -> CommandResult:
+    """Copy a model out of a run."""
+    from hybridkit.study.model_card import export_model
+    from hybridkit.study.run import find_model, open_run
+
+    made = open_run(args.run)
+    folder = export_model(made, find_model(made, args.model, args.seed), args.out)
+    return CommandResult(f"{folder}\nThe scores are in {folder / 'README.md'}", {"model": str(folder)})

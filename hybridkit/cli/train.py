@@ -1,0 +1,298 @@
+"""The commands plan and train: one batch plan, one training, without a study; a training goes on where it was."""
+
+import argparse
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hybridkit.cli.options import CommandResult, Commands, add_plan_options, command, open_rows
+from hybridkit.errors import InputError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from hybridkit.data.corpus import ParallelCorpus
+    from hybridkit.models.training import TrainingSettings
+    from hybridkit.sampling import BatchPlan
+
+
+def add_option(parser: argparse.ArgumentParser) -> None:
+    """Declare the option."""
+    parser.add_argument(
+        "--export", nargs=2, metavar=("FORM", "FILE"),
+        help="also write every row as JSON lines for another trainer; FORM is flagembedding or tevatron",
+    )  # fmt: skip
+
+
+def refuse_export(export: list[str] | None) -> None:
+    """Raise InputError, before the plan is made, for an unknown form and for a file that lies there."""
+    from hybridkit.errors import InputError
+    from hybridkit.sampling.plan_texts import check_export
+
+    if export is None:
+        return
+    form, file = export
+    check_export(form, file)
+    if Path(file).expanduser().exists():
+        raise InputError(f"{file}: it exists; give --export another file, or remove it")
+
+
+def export(export: list[str] | None, plan: "BatchPlan", corpus: "ParallelCorpus") -> None:
+    """Write what the option asks for."""
+    from hybridkit.sampling.plan_texts import export_plan
+
+    if export is not None:
+        export_plan(plan, corpus, Path(export[1]).expanduser(), export[0])
+
+
+def add(commands: Commands) -> None:
+    """Declare the commands."""
+    planning = command(
+        commands, "plan", "make a batch plan: every row and pair of languages of a training, as a table", plan,
+        'plan --rows mine.jsonl --strategy "hybrid(alpha=0.5)" --steps 100 --batch-size 32 --seed 0 --out plan.parquet',
+    )  # fmt: skip
+    add_plan_options(planning)
+    planning.add_argument("--out", type=Path, required=True, metavar="FILE", help="the table, a parquet file")
+    planning.add_argument("--model", metavar="NAME", help="tell how many texts this model would cut")
+    planning.add_argument("--max-length", type=int, metavar="N", help="at so many tokens (the model's own limit)")
+    add_option(planning)
+    training = command(
+        commands, "train", "train an encoder on parallel rows, without a study; --resume goes on with a killed one",
+        train,
+        'train --model e5-small --rows mine.jsonl --strategy "hybrid(alpha=0.5)" --steps 150 --batch-size 32 '
+        "--lr 1e-5 --temperature 0.02 --out my-model",
+        "train --model static --rows atlas --strategy mono --steps 500 --batch-size 64 --lr 0.01 --out static-mono",
+    )  # fmt: skip
+    _add_training_options(training)
+
+
+def _add_training_options(parser: argparse.ArgumentParser) -> None:
+    option = parser.add_argument
+    option("--model", required=True, metavar="NAME",
+           help="a folder, a hub name, xlm-r, labse, e5-small, or static (made from scratch on the rows)")  # fmt: skip
+    add_plan_options(parser)
+    option("--lr", type=float, dest="learning_rate", metavar="X", help="learning rate (3e-5)")
+    option("--temperature", type=float, metavar="X", help="temperature of the loss (0.05)")
+    option("--warmup", type=float, metavar="X", help="share of the steps in which the learning rate rises (0.1)")
+    option("--weight-decay", type=float, metavar="X", help="weight decay (0.01)")
+    option("--max-length", type=int, metavar="N", help="cut texts at so many tokens (the model's own limit)")
+    option("--precision", choices=("float32", "bf16"), help="arithmetic of the training (float32)")
+    option("--mini-batch", type=int, metavar="N",
+           help="texts in memory at a time: any batch size, the same gradients, more time (all)")  # fmt: skip
+    option("--negatives", action="store_true", default=None, help="use the rows' hard negatives too")
+    option("--freeze", type=lambda text: tuple(text.split(",")), metavar="PART,PART",
+           help="parts of the names of parameters that stay as they are, e.g. word_embeddings")  # fmt: skip
+    option("--checkpoint-every", type=int, metavar="N", help="steps between checkpoints (50)")
+    option("--out", type=Path, required=True, metavar="FOLDER", help="folder of the trained model")
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument("--resume", action="store_true", help="go on from the last checkpoint of the same training")
+    again.add_argument("--overwrite", action="store_true", help="start anew, whatever training lies there")
+    parser.set_defaults(stopped="; go on from the last checkpoint by adding --resume")
+
+
+def plan(args: argparse.Namespace) -> CommandResult:
+    """Make a batch plan, write it, and tell what is in it and whether it keeps to its strategy."""
+    from hybridkit.errors import InputError
+    from hybridkit.models.embedding import text_lengths
+    from hybridkit.sampling import BatchPlan, check_plan, parse
+    from hybridkit.sampling.planning import check_size
+    from hybridkit.utils.numbers import LENGTH
+
+    check_size(args.steps, args.batch_size, args.seed)
+    if args.max_length is not None:
+        LENGTH.check(args.max_length, "--max-length")
+        if not args.model:
+            raise InputError("--max-length: say by --model whose tokens are counted")
+    if args.out.exists():
+        try:
+            BatchPlan.read(args.out)
+        except InputError as error:
+            raise InputError(f"{args.out}: it exists and is no batch plan; give another --out") from error
+    refuse_export(args.export)
+    strategy, corpus = parse(args.strategy), open_rows(args.rows)
+    made = strategy.plan(corpus, args.steps, args.batch_size, args.seed)
+    made.write(args.out, corpus)
+    export(args.export, made, corpus)
+    described, matrix = made.describe(), made.matrix()
+    lengths = text_lengths(_model(args.model, corpus), args.max_length) if args.model else None
+    report = check_plan(made, corpus, strategy, lengths)
+    draws = f"Draws by query language (down) and passage language (across)\n{matrix.to_string()}"
+    numbers = {name: value.item() if hasattr(value, "item") else value for name, value in described.items()}
+    value = {"plan": str(args.out), "fingerprint": made.fingerprint, **numbers, "matrix": matrix.T.to_dict()}
+    value |= {"ok": report.ok, "checks": report.checks.to_dict("records")}
+    return CommandResult(f"{described.to_string()}\n\n{draws}\n\n{report.text}\n\n{args.out}", value)
+
+
+def train(args: argparse.Namespace) -> CommandResult:
+    """Train an encoder on the plan of a strategy; under `accelerate launch` the first process keeps the books."""
+    import pandas as pd
+
+    from hybridkit.models import training
+    from hybridkit.models.plan_dataset import processes_here
+    from hybridkit.sampling import parse
+
+    out, first = args.out.expanduser().absolute(), processes_here()[0] == 0
+    if first:
+        refuse(out, args.resume, args.overwrite)
+    strategy, settings = parse(args.strategy), _settings(args)
+    corpus = open_rows(args.rows)
+    plan = strategy.plan(corpus, settings.steps, settings.batch_size, args.seed)
+    model = _model(args.model, corpus)
+    made = record(args.model, model, plan, settings)
+    if args.resume and is_finished(out, made):
+        return CommandResult(f"{out}: this training is finished", {"model": str(out), "plan": plan.fingerprint})
+    if first:
+        if args.overwrite:
+            shutil.rmtree(work_folder(out), ignore_errors=True)
+        note(out, made)
+    beside = {
+        "README.md": _card(args, corpus, settings, plan.fingerprint),
+        RECORD: text_of(made),
+    }
+    training.train(model, corpus, plan, settings, out, beside=lambda _: beside)
+    if not first:
+        args.json = None
+        return CommandResult("")
+    finish(out, made)
+    log = pd.read_json(out / "steps.jsonl", lines=True)
+    start, end = float(log["loss"].iloc[0]), float(log["loss"].iloc[-1])
+    value = {"model": str(out), "plan": plan.fingerprint, "steps": len(log), "first_loss": start, "last_loss": end}
+    return CommandResult(f"{out}: {len(log)} steps, loss {start:.4f} at the first and {end:.4f} at the last", value)
+
+
+def _settings(args: argparse.Namespace) -> "TrainingSettings":
+    from dataclasses import fields
+
+    from hybridkit.models.training import TrainingSettings
+
+    given = {one.name: getattr(args, one.name, None) for one in fields(TrainingSettings)}
+    return TrainingSettings(**{name: value for name, value in given.items() if value is not None})
+
+
+def _model(name: str, corpus: "ParallelCorpus") -> "SentenceTransformer":
+    from hybridkit.models import encoder
+    from hybridkit.study.settings import EncoderSettings
+
+    if name != "static":
+        return encoder.open(name)
+    size = EncoderSettings(name)
+    return encoder.make(corpus.iter_texts(), size.vocab_size, size.dim, size.seed)
+
+
+def _card(args: argparse.Namespace, corpus: "ParallelCorpus", settings: "TrainingSettings", plan: str) -> str:
+    rows = ", ".join(Path(name).name for name in args.rows)
+    values = {
+        "encoder at the start": Path(args.model).name if Path(args.model).exists() else args.model,
+        "strategy": f"`{args.strategy}`", "seed": args.seed,
+        "training rows": f"{len(corpus):,} of {rows} in {len(corpus.languages)} languages",
+        "corpus": f"`{corpus.fingerprint}`", "batch plan": f"`{plan}`",
+        **{name.replace("_", " "): value for name, value in vars(settings).items()},
+    }  # fmt: skip
+    lines = [
+        "---", "library_name: sentence-transformers", "pipeline_tag: sentence-similarity",
+        "tags: [sentence-transformers, hybridkit, multilingual, retrieval]",
+        f"language: [{', '.join(corpus.languages)}]", "---", "",
+        f"# {values['encoder at the start']}, trained on {args.strategy} batches", "",
+        "Made by `hybridkit train`; no rows were held out.", "", "| what | value |", "| --- | --- |",
+        *(f"| {name} | {value} |" for name, value in values.items()),
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+RECORD = "hybridkit-train.json"  # beside the checkpoints, then in the model's folder: what it was made from
+
+
+def work_folder(out: Path) -> Path:
+    """Where `training.train` keeps checkpoints until the model is whole."""
+    return out.with_name(out.name + ".work")
+
+
+def refuse(out: Path, resume: bool, overwrite: bool) -> None:
+    """Raise InputError where a training would replace something that the user did not give up."""
+    work = work_folder(out)
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        if not (out / "steps.jsonl").is_file():
+            raise InputError(f"{out}: it exists and is no model that the kit trained; give another --out")
+        if not (resume or overwrite):
+            raise InputError(
+                f"{out}: a finished training lies here; give another --out, or replace it with --overwrite"
+            )
+    if any(work.glob("checkpoint-*")) and not (resume or overwrite):
+        raise InputError(
+            f"{work}: an unfinished training lies here; go on with --resume, or start anew with --overwrite"
+        )
+
+
+def record(name: str, model: "SentenceTransformer", plan: "BatchPlan", settings: "TrainingSettings") -> dict[str, Any]:
+    """Everything that a training is made from, as plain JSON values."""
+    from hybridkit.models import encoder
+
+    made_from: dict[str, Any] = {"model": name, "weights": encoder.weights_hash(model), "prompts": dict(model.prompts)}
+    made_from["encoder"] = encoder.model_hash(model)
+    made_from |= {"strategy": plan.strategy, "seed": plan.seed, "plan": plan.fingerprint}
+    values: dict[str, Any] = json.loads(json.dumps(made_from | asdict(settings)))
+    return values
+
+
+def text_of(record: dict[str, Any]) -> str:
+    """Write a record as JSON."""
+    return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+
+
+def note(out: Path, record: dict[str, Any]) -> None:
+    """Write the record beside the checkpoints; InputError where checkpoints of another training lie there."""
+    from hybridkit.utils.files import write_text
+
+    work = work_folder(out)
+    if any(work.glob("checkpoint-*")) and (why := _difference(work / RECORD, record)):
+        raise InputError(
+            f"{work}: the unfinished training here is another one ({why}); give the same options, "
+            "start anew with --overwrite, or give another --out"
+        )
+    write_text(work / RECORD, text_of(record))
+
+
+def is_finished(out: Path, record: dict[str, Any]) -> bool:
+    """Whether this very training lies at `out`, finished; InputError where another one does."""
+    from hybridkit.utils.files import checksum
+
+    if not (out / "steps.jsonl").is_file():
+        return False
+    if why := _difference(out / RECORD, record):
+        raise InputError(
+            f"{out}: another training lies here, finished ({why}); give another --out, or replace it with --overwrite"
+        )
+    for name, known in _read(out / RECORD).get("files", {}).items():
+        if not (out / name).is_file() or checksum(out / name) != known:
+            raise InputError(f"{out / name}: missing or damaged; train the model again with --overwrite")
+    return True
+
+
+def finish(out: Path, record: dict[str, Any]) -> None:
+    """Write the checksums of a finished model's files into its record."""
+    from hybridkit.utils.files import checksum, write_text
+
+    paths = sorted(path for path in out.rglob("*") if path.is_file() and path.name != RECORD)
+    files = {path.relative_to(out).as_posix(): checksum(path) for path in paths}
+    write_text(out / RECORD, text_of(record | {"files": files}))
+
+
+def _difference(path: Path, record: dict[str, Any]) -> str:
+    """How the record of a training differs from one that was written; empty where it does not."""
+    before = _read(path)
+    if not before:
+        return f"{path.name} is missing or damaged"
+    before = {"encoder": record["encoder"], **before}  # earlier versions noted weights and prompts alone
+    changed = [key for key in record if key != "model" and before.get(key) != record[key]]
+    return "; ".join(f"{key}: {before.get(key)!r} there, {record[key]!r} asked for" for key in changed)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The record of a training; empty where it is missing or damaged."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,209 @@
+"""Benchmark: queries, passages and judgements in several languages, in the order every rank and tie depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from hybridkit.errors import InputError
+from hybridkit.utils.characters import visible
+from hybridkit.utils.files import digest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hybridkit.data.corpus import ParallelCorpus
+
+
+QUERY_COLUMNS = ("language", "query_id", "article", "text")
+PASSAGE_COLUMNS = ("language", "passage_id", "article", "text")
+JUDGEMENT_COLUMNS = ("query_id", "passage_language", "passage_id")
+
+
+@dataclass(frozen=True, eq=False)
+class Benchmark:
+    """Queries, candidate passages and judgements; the frames are checked and put in order when it is made.
+
+    `queries` has the columns language, query_id, article, text; one query_id is one question in all its languages.
+    `passages` has language, passage_id, article, text; passage ids start with "NAME:LANGUAGE:", so that a passage's
+    position in the frame is the place of its id in byte order, which is what ties are broken by.
+    `judgements` has query_id, passage_language, passage_id: the relevant passages, for the question in any language.
+    `article` is a string, the unit of resampling: one article of a document, with all its languages.
+
+    Raises InputError for a missing column, an id given twice, an id without its prefix, an empty text, and a judgement
+    that names an unknown query or passage.
+
+    >>> queries = pd.DataFrame({"language": ["en", "de"], "query_id": "q1", "article": "a", "text": ["Who?", "Wer?"]})
+    >>> passages = pd.DataFrame({"language": ["en"], "passage_id": ["toy:en:1"], "article": "a", "text": ["I."]})
+    >>> judgements = pd.DataFrame({"query_id": ["q1"], "passage_language": ["en"], "passage_id": ["toy:en:1"]})
+    >>> toy = Benchmark("toy", queries, passages, judgements)
+    >>> toy.languages, list(toy.queries.text)
+    (('de', 'en'), ['Wer?', 'Who?'])
+    """
+
+    name: str
+    queries: pd.DataFrame
+    passages: pd.DataFrame
+    judgements: pd.DataFrame
+
+    def __post_init__(self) -> None:
+        """Check the frames and sort them."""
+        queries = _texts(f"{self.name}: queries", self.queries, QUERY_COLUMNS, ["language", "query_id"])
+        passages = _texts(f"{self.name}: passages", self.passages, PASSAGE_COLUMNS, ["passage_id"])
+        prefix = self.name + ":" + passages["language"] + ":"
+        for passage_id, start in zip(passages["passage_id"], prefix, strict=True):
+            if not passage_id.startswith(start):
+                raise InputError(f"{self.name}: passage id {passage_id!r} must start with {start!r}")
+        # The languages' order is that of their ids ("zh-Hant:" before "zh:"), so that position and id always agree.
+        queries = queries.assign(key=queries["language"] + ":").sort_values(["key", "query_id"], kind="stable")
+        passages = passages.sort_values("passage_id", kind="stable")
+        judgements = self._checked_judgements(queries, passages)
+        object.__setattr__(self, "queries", queries[list(QUERY_COLUMNS)].reset_index(drop=True))
+        object.__setattr__(self, "passages", passages[list(PASSAGE_COLUMNS)].reset_index(drop=True))
+        object.__setattr__(self, "judgements", judgements)
+
+    def _checked_judgements(self, queries: pd.DataFrame, passages: pd.DataFrame) -> pd.DataFrame:
+        where = f"{self.name}: judgements"
+        judgements = _columns(where, self.judgements, JUDGEMENT_COLUMNS)
+        unknown = judgements[~judgements["query_id"].isin(queries["query_id"])]
+        if len(unknown):
+            raise InputError(f"{where}: {len(unknown)} with unknown queries, the first {unknown['query_id'].iloc[0]!r}")
+        language = judgements["passage_id"].map(passages.set_index("passage_id")["language"])
+        wrong = judgements[(language != judgements["passage_language"]).to_numpy(bool)]
+        if len(wrong):
+            first = wrong.iloc[0]
+            raise InputError(
+                f"{where}: {len(wrong)} name a passage that is not among those of its language, "
+                f"the first {first['passage_id']!r} as {first['passage_language']!r}"
+            )
+        repeated = judgements.duplicated(["query_id", "passage_id"])
+        if repeated.any():
+            first = judgements[repeated].iloc[0]
+            raise InputError(f"{where}: {first['query_id']!r}, {first['passage_id']!r} stands twice; leave one")
+        return judgements.sort_values(["query_id", "passage_id"], kind="stable").reset_index(drop=True)
+
+    @classmethod
+    def from_corpus(cls, corpus: ParallelCorpus, name: str, questions: Mapping[str, str] | None = None) -> Benchmark:
+        """Make a benchmark of parallel rows: each row a question, each distinct passage of a passage_id a candidate.
+
+        The query id is the row's id, the article its passage_id, the passage id `NAME:LANGUAGE:PASSAGE_ID`, with `#2`
+        and so on behind it where rows of one passage_id hold different texts in a language (different answer sentences
+        of one paragraph, say); a number with which it would be another passage_id is passed over. Relevant for a
+        question are its row's own passages.
+
+        `questions` may give query ids by row id: rows with one query id are one question, to which the passages of all
+        of them are relevant; its article is that of the first. Raises InputError where their queries differ in a
+        language.
+        """
+        asked = corpus.ids[np.arange(len(corpus))]
+        articles: dict[str, str] = {}
+        if questions is not None:
+            asked = np.array([questions[row] for row in asked], dtype=object)
+        for question, article in zip(asked, corpus.passage_ids[np.arange(len(corpus))], strict=True):
+            articles.setdefault(question, article)
+        taken = set(corpus.passage_ids[np.arange(len(corpus))])
+        query_parts, passage_parts, judgement_parts = [], [], []
+        for language in corpus.languages:
+            rows, texts = corpus.query_table(language)
+            once = _questions(asked[rows], texts, f"{name}, {language}")
+            query_parts.append((language, list(once), [articles[question] for question in once], list(once.values())))
+            rows, texts = corpus.passage_table(language)
+            ids: dict[tuple[str, str], str] = {}
+            seen: dict[str, int] = {}
+            for article, text in zip(corpus.passage_ids[rows], texts, strict=True):
+                if (article, text) not in ids:
+                    seen[article] = seen.get(article, 0) + 1
+                    while seen[article] > 1 and f"{article}#{seen[article]}" in taken:
+                        seen[article] += 1
+                    again = f"#{seen[article]}" if seen[article] > 1 else ""
+                    ids[article, text] = f"{name}:{language}:{article}{again}"
+            own = [ids[key] for key in zip(corpus.passage_ids[rows], texts, strict=True)]
+            passage_parts.append((language, list(ids.values()), [key[0] for key in ids], [key[1] for key in ids]))
+            judgement_parts.append((asked[rows], language, own))
+        queries, passages = _stack(query_parts, QUERY_COLUMNS), _stack(passage_parts, PASSAGE_COLUMNS)
+        judgements = _stack(judgement_parts, JUDGEMENT_COLUMNS)
+        judgements = judgements[judgements["query_id"].isin(queries["query_id"])]
+        return cls(name, queries, passages, judgements.drop_duplicates(["query_id", "passage_id"]))
+
+    @cached_property
+    def languages(self) -> tuple[str, ...]:
+        """All languages of the queries and passages, in the order of the frames."""
+        both = {*self.queries["language"], *self.passages["language"]}
+        return tuple(sorted(both, key=lambda language: language + ":"))
+
+    @cached_property
+    def query_slices(self) -> dict[str, slice]:
+        """Where the queries of each language stand in `queries`."""
+        return _slices(self.queries["language"])
+
+    @cached_property
+    def passage_slices(self) -> dict[str, slice]:
+        """Where the passages of each language stand in `passages`."""
+        return _slices(self.passages["language"])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256, as hex, over the name and all three frames."""
+        frames = (self.queries, self.passages, self.judgements)
+        return digest(self.name, *(frame[column].tolist() for frame in frames for column in frame))
+
+    def articles(
+        self, start: int | None = None, stop: int | None = None
+    ) -> tuple[Benchmark, NDArray[np.int64], NDArray[np.int64]]:
+        """Cut out a range of articles, as in "xquad-r[16:]": the part, its query positions and its passage positions.
+
+        Articles are counted in the order in which their first passage stands in the frame (of LAReQA's files: the
+        file order of the first language; articles it lacks follow), and cut like a Python slice. The positions are
+        those in this benchmark, so that its embeddings can be cut alike.
+        """
+        kept = set(pd.unique(pd.concat([self.passages["article"], self.queries["article"]]))[start:stop])
+        queries = np.flatnonzero(self.queries["article"].isin(kept))
+        passages = np.flatnonzero(self.passages["article"].isin(kept))
+        inside = self.judgements["query_id"].isin(self.queries["query_id"].iloc[queries])
+        inside &= self.judgements["passage_id"].isin(self.passages["passage_id"].iloc[passages])
+        part = Benchmark(self.name, self.queries.iloc[queries], self.passages.iloc[passages], self.judgements[inside])
+        return part, queries, passages
+
+
+def _questions(ids: Iterable[str], texts: Iterable[str], where: str) -> dict[str, str]:
+    """Text of each question by its id, in order. Raises InputError for a question that has two texts."""
+    found: dict[str, str] = {}
+    for question, text in zip(ids, texts, strict=True):
+        if visible(found.setdefault(question, text)) != visible(text):
+            raise InputError(f"{where}: query_id {question!r} stands with two different queries; give each its own")
+    return found
+
+
+def _columns(where: str, frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
+    missing = [column for column in columns if column not in frame]
+    if missing:
+        raise InputError(f"{where}: no column {', '.join(missing)}; give {', '.join(columns)}")
+    frame = frame[list(columns)].astype(object)
+    for column in columns:
+        for value in frame[column]:
+            if not isinstance(value, str) or not value.strip():
+                raise InputError(f"{where}: {column} {value!r} is not a text with something in it")
+    return frame.astype(str)
+
+
+def _texts(where: str, frame: pd.DataFrame, columns: tuple[str, ...], key: list[str]) -> pd.DataFrame:
+    frame = _columns(where, frame, columns)
+    repeated = frame.duplicated(key)
+    if repeated.any():
+        raise InputError(f"{where}: {', '.join(frame.loc[repeated, key].iloc[0])} stands twice; ids are to be unique")
+    return frame
+
+
+def _slices(languages: pd.Series) -> dict[str, slice]:
+    names, starts, counts = np.unique(languages.to_numpy(object), return_index=True, return_counts=True)
+    found = zip(names.tolist(), starts.tolist(), counts.tolist(), strict=True)
+    return {name: slice(start, start + count) for name, start, count in sorted(found, key=lambda part: part[1])}
+
+
+def _stack(parts: Sequence[tuple[object, ...]], columns: tuple[str, ...]) -> pd.DataFrame:
+    return pd.concat([pd.DataFrame(dict(zip(columns, part, strict=True))) for part in parts], ignore_index=True)

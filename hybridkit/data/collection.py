@@ -1,0 +1,224 @@
+"""Collection: one language of a collection whose judgements need not be parallel, its passages read as a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from hybridkit.errors import InputError
+from hybridkit.utils.files import atomic_write, digest, read_lines
+from hybridkit.utils.reading import whole_number
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+# Passage ids and texts of a part of a collection, in file order.
+Chunk: TypeAlias = tuple[list[str], list[str]]
+POOL = "pool"
+
+
+@dataclass(frozen=True, eq=False)
+class Collection:
+    """One language of a judged collection; the frames are checked and put in order when it is made.
+
+    `queries` has query_id and text, sorted by query_id; `judgements` has query_id, passage_id and relevance (an
+    integer; above 0 is relevant), sorted by both ids. `passages()` starts the stream of all `size` passages anew, as
+    (ids, texts) in chunks and in file order. `corpus` is a hash of the passages alone, which several sets may share,
+    and `fingerprint` one of everything.
+
+    `setting` is "mono", or "pool" where passages of other languages, which nobody judged, are candidates too; `parts`
+    are then the sets whose corpora it has. With
+    `skip_own` a passage that has the id of the query is no answer to it (BEIR's rule: in ArguAna every query is itself
+    in the corpus).
+
+    Raises InputError for a missing column, an id or text with nothing in it, a query given twice, a judgement given
+    twice or of an unknown query, a relevance that is no integer.
+
+    >>> queries = pd.DataFrame({"query_id": ["2", "1"], "text": ["Wer?", "Wo?"]})
+    >>> judgements = pd.DataFrame({"query_id": ["1"], "passage_id": ["a"], "relevance": [1]})
+    >>> toy = Collection("toy", "de", queries, judgements, lambda: iter([(["a", "b"], ["Hier.", "Sie."])]), 2, "f00")
+    >>> toy.queries["query_id"].tolist(), next(toy.passages())
+    (['1', '2'], (['a', 'b'], ['Hier.', 'Sie.']))
+    """
+
+    name: str
+    language: str
+    queries: pd.DataFrame
+    judgements: pd.DataFrame
+    passages: Callable[[], Iterator[Chunk]]
+    size: int
+    fingerprint: str
+    corpus: str = ""
+    setting: str = "mono"
+    skip_own: bool = False
+    parts: tuple[Collection, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the frames and sort them."""
+        where = f"{self.name}, {self.language}"
+        queries = _texts(f"{where}: queries", self.queries, ["query_id", "text"])
+        judgements = _texts(f"{where}: judgements", self.judgements, ["query_id", "passage_id"], ["relevance"])
+        _once(f"{where}: queries", queries, ["query_id"])
+        _once(f"{where}: judgements", judgements, ["query_id", "passage_id"])
+        if not pd.api.types.is_integer_dtype(judgements["relevance"]):
+            raise InputError(f"{where}: judgements: relevance is {judgements['relevance'].dtype}; give integers")
+        unknown = judgements.loc[~judgements["query_id"].isin(queries["query_id"]), "query_id"]
+        if len(unknown):
+            raise InputError(f"{where}: {len(unknown)} judgements of unknown queries, the first {unknown.iloc[0]!r}")
+        judgements = judgements.sort_values(["query_id", "passage_id"], kind="stable", ignore_index=True)
+        object.__setattr__(self, "queries", queries.sort_values("query_id", kind="stable", ignore_index=True))
+        object.__setattr__(self, "judgements", judgements)
+        object.__setattr__(self, "corpus", self.corpus or self.fingerprint)
+
+
+def pooled(sets: Sequence[Collection]) -> tuple[Collection, ...]:
+    """Make of sets in several languages those of one multilingual pool: each one's queries against all corpora.
+
+    Ids get their language in front ("sw:12#0", queries too), `setting` is "pool". The judgements are those there are:
+    in the query's language. A passage of another language may well answer a query and counts as not relevant, so
+    scores are a lower bound; `evaluation.judged.holes` says how many of the top were judged by nobody.
+
+    Raises InputError for fewer than two sets, two of one language, or one that is a pool already.
+
+    >>> def one(tag):
+    ...     queries = pd.DataFrame({"query_id": ["1"], "text": ["?"]})
+    ...     judgements = pd.DataFrame({"query_id": ["1"], "passage_id": ["a"], "relevance": [1]})
+    ...     return Collection("toy", tag, queries, judgements, lambda: iter([(["a"], [f"text in {tag}"])]), 1, tag)
+    >>> swahili, yoruba = pooled([one("sw"), one("yo")])
+    >>> list(swahili.passages())
+    [(['sw:a'], ['text in sw']), (['yo:a'], ['text in yo'])]
+    >>> yoruba.judgements.values.tolist(), yoruba.size, swahili.corpus == yoruba.corpus
+    ([['yo:1', 'yo:a', 1]], 2, True)
+    """
+    tags = [one.language for one in sets]
+    if len(sets) < 2 or len(set(tags)) < len(tags) or any(one.setting == POOL for one in sets):
+        raise InputError(f"a pool needs sets in two or more different languages, not {', '.join(tags) or 'none'}")
+    corpus = digest(POOL, [[one.language, one.corpus] for one in sets])
+    return tuple(
+        replace(
+            one,
+            queries=one.queries.assign(query_id=f"{one.language}:" + one.queries["query_id"]),
+            judgements=one.judgements.assign(
+                query_id=f"{one.language}:" + one.judgements["query_id"],
+                passage_id=f"{one.language}:" + one.judgements["passage_id"],
+            ),
+            passages=partial(_all_passages, tuple(sets)),
+            size=sum(other.size for other in sets),
+            fingerprint=digest(POOL, one.fingerprint, corpus),
+            corpus=corpus,
+            setting=POOL,
+            parts=tuple(sets),
+        )
+        for one in sets
+    )
+
+
+def across(judged: Collection) -> tuple[tuple[str, Collection], ...]:
+    """Give the queries of a pool with each of its corpora, unjudged: (what passages' ids get in front, set).
+
+    What embeds the passages of one language alone needs not do so again for the pool: it searches these and merges.
+
+    >>> def one(tag):
+    ...     queries = pd.DataFrame({"query_id": ["1"], "text": [f"asked in {tag}"]})
+    ...     judgements = pd.DataFrame({"query_id": ["1"], "passage_id": ["a"], "relevance": [1]})
+    ...     return Collection("toy", tag, queries, judgements, lambda: iter([(["a"], [f"text in {tag}"])]), 1, tag)
+    >>> pool, _ = pooled([one("sw"), one("yo")])
+    >>> [(front, part.queries["text"].item(), next(part.passages())[1]) for front, part in across(pool)]
+    [('sw:', 'asked in sw', ['text in sw']), ('yo:', 'asked in sw', ['text in yo'])]
+    """
+    none = judged.judgements.iloc[:0]
+    return tuple((f"{part.language}:", replace(part, queries=judged.queries, judgements=none)) for part in judged.parts)
+
+
+def _all_passages(sets: Sequence[Collection]) -> Iterator[Chunk]:
+    for one in sets:
+        for ids, texts in one.passages():
+            yield [f"{one.language}:{name}" for name in ids], texts
+
+
+def _texts(where: str, frame: pd.DataFrame, columns: list[str], more: Sequence[str] = ()) -> pd.DataFrame:
+    """The columns of a frame, those of texts checked to have something in them."""
+    missing = [column for column in (*columns, *more) if column not in frame]
+    if missing:
+        raise InputError(f"{where}: no column {', '.join(missing)}; give {', '.join((*columns, *more))}")
+    for column in columns:
+        for value in frame[column]:
+            if not isinstance(value, str) or not value.strip():
+                raise InputError(f"{where}: {column} {value!r} is not a text with something in it")
+    return frame[[*columns, *more]].astype(dict.fromkeys(columns, str))
+
+
+def _once(where: str, frame: pd.DataFrame, key: list[str]) -> None:
+    repeated = frame.duplicated(key)
+    if repeated.any():
+        raise InputError(f"{where}: {', '.join(frame.loc[repeated, key].iloc[0])} stands twice; leave one")
+
+
+def save_judgements(judgements: pd.DataFrame, path: Path) -> None:
+    """Write a frame of query_id, passage_id and relevance as lines `query_id 0 passage_id relevance`.
+
+    Raises InputError for an id with white space in it, which the format cannot hold.
+    """
+    for column in ("query_id", "passage_id"):
+        whole(judgements[column].to_numpy(object))
+    lines = (f"{query} 0 {passage} {value}\n" for query, passage, value in judgements.itertuples(index=False))
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.writelines(lines)
+
+
+def read_run(path: Path) -> pd.DataFrame:
+    """Read a run: a frame with query_id, passage_id, rank, score, tag. InputError names the line that is none.
+
+    >>> import tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "run.txt"
+    >>> _ = path.write_text("q1 Q0 p7 1 0.5 kit")
+    >>> read_run(path).values.tolist()
+    [['q1', 'p7', 1, 0.5, 'kit']]
+    """
+    rows = [(query, passage, int(rank), float(score), tag) for query, _, passage, rank, score, tag in _fields(path, 6)]
+    return pd.DataFrame(rows, columns=["query_id", "passage_id", "rank", "score", "tag"])
+
+
+def read_qrels(path: Path) -> pd.DataFrame:
+    """Read qrels: a frame with query_id, passage_id, relevance. InputError names the line that is none.
+
+    >>> import tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "qrels.txt"
+    >>> _ = path.write_text("q1 0 p7 1")
+    >>> read_qrels(path).values.tolist()
+    [['q1', 'p7', 1]]
+    """
+    rows = [(query, passage, int(relevance)) for query, _, passage, relevance in _fields(path, 4)]
+    return pd.DataFrame(rows, columns=["query_id", "passage_id", "relevance"])
+
+
+def _fields(path: Path, count: int) -> list[list[str]]:
+    """Split every line, with its numbers checked here so that the error can name the line."""
+    found = []
+    for number, text in read_lines(path):
+        fields = text.split()
+        try:
+            if len(fields) != count:
+                raise ValueError(f"{len(fields)} fields")
+            whole_number(fields[3])
+            if count == 6 and not np.isfinite(float(fields[4])):
+                raise ValueError(f"score {fields[4]}")
+        except ValueError as error:
+            form = "query Q0 passage rank score tag" if count == 6 else "query 0 passage relevance"
+            raise InputError(f"{path}, line {number}: not a line of the form `{form}` ({error})") from error
+        found.append(fields)
+    return found
+
+
+def whole(ids: np.ndarray) -> np.ndarray:
+    """Give the ids back, or raise InputError for one with white space in it."""
+    for name in ids:
+        if len(name.split()) != 1:
+            raise InputError(f"id {name!r} has white space in it, which a TREC file cannot hold; rename it")
+    return ids

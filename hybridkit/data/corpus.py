@@ -1,0 +1,253 @@
+"""ParallelCorpus: question-passage rows in n languages, one text table per side and language, and integer rows."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pyarrow as pa
+
+from hybridkit.data.rows import SIDES, Row, TextKeys, connected_groups, groups_of_negatives, read_files
+from hybridkit.data.storage.columns import (
+    CHUNK,
+    StringColumn,
+    allocate,
+    first_equal,
+    first_of_groups,
+    hash_strings,
+    pieces,
+    positions,
+    take_cells,
+    write_arrow,
+)
+from hybridkit.data.storage.corpus_folder import corpus_fingerprint, joined, read_folder, write_rows
+from hybridkit.errors import InputError
+from hybridkit.utils.files import atomic_folder, digest
+from hybridkit.utils.numbers import SHARE_BELOW_1
+
+IntArray = np.ndarray[tuple[int, ...], np.dtype[np.int32]]
+
+
+@dataclass(frozen=True, eq=False)
+class ParallelCorpus:
+    """Rows known in several languages.
+
+    `places[side]` is an int32 array (rows, languages): the position of the row's text in `texts[side, language]`, -1
+    where it has none. `ids[rows]` and `passage_ids[rows]` are numpy object arrays of str. `group` is an int32 array
+    (rows,): rows of one group share an id, a passage_id, a query_id or a normalised query or passage text in any
+    language, directly or through other rows; no two may meet in a batch, since one would be the other's negative though
+    it may answer it.
+
+    A corpus that was opened lies in mapped files, and its parts share them: no text is read before it is asked for.
+    """
+
+    languages: tuple[str, ...]
+    ids: StringColumn
+    passage_ids: StringColumn
+    group: IntArray
+    places: Mapping[str, IntArray]
+    texts: Mapping[tuple[str, str], pa.Array]
+    fingerprint: str
+    # the whole that this corpus is a part of, with the rows and columns of it
+    origin: tuple["ParallelCorpus", np.ndarray, list[int]] | None = None
+
+    @classmethod
+    def from_jsonl(cls, *paths: str | Path) -> "ParallelCorpus":
+        """Read parallel rows from JSON lines (also `.gz`, `.xz`); of several files, ids get the file's stem in front.
+
+        All of it is held in memory; `storage.writer.write_corpus` makes the same corpus of a stream. Raises InputError
+        with file and line for a row that cannot be used (see `rows.read_rows`).
+        """
+        return cls.from_rows(read_files(*paths))
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Row]) -> "ParallelCorpus":
+        """Build the corpus from checked rows, each distinct text kept once per side and language.
+
+        >>> rows = [Row("1", "1", "1", {"en": "Who?", "de": "Wer?"}, {"en": "She."}, {})]
+        >>> corpus = ParallelCorpus.from_rows(rows)
+        >>> corpus.languages, corpus.query_text(0, "de"), corpus.passage_text(0, "de")
+        (('de', 'en'), 'Wer?', None)
+        """
+        tables: dict[tuple[str, str], dict[str, int]] = {}
+        cells: dict[str, list[dict[str, int]]] = {side: [] for side in SIDES}
+        ids: list[tuple[str, str, str]] = []
+        for row in rows:
+            ids.append((row.id, row.passage_id, row.query_id))
+            for side in SIDES:
+                found = {}
+                for tag, text in getattr(row, side).items():
+                    table = tables.setdefault((side, tag), {})
+                    found[tag] = table.setdefault(text, len(table))
+                cells[side].append(found)
+        languages = tuple(sorted({tag for _, tag in tables}))
+        places = {side: np.full((len(ids), len(languages)), -1, dtype=np.int32) for side in SIDES}
+        column = {tag: number for number, tag in enumerate(languages)}
+        for side, found_rows in cells.items():
+            for number, found in enumerate(found_rows):
+                for tag, place in found.items():
+                    places[side][number, column[tag]] = place
+        texts = {key: pa.array(list(table), pa.large_string()) for key, table in sorted(tables.items())}
+        names = [pa.array(column, pa.large_string()) for column in zip(*ids, strict=True)]
+        names = names or [pa.array([], pa.large_string())] * 3
+        fingerprint = corpus_fingerprint(names, [places[side] for side in SIDES], texts.items())
+        spaces: list[Iterable[np.ndarray]] = [[first_equal(hash_strings(column.to_pylist()))] for column in names[1:]]
+        for side in ("query", "passage"):
+            spaces.append(TextKeys.make(texts, (side,)).columns(side, languages, places[side]))
+        group = connected_groups(len(ids), spaces)
+        return cls(languages, StringColumn(names[0]), StringColumn(names[1]), group, places, texts, fingerprint)
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.ids)
+
+    def query_text(self, row: int, language: str) -> str | None:
+        """The row's query in a language, None where it has none."""
+        return self._text("query", row, language)
+
+    def passage_text(self, row: int, language: str) -> str | None:
+        """The row's passage in a language, None where it has none."""
+        return self._text("passage", row, language)
+
+    def _text(self, side: str, row: int, language: str) -> str | None:
+        place = int(self.places[side][row, self.column(language)])
+        return self.texts[side, language][place].as_py() if place >= 0 else None
+
+    def take_texts(self, side: str, rows: np.ndarray, columns: np.ndarray) -> list[str]:
+        """The texts of one side at (row, language column), in order; every one must exist."""
+        out = np.empty(len(rows), dtype=object)
+        for number in np.unique(columns):
+            at = np.flatnonzero(columns == number)
+            places = self.places[side][rows[at], number]
+            out[at] = self.texts[side, self.languages[int(number)]].take(pa.array(places)).to_pylist()
+        return list(out)
+
+    def column(self, language: str) -> int:
+        """Column of a language in `places`. Raises InputError for a language that no row has."""
+        if language not in self.languages:
+            raise InputError(f"language {language!r} is in no row; the corpus has {', '.join(self.languages)}")
+        return self.languages.index(language)
+
+    @cached_property
+    def has_query(self) -> np.ndarray:
+        """Bool array (rows, languages): the row has a query in the language."""
+        return self.places["query"] >= 0
+
+    @cached_property
+    def has_passage(self) -> np.ndarray:
+        """Bool array (rows, languages): the row has a passage in the language."""
+        return self.places["passage"] >= 0
+
+    @cached_property
+    def negative_group(self) -> IntArray:
+        """Int32 (rows, languages): the group that each negative's text belongs to as a passage, -1 for none.
+
+        A negative must stay out of a batch that holds a row of its group, since it answers that row. Read from a saved
+        corpus, else found when it is first asked for; a part of a corpus has what the whole found.
+        """
+        shape = self.places["negative"].shape
+        if not any(side == "negative" for side, _ in self.texts):
+            return np.broadcast_to(np.int32(-1), shape)
+        if self.origin is not None:
+            whole, rows, columns = self.origin
+            return take_cells(whole.negative_group, rows, columns)
+        keys = TextKeys.make(self.texts, ("passage", "negative"))
+        return groups_of_negatives(self.group, self.places, keys, self.languages, allocate(shape))
+
+    def query_table(self, language: str) -> tuple[np.ndarray, list[str]]:
+        """Rows that have a query in a language, in order, and those queries."""
+        return self._side_table("query", language)
+
+    def passage_table(self, language: str) -> tuple[np.ndarray, list[str]]:
+        """Rows that have a passage in a language, in order, and those passages."""
+        return self._side_table("passage", language)
+
+    def _side_table(self, side: str, language: str) -> tuple[np.ndarray, list[str]]:
+        column = self.column(language)
+        rows = np.flatnonzero(self.places[side][:, column] >= 0)
+        return rows, self.take_texts(side, rows, np.full(len(rows), column))
+
+    def iter_texts(self) -> Iterator[str]:
+        """Every distinct text of every side and language that a row uses, in a fixed order."""
+        for side, tag in sorted(self.texts):
+            table = self.texts[side, tag]
+            used = np.zeros(len(table) + 1, dtype=bool)
+            used[self.places[side][:, self.column(tag)]] = True  # the place after the last one is that of -1
+            start = 0
+            for part in pieces(table):
+                yield from part.filter(pa.array(used[start : start + len(part)])).to_pylist()
+                start += len(part)
+
+    def select(self, rows: np.ndarray) -> "ParallelCorpus":
+        """The corpus of some rows, given as positions or as a bool mask; text tables are shared, groups stay."""
+        rows = positions(rows, len(self))
+        return self._part(rows, list(range(len(self.languages))), digest(self.fingerprint, rows))
+
+    def keep_languages(self, languages: Sequence[str]) -> "ParallelCorpus":
+        """The corpus in some of its languages only; rows left without a query or a passage fall away."""
+        columns = sorted({self.column(tag) for tag in languages})
+        used = np.empty(len(self), dtype=bool)
+        for start in range(0, len(self), CHUNK):
+            query, passage = (self.places[side][start : start + CHUNK, columns] >= 0 for side in ("query", "passage"))
+            used[start : start + CHUNK] = query.any(axis=1) & passage.any(axis=1)
+        rows = np.flatnonzero(used)
+        kept = [self.languages[number] for number in columns]
+        return self._part(rows, columns, digest(digest(self.fingerprint, kept), rows))
+
+    def _part(self, rows: np.ndarray, columns: list[int], fingerprint: str) -> "ParallelCorpus":
+        languages = tuple(self.languages[number] for number in columns)
+        places = {side: take_cells(array, rows, columns) for side, array in self.places.items()}
+        texts = {key: array for key, array in self.texts.items() if key[1] in languages}
+        group = self.group[rows]
+        # a part of a part is a part of the whole, so that nothing between them is held
+        whole, rows, columns = (
+            (self, rows.astype(np.int32), columns)
+            if self.origin is None
+            else (self.origin[0], self.origin[1][rows], [self.origin[2][number] for number in columns])
+        )
+        ids, passage_ids = whole.ids.take(rows), whole.passage_ids.take(rows)
+        return ParallelCorpus(
+            languages, ids, passage_ids, group, places, texts, fingerprint, (whole, rows, columns)
+        )  # fmt: skip
+
+    def split(self, share: float, name: str = "held-out") -> tuple["ParallelCorpus", "ParallelCorpus"]:
+        """Split into (training, held-out) by a hash of each group's first passage_id: no text stands on both sides.
+
+        `share` in 0..1 is the expected share of groups held out; the same passages go to the same side whatever else
+        the corpus holds beside their group.
+        """
+        SHARE_BELOW_1.check(share, "held-out share")
+        groups, first = first_of_groups(self.group, self.passage_ids)
+        out = np.zeros(int(self.group.max(initial=-1)) + 1, dtype=bool)
+        for start in range(0, len(groups), CHUNK):
+            names = first.slice(start, CHUNK).to_pylist()
+            hashed = [int(digest(name, passage)[:13], 16) / 16**13 < share for passage in names]
+            out[groups[start : start + CHUNK]] = hashed
+        mask = out[self.group]
+        return self.select(~mask), self.select(mask)
+
+    def save(self, folder: Path) -> None:
+        """Write the corpus as Arrow files that `open` maps into memory."""
+        has_negatives = any(side == "negative" for side, _ in self.texts)
+        with atomic_folder(folder) as temporary:
+            for (side, tag), array in self.texts.items():
+                write_arrow(temporary / f"{side}.{tag}.arrow", {"text": array})
+            with TemporaryDirectory(dir=temporary) as work:
+                names = [
+                    joined(column.chunks(), Path(work) / name)
+                    for name, column in (("id", self.ids), ("passage_id", self.passage_ids))
+                ]
+                negative_group = self.negative_group if has_negatives else None
+                write_rows(temporary, names, self.places, self.group, negative_group, self.languages, self.fingerprint)
+
+    @classmethod
+    def open(cls, folder: Path) -> "ParallelCorpus":
+        """Open a corpus that `save` or `storage.writer` wrote; all of it stays on disk until it is read."""
+        saved = read_folder(folder)
+        ids, passage_ids = StringColumn(saved.ids), StringColumn(saved.passage_ids)
+        corpus = cls(saved.languages, ids, passage_ids, saved.group, saved.places, saved.texts, saved.fingerprint)
+        if saved.negative_group is not None:
+            vars(corpus)["negative_group"] = saved.negative_group  # where the cached property looks first
+        return corpus

@@ -1,0 +1,264 @@
+"""Parallel rows as JSON lines: one question-passage pair a line, known in n languages, checked line by line.
+
+Rows that share an id or a text, directly or through others, form a group: two of them never meet in a batch.
+"""
+
+import re
+import unicodedata
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hybridkit.data.languages import language
+from hybridkit.data.storage.columns import first_equal, hash_strings
+from hybridkit.errors import InputError
+from hybridkit.utils.characters import visible
+from hybridkit.utils.files import read_lines
+from hybridkit.utils.naming import stems_of
+from hybridkit.utils.reading import json_value
+
+SIDES = ("query", "passage", "negative")
+_IDS = ("id", "passage_id", "query_id")
+_KEY = re.compile(r'"[ \t\n\r]*:')  # the end of every key, and perhaps something in a text
+
+
+@dataclass(frozen=True)
+class Row:
+    """One question-passage pair: texts by language tag, and the ids of the row, its passage and its query."""
+
+    id: str
+    passage_id: str
+    query_id: str
+    query: Mapping[str, str]
+    passage: Mapping[str, str]
+    negative: Mapping[str, str]
+
+
+def read_rows(path: Path, prefix: str = "") -> Iterator[Row]:
+    """Yield the rows of a JSON-lines file (also `.gz`, `.xz`), each checked; `prefix` goes before every id.
+
+    Raises InputError naming file, line and key: no JSON, no object, an unknown key, a missing or empty text or id, an
+    id that stood before, a language tag that is none, a negative that equals the passage.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "mine.jsonl"
+    >>> _ = path.write_text('{"id": "1", "query": {"en": "Who?"}, "passage": {"de": "Sie."}}')
+    >>> next(read_rows(path))
+    Row(id='1', passage_id='1', query_id='1', query={'en': 'Who?'}, passage={'de': 'Sie.'}, negative={})
+    """
+    hashes = array("q")  # 8 bytes an id instead of the id itself
+    for number, text in read_lines(path):
+        row = _parse(text, f"{path}, line {number}", prefix)
+        hashes.append(hash(row.id[len(prefix) :]))
+        yield row
+    if not hashes:
+        raise InputError(f"{path}: the file holds no row; give at least one JSON object a line")
+    _check_ids(path, np.sort(np.frombuffer(hashes, dtype=np.int64)))
+
+
+def _check_ids(path: Path, hashes: np.ndarray) -> None:
+    """Raise InputError for an id that stands twice; only where hashes are equal is the file read again."""
+    twice = set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
+    if not twice:
+        return
+    seen: dict[str, int] = {}
+    for number, text in read_lines(path):
+        ident = _parse(text, f"{path}, line {number}", "").id
+        if ident in seen:
+            raise InputError(
+                f"{path}, line {number}: the id {ident!r} stands on line {seen[ident]} already; give every row its own"
+            )
+        if hash(ident) in twice:
+            seen[ident] = number
+
+
+def read_files(*paths: str | Path) -> Iterator[Row]:
+    """Yield the rows of one or more files as `read_rows` does; of several, ids get the file's stem in front.
+
+    Raises InputError for no file or one that stands twice (where the first row is asked for), and what `read_rows`
+    raises.
+    """
+    files = [Path(path) for path in paths]
+    for file, stem in zip(files, stems_of(files), strict=True):
+        yield from read_rows(file, f"{stem}/" if len(files) > 1 else "")
+
+
+def _parse(text: str, where: str, prefix: str) -> Row:
+    what, cure = "a whole JSON object", "is the line cut short?"
+    value = json_value(text, where, what, cure)
+    if _keys(value) != len(_KEY.findall(text)):  # a key may stand twice, or a text looks like one: slowly then
+        value = json_value(text, where, what, cure, lambda pairs: _object(pairs, where))
+    if not isinstance(value, dict):
+        raise InputError(f"{where}: a row is a JSON object with id, query and passage, not {type(value).__name__}")
+    if unknown := sorted(set(value) - {*SIDES, *_IDS}):
+        raise InputError(f"{where}: unknown key {unknown[0]!r}; a row has {', '.join((*_IDS, *SIDES))}")
+    ids = {key: _id(value.get(key, value.get("id")), key, where) for key in _IDS}
+    texts = {side: _texts(value.get(side), side, where) for side in SIDES}
+    if "\\u" in text:  # the only way to half a character
+        for key in _IDS:
+            _whole(ids[key], key, where)
+        for side in SIDES:
+            for tag, one in texts[side].items():
+                _whole(one, f"the {side} in {tag!r}", where)
+    for tag, negative in texts["negative"].items():
+        if negative == texts["passage"].get(tag):
+            raise InputError(f"{where}: the negative in {tag!r} equals the passage; give another or leave it out")
+    ident, passage_id, query_id = (prefix + ids[key] for key in _IDS)
+    return Row(ident, passage_id, query_id, texts["query"], texts["passage"], texts["negative"])
+
+
+def _keys(value: Any) -> int:  # noqa: ANN401  whatever the JSON held
+    """Keys of an object and of the objects in it."""
+    if not isinstance(value, dict):
+        return -1
+    return len(value) + sum(len(one) for one in value.values() if isinstance(one, dict))
+
+
+def _object(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
+    """A JSON object whose keys are all different: of two texts in one language, JSON would drop the first unsaid."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"{where}: the key {twice!r} stands twice in one object; leave one")
+    return found
+
+
+def _id(value: Any, key: str, where: str) -> str:  # noqa: ANN401  whatever the JSON held
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or not value or value.isspace():
+        raise InputError(f"{where}: {key} is {value!r}; give a text that is not empty")
+    return value
+
+
+def _texts(value: Any, side: str, where: str) -> dict[str, str]:  # noqa: ANN401  whatever the JSON held
+    if value is None and side == "negative":
+        return {}
+    if not isinstance(value, dict) or not value:
+        raise InputError(f'{where}: {side} is {value!r}; give an object such as {{"en": "a text"}}')
+    for tag, text in value.items():
+        try:
+            language(tag)
+        except InputError as error:
+            raise InputError(f"{where}, {side}: {error}") from error
+        if not isinstance(text, str) or not text or text.isspace():
+            raise InputError(f"{where}: the {side} in {tag!r} is empty or no text; give one or leave the language out")
+    return value
+
+
+def _whole(text: str, what: str, where: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = text[error.start].encode("unicode_escape").decode()
+        raise InputError(f"{where}: {what} holds half a character ({half}); write the character whole") from error
+
+
+VERSION = 2  # of what counts as one text: a corpus that the kit keeps and that has other groups is made anew
+_BLOCK = 1 << 20  # rows looked at together
+
+
+def normalise(text: str) -> str:
+    r"""The form in which two texts count as the same: what is `visible`, NFKC, case folded, spaces collapsed.
+
+    >>> normalise(" Ｏverview  of Fi\u00adles ") == normalise("overview of files")
+    True
+    """
+    form = text if text.isascii() else unicodedata.normalize("NFKC", visible(text))  # ASCII is its own NFKC
+    return " ".join(form.casefold().split())
+
+
+@dataclass(frozen=True)
+class TextKeys:
+    """Equal numbers for equal normalised texts: `keys[starts[side, language] + place]` belongs to a text of a table."""
+
+    keys: np.ndarray
+    starts: Mapping[tuple[str, str], int]
+
+    @classmethod
+    def make(cls, texts: Mapping[tuple[str, str], Any], sides: Sequence[str]) -> "TextKeys":
+        """Number the texts of some sides' tables (Arrow arrays) in memory; the sides are compared with each other."""
+        starts, parts = {}, [np.empty((0, 2), dtype=np.uint64)]
+        for key in sorted(key for key in texts if key[0] in sides):
+            starts[key] = sum(map(len, parts))
+            parts.append(hash_strings(map(normalise, texts[key].to_pylist())))
+        return cls(first_equal(np.concatenate(parts)), starts)
+
+    def of(self, side: str, tag: str, places: np.ndarray) -> np.ndarray:
+        """Keys of the texts at some places of a table, -1 where the place is."""
+        if (side, tag) not in self.starts:
+            return np.full(len(places), -1, dtype=np.int32)
+        return np.where(places >= 0, self.keys[self.starts[side, tag] + np.maximum(places, 0)], np.int32(-1))
+
+    def columns(self, side: str, languages: Sequence[str], places: np.ndarray) -> Iterator[np.ndarray]:
+        """The keys of a side's texts, int32 (rows,), language by language."""
+        for column, tag in enumerate(languages):
+            yield self.of(side, tag, places[:, column])
+
+
+def connected_groups(count: int, spaces: Iterable[Iterable[np.ndarray]]) -> np.ndarray:
+    """Number the connected components of rows that share a key, directly or through other rows.
+
+    Each space is one or more int arrays (rows,): rows that have one key anywhere in a space are joined, -1 is no key;
+    keys of different spaces are different things. Returns int32 (rows,), numbered in order of first rows; in memory are
+    a few integers a row and a key.
+
+    >>> connected_groups(4, [[np.array([7, 8, 7, 9])], [np.array([0, 1, -1, 2]), np.array([3, -1, -1, 1])]])
+    array([0, 1, 0, 1], dtype=int32)
+    """
+    labels = np.arange(count, dtype=np.int32)
+    for space in spaces:
+        row_of = np.empty(0, dtype=np.int32)  # a row that has the key, whatever its label becomes
+        for keys in space:
+            grown = np.full(max(len(row_of), int(keys.max(initial=-1)) + 1), -1, dtype=np.int32)
+            grown[: len(row_of)] = row_of
+            labels, row_of = _joined(labels, keys, grown), grown
+    first = np.full(count, count, dtype=np.int32)
+    first[labels[::-1]] = np.arange(count, dtype=np.int32)[::-1]  # of equal places the last one stays: the first row
+    leaders = np.flatnonzero(first < count)
+    rank = np.empty(count, dtype=np.int32)
+    rank[leaders[np.argsort(first[leaders])]] = np.arange(len(leaders), dtype=np.int32)
+    return rank[labels]
+
+
+def _joined(labels: np.ndarray, keys: np.ndarray, row_of: np.ndarray) -> np.ndarray:
+    """Labels after the rows of each key were joined to any one of them; new keys are entered in `row_of`."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    rows = np.flatnonzero(keys >= 0)
+    keys = keys[rows]
+    fresh = row_of[keys] < 0
+    row_of[keys[fresh]] = rows[fresh]
+    one, other = labels[rows], labels[row_of[keys]]
+    apart = one != other  # few, once the ids have joined what belongs together
+    if not apart.any():
+        return labels
+    size = int(labels.max()) + 1
+    edges = (np.ones(int(apart.sum()), dtype=np.int8), (one[apart], other[apart]))
+    components = connected_components(coo_matrix(edges, shape=(size, size)), directed=False)[1]
+    return np.asarray(components[labels], dtype=np.int32)
+
+
+def groups_of_negatives(
+    group: np.ndarray, places: Mapping[str, np.ndarray], keys: TextKeys, languages: Sequence[str], out: np.ndarray
+) -> np.ndarray:
+    """Fill `out`, int32 (rows, languages), with the group that each negative's text belongs to, -1 for none.
+
+    That is the group of the rows one of whose passages, in any language, is the same normalised text; they are all of
+    one group. `keys` are those of passages and negatives together.
+    """
+    group_of = np.full(len(keys.keys), -1, dtype=np.int32)
+    for found in keys.columns("passage", languages, places["passage"]):
+        group_of[found[found >= 0]] = group[found >= 0]
+    for start in range(0, len(group), _BLOCK):
+        block = places["negative"][start : start + _BLOCK]
+        for column, tag in enumerate(languages):
+            found = keys.of("negative", tag, block[:, column])
+            out[start : start + _BLOCK, column] = np.where(found >= 0, group_of[np.maximum(found, 0)], -1)
+    return out

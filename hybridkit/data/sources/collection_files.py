@@ -1,0 +1,415 @@
+"""Collections as files: MIRACL's layout (doi:10.1162/tacl_a_00595) and BEIR's (arXiv 2104.08663), passages as a stream.
+
+Topics are lines `id TAB question`, judgements lines `topic Q0 passage relevance`, passages JSON lines with docid,
+title and text in shards `docs-N.jsonl.gz`. Apache-2.0, the hub's miracl/miracl and miracl/miracl-corpus.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryFile
+
+import numpy as np
+import pandas as pd
+
+from hybridkit.data.collection import Chunk, Collection, read_qrels
+from hybridkit.data.languages import language as known_language
+from hybridkit.data.languages import tag_at_end
+from hybridkit.data.sources.fetch import home_of, recorded
+from hybridkit.data.sources.mrtydi import passage_of, whole
+from hybridkit.data.sources.readers import read_questions
+from hybridkit.data.sources.registry import data_set, locate
+from hybridkit.data.storage.columns import first_equal, hash_strings
+from hybridkit.errors import InputError, MissingDataError
+from hybridkit.utils.files import digest, read_lines, sha256_file, write_text
+from hybridkit.utils.paths import cache_folder, data_folders
+from hybridkit.utils.reading import json_file, json_value, whole_number
+
+CHUNK = 16_384  # passages
+_LARGE = 100_000_000  # bytes; reading more takes a while, and is told
+log = logging.getLogger("hybridkit")
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What reading all passages once found: how many, how many without a word, and judged ones that are not there."""
+
+    size: int
+    blank: int
+    missing: tuple[str, ...]
+
+
+def read_passages(files: Sequence[Path], key: str = "docid") -> Iterator[tuple[Path, int, str, str]]:
+    """Yield (file, line number, id, text) of each passage in file order; the text is title, space and text.
+
+    A line is a JSON object with `key`, text and perhaps title. A passage with neither title nor text, which is a
+    candidate all the same, is a space. Raises InputError with file and line for a line that is none, and for a file
+    that is cut short.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "docs-0.jsonl"
+    >>> _ = path.write_text('{"docid": "7#0", "title": "Lima", "text": "A city."}')
+    >>> [(number, name, text) for _, number, name, text in read_passages([path])]
+    [(1, '7#0', 'Lima A city.')]
+    """
+    for path in files:
+        for number, line in read_lines(path):
+            name, text = passage_of(line, f"{path}, line {number}", key)
+            yield path, number, name, text or " "
+
+
+def chunks(files: Sequence[Path], key: str = "docid", size: int = CHUNK) -> Iterator[Chunk]:
+    """Yield (ids, texts) of so many passages at a time, as `read_passages` reads them."""
+    ids: list[str] = []
+    texts: list[str] = []
+    for _, _, name, text in read_passages(files, key):
+        ids.append(name)
+        texts.append(text)
+        if len(ids) == size:
+            yield ids, texts
+            ids, texts = [], []
+    if ids:
+        yield ids, texts
+
+
+def file_hashes(files: Sequence[Path], names: Sequence[str] | None = None) -> list[str]:
+    """SHA-256 of each file; of those that `fetch` put into the cache (by `names` there) the one that it recorded."""
+    known = names or [""] * len(files)
+    return [recorded(path, name) or sha256_file(path) for path, name in zip(files, known, strict=True)]
+
+
+def survey(files: Sequence[Path], hashes: Sequence[str], judged: set[str], key: str = "docid") -> Survey:
+    """Read all passages once: count them, check that no id stands twice, and look for the judged ones.
+
+    What it found is kept in the cache by the files' hashes and the judged ids. Memory does not grow with the texts, by
+    some bytes a passage only. Raises InputError for two passages with one id (both places), files without a passage,
+    and what `read_passages` raises.
+    """
+    kept = cache_folder() / "judged" / f"{digest('survey', list(hashes), sorted(judged), key)[:24]}.json"
+    if kept.is_file():
+        with suppress(InputError, KeyError, TypeError):  # damaged: it is made again
+            value = json_file(kept)
+            return Survey(value["size"], value["blank"], tuple(value["missing"]))
+    if (total := sum(path.stat().st_size for path in files)) > _LARGE:
+        log.info("%s: %d files of %.1f GB are read once, to count and check", files[0].parent, len(files), total / 1e9)
+    missing, size, blank = set(judged), 0, 0
+    with TemporaryFile() as spill:
+        for ids, texts in chunks(files, key):
+            size += len(ids)
+            blank += sum(text == " " for text in texts)
+            missing.difference_update(ids)
+            hash_strings(ids).tofile(spill)
+        if not size:
+            raise InputError(f"{files[0].parent}: {', '.join(path.name for path in files)} hold no passage")
+        spill.flush()
+        first = first_equal(np.memmap(spill, dtype="<u8", mode="r", shape=(size, 2)))
+        again = np.flatnonzero(first != np.arange(size))
+    if len(again):
+        raise InputError(_twice(files, key, int(first[again[0]]), int(again[0]), len(again)))
+    found = Survey(size, blank, tuple(sorted(missing)))
+    write_text(kept, json.dumps(asdict(found)))
+    return found
+
+
+def _twice(files: Sequence[Path], key: str, first: int, again: int, count: int) -> str:
+    places = {}
+    for nth, (path, number, name, _) in enumerate(read_passages(files, key)):
+        if nth in (first, again):
+            places[nth] = f"{path.name}, line {number}", name
+        if nth == again:
+            break
+    return (
+        f"{files[0].parent}: {count} passages have an id that stood before, the first {places[again][1]!r} in "
+        f"{places[again][0]}, as in {places[first][0]}; give every passage its own"
+    )
+
+
+def make_collection(
+    name: str, language: str, topics: Mapping[str, str], judgements: pd.DataFrame, qrels: Path,
+    corpus: Sequence[Path], *, names: Sequence[str] | None = None, key: str = "docid", skip_own: bool = False,
+) -> Collection:  # fmt: skip
+    """Make the set of one language from its topics, its judgements and the files of its passages.
+
+    `judgements` (query_id, passage_id, relevance) were read from `qrels`; `names` are the files' names in the cache's
+    lock file. Topics without judgements are left out, as the field's tools do; their number goes to the log, and so do
+    the numbers of judged passages that are not in the corpus (which count as not found) and of queries without any
+    relevant one (which count 0).
+
+    Raises InputError for a judgement of an unknown topic, one given twice, no judgement at all, a language tag that is
+    none, and what `passages.survey` raises.
+    """
+    known_language(language)
+    for path in corpus:
+        if not path.is_file():
+            raise MissingDataError(f"{path}: the passages of {name} in {language!r} are not there; get the file")
+    if not len(judgements):
+        raise InputError(f"{qrels}: no judgement stands in it; a line is topic, Q0, passage and relevance")
+    unknown = judgements.loc[~judgements["query_id"].isin(list(topics)), "query_id"]
+    if len(unknown):
+        raise InputError(
+            f"{qrels}: {len(unknown)} judgements of queries that are not among the topics, the first of "
+            f"{unknown.iloc[0]!r}; topics and judgements belong to different sets or versions"
+        )
+    repeated = judgements[judgements.duplicated(["query_id", "passage_id"])]
+    if len(repeated):
+        query, passage = repeated.iloc[0][["query_id", "passage_id"]]
+        raise InputError(f"{qrels}: query {query!r}, passage {passage!r} stands twice; leave one")
+    hashes = file_hashes(corpus, names)
+    asked = set(judgements["query_id"])
+    queries = pd.DataFrame([one for one in topics.items() if one[0] in asked], columns=["query_id", "text"])
+    found = survey(corpus, hashes, set(judgements["passage_id"]), key)
+    relevant = judgements[judgements["relevance"] > 0]
+    lost = judgements["passage_id"].isin(found.missing)
+    for count, what in (
+        (len(topics) - len(queries), f"of {len(topics)} topics have no judgement and are left out"),
+        (len(queries) - relevant["query_id"].nunique(), "queries have no relevant passage and count 0"),
+        (int(lost.sum()), f"of {len(judgements)} judgements name a passage that is not in the corpus"),
+        (int((lost & (judgements["relevance"] > 0)).sum()), "of these are relevant, and count as never found"),
+        (found.blank, f"of {found.size} passages have neither title nor text"),
+    ):
+        if count:
+            log.warning("%s, %s: %d %s", name, language, count, what)
+    own = digest(key, hashes)
+    everything = digest(name, language, queries.values.tolist(), judgements.values.tolist(), own, skip_own)
+    return Collection(
+        name, language, queries, judgements, partial(chunks, tuple(corpus), key), found.size, everything, own,
+        skip_own=skip_own,
+    )  # fmt: skip
+
+
+NAMES = ("miracl", "tydi-goldp")
+_TOPICS = re.compile(r"topics\.(.+)-dev\.tsv")
+_SHARD = re.compile(r"docs-(\d+)\.jsonl(?:\.gz)?")
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of one language: its topics, its judgements, its shards in order, and these' names in the registry."""
+
+    topics: Path
+    qrels: Path
+    corpus: tuple[Path, ...]
+    names: tuple[str, ...] | None = None
+
+    def read(self, name: str, language: str) -> Collection:
+        """Read them as the set of a language."""
+        judgements = read_qrels(self.qrels)
+        return make_collection(
+            name, language, read_topics(self.topics), judgements, self.qrels, self.corpus, names=self.names
+        )
+
+
+def open_known(name: str, languages: Sequence[str] = ()) -> tuple[Collection, ...]:
+    """Open a set that the registry knows, in the languages given or in all of them.
+
+    Topics and judgements are fetched where they are missing; a corpus of gigabytes is not: MissingDataError names the
+    command. Raises InputError for a language that it has not.
+    """
+    parts = data_set(name).parts
+    for tag in languages:
+        if tag not in parts:
+            raise InputError(f"{name}: no language {tag!r}; there are {', '.join(parts)}")
+    chosen = [tag for tag in parts if tag in languages] or list(parts)
+    # every file is looked for before the first is read
+    files = {tag: _miracl_files(tag) if name == "miracl" else _files_of(f"{name}[{tag}]") for tag in chosen}
+    return tuple(one.read(name, tag) for tag, one in files.items())
+
+
+def open_folder(folder: Path, languages: Sequence[str] = ()) -> tuple[Collection, ...]:
+    """Open a folder in MIRACL's layout, named after the folder, in the languages given or in all that it has.
+
+    The dev topics of each language are `topics.NAME-LANGUAGE-dev.tsv` in the folder itself, in a folder of it, or in a
+    folder `topics` of either; judgements `qrels.NAME-LANGUAGE-dev.tsv` and shards `docs-N.jsonl.gz` lie in the same
+    place, or in folders `qrels` and `corpus` there. Shards may also be apart, as the hub has MIRACL's: those of
+    `FOLDER/...-LANGUAGE` in `FOLDER-corpus/...-LANGUAGE`.
+
+    Raises InputError for a folder without topics, a language that it has not, a shard that is missing among the others
+    or there twice, MissingDataError where judgements or all shards are not there.
+    """
+    found: dict[str, Files] = {}
+    for topics, tag in _topic_files(folder):
+        if tag in found:
+            raise InputError(f"{topics}: {found[tag].topics} has topics in {tag!r} too; give a folder with one set")
+        if not languages or tag in languages:
+            home = topics.parent.parent if topics.parent.name == "topics" else topics.parent
+            found[tag] = Files(topics, _qrels(home, topics), _shards(folder, home, tag))
+    if missing := [tag for tag in languages if tag not in found]:
+        raise InputError(f"{folder}: no topics in {missing[0]!r}; give one of its languages")
+    if not found:
+        raise InputError(
+            f"{folder}: neither MIRACL's layout (topics.NAME-LANGUAGE-dev.tsv) nor BEIR's (corpus.jsonl, "
+            f"queries.jsonl, qrels/test.tsv); the kit's own judged sets are {', '.join(NAMES)}"
+        )
+    return tuple(files.read(folder.resolve().name, tag) for tag, files in sorted(found.items()))
+
+
+def read_topics(path: Path) -> dict[str, str]:
+    r"""Read topics: question by id (see `tsv.read_questions`); InputError, with the line, for an id that stood before.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "topics.toy-sw-dev.tsv"
+    >>> _ = path.write_text("7\tNani?")
+    >>> read_topics(path)
+    {'7': 'Nani?'}
+    """
+    found: dict[str, str] = {}
+    for number, name, question in read_questions(path):
+        if name in found:
+            raise InputError(f"{path}, line {number}: the topic {name!r} stood before; leave one")
+        found[name] = question
+    if not found:
+        raise InputError(f"{path}: the file holds no topic; give a line of an id, a tab and a question for each")
+    return found
+
+
+def _files_of(name: str) -> Files:
+    data, home = data_set(name), home_of(name)
+    topics, qrels, *corpus = data.files
+    return Files(home / topics, home / qrels, tuple(home / file for file in corpus), tuple(corpus))
+
+
+def _miracl_files(tag: str) -> Files:
+    corpus = data_set(f"miracl-corpus[{tag}]")
+    folder = locate(corpus)
+    if folder is None:
+        raise MissingDataError(
+            f"miracl: its passages in {tag!r} ({len(corpus.files)} of such files as {corpus.files[0]}) are not in "
+            f"{' nor in '.join(map(str, data_folders()))}; get them with `hybridkit data fetch {corpus.name}`, which "
+            "tells their size first, or ask for the languages that are here, as in miracl[sw,yo]"
+        )
+    told = _files_of(f"miracl[{tag}]")
+    return Files(told.topics, told.qrels, tuple(folder / file for file in corpus.files), corpus.files)
+
+
+def _topic_files(folder: Path) -> Iterator[tuple[Path, str]]:
+    for pattern in ("", "topics/", "*/", "*/topics/"):
+        if pattern == "*/":  # what `topics/` has found already
+            paths = [path for path in sorted(folder.glob("*/topics.*.tsv")) if path.parent.name != "topics"]
+        else:
+            paths = sorted(folder.glob(f"{pattern}topics.*.tsv"))
+        for path in paths:
+            if (match := _TOPICS.fullmatch(path.name)) and (tag := tag_at_end(match[1])):
+                yield path, tag
+
+
+def _qrels(home: Path, topics: Path) -> Path:
+    name = topics.name.replace("topics.", "qrels.", 1)
+    places = [home / "qrels" / name, home / name]
+    found = next((path for path in places if path.is_file()), None)
+    if found is None:
+        raise MissingDataError(f"{places[0]}: the judgements of {topics} are not there; put the file beside them")
+    return found
+
+
+def _shards(folder: Path, home: Path, tag: str) -> tuple[Path, ...]:
+    apart = folder.resolve().with_name(folder.resolve().name + "-corpus")
+    for place in (home / "corpus", home, *sorted(apart.glob(f"*-{tag}"))):
+        found = [(int(match[1]), path) for path in place.glob("docs-*") if (match := _SHARD.fullmatch(path.name))]
+        if found:
+            if sorted(number for number, _ in found) != list(range(len(found))):
+                raise InputError(
+                    f"{place}: its shards are {', '.join(sorted(path.name for _, path in found))}; give docs-0 to "
+                    f"docs-{max(found)[0]}, each once"
+                )
+            return tuple(path for _, path in sorted(found))
+    raise MissingDataError(f"{home / 'corpus'}: no shard docs-N.jsonl.gz is there, nor in {apart}; get the passages")
+
+
+_HEAD = ("query-id", "corpus-id", "score")
+
+
+def is_beir(folder: Path) -> bool:
+    """Tell whether a folder has BEIR's queries, plain or as `.gz`.
+
+    >>> is_beir(Path("/nowhere"))
+    False
+    """
+    return _file(folder, "queries.jsonl").is_file()
+
+
+def open_beir(folder: Path, languages: Sequence[str] = ()) -> tuple[Collection]:
+    """Open the test part of a BEIR folder, named after it, as a set of one language.
+
+    `languages` tells the language, which the folder does not: one tag, English if there is none. A passage's text is
+    title, space and text. As BEIR measures, a passage that has the id of the query is no answer to it, unless the
+    judgements say so somewhere: then queries and passages were numbered apart. Queries without test judgements, those
+    of the other parts, are left out and counted in the log.
+
+    Raises InputError with file and line for what does not read, and for more than one language.
+    """
+    if len(languages) > 1:
+        raise InputError(f"{folder}: a BEIR folder is in one language; give {languages[0]!r} or another, not several")
+    qrels = folder / "qrels" / "test.tsv"
+    judgements = read_beir_qrels(qrels)
+    apart = (judgements["query_id"] == judgements["passage_id"]) & (judgements["relevance"] > 0)
+    return (
+        make_collection(
+            folder.resolve().name, languages[0] if languages else "en", read_queries(_file(folder, "queries.jsonl")),
+            judgements, qrels, [_file(folder, "corpus.jsonl")], key="_id", skip_own=not apart.any(),
+        ),
+    )  # fmt: skip
+
+
+def read_queries(path: Path) -> dict[str, str]:
+    """Read queries: text by id. Raises InputError with file and line for another shape or an id that stood before.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "queries.jsonl"
+    >>> _ = path.write_text('{"_id": "q1", "text": "Who?", "metadata": {}}')
+    >>> read_queries(path)
+    {'q1': 'Who?'}
+    """
+    found: dict[str, str] = {}
+    for number, line in read_lines(path):
+        where = f"{path}, line {number}"
+        form = '{"_id": "q1", "text": "Who?"}'
+        value = json_value(line, where, "a JSON object with _id and text", f"a query is {form}")
+        if not (isinstance(value, dict) and {"_id", "text"} <= value.keys()):
+            raise InputError(f"{where}: not a JSON object with _id and text; a query is {form}")
+        name, text = value["_id"], value["text"]
+        name = str(name) if isinstance(name, int) and not isinstance(name, bool) else name
+        if not (isinstance(name, str) and isinstance(text, str) and name.strip() and text.strip()):
+            raise InputError(f"{where}: _id or text is empty or no text; give both")
+        if name in found:
+            raise InputError(f"{where}: the query {name!r} stood before; leave one")
+        found[whole(name, where)] = whole(text, where)
+    return found
+
+
+def read_beir_qrels(path: Path) -> pd.DataFrame:
+    r"""Read judgements, `query-id TAB corpus-id TAB score` below such a head line: query_id, passage_id, relevance.
+
+    Raises InputError with file and line for another shape.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "test.tsv"
+    >>> _ = path.write_text("query-id\tcorpus-id\tscore\nq1\td1\t2\n")
+    >>> read_beir_qrels(path).values.tolist()
+    [['q1', 'd1', 2]]
+    """
+    rows: list[tuple[str, str, int]] = []
+    for number, line in read_lines(path):
+        cells = tuple(line.split("\t"))
+        if not rows and cells == _HEAD:
+            continue
+        try:
+            query, passage, relevance = cells[0], cells[1], whole_number(cells[2])
+            if len(cells) > 3 or not query.strip() or not passage.strip():
+                raise ValueError(line)
+        except (ValueError, IndexError) as error:
+            why = "not query-id, corpus-id and a whole score with tabs between them"
+            raise InputError(f"{path}, line {number}: {why}, but {line[:60]!r}; write it so") from error
+        rows.append((query, passage, relevance))
+    return pd.DataFrame(rows, columns=["query_id", "passage_id", "relevance"])
+
+
+def _file(folder: Path, name: str) -> Path:
+    packed = folder / f"{name}.gz"
+    return packed if packed.is_file() else folder / name

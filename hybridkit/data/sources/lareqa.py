@@ -1,0 +1,180 @@
+"""LAReQA's XQuAD-R and MLQA-R (arXiv 2004.05484): SQuAD-style files, one a language; sentences or paragraphs.
+
+XQuAD-R: CC BY-SA 4.0; MLQA-R: CC BY-NC 4.0; both from https://github.com/google-research-datasets/lareqa.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from hybridkit.data.benchmark import JUDGEMENT_COLUMNS, PASSAGE_COLUMNS, QUERY_COLUMNS, Benchmark
+from hybridkit.data.sources.mrtydi import whole
+from hybridkit.errors import InputError, MissingDataError
+from hybridkit.utils.reading import json_file
+
+LANGUAGES = {
+    "xquad-r": ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh"),
+    "mlqa-r": ("ar", "de", "en", "es", "hi", "vi", "zh"),
+}
+UNITS = ("sentence", "paragraph")
+
+
+class Question(NamedTuple):
+    """A question of a paragraph and the index of the sentence in which its first answer starts."""
+
+    query_id: str
+    text: str
+    sentence: int
+
+
+class Paragraph(NamedTuple):
+    """A paragraph: the index of its article in the file, its text, its sentences and its questions."""
+
+    article: int
+    text: str
+    sentences: list[str]
+    questions: list[Question]
+
+
+def read_lareqa(
+    folder: Path, name: str = "xquad-r", unit: str = "sentence", languages: Sequence[str] | None = None
+) -> Benchmark:
+    """Read a LAReQA benchmark from the folder that holds its files, LANGUAGE.json.
+
+    `name` is "xquad-r" or "mlqa-r", `unit` what a candidate is: "sentence", or "paragraph", which makes a benchmark
+    NAME-paragraphs with ids NAME-paragraphs:LANGUAGE:PARAGRAPH, where a question's own paragraph is the relevant one.
+    `languages` is a subset to read (all of them by default). Every sentence is a candidate, repeated ones too, with the
+    text that the file gives for it (the paragraph's own characters between the breaks are the same but for two
+    sentences of XQuAD-R in Turkish, where the breaks are off). Passage ids are NAME:LANGUAGE:PARAGRAPH:SENTENCE,
+    counted from 0 in the file and zero-padded, so that the order of the bytes is that of the file. A question's
+    relevant sentence is the one in which its first answer starts.
+
+    The article is a number, "0000" onwards: articles of several languages are one when they share a question,
+    which works where titles are translated (MLQA-R) and, in XQuAD-R, gives the file's own order.
+
+    Raises MissingDataError for a file that is not there, InputError (file and key) for one that does not read.
+    """
+    if name not in LANGUAGES:
+        raise InputError(f"no LAReQA benchmark {name!r}; there are {' and '.join(LANGUAGES)}")
+    if unit not in UNITS:
+        raise InputError(f"{name} has no unit {unit!r}; give {' or '.join(UNITS)}")
+    chosen = LANGUAGES[name] if languages is None else tuple(sorted(set(languages)))
+    unknown = sorted(set(chosen) - set(LANGUAGES[name]))
+    if unknown or not chosen:
+        raise InputError(f"{name}: no language {', '.join(unknown) or 'given'}; it has {' '.join(LANGUAGES[name])}")
+    read = {language: read_file(folder / f"{language}.json", name) for language in chosen}
+    articles = _articles(read)
+    made = name if unit == "sentence" else f"{name}-paragraphs"
+    queries, passages, judgements = [], [], []
+    for language, paragraphs in read.items():
+        for number, paragraph in enumerate(paragraphs):
+            article = articles[language, paragraph.article]
+            start = f"{made}:{language}:{number:04d}"
+            if unit == "paragraph":
+                ids, texts = [start], [paragraph.text]
+            else:
+                ids, texts = [f"{start}:{nth:03d}" for nth in range(len(paragraph.sentences))], paragraph.sentences
+            passages += [(language, i, article, text) for i, text in zip(ids, texts, strict=True)]
+            queries += [(language, q.query_id, article, q.text) for q in paragraph.questions]
+            judgements += [
+                (q.query_id, language, ids[q.sentence if unit == "sentence" else 0]) for q in paragraph.questions
+            ]
+    return Benchmark(
+        made,
+        pd.DataFrame(queries, columns=list(QUERY_COLUMNS)),
+        pd.DataFrame(passages, columns=list(PASSAGE_COLUMNS)),
+        pd.DataFrame(judgements, columns=list(JUDGEMENT_COLUMNS)),
+    )
+
+
+def read_file(path: Path, name: str) -> list[Paragraph]:
+    """Read the paragraphs of one file, checked; InputError names the file and the key."""
+    if not path.is_file():
+        raise MissingDataError(
+            f"{path.name} of {name} is not in {path.parent}; get it with `hybridkit data fetch {name}`, "
+            "or set HYBRIDKIT_DATA to the folder that has it"
+        )
+    content = json_file(path)
+    paragraphs = []
+    for nth, article in enumerate(_get(content, "data", list, f"{path}: ")):
+        where = f"{path}: data[{nth}]."
+        for index, paragraph in enumerate(_get(article, "paragraphs", list, where)):
+            paragraphs.append(_paragraph(nth, paragraph, f"{where}paragraphs[{index}]."))
+    return paragraphs
+
+
+def sentence_of(breaks: Sequence[Sequence[int]], start: int) -> int | None:
+    """Find the sentence in which a character stands; breaks are half-open (start, end) in order.
+
+    A character between two sentences (white space) belongs to the sentence after it, where the answer's first letter
+    is; one after the last sentence to none.
+
+    >>> [sentence_of([(0, 5), (6, 9)], start) for start in (0, 4, 5, 6, 9)]
+    [0, 0, 1, 1, None]
+    """
+    found = bisect.bisect_right([end for _, end in breaks], start)
+    return found if found < len(breaks) else None
+
+
+def _paragraph(article: int, paragraph: Any, where: str) -> Paragraph:  # noqa: ANN401  JSON
+    sentences = _get(paragraph, "sentences", list, where)
+    breaks = _get(paragraph, "sentence_breaks", list, where)
+    if len(sentences) != len(breaks):
+        raise InputError(f"{where}sentence_breaks: {len(breaks)} of them for {len(sentences)} sentences")
+    for nth, (text, span) in enumerate(zip(sentences, breaks, strict=True)):
+        if not isinstance(text, str) or not text.strip():
+            raise InputError(f"{where}sentences[{nth}]: {text!r} is not a text with something in it")
+        whole(text, f"{where}sentences[{nth}]")
+        low = breaks[nth - 1][1] if nth else 0
+        if not (isinstance(span, list) and [type(value) for value in span] == [int, int] and low <= span[0] < span[1]):
+            raise InputError(f"{where}sentence_breaks[{nth}]: {span!r} is not [start, end] after {low}")
+    questions = []
+    for nth, question in enumerate(_get(paragraph, "qas", list, where)):
+        here = f"{where}qas[{nth}]."
+        answers = _get(question, "answers", list, here)
+        if not answers:
+            raise InputError(f"{here}answers: no answer")
+        start = _get(answers[0], "answer_start", int, f"{here}answers[0].")
+        sentence = sentence_of(breaks, start) if start >= 0 else None
+        if sentence is None:
+            raise InputError(f"{here}answers[0].answer_start: {start} is outside all sentences")
+        questions.append(Question(_get(question, "id", str, here), _get(question, "question", str, here), sentence))
+    return Paragraph(article, _get(paragraph, "context", str, where), sentences, questions)
+
+
+def _get(value: Any, key: str, kind: type, where: str) -> Any:  # noqa: ANN401  JSON
+    if not isinstance(value, dict) or not isinstance(value.get(key), kind) or value[key] == "":
+        raise InputError(f"{where}{key}: missing, or not a {kind.__name__} with something in it")
+    return whole(value[key], f"{where}{key}") if kind is str else value[key]
+
+
+def _articles(read: dict[str, list[Paragraph]]) -> dict[tuple[str, int], str]:
+    """Number the articles, those that share a question alike, in the order of the first file they stand in."""
+    parent: dict[tuple[str, int], tuple[str, int]] = {}
+    owner: dict[str, tuple[str, int]] = {}
+
+    def root(article: tuple[str, int]) -> tuple[str, int]:
+        while parent[article] != article:
+            article = parent[article]
+        return article
+
+    for article, query_ids in _members(read):
+        parent.setdefault(article, article)
+        for query_id in query_ids:
+            first = root(owner.setdefault(query_id, article))
+            parent[root(article)] = first
+    numbers: dict[tuple[str, int], str] = {}
+    for article in parent:
+        numbers.setdefault(root(article), f"{len(numbers):04d}")
+    return {article: numbers[root(article)] for article in parent}
+
+
+def _members(read: dict[str, list[Paragraph]]) -> Iterable[tuple[tuple[str, int], list[str]]]:
+    for language, paragraphs in read.items():
+        for paragraph in paragraphs:
+            yield (language, paragraph.article), [question.query_id for question in paragraph.questions]

@@ -1,0 +1,216 @@
+"""Training questions with judged passages: Mr. TyDi (arXiv 2108.08787) and MIRACL's training part, a JSON line each.
+
+Apache-2.0, the hub's castorini/mr-tydi.
+
+MIRACL (doi:10.1162/tacl_a_00595): the hub's miracl/miracl (topics, judgements) and miracl/miracl-corpus (passages).
+"""
+
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hybridkit.data.rows import Row
+from hybridkit.data.sources.readers import read_questions
+from hybridkit.errors import InputError
+from hybridkit.utils.files import read_lines
+from hybridkit.utils.reading import json_value, whole_number
+
+LANGUAGES = {
+    "ar": "arabic", "bn": "bengali", "en": "english", "fi": "finnish", "id": "indonesian", "ja": "japanese",
+    "ko": "korean", "ru": "russian", "sw": "swahili", "te": "telugu", "th": "thai",
+}  # fmt: skip
+log = logging.getLogger("hybridkit")
+
+
+def read_mrtydi(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:
+    """A row for every question and positive passage, in one language each, with one of the question's negatives.
+
+    `folder` holds `mr-tydi/mrtydi-v1.1-LANGUAGE/train.jsonl.gz`; `words` may name languages (all by default). A
+    passage's text is its title, a space and its text. The n-th positive of a question takes its n-th negative, round
+    and round. Questions without a positive are counted in the log. Raises InputError (file and line) for a line that
+    is no JSON or of another shape.
+    """
+    for tag in [tag for tag in LANGUAGES if tag in words] or LANGUAGES:
+        path = folder / "mr-tydi" / f"mrtydi-v1.1-{LANGUAGES[tag]}" / "train.jsonl.gz"
+        empty = 0
+        for number, text in read_lines(path):
+            where = f"{path}, line {number}"
+            value = json_value(text, where, "a whole JSON object")
+            question, name = _text(value, "query", where), _text(value, "query_id", where)
+            positives = _passages(value, "positive_passages", where)
+            negatives = _passages(value, "negative_passages", where)
+            empty += not positives
+            yield from judged_rows(tag, name, question, positives, negatives)
+        if empty:
+            log.info("mr-tydi, %s: %d questions have no positive passage and are dropped", tag, empty)
+
+
+def judged_rows(
+    language: str, name: str, question: str, positives: Mapping[str, str], negatives: Mapping[str, str]
+) -> Iterator[Row]:
+    """Rows of one question in one language: one a positive passage (id to text), each with one negative if there is.
+
+    A negative that has the text of a positive is none.
+
+    >>> [row.negative for row in judged_rows("sw", "1", "Nani?", {"a": "A", "b": "B"}, {"c": "B", "d": "D"})]
+    [{'sw': 'D'}, {'sw': 'D'}]
+    """
+    texts = set(positives.values())
+    against = [text for text in negatives.values() if text not in texts]
+    for nth, (passage, text) in enumerate(positives.items()):
+        negative = {language: against[nth % len(against)]} if against else {}
+        yield Row(
+            f"{language}:{name}:{passage}", f"{language}:{passage}", f"{language}:{name}", {language: question},
+            {language: text}, negative,
+        )  # fmt: skip
+
+
+def passage_text(title: str, text: str) -> str:
+    """Title and text of a passage as one text.
+
+    >>> passage_text("Lima", "A city."), passage_text("", "A city.")
+    ('Lima A city.', 'A city.')
+    """
+    return f"{title} {text}".strip()
+
+
+def passage_of(line: str, where: str, key: str = "docid") -> tuple[str, str]:
+    """Return the id and the text (title, space, text) that a line holds; InputError, with `where`, for any other line.
+
+    >>> passage_of('{"docid": "7#0", "title": "Lima", "text": "A city."}', "docs-0.jsonl, line 1")
+    ('7#0', 'Lima A city.')
+    """
+    what, cure = f"a JSON object with {key}, title and text", f'{{"{key}": "1", "title": "", "text": "A text."}}'
+    value = json_value(line, where, what, f"a passage is {cure}")
+    if not isinstance(value, dict):
+        raise InputError(f"{where}: not {what} (it is a {type(value).__name__}); a passage is {cure}")
+    if missing := [name for name in (key, "text") if name not in value]:
+        raise InputError(f"{where}: not {what} ({missing[0]!r} is missing); a passage is {cure}")
+    name, title, text = value[key], value.get("title") or "", value["text"]
+    if isinstance(name, int) and not isinstance(name, bool):
+        name = str(name)
+    if not (isinstance(name, str) and isinstance(title, str) and isinstance(text, str) and name.strip()):
+        why = "one of them is no text, or the id is empty"
+        raise InputError(f"{where}: not {what} ({why}); a passage is {cure}")
+    return whole(name, where), whole(passage_text(title, text), where)
+
+
+def whole(text: str, where: str) -> str:
+    """Give a text back. Raises InputError for one with half a character, which JSON can write and no file can hold."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{where} holds half a character; write it whole") from error
+    return text
+
+
+def _passages(value: Any, key: str, where: str) -> dict[str, str]:  # noqa: ANN401  JSON
+    found = value.get(key)
+    if not isinstance(found, list):
+        raise InputError(f"{where}: {key} is a {type(found).__name__}, not a list; this is not Mr. TyDi's format")
+    read = {}
+    for nth, one in enumerate(found):
+        here = f"{where}: {key}[{nth}]"
+        name, text = _text(one, "docid", here), _text(one, "text", here)
+        title = one.get("title")
+        read[name] = whole(passage_text(title if isinstance(title, str) else "", text), here)
+    return read
+
+
+def _text(value: Any, key: str, where: str) -> str:  # noqa: ANN401  JSON
+    found = value.get(key) if isinstance(value, dict) else None
+    if not isinstance(found, str) or not found.strip():
+        raise InputError(f"{where}: {key} is missing, or no text with something in it; this is not Mr. TyDi's format")
+    return whole(found, f"{where}: {key}")
+
+
+# Language and number of files of its corpus, as the corpus' own loader has them; German and Yoruba have no training.
+CORPUS_FILES = {
+    "ar": 5, "bn": 1, "en": 66, "es": 21, "fa": 5, "fi": 4, "fr": 30, "hi": 2, "id": 3, "ja": 14, "ko": 3, "ru": 20,
+    "sw": 1, "te": 2, "th": 2, "zh": 10,
+}  # fmt: skip
+_DOCID = re.compile(r'\s*\{\s*"docid"\s*:\s*"([^"\\]*)"')
+
+
+def files_of(language: str) -> tuple[str, ...]:
+    """The files of a language in a data folder: topics, judgements, passages.
+
+    >>> files_of("sw")[2]
+    'miracl-corpus/miracl-corpus-v1.0-sw/docs-0.jsonl.gz'
+    """
+    name = f"miracl-v1.0-{language}"
+    corpus = f"miracl-corpus/miracl-corpus-v1.0-{language}"
+    return (
+        f"miracl/{name}/topics/topics.{name}-train.tsv",
+        f"miracl/{name}/qrels/qrels.{name}-train.tsv",
+        *(f"{corpus}/docs-{number}.jsonl.gz" for number in range(CORPUS_FILES[language])),
+    )
+
+
+def read_miracl_train(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:
+    """A row for every question and relevant passage, with a passage judged not relevant as its negative.
+
+    `words` may name languages (all 16 by default); of each, the corpus is read once as a stream, and only what is
+    judged is kept, one language at a time. The n-th relevant passage of a question takes its n-th other, round and
+    round. Judged passages that are not in the corpus and questions without a relevant one are counted in the log.
+    Raises InputError (file and line) for a line of another shape.
+    """
+    for language in [tag for tag in CORPUS_FILES if tag in words] or CORPUS_FILES:
+        topics_file, qrels_file, *corpus = (folder / file for file in files_of(language))
+        topics = dict(_topics(topics_file))
+        judged: dict[str, dict[str, int]] = {}
+        for topic, passage, relevance in _judgements(qrels_file):
+            if topic not in topics:
+                raise InputError(f"{qrels_file}: topic {topic!r} is not in {topics_file.name}; get both files again")
+            judged.setdefault(topic, {})[passage] = relevance
+        wanted = {passage for passages in judged.values() for passage in passages}
+        texts = _find(corpus, wanted)
+        empty = 0
+        for topic, passages in judged.items():
+            found = [(name, texts[name], relevance) for name, relevance in passages.items() if name in texts]
+            positives = {name: text for name, text, relevance in found if relevance > 0}
+            empty += not positives
+            negatives = {name: text for name, text, relevance in found if relevance <= 0}
+            yield from judged_rows(language, topic, topics[topic], positives, negatives)
+        for count, what in (
+            (len(wanted) - len(texts), "judged passages are not in the corpus"),
+            (empty, "questions have no relevant passage and are dropped"),
+            (len(topics) - len(judged), "questions have no judgement and are dropped"),
+        ):
+            if count:
+                log.info("miracl-train, %s: %d %s", language, count, what)
+
+
+def _topics(path: Path) -> Iterator[tuple[str, str]]:
+    for _, name, question in read_questions(path):
+        yield name, question
+
+
+def _judgements(path: Path) -> Iterator[tuple[str, str, int]]:
+    for number, line in read_lines(path):
+        try:
+            topic, _, passage, relevance = line.split()
+            yield topic, passage, whole_number(relevance)
+        except ValueError as error:
+            why = "not topic, Q0, passage and relevance"
+            raise InputError(f"{path}, line {number}: {why} ({error}); get the file again") from error
+
+
+def _find(corpus: Sequence[Path], wanted: set[str]) -> dict[str, str]:
+    """The texts of the wanted passages; the other lines of the corpus, millions of them, are not even parsed."""
+    texts: dict[str, str] = {}
+    for path in corpus:
+        if len(texts) == len(wanted):
+            break
+        for number, line in read_lines(path):
+            match = _DOCID.match(line)
+            if match and match[1] not in wanted:
+                continue
+            name, text = passage_of(line, f"{path}, line {number}")
+            if name in wanted and text:
+                texts[name] = text
+    return texts

@@ -1,0 +1,135 @@
+"""Open a benchmark by its name, by the path of parallel rows, or a part of one by its articles."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hybridkit.data.benchmark import Benchmark
+from hybridkit.data.collection import POOL, Collection, pooled
+from hybridkit.data.corpus import ParallelCorpus
+from hybridkit.data.rows import read_rows
+from hybridkit.data.sources.fetch import find
+from hybridkit.data.sources.lareqa import read_lareqa
+from hybridkit.errors import InputError
+from hybridkit.utils.naming import split_name, stem_of
+
+_SLICE = re.compile(r"(?P<start>\d{0,9}):(?P<stop>\d{0,9})", re.ASCII)
+_PARAGRAPHS = "-paragraphs"
+NAMES = ("atlas", "xquad-r", "mlqa-r", "xquad-r-paragraphs", "mlqa-r-paragraphs")
+
+
+def base_name(name: str) -> str:
+    """The benchmark that a name is a part of, or the name itself.
+
+    >>> base_name("xquad-r[16:]"), base_name("atlas")
+    ('xquad-r', 'atlas')
+    """
+    base, words = split_name(name)
+    return base if len(words) == 1 and _SLICE.fullmatch(words[0]) else name
+
+
+def benchmark_path(name: str) -> Path:
+    """Where a benchmark lies: the folder of one of `NAMES`, or a JSON-lines file of parallel rows.
+
+    Raises InputError for an unknown name and MissingDataError where its files are nowhere.
+    """
+    if name in NAMES:
+        return find(name.removesuffix(_PARAGRAPHS))
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path
+    if name == "held-out":
+        raise InputError("benchmark 'held-out': those are the rows that a study holds out; only a study has them")
+    if is_collection(name):
+        raise InputError(
+            f"benchmark {name!r}: it is judged in each language on its own and has no parallel passages; open it with "
+            "open_collection, or say hybridkit evaluate"
+        )
+    raise InputError(
+        f"benchmark {name!r}: there is no such benchmark or file; there are {', '.join(NAMES)}, a part such as "
+        f"'xquad-r[16:]' (articles from the 17th), or a JSON-lines file of parallel rows"
+    )
+
+
+def open_benchmark(name: str | Path) -> Benchmark:
+    """Open a benchmark of the kit by its name, or one of parallel rows by their path, named by the file's stem.
+
+    `xquad-r-paragraphs` and `mlqa-r-paragraphs` have the paragraph as candidate instead of the sentence. A part is
+    asked for in brackets, as everywhere: `xquad-r[16:]`, the articles from the 17th on. Rows of a file that share a
+    query_id are one question, to which the passages of all of them are relevant.
+
+    Raises InputError for an unknown name, files that do not read or a part without an article, MissingDataError where
+    files are nowhere.
+
+    >>> len(open_benchmark("atlas[:2]").articles()[0].passages["article"].unique())
+    2
+    """
+    name = str(name)
+    base = base_name(name)
+    path = benchmark_path(base)
+    if base in NAMES and base != "atlas":
+        unit = "paragraph" if base.endswith(_PARAGRAPHS) else "sentence"
+        return subset_of(read_lareqa(path, base.removesuffix(_PARAGRAPHS), unit), name)[0]
+    rows = list(read_rows(path / "heldout.jsonl.xz" if base == "atlas" else path))
+    questions = {row.id: row.query_id for row in rows}
+    whole = Benchmark.from_corpus(ParallelCorpus.from_rows(rows), base if base == "atlas" else stem_of(path), questions)
+    return subset_of(whole, name)[0]
+
+
+def subset_of(benchmark: Benchmark, name: str) -> tuple[Benchmark, np.ndarray, np.ndarray]:
+    """The part of a benchmark that a name asks for, with the positions of its queries and passages in the whole."""
+    if base_name(name) == name:
+        return benchmark, np.arange(len(benchmark.queries)), np.arange(len(benchmark.passages))
+    match = _SLICE.fullmatch(split_name(name)[1][0])
+    start, stop = (int(one) if one else None for one in match.groups()) if match else (None, None)
+    part, queries, passages = benchmark.articles(start, stop)
+    if len(part.queries) == 0:
+        raise InputError(f"benchmark {name!r}: the part holds no article; {benchmark.name} has fewer")
+    return part, queries, passages
+
+
+def open_collection(name_or_folder: str | Path, languages: Sequence[str] | None = None) -> tuple[Collection, ...]:
+    """Open a judged collection, a set for each language: `miracl`, `tydi-goldp`, or a folder of the user's.
+
+    A folder has MIRACL's layout (see `sources.miracl`) or BEIR's (see `sources.beir`). Languages may also stand in
+    brackets behind the name, as in "tydi-goldp[fi,sw]", and "pool" with them for what `pooled` makes of these. Of a
+    BEIR folder, which does not say its language, they tell it (English if they do not).
+
+    The passages of a set are read once, to count them and to check their ids; what that found is kept in the cache.
+    Topics without judgements are left out and counted in the log, as are judged passages that are not in the corpus.
+
+    Raises InputError for an unknown name or language and files that do not read (with file and line), MissingDataError
+    where files are nowhere.
+
+    >>> open_collection("tydi-goldp[tlh]")
+    Traceback (most recent call last):
+    ...
+    hybridkit.errors.InputError: tydi-goldp: no language 'tlh'; there are en, fi, id, ko, sw
+    """
+    from hybridkit.data.sources import collection_files
+
+    base, words = split_name(str(name_or_folder))
+    asked = tuple(dict.fromkeys([*(languages or ()), *(word for word in words if word != POOL)]))
+    if base in collection_files.NAMES:
+        found = collection_files.open_known(base, asked)
+    elif collection_files.is_beir(Path(base).expanduser()):
+        found = collection_files.open_beir(Path(base).expanduser(), asked)
+    else:
+        found = collection_files.open_folder(Path(base).expanduser(), asked)
+    return pooled(found) if POOL in words else found
+
+
+def is_collection(name: str) -> bool:
+    """Tell whether a benchmark's name is that of a judged collection: one of the kit's, or any folder.
+
+    >>> is_collection("tydi-goldp[fi,pool]"), is_collection("xquad-r[16:]")
+    (True, False)
+    """
+    from hybridkit.data.sources import collection_files
+
+    base, _ = split_name(name)
+    if base_name(name) in NAMES:  # a folder of that name may lie here too
+        return False
+    return base in collection_files.NAMES or Path(base).expanduser().is_dir()

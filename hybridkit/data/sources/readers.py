@@ -1,0 +1,311 @@
+"""Readers that data sets share: tables of texts between tabs, members of an archive, languages joined on an id."""
+
+import errno
+import io
+import lzma
+import re
+import sqlite3
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from hashlib import blake2b
+from itertools import groupby
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hybridkit.data.rows import Row
+from hybridkit.errors import InputError, MissingDataError
+from hybridkit.utils.files import LINE_BYTES, read_lines
+
+_BARE = re.compile(rb"\r(?!\n|\Z)")  # the last one of a file ends its line
+_HIDDEN = "\ufdd0".encode()
+_BLOCK = 1 << 23  # bytes read at a time
+
+
+def read_tsv(
+    path: Path, columns: Mapping[str, str], done: Callable[[int], object] = lambda _: None, source: str = ""
+) -> Iterator[Any]:
+    r"""Yield the lines of a file without a head line as Arrow record batches of some MiB.
+
+    `columns` names each column and says what it holds, "id" (a number from 0 to 2,147,483,646, int32) or "text"
+    (large_string, quotes, carriage returns and all); `done` is told the bytes of each block. Blank lines are passed
+    over. Raises MissingDataError for a missing file (with the command that fetches data set `source`), InputError with
+    file and line for a line with another number of columns, an id that is none or bytes that are no UTF-8.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "queries.tsv"
+    >>> _ = path.write_text('7\tWho is "she"?')
+    >>> [batch.to_pydict() for batch in read_tsv(path, {"id": "id", "text": "text"})]
+    [{'id': [7], 'text': ['Who is "she"?']}]
+    """
+    from pyarrow import csv
+
+    kinds = {"id": pa.int32(), "text": pa.large_string()}
+    if not path.is_file():
+        cure = f"say hybridkit data fetch {source}, " if source else ""
+        raise MissingDataError(f"{path}: there is no such file; {cure}or set HYBRIDKIT_DATA to the folder that has it")
+    if not path.stat().st_size:
+        raise InputError(f"{path}: the file is empty; give one line of {', '.join(columns)} or more, with tabs between")
+    lines, read = _Lines(path), 0
+    try:
+        reader = csv.open_csv(
+            pa.PythonFile(lines, mode="r"),
+            csv.ReadOptions(use_threads=False, block_size=_BLOCK, column_names=list(columns)),
+            csv.ParseOptions(delimiter="\t", quote_char=False),
+            csv.ConvertOptions(
+                column_types={name: kinds[kind] for name, kind in columns.items()}, null_values=[],
+            ),
+        )  # fmt: skip
+        for batch in reader:
+            for name, kind in columns.items():
+                if kind == "id" and len(batch) and pc.min(batch[name]).as_py() < 0:
+                    raise pa.ArrowInvalid("an id below 0")
+            yield lines.whole(batch, columns)
+            done(lines.read_so_far - read)
+            read = lines.read_so_far
+    except (pa.ArrowInvalid, OSError) as error:
+        told = _bad_line(path, columns) or f": cannot be read ({str(error).splitlines()[0]}); is it such a table?"
+        raise InputError(f"{path}{told}") from error
+    finally:
+        lines.close()
+
+
+class _Lines(io.RawIOBase):
+    """A file in which a carriage return that ends no line is no line's end for Arrow either, which takes it for one.
+
+    It goes through Arrow as U+FDD0, a code point that is no character and that no text may hold.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file, self._ready, self._held, self._hidden, self.read_so_far = path.open("rb"), b"", b"", False, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """The next `size` bytes; Arrow asks for a block at a time."""
+        while len(self._ready) < size:
+            raw = self._file.read(size)
+            self.read_so_far += len(raw)
+            data = whole = self._held + raw
+            self._held = b""
+            if raw:  # what comes next tells what a carriage return at the end is
+                data = data.rstrip(b"\r")
+                self._held = whole[len(data) :]
+            self._ready += self._hide(data)
+            if not raw:
+                break
+        found, self._ready = self._ready[:size], self._ready[size:]
+        return found
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def whole(self, batch: Any, columns: Mapping[str, str]) -> Any:  # noqa: ANN401  a record batch
+        """A batch of the file with what was hidden put back."""
+        for place, (name, kind) in enumerate(columns.items()):
+            if self._hidden and kind == "text":
+                batch = batch.set_column(place, name, pc.replace_substring(batch[name], _HIDDEN.decode(), "\r"))
+        return batch
+
+    def _hide(self, data: bytes) -> bytes:
+        if b"\r" not in data:
+            return data
+        hidden = _BARE.sub(_HIDDEN, data)
+        self._hidden |= hidden != data
+        return hidden
+
+
+def read_questions(path: Path) -> list[tuple[int, str, str]]:
+    r"""Read topics, lines of an id, a tab and a question: (line number, id, question) of each.
+
+    The first tab ends the id; another one, as in topic 350 of BEIR's robust04, is a part of the question. Raises
+    InputError with file and line for a line that has no tab or nothing on one side of it, and where every line has the
+    same number of columns, more than two.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "topics.tsv"
+    >>> _ = path.write_text("349\tliving cells\n350\thazardous to\twork with terminals\n")
+    >>> read_questions(path)
+    [(1, '349', 'living cells'), (2, '350', 'hazardous to\twork with terminals')]
+    """
+    found, columns = [], set()
+    for number, line in read_lines(path):
+        name, tab, question = line.partition("\t")
+        if not name.strip() or not question.strip():
+            why = "an empty id or question" if tab else "no tab; a line is an id, a tab and a question"
+            raise InputError(f"{path}, line {number}: not an id, a tab and a question: {line[:60]!r} has {why}")
+        columns.add(line.count("\t") + 1)
+        found.append((number, name, question))
+    if len(found) > 1 and len(columns) == 1 and (count := columns.pop()) > 2:
+        raise InputError(
+            f"{path}, line {found[0][0]}: every line has {count} columns; a topic has an id, a tab and a question, "
+            "leave the other columns out"
+        )
+    return found
+
+
+def _bad_line(path: Path, columns: Mapping[str, str]) -> str:
+    """Look for the first line of another shape, which Arrow's reader does not always name; where, why and the cure."""
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, start=1):
+            cells = raw.rstrip(b"\r\n").removeprefix(b"\xef\xbb\xbf" if number == 1 else b"").split(b"\t")
+            if cells == [b""]:
+                continue
+            where = f", line {number}: "
+            if len(cells) != len(columns):
+                told = f"{where}{len(cells)} columns, not the {len(columns)} of {', '.join(columns)}"
+                if len(cells) > len(columns):
+                    return f"{told}; take the tab out of its text, or leave the other columns out"
+                return f"{told}; the line is cut short, or a text was broken in two: mend it, or get the file again"
+            for (name, kind), cell in zip(columns.items(), cells, strict=True):
+                if kind == "id" and not (cell.strip().isdigit() and len(cell) < 20 and int(cell) < 2**31 - 1):
+                    told = repr(cell[:40].decode(errors="replace"))
+                    return f"{where}{name} is {told}, not a number from 0 to 2,147,483,646; give one"
+                try:
+                    cell.decode()
+                except UnicodeDecodeError as error:
+                    return f"{where}{name} is not UTF-8 ({error.reason}); save the file as UTF-8"
+    return ""
+
+
+_PACKED, _UNPACKED = 200, 2**28  # times its own size that a member may unpack to, and bytes it always may
+
+
+@contextmanager
+def open_archive(path: Path, name: str) -> Iterator[zipfile.ZipFile]:
+    """Open the zip archive of the data set `name`; nothing of it is ever written to disk.
+
+    Raises InputError for what is no whole zip, for a member whose name leads out of the archive, and, from inside the
+    block, for a member that turns out to be cut short or damaged.
+    """
+    cure = f"remove the file and say hybridkit data fetch {name}"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.namelist():
+                if PurePosixPath(member).is_absolute() or ".." in PurePosixPath(member.replace("\\", "/")).parts:
+                    raise InputError(f"{path}: its member {member!r} leads out of the archive; this is another file")
+            yield archive
+    except InputError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, struct.error, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None and error.errno != errno.EINVAL:
+            raise  # the machine's trouble, not the archive's: bzip2 has no number, a seek before the start has EINVAL
+        raise InputError(f"{path}: no whole zip archive, cut short or damaged ({error}); {cure}") from error
+    except (NotImplementedError, RuntimeError) as error:  # a compression of its own, a password
+        raise InputError(f"{path}: its members cannot be read ({error}); {cure}") from error
+
+
+def member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
+    """Open a member.
+
+    Raises InputError, naming what there is, where the archive has none of that name, and for one that unpacks to
+    hundreds of times its size.
+    """
+    try:
+        told = archive.getinfo(name)
+        if told.file_size > max(_UNPACKED, _PACKED * told.compress_size):
+            why = f"{name} unpacks to more than {_PACKED} times its size, which no texts do"
+            raise InputError(f"{archive.filename}: {why}; is it another file?")
+        return archive.open(told)
+    except KeyError as error:
+        there = ", ".join(sorted(archive.namelist())[:5]) or "nothing"
+        raise InputError(f"{archive.filename}: no member {name}, but {there}, ...; is it another file?") from error
+
+
+def table(file: IO[bytes], where: str, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    r"""Yield (line number from 1, the wanted columns) of a tab-separated table with a header and no quoting.
+
+    Raises InputError for a header without the columns, a line with more or fewer of them than the header, bad UTF-8.
+
+    >>> from io import BytesIO
+    >>> next(table(BytesIO(b"a\tb\n1\t2\n"), "t.tsv", ["b"]))
+    (2, {'b': '2'})
+    """
+    header: list[str] = []
+    for number, raw in enumerate(iter(partial(file.readline, LINE_BYTES + 1), b""), start=1):
+        if len(raw) > LINE_BYTES:
+            raise InputError(f"{where}, line {number}: longer than {LINE_BYTES >> 20} MiB; get the file again")
+        try:
+            cells = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n").split("\t")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{where}, line {number}: not UTF-8 ({error.reason}); get the file again") from error
+        if not header:
+            if missing := [name for name in columns if name not in cells]:
+                raise InputError(f"{where}, line 1: no column {missing[0]!r} in the header; it has {', '.join(cells)}")
+            header = cells
+        elif len(cells) != len(header):
+            raise InputError(
+                f"{where}, line {number}: {len(cells)} columns, not the {len(header)} of the header; is it cut short?"
+            )
+        else:
+            line = dict(zip(header, cells, strict=True))
+            yield number, {name: line[name] for name in columns}
+
+
+class RowJoin:
+    """Collects queries and passages of rows in any order and gives the rows, in the order in which ids came first.
+
+    Texts lie in a temporary database of sqlite that goes away with this object, each passage once; in memory are the
+    ids. The first text of an id and language stays. A row's passage_id is the hash of its passage in English, else in
+    its first language: rows that ask about one passage have one id.
+
+    >>> join = RowJoin()
+    >>> join.query("q1", "de", "Wer?"), join.query("q1", "en", "Who?"), join.passage("q1", "en", "She.")
+    (None, None, None)
+    >>> [(row.query, row.passage) for row in join.rows()]
+    [({'de': 'Wer?', 'en': 'Who?'}, {'en': 'She.'})]
+    """
+
+    def __init__(self) -> None:
+        self._places: dict[str, int] = {}
+        self._base = sqlite3.connect("")  # an empty name: a file of its own that nobody else sees, deleted when closed
+        self._base.execute("PRAGMA cache_size = -65536")  # KiB in memory before it spills
+        self._base.execute("PRAGMA journal_mode = OFF")
+        for table, rest in (("query", "text TEXT"), ("passage", "hash TEXT")):
+            columns = f"place INTEGER, language TEXT, {rest}, PRIMARY KEY (place, language)"
+            self._base.execute(f"CREATE TABLE {table} ({columns}) WITHOUT ROWID")
+        self._base.execute("CREATE TABLE body (hash TEXT PRIMARY KEY, text TEXT) WITHOUT ROWID")
+
+    def __len__(self) -> int:
+        """Number of ids so far, whole or not."""
+        return len(self._places)
+
+    def query(self, row: str, language: str, text: str) -> None:
+        """Add the query of a row in a language."""
+        self._base.execute("INSERT OR IGNORE INTO query VALUES (?, ?, ?)", (self._place(row), language, text))
+
+    def passage(self, row: str, language: str, text: str) -> None:
+        """Add the passage of a row in a language."""
+        key = blake2b(text.encode(), digest_size=12).hexdigest()
+        self._base.execute("INSERT OR IGNORE INTO body VALUES (?, ?)", (key, text))
+        self._base.execute("INSERT OR IGNORE INTO passage VALUES (?, ?, ?)", (self._place(row), language, key))
+
+    def rows(self) -> Iterator[Row]:
+        """Every row that has a query and a passage, in whatever languages."""
+        passages = self._base.execute(
+            "SELECT place, language, body.text, hash FROM passage JOIN body USING (hash) ORDER BY place, language"
+        )
+        queries = self._base.execute("SELECT place, language, text FROM query ORDER BY place, language")
+        found = ((place, list(lines)) for place, lines in groupby(passages, key=lambda line: line[0]))
+        at, lines = next(found, (-1, []))
+        names = list(self._places)
+        for place, asked in groupby(queries, key=lambda line: line[0]):
+            while 0 <= at < place:
+                at, lines = next(found, (-1, []))
+            if at != place:
+                continue
+            query = {language: text for _, language, text in asked}
+            passage = {language: text for _, language, text, _ in lines}
+            key = next((key for _, language, _, key in lines if language == "en"), lines[0][3])
+            yield Row(names[place], key, names[place], query, passage, {})
+
+    def _place(self, row: str) -> int:
+        return self._places.setdefault(row, len(self._places))

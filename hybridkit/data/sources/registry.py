@@ -1,0 +1,239 @@
+"""One table of the data sets the kit knows: their files, licence, citation, and where they really come from."""
+
+import json
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+
+from hybridkit.data.sources import mmarco, mrtydi
+from hybridkit.data.sources import mrtydi as miracl_train
+from hybridkit.data.sources import translated_sets as translated
+from hybridkit.errors import InputError
+from hybridkit.utils.naming import split_name
+from hybridkit.utils.paths import checkout, data_folders
+
+_LAREQA = "https://raw.githubusercontent.com/google-research-datasets/lareqa"
+_MIRACL = "ar bn de en es fa fi fr hi id ja ko ru sw te th yo zh"
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set: `files` are relative to a data folder; all of them are needed.
+
+    `kind` is rows, benchmark or lexicon. `address` is the public address of a file, in which `{path}` stands for the
+    file, `{tail}` for the file without its first folder and `{base}` for its last part; `hf://datasets/OWNER/NAME/...`
+    means the hub; `also` has addresses of single files that are elsewhere. It is empty where no public address holds
+    the file itself; `origin` says what it was made from.
+
+    `words` are what a name may have in brackets, as in `miracl-train[sw,te]`: languages, and choices such as the unit
+    of a passage; `parts` are the files of each language, where one can be fetched without the others. `chosen` are the
+    words that a name has.
+    """
+
+    name: str
+    kind: str
+    files: tuple[str, ...]
+    licence: str
+    citation: str
+    origin: str
+    address: str = ""
+    bundled: bool = False
+    also: Mapping[str, str] = field(default_factory=dict)
+    words: tuple[str, ...] = ()
+    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    chosen: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """What `find` gives, relative to a data folder: the file of a one-file set, else the folder of all files."""
+        return self.files[0] if len(self.files) == 1 else posixpath.commonpath(self.files)
+
+    @property
+    def lines(self) -> bool:
+        """Whether it is parallel rows as JSON lines, which is what rows without a format of their own are."""
+        return self.kind == "rows" and not self.words
+
+    def address_of(self, file: str) -> str:
+        """Public address of one of the files, empty where there is none.
+
+        >>> data_set("muse").address_of("lexicons/muse/en-de.txt")
+        'https://dl.fbaipublicfiles.com/arrival/dictionaries/en-de.txt'
+        """
+        tail, base = file.partition("/")[2], file.rpartition("/")[2]
+        return self.also.get(file) or self.address.format(path=file, tail=tail, base=base)
+
+
+def _each(pattern: str, languages: str) -> tuple[str, ...]:
+    return tuple(pattern.format(tag) for tag in languages.split())
+
+
+def _in_miracl_layout(folder: str, languages: str, parts: tuple[str, ...]) -> tuple[str, ...]:
+    name = f"{folder}-v1.0"
+    files = {"topics": "topics.{0}-dev.tsv", "qrels": "qrels.{0}-dev.tsv", "corpus": "docs-0.jsonl.gz"}
+    return tuple(
+        f"{folder}/{name}-{tag}/{part}/{files[part].format(f'{name}-{tag}')}"
+        for tag in languages.split()
+        for part in parts
+    )
+
+
+_SQUAD = {tag: (f"squad-translate-train/squad.translate.train.en-{tag}.json",) for tag in translated.TRANSLATED}
+_SQUAD = {"en": ("squad-translate-train/train-v1.1.json",), **_SQUAD}
+_MR_TYDI = {tag: (f"mr-tydi/mrtydi-v1.1-{name}/train.jsonl.gz",) for tag, name in mrtydi.LANGUAGES.items()}
+_MIRACL_TRAIN = {tag: miracl_train.files_of(tag) for tag in miracl_train.CORPUS_FILES}
+_MIRACL_DEV = {tag: _in_miracl_layout("miracl", tag, ("topics", "qrels")) for tag in _MIRACL.split()}
+_TYDI_GOLDP = {
+    tag: _in_miracl_layout("tydi-goldp", tag, ("topics", "qrels", "corpus")) for tag in ("en", "fi", "id", "ko", "sw")
+}
+# German and Yoruba have a corpus too, though no training part
+_MIRACL_CORPUS = {
+    tag: tuple(f"miracl-corpus/miracl-corpus-v1.0-{tag}/docs-{number}.jsonl.gz" for number in range(count))
+    for tag, count in sorted({**miracl_train.CORPUS_FILES, "de": 32, "yo": 1}.items())
+}
+_MMARCO = {tag: mmarco.files_of(tag) for tag in mmarco.LANGUAGES}
+_XNLI = "https://dl.fbaipublicfiles.com/XNLI/{base}"
+
+
+def _flat(parts: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(file for files in parts.values() for file in files)
+
+
+_ALL = (
+    DataSet(
+        "atlas", "rows", ("atlas/train.jsonl.xz", "atlas/heldout.jsonl.xz"), "MIT; facts from CLDR, Unicode-3.0",
+        "Unicode CLDR through Babel", "made by the kit; generated text for demonstration and tests", bundled=True,
+    ),
+    DataSet(
+        "mlqa-test", "rows", ("train/mlqa-test.jsonl",), "CC BY-SA 3.0", "MLQA, arXiv:1910.07475",
+        "questions and answer sentences of MLQA's test part, https://github.com/facebookresearch/MLQA",
+    ),
+    DataSet(
+        "xnli-entailment", "rows", ("train/xnli-entailment.jsonl",), "CC BY-NC 4.0", "XNLI, arXiv:1809.05053",
+        "pairs of XNLI judged as entailment (hypothesis, premise), https://github.com/facebookresearch/XNLI",
+    ),
+    DataSet(
+        "libreoffice-help", "rows", ("train/libreoffice-help.jsonl",), "MPL-2.0", "LibreOffice Help, its translations",
+        "headings and sections of LibreOffice's help and its translations, https://www.libreoffice.org",
+    ),
+    DataSet(
+        "squad2-fi-en", "rows", ("train/squad2-fi-en.jsonl",), "CC BY-SA 4.0", "SQuAD 2.0, arXiv:1806.03822",
+        "SQuAD 2.0's training part in Finnish, and translated back into English",
+    ),
+    # Addresses and file names of the following are those of XTREME's download script, of TensorFlow Datasets' loader of
+    # XQuAD, and of the loaders that the hub keeps beside the files.
+    DataSet(
+        "squad-translate-train", "rows", _flat(_SQUAD), "CC BY-SA 4.0", "SQuAD and XTREME, arXiv:2003.11080",
+        "SQuAD 1.1's training part and XTREME's machine translations of it",
+        "https://storage.googleapis.com/xtreme_translations/SQuAD/translate-train/{base}",
+        also={_SQUAD["en"][0]: "https://rajpurkar.github.io/SQuAD-explorer/dataset/train-v1.1.json"},
+        words=(*_SQUAD, *translated.UNITS), parts=_SQUAD,
+    ),
+    DataSet(
+        "mlqa", "rows", ("mlqa/MLQA_V1.zip",), "CC BY-SA 3.0", "MLQA, arXiv:1910.07475", "MLQA's dev and test parts",
+        "https://dl.fbaipublicfiles.com/MLQA/{base}",
+        words=(*translated.MLQA_LANGUAGES, *translated.MLQA_SPLITS, *translated.UNITS),
+    ),
+    DataSet(
+        "xnli", "rows", ("xnli/XNLI-1.0.zip",), "CC BY-NC 4.0", "XNLI, arXiv:1809.05053", "XNLI's labelled parts",
+        _XNLI, words=(*translated.XNLI_LANGUAGES, *translated.XNLI_SPLITS),
+    ),
+    DataSet(
+        "xnli-15way", "rows", ("xnli/XNLI-1.0.zip", "xnli/XNLI-15way.zip"), "CC BY-NC 4.0", "XNLI, arXiv:1809.05053",
+        "XNLI's pairs with the sentences of its 15-way parallel corpus", _XNLI,
+        words=(*translated.XNLI_LANGUAGES, *translated.XNLI_SPLITS),
+    ),
+    DataSet(
+        "mmarco", "rows", (mmarco.TRIPLES, *_flat(_MMARCO)), "Apache-2.0; MS MARCO itself: research, not commercial",
+        "mMARCO, arXiv:2108.13897", "MS MARCO's passages, queries and training triples in 14 languages",
+        "hf://datasets/unicamp-dl/{path}", words=(*_MMARCO, *mmarco.UNITS), parts=_MMARCO,
+    ),
+    DataSet(
+        "mr-tydi", "rows", _flat(_MR_TYDI), "Apache-2.0", "Mr. TyDi, arXiv:2108.08787", "Mr. TyDi's training part",
+        "hf://datasets/castorini/{path}", words=tuple(_MR_TYDI), parts=_MR_TYDI,
+    ),
+    DataSet(
+        "miracl-train", "rows", _flat(_MIRACL_TRAIN), "Apache-2.0", "MIRACL, doi:10.1162/tacl_a_00595",
+        "MIRACL's training questions and judgements, and its whole corpus", "hf://datasets/miracl/{path}",
+        words=tuple(_MIRACL_TRAIN), parts=_MIRACL_TRAIN,
+    ),
+    DataSet(
+        "xquad-r", "benchmark", _each("xquad-r/{}.json", "ar de el en es hi ru th tr vi zh"),
+        "CC BY-SA 4.0", "LAReQA, arXiv:2004.05484", "XQuAD with sentence breaks, as LAReQA published it",
+        f"{_LAREQA}/5405d2a77e83d5ccb47623a3f9e5604c3f103193/{{path}}",
+    ),
+    DataSet(
+        "mlqa-r", "benchmark", _each("mlqa-r/{}.json", "ar de en es hi vi zh"),
+        "CC BY-NC 4.0", "LAReQA, arXiv:2004.05484", "MLQA's dev part with sentence breaks, an early commit of LAReQA",
+        f"{_LAREQA}/354d67d1cd066854cdfbf5ad0e6105528976141d/{{path}}",
+    ),
+    DataSet(
+        "miracl", "benchmark", _flat(_MIRACL_DEV),
+        "Apache-2.0", "MIRACL, doi:10.1162/tacl_a_00595", "dev topics and judgements; miracl-corpus has the passages",
+        "hf://datasets/miracl/miracl/{tail}", words=tuple(_MIRACL_DEV), parts=_MIRACL_DEV,
+    ),
+    DataSet(
+        "miracl-corpus", "benchmark", _flat(_MIRACL_CORPUS),
+        "Apache-2.0", "MIRACL, doi:10.1162/tacl_a_00595", "the passages of MIRACL, 106 million in 18 languages",
+        "hf://datasets/miracl/miracl-corpus/{tail}", words=tuple(_MIRACL_CORPUS), parts=_MIRACL_CORPUS,
+    ),
+    DataSet(
+        "tydi-goldp", "benchmark", _flat(_TYDI_GOLDP), "Apache-2.0", "TyDi QA, arXiv:2003.05002",
+        "TyDi QA's gold-passage task laid out as MIRACL, https://github.com/google-research-datasets/tydiqa",
+        words=tuple(_TYDI_GOLDP), parts=_TYDI_GOLDP,
+    ),
+    DataSet(
+        "atlas-lexicon", "lexicon", _each("atlas/lexicons/en-{}.txt", "ar de el es hi ru th tr vi zh"),
+        "MIT; names from CLDR, Unicode-3.0", "Unicode CLDR through Babel",
+        "made by the kit: the names and the template words of atlas, one word each", bundled=True,
+    ),
+    DataSet(
+        "muse", "lexicon", _each("lexicons/muse/en-{}.txt", "ar de el es fi hi ru th tr vi zh"),
+        "CC BY-NC 4.0", "MUSE, arXiv:1710.04087", "ground-truth dictionaries of MUSE",
+        "https://dl.fbaipublicfiles.com/arrival/dictionaries/{base}",
+    ),
+)  # fmt: skip
+DATA_SETS: dict[str, DataSet] = {data.name: data for data in _ALL}
+
+
+def data_set(name: str) -> DataSet:
+    """Give the data set of a name, with what it asks for in brackets. Raises InputError for a name that is none.
+
+    >>> data_set("xquad-r").licence, data_set("xquad-r").place
+    ('CC BY-SA 4.0', 'xquad-r')
+    >>> data_set("mlqa-test").place
+    'train/mlqa-test.jsonl'
+    >>> data_set("mr-tydi[sw]").files
+    ('mr-tydi/mrtydi-v1.1-swahili/train.jsonl.gz',)
+    """
+    base, words = split_name(name)
+    if base not in DATA_SETS:
+        raise InputError(f"there is no data set {base!r}; the kit knows {', '.join(DATA_SETS)}")
+    data = DATA_SETS[base]
+    for word in words:
+        if word not in data.words:
+            known = f"it takes {', '.join(data.words)}" if data.words else "it takes nothing in brackets"
+            raise InputError(f"data set {name!r}: {word!r} is nothing that can be asked of {base}; {known}")
+    parts = {tag: files for tag, files in data.parts.items() if tag in words} or data.parts
+    common = set(data.files).difference(*data.parts.values())
+    files = tuple(file for file in data.files if file in common or any(file in part for part in parts.values()))
+    return replace(data, name=name, files=files, parts=parts, chosen=words) if words else data
+
+
+@cache
+def pins() -> Mapping[str, tuple[int, str]]:
+    """Bytes and SHA-256 of every file that the maintainers saw; a file that is not here is unpinned."""
+    text = (Path(__file__).parent / "pins.json").read_text(encoding="utf-8")
+    return {file: (int(size), str(sha256)) for file, (size, sha256) in json.loads(text).items()}
+
+
+def folders_of(data: DataSet) -> list[Path]:
+    """Folders in which a data set's files are sought, first one first."""
+    home = checkout()
+    return ([home / "data"] if home else []) if data.bundled else data_folders()
+
+
+def locate(data: DataSet) -> Path | None:
+    """Give the first folder that holds all files of a data set, or None."""
+    return next((folder for folder in folders_of(data) if all((folder / file).is_file() for file in data.files)), None)

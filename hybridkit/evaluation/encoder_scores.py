@@ -1,0 +1,118 @@
+"""One encoder in a few numbers: its scores on one parallel benchmark, and its training loss on new batches."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from hybridkit.data.benchmark import Benchmark
+from hybridkit.errors import InputError
+from hybridkit.evaluation.measures import macro, scores_of
+from hybridkit.evaluation.rank_table import rank_table
+from hybridkit.models.embedding import encode
+from hybridkit.models.encoder import similarity_of
+from hybridkit.utils.parallel import one_blas_thread
+from hybridkit.utils.seeds import generator
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+def evaluate_encoder(
+    encoder: "SentenceTransformer", benchmark: Benchmark, max_length: int | None = None, precision: str = "float32",
+    pair: str = "",
+) -> dict[str, float]:  # fmt: skip
+    """Mean AP of an encoder in the three settings, by its own similarity, and its rank distance.
+
+    Keys: `AP` (the mean of the settings there are), `AP mono`, `AP cross`, `AP pool` and `rank_distance` in ranks; with
+    a `pair` such as "AP en>de" (English queries, German passages) its AP too, under that name, if it is judged.
+    """
+    queries = encode(encoder, benchmark.queries["text"].tolist(), "query", max_length=max_length, precision=precision)
+    passages = encode(
+        encoder, benchmark.passages["text"].tolist(), "passage", max_length=max_length, precision=precision
+    )
+    pairs = scores_of(rank_table(benchmark, queries, passages, similarity=similarity_of(encoder)))
+    table = macro(pairs)
+    found = {setting: value for setting, measure, value in table.itertuples(index=False) if measure == "AP"}
+    distance = table.loc[table["measure"] == "rank_distance", "value"]
+    out = {"AP": sum(found.values()) / len(found)} | {f"AP {setting}": value for setting, value in found.items()}
+    out |= {"rank_distance": float(distance.iloc[0])} if len(distance) else {}
+    named = "AP " + pairs["query_language"] + ">" + pairs["passage_language"]
+    asked = pairs.loc[(named == pair) & (pairs["measure"] == "AP"), "value"]
+    out |= {pair: asked.iloc[0]} if len(asked) else {}
+    return {key: float(value) for key, value in out.items()}
+
+
+KINDS = ("mono", "cross")
+
+
+@one_blas_thread()
+def batch_losses(
+    benchmark: Benchmark, queries: np.ndarray, passages: np.ndarray, temperature: float, size: int = 32,
+    batches: int = 200, seed: int = 0,
+) -> pd.DataFrame:  # fmt: skip
+    """InfoNCE (nats) of a model's embeddings on `mono` and `cross` batches made of a parallel benchmark.
+
+    `queries` (n, dim) and `passages` (m, dim) stand in the benchmark's order; the loss is over their cosines, as in
+    training, whatever the model's own similarity. Batches follow the rules of the strategies (arXiv 2408.10536, section
+    2): a `mono` batch has one language, drawn uniformly; in a `cross` batch each question draws a pair of different
+    languages; questions of one article never meet, since a neighbouring sentence may answer both. Equal arguments give
+    equal batches, so models are compared on the same ones.
+
+    Returns kind, batch, loss. Raises InputError for a benchmark with fewer articles in a language than `size`.
+    """
+    query_at, passage_at, articles = _parallel(benchmark)
+    rows = []
+    for kind in KINDS:
+        random = generator(seed, "batch losses", benchmark.name, kind)
+        for number in range(batches):
+            query, passage = _draw(kind, query_at, passage_at, articles, size, random, benchmark.name)
+            scores = _unit(queries[query]) @ _unit(passages[passage]).T / temperature
+            top = scores.max(axis=1)
+            loss = np.log(np.exp(scores - top[:, None]).sum(axis=1)) + top - scores.diagonal()
+            rows.append((kind, number, float(loss.mean())))
+    return pd.DataFrame(rows, columns=["kind", "batch", "loss"])
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    found: np.ndarray = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return found
+
+
+def _parallel(benchmark: Benchmark) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Positions of each question's query and of its relevant passage by language, -1 for none; articles as numbers."""
+    languages = {tag: number for number, tag in enumerate(benchmark.languages)}
+    ids = pd.Index(benchmark.queries["query_id"].unique())
+    query_at, passage_at = (np.full((len(ids), len(languages)), -1) for _ in range(2))
+    queries, judged = benchmark.queries, benchmark.judgements
+    at = ids.get_indexer(queries["query_id"]), queries["language"].map(languages).to_numpy()
+    query_at[at] = np.arange(len(queries))
+    # of a question with several relevant passages in a language, the first
+    judged = judged.drop_duplicates(["query_id", "passage_language"])
+    place = pd.Index(benchmark.passages["passage_id"]).get_indexer(judged["passage_id"])
+    passage_at[ids.get_indexer(judged["query_id"]), judged["passage_language"].map(languages).to_numpy()] = place
+    articles = np.zeros(len(ids), dtype=np.int64)
+    articles[at[0]] = pd.factorize(queries["article"])[0]
+    return query_at, passage_at, articles
+
+
+def _draw(
+    kind: str, query_at: np.ndarray, passage_at: np.ndarray, articles: np.ndarray, size: int,
+    random: np.random.Generator, name: str,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Positions of the queries and passages of one batch."""
+    width = query_at.shape[1]
+    has = (query_at >= 0)[:, :, None] & (passage_at >= 0)[:, None, :]
+    has &= ~np.eye(width, dtype=bool) if kind == "cross" else np.eye(width, dtype=bool)
+    if kind == "mono":
+        has &= (np.arange(width) == random.integers(width))[None, :, None]
+    order = random.permutation(np.flatnonzero(has.any(axis=(1, 2))))
+    _, first = np.unique(articles[order], return_index=True)
+    rows = order[np.sort(first)][:size]
+    if len(rows) < size:
+        raise InputError(
+            f"{name}: a {kind} batch of {size} needs as many articles, there are {len(rows)}; make it less"
+        )
+    pairs = [random.choice(np.flatnonzero(has[row].reshape(-1))) for row in rows]
+    query, passage = np.divmod(pairs, width)
+    return query_at[rows, query], passage_at[rows, passage]

@@ -1,0 +1,261 @@
+"""The loss of a batch: in-batch InfoNCE with hard negatives, texts encoded in micro-batches of like length."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from sentence_transformers.sentence_transformer.losses import (
+    CachedMultipleNegativesRankingLoss,
+    MultipleNegativesRankingLoss,
+)
+from sentence_transformers.util import all_gather_with_grad, batch_to_device
+from torch import Tensor, nn
+
+from hybridkit.errors import InputError
+from hybridkit.models.embedding import as_it_was, features_of, some_by_length
+from hybridkit.models.trimmed_vocabulary import TrimmedEmbedding
+
+TOKENS_CPU = 512  # tokens of a micro-batch, padding included; small ones stay in a CPU's cache
+TOKENS_ELSEWHERE = 16384  # a GPU wants fewer and larger ones
+
+
+class Packed(nn.Module):
+    """An encoder whose every call is split into micro-batches of like length; the embeddings are the encoder's own.
+
+    The encoder hangs in it under the name `model`, where sentence-transformers' trainer looks for what it has wrapped.
+    Features without an attention mask over one kind of padding (static embeddings have no padding) go through whole.
+    """
+
+    def __init__(self, model: nn.Module, tokens: int | None = None) -> None:
+        super().__init__()
+        self.model = model
+        self.tokens = tokens
+        # a merged batch is filled up with it, as a tokenizer does: some encoders look at what is masked
+        self.padding = int(getattr(getattr(model, "tokenizer", None), "pad_token_id", None) or 0)
+
+    def forward(self, features: dict[str, Any]) -> dict[str, Tensor]:
+        """Embed one column of texts: features of n texts in, `sentence_embedding` (n, dim) out."""
+        return {"sentence_embedding": self.embed([features])[0]}
+
+    def embed(self, columns: Sequence[dict[str, Any]]) -> list[Tensor]:
+        """Embed several columns of texts, together where all but their tokens is equal; an (n, dim) tensor for each."""
+        sides = [_padding(column) for column in columns]
+        if len(columns) == 1 or len(set(sides)) > 1 or None in sides or not _alike(columns):
+            return [
+                self._embed(column, side) if side else self.model(column)["sentence_embedding"]
+                for column, side in zip(columns, sides, strict=True)
+            ]
+        found = self._embed(_merge(columns, str(sides[0]), self.padding), str(sides[0]))
+        return list(found.split([len(column["attention_mask"]) for column in columns]))
+
+    def _embed(self, features: dict[str, Any], side: str) -> Tensor:
+        mask = features["attention_mask"]
+        lengths = mask.sum(dim=1)
+        order = torch.argsort(lengths, stable=True)
+        budget = self.tokens or (TOKENS_CPU if lengths.device.type == "cpu" else TOKENS_ELSEWHERE)
+        outputs = []
+        for part, width in micro_batches(lengths[order].tolist(), budget):
+            kept = slice(0, width) if side == "right" else slice(mask.shape[1] - width, None)
+            few = dict(features)
+            for key, value in features.items():
+                if isinstance(value, Tensor):
+                    few[key] = value[order[part]]
+                    if value.shape[:2] == mask.shape:
+                        few[key] = few[key][:, kept]
+            outputs.append(self.model(few)["sentence_embedding"])
+        back = torch.empty_like(order)
+        back[order] = torch.arange(len(order), device=order.device)
+        return torch.cat(outputs)[back]
+
+
+def micro_batches(lengths: Sequence[int], budget: int) -> list[tuple[slice, int]]:
+    """Cut ascending lengths into consecutive parts of at most `budget` padded tokens; one text too long stands alone.
+
+    >>> micro_batches([3, 4, 4, 9, 30], budget=12)
+    [(slice(0, 3, None), 4), (slice(3, 4, None), 9), (slice(4, 5, None), 30)]
+    """
+    parts, first = [], 0
+    for number in range(1, len(lengths) + 1):
+        if number == len(lengths) or (number + 1 - first) * lengths[number] > budget:
+            parts.append((slice(first, number), lengths[number - 1]))
+            first = number
+    return parts
+
+
+def _padding(features: dict[str, Any]) -> str | None:
+    """The side on which texts are padded, as their mask shows; None for features that cannot be split by rows."""
+    mask = features.get("attention_mask")
+    if not isinstance(mask, Tensor) or mask.ndim != 2 or not len(mask):
+        return None
+    if any(isinstance(one, Tensor) and (not one.ndim or len(one) != len(mask)) for one in features.values()):
+        return None
+    lengths, places = mask.sum(dim=1, keepdim=True), torch.arange(mask.shape[1], device=mask.device)
+    if bool((mask == (places < lengths)).all()):
+        return "right"
+    return "left" if bool((mask == (places >= mask.shape[1] - lengths)).all()) else None
+
+
+def _alike(columns: Sequence[dict[str, Any]]) -> bool:
+    """Whether columns differ in nothing but their tokens, so that they can be one batch."""
+    first = columns[0]
+    for other in columns[1:]:
+        if other.keys() != first.keys():
+            return False
+        for key, value in first.items():
+            if not isinstance(value, Tensor):  # length of the prompt, route
+                if other[key] != value:
+                    return False
+            elif not (_by_token(value, first["attention_mask"]) and _by_token(other[key], other["attention_mask"])):
+                return False
+    return True
+
+
+def _merge(columns: Sequence[dict[str, Any]], side: str, padding: int) -> dict[str, Any]:
+    """One batch of the texts of all columns, each padded to the widest with masked tokens of number `padding`."""
+    width = max(column["attention_mask"].shape[1] for column in columns)
+    merged = dict(columns[0])
+    for key, value in columns[0].items():
+        if isinstance(value, Tensor):
+            missing = [width - column[key].shape[1] for column in columns]
+            pads = [(0, count) if side == "right" else (count, 0) for count in missing]
+            fill = padding if key == "input_ids" else 0
+            merged[key] = torch.cat(
+                [nn.functional.pad(one[key], pad, value=fill) for one, pad in zip(columns, pads, strict=True)]
+            )
+    return merged
+
+
+def _by_token(value: Any, mask: Tensor) -> bool:  # noqa: ANN401  features hold prompts' lengths and more
+    return isinstance(value, Tensor) and value.shape == mask.shape
+
+
+def batch_loss(
+    model: nn.Module, temperature: float, mini_batch: int = 0, bf16: bool = False, packed: bool = True
+) -> nn.Module:
+    """Make the loss: cross-entropy of each query over passages and hard negatives (arXiv 2408.10536, section 2).
+
+    It is called with the columns query, passage and, if any row has one, negative; labels are then 1 where a row has a
+    negative and 0 where its column holds a filler that nobody is compared with. With `mini_batch` above 0 gradients are
+    cached (GradCache, arXiv 2101.06983) as sentence-transformers does it: memory of so many texts instead of the batch,
+    the same gradients. Among several processes each scores its own queries against the passages of all. Without
+    `packed` each column of texts goes through the encoder as the library puts it through.
+
+    Raises InputError for a `mini_batch` with an encoder that has no mini-batches (a static one, which needs none).
+    """
+    if not mini_batch:
+        return _Plain(model, temperature, bf16, packed)
+    try:
+        return _Cached(model, temperature, mini_batch, bf16, packed)
+    except ValueError as error:
+        raise InputError(
+            f"training.mini_batch: {mini_batch} is not for this encoder, which has no mini-batches; leave it out"
+        ) from error
+
+
+class _Plain(nn.Module):
+    def __init__(self, model: nn.Module, temperature: float, bf16: bool, packed: bool) -> None:
+        super().__init__()
+        self.model, self.scale, self.bf16 = Packed(model) if packed else model, 1 / temperature, bf16
+
+    def forward(self, sentence_features: Iterable[dict[str, Tensor]], labels: Tensor | None) -> Tensor:
+        with _outer_autocast(self.model, self.bf16):
+            if isinstance(self.model, Packed):
+                embeddings = self.model.embed(list(sentence_features))
+            else:
+                embeddings = [self.model(column)["sentence_embedding"] for column in sentence_features]
+        return info_nce(embeddings, labels, self.scale, _processes() > 1)
+
+
+class _Cached(CachedMultipleNegativesRankingLoss):
+    def __init__(self, model: nn.Module, temperature: float, mini_batch: int, bf16: bool, packed: bool) -> None:
+        super().__init__(
+            model, scale=1 / temperature, mini_batch_size=mini_batch, gather_across_devices=_processes() > 1
+        )
+        self.model, self.bf16 = Packed(model) if packed else model, bf16
+
+    def forward(self, sentence_features: Iterable[dict[str, Tensor]], labels: Tensor | None) -> Tensor:
+        with _outer_autocast(self.model, self.bf16):
+            loss: Tensor = self.forward_cached(sentence_features, labels)
+        return loss
+
+    def calculate_loss(
+        self, reps: list[list[Tensor]], labels: Tensor | None = None, *, with_backward: bool = False
+    ) -> Tensor:
+        """The loss from the embeddings of mini-batches; what sentence-transformers' cached forward pass calls."""
+        with torch.autocast(reps[0][0].device.type, enabled=False):
+            loss = info_nce([torch.cat(one) for one in reps], labels, self.scale, self.gather_across_devices)
+            if with_backward:
+                loss.backward()
+                loss = loss.detach()
+        return loss
+
+
+def _outer_autocast(model: nn.Module, bf16: bool) -> torch.autocast:
+    """Around all micro-batches, so that weights are turned into bf16 once a step and not once a micro-batch."""
+    return torch.autocast(next(model.parameters()).device.type, torch.bfloat16, enabled=bf16)
+
+
+def info_nce(embeddings: list[Tensor], present: Tensor | None, scale: float, gather: bool = False) -> Tensor:
+    """InfoNCE of queries (n, dim) over passages (n, dim) and negatives (n, dim) that are `present` (n,), over cosines.
+
+    >>> query, passage = torch.eye(2), torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    >>> round(float(info_nce([query, passage], None, scale=1.0)), 4)  # ln 2: nothing tells the passages apart
+    0.6931
+    """
+    unit: list[Any] = [nn.functional.normalize(one.float(), dim=-1) for one in embeddings]
+    queries, first = unit[0], 0
+    targets = unit[1:]
+    known = None if present is None or len(targets) < 2 else present.to(queries.device) > 0
+    if gather:
+        targets = [all_gather_with_grad(one) for one in targets]
+        first = _rank() * len(queries)
+        known = None if known is None else all_gather_with_grad(known.float()) > 0
+    scores = queries @ torch.cat(targets).T * scale
+    if known is not None:
+        scores[:, len(targets[0]) :].masked_fill_(~known, -torch.inf)
+    own = torch.arange(first, first + len(queries), device=queries.device)
+    return nn.functional.cross_entropy(scores, own)
+
+
+def sample_loss(
+    encoder: Any,  # noqa: ANN401
+    columns: Sequence[tuple[list[str], str, str]],
+    temperature: float,
+    library: bool = False,
+) -> tuple[float, float]:
+    """Loss of some rows of a batch, of different lengths, and the norm of its gradient; the encoder learns nothing.
+
+    By the kit's steps, or by those of sentence-transformers (`MultipleNegativesRankingLoss`); without dropout and in
+    the precision of the weights. `columns` are the texts, side and prompt of queries, of passages and, unused, more.
+    """
+    rows = some_by_length(np.array([len(text) for text in columns[1][0]]))
+    features = [
+        batch_to_device(features_of(encoder, [texts[row] for row in rows], side, prompt), encoder.device)
+        for texts, side, prompt in columns[:2]
+    ]
+    trained = [one for one in encoder.parameters() if one.requires_grad]
+    with as_it_was(encoder), torch.enable_grad(), torch.autocast(encoder.device.type, enabled=False):
+        for module in encoder.modules():
+            module.training = isinstance(module, TrimmedEmbedding)
+        if library:
+            among = _processes() > 1  # of a second training in one launch
+            own = MultipleNegativesRankingLoss(encoder, scale=1 / temperature, gather_across_devices=among)
+            loss = own(features, None)
+        else:
+            loss = batch_loss(encoder, temperature)(features, None)
+        gradients = torch.autograd.grad(loss, trained, allow_unused=True)
+    norm = sum(float(one.float().square().sum()) for one in gradients if one is not None) ** 0.5
+    return float(loss.detach()), norm
+
+
+def _processes() -> int:
+    return torch.distributed.get_world_size() if _distributed() else 1
+
+
+def _rank() -> int:
+    return torch.distributed.get_rank() if _distributed() else 0
+
+
+def _distributed() -> bool:
+    return bool(torch.distributed.is_available() and torch.distributed.is_initialized())

@@ -1,0 +1,256 @@
+"""sentence-transformers' trainer on a batch plan: loss, batches, checkpoints, progress and held-out scores."""
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers.sentence_transformer.evaluation import SentenceEvaluator
+from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
+
+from hybridkit.errors import InputError
+from hybridkit.models.embedding import TASKS, preprocess
+from hybridkit.models.loss import batch_loss
+from hybridkit.models.plan_dataset import PlanBatchSampler, texts_dataset
+from hybridkit.models.trimmed_vocabulary import TrimmedEmbedding
+from hybridkit.sampling.plan_texts import PlanTexts
+from hybridkit.utils.files import checksum, write_text
+from hybridkit.utils.progress import bar
+
+if TYPE_CHECKING:
+    from hybridkit.models.training import TrainingSettings
+
+
+class Progress(TrainerCallback):
+    """A calm progress bar on stderr: it moves at most every ten seconds where nobody watches a terminal."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._bar: Any = None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
+        """Open the bar where the training stands."""
+        self._bar = bar(total=state.max_steps, initial=state.global_step, desc=self._name, unit="step")
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
+        """Move on."""
+        self._bar.update(1)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
+        """Close the bar."""
+        self._bar.close()
+
+
+class FiniteLoss(TrainerCallback):
+    """Stops a training whose loss is no number any more, before a checkpoint is made of it."""
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any], **_: Any) -> None:  # noqa: ANN401
+        """Raise InputError at the step whose loss is nan or infinite."""
+        loss = logs.get("loss", 0.0)
+        if not math.isfinite(loss):
+            raise InputError(
+                f"training, step {state.global_step - 1}: the loss is {loss}; lower training.learning_rate or raise "
+                f"training.temperature"
+            )
+
+
+class CheckpointMark(TrainerCallback):
+    """Marks every checkpoint once it is whole: a kill in the middle of writing one, or damage, costs only that one."""
+
+    def __init__(self, name: str, key: str) -> None:
+        self._name, self._key = name, key
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
+        """Write the mark, atomically and last: of which training the checkpoint is, and every file's checksum."""
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.barrier()  # each process writes a file of its own
+        if not state.is_world_process_zero:
+            return
+        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        with suppress(FileNotFoundError):  # another run of the same study was faster, and has removed it
+            files = {path.name: checksum(path) for path in sorted(folder.iterdir()) if path.name != self._name}
+            write_text(folder / self._name, json.dumps({"training": self._key, "files": files}))
+
+
+def checkpoint_fault(folder: Path, name: str, key: str) -> str:
+    """Why a checkpoint cannot be gone on from: its mark `name` or a file is missing or damaged; "" where it is whole.
+
+    The mark of an earlier version names no files; such a checkpoint is taken as it is.
+    """
+    try:
+        mark = json.loads((folder / name).read_bytes())
+        training, files = mark["training"], dict(mark.get("files", {}))
+    except FileNotFoundError:
+        return "it was not written to its end"
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return f"{name} is damaged"
+    if training != key:
+        return "it is of another training"
+    for file, known in files.items():
+        try:
+            if checksum(folder / file) != known:
+                return f"{file} is damaged"
+        except OSError:
+            return f"{file} is missing"
+    return ""
+
+
+def measure_as_evaluator(
+    measure: Callable[[SentenceTransformer], Mapping[str, float]], watch: str
+) -> SentenceEvaluator:
+    """Make an evaluator of a function from encoder to named scores, of which `watch` decides.
+
+    It raises InputError for a score that is not there.
+    """
+
+    class HeldOut(SentenceEvaluator):
+        primary_metric = "held-out"
+
+        def __call__(self, model: SentenceTransformer, *_: Any, **__: Any) -> dict[str, float]:  # noqa: ANN401
+            with _unwrapped(model):
+                scores = dict(measure(model))
+            if watch not in scores:
+                raise InputError(f"training.watch: {watch!r} is no held-out score; there are {', '.join(scores)}")
+            return {"held-out": scores[watch]} | scores
+
+    return HeldOut()
+
+
+@contextmanager
+def _unwrapped(model: SentenceTransformer) -> Iterator[None]:
+    """Take the autocast off that a trainer of bf16 puts around `forward`: what is measured says its own precision."""
+    wrapped, own = vars(model).get("forward"), vars(model).get("_original_forward")  # accelerate's name for it
+    if own is not None:
+        vars(model)["forward"] = own
+    try:
+        yield
+    finally:
+        if own is not None:
+            vars(model)["forward"] = wrapped
+
+
+WEIGHTS = "trained.safetensors"  # of a checkpoint
+WHOLE = "hybridkit-checkpoint.json"  # its mark, written last
+
+
+class PlanTrainer(SentenceTransformerTrainer):
+    """A trainer whose checkpoints hold what is trained and nothing else, and read it back without building a model."""
+
+    key = ""  # of the training, in the marks of its checkpoints
+
+    def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:  # noqa: ANN401
+        """The trainer's optimizer, which a trimmed embedding follows."""
+        optimizer: torch.optim.Optimizer = super().create_optimizer(*args, **kwargs)
+        for module in self.model.modules():
+            if isinstance(module, TrimmedEmbedding):
+                module.follow(optimizer)
+        return optimizer
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:  # noqa: ANN401
+        folder = Path(output_dir or self.args.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({name: value.detach().contiguous() for name, value in self._trained().items()}, folder / WEIGHTS)
+
+    def _load_from_checkpoint(self, checkpoint_path: str) -> None:
+        saved, own = load_file(Path(checkpoint_path) / WEIGHTS), self._trained()
+        with torch.no_grad():
+            for name, value in own.items():
+                value.copy_(saved[name])
+
+    def _load_best_model(self) -> None:
+        best = Path(self.args.output_dir) / Path(self.state.best_model_checkpoint).name  # the run may have been moved
+        if fault := checkpoint_fault(best, WHOLE, self.key):
+            raise InputError(f"{best}: {fault}; start the training again, it goes on from the last whole checkpoint")
+        self._load_from_checkpoint(str(best))
+
+    def _trained(self) -> dict[str, torch.Tensor]:
+        """Everything that a training changes, by name: parameters that are not frozen, and buffers that are kept.
+
+        What stands under two names (tied weights) is there once, under the first.
+        """
+        fixed = {id(one) for one in self.model.parameters() if not one.requires_grad}
+        found: dict[int, tuple[str, torch.Tensor]] = {}
+        for name, value in self.model.state_dict(keep_vars=True).items():
+            if id(value) not in fixed:
+                found.setdefault(id(value), (name, value))
+        return dict(found.values())
+
+
+@contextmanager
+def repeatable() -> Iterator[None]:
+    """Let the same steps give the same sums in the block, texts tokenized in the order of the plan."""
+    key = "TOKENIZERS_PARALLELISM"
+    parallel = os.environ.get(key)
+    exact, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    os.environ.setdefault(key, "false")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(exact, warn_only=warns)
+        if parallel is None:
+            os.environ.pop(key, None)
+
+
+def plan_trainer(
+    encoder: SentenceTransformer, texts: PlanTexts, prompts: Mapping[str, str], settings: "TrainingSettings",
+    work: Path, key: str, measure: Callable[[SentenceTransformer], Mapping[str, float]] | None, packed: bool = True,
+) -> PlanTrainer:  # fmt: skip
+    """Make the trainer of a plan's texts; its checkpoints go to the folder `work`, marked with `key` once whole.
+
+    `prompts` are those of the columns query, passage and negative; `packed` is that of `batch_loss`.
+    """
+    plan = texts.plan
+    evaluates = measure is not None and settings.evaluate_every > 0
+    arguments = SentenceTransformerTrainingArguments(
+        output_dir=str(work),
+        max_steps=len(plan),
+        per_device_train_batch_size=plan.draws.shape[1],
+        batch_sampler=PlanBatchSampler,
+        prompts={side: prompt for side, prompt in prompts.items() if prompt},
+        router_mapping=dict(TASKS),
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        warmup_steps=round(settings.warmup * len(plan)),
+        use_cpu=encoder.device.type == "cpu",
+        bf16=settings.precision == "bf16",
+        seed=plan.seed,
+        data_seed=plan.seed,
+        logging_steps=1,
+        logging_nan_inf_filter=False,  # it would log the mean of the steps before in place of a nan
+        save_strategy="steps",
+        save_steps=settings.evaluate_every if evaluates else settings.checkpoint_every,
+        save_total_limit=2,
+        eval_strategy="steps" if evaluates else "no",
+        eval_steps=settings.evaluate_every if evaluates else None,
+        load_best_model_at_end=evaluates,
+        metric_for_best_model="held-out" if evaluates else None,
+        greater_is_better=settings.watch != "rank_distance" if evaluates else None,
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+        accelerator_config={"split_batches": True},
+    )
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # several GPUs are for several processes, never for copies in one
+    callbacks: list[Any] = [Progress(f"{plan.strategy} seed {plan.seed}"), FiniteLoss(), CheckpointMark(WHOLE, key)]
+    if evaluates and settings.patience:
+        callbacks.append(EarlyStoppingCallback(early_stopping_patience=settings.patience))
+    trainer = PlanTrainer(
+        model=encoder,
+        args=arguments,
+        train_dataset=texts_dataset(texts, gaps=True),
+        loss=batch_loss(encoder, settings.temperature, settings.mini_batch, settings.precision == "bf16", packed),
+        evaluator=measure_as_evaluator(measure, settings.watch) if evaluates and measure is not None else None,
+        callbacks=callbacks,
+    )
+    trainer.key = key
+    trainer.data_collator.preprocess_fn = partial(preprocess, encoder)
+    trainer.remove_callback(PrinterCallback)
+    return trainer

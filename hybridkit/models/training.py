@@ -1,0 +1,261 @@
+"""Train an encoder on a batch plan, with sentence-transformers' trainer; a killed training goes on where it was."""
+
+import json
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hybridkit.data.corpus import ParallelCorpus
+from hybridkit.errors import InputError
+from hybridkit.models.embedding import FAILURES, as_it_was, cut_at, features_of, prompt_of, rounding, told
+from hybridkit.models.encoder import model_hash, similarity_of
+from hybridkit.models.model_folders import first_line
+from hybridkit.sampling.plan import BatchPlan
+from hybridkit.sampling.plan_texts import PlanTexts
+from hybridkit.utils.files import atomic_folder, digest
+from hybridkit.utils.numbers import COUNT, COUNT_OR_NONE, LENGTH, PAIRED, POSITIVE, SHARE_BELOW_1, Range, check_choice
+from hybridkit.utils.progress import calm_bars
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+# of settings that came later: at these values nothing is trained otherwise than before, so they are left out of keys
+_LATER = {"mini_batch": 0, "negatives": False, "watch": "AP"}
+_RANGES = {
+    "steps": COUNT, "batch_size": PAIRED, "learning_rate": POSITIVE, "temperature": POSITIVE, "warmup": SHARE_BELOW_1,
+    "weight_decay": Range(0), "max_length": LENGTH, "checkpoint_every": COUNT, "evaluate_every": COUNT_OR_NONE,
+    "patience": COUNT_OR_NONE, "mini_batch": COUNT_OR_NONE,
+}  # fmt: skip
+# token numbers that occur are looked up in the texts of the plan; of a longer one that takes longer than it saves
+TRIMMED_DRAWS = 1_000_000
+log = logging.getLogger("hybridkit")
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How to train. Lengths are tokens; `warmup` is a share of the steps; `freeze` are parts of parameter names.
+
+    `precision` is "float32" or "bf16" (autocast). `mini_batch` texts at a time are held in memory while gradients are
+    cached (GradCache, arXiv 2101.06983), all of the batch where it is 0. `negatives` uses the rows' hard negatives.
+    Every `evaluate_every` steps the held-out scores are taken, the checkpoint best by the score `watch` is kept ("AP",
+    "AP mono", "AP en>en", ..., "rank_distance"), and after `patience` evaluations without a better one the training
+    stops; 0 turns either off.
+    """
+
+    steps: int
+    batch_size: int
+    learning_rate: float = 3e-5
+    temperature: float = 0.05
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    max_length: int | None = None
+    precision: str = "float32"
+    freeze: tuple[str, ...] = ()
+    checkpoint_every: int = 50
+    evaluate_every: int = 0
+    patience: int = 0
+    mini_batch: int = 0
+    negatives: bool = False
+    watch: str = "AP"
+
+    def __post_init__(self) -> None:
+        """Raise InputError naming the setting that is out of its range, and the range."""
+        for name, allowed in _RANGES.items():
+            value = getattr(self, name)
+            if name != "max_length" or value is not None:
+                allowed.check(value, f"training.{name}")
+        check_choice(self.precision, ("float32", "bf16"), "training.precision")
+        if not isinstance(self.negatives, bool):
+            raise InputError(f"training.negatives must be true or false (got {self.negatives!r})")
+        if not isinstance(self.watch, str) or not self.watch:
+            raise InputError(f"training.watch must be a score such as 'AP' or 'AP en>en' (got {self.watch!r})")
+        if self.patience and not self.evaluate_every:
+            raise InputError(
+                f"training.patience must be 0 where training.evaluate_every is 0 (got {self.patience!r}): nothing is "
+                "evaluated that could be waited for"
+            )
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What a training depends on, for its hash."""
+        return {name: value for name, value in asdict(self).items() if _LATER.get(name) != value}
+
+
+def train(
+    encoder: "SentenceTransformer",
+    corpus: ParallelCorpus,
+    plan: BatchPlan,
+    settings: TrainingSettings,
+    out: Path,
+    *,
+    beside: Callable[["SentenceTransformer"], Mapping[str, str]] | None = None,
+    measure: Callable[["SentenceTransformer"], Mapping[str, float]] | None = None,
+    callbacks: Sequence[Any] = (),
+) -> Path:
+    """Train on every batch of the plan by in-batch InfoNCE over cosines and write the model to the folder `out`.
+
+    The loss is that of arXiv 2408.10536 (section 2): cross-entropy over the batch's passages, scores divided by the
+    temperature. `out` is a SentenceTransformer folder with `steps.jsonl` (step, kind, loss, learning_rate) beside it.
+    Checkpoints lie in `out` + ".work" until then; called again after a kill, the same training (plan, settings and
+    encoder) goes on from the last whole one, to the same weights on the same machine. `measure` gives held-out scores,
+    of which `settings.watch` decides about stopping; `beside` gives texts to write into the folder once it is trained,
+    such as its card, by file name; `callbacks` go to the trainer. Under `accelerate launch` a batch of the plan is
+    shared out among the processes. After an error, or an interruption by hand, the encoder is as it was before.
+
+    Raises InputError for a plan of another corpus, a setting that does not fit the encoder, a loss that is no number.
+    """
+    work = out.with_name(out.name + ".work")
+    prompts = {side: prompt_of(encoder, side) for side in ("query", "passage")}
+    key = digest(plan.fingerprint, settings.key, model_hash(encoder), prompts)
+    prompts["negative"] = prompts["passage"]
+    texts = PlanTexts(plan, corpus, negatives=settings.negatives)
+    if (compared := similarity_of(encoder)) != "cosine":
+        log.warning("the encoder compares by %s; it is trained over cosines, the loss of arXiv 2408.10536", compared)
+    with _in_training(encoder, settings, texts, prompts) as packed, calm_bars():
+        from hybridkit.models.memory import report_out_of_memory
+        from hybridkit.models.trainer import plan_trainer, repeatable
+
+        trainer = plan_trainer(encoder, texts, prompts, settings, work, key, measure, packed)
+        for callback in callbacks:
+            trainer.add_callback(callback)
+        checkpoint = _last_whole(work, key)
+        with report_out_of_memory(settings), repeatable():
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    steps = [
+        {"step": line["step"] - 1, "kind": str(plan.kinds[line["step"] - 1]), "loss": line["loss"],
+         "learning_rate": line["learning_rate"]}
+        for line in trainer.state.log_history if "loss" in line
+    ]  # fmt: skip
+    if not trainer.is_world_process_zero():
+        return out
+    with atomic_folder(out) as temporary, calm_bars():
+        encoder.save_pretrained(str(temporary), create_model_card=False, safe_serialization=True)
+        (temporary / "steps.jsonl").write_text("".join(json.dumps(line) + "\n" for line in steps))
+        for name, text in (beside(encoder) if beside else {}).items():
+            (temporary / name).write_text(text, encoding="utf-8")
+    shutil.rmtree(work, ignore_errors=True)
+    return out
+
+
+@contextmanager
+def _in_training(
+    encoder: "SentenceTransformer", settings: TrainingSettings, texts: PlanTexts, prompts: Mapping[str, str]
+) -> Iterator[bool]:
+    """Freeze and cut as the settings say, and speed up where that changes nothing; undo all, after an error all learnt.
+
+    Yields whether the engine is to pack batches: where its loss and gradient on texts of the first batch are not those
+    of sentence-transformers, nothing is packed, trimmed or sent through oneDNN, and the log says so.
+    """
+    import torch
+    from accelerate.utils import extract_model_from_parallel
+
+    from hybridkit.models.loss import sample_loss
+    from hybridkit.models.memory import check_memory
+
+    frozen = {name for name, _ in encoder.named_parameters() if any(part in name for part in settings.freeze)}
+    if settings.freeze and not frozen:
+        raise InputError(f"training.freeze: {settings.freeze} is in the name of no parameter of the encoder")
+    # what the encoder itself keeps out of training (a pooler that nothing reads) stays out
+    held = [one for name, one in encoder.named_parameters() if one.requires_grad and name in frozen]
+    if not any(one.requires_grad and name not in frozen for name, one in encoder.named_parameters()):
+        raise InputError(f"training.freeze: {settings.freeze} leaves no parameter to train")
+    card, encoder.model_card_data.widget = encoder.model_card_data.widget, [{"text": ""}]  # else the trainer makes some
+    for parameter in held:
+        parameter.requires_grad_(False)
+    try:
+        with cut_at(encoder, settings.max_length), as_it_was(encoder):
+            first = next(_batches(texts, prompts))
+            with told("train on the first batch"):
+                check_memory(encoder, [features_of(encoder, *column) for column in first], settings)
+                expected = sample_loss(encoder, first, settings.temperature, library=True)
+            with ExitStack() as sped_up:
+                why = _speed_up(sped_up, encoder, texts, prompts, first, expected, settings.temperature)
+                if why:
+                    sped_up.close()
+                    log.warning("%s; it is trained by sentence-transformers' plain steps, which take longer", why)
+                trained = [one for one in encoder.parameters() if one.requires_grad]
+                before = [one.detach().clone() for one in trained]
+                try:
+                    yield not why
+                except BaseException:
+                    with torch.no_grad():
+                        for parameter, value in zip(trained, before, strict=True):
+                            parameter.copy_(value)
+                    raise
+                finally:
+                    # the trainer wraps forward in autocast; the encoder goes back as it came, for float32 encoding
+                    extract_model_from_parallel(encoder, keep_fp32_wrapper=False)
+    finally:
+        encoder.model_card_data.widget = card
+        for parameter in held:
+            parameter.requires_grad_(True)
+
+
+def _speed_up(
+    opened: ExitStack, encoder: "SentenceTransformer", texts: PlanTexts, prompts: Mapping[str, str],
+    first: list[tuple[list[str], str, str]], expected: tuple[float, float], temperature: float,
+) -> str:  # fmt: skip
+    """Trim the vocabulary and go through oneDNN while `opened` is; a sentence where the loss is another one then."""
+    from hybridkit.models.linear import onednn_linear
+    from hybridkit.models.loss import sample_loss
+    from hybridkit.models.trimmed_vocabulary import can_be_trimmed, occurring, trimmed
+
+    try:
+        # looking the tokens of a longer plan up takes longer than it saves
+        if texts.plan.draws[..., 0].size <= TRIMMED_DRAWS and can_be_trimmed(encoder):
+            opened.enter_context(trimmed(encoder, occurring(encoder, chain.from_iterable(_batches(texts, prompts)))))
+        opened.enter_context(onednn_linear(encoder))
+        found = sample_loss(encoder, first, temperature)
+    except FAILURES as error:
+        return f"the kit's batches fail on this encoder ({first_line(error)})"
+    noise = rounding(encoder) * max(1, 0.05 / temperature)  # scores are divided by it
+    if abs(found[0] - expected[0]) <= noise * max(1, expected[0]) and (
+        abs(found[1] - expected[1]) <= 10 * noise * max(1, expected[1])
+    ):
+        return ""
+    return (
+        f"on texts of the first batch the kit's loss is {found[0]:.6g} (norm of its gradient {found[1]:.6g}), that of "
+        f"sentence-transformers {expected[0]:.6g} ({expected[1]:.6g})"
+    )
+
+
+def _batches(texts: PlanTexts, prompts: Mapping[str, str]) -> Iterator[list[tuple[list[str], str, str]]]:
+    """The texts of each batch, side by side, with the name and the prompt of the side."""
+    size = texts.plan.draws.shape[1]
+    for first in range(0, len(texts.plan) * size, size):
+        yield [(found, side, prompts[side]) for side, found in texts(np.arange(first, first + size)).items()]
+
+
+def _last_whole(work: Path, key: str) -> Path | None:
+    """The last checkpoint that is whole and of this very training; the others are removed, and a line says why."""
+    from hybridkit.models.plan_dataset import processes_here
+    from hybridkit.models.trainer import WHOLE, checkpoint_fault
+
+    last: Path | None = None
+    faults = {folder.name: checkpoint_fault(folder, WHOLE, key) for folder in work.glob("checkpoint-*")}
+    for name in sorted(faults, key=lambda name: int(name.split("-")[1])):
+        fault = faults[name] or _best_fault(work / name, faults)
+        if not fault:
+            last = work / name
+        elif processes_here()[0] == 0:
+            log.warning("%s: %s; the training goes on without it", name, fault)
+            shutil.rmtree(work / name, ignore_errors=True)
+    return last
+
+
+def _best_fault(checkpoint: Path, faults: Mapping[str, str]) -> str:
+    """Why a training that goes on from a checkpoint could not end with the best weights; "" where it can."""
+    try:
+        best = json.loads((checkpoint / "trainer_state.json").read_bytes())["best_model_checkpoint"]
+    except (OSError, ValueError, KeyError, TypeError):  # of an earlier version, whose marks name no files
+        return "trainer_state.json is damaged"
+    fault = faults.get(Path(best).name, "it is missing") if best else ""
+    return fault and f"of {Path(best).name}, whose weights are the best so far, {fault}"

@@ -1,0 +1,62 @@
+"""The ledger of claims as a matrix: a line a claim, a column a source, the verdict as mark, word and colour."""
+
+import textwrap
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from hybridkit.plots.marks import require_columns
+from hybridkit.plots.style import WIDTH, panels, printed
+
+# mark, face, hatch: the mark and the word say it without the colour
+_LOOK = {
+    "holds": ("✓", "#b7e2d3", ""),
+    "holds in part": ("◐", "#f7e3b5", ""),
+    "does not hold": ("✗", "#f3c6a8", ""),
+    "not testable": ("–", "#f4f4f4", "////"),
+}
+_COLUMN = 1.3  # inches
+_LINE = 0.31  # inches of a claim
+_LETTERS = 82  # of a claim's text in a line
+
+
+@printed
+def claims(frame: pd.DataFrame) -> Figure:
+    """Draw verdicts on claims, a line a claim and a column a source such as "this study".
+
+    Columns: claim (its id), text, source, verdict ("holds", "holds in part", "does not hold", "not testable"). Long
+    texts end in "…" after two lines.
+    """
+    require_columns(frame, "claims", "claim", "text", "source", "verdict")
+    texts = dict(zip(frame["claim"].astype(str), frame["text"].astype(str), strict=True))
+    sources = list(dict.fromkeys(frame["source"]))
+    figure, (axes,) = panels(1, 1, WIDTH, len(texts) * _LINE + 0.55)
+    verdicts = {(str(row.claim), row.source): str(row.verdict) for row in frame.itertuples()}
+    for line, name in enumerate(texts):
+        for column, source in enumerate(sources):
+            mark, face, hatch = _LOOK.get(verdicts.get((name, source), ""), ("", "white", ""))
+            box = Rectangle((column, line), 1, 1, facecolor=face, edgecolor="white", linewidth=1.5)
+            axes.add_patch(box)
+            if hatch:
+                axes.add_patch(
+                    Rectangle((column, line), 1, 1, fill=False, hatch=hatch, edgecolor="#dddddd", linewidth=0)
+                )
+            told = f"{mark}  {verdicts.get((name, source), '')}".strip()
+            axes.text(column + 0.5, line + 0.5, told, ha="center", va="center", fontsize=7.5)
+    axes.set(xlim=(0, len(sources)), ylim=(len(texts), 0))
+    axes.set_xticks([column + 0.5 for column in range(len(sources))], sources)
+    axes.xaxis.tick_top()
+    labels = ["\n".join(_lines(f"{name}. {text}")) for name, text in texts.items()]
+    axes.set_yticks([line + 0.5 for line in range(len(texts))], labels, fontsize=7)
+    for label in axes.get_yticklabels():
+        label.set(parse_math=False, ha="left")
+    axes.tick_params(length=0)
+    axes.tick_params(axis="y", pad=(WIDTH - _COLUMN * len(sources) - 0.3) * 72)
+    axes.spines[:].set_visible(False)
+    return figure
+
+
+def _lines(text: str) -> list[str]:
+    lines = textwrap.wrap(text, _LETTERS)
+    return lines if len(lines) <= 2 else [lines[0], textwrap.shorten(" ".join(lines[1:]), _LETTERS, placeholder=" …")]

@@ -1,0 +1,98 @@
+"""What several figures share: dots with their intervals, legend entries of strategies, checks of a frame."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from hybridkit.errors import InputError
+from hybridkit.evaluation.resampling import t_interval
+from hybridkit.plots.palette import colour, marker
+from hybridkit.plots.style import round_ticks
+from hybridkit.sampling.labels import alpha, label, order, switched
+
+
+def require_columns(frame: pd.DataFrame, figure: str, *columns: str) -> pd.DataFrame:
+    """Give back the frame when it has rows and the columns; raises InputError that names the figure and the column."""
+    for column in columns:
+        if column not in frame.columns:
+            there = ", ".join(map(str, frame.columns)) or "none"
+            raise InputError(f"figure {figure}: the frame has no column {column!r} (columns: {there}); add it")
+    if frame.empty:
+        raise InputError(
+            f"figure {figure}: the frame has no rows (columns needed: {', '.join(columns)}); nothing to draw"
+        )
+    return frame
+
+
+def pick(frame: pd.DataFrame, figure: str, column: str, value: str) -> pd.DataFrame:
+    """Rows whose column equals a value; raises InputError naming the values there are when none does."""
+    chosen = frame[frame[column] == value]
+    if chosen.empty:
+        there = ", ".join(sorted({str(entry) for entry in frame[column]}))
+        raise InputError(f"figure {figure}: no row with {column} = {value!r}; there is {there}")
+    return chosen
+
+
+def one(frame: pd.DataFrame, figure: str, *columns: str) -> None:
+    """Check that columns, where they are there, hold one value each, so that a mean never mixes two things."""
+    for column in columns:
+        if column in frame.columns and frame[column].nunique(dropna=False) > 1:
+            there = ", ".join(sorted({str(entry) for entry in frame[column]}))
+            raise InputError(f"figure {figure}: column {column!r} holds {there}; select one of them first")
+
+
+def matrix(frame: pd.DataFrame, rows: list[str], columns: list[str], value: str = "value") -> np.ndarray:
+    """Mean of `value` by query language (rows) and passage language (columns), float64; NaN where there is none."""
+    table = frame.pivot_table(index="query_language", columns="passage_language", values=value, aggfunc="mean")
+    return table.reindex(index=rows, columns=columns).to_numpy(dtype=float)
+
+
+__all__ = ["alpha", "colour", "handles", "label", "marker", "order", "switched"]
+
+
+def handles(strategies: Iterable[str], line: bool = False) -> list[Any]:
+    """Legend entries for strategies, in the kit's order: markers, or lines."""
+    style: dict[str, Any] = {"linestyle": "-"} if line else {"linestyle": "none", "markersize": 5}
+    return [
+        Line2D([], [], color=colour(name), marker="" if line else marker(name), label=label(name), **style)
+        for name in order(strategies)
+    ]
+
+
+SEEDS = "points: seeds; large marker and bar: mean and 95 % t interval over seeds (from 3 seeds on)"
+SINGLE = "one training each: no interval"
+
+
+def dot_rows(axes: Axes, frame: pd.DataFrame, strategies: list[str]) -> None:
+    """Draw `value` (x) by `strategy` (y, in the order given, from the top); seeds are the rows of a strategy.
+
+    One or two seeds are drawn as points alone; three or more also get their mean and its interval (`t_interval`).
+    """
+    for place, name in enumerate(strategies):
+        values = frame.loc[frame["strategy"] == name, "value"].dropna().astype(float).tolist()
+        shade, shape = colour(name), marker(name)
+        interval = t_interval(values)
+        if interval is None:
+            axes.plot(values, [place] * len(values), shape, color=shade, markersize=5, linestyle="none", label=name)
+            continue
+        axes.plot(values, [place + 0.24] * len(values), ".", color=shade, markersize=3.5, alpha=0.8, linestyle="none")
+        axes.plot([interval.low, interval.high], [place, place], color=shade, linewidth=1.6, label=f"{name} interval")
+        axes.plot([interval.mean], [place], shape, color=shade, markersize=4.8, label=name)
+    axes.set_yticks(range(len(strategies)), [label(name) for name in strategies])
+    axes.set_ylim(len(strategies) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.xaxis.set_major_locator(round_ticks(4))
+    axes.grid(axis="x")
+    axes.margins(x=0.08)
+
+
+def seeds_note(frame: pd.DataFrame, *group: str) -> str:
+    """What the marks mean, for the foot of a figure; the interval is only mentioned where there is one."""
+    most = frame.groupby(list(group), dropna=False)["value"].count().max()
+    if most >= 3:
+        return SEEDS
+    return "points: seeds (two are no interval)" if most == 2 else SINGLE

@@ -1,0 +1,175 @@
+"""Figures of curves: a measure against alpha, training rows or batch size; differences with both their intervals."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from hybridkit.evaluation.resampling import t_interval
+from hybridkit.plots.marks import dot_rows, handles, one, pick, require_columns
+from hybridkit.plots.palette import colour, marker
+from hybridkit.plots.scores import SETTING_COLOURS, SETTINGS, in_order, measure_label
+from hybridkit.plots.style import WIDTH, foot, panels, printed, round_ticks
+from hybridkit.sampling.labels import label, order
+
+_BIAS, _GREY = "rank_distance", "#444444"
+_X = {"alpha": "α", "rows": "training rows", "batch_size": "batch size"}
+_PUBLISHED = 0.5  # the alpha of arXiv 2408.10536
+_ENDS = ["difference", "low", "high", "seeds_low", "seeds_high"]
+_BOTH = "thick: 95 % interval over questions; thin: over seeds"
+_PAIRS = {"cross": "cross,\nmixed pairs", "cross(pairs='one')": "cross, one\npair a batch"}
+_FILLED = "filled: established (both intervals leave out 0, also after Holm's correction)"
+
+
+@printed
+def curves(frame: pd.DataFrame, over: str = "alpha", measure: str = "AP") -> Figure:
+    """A measure in each setting, and the rank distance, against alpha, the training rows or the batch size.
+
+    Columns: x, strategy, seed, setting, measure, value (`curves.scores.curve_scores`). `over` is "alpha" (one line),
+    "rows" or "batch_size" (a line a strategy, logarithmic x). Line: mean over seeds; band: its 95 % t interval, from
+    three seeds on; points: seeds. The dotted line stands at the published alpha.
+    """
+    require_columns(frame, "curves", "x", "strategy", "seed", "setting", "measure", "value")
+    one(frame, "curves", "benchmark", "encoder", "study")
+    whole, strategies = over == "alpha", order(frame["strategy"])
+    drawn = _panels(frame, "curves", measure)
+    figure, axes = panels(1, len(drawn), min(WIDTH, 1.9 * len(drawn) + 0.5), 2.45 + 0.25 * (not whole), sharex=True)
+    for ax, (name, part) in zip(axes, drawn.items(), strict=True):
+        if whole:
+            ax.axvline(_PUBLISHED, color="#767676", linewidth=0.8, linestyle=":", zorder=0.5)
+            _line(ax, part, SETTING_COLOURS.get(name, _GREY), "o", "")
+        for strategy in () if whole else strategies:
+            _line(ax, part[part["strategy"] == strategy], colour(strategy), marker(strategy), strategy)
+        _finish(ax, name, over, sorted(set(frame["x"])))
+    _y_labels(axes, list(drawn), measure_label(measure), "rank distance (ranks;\nlower is less bias)")
+    if _BIAS in drawn:
+        axes[-1].set_ylim(bottom=0)
+    counts = frame.groupby(["x", "strategy", "setting", "measure"])["value"].count()
+    bands = {1: "", 2: "; line: mean"}.get(int(counts.max()), "; line and band: mean and 95 % t interval over seeds")
+    start = "α: share of monolingual batches (0: cross, 1: mono); dotted: as published; " if whole else ""
+    foot(figure, [] if whole else handles(strategies, line=True), f"{start}points: seeds{bands}")
+    figure.suptitle(f"{measure} and language bias against {_X.get(over, over)}")
+    return figure
+
+
+@printed
+def curve_differences(frame: pd.DataFrame, measure: str = "AP") -> Figure:
+    """The difference of every alpha to alpha 0.5, a panel a setting and one for the rank distance.
+
+    Columns: x, setting, measure, difference, low, high, seeds_low, seeds_high, established: the rows of
+    `curves.compared.contrasts` for "alpha". Thick bars are intervals over questions, thin ones over seeds.
+    """
+    require_columns(frame, "curve_differences", "x", "setting", "measure", "established", *_ENDS)
+    one(frame, "curve_differences", "benchmark", "encoder", "study")
+    drawn = _panels(frame, "curve_differences", measure)
+    figure, axes = panels(1, len(drawn), min(WIDTH, 1.9 * len(drawn) + 0.5), 2.45, sharex=True)
+    for ax, (name, part) in zip(axes, drawn.items(), strict=True):
+        shade = SETTING_COLOURS.get(name, _GREY)
+        ax.axhline(0, color="#767676", linewidth=0.8, zorder=0.5)
+        for x, filled, *ends in part[["x", "established", *_ENDS]].itertuples(index=False, name=None):
+            _bars(ax, ends, float(x), 0.014, shade, "o", bool(filled), upright=True)
+        ax.plot([_PUBLISHED], [0], "D", color="#767676", markersize=3.5, linestyle="none", label="published")
+        _finish(ax, name, "alpha", sorted({*frame["x"], _PUBLISHED}))
+    _y_labels(axes, list(drawn), f"Δ mean {measure} to α = {_PUBLISHED}", "Δ rank distance (ranks;\nless bias below 0)")
+    foot(figure, [], f"{_BOTH}; {_FILLED}")
+    figure.suptitle(f"Is any α better than {_PUBLISHED}? Differences with both intervals")
+    return figure
+
+
+@printed
+def pair_batches(frame: pd.DataFrame, measure: str = "AP") -> Figure:
+    """Strategies that differ in the pairs of a batch: their values, and below the difference to the first of them.
+
+    Rows with a value (strategy, seed, setting, measure, value: `curves.scores.curve_scores`) and rows with a difference
+    (strategy, against, setting, measure, difference, low, high, seeds_low, seeds_high, established) in one frame.
+    """
+    require_columns(
+        frame, "pair_batches", "strategy", "seed", "setting", "measure", "value", "against", "established", *_ENDS
+    )
+    one(frame, "pair_batches", "benchmark", "encoder", "study")
+    strategies = list(dict.fromkeys(frame.loc[frame["value"].notna(), "strategy"]))
+    drawn = _panels(frame, "pair_batches", measure)
+    height = 0.34 * len(strategies) + 0.3 * (len(strategies) - 1) + 2.0
+    figure, axes = panels(2, len(drawn), WIDTH, height, height_ratios=[len(strategies), len(strategies) - 0.4])
+    for number, (name, part) in enumerate(drawn.items()):
+        above, below = axes[number], axes[number + len(drawn)]
+        dot_rows(above, part[part["value"].notna()], strategies)
+        above.set_yticks(range(len(strategies)), [_PAIRS.get(name, label(name)) for name in strategies])
+        above.set_title(SETTINGS.get(name, "language bias"))
+        above.set_xlabel("rank distance (ranks)" if name == _BIAS else f"mean {measure}")
+        _difference_rows(below, part[part["difference"].notna()], strategies[1:])
+        below.set_xlabel("Δ rank distance (ranks)" if name == _BIAS else f"Δ mean {measure}")
+        if number:
+            above.set_yticklabels([])
+            below.set_yticklabels([])
+    foot(figure, [], f"above: seeds, mean and t interval; below: minus {label(strategies[0])}; {_BOTH}\n{_FILLED}")
+    figure.suptitle("Pairs of languages inside a batch")
+    return figure
+
+
+def _panels(frame: pd.DataFrame, figure: str, measure: str) -> dict[str, pd.DataFrame]:
+    """The rows of each panel: the settings of a measure, then the rank distance where there is one."""
+    chosen = pick(frame, figure, "measure", measure)
+    found = {name: chosen[chosen["setting"] == name] for name in in_order(chosen["setting"])}
+    distance = frame[frame["measure"] == _BIAS]
+    return found | ({_BIAS: distance} if len(distance) and measure != _BIAS else {})
+
+
+def _line(axes: Axes, frame: pd.DataFrame, shade: str, shape: str, name: str) -> None:
+    points = frame.groupby("x")["value"]
+    intervals = {float(x): t_interval(part) for x, part in points}  # type: ignore[arg-type]
+    means = {float(x): float(part.mean()) for x, part in points}  # type: ignore[arg-type]
+    ends = [(x, found.low, found.high) for x, found in intervals.items() if found]
+    if ends:
+        places, lows, highs = zip(*ends, strict=True)
+        axes.fill_between(places, lows, highs, color=shade, alpha=0.18, linewidth=0, label=f"{name} interval".strip())
+    axes.plot(list(means), list(means.values()), "-", color=shade, label=f"{name} mean".strip())
+    axes.plot(
+        frame["x"], frame["value"], shape, color=shade, markersize=2.6, alpha=0.75, linestyle="none",
+        label=f"{name} seeds".strip(),
+    )  # fmt: skip
+
+
+def _bars(
+    axes: Axes, ends: Sequence[float], at: float, apart: float, shade: str, shape: str, filled: bool, *, upright: bool
+) -> None:
+    """One difference, and `apart` on both sides of it its intervals over questions (thick) and over seeds (thin)."""
+    value, low, high, first, last = map(float, ends)
+    for both, width, side, name in (([low, high], 2.2, -apart, "questions"), ([first, last], 0.9, apart, "seeds")):
+        places = ([at + side] * 2, both) if upright else (both, [at + side] * 2)
+        axes.plot(*places, color=shade, linewidth=width, alpha=0.7 if width > 1 else 1, label=name)
+    place = ([at], [value]) if upright else ([value], [at])
+    axes.plot(*place, shape, color=shade, markerfacecolor=shade if filled else "white", markersize=3.6, label="mean")
+
+
+def _difference_rows(axes: Axes, frame: pd.DataFrame, strategies: list[str]) -> None:
+    axes.axvline(0, color="#767676", linewidth=0.8, zorder=0.5)
+    for strategy, filled, *ends in frame[["strategy", "established", *_ENDS]].itertuples(index=False, name=None):
+        place = strategies.index(strategy)
+        _bars(axes, ends, place, 0.07, colour(strategy), marker(strategy), bool(filled), upright=False)
+    axes.set_yticks(range(len(strategies)), [_PAIRS.get(name, label(name)) for name in strategies])
+    axes.set_ylim(len(strategies) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.xaxis.set_major_locator(round_ticks(3))
+    axes.grid(axis="x")
+    axes.margins(x=0.1)
+
+
+def _finish(axes: Axes, name: str, over: str, places: list[float]) -> None:
+    axes.set_title(SETTINGS.get(name, "language bias" if name == _BIAS else name))
+    axes.set_xlabel(_X.get(over, over))
+    if over != "alpha":
+        axes.set_xscale("log")
+        axes.minorticks_off()
+    shown = places if len(places) <= 6 else places[:: -(-len(places) // 6)]
+    axes.set_xticks(shown, [f"{place:g}" for place in shown])
+    axes.yaxis.set_major_locator(round_ticks())
+    axes.grid(axis="y")
+
+
+def _y_labels(axes: list[Axes], names: list[str], text: str, distance: str) -> None:
+    """The measure on the first panel, the rank distance with its unit on its own."""
+    axes[0].set_ylabel(distance if names[0] == _BIAS else text)
+    if names[-1] == _BIAS:
+        axes[-1].set_ylabel(distance)

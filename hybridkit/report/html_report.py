@@ -1,0 +1,174 @@
+"""The report of a run: its executed notebooks, settings and figures as pages that open from disk without a network."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from hybridkit.errors import InputError
+from hybridkit.plots.figure_files import kept, read_figure, read_frame, redraw
+from hybridkit.report.pages import write_pages
+from hybridkit.utils.characters import escaped, safe
+from hybridkit.utils.files import write_text
+from hybridkit.utils.paths import checkout, runs_folder
+from hybridkit.utils.products import is_whole, require, seal_again
+
+if TYPE_CHECKING:
+    from hybridkit.study.run import Run
+
+
+_STYLE = """
+:root { color-scheme: light }
+body { font: 16px/1.5 system-ui, "Noto Sans", sans-serif; color: #1a1a1a;
+  margin: 0 auto; max-width: 76rem; padding: 0 1rem 3rem }
+nav { display: flex; flex-wrap: wrap; gap: .4rem 1.2rem; padding: .8rem 0; border-bottom: 1px solid #bbb;
+  font: 15px system-ui, sans-serif }
+nav a { color: #0b4f8a }
+nav a[aria-current] { font-weight: 700; color: inherit; text-decoration: none }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(22rem, 1fr)); gap: 1.5rem }
+figure { margin: 0; border: 1px solid #ddd; border-radius: 6px; padding: .8rem }
+figure img { max-width: 100%; height: auto }
+figcaption { font-size: .9rem; color: #333 }
+pre { background: #f6f6f6; padding: .8rem; overflow: auto }
+"""
+# whatever an output or a template asks for, the browser fetches from nowhere but the run's own folder
+_POLICY = (
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src 'self' file: data:; "
+    "style-src 'unsafe-inline'; font-src data:; base-uri 'none'; form-action 'none'\">"
+)
+_NOTEBOOK_TEMPLATE = f"""{{%- extends "index.html.j2" -%}}
+{{%- block html_head_js -%}}{_POLICY}{{%- endblock -%}}
+{{%- block jupyter_widgets -%}}{{%- endblock -%}}
+{{%- block html_head_js_mathjax -%}}{{%- endblock -%}}
+"""  # no scripts of other servers: formulas stay as they are typed
+_NOTEBOOK_STYLE = """
+div#notebook, div#notebook-container { width: auto; max-width: none; min-width: 0; padding: 0; box-shadow: none }
+div.output_subarea { max-width: 100% } div.cell { padding: 5px 0 }
+"""
+
+
+def write_report(run: "Run") -> Path:
+    """Write `report/index.html`, a page for each executed notebook and those of language pairs; gives the index's path.
+
+    Raises InputError when no notebook was executed yet.
+    """
+    executed = sorted((run.folder / "notebooks").glob("[0-9]*_*.ipynb"))
+    if not executed:
+        raise InputError(f"{run.folder}: no executed notebooks; make them with `hybridkit run {run.study.name}`")
+    for path in executed:  # each with its figures and numbers
+        require(run.folder / path.stem, f"make it anew with `hybridkit run {run.study.name}`")
+    if not is_whole(run.folder / "data.json"):
+        run.rows  # noqa: B018  writes it
+    folder = run.folder / "report"
+    pages = {path.stem: f"{path.stem}.html" for path in executed}
+    links = pages | {"Language_pairs": write_pages(run).relative_to(folder).as_posix()}
+    for path in executed:
+        _write(folder / pages[path.stem], _notebook_page(path, _navigation(links, path.stem)))
+    _write(folder / "index.html", _index(run, _navigation(links, "")))
+    return folder / "index.html"
+
+
+def _write(path: Path, text: str) -> None:
+    write_text(path, safe(text))  # texts of data sets in the outputs of notebooks too
+
+
+def _navigation(pages: dict[str, str], current: str) -> str:
+    names = {"": "index.html"} | pages
+    links = [
+        f'<a href="{escaped(page)}"{" aria-current=page" * (stem == current)}>{escaped(_title(stem))}</a>'
+        for stem, page in names.items()
+    ]
+    return f"<nav>{' '.join(links)}</nav>"
+
+
+def _title(stem: str) -> str:
+    return stem.replace("_", " ") if stem else "Overview"
+
+
+def _index(run: "Run", navigation: str) -> str:
+    pictures = run.folder / "figures"
+    gallery = []
+    for name in kept(pictures):
+        caption = read_figure(pictures, name)["caption"]
+        gallery.append(
+            f'<figure id="{escaped(name)}"><a href="../figures/{escaped(name)}.svg"><img loading="lazy" '
+            f'src="../figures/{escaped(name)}.png" alt="{escaped(caption)}"></a>'
+            f"<figcaption><b>{escaped(name.replace('_', ' '))}</b>: {escaped(caption)} "
+            f'(<a href="../figures/{escaped(name)}.csv">data</a>)</figcaption></figure>'
+        )
+    blocks = []
+    for name, title in (("settings", "Settings"), ("versions", "Versions"), ("data", "Data files (SHA-256)")):
+        told = json.loads((run.folder / f"{name}.json").read_bytes())
+        text = yaml.safe_dump(told, allow_unicode=True, sort_keys=False)
+        blocks.append(f"<h2>{title}</h2><pre>{escaped(text)}</pre>")
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width">{_POLICY}'
+        f"<title>hybridkit: {escaped(run.study.name)}</title><style>{_STYLE}</style></head><body>"
+        f"{navigation}<h1>{escaped(run.study.title)}</h1><p>Study <code>{escaped(run.study.name)}</code>. "
+        f'The scores behind every figure: <a href="../scores.csv">scores.csv</a>.</p><h2>Figures</h2>'
+        f'<div class="gallery">{"".join(gallery)}</div>{"".join(blocks)}</body></html>\n'
+    )
+
+
+def _notebook_page(path: Path, navigation: str) -> str:
+    from nbconvert import HTMLExporter
+
+    # texts of data sets come into notebooks as frames and printed text, which pandas and nbconvert escape
+    exporter = HTMLExporter(
+        template_name="classic", raw_template=_NOTEBOOK_TEMPLATE, exclude_input_prompt=True,
+        exclude_output_prompt=True, embed_images=True,
+    )  # fmt: skip
+    try:
+        body, _ = exporter.from_filename(str(path))
+    except (ValueError, AttributeError, KeyError) as error:  # of an earlier version of the kit, without checksums
+        raise InputError(f"{path}: no notebook can be read here; remove it, and run its study again") from error
+    body = re.sub(r"@font-face\s*\{[^}]*\}", "", body)  # of icons that lie nowhere
+    style = f"<style>{_STYLE}{_NOTEBOOK_STYLE}</style>"
+    return re.sub(r"(<body[^>]*>)", lambda match: match[1] + style + navigation, body, count=1)
+
+
+def redraw_study(study: str, to: Path | None = None) -> list[Path]:
+    """Draw a study's figures again: those of its run folder, or without one those committed under figures/STUDY.
+
+    With `to`, the run's figures, scores and key numbers are copied there first and drawn there. Gives the PNGs.
+    Raises InputError where the study has no figures yet.
+    """
+    from hybridkit.study.settings import open_study
+
+    name = open_study(study).name
+    run, committed = runs_folder() / name, (checkout() or Path()) / "figures" / name
+    source = run / "figures" if kept(run / "figures") else committed
+    cure = f"`hybridkit run {study}`"
+    if not kept(source):
+        raise InputError(f"study {name}: no figures yet; make them with {cure}")
+    made = [run / path.stem for path in (run / "notebooks").glob("[0-9]*_*.ipynb")]
+    for notebook in made:  # pictures are drawn anew here
+        require(notebook, f"make it anew with {cure}", ".csv", ".json")
+    if to is None:
+        drawn = redraw(source)
+        for notebook in made:
+            seal_again(notebook, *drawn, *(path.with_suffix(".svg") for path in drawn))
+        return drawn
+    to.mkdir(parents=True, exist_ok=True)
+    others = [run / name for name in ("scores.csv", "settings.json", "versions.json", "data.json")]
+    others += source.glob("0?_table.*")
+    for path in [*(source / f"{one}{end}" for one in kept(source) for end in (".csv", ".json")), *others]:
+        if require(path, f"make it anew with {cure}").is_file():
+            shutil.copyfile(
+                path, to / (f"run-{path.name}" if path.parent == run and path.suffix == ".json" else path.name)
+            )
+    if (run / "scores.csv").is_file():
+        _write_table(run / "scores.csv", to / "table.md")
+    for path in sorted((run / "notebooks").glob("0?.json")):
+        shutil.copyfile(path, to / f"notebook-{path.name}")
+    return redraw(to)
+
+
+def _write_table(scores: Path, path: Path) -> None:
+    from hybridkit.analysis.scores import macro_scores, main_table, markdown
+
+    write_text(path, markdown(main_table(macro_scores(read_frame(scores)))))

@@ -1,0 +1,286 @@
+"""Open the results of a run on one benchmark, read only, and say which of them are missing."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hybridkit.data.benchmark import JUDGEMENT_COLUMNS, PASSAGE_COLUMNS, QUERY_COLUMNS, Benchmark
+from hybridkit.errors import InputError
+from hybridkit.evaluation.rank_table import read_ranks
+from hybridkit.sampling.labels import order
+from hybridkit.study.scores import INDEX, Result, read_index, write_index
+from hybridkit.utils.paths import runs_folder
+from hybridkit.utils.products import changed, is_whole, require
+from hybridkit.utils.reading import json_file
+
+if TYPE_CHECKING:
+    from hybridkit.retrieval import Scorer
+    from hybridkit.study.run import Run
+
+
+def missing_results(found: Inspected) -> list[str]:
+    """Sentences on the models whose rank tables, embeddings or weights are not there, with the command for each."""
+    study = found.settings.get("name", found.name)
+    told = []
+    if not any(found.has(*key) for key in found.results):
+        return [
+            f"There are no rank tables on {found.benchmark_name}: make them with `hybridkit run {study}`, "
+            f"or with `hybridkit inspect {found.name} --complete` if it has been run."
+        ]
+    for what, effect in (
+        ("ranks", "No rank tables of {}; they are left out"),
+        ("passages", "No embeddings of {}; its rankings show the relevant passages only"),
+        ("model", "The model of {} is deleted; the search leaves it out"),
+    ):
+        gone = [key for key in found.results if not found.has(*key, what)]
+        if gone:
+            told.append(f"{effect.format(_told(gone))}: make them with `hybridkit inspect {found.name} --complete`.")
+    judged = found.benchmark.judgements
+    if len(judged) and judged.groupby("query_id")["passage_language"].nunique().max() < 2:
+        told.append(
+            f"No query of {found.benchmark_name} has twins, relevant passages in two languages, so there is no rank "
+            "distance: name a benchmark with parallel passages, such as xquad-r, under `evaluation.benchmarks`, and "
+            f"`hybridkit run {study}`."
+        )
+    if len(found.strategies) == 1:
+        told.append(
+            f"There is one strategy only, {found.strategies[0]}: name another under `strategies` in the study, and "
+            f"`hybridkit run {study}` makes it, to have differences."
+        )
+    return told
+
+
+def _told(keys: list[tuple[str, int]]) -> str:
+    by: dict[str, list[str]] = {}
+    for strategy, seed in keys:
+        by.setdefault(strategy, []).append(str(seed))
+    return ", ".join(f"{name} (seed {' '.join(seeds)})" for name, seeds in by.items())
+
+
+_KEPT = 4  # rank tables and scorers that are held at a time
+_EMPTY = [pd.DataFrame(columns=list(names)) for names in (QUERY_COLUMNS, PASSAGE_COLUMNS, JUDGEMENT_COLUMNS)]
+
+
+class Inspected:
+    """What a run left behind for one benchmark; made by `open_inspected`.
+
+    - `name`: how the run was named, for a line of Python that opens it again; `benchmark_name`: the benchmark's;
+    - `benchmark`: its queries, passages and judgements; empty frames where its files are nowhere;
+    - `strategies`: those that have rank tables, in the kit's order; `compare`: the study's two that are compared;
+    - `missing`: sentences that say what is not there, each with the command that makes it.
+    """
+
+    def __init__(self, name: str, folder: Path, settings: dict[str, Any], benchmark: str, whole: Benchmark) -> None:
+        from hybridkit.data.sources.open_benchmarks import subset_of
+
+        self.name, self.folder, self.settings, self.benchmark_name = name, folder, settings, benchmark
+        self.benchmark = whole
+        self.positions: tuple[Any, Any] = (slice(None), slice(None))  # of its texts among the whole's embeddings
+        if benchmark.endswith("]") and len(whole.queries):
+            self.benchmark, *positions = subset_of(whole, benchmark)
+            self.positions = (positions[0], positions[1])
+        self.missing: list[str] = []
+        self.results: dict[tuple[str, int], Result] = {}
+        self._tables: dict[tuple[str, int], pd.DataFrame] = {}
+        self._scorers: dict[tuple[str, int], Scorer] = {}
+
+    def encoder_at(self, name: str) -> str:
+        """Where the study's encoder lies: a relative path is made whole."""
+        from hybridkit.study.settings import study_of_run
+
+        return study_of_run(self.folder).encoder_at(name)
+
+    @cached_property
+    def strategies(self) -> list[str]:
+        """The strategies that have rank tables, in the kit's order."""
+        return order(strategy for strategy, seed in self.results if self.has(strategy, seed))
+
+    @property
+    def compare(self) -> tuple[str, ...]:
+        """The two strategies that the study compares, less those without rank tables."""
+        return tuple(name for name in self.settings.get("compare", ()) if name in self.strategies)
+
+    @property
+    def directions(self) -> dict[str, str]:
+        """The writing direction of each language, "ltr" or "rtl"."""
+        from hybridkit.data.languages import language
+
+        return {tag: language(tag).direction for tag in self.benchmark.languages}
+
+    def has(self, strategy: str, seed: int, what: str = "ranks") -> bool:
+        """Whether a file of a model is there, undamaged: "ranks", "scores", "queries", "passages" or "model"."""
+        result = self.results.get((strategy, seed))
+        path = self.folder / (getattr(result, what) if result else "")
+        return result is not None and path.exists() and not changed(path, thorough=False)
+
+    def seeds(self, strategy: str) -> list[int]:
+        """The seeds of a strategy that have rank tables; InputError for a strategy that has none."""
+        found = [seed for name, seed in self.results if name == strategy and self.has(name, seed)]
+        if not found:
+            there = ", ".join(self.strategies) or "no strategy"
+            raise InputError(f"{self.name}: no rank tables of {strategy!r} on {self.benchmark_name}; there is {there}")
+        return found
+
+    def ranks(self, strategy: str, seed: int | None = None) -> pd.DataFrame:
+        """The rank table of a strategy, of its first seed unless one is given; the last few are kept."""
+        key = self._key(strategy, seed)
+        if key not in self._tables:
+            self._tables = dict(list(self._tables.items())[1 - _KEPT :])
+            self._tables[key] = read_ranks(self._whole(self.results[key].ranks))
+        return self._tables[key]
+
+    def scorer(self, strategy: str, seed: int | None = None) -> Scorer | None:
+        """Scores of queries and passages by a strategy's model; None where its embeddings are not there."""
+        from hybridkit.retrieval.dense import dense
+
+        key = self._key(strategy, seed)
+        if key not in self._scorers:
+            if not (self.has(*key, "queries") and self.has(*key, "passages") and len(self.benchmark.queries)):
+                return None
+            self._scorers = dict(list(self._scorers.items())[1 - _KEPT :])
+            both = self.embeddings(*key, "query"), self.embeddings(*key, "passage")
+            self._scorers[key] = dense(self.benchmark, *both, self.similarity(*key) or "dot")
+        return self._scorers[key]
+
+    def embeddings(self, strategy: str, seed: int, side: str) -> Any:  # noqa: ANN401  an array mapped from disk
+        """Embeddings of the benchmark's "query" or "passage" texts by a model, mapped from disk where they can be."""
+        result, places = self.results[strategy, seed], dict(zip(("query", "passage"), self.positions, strict=True))
+        path = self._whole(result.queries if side == "query" else result.passages)
+        return np.load(path, mmap_mode="r", allow_pickle=False)[places[side]]
+
+    def similarity(self, strategy: str, seed: int) -> str | None:
+        """How a model compares a query with a passage; None where an earlier version of the kit made its embeddings."""
+        from hybridkit.retrieval.dense import read_similarity, similarity_path
+
+        path = similarity_path(self.folder / self.results[strategy, seed].passages)
+        return read_similarity(path) if path.is_file() else None
+
+    @cached_property
+    def query_texts(self) -> dict[tuple[str, str], str]:
+        """Text of each query by its language and id."""
+        frame = self.benchmark.queries
+        return dict(zip(zip(frame["language"], frame["query_id"], strict=True), frame["text"], strict=True))
+
+    @cached_property
+    def query_places(self) -> dict[tuple[str, str], int]:
+        """Position of each query in the benchmark by its language and id."""
+        return {key: place for place, key in enumerate(self.query_texts)}
+
+    @cached_property
+    def passage_places(self) -> dict[str, int]:
+        """Position of each passage in the benchmark by its id."""
+        return {name: place for place, name in enumerate(self.benchmark.passages["passage_id"])}
+
+    @cached_property
+    def passage_texts(self) -> list[str]:
+        """Text of each passage, by position."""
+        return list(self.benchmark.passages["text"])
+
+    def _whole(self, place: str) -> Path:
+        return require(self.folder / place, f"make it anew with `hybridkit inspect {self.name} --complete`")
+
+    def _key(self, strategy: str, seed: int | None) -> tuple[str, int]:
+        there = self.seeds(strategy)
+        if seed is not None and seed not in there:
+            raise InputError(f"{self.name}: no rank table of {strategy}, seed {seed}; there are seeds {there}")
+        return strategy, there[0] if seed is None else seed
+
+
+def open_inspected(run: Run | Path | str, benchmark: str | None = None) -> Inspected:
+    """Open what a run left behind for one benchmark of its study, the first one unless another is named.
+
+    `run` is a Run, a run folder or the name of a study. Nothing is trained, encoded or ranked; what is not there is
+    told in `missing`, and where there is no run at all, that. Raises InputError for a benchmark that the study has not.
+    """
+    name, folder = _named(run)
+    settings = _settings(folder)
+    names = settings.get("evaluation", {}).get("benchmarks", [])
+    chosen = benchmark or (names[0] if names else "")
+    if settings and chosen not in names:
+        raise InputError(f"{name}: benchmark {chosen!r} is none of the study's; there are {', '.join(names)}")
+    whole, told = _texts(chosen, folder, settings)
+    found = Inspected(name, folder, settings, chosen, whole)
+    if not settings:
+        found.missing.append(f"No run is at {name}: make one with `hybridkit run quick`, and open that.")
+        return found
+    found.missing += told
+    results, told = _results(folder, settings)
+    results = [one for one in results if one.benchmark == chosen]
+    if len(whole.queries) and any(one.texts != found.benchmark.fingerprint for one in results):
+        results = []
+        found.missing.append(f"{chosen} has other texts than when its rank tables were made, which are left out.")
+    found.results = {(one.strategy, one.seed): one for one in results}
+    found.missing += told or missing_results(found)
+    return found
+
+
+def _named(run: Run | Path | str) -> tuple[str, Path]:
+    """A run's name in a line of Python, and its folder: no path where the name alone opens it, else one from here."""
+    if not isinstance(run, str | Path):
+        folder = run.folder
+    else:
+        path = Path(run).expanduser()
+        folder = path if path.is_absolute() or path.is_dir() else runs_folder() / path
+    if folder.parent.resolve() == runs_folder().resolve():
+        return folder.name, folder
+    whole, here = folder.absolute(), Path.cwd()
+    return str(whole.relative_to(here)) if whole.is_relative_to(here) else str(
+        run if isinstance(run, str) else folder
+    ), folder
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    path = require(folder / "settings.json", "run the study again")
+    value = json_file(path, "run the study again") if path.is_file() else {}
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: no settings of a study; run the study again")
+    return value
+
+
+def _texts(name: str, folder: Path, settings: dict[str, Any]) -> tuple[Benchmark, list[str]]:
+    """The whole benchmark that a name is of; an empty one and a sentence where its files are nowhere."""
+    from hybridkit.data.sources.open_benchmarks import base_name, open_benchmark
+    from hybridkit.study.settings import placed
+
+    base = base_name(name) if name else "none"
+    try:
+        if base == "held-out":
+            return _run(folder).held_out, []
+        if name:
+            return open_benchmark(placed(base, _start(folder, settings))), []
+    except InputError as error:
+        return Benchmark(base, *_EMPTY), [f"The texts of {base} cannot be shown: {error}."]
+    return Benchmark(base, *_EMPTY), []
+
+
+def _results(folder: Path, settings: dict[str, Any]) -> tuple[list[Result], list[str]]:
+    """The index of a run; where it is damaged or an earlier version has not written one, it is made and written."""
+    found = read_index(folder) if is_whole(folder / INDEX) else None
+    if found is not None:
+        return found, []
+    study = settings.get("name", folder.name)
+    if not any((folder / "ranks").glob("*.parquet")):
+        return [], [f"There are no rank tables: make them with `hybridkit run {study}`."]
+    try:
+        return write_index(_run(folder)), []
+    except InputError as error:
+        return [], [f"Which files belong to which model cannot be told ({error}): run `hybridkit run {study}`."]
+
+
+def _start(folder: Path, settings: dict[str, Any]) -> str | None:
+    """What relative paths of a run's study start from, None where it has none."""
+    from hybridkit.study.settings import whole_path
+
+    return whole_path(settings["folder"], str(folder.resolve())) if "folder" in settings else None
+
+
+def _run(folder: Path) -> Run:
+    from hybridkit.study.run import Run
+    from hybridkit.study.settings import study_of_run
+
+    return Run(study_of_run(folder), folder)

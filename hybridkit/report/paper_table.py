@@ -1,0 +1,222 @@
+"""Tables in the style of a paper, as HTML and LaTeX: best bold, second underlined, significant differences marked.
+
+HTML is made by great-tables. Its LaTeX (1.1) leaves out bold and underline, knows no footnotes and no label, so that is
+written here, for the package booktabs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from hybridkit.errors import InputError
+from hybridkit.utils.characters import escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from great_tables import GT
+
+
+LOWER_IS_BETTER = ("rank distance",)
+DAGGER = "†"
+_MISSING = "–"
+_LATEX = {  # [ and * because a line that begins with one would be an option of the \\ before it
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': "''", "[": "{[}", "*": "{*}", "α": r"$\alpha$", "±": r"$\pm$", "×": r"$\times$",
+    "−": r"$-$", "–": "--", DAGGER: r"\textdagger{}", "≥": r"$\geq$", "≤": r"$\leq$", "\u00a0": "~",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class PaperTable:
+    """A table ready to be set: its cells as text, and which are best, second and marked; made by `paper_table`.
+
+    `groups` and `names` are the benchmark and the strategy of each line; `cells`, `best` and `second` have the same
+    shape (lines, columns). A notebook shows it as HTML.
+    """
+
+    groups: tuple[str, ...]
+    names: tuple[str, ...]
+    columns: tuple[str, ...]
+    cells: tuple[tuple[str, ...], ...]
+    best: np.ndarray
+    second: np.ndarray
+    caption: str
+
+    def _repr_html_(self) -> str:
+        return to_html(self)
+
+
+def paper_table(
+    table: pd.DataFrame, caption: str = "", marks: pd.DataFrame | None = None, lower: Collection[str] = LOWER_IS_BETTER
+) -> PaperTable:
+    """Set the frame of `results.main_table`: three decimals, whole ranks in columns named in `lower`, whole counts.
+
+    Within each benchmark and column the best value is bold and the second underlined, by what is printed: values that
+    look alike are alike. `marks` has the same lines and columns, or some of them, and is true where a dagger stands
+    (see `significance_marks`). Say in the caption what it means (`caption_of`).
+
+    Raises InputError for a frame without the two levels benchmark and strategy, and marks of lines it has not.
+
+    >>> table = pd.DataFrame({"pool": [0.5, 0.7], "rank distance": [300.0, 200.0], "seeds": [3, 3]},
+    ...                      index=pd.MultiIndex.from_product([["xquad-r"], ["mono", "cross"]]))
+    >>> found = paper_table(table, marks=pd.DataFrame({"pool": [True]}, index=table.index[1:]))
+    >>> found.cells, found.best.tolist()
+    ((('0.500', '300', '3'), ('0.700†', '200', '3')), [[False, False, False], [True, True, False]])
+    """
+    from hybridkit.sampling.labels import label
+
+    if table.index.nlevels != 2 or table.empty:
+        raise InputError("a table needs lines of a benchmark and a strategy; give results.main_table(macros)")
+    marked = _marked(table, marks)
+    groups = table.index.get_level_values(0).astype(str)
+    texts = np.empty(table.shape, dtype=object)
+    best, second = np.zeros(table.shape, bool), np.zeros(table.shape, bool)
+    for place, name in enumerate(table.columns):
+        digits = 0 if name in lower or pd.api.types.is_integer_dtype(table[name]) else 3
+        values = table[name].to_numpy(float).round(digits)
+        shown = [_MISSING if np.isnan(value) else f"{value:.{digits}f}" for value in values]
+        texts[:, place] = [f"{text}{DAGGER * bool(mark)}" for text, mark in zip(shown, marked[:, place], strict=True)]
+        if pd.api.types.is_integer_dtype(table[name]):
+            continue  # a count is not a contest
+        for group in pd.unique(groups):
+            lines = np.flatnonzero((groups == group) & ~np.isnan(values))
+            ranked = np.unique(values[lines] if name in lower else -values[lines])
+            for rank, chosen in zip(ranked[:2], (best, second), strict=False):
+                chosen[lines, place] = (values[lines] if name in lower else -values[lines]) == rank
+    names = tuple(label(str(name)) for name in table.index.get_level_values(1))
+    cells = tuple(tuple(line) for line in texts.tolist())
+    return PaperTable(tuple(groups), names, tuple(map(str, table.columns)), cells, best, second, caption)
+
+
+def _marked(table: pd.DataFrame, marks: pd.DataFrame | None) -> np.ndarray:
+    if marks is None:
+        return np.zeros(table.shape, bool)
+    unknown = [*marks.index.difference(table.index), *marks.columns.difference(table.columns)]
+    if unknown:
+        raise InputError(f"marks of {unknown[0]!r}, which the table has not")
+    return marks.reindex(index=table.index, columns=table.columns, fill_value=False).to_numpy(bool)
+
+
+def significance_marks(comparisons: pd.DataFrame) -> pd.DataFrame:
+    """Turn comparisons with a baseline into the marks of `paper_table`: true where the difference is significant.
+
+    `comparisons` has the columns benchmark, system, setting, measure (AP or rank_distance) and significant, the rows of
+    `significance.against`, corrected by `holm` for all that the table shows.
+
+    >>> rows = pd.DataFrame({"benchmark": "b", "system": "cross", "setting": ["mono", "pool"], "measure": "AP",
+    ...                      "significant": [False, True]})
+    >>> significance_marks(rows).loc[("b", "cross")].to_dict()
+    {'mono': False, 'pool': True}
+    """
+    rows = comparisons[comparisons["measure"].isin(["AP", "rank_distance"])]
+    names = rows["setting"].where(rows["measure"] == "AP", "rank distance")
+    wide = rows.assign(column=names).pivot(index=["benchmark", "system"], columns="column", values="significant")
+    return wide.rename_axis(index=["benchmark", "strategy"], columns=None).astype(bool)
+
+
+def caption_of(
+    baseline: str,
+    comparisons: pd.DataFrame,
+    unit: str = "articles",
+    threshold: float = 0.05,
+    similarity: str = "cosine",
+) -> str:
+    """Say what the marks of a table mean, with the test and the family that its correction covers.
+
+    The encoder's `similarity`, by which passages are ranked, is named where it is not cosine.
+
+    >>> caption_of("mono", pd.DataFrame({"family": ["8 comparisons with mono"] * 8}))[-101:]
+    '(paired randomisation test over articles, p < 0.05 after Holm’s correction: 8 comparisons with mono).'
+    """
+    from hybridkit.sampling.labels import label
+
+    families = "; ".join(dict.fromkeys(comparisons["family"]))
+    ranked = "" if similarity == "cosine" else f"Passages are ranked by {similarity}, the encoder's own similarity. "
+    return (
+        f"{ranked}AP: mean over languages (mono), ordered pairs of languages (cross) or query languages (pool), then "
+        "over seeds; rank distance in ranks, lower is less bias. Bold: best; underlined: second, within a benchmark. "
+        f"{DAGGER} differs from {label(baseline)} (paired randomisation test over {unit}, p < {threshold:g} after "
+        f"Holm’s correction: {families})."
+    )
+
+
+def to_html(table: PaperTable) -> str:
+    """Set a table as HTML with its own style, all texts escaped; the same table gives the same bytes."""
+    return great_table(table).as_raw_html()
+
+
+def great_table(table: PaperTable) -> GT:
+    """Make the great-tables object of a table, to be styled further."""
+    from great_tables import GT, loc, style
+    from great_tables import html as raw
+
+    frame = pd.DataFrame(table.cells, columns=list(table.columns))
+    frame.insert(0, "strategy", list(table.names))
+    frame.insert(0, "benchmark", list(table.groups))
+    out = GT(frame, rowname_col="strategy", groupname_col="benchmark", id="scores").cols_align(
+        "right", list(table.columns)
+    )
+    for rows, text in ((table.best, style.text(weight="bold")), (table.second, style.text(decorate="underline"))):
+        for place, name in enumerate(table.columns):
+            if rows[:, place].any():
+                out = out.tab_style(text, loc.body(columns=name, rows=np.flatnonzero(rows[:, place]).tolist()))
+    return out.tab_source_note(raw(escaped(table.caption))) if table.caption else out
+
+
+def to_latex(table: PaperTable, label: str = "") -> str:
+    r"""Set a table for LaTeX, all texts escaped; needs \usepackage{booktabs}, and fonts for benchmark names.
+
+    >>> yes, no = np.array([[True]]), np.array([[False]])
+    >>> found = PaperTable(("b_1",), ("mono",), ("pool",), (("0.5†",),), best=yes, second=no, caption="")
+    >>> print(to_latex(found))
+    \begin{table}
+    \centering
+    \begin{tabular}{lr}
+    \toprule
+     & pool \\
+    \midrule
+    \multicolumn{2}{l}{\textit{b\_1}} \\
+    mono & \textbf{0.5}\rlap{\textdagger{}} \\
+    \bottomrule
+    \end{tabular}
+    \end{table}
+    """
+    lines = [r"\begin{table}", r"\centering"]
+    lines += [rf"\caption{{{latex(table.caption)}}}"] if table.caption else []
+    lines += [rf"\label{{{label}}}"] if label else []
+    lines += [rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}", r"\toprule"]
+    lines += [_line(["", *map(latex, table.columns)])]
+    before = None
+    for nth, (group, name, cells) in enumerate(zip(table.groups, table.names, table.cells, strict=True)):
+        if group != before:
+            lines += [r"\midrule", _line([rf"\multicolumn{{{len(cells) + 1}}}{{l}}{{\textit{{{latex(group)}}}}}"])]
+            before = group
+        flags = zip(cells, table.best[nth], table.second[nth], strict=True)
+        lines.append(_line([latex(name), *(_cell(text, best, second) for text, best, second in flags)]))
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"])
+
+
+def latex(text: str) -> str:
+    r"""Escape what LaTeX takes for a command, and write the signs that its text fonts lack as commands.
+
+    >>> print(latex("hybrid α = 0.5 & 100 %_x"))
+    hybrid $\alpha$ = 0.5 \& 100 \%\_x
+    """
+    return "".join(_LATEX.get(character, character) for character in text)
+
+
+def _cell(text: str, best: bool, second: bool) -> str:
+    """The number alone is bold or underlined; the dagger hangs behind it, so that digits stay in line."""
+    number = latex(text.rstrip(DAGGER))
+    framed = rf"\textbf{{{number}}}" if best else rf"\underline{{{number}}}" if second else number
+    return framed + rf"\rlap{{{latex(DAGGER)}}}" * text.endswith(DAGGER)
+
+
+def _line(cells: list[str]) -> str:
+    return " & ".join(cells) + r" \\"

@@ -1,0 +1,378 @@
+"""What inspector and pages show, as functions from an inspected run to frames: matrix, queries, rankings, twins."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cache, partial
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import pandas as pd
+
+from hybridkit.errors import InputError
+from hybridkit.evaluation.measures import distances, per_query, scores
+from hybridkit.report.inspected_run import Inspected, open_inspected
+from hybridkit.utils.characters import visible
+from hybridkit.utils.files import digest
+from hybridkit.utils.products import frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from hybridkit.data.benchmark import Benchmark
+
+
+DISTANCE = "rank_distance"
+_KEYS = ["query_language", "passage_language"]
+_FORMAT = 1  # of what is kept; to be raised when the test or the measure changes
+
+
+def behind(ranks: pd.DataFrame) -> pd.DataFrame:
+    """How many ranks of the pool each query's passage in a language stands behind the first of its twins.
+
+    Takes a rank table; gives setting (mono or cross), query_language, passage_language, query_id, measure
+    ("rank_distance") and value, for the queries that are judged in two languages or more; of several relevant passages
+    in a language the first counts for it, and the last counts in `measures.distances`, whose rows (setting pool,
+    passage_language "*") follow.
+
+    >>> ranks = pd.DataFrame({"query_language": "en", "query_id": ["p", "p", "q"],
+    ...                       "passage_language": ["de", "en", "en"], "pool_rank": [9, 1, 2]})
+    >>> behind(ranks)[["setting", "passage_language", "query_id", "value"]].values.tolist()
+    [['cross', 'de', 'p', 8.0], ['mono', 'en', 'p', 0.0], ['pool', '*', 'p', 8.0]]
+    """
+    codes = [pd.factorize(ranks[name], sort=True) for name in ("query_language", "passage_language", "query_id")]
+    (language, languages), (passage, passages), (query, queries) = codes
+    row = language * len(queries) + query
+    first = np.full((len(languages) * len(queries), len(passages)), np.inf)
+    np.minimum.at(first, (row, passage), ranks["pool_rank"].to_numpy(float))
+    there = np.isfinite(first)
+    first[there.sum(axis=1) < 2] = np.inf
+    at, column = np.nonzero(np.isfinite(first))
+    best = first.min(axis=1)
+    named = pd.DataFrame({
+        "query_language": pd.Series(languages).array.take(at // len(queries)),
+        "passage_language": pd.Series(passages).array.take(column),
+        "query_id": pd.Series(queries).array.take(at % len(queries)),
+        "value": first[at, column] - best[at],
+    })  # fmt: skip
+    same = named["query_language"] == named["passage_language"]
+    named["setting"] = np.where(same, "mono", "cross")
+    pool = distances(ranks).rename(columns={DISTANCE: "value"}).assign(setting="pool")
+    both = pd.concat([named, pool], ignore_index=True) if len(pool) else named
+    return both.assign(measure=DISTANCE)[["setting", *_KEYS, "query_id", "measure", "value"]]
+
+
+def question_values(ranks: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """Values of one measure question by question, as `significance.compare` takes them; see `behind`."""
+    if measure == DISTANCE:
+        return behind(ranks)
+    return per_query(ranks, [measure])
+
+
+def means(inspected: Inspected, strategy: str, measure: str) -> pd.DataFrame:
+    """Mean of a measure over a strategy's seeds by pair: query_language, passage_language, value."""
+    parts = []
+    for seed in inspected.seeds(strategy):
+        if measure != DISTANCE and inspected.has(strategy, seed, "scores"):
+            found = pd.read_parquet(inspected.folder / inspected.results[strategy, seed].scores)
+            found = found[found["measure"] == measure]
+            if len(found):
+                parts.append(found)
+                continue
+        path = _path(inspected, "means", measure, [(strategy, seed)])
+        parts.append(_frame(path, partial(_means_of, inspected, strategy, seed, measure)))
+    grouped = pd.concat(parts).groupby(_KEYS, sort=True)["value"]
+    return grouped.mean().reset_index()
+
+
+def _means_of(inspected: Inspected, strategy: str, seed: int, measure: str) -> pd.DataFrame:
+    return scores(question_values(inspected.ranks(strategy, seed), measure))
+
+
+def difference(inspected: Inspected, strategy: str, minus: str, measure: str) -> pd.DataFrame:
+    """Compare two strategies by pair: query_language, passage_language, value (strategy - minus), significant.
+
+    Kept in the run folder, since the test takes seconds on a benchmark of thousands of queries.
+    """
+    from hybridkit.evaluation.clusters import question_clusters
+    from hybridkit.evaluation.significance import OVERALL, compare
+
+    models = _models(inspected, strategy, minus)
+
+    def test() -> pd.DataFrame:
+        a, b = (
+            pd.concat([question_values(inspected.ranks(*key), measure).assign(seed=key[1]) for key in keys])
+            for keys in models
+        )
+        found = compare(a, b, question_clusters(inspected.benchmark))
+        found = found[found["query_language"] != OVERALL].rename(columns={"difference": "value"})
+        return found[[*_KEYS, "value", "significant"]].sort_values(_KEYS, ignore_index=True)
+
+    return _frame(_path(inspected, "difference", measure, *models), test)
+
+
+def is_kept(inspected: Inspected, strategy: str, minus: str, measure: str) -> bool:
+    """Whether the difference of two strategies has been tested and is kept, so that it takes no time."""
+    return _path(inspected, "difference", measure, *_models(inspected, strategy, minus)).is_file()
+
+
+def plain_difference(inspected: Inspected, strategy: str, minus: str | None, measure: str) -> pd.DataFrame:
+    """The differences of two strategies' means, not tested: query_language, passage_language, value."""
+    a = means(inspected, strategy, measure)
+    return (
+        a
+        if minus is None
+        else a.assign(value=a["value"] - a.merge(means(inspected, minus, measure), on=_KEYS)["value_y"])
+    )
+
+
+def _models(inspected: Inspected, *strategies: str) -> list[list[tuple[str, int]]]:
+    return [[(name, seed) for seed in inspected.seeds(name)] for name in strategies]
+
+
+def _path(inspected: Inspected, what: str, measure: str, *models: list[tuple[str, int]]) -> Path:
+    files = [[inspected.results[key].ranks for key in keys] for keys in models]
+    return inspected.folder / "inspector" / f"{what}-{digest(_FORMAT, measure, files)[:24]}.parquet"
+
+
+def _frame(path: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    made = cache(make)
+    try:
+        return frame(path, made)
+    except OSError:  # a run folder that cannot be written to is inspected all the same
+        return made()
+
+
+ENGLISH = "en"
+_Document = tuple[str, str]
+_Tables = tuple[dict[str, str], dict[str, _Document], Counter[_Document]]
+_known: WeakKeyDictionary[Inspected, _Tables] = WeakKeyDictionary()
+
+
+def english_twin(inspected: Inspected, passage_id: str) -> str:
+    """The text of a passage's English twin; empty for an English passage and where none is known.
+
+    First the English passage that answers the same question; else the one with the same id in English, where the
+    document (see `_documents`) has as many passages in both languages, so that they most likely correspond.
+    """
+    if inspected not in _known:
+        documents = _documents(inspected.benchmark)
+        _known[inspected] = (_judged(inspected.benchmark), documents, Counter(documents.values()))
+    judged, documents, counts = _known[inspected]
+    if passage_id not in documents or documents[passage_id][0] == ENGLISH:
+        return ""
+    twin = judged.get(passage_id, "")
+    if not twin:
+        name, (language, _) = inspected.benchmark.name, documents[passage_id]
+        same = f"{name}:{ENGLISH}:{passage_id.removeprefix(f'{name}:{language}:')}"
+        there = same in documents and counts[documents[passage_id]] == counts[documents[same]]
+        twin = same if there else ""
+    place = inspected.passage_places.get(twin, -1)
+    return inspected.passage_texts[place] if place >= 0 else ""
+
+
+def _judged(benchmark: Benchmark) -> dict[str, str]:
+    """The English passage that answers the first question that a passage answers."""
+    judgements = benchmark.judgements
+    english = judgements[judgements["passage_language"] == ENGLISH].drop_duplicates("query_id")
+    answers = dict(zip(english["query_id"], english["passage_id"], strict=True))
+    found: dict[str, str] = {}
+    for query, passage in zip(judgements["query_id"], judgements["passage_id"], strict=True):
+        if query in answers:
+            found.setdefault(passage, answers[query])
+    return found
+
+
+def _documents(benchmark: Benchmark) -> dict[str, _Document]:
+    """Language and document of every passage.
+
+    An id is NAME:LANGUAGE:ARTICLE, with #2 or so behind it, where passages are those of a file; else it is
+    NAME:LANGUAGE:DOCUMENT:SENTENCE. Names and articles of a user may have colons and # in them.
+    """
+    found = {}
+    columns = (benchmark.passages[name] for name in ("passage_id", "language", "article"))
+    for passage_id, language, article in zip(*columns, strict=True):
+        rest = passage_id.removeprefix(f"{benchmark.name}:{language}:")
+        own = rest == article or rest.startswith(f"{article}#")
+        found[passage_id] = (language, article if own else rest.rpartition(":")[0] or rest)
+    return found
+
+
+POOL = "*"  # the passage language of the pool
+
+
+def ranked(benchmark: Benchmark, scores: NDArray[np.float32], passage_language: str, top: int) -> pd.DataFrame:
+    """The `top` passages of one query: rank, passage_id, score; ties as in the rank table (later ids first).
+
+    `scores` (passages,) stand in the benchmark's order; `passage_language` is "*" for the pool. Raises InputError for
+    a language without passages.
+    """
+    slices = benchmark.passage_slices
+    if passage_language != POOL and passage_language not in slices:
+        raise InputError(f"{benchmark.name}: no passages in {passage_language!r}; there are {', '.join(slices)}")
+    part = slice(0, len(scores)) if passage_language == POOL else slices[passage_language]
+    own = scores[part]
+    order = np.lexsort((-np.arange(len(own)), -own))[:top]
+    ids = benchmark.passages["passage_id"].array.take(order + part.start)
+    return pd.DataFrame({"rank": np.arange(1, len(order) + 1), "passage_id": ids, "score": own[order].astype(float)})
+
+
+def joined(inspected: Inspected, found: pd.DataFrame, languages: Mapping[str, str]) -> pd.DataFrame:
+    """The frame with language and text of each passage_id; `languages` knows those of passages without a text."""
+    benchmark = inspected.benchmark
+    places = [inspected.passage_places.get(name, -1) for name in found["passage_id"]]
+    names = benchmark.passages["language"].array
+    spoken = [
+        names[place] if place >= 0 else languages.get(name, "")
+        for place, name in zip(places, found["passage_id"], strict=True)
+    ]
+    texts = [inspected.passage_texts[place] if place >= 0 else "" for place in places]
+    return found.assign(language=spoken, text=texts)
+
+
+MEASURES = ("rank_distance", "AP", "RR", "RR@10", "R@1", "R@10", "nDCG@10")
+ORDERS = ("worst", "change", "distance")
+QUERY_COLUMNS = ["query_id", "text", "rank", "before", "change", "rank_distance"]
+RANKING_COLUMNS = ["rank", "passage_id", "language", "text", "score", "relevant", "twin"]
+__all__ = ["Inspected", "gloss", "ladder", "open_inspected", "pair_matrix", "pair_queries", "ranking"]
+
+
+def pair_matrix(inspected: Inspected, strategy: str, measure: str = "AP", minus: str | None = None) -> pd.DataFrame:
+    """A measure of every pair of languages and of the pool: its mean over a strategy's seeds, or a difference of two.
+
+    Columns: query_language, passage_language ("*" is the pool), value; with `minus` also significant (a randomisation
+    test over articles, Holm's correction over the pairs: see `significance.compare`) and value is strategy - minus.
+
+    `measure` is one of `MEASURES`. The rank distance of a pair is how many ranks of the pool the passage in that
+    language stands behind the first of its twins; the pool's is the query's own rank distance, the mean over the
+    queries that are judged in two languages or more. In ranks; the other measures are shares of 1.
+    """
+    if measure not in MEASURES:
+        raise InputError(f"no measure {measure!r}; there are {', '.join(MEASURES)}")
+    if minus is None:
+        return means(inspected, strategy, measure)
+    return difference(inspected, strategy, minus, measure)
+
+
+def most_biased(inspected: Inspected, strategy: str) -> tuple[str, str] | None:
+    """The pair whose passages a strategy ranks farthest behind their twins; None where no query has twins."""
+    found = pair_matrix(inspected, strategy, DISTANCE)
+    found = found[found["passage_language"] != POOL]
+    if found.empty:
+        return None
+    worst = found.iloc[int(found["value"].to_numpy().argmax())]
+    return str(worst["query_language"]), str(worst["passage_language"])
+
+
+def pair_queries(
+    inspected: Inspected, pair: tuple[str, str], strategy: str, minus: str | None = None, order: str = "worst",
+    contains: str = "", seed: int | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """The queries of a pair: query_id, text, rank, before, change, rank_distance.
+
+    rank: that of the first relevant passage among the candidates of the pair's passage language ("*": of the pool),
+    by the strategy; before: by `minus`; change: rank - before, so that what moved up is negative (before and change are
+    NA without `minus`); rank_distance: the largest minus the smallest pool rank of the query's passages, NA for one
+    language. Ranks are those of one seed, the first that is there unless `seed` is given.
+
+    `order` is "worst" (rank, descending), "change" (its size, descending) or "distance" (descending); `contains`
+    keeps queries whose text or id holds it, capitals or not.
+    """
+    if order not in ORDERS:
+        raise InputError(f"no order {order!r}; there are {', '.join(ORDERS)}")
+    if order == "change" and minus is None:
+        raise InputError("order 'change' needs a second strategy: give minus")
+    tables = [inspected.ranks(name, seed) for name in (strategy, minus) if name is not None]
+    now, *then = [table[table["query_language"] == pair[0]] for table in tables]
+    frame = _first_ranks(now, pair[1]).to_frame("rank")
+    if frame.empty:
+        raise InputError(f"{inspected.benchmark_name}: no query in {pair[0]!r} is judged in {pair[1]!r}")
+    none = pd.Series(pd.NA, index=frame.index, dtype="Int64")
+    frame["before"] = _first_ranks(then[0], pair[1]).reindex(frame.index) if then else none
+    frame["change"] = frame["rank"] - frame["before"]
+    grouped = now.groupby("query_id")
+    span = (grouped["pool_rank"].max() - grouped["pool_rank"].min()).astype("Int64")
+    frame["rank_distance"] = span.where(grouped["passage_language"].nunique() >= 2).reindex(frame.index)
+    frame = frame.rename_axis("query_id").reset_index()
+    frame.insert(1, "text", [inspected.query_texts.get((pair[0], name), "") for name in frame["query_id"]])
+    if contains:
+        sought = visible(contains).casefold()
+        both = zip(frame["text"], frame["query_id"], strict=True)
+        kept = [sought in visible(f"{text}\n{name}").casefold() for text, name in both]
+        frame = frame[kept]
+    by = {"worst": frame["rank"], "change": frame["change"].abs(), "distance": frame["rank_distance"]}[order]
+    places = by.reset_index(drop=True).sort_values(ascending=False, kind="stable").index
+    return frame.iloc[places][QUERY_COLUMNS].reset_index(drop=True)
+
+
+def ranking(
+    inspected: Inspected, query_language: str, query_id: str, passage_language: str, strategy: str, top: int = 10,
+    seed: int | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """What a strategy's model ranks for a query: rank, passage_id, language, text, score, relevant, twin.
+
+    The `top` passages among the candidates of `passage_language` ("*": of the pool), then the relevant ones below
+    them, where they stand. relevant: judged to answer the query; twin: relevant, and in another language than the
+    query. Without the model's embeddings there are the relevant passages only.
+    """
+    own = _of_query(inspected.ranks(strategy, seed), query_language, query_id)
+    if passage_language != POOL:
+        own = own[own["passage_language"] == passage_language]
+    column = "pool_rank" if passage_language == POOL else "rank"
+    known = dict(zip(own["passage_id"], own[column].astype(int), strict=True))
+    score = dict(zip(own["passage_id"], own["score"].astype(float), strict=True))
+    scorer, place = inspected.scorer(strategy, seed), inspected.query_places.get((query_language, query_id))
+    if scorer is None or place is None:
+        found = pd.DataFrame({"rank": known, "score": score}, dtype=object).rename_axis("passage_id").reset_index()
+    else:
+        found = ranked(inspected.benchmark, scorer(slice(place, place + 1))[0], passage_language, top)
+        below = [name for name in known if name not in set(found["passage_id"])]
+        more = {"passage_id": below, "rank": [known[name] for name in below], "score": [score[name] for name in below]}
+        found = pd.concat([found, pd.DataFrame(more, columns=found.columns)], ignore_index=True) if below else found
+    found = joined(inspected, found, dict(zip(own["passage_id"], own["passage_language"], strict=True)))
+    relevant = found["passage_id"].isin(known)
+    found = found.assign(relevant=relevant, twin=relevant & (found["language"] != query_language))
+    return found.sort_values("rank", kind="stable", ignore_index=True)[RANKING_COLUMNS]
+
+
+def ladder(
+    inspected: Inspected, query_language: str, query_id: str, strategies: Sequence[str], seed: int | None = None
+) -> pd.DataFrame:
+    """Ranks of all parallel passages of a query: strategy, passage_language, pool_rank, rank; the best a language.
+
+    Sorted by pool rank within a strategy: a model that is blind to language has them all at the top, together.
+    """
+    parts = []
+    for strategy in strategies:
+        own = _of_query(inspected.ranks(strategy, seed), query_language, query_id)
+        best = own.groupby("passage_language", as_index=False)[["pool_rank", "rank"]].min()
+        parts.append(best.sort_values("pool_rank", kind="stable").assign(strategy=strategy))
+    columns = ["strategy", "passage_language", "pool_rank", "rank"]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def gloss(inspected: Inspected, passage_id: str) -> str:
+    """The text of a passage's English twin; empty for an English passage and where none is known.
+
+    A twin is the English passage that answers the same question, or the one with the same place in the same document
+    where both languages have as many passages of it.
+    """
+    return english_twin(inspected, passage_id)
+
+
+def _of_query(ranks: pd.DataFrame, language: str, query_id: str) -> pd.DataFrame:
+    found = ranks[(ranks["query_id"] == query_id) & (ranks["query_language"] == language)]
+    if found.empty:
+        raise InputError(f"no query {query_id!r} in {language!r} has ranks; pair_queries lists those that have")
+    return found
+
+
+def _first_ranks(own: pd.DataFrame, passage_language: str) -> pd.Series:
+    """Rank of the first relevant passage by query, of the rows of one query language."""
+    pool = passage_language == POOL
+    kept = own if pool else own[own["passage_language"] == passage_language]
+    return kept.groupby("query_id")["pool_rank" if pool else "rank"].min().astype("Int64")

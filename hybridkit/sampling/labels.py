@@ -1,0 +1,59 @@
+"""Strategies as tables and figures name them: label, order, share of monolingual batches; no plotting library."""
+
+import re
+from collections.abc import Iterable
+
+_ALPHA = re.compile(r"hybrid\(alpha=([0-9.eE+-]+)\)")
+_RANK = {name: rank for rank, name in enumerate(["untrained", "english", "mixed", "mono", "cross"])}
+
+
+def alpha(strategy: str) -> float | None:
+    """The share of monolingual batches in a strategy's name, None when it is no hybrid.
+
+    >>> alpha("hybrid(alpha=0.25)"), alpha("mono")
+    (0.25, None)
+    """
+    match = _ALPHA.fullmatch(strategy)
+    return float(match[1]) if match else None
+
+
+def order(strategies: Iterable[str]) -> list[str]:
+    """Distinct strategies in the kit's order: untrained, english, mixed, mono, cross, hybrid by alpha, others by name.
+
+    A code-switched strategy follows the one that it switches.
+
+    >>> order(["hybrid(alpha=0.5)", "zigzag", "cross", "mono", "hybrid(alpha=0.25)", "untrained", "mono"])
+    ['untrained', 'mono', 'cross', 'hybrid(alpha=0.25)', 'hybrid(alpha=0.5)', 'zigzag']
+    """
+
+    def key(name: str) -> tuple[int, float, bool, str]:
+        base = switched(name)
+        share, rank = alpha(base or name), _RANK.get(base or name, 99)
+        return (rank, 0.0, base is not None, name) if share is None else (50, share, base is not None, name)
+
+    return sorted({str(strategy) for strategy in strategies}, key=key)
+
+
+def switched(strategy: str) -> str | None:
+    """The strategy that a code-switched one switches, None for any other.
+
+    >>> switched("codeswitch(hybrid(alpha=0.5), p=0.3)"), switched("mono")
+    ('hybrid(alpha=0.5)', None)
+    """
+    if not strategy.startswith("codeswitch("):
+        return None
+    from hybridkit.sampling import parse
+
+    return str(getattr(parse(strategy), "base", strategy))
+
+
+def label(strategy: str) -> str:
+    """A strategy as a figure names it.
+
+    >>> label("hybrid(alpha=0.5)"), label("cross"), label("codeswitch(english, p=0.5)")
+    ('hybrid α = 0.5', 'cross', 'english, switched')
+    """
+    if base := switched(strategy):
+        return f"{label(base)}, switched"
+    share = alpha(strategy)
+    return strategy if share is None else f"hybrid α = {share:g}"

@@ -1,0 +1,322 @@
+"""Checks of a batch plan before anything is trained on it: no twins, the strategy's rules, chances, repeats, cuts.
+
+What a strategy is expected to draw comes with exact intervals.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from hybridkit.data.corpus import ParallelCorpus
+from hybridkit.data.rows import normalise
+from hybridkit.sampling.language_pairs import Patterns
+from hybridkit.sampling.plan import BatchPlan
+from hybridkit.sampling.planning import Source, sources_of
+from hybridkit.sampling.strategies import Strategy, hybrid, unwrapped
+
+LEVEL = 0.999  # of all plans, so many lie within an interval, or within all intervals of one kind of batch
+_STEPS_COUNTED = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """What one kind of batch drew by pair of languages, and what was to be expected.
+
+    `drawn` (ints) and `probability` are (languages, languages), query by passage. `unit` is "batches" where a batch
+    draws its languages as a whole, else "rows". `times` has for each source the draws of each row it may draw, with
+    `rows` being their positions.
+    """
+
+    kind: str
+    unit: str
+    drawn: np.ndarray
+    probability: np.ndarray
+    sources: tuple[Source, ...]
+    times: tuple[np.ndarray, ...]
+    rows: tuple[np.ndarray, ...]
+
+
+def drawn_of(plan: BatchPlan, rules: Strategy, patterns: Patterns) -> Iterator[Drawn]:
+    """Look at every kind of batch of a plan, beside what its strategy makes one expect."""
+    width = len(patterns.languages)
+    for kind in rules.shares:
+        steps = np.flatnonzero(plan.kinds == kind)
+        sources, weights = sources_of(rules, kind, patterns)
+        rows = tuple(source.rows() for source in sources)
+        counts = np.zeros((width, width), dtype=np.int64)
+        if kind == "mono" or len(sources) > 1:
+            probability, times = np.zeros((width, width)), []
+            first = plan.draws[steps, 0, 1:]
+            np.add.at(counts, (first[:, 0], first[:, 1]), 1)
+            code = first[:, 0] * width + first[:, 1]
+            order = np.argsort(code, kind="stable")
+            code, steps = code[order], steps[order]
+            for source, weight, own in zip(sources, weights / weights.sum(), rows, strict=True):
+                query, passage = source.tables[0].pairs[0].tolist()
+                probability[query, passage] = weight
+                start, stop = np.searchsorted(code, [query * width + passage, query * width + passage + 1])
+                at = steps[start:stop]
+                times.append(np.bincount(plan.draws[at, :, 0].ravel(), minlength=len(patterns.of_row))[own])
+            yield Drawn(kind, "batches", counts, probability, tuple(sources), tuple(times), rows)
+            continue
+        total = np.zeros(len(patterns.of_row), dtype=np.int64)
+        expected = np.zeros((width, width))
+        for first_step in range(0, len(steps), _STEPS_COUNTED):
+            row, query, passage = np.moveaxis(plan.draws[steps[first_step : first_step + _STEPS_COUNTED]], 2, 0)
+            counts += np.bincount((query * width + passage).ravel(), minlength=width**2).reshape(width, width)
+            total += np.bincount(row.ravel(), minlength=len(total))
+            # a row of a blend is same-language or not by its place, and draws within its table
+            parts = [row.ravel()] if len(sources[0].tables) == 1 else [row[query == passage], row[query != passage]]
+            for table, part in zip(sources[0].tables, parts, strict=True):
+                expected += table.expected(np.bincount(patterns.of_row[part], minlength=len(patterns.query)))
+        probability = expected / max(1, counts.sum())
+        yield Drawn(kind, "rows", counts, probability, tuple(sources), (total[rows[0]],), rows)
+
+
+def interval(count: int, probability: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the central binomial interval of each probability, ints of its shape.
+
+    >>> [int(end) for end in interval(100, np.array(0.5))]
+    [34, 66]
+    """
+    from scipy.stats import binom
+
+    low, high = binom.interval(level, count, np.clip(probability, 0, 1))
+    return np.maximum(low, 0).astype(int), np.maximum(high, 0).astype(int)
+
+
+def moving_interval(shares: np.ndarray, level: float = LEVEL) -> tuple[int, int]:
+    """Ends of the central interval of the number of hits when every step has a share of its own (Poisson binomial).
+
+    >>> moving_interval(np.full(100, 0.5)), moving_interval(np.array([0.0, 1.0, 1.0]))
+    ((34, 66), (2, 2))
+    """
+    from scipy.signal import fftconvolve
+    from scipy.stats import binom
+
+    values, counts = np.unique(shares, return_counts=True)
+    parts = [
+        binom.pmf(np.arange(count + 1), count, value) for value, count in zip(values, counts.tolist(), strict=True)
+    ]
+    while len(parts) > 1:  # always two of about equal length, so that a long plan takes a second
+        parts = [
+            fftconvolve(*parts[at : at + 2]) if at + 1 < len(parts) else parts[at] for at in range(0, len(parts), 2)
+        ]
+    total = np.cumsum(parts[0])
+    return int(np.searchsorted(total, (1 - level) / 2)), int(np.searchsorted(total, (1 + level) / 2))
+
+
+_TEXTS, _ROWS, _STEPS = 1000, 2000, 4096  # texts a side, rows of whole batches, and steps looked at at a time
+_CUT = 0.1  # share of texts that may be cut before it is worth a word
+# Texts and their side to the number of tokens of each (None where nothing is cut) and how many are read.
+TextLengths: TypeAlias = Callable[[list[str], str], tuple[np.ndarray | None, int]]
+Check = tuple[str, Any, str, bool]
+
+
+@dataclass(frozen=True, eq=False)
+class PlanReport:
+    """What was looked at in a plan.
+
+    `checks` has check, value, expected (in words) and ok; `languages` what `plots.plan_languages` draws: strategy,
+    kind, side ("query", "passage", or "both" where they are the same), language, share (0 to 1), low and high, between
+    which the shares of all languages of a kind and side lie in 99.9 % of plans.
+    """
+
+    title: str
+    checks: pd.DataFrame
+    languages: pd.DataFrame
+
+    @property
+    def ok(self) -> bool:
+        """Whether every check is."""
+        return bool(self.checks["ok"].all())
+
+    @property
+    def text(self) -> str:
+        """The report in words, a line a check."""
+        wrong = int((~self.checks["ok"]).sum())
+        end = "every check is as expected" if self.ok else f"{wrong} of {len(self.checks)} checks: LOOK"
+        lines = [
+            f"  {'ok  ' if ok else 'LOOK'} {check}: {_number(value)} ({expected})"
+            for check, value, expected, ok in self.checks.itertuples(index=False)
+        ]
+        return "\n".join([f"{self.title}: {end}", *lines])
+
+
+def check_plan(
+    plan: BatchPlan,
+    corpus: ParallelCorpus,
+    strategy: Strategy | None = None,
+    lengths: TextLengths | None = None,
+) -> PlanReport:
+    """Check a whole plan: batches that hold twins, the rules of its strategy, chances, repeats, texts that are cut.
+
+    Chances are compared with exact intervals that 99.9 % of plans lie within. `strategy` is what the plan names unless
+    given. With `lengths` (`models.embedding.text_lengths` of an encoder) a sample of 1,000 draws shows how many texts
+    are longer than the encoder reads. Raises InputError for a plan of another corpus.
+    """
+    from hybridkit.sampling.parsing import parse
+
+    plan.check(corpus)
+    rules = unwrapped(strategy or parse(plan.strategy))
+    patterns = Patterns.of(corpus)
+    kinds = list(drawn_of(plan, rules, patterns))
+    found = [*_apart(plan, corpus), *_shares(plan, rules), *_by_kind(plan, rules)]
+    for one in kinds:
+        found += [_matrix(one, corpus.languages), *_repeats(one, corpus)]
+    if lengths is not None:
+        found += _cut_texts(plan, corpus, lengths)
+    frame = pd.DataFrame(found, columns=["check", "value", "expected", "ok"]).astype({"value": object, "ok": bool})
+    title = f"Plan of {plan.strategy}, seed {plan.seed}, {len(plan):,} batches of {plan.draws.shape[1]}"
+    sides = [line for one in kinds for line in _languages(one, plan.strategy, corpus.languages)]
+    columns = ["strategy", "kind", "side", "language", "share", "low", "high"]
+    return PlanReport(title, frame, pd.DataFrame(sides, columns=columns))
+
+
+def _apart(plan: BatchPlan, corpus: ParallelCorpus) -> list[Check]:
+    """Rows that may not meet, by group in all batches, and by their texts themselves in some."""
+    met = absent = 0
+    for first in range(0, len(plan), _STEPS):
+        row, query, passage = np.moveaxis(plan.draws[first : first + _STEPS], 2, 0)
+        met += int((np.diff(np.sort(corpus.group[row], axis=1), axis=1) == 0).any(axis=1).sum())
+        for side, column in (("query", query), ("passage", passage)):
+            absent += int((corpus.places[side][row, column] < 0).sum())
+    count = min(len(plan), max(1, _ROWS // plan.draws.shape[1]))
+    steps = np.unique(np.linspace(0, len(plan) - 1, count).astype(int))
+    equal = sum(_share_text(corpus, plan.draws[step, :, 0]) for step in steps)
+    return [
+        ("batches with twins, a shared passage or an equal text", met, "0", met == 0),
+        (f"batches with an equal normalised text, of {len(steps)} that were read", equal, "0", equal == 0),
+        ("draws of a text that does not exist", absent, "0", absent == 0),
+    ]
+
+
+def _share_text(corpus: ParallelCorpus, rows: np.ndarray) -> bool:
+    """Whether two of the rows share a passage id, or a text of one side in any language."""
+    if len(set(corpus.passage_ids[rows])) < len(rows):
+        return True
+    for side in ("query", "passage"):
+        at, column = np.nonzero(corpus.places[side][rows] >= 0)
+        texts = [normalise(text) for text in corpus.take_texts(side, rows[at], column)]
+        if len(set(texts)) < len(set(zip(texts, at.tolist(), strict=True))):
+            return True
+    return False
+
+
+def _shares(plan: BatchPlan, rules: Strategy) -> list[Check]:
+    """Number of batches of each kind; of a blend, the same-language rows, of which every batch has alpha's share."""
+    if isinstance(rules, hybrid) and rules.level == "row":
+        expected = rules.alpha_at(len(plan)) * plan.draws.shape[1]
+        same = (plan.draws[..., 1] == plan.draws[..., 2]).sum(axis=1)
+        off = int((np.abs(same - expected) >= 1).sum())
+        return [("batches whose share of same-language rows is a row or more from alpha", off, "0", off == 0)]
+    shares = rules.shares_at(len(plan))
+    found: list[Check] = []
+    for number, kind in enumerate(rules.shares):
+        share, count = shares[:, number], int((plan.kinds == kind).sum())
+        if np.ptp(share) == 0:
+            low, high = (int(end) for end in interval(len(plan), share[0]))
+        else:
+            low, high = moving_interval(share)
+        told = f"{low:,} to {high:,} of {len(plan):,}, mean {share.sum():,.1f}" if low < high else f"{low:,}, all"
+        found.append((f"{kind} batches", count, told, low <= count <= high))
+    return found
+
+
+def _by_kind(plan: BatchPlan, rules: Strategy) -> list[Check]:
+    """Batches that are not what their kind says."""
+    query, passage = plan.draws[..., 1], plan.draws[..., 2]
+    same, kinds = query == passage, plan.kinds
+    one = (query == query[:, :1]).all(axis=1) & (passage == passage[:, :1]).all(axis=1)
+    good = np.select(
+        [kinds == "mono", kinds == "mixed", kinds == "cross"],
+        [one & same.all(axis=1), same.all(axis=1), ~same.any(axis=1)],
+        default=True,
+    )
+    if getattr(rules, "pairs", "all") == "one":
+        good &= one | (kinds != "cross")
+    wrong = int((~good).sum() + (~np.isin(kinds.astype(str), list(rules.shares))).sum())
+    return [("batches against the rule of their kind", wrong, "0", wrong == 0)]
+
+
+def _matrix(one: Drawn, tags: tuple[str, ...]) -> Check:
+    """The pairs of languages drawn, beside those to be expected: how many lie outside of their interval."""
+    total, cells = int(one.drawn.sum()), max(1, int(np.count_nonzero(one.probability)))
+    low, high = interval(total, one.probability, 1 - (1 - LEVEL) / cells)
+    outside = np.argwhere((one.drawn < low) | (one.drawn > high)).tolist()
+    names = [tags[a] if a == b else f"{tags[a]}-{tags[b]}" for a, b in outside]
+    told = [
+        f"{name} {one.drawn[a, b]:,} ({low[a, b]:,} to {high[a, b]:,})"
+        for name, (a, b) in zip(names, outside, strict=True)
+    ]
+    value = ", ".join(told[:3]) + (f" and {len(told) - 3} more" if len(told) > 3 else "")
+    what = "languages" if one.kind in ("mono", "mixed") else "pairs of languages"
+    check = f"{what} of {one.kind} batches drawn more or less often than by chance"
+    return check, value or "none", f"none of {cells}, counted in {one.unit}", not outside
+
+
+def _repeats(one: Drawn, corpus: ParallelCorpus) -> list[Check]:
+    """How often rows are drawn; those that no other row keeps waiting, equally often."""
+    if not one.drawn.sum():
+        return []
+    means = [float(times.mean()) for times in one.times]
+    what = f"draws of a row in {one.kind} batches"
+    span = f"{min(means):.2f} to {max(means):.2f}" if len(means) > 1 else f"{means[0]:.2f}"
+    by = {"mono": "by language, ", "cross": "by pair, "}.get(one.kind, "") if len(means) > 1 else ""
+    fewest, most = min(int(times.min()) for times in one.times), max(int(times.max()) for times in one.times)
+    spread, behind = 0, 0
+    for rows, times in zip(one.rows, one.times, strict=True):
+        group = corpus.group[rows]
+        alone = np.bincount(group)[group] == 1
+        if alone.any():
+            spread = max(spread, int(np.ptp(times[alone])))
+            behind += int((times < times[alone].min()).sum())
+    told = f"{by}mean {span}" + (f"; {behind:,} rows fall behind, others of their group being drawn" if behind else "")
+    return [
+        (what, f"{fewest:,} to {most:,}", told, True),
+        (f"{what}, the largest difference", spread, "at most 1 between rows that share nothing", spread <= 1),
+    ]
+
+
+def _cut_texts(plan: BatchPlan, corpus: ParallelCorpus, measure: TextLengths) -> list[Check]:
+    """The share of texts, as they will be read, that are longer than the encoder will see."""
+    from hybridkit.sampling.plan_texts import PlanTexts
+
+    count = plan.draws.shape[0] * plan.draws.shape[1]
+    texts = PlanTexts(plan, corpus)(np.unique(np.linspace(0, count - 1, min(count, _TEXTS)).astype(np.int64)))
+    found: list[Check] = []
+    for side in ("query", "passage"):
+        lengths, longest = measure(texts[side], side)
+        if lengths is None:
+            return []
+        share = float((lengths > longest).mean())
+        expected = f"share of {len(lengths):,}, cut at {longest} tokens; at most {_CUT:g}"
+        found.append((f"{side} texts that are cut", share, expected, share <= _CUT))
+    return found
+
+
+def _languages(
+    one: Drawn, strategy: str, tags: tuple[str, ...]
+) -> list[tuple[str, str, str, str, float, float, float]]:
+    """Lines of the figure's frame."""
+    total, found = int(one.drawn.sum()), []
+    if not total:
+        return []
+    sides = [("both", 0)] if one.kind in ("mono", "mixed") else [("query", 1), ("passage", 0)]
+    for side, axis in sides:
+        share = one.probability.sum(axis=axis)
+        low, high = interval(total, share, 1 - (1 - LEVEL) / max(1, int(np.count_nonzero(share))))
+        drawn = one.drawn.sum(axis=axis)
+        for tag, here, a, b, chance in zip(tags, drawn, low, high, share, strict=True):
+            if here or chance > 0:
+                found.append((strategy, one.kind, side, tag, here / total, a / total, b / total))
+    return found
+
+
+def _number(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,196 @@
+"""The texts of a plan's draws: looked up, code-switched, with usable hard negatives; exported for other trainers."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hybridkit.data.corpus import ParallelCorpus
+from hybridkit.errors import InputError
+from hybridkit.sampling.codeswitch import switcher_of
+from hybridkit.sampling.plan import BatchPlan
+from hybridkit.utils.files import atomic_write
+from hybridkit.utils.seeds import generator
+
+
+class PlanTexts:
+    """Gives the texts of any draws of a plan, by their positions: step * batch + slot.
+
+    The texts of a position depend on (plan, position) only: not on the order of reading, on what else is read, or on
+    the number of workers. A plan of `codeswitch` has them switched, everything else is as it stands in the corpus. Cut
+    the positions, not the plan: `plan[10:]` counts its positions from 0 again, so that its texts are switched anew.
+
+    Raises InputError for a plan of another corpus, and for one of `codeswitch` whose lexicon has changed since.
+
+    >>> from hybridkit.data.rows import Row
+    >>> from hybridkit.sampling import mono
+    >>> corpus = ParallelCorpus.from_rows(Row(n, n, n, {"en": f"who is {n}"}, {"en": f"she is {n}"}, {}) for n in "ab")
+    >>> texts = PlanTexts(mono().plan(corpus, steps=1, batch_size=2, seed=0), corpus)
+    >>> {side: sorted(found) for side, found in texts(np.array([0, 1])).items()}
+    {'query': ['who is a', 'who is b'], 'passage': ['she is a', 'she is b']}
+    """
+
+    def __init__(self, plan: BatchPlan, corpus: ParallelCorpus, *, negatives: bool = False) -> None:
+        plan.check(corpus)
+        self.plan, self.corpus, self.negatives = plan, corpus, negatives
+        self.usable: np.ndarray | None = None  # bool (draws,): which have a negative; None where none has one
+        if negatives:
+            usable = usable_negatives(plan, corpus).reshape(-1)
+            self.usable = usable if usable.any() else None
+        switcher_of(plan)  # a lexicon that cannot be read is an error now, not when the first batch is read
+
+    def __call__(self, positions: np.ndarray) -> dict[str, list[str]]:
+        """Texts of the positions (n,), n of each side: `query`, `passage`, and `negative` where any draw has one.
+
+        Negatives are given where they were asked for; one that does not exist in the passage's language, or may not
+        stand in its batch (`negatives.usable_negatives`), is "".
+        """
+        positions = np.asarray(positions, dtype=np.int64)
+        flat = self.plan.draws.reshape(-1, 3)
+        if len(positions) and (positions.min() < 0 or positions.max() >= len(flat)):
+            raise InputError(f"positions {positions.min()} to {positions.max()}: the plan has 0 to {len(flat) - 1}")
+        row, query, passage = flat[positions].T
+        found = {"query": self._texts("query", positions, row, query)}
+        found["passage"] = self._texts("passage", positions, row, passage)
+        if self.usable is not None:
+            has = self.usable[positions]
+            texts = np.full(len(positions), "", dtype=object)
+            texts[has] = self._texts("negative", positions[has], row[has], passage[has])
+            found["negative"] = texts.tolist()
+        return found
+
+    def _texts(self, side: str, positions: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> list[str]:
+        texts = self.corpus.take_texts(side, rows, columns)
+        known = switcher_of(self.plan)
+        if known is None or not known[0].switches(side):
+            return texts
+        return known[1].switch(texts, [self.plan.languages[column] for column in columns.tolist()], positions, side)
+
+
+_STEPS = 4096  # looked at together: bounds the memory, whatever the plan's length
+_TRIES = (64, 4096)  # rows drawn before all are looked at
+
+
+def usable_negatives(plan: BatchPlan, corpus: ParallelCorpus) -> np.ndarray:
+    """Bool array (steps, batch): the draw's row has a negative in the passage's language that may stand in its batch.
+
+    A negative may not stand in a batch where it answers a row: where the rows over which that text stands as a passage,
+    in any language (`corpus.negative_group`), are of the group of a row of the batch. In a batch every row's negative
+    meets every query, so all of the batch's rows count, not only the negative's own.
+
+    Raises InputError for a plan of another corpus.
+    """
+    plan.check(corpus)
+    usable = np.zeros(plan.draws.shape[:2], dtype=bool)
+    for first in range(0, len(plan), _STEPS):
+        rows, passage = plan.draws[first : first + _STEPS, :, 0], plan.draws[first : first + _STEPS, :, 2]
+        usable[first : first + _STEPS] = (corpus.places["negative"][rows, passage] >= 0) & ~_stand_beside(
+            corpus.negative_group[rows, passage], corpus.group[rows]
+        )
+    return usable
+
+
+def _stand_beside(groups: np.ndarray, batch: np.ndarray) -> np.ndarray:
+    """Whether each of `groups` (steps, n) is among the groups of its step, `batch` (steps, batch)."""
+    span = max(int(batch.max(initial=0)), int(groups.max(initial=0))) + 2
+    step = np.arange(len(batch), dtype=np.int64)[:, None] * span  # a range of keys for each step; no group's -1 is 0
+    return np.asarray(np.isin(step + groups + 1, step + batch + 1))
+
+
+def spare_passage(plan: BatchPlan, corpus: ParallelCorpus, position: int) -> str:
+    """Give a draw that has no negative of its own a passage in its language that answers no row of its batch.
+
+    The passage is drawn at random, from (plan, position) only. It counts as one more in-batch negative, as easy as the
+    others, where a format or a library wants a negative in every row. `position` is step * batch + slot.
+
+    Raises InputError where the corpus has no such passage.
+    """
+    step, slot = divmod(position, plan.draws.shape[1])
+    column = int(plan.draws[step, slot, 2])
+    batch = corpus.group[plan.draws[step, :, 0]]
+    random = generator(plan.seed, "spare passage", str(position))
+    for tries in (*_TRIES, len(corpus)):
+        rows = random.integers(len(corpus), size=tries) if tries in _TRIES else np.arange(len(corpus))
+        fit = rows[(corpus.places["passage"][rows, column] >= 0) & ~np.isin(corpus.group[rows], batch)]
+        if len(fit):
+            return corpus.take_texts("passage", random.choice(fit, 1), np.array([column]))[0]
+    raise InputError(
+        f"step {step}: every passage in {plan.languages[column]!r} belongs to a row of the batch, so that none can be "
+        "a negative; make batches smaller or add rows"
+    )
+
+
+_DRAWS = 4096  # written at a time
+
+
+def export_plan(plan: BatchPlan, corpus: ParallelCorpus, path: str | Path, form: str) -> int:
+    """Write every draw of a plan as a line of JSON for another trainer, and return their number.
+
+    `form` is "flagembedding", `{"query": str, "pos": [str], "neg": [str]}`, or "tevatron", `{"query_id": str, "query":
+    str, "positive_passages": [{"docid", "text"}], "negative_passages": [...]}`. Texts are those that the plan trains
+    on, byte for byte, switched where it is one of `codeswitch`. There is no title: tevatron puts title, a space and
+    text together wherever it finds one, an empty one too. Ids are the row's and the passage's, a colon and the
+    language; `:negative` or `:random` behind them tells a negative's from every passage's.
+
+    Prompts are not in the texts, for both trainers put theirs before them: tevatron by `--query_prefix` and
+    `--passage_prefix`, FlagEmbedding by `--query_instruction_for_retrieval` and `--passage_instruction_for_retrieval`
+    with their formats left at "{}{}".
+
+    Both trainers want a negative in every line as soon as their `train_group_size` is above 1. It is the row's own hard
+    negative where that may stand in the batch (`negatives.usable_negatives`), else a random passage that answers no row
+    of the batch, as FlagEmbedding's guide advises. Both shuffle lines and make batches of their own: a batch of the
+    plan meets as one only where their loader reads in order, with the plan's batch size over all processes.
+
+    Raises InputError for an unknown form, a file that its trainer would pass over, and a plan of another corpus.
+    """
+    check_export(form, path)
+    with atomic_write(Path(path)) as temporary, temporary.open("w", encoding="utf-8") as file:
+        count = 0
+        for draw in draws(plan, corpus):
+            file.write(json.dumps(FORMS[form](draw), ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def check_export(form: str, path: str | Path) -> None:
+    """Raise InputError for an unknown form, and for the name of a file that its trainer would pass over unsaid."""
+    if form not in FORMS:
+        raise InputError(f"export {form!r}: no such form; there are {', '.join(FORMS)}")
+    if form == "flagembedding" and not str(path).endswith((".json", ".jsonl")):
+        raise InputError(f"export {form}: {path}: FlagEmbedding reads files *.json and *.jsonl only; name it so")
+
+
+def draws(plan: BatchPlan, corpus: ParallelCorpus) -> Iterator[dict[str, str]]:
+    """Yield every draw in order: `query`, `passage`, `negative`, and the `query_id`, `passage_id`, `negative_id`."""
+    texts, flat = PlanTexts(plan, corpus, negatives=True), plan.draws.reshape(-1, 3)
+    for first in range(0, len(flat), _DRAWS):
+        positions = np.arange(first, min(first + _DRAWS, len(flat)))
+        found = texts(positions)
+        row, query, passage = flat[positions].T
+        own = found.get("negative", [""] * len(positions))
+        ids = zip(corpus.ids[row], corpus.passage_ids[row], query.tolist(), passage.tolist(), strict=True)
+        for slot, (ident, passage_id, asked, answer) in enumerate(ids):
+            tag = plan.languages[answer]
+            yield {
+                "query": found["query"][slot], "passage": found["passage"][slot],
+                "negative": own[slot] or spare_passage(plan, corpus, first + slot),
+                "query_id": f"{ident}:{plan.languages[asked]}", "passage_id": f"{passage_id}:{tag}",
+                "negative_id": f"{ident}:{tag}:negative" if own[slot] else f"{first + slot}:{tag}:random",
+            }  # fmt: skip
+
+
+def _flagembedding(draw: dict[str, str]) -> dict[str, Any]:
+    return {"query": draw["query"], "pos": [draw["passage"]], "neg": [draw["negative"]]}
+
+
+def _tevatron(draw: dict[str, str]) -> dict[str, Any]:
+    positive, negative = ([{"docid": draw[f"{side}_id"], "text": draw[side]}] for side in ("passage", "negative"))
+    return {
+        "query_id": draw["query_id"], "query": draw["query"], "positive_passages": positive,
+        "negative_passages": negative,
+    }  # fmt: skip
+
+
+FORMS: dict[str, Callable[[dict[str, str]], dict[str, Any]]] = {"flagembedding": _flagembedding, "tevatron": _tevatron}

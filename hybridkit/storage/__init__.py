@@ -1,1 +1,0 @@
-"""How a corpus lies on disk: string columns, distinct texts and integer rows, written as a stream and mapped back."""

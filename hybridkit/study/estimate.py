@@ -1,0 +1,276 @@
+"""Before a run: what this machine lacks, rows by language, steps, disk, and the time that a few steps predict."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from hybridkit.data.corpus import ParallelCorpus
+from hybridkit.data.sources.open_benchmarks import base_name
+from hybridkit.data.sources.registry import DATA_SETS, data_set, locate, pins
+from hybridkit.errors import InputError
+from hybridkit.models import e5_small, model_folders
+from hybridkit.models import encoder as encoders
+from hybridkit.models.training import TrainingSettings, train
+from hybridkit.sampling.plan import BatchPlan
+from hybridkit.study.run import Run
+from hybridkit.study.settings import UNTRAINED, Study
+from hybridkit.utils.naming import split_name
+from hybridkit.utils.parallel import threads
+from hybridkit.utils.products import is_whole
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something that is missing: whether it is of the rows, a benchmark, a lexicon or the encoder, and what to do."""
+
+    of: str
+    told: str
+
+
+def missing(study: Study) -> list[Missing]:
+    """Everything that a study needs and this machine lacks, in the order of the study.
+
+    >>> from hybridkit.study.settings import open_study
+    >>> missing(open_study("quick"))
+    []
+    """
+    wanted = [("rows", name) for name in study.rows.files]
+    wanted += [("benchmark", base_name(name)) for name in study.benchmarks if base_name(name) != "held-out"]
+    wanted += [("judged set", name) for name in study.judged]
+    wanted += [("lexicon", name) for name in study.lexicons]
+    found = [Missing(of, told) for of, name in dict.fromkeys(wanted) for told in _data(of, name, study)]
+    settings = [study.encoder, *(study.part(part)[0] for part in study.parts)]
+    encoders = dict.fromkeys(told for one in settings for told in _encoder(one.name, study.encoder_at(one.name)))
+    return found + [Missing("encoder", told) for told in encoders]
+
+
+def _data(of: str, name: str, study: Study) -> Iterator[str]:
+    name = {"atlas": "atlas-lexicon"}.get(name, name) if of == "lexicon" else name.removesuffix("-paragraphs")
+    if split_name(name)[0] not in DATA_SETS:
+        path = Path(split_name(study.at(name))[0]).expanduser()
+        if not (path.is_file() if of in ("rows", "benchmark") else path.is_dir()):
+            kind = "file" if of in ("rows", "benchmark") else "folder"
+            why = f"no such {kind} ({path}), and none of the kit's"
+            yield f"{of} {name}: {why}; paths in a study start from its own folder"
+        return
+    data = data_set(name)
+    if locate(data) is None:
+        size = sum(pins().get(file, (0, ""))[0] for file in data.files)
+        known = f", {size / 1e6:,.1f} MB" if size else ""
+        files = f"{len(data.files)} file{'s' if len(data.files) > 1 else ''}{known}"
+        cure = f'hybridkit data fetch "{name}"' if data.address else "put it into a folder that HYBRIDKIT_DATA names"
+        yield f"{of} {name} ({files}; licence {data.licence}): {cure}"
+
+
+def _encoder(name: str, place: str) -> Iterator[str]:
+    if name == "static" or Path(place).expanduser().is_dir():
+        return
+    if place != name:
+        yield f"encoder {name}: no such folder ({place}); paths start from the study's own folder"
+        return
+    if name == "e5-small":
+        try:
+            e5_small.locate()
+            return
+        except InputError:
+            pass  # no wheel: the hub's
+    if model_folders.here(encoders.ALIASES.get(name, name)) is None:
+        yield f"encoder {name} ({encoders.ALIASES.get(name, 'of the hub')}): hybridkit model fetch {name}"
+
+
+_STEPS = 4  # the first warms up and is not counted
+_ENOUGH = 20.0  # seconds: of steps as slow as this one is enough
+_TEXTS = 64  # of each side, encoded to time the evaluation
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a study has left to do.
+
+    `rows` is a frame with a line a language (language, queries, passages, negatives) of the training rows, None where
+    they are not here. `trainings` counts all of them, `left` and `steps` those that are not made yet. `disk` is bytes
+    by what they are for, `seconds` the time by what it goes into; both need rows and encoder, and are None without.
+    `missing` are sentences, each with the command that helps; `free` is the room on the disk.
+    """
+
+    name: str
+    missing: list[str]
+    trainings: int
+    left: int
+    steps: int
+    rows: pd.DataFrame | None = None
+    disk: dict[str, int] | None = None
+    seconds: dict[str, float] | None = None
+    free: int = 0
+
+    def __str__(self) -> str:
+        lines = [f"{self.trainings} trainings, {self.left} of them missing: {self.steps:,} steps in all"]
+        if self.rows is not None:
+            total = f"{self.rows.attrs['rows']:,} training rows, {self.rows.attrs['held_out']:,} held out"
+            lines += [total, self.rows.to_string(index=False)]
+        if self.disk is not None:
+            parts = ", ".join(f"{what} {size / 1e6:,.1f} MB" for what, size in self.disk.items())
+            lines.append(f"disk: {sum(self.disk.values()) / 1e9:,.2f} GB ({parts}); {self.free / 1e9:,.1f} GB are free")
+        if self.seconds is not None:
+            parts = ", ".join(f"{what} {_span(one)}" for what, one in self.seconds.items())
+            total = _span(sum(self.seconds.values()))
+            lines.append(f"time: about {total} on this machine ({parts}), by first timed steps")
+        if self.missing:
+            lines += ["missing:", *(f"  {one}" for one in self.missing)]
+        return "\n".join(lines)
+
+
+def estimate(run: Run) -> Estimate:
+    """Estimate what a study has left to do; nothing is fetched, and nothing is trained that is kept.
+
+    Rows and plans are made if they are not, as the run itself would. The encoder does the first steps of each part's
+    first plan, and encodes some texts of the first benchmark. A training that stops early takes less than it says.
+    """
+    lacking = missing(run.study)
+    # sets of languages are drawn from those of the rows, and rows are held against the benchmarks
+    if any(one.of in ("rows", "benchmark") for one in lacking):
+        known = [part for part in run.study.parts if part != "diversity"]
+        cells = [cell for part in known for cell in run.cells(part) if cell.strategy != UNTRAINED]
+        steps = sum(run.training(cell).steps for cell in cells)
+        return Estimate(run.study.name, [one.told for one in lacking], len(cells), len(cells), steps)
+    cells = [cell for cell in run if cell.strategy != UNTRAINED]
+    folders = {run.model_folder(cell): cell for cell in cells}  # parts may share models
+    left = [cell for folder, cell in folders.items() if not is_whole(folder, thorough=False)]
+    steps = sum(run.training(cell).steps for cell in left)
+    rows = _rows(run)
+    if lacking:
+        return Estimate(run.study.name, [one.told for one in lacking], len(folders), len(left), steps, rows)
+    disk = {"corpus": _size(run.folder / "corpus"), "models": 0, "checkpoints while training": 0, "embeddings": 0}
+    seconds = {"training": 0.0, "held-out scores": 0.0, "encoding": 0.0}
+    for part in run.study.parts:
+        todo, texts = [cell for cell in left if cell.part == part], _texts_left(run, part)
+        if not todo and not texts:
+            continue
+        encoder, training = run.open_encoder(part), run.training(todo[0]) if todo else run.settings(part)[1]
+        sizes = {name: 4 * one.numel() for name, one in encoder.named_parameters()}
+        trained = sum(size for name, size in sizes.items() if not any(part in name for part in training.freeze))
+        disk["models"] += sum(sizes.values()) * len(todo)
+        # two checkpoints, each of the weights that are trained and both moments of the optimiser
+        disk["checkpoints while training"] = max(disk["checkpoints while training"], 6 * trained if todo else 0)
+        disk["embeddings"] += 4 * (encoder.get_embedding_dimension() or 0) * texts
+        rate = time_texts(encoder, run, _benchmarks(run, part)[0])
+        seconds["encoding"] += rate * texts
+        if todo:
+            with threads(1) if run.settings(part)[0].name == "static" else nullcontext():  # as they are trained
+                step = time_step(encoder, run.corpus(todo[0]), run.plan(todo[0]), training)
+            draws = sum(one.steps * one.batch_size for one in map(run.training, todo))
+            seconds["training"] += step * draws / training.batch_size
+            if training.evaluate_every and len(run.parts[1]):
+                times = training.steps // training.evaluate_every * len(todo)
+                seconds["held-out scores"] += rate * _size_of(run, "held-out") * times
+    free = shutil.disk_usage(run.folder).free
+    return Estimate(run.study.name, [], len(folders), len(left), steps, rows, disk, seconds, free)
+
+
+def time_step(
+    encoder: "SentenceTransformer", corpus: ParallelCorpus, plan: BatchPlan, settings: TrainingSettings
+) -> float:
+    """Seconds of a training step: the first real ones of a plan are done, timed, and undone.
+
+    The mean of those after the first; of steps that take longer than 20 s the first one itself. The encoder is as
+    before afterwards.
+    """
+    from transformers import TrainerCallback
+
+    class Clock(TrainerCallback):
+        def __init__(self) -> None:
+            self.ends: list[float] = []
+
+        def on_train_begin(self, *_: object, **__: object) -> None:
+            self.ends.append(time.perf_counter())
+
+        def on_step_end(self, *_: object, **__: object) -> None:
+            self.ends.append(time.perf_counter())
+            done = len(self.ends) - 1
+            if done == min(_STEPS, len(plan)) or self.ends[-1] - self.ends[0] > _ENOUGH:
+                raise _EnoughError
+
+    clock = Clock()
+    settings = replace(settings, checkpoint_every=settings.steps + 1, evaluate_every=0, patience=0)
+    with TemporaryDirectory() as folder, suppress(_EnoughError):
+        train(encoder, corpus, plan, settings, Path(folder) / "timed", callbacks=[clock])
+    first = 0 if len(clock.ends) < 3 else 1
+    return (clock.ends[-1] - clock.ends[first]) / (len(clock.ends) - 1 - first)
+
+
+def time_texts(encoder: "SentenceTransformer", run: Run, name: str) -> float:
+    """Seconds of a text of a benchmark, encoded as the study does; the mean of some queries and passages."""
+    from hybridkit.models.embedding import encode
+
+    settings, benchmark = run.study.evaluation, run.benchmark(base_name(name))
+    spent = count = 0.0  # each side weighs as much as it has texts
+    for side, frame in (("query", benchmark.queries), ("passage", benchmark.passages)):
+        texts = frame["text"].iloc[:: max(1, len(frame) // _TEXTS)].tolist()
+        encode(encoder, texts[:2], side, max_length=settings.max_length, precision=settings.precision)
+        start = time.perf_counter()
+        encode(encoder, texts, side, max_length=settings.max_length, precision=settings.precision)
+        spent, count = spent + (time.perf_counter() - start) * len(frame) / len(texts), count + len(frame)
+    return spent / max(count, 1)
+
+
+class _EnoughError(Exception):
+    """Ends a training that is only timed."""
+
+
+def _rows(run: Run) -> pd.DataFrame:
+    corpus = run.parts[0]
+    counts = {side: (corpus.places[side] >= 0).sum(axis=0) for side in ("query", "passage", "negative")}
+    frame = pd.DataFrame(
+        {"language": corpus.languages, "queries": counts["query"], "passages": counts["passage"],
+         "negatives": counts["negative"]}
+    )  # fmt: skip
+    frame.attrs |= {"rows": len(corpus), "held_out": len(run.parts[1])}
+    return frame
+
+
+def _benchmarks(run: Run, part: str) -> list[str]:
+    """The whole benchmarks that the models of a part are evaluated on."""
+    return list(dict.fromkeys(base_name(name) for name in run.benchmarks(part)))
+
+
+def _texts_left(run: Run, part: str) -> int:
+    """Texts of all benchmarks for every model of a part that is not ranked on all of them yet."""
+    left = {
+        (run.model_key(cell), base_name(name))
+        for name in run.benchmarks(part)
+        for cell in run.cells(part)
+        if not is_whole(run.ranks_path(cell, name), thorough=False)
+    }
+    return sum(_size_of(run, name) for _, name in left)
+
+
+def _size_of(run: Run, name: str) -> int:
+    benchmark = run.benchmark(name)
+    return len(benchmark.queries) + len(benchmark.passages)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _span(seconds: float) -> str:
+    """A time as people say it.
+
+    >>> _span(42), _span(600), _span(9000), _span(300000)
+    ('42 s', '10 min', '2.5 h', '3.5 days')
+    """
+    for size, word in ((86400 * 1.5, "days"), (5400, "h"), (90, "min")):
+        if seconds >= size:
+            unit = {"days": 86400, "h": 3600, "min": 60}[word]
+            return f"{seconds / unit:.0f} {word}" if word == "min" else f"{seconds / unit:.1f} {word}"
+    return f"{seconds:.0f} s"

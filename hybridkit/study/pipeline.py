@@ -1,0 +1,269 @@
+"""A study from data to figures: its notebooks in order through papermill, only what is missing.
+
+Notebooks run in the interpreter that runs the kit; a dead kernel is an error within seconds.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from subprocess import Popen
+from threading import Event, Thread, current_thread, main_thread
+from typing import TYPE_CHECKING, Any
+
+from ipykernel.kernelspec import RESOURCES, get_kernel_dict
+from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from traitlets import default
+
+from hybridkit.errors import InputError
+from hybridkit.study.run import Run
+from hybridkit.study.training_rows import evaluated_key
+from hybridkit.utils.files import digest, sha256_file, write_text
+from hybridkit.utils.paths import checkout
+from hybridkit.utils.products import changed, remove, remove_damaged, seal, sums_path
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+    from hybridkit.study.estimate import Estimate
+
+
+def notebooks() -> dict[str, Path]:
+    """The numbered notebooks of the checkout: number to path.
+
+    >>> sorted(notebooks())[:2]
+    ['01', '02']
+    """
+    folder = (checkout() or Path.cwd()) / "notebooks"
+    found = {path.name[:2]: path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}
+    if not found:
+        raise InputError(f"{folder}: no notebooks here; run the kit from a checkout of its repository")
+    return found
+
+
+def run_study(
+    study: str,
+    chosen: Sequence[str] | None = None,
+    fresh: bool = False,
+    dry_run: bool = False,
+    parameters: Mapping[str, str] | None = None,
+) -> "Estimate | None":
+    """Execute a study's notebooks; the report is `report.html_report.write_report`'s.
+
+    A notebook whose source, settings, parameters, package code and data are what its executed copy was made of is
+    passed over. `chosen` are numbers of notebooks, `fresh` removes the run folder first, `dry_run` only tells what is
+    missing, rows, steps, disk and time, and gives that. Raises InputError for an unknown notebook or one that failed;
+    what was finished stays.
+    """
+    run = Run(study)
+    known = notebooks()
+    numbers = list(chosen or run.study.notebooks)
+    if unknown := [number for number in numbers if number not in known]:
+        raise InputError(f"notebook {unknown[0]!r}: there is no such notebook; there are {', '.join(known)}")
+    if dry_run:
+        from hybridkit.study.estimate import estimate
+
+        print(f"study {run.study.name}: notebooks {', '.join(numbers)}")
+        left = estimate(run)
+        print(left)
+        return left
+    if find_spec("ipykernel") is None:
+        raise InputError(f"ipykernel: it is not installed for {sys.executable}, which runs the notebooks; install it")
+    if fresh:
+        shutil.rmtree(run.folder, ignore_errors=True)
+        run = Run(study)
+    if damaged := remove_damaged(run.folder):  # what is made from them is gone through once more
+        for stamp in (run.folder / "notebooks").glob("*.stamp"):
+            stamp.unlink()
+        remove(run.folder / "report" / "pairs")
+    given = dict(parameters or {})
+    if Path(given.get("claims", "")).is_file():  # the kernel starts in another folder
+        given["claims"] = str(Path(given["claims"]).absolute())
+    run.check()
+    made_of = _contents(run, given)
+    for number in numbers:
+        _execute(run, number, known[number], study, given, made_of)
+    if any(path.parent.name == "embeddings" for path in damaged):  # of the main part they are kept to be looked at
+        for cell in run.cells():
+            for name in run.study.evaluation.benchmarks:
+                run.embeddings(cell, name)
+    return None
+
+
+def _contents(run: Run, parameters: Mapping[str, str]) -> str:
+    """Hash of what a study's files hold: rows, encoders, lexicons, benchmarks, judged sets, claims."""
+    claims = Path(parameters.get("claims", ""))
+    told = sha256_file(claims) if claims.is_file() else ""
+    return digest(run.rows.fingerprint, list(map(run.model_key, run)), evaluated_key(run.study), told)
+
+
+def _execute(run: Run, number: str, source: Path, study: str, parameters: Mapping[str, str], made_of: str) -> None:
+    import papermill
+
+    out, product = run.folder / "notebooks" / source.name, run.folder / source.stem
+    stamp = out.with_suffix(".stamp")
+    key = digest(sha256_file(source), run.study.key, dict(parameters), str(run.folder.name), _code(), made_of)
+    same = stamp.is_file() and stamp.read_bytes() == key.encode()
+    if same and sums_path(product).is_file() and not changed(product):
+        print(f"{source.stem}: up to date", file=sys.stderr)
+        return
+    for path in (stamp, sums_path(product)):
+        path.unlink(missing_ok=True)
+    print(source.stem, file=sys.stderr)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    given = {"study": _study_parameter(study), **{name: _plain(value) for name, value in parameters.items()}}
+    os.environ["HYBRIDKIT_RUNS"] = str(run.folder.parent)
+    for name in {"HYBRIDKIT_DATA", "HYBRIDKIT_CACHE"} & set(os.environ):  # the kernel starts in another folder
+        os.environ[name] = str(Path(os.environ[name]).expanduser().absolute())
+    partial = out.with_name(f".{out.name}")
+    kept = f"the executed part is {short_path(partial)}; what was finished is kept and the next run goes on from there"
+    try:
+        with own_kernel() as manager:
+            papermill.execute_notebook(
+                str(source), str(partial), given, kernel_name="python3", cwd=str(source.parent), progress_bar=True,
+                log_output=False, stderr_file=sys.stderr, kernel_manager_class=manager, record_timing=False,
+            )  # fmt: skip
+    except papermill.PapermillExecutionError as error:
+        told = f"{error.ename}: {error.evalue}"
+        raise InputError(f"notebook {source.name} stopped in cell {error.exec_count}: {told}; {kept}") from error
+    except (RuntimeError, TimeoutError) as error:  # of the client: it waited for a kernel that is no more
+        told = str(error).partition("\n")[0]
+        raise InputError(
+            f"notebook {source.name}: its process ended before the notebook did ({told}); it was killed, or the "
+            f"memory is full; {kept}"
+        ) from error
+    _strip_machine(partial)
+    os.replace(partial, out)
+    left = [out, run.folder / "notebooks" / f"{number}.json", *sorted((run.folder / "figures").glob(f"{number}_*"))]
+    seal(product, *filter(Path.is_file, left))
+    write_text(stamp, key)
+
+
+def _study_parameter(study: str) -> str:
+    path = Path(study)
+    # where it lies, not where a link leads: relative paths in it start from there
+    return str(path.expanduser().absolute()) if path.suffix in (".yaml", ".yml") else study
+
+
+def _plain(value: str) -> object:
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):  # no JSON, or nothing that can be read
+        return value
+
+
+def _code() -> str:
+    folder = Path(__file__).parents[1]
+    return digest([[str(path.relative_to(folder)), sha256_file(path)] for path in sorted(folder.rglob("*.py"))])
+
+
+def _strip_machine(path: Path) -> None:
+    """Take what is of this machine and time out of an executed notebook: paths, wiped bars, states of widgets, ids.
+
+    A widget without its kernel does nothing; the text that it brings for such a copy stays.
+    """
+    import nbformat
+
+    notebook: NotebookNode = nbformat.read(path, as_version=4)
+    for name in ("papermill", "widgets"):
+        notebook.metadata.pop(name, None)
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell["id"] = "injected-parameters"  # papermill's is another each time
+        if cell.cell_type == "code":
+            cell.outputs = [one for one in cell.outputs if not _is_bar(one)]
+            for one in cell.outputs:
+                one.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+    text = nbformat.writes(notebook)
+    for folder, name in ((checkout(), "."), (Path.home(), "~")):
+        if folder is not None and str(folder) != "/":
+            text = text.replace(str(folder), name)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _is_bar(output: Mapping[str, str]) -> bool:
+    """Whether an output is nothing but progress bars, which have been seen on the terminal."""
+    parts = re.split(r"[\r\n]", output.get("text", "x")) if output.get("name") == "stderr" else ["x"]
+    return all(not part.strip() or re.search(r"\d+%\|", part) for part in parts)
+
+
+def short_path(path: Path) -> str:
+    """Return a path as a person types it: from the current folder where it lies in it."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+PATIENCE = 10.0  # seconds in which whoever waits for a dead kernel notices by himself
+
+
+class DeadKernelError(RuntimeError):
+    """The kernel of a notebook died, and nobody had noticed."""
+
+
+class OwnSpecs(KernelSpecManager):
+    """The kernels of this machine, of which python3 is this interpreter, whatever spec of that name lies there."""
+
+    def find_kernel_specs(self) -> dict[str, str]:
+        """The folder of each kernel by its name."""
+        return {**super().find_kernel_specs(), NATIVE_KERNEL_NAME: RESOURCES}
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        """The spec of a kernel.
+
+        >>> import sys
+        >>> OwnSpecs().get_kernel_spec("python3").argv[0] == sys.executable
+        True
+        """
+        if kernel_name == NATIVE_KERNEL_NAME:
+            return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
+        return super().get_kernel_spec(kernel_name)
+
+
+@contextmanager
+def own_kernel() -> Iterator[type[AsyncKernelManager]]:
+    """Give the class of managers that start the kernel; when the block ends, it and all it started are ended.
+
+    Raises DeadKernelError where the block goes on waiting for a kernel that is dead.
+    """
+    started: list[Popen[bytes]] = []
+    over, stuck = Event(), Event()
+
+    class Manager(AsyncKernelManager):
+        @default("kernel_spec_manager")
+        def _specs(self) -> KernelSpecManager:
+            return OwnSpecs()
+
+        async def _async_launch_kernel(self, kernel_cmd: list[str], **options: Any) -> None:  # noqa: ANN401
+            await super()._async_launch_kernel(kernel_cmd, **options)
+            started.append(self.provisioner.process)  # type: ignore[union-attr]
+            Thread(target=watch, args=(started[-1], self), daemon=True).start()
+
+    def watch(process: Popen[bytes], manager: Manager) -> None:
+        while process.poll() is None and not over.wait(0.5):
+            pass
+        # a kernel that was shut down is dead too, and what it made is still to be written
+        if not over.wait(PATIENCE * (30 if manager.shutting_down else 1)) and waiting is main_thread():
+            stuck.set()
+            signal.pthread_kill(waiting.ident or 0, signal.SIGINT)
+
+    waiting = current_thread()
+    try:
+        yield Manager
+    except KeyboardInterrupt:
+        if stuck.is_set():
+            raise DeadKernelError("Kernel died") from None
+        raise
+    finally:
+        over.set()
+        for process in started:  # a kernel leads a group of its own: what it started ends with it
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

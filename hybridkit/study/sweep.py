@@ -1,0 +1,140 @@
+"""Many models of a study: planned, counted, trained and scored where missing; and recipes tried on held-out rows."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import as_completed
+from dataclasses import replace
+from functools import cache, partial
+from itertools import product
+from pathlib import Path
+
+import pandas as pd
+
+from hybridkit.errors import InputError
+from hybridkit.sampling import parse
+from hybridkit.study.model_spec import ModelSpec
+from hybridkit.study.run import Run
+from hybridkit.study.settings import UNTRAINED, Study
+from hybridkit.utils.parallel import processes, threads
+from hybridkit.utils.products import is_whole, kept
+from hybridkit.utils.progress import bar
+
+
+def sweep(run: "Run", cells: Sequence["ModelSpec"], benchmarks: Sequence[str] = ()) -> int:
+    """Train some models of a run and score them on some benchmarks, as far as they are not; gives how many were not.
+
+    Says how many models there are and how many are missing; the bar foretells the time from the first ones that are
+    done. Models on a static encoder go to one process a core with one thread each, larger ones are made one after the
+    other with all threads; results are the same bytes either way. Every product is whole or not there: stopped at any
+    point, even by a kill, the next call does what is left. An error in one model ends the call and keeps the others.
+    Embeddings are kept of the models of the main part only (`Run.forget_embeddings`).
+    """
+    missing = _missing(run, cells, benchmarks)
+    if not missing:
+        return 0
+    print(f"{len(set(map(run.model_key, cells)))} models, {len(missing)} to make", file=sys.stderr)
+    small = [cell for cell in missing if run.settings(cell.part)[0].name == "static"]
+    with bar(total=len(missing), desc="models", unit="model") as shown:
+        for _ in _in_processes(run, small, benchmarks) if len(small) > 1 else ():
+            shown.update()
+        for cell in _missing(run, missing, benchmarks):
+            make(run, cell, benchmarks)
+            shown.update()
+    return len(missing)
+
+
+def make(run: "Run", cell: "ModelSpec", benchmarks: Sequence[str]) -> None:
+    """Train one model and score it on the benchmarks."""
+    from hybridkit.study.scores import model_scores
+
+    if cell.strategy != UNTRAINED:
+        run.train(cell)
+    for name in benchmarks:
+        run.ranks(cell, name)  # also where only its scores are left
+        model_scores(run, cell, name)
+    kept = {run.model_key(one) for one in run.cells()} if "main" in run.study.parts else set()
+    for name in benchmarks if run.model_key(cell) not in kept else ():
+        run.forget_embeddings(cell, name)
+
+
+def _missing(run: "Run", cells: Sequence["ModelSpec"], benchmarks: Sequence[str]) -> list["ModelSpec"]:
+    """One cell of every model that is not trained or not ranked on every benchmark."""
+    found = {
+        run.model_key(cell): cell
+        for cell in cells
+        if (cell.strategy != UNTRAINED and not is_whole(run.model_folder(cell), thorough=False))
+        or not all(is_whole(run.ranks_path(cell, name), thorough=False) for name in benchmarks)
+    }
+    return list(found.values())
+
+
+def _in_processes(run: "Run", cells: Sequence["ModelSpec"], benchmarks: Sequence[str]) -> Iterator[None]:
+    for part in {cell.part for cell in cells}:
+        run.open_encoder(part)  # made once, before the processes that start from it
+    with processes(len(cells)) as pool:
+        jobs = [pool.submit(_make, run.study, run.folder, cell, tuple(benchmarks)) for cell in cells]
+        for job in as_completed(jobs):
+            job.result()
+            yield
+
+
+def _make(study: Study, folder: Path, cell: "ModelSpec", benchmarks: Sequence[str]) -> None:
+    with threads(1):
+        make(_run_here(folder, study.key, study), cell, benchmarks)
+
+
+@cache
+def _opened() -> dict[tuple[Path, str], "Run"]:
+    return {}
+
+
+def _run_here(folder: Path, key: str, study: Study) -> "Run":
+    """The run of this process, opened once for all of its models."""
+    from hybridkit.study.run import Run
+
+    runs = _opened()
+    if (folder, key) not in runs:
+        runs.clear()
+        runs[folder, key] = Run(study, folder)
+    return runs[folder, key]
+
+
+def try_recipes(
+    run: Run, learning_rates: Sequence[float], temperatures: Sequence[float], steps: int, strategy: str
+) -> pd.DataFrame:
+    """Train the strategy shortly with every pair of settings and score each on the study's held-out rows.
+
+    Gives learning_rate, temperature, steps, strategy, AP (mean of the settings, what to choose by), AP mono, AP cross,
+    AP pool and rank_distance, best first; the encoder as it is stands with learning rate 0. Trials that were made
+    before are read from the run folder. Raises InputError for a study that holds no rows out.
+    """
+    if run.study.rows.held_out == 0:
+        raise InputError(f"study {run.study.name}: no rows are held out to choose by; set rows.held_out, say to 0.05")
+    for rate, temperature in product(learning_rates, temperatures):  # all are checked before any is trained
+        replace(run.study.training, learning_rate=rate, temperature=temperature, steps=steps)
+    found, folder = [], run.folder / "recipe"
+    for rate, temperature in [(0.0, 0.0), *product(learning_rates, temperatures)]:
+        if rate > 0:
+            cell = ModelSpec(str(parse(strategy)))
+            training = replace(run.study.training, learning_rate=rate, temperature=temperature, steps=steps)
+            trial = Run(replace(run.study, training=training), folder)
+            scores = trial.kept_scores(cell)
+        else:
+            cell, trial = ModelSpec(UNTRAINED), Run(run.study, folder)
+            path = folder / f"untrained-{trial.model_key(cell)[:16]}.json"
+            scores = kept(
+                path, partial(_score_untrained, trial, cell), lambda path: dict(json.loads(path.read_bytes()))
+            )
+        named = {
+            "learning_rate": rate,
+            "temperature": temperature,
+            "steps": steps if rate else 0,
+            "strategy": cell.strategy,
+        }
+        found.append(named | scores)
+    return pd.DataFrame(found).sort_values("AP", ascending=False, ignore_index=True)
+
+
+def _score_untrained(run: Run, cell: ModelSpec, path: Path) -> None:
+    run.write_json(path.name, run.held_out_scores(run.open_model(cell)))

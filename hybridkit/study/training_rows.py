@@ -1,0 +1,246 @@
+"""The rows of a study: read once, held against all benchmarks, those that every strategy can use.
+
+Rows that overlap with a benchmark are found, listed and dropped; a file of the user's own that overlaps is an error.
+"""
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hybridkit.data.collection import Collection
+from hybridkit.data.corpus import ParallelCorpus
+from hybridkit.data.leakage import VERSION, Nearness, find_leaks, targets_of
+from hybridkit.data.sources.lexicons import remember
+from hybridkit.data.sources.open_benchmarks import (
+    base_name,
+    benchmark_path,
+    is_collection,
+    open_benchmark,
+    open_collection,
+)
+from hybridkit.data.sources.open_rows import corpus_key, kept_corpus, source_hashes, source_stems
+from hybridkit.errors import InputError
+from hybridkit.sampling import common_rows, parse
+from hybridkit.study.model_spec import ModelSpec
+from hybridkit.study.settings import Study, open_study
+from hybridkit.utils.files import digest, remove_leftovers, sha256_file
+from hybridkit.utils.naming import split_name
+from hybridkit.utils.paths import runs_folder
+from hybridkit.utils.products import frame, write
+from hybridkit.utils.seeds import generator
+
+_MADE_OF = {"mlqa-r": ("mlqa", "dev")}  # benchmark: data set of rows and the word that asks for the same questions
+
+
+def evaluated(study: Study) -> tuple[list[str], list[str]]:
+    """Whole parallel benchmarks and judged collections of every part of a study, without its own held-out rows.
+
+    >>> from hybridkit.study.settings import open_study
+    >>> evaluated(open_study("starter"))
+    (['xquad-r', 'mlqa-r'], [])
+    """
+    names = dict.fromkeys(map(base_name, study.benchmarks))
+    return [name for name in names if name != "held-out"], list(study.judged)
+
+
+def leaks_of(study: Study, rows: ParallelCorpus, folder: Path) -> pd.DataFrame:
+    """The hits of a study's rows, the columns of `leakage.COLUMNS` behind the source; found once, kept in `folder`.
+
+    Raises InputError where a benchmark's own file is among the study's rows (see `refuse_own_files`).
+    """
+    names, judged = evaluated(study)
+    files, benchmarks = list(map(study.at, study.rows.files)), list(map(study.at, names))
+    refuse_own_files(files, benchmarks, f"study {study.name}: rows.files")
+    sets, rule = _sets(list(map(study.at, judged))), Nearness()
+
+    def find() -> pd.DataFrame:
+        targets = targets_of(list(map(open_benchmark, benchmarks)), sets)
+        return with_source(find_leaks(rows, targets, rule), study.rows.files, files)
+
+    key = digest(VERSION, rows.fingerprint, _contents(study, names, sets), asdict(rule))
+    return frame(folder / "leaks" / f"{key[:16]}.parquet", find)
+
+
+def evaluated_key(study: Study) -> str:
+    """Hash of the content of all that a study is evaluated on."""
+    names, judged = evaluated(study)
+    return digest(_contents(study, names, _sets(list(map(study.at, judged)))))
+
+
+def _contents(study: Study, names: Sequence[str], sets: Sequence[Collection]) -> list[list[Any]]:
+    hashes = [[name, list(_hashes(study.at(name)).values())] for name in names]
+    return hashes + [[one.name, one.fingerprint] for one in sets]
+
+
+def check_file(file: str | Path, benchmarks: Sequence[str]) -> pd.DataFrame:
+    """The hits of one file or data set of rows in benchmarks, parallel or judged, by their names."""
+    from hybridkit.data.sources.open_rows import open_corpus
+
+    judged = [name for name in benchmarks if is_collection(name)]
+    parallel = dict.fromkeys(base_name(name) for name in benchmarks if name not in judged)
+    targets = targets_of([open_benchmark(name) for name in parallel], _sets(judged))
+    return with_source(find_leaks(open_corpus([file]), targets), [str(file)])
+
+
+def with_source(found: pd.DataFrame, files: Sequence[str], places: Sequence[str] | None = None) -> pd.DataFrame:
+    """Hits with the file or data set that each row came from, told by its id, as the first column.
+
+    `places` are where the files lie, if not under their names.
+    """
+    named = dict(zip(source_stems(places or files), files, strict=True))
+    source = [named[name.partition("/")[0]] if len(files) > 1 else files[0] for name in found["id"]]
+    out = found.copy()
+    out.insert(0, "source", pd.Series(source, dtype=object))
+    return out
+
+
+def summary(leaks: pd.DataFrame) -> pd.DataFrame:
+    """Hits by source, benchmark, kind and side: texts that hit, and rows that were dropped for them."""
+    keys = ["source", "benchmark", "kind", "side"]
+    return leaks.groupby(keys, as_index=False).agg(texts=("text", "nunique"), rows=("row", "nunique"))
+
+
+def without_leaks(rows: ParallelCorpus, usable: np.ndarray, leaks: pd.DataFrame) -> np.ndarray:
+    """Bool array (rows,): usable and no hit; a row that hits in one language is dropped in all."""
+    leaked = np.zeros(len(rows), dtype=bool)
+    leaked[leaks["row"].to_numpy()] = True
+    return np.asarray(usable & ~leaked)
+
+
+def refuse_leaks(corpus: ParallelCorpus, leaks: pd.DataFrame, where: str) -> None:
+    """Raise InputError if a row that hits is among those that are trained on."""
+    left = set(leaks["id"]) & set(corpus.ids)
+    if left:
+        first = leaks[leaks["id"].isin(left)].iloc[0]
+        raise InputError(
+            f"{where}: row {first['id']!r} is trained on, and {first['benchmark']} has its {first['side']} "
+            f"({first['kind']}: {first['match']!r}); take the row out of the file, or its id is not its own"
+        )
+
+
+def refuse_own_files(files: Sequence[str | Path], benchmarks: Sequence[str], where: str) -> None:
+    """Raise InputError if rows are read from a benchmark's own file, or from the data that it was made of.
+
+    >>> refuse_own_files(["mlqa[dev]"], ["mlqa-r"], "rows.files")
+    Traceback (most recent call last):
+    ...
+    hybridkit.errors.InputError: rows.files: mlqa[dev] holds the questions of the benchmark mlqa-r; ...
+    """
+    for name in files:
+        base, words = split_name(str(name))
+        for benchmark in benchmarks:
+            data, word = _MADE_OF.get(benchmark.removesuffix("-paragraphs"), ("", ""))
+            own = base == data and word in words
+            if own or set(source_hashes([name]).values()) & set(_hashes(benchmark).values()):
+                cure = "evaluate on another benchmark, or train on other rows"
+                raise InputError(f"{where}: {name} holds the questions of the benchmark {benchmark}; {cure}")
+
+
+def _sets(judged: Sequence[str]) -> list[Collection]:
+    """The sets of judged collections, each once; a pool is that of its parts."""
+    sets = {part.fingerprint: part for name in judged for one in open_collection(name) for part in one.parts or (one,)}
+    return list(sets.values())
+
+
+def _hashes(benchmark: str) -> dict[str, str]:
+    return {path.name: sha256_file(path) for path in _files(benchmark)}
+
+
+def _files(benchmark: str) -> Iterator[Path]:
+    path = benchmark_path(benchmark)
+    if benchmark == "atlas":
+        yield path / "heldout.jsonl.xz"
+    else:
+        yield from sorted(path.glob("*.json")) if path.is_dir() else [path]
+
+
+log = logging.getLogger("hybridkit")
+_VERSIONED = ("torch", "transformers", "sentence-transformers", "tokenizers", "numpy", "pandas")
+
+
+class StudyRows:
+    """The rows that a study trains on, in its run folder; `folder` is runs/NAME unless given."""
+
+    def __init__(self, study: Study | str | Path, folder: Path | None = None) -> None:
+        self.study = study if isinstance(study, Study) else open_study(study)
+        self.folder = folder or runs_folder() / self.study.name
+        self._corpus: tuple[object, ParallelCorpus] | None = None  # of the last model asked for
+        self._rows_of: dict[tuple[str, ...], int] = {}
+        remove_leftovers(self.folder)
+        self.write_json("settings.json", self.study.written(self.folder))
+        if self.study.folder is not None:
+            remember(Path(self.study.folder))
+        self.write_json("versions.json", {name: version(name) for name in ("hybridkit", *_VERSIONED)})
+
+    def write_json(self, name: str, value: Any) -> None:  # noqa: ANN401  any JSON value
+        """Write a JSON file of the run folder, unless it holds just that already."""
+        write(self.folder / name, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+    @cached_property
+    def rows(self) -> ParallelCorpus:
+        """Every row of the study's files in the study's languages, before any is dropped."""
+        settings, files = self.study.rows, [self.study.at(name) for name in self.study.rows.files]
+        hashes = source_hashes(files)
+        self.write_json("data.json", hashes)
+        corpus = kept_corpus(self.folder / "corpus" / corpus_key(hashes), files)
+        return corpus if settings.languages is None else corpus.keep_languages(settings.languages)
+
+    @cached_property
+    def usable_rows(self) -> ParallelCorpus:
+        """The rows that no benchmark holds and that every strategy can use; strategies do not count with `each`."""
+        each = self.study.rows.use == "each"
+        usable = common_rows(self.rows, [] if each else self.study.every_strategy())
+        kept = without_leaks(self.rows, usable, self.leaks)
+        if kept.sum() < usable.sum():
+            log.info("%d rows are dropped that a benchmark holds too", usable.sum() - kept.sum())
+        if each and kept.all():
+            return self.rows
+        if kept.sum() < len(self.rows):
+            log.info("%d of %d rows can be used by every strategy; the rest is dropped", kept.sum(), len(self.rows))
+        return self.rows.select(kept)
+
+    @cached_property
+    def leaks(self) -> pd.DataFrame:
+        """Rows of the study's files that a benchmark of it holds too; none of them is trained on (see `hygiene`)."""
+        return leaks_of(self.study, self.rows, self.folder)
+
+    @cached_property
+    def parts(self) -> tuple[ParallelCorpus, ParallelCorpus]:
+        """Training rows and held-out rows; they share no text and no passage_id."""
+        return self.usable_rows.split(self.study.rows.held_out)
+
+    def corpus(self, cell: ModelSpec) -> ParallelCorpus:
+        """The training rows of a model."""
+        key = (cell.strategy if self.study.rows.use == "each" else "", cell.languages, cell.rows, cell.seed)
+        if self._corpus is None or key != self._corpus[0]:
+            corpus = self._in_languages(cell.languages, cell.strategy)
+            if cell.rows > len(corpus):
+                raise InputError(f"study {self.study.name}: {cell}: there are only {len(corpus)} rows; give fewer")
+            if cell.rows:  # those of a smaller number are among those of a larger one
+                corpus = corpus.select(np.sort(generator(cell.seed, "rows").permutation(len(corpus))[: cell.rows]))
+            self._corpus = (key, corpus)
+        return self._corpus[1]
+
+    def rows_of(self, languages: tuple[str, ...]) -> int:
+        """How many training rows every strategy of the part "diversity" can use in some languages; 0 where none."""
+        if languages not in self._rows_of:
+            self._rows_of[languages] = len(self._in_languages(languages))
+        return self._rows_of[languages]
+
+    def _in_languages(self, languages: tuple[str, ...], strategy: str = "") -> ParallelCorpus:
+        """The training rows in some languages (all where none is named) that the strategies can use there."""
+        corpus, diversity = self.parts[0], self.study.diversity
+        if languages and set(languages) != set(corpus.languages):
+            corpus = corpus.keep_languages(languages)
+            sizes = diversity.strategies if diversity else {}
+            usable = common_rows(corpus, [parse(text) for text, of in sizes.items() if len(languages) in of])
+            corpus = corpus if usable.all() else corpus.select(usable)
+        return corpus.select(parse(strategy).usable(corpus)) if strategy and self.study.rows.use == "each" else corpus

@@ -1,0 +1,4 @@
+"""Files, paths, numbers, seeds, progress: what every room needs and what knows nothing of retrieval.
+
+It imports nothing of the kit but `errors`. Start at `files` and `products`.
+"""

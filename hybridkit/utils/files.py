@@ -1,0 +1,185 @@
+"""Files that are whole or absent: atomic writes, content digests and line-wise reading of compressed text."""
+
+import gzip
+import hashlib
+import json
+import lzma
+import os
+import shutil
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from xxhash import xxh3_128
+
+from hybridkit.errors import InputError
+
+LINE_BYTES = 2**26  # of one line, and so of one text
+_PACKED, _UNPACKED = 200, 2**28  # times its own size that a packed file may unpack to, and bytes it always may
+_BLANK = 10**6  # empty lines of a file
+
+
+def _temporary(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write to, and rename it to `path` when the block ends well.
+
+    A kill or an error in the block leaves what stood at `path` before.
+
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "scores.csv"
+    >>> with atomic_write(target) as temporary:
+    ...     _ = temporary.write_text("ok")
+    >>> target.read_text()
+    'ok'
+    """
+    temporary = _temporary(path)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file as UTF-8, whole or not at all."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder to fill, and rename it to `path` when the block ends well; an older `path` is replaced.
+
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "model"
+    >>> with atomic_folder(target) as temporary:
+    ...     _ = (temporary / "config.json").write_text("{}")
+    >>> [file.name for file in target.iterdir()]
+    ['config.json']
+    """
+    temporary = _temporary(path)
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    aside = temporary.with_suffix(".old")
+    try:
+        yield temporary
+        if path.is_dir():  # moved away whole: a kill while it is deleted must not leave half of it at `path`
+            os.replace(path, aside)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a killed process left half written under a folder; that of a running process stays.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> left = [(folder / f".model.{pid}.tmp").mkdir() for pid in (os.getpid(), 2**22 + 1)]
+    >>> remove_leftovers(folder)
+    >>> [path.name == f".model.{os.getpid()}.tmp" for path in folder.iterdir()]
+    [True]
+    """
+    for path in list(folder.rglob(".*.tmp")):
+        pid = path.name.rsplit(".", 2)[1]
+        if pid.isdecimal() and pid.isascii() and len(pid) < 10 and not _runs(int(pid)):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is somebody else's
+        return True
+    return True
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes as hex, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def checksum(path: Path) -> str:
+    """XXH128 of a file as hex, read in blocks: some GB a second. It finds damage, not forgery."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, xxh3_128).hexdigest()
+
+
+def digest(*parts: Any) -> str:  # noqa: ANN401  any JSON-able value, bytes or array
+    """SHA-256 over values, as hex: bytes and arrays by content (with type and shape), the rest by canonical JSON.
+
+    >>> digest({"b": 1, "a": [2.0]}) == digest({"a": [2.0], "b": 1})
+    True
+    >>> digest("a", "b") == digest("ab")
+    False
+
+    Raises TypeError for an array of Python objects, whose bytes are addresses: give its `tolist()`.
+    """
+    total = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            if part.dtype.hasobject:
+                raise TypeError("digest of an array of objects; give its tolist()")
+            header = f"{part.dtype}{part.shape}".encode()
+            total.update((len(header) + part.nbytes).to_bytes(8, "little"))
+            total.update(header)
+            total.update(np.ascontiguousarray(part).data)  # no copy: an array may be most of the memory
+            continue
+        if not isinstance(part, bytes):
+            part = json.dumps(part, sort_keys=True, ensure_ascii=False).encode()
+        total.update(len(part).to_bytes(8, "little"))
+        total.update(part)
+    return total.hexdigest()
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line number from 1, text without its end) of a UTF-8 file, also `.gz`, `.xz`; blank lines are passed over.
+
+    Raises InputError naming the file, and the line where it is known, for a missing or cut-short file, bad UTF-8, a
+    line of more than 64 MiB, a million empty ones and a packed file that unpacks to hundreds of times its size.
+    """
+    opener: Any = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
+    number = blank = 0
+    try:
+        with opener(path, "rb") as file:
+            for number, raw in enumerate(_lines(file, path, packed=opener is not open), start=1):
+                text = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+                if text.strip():
+                    yield number, text
+                elif (blank := blank + 1) > _BLANK:
+                    raise InputError(f"{path}, line {number}: {_BLANK:,} lines are empty; is it a file of lines?")
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file; check the path") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path}: this is a folder; give the file in it") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}, line {number}: not UTF-8 ({error.reason}); save the file as UTF-8") from error
+    except (EOFError, lzma.LZMAError, zlib.error, OSError) as error:
+        why = f"the file is cut short or damaged ({error}); get it again"
+        raise InputError(f"{path}, after line {number}: {why}") from error
+
+
+def _lines(file: Any, path: Path, packed: bool) -> Iterator[bytes]:  # noqa: ANN401  any binary file
+    """The lines of a file, as many bytes of each as a text may have, and of a packed one as many as texts pack into."""
+    number, total, most = 0, 0, max(_UNPACKED, _PACKED * path.stat().st_size)
+    while raw := file.readline(LINE_BYTES + 1):
+        number += 1
+        total += len(raw)
+        if len(raw) > LINE_BYTES:
+            raise InputError(f"{path}, line {number}: longer than {LINE_BYTES >> 20} MiB; is it a file of lines?")
+        if packed and total > most:
+            why = f"the file unpacks to more than {_PACKED} times its size, which no texts do"
+            raise InputError(f"{path}, line {number}: {why}; get it again")
+        yield raw

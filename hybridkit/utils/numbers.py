@@ -1,0 +1,129 @@
+"""Ranges of numbers that people give: one way to check them, and one way to say what is allowed."""
+
+import math
+import operator
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from hybridkit.errors import InputError
+
+
+def number(value: float, sign: str = "") -> str:
+    """Write a number with three decimals and no leading zero.
+
+    >>> number(0.5), number(-0.25), number(0.5, "+"), number(1.5)
+    ('.500', '−.250', '+.500', '1.500')
+    """
+    return bare(format(value, f"{sign}.3f"))
+
+
+def amount(estimate: float, low: float = math.nan, high: float = math.nan, note: str = "") -> str:
+    """Write an effect with its interval, as a paper does.
+
+    >>> amount(0.0124, 0.004, 0.02), amount(-0.002, -0.01, 0.006)
+    ('+.012 (.004 to .020)', '−.002 (−.010 to .006), no clear effect')
+    >>> amount(0.1, note="no interval: only 2 draws")
+    '+.100 (no interval: only 2 draws)'
+    """
+    if math.isnan(low) or math.isnan(high):
+        return f"{number(estimate, '+')} ({note or 'no interval'})"
+    clear = low > 0 or high < 0
+    return f"{number(estimate, '+')} ({number(low)} to {number(high)})" + ("" if clear else ", no clear effect")
+
+
+def bare(text: str) -> str:
+    """A formatted number with a minus sign for the hyphen, and without the zero in front of the point.
+
+    >>> bare("-0.250"), bare("+0.5"), bare("10.0")
+    ('−.250', '+.5', '10.0')
+    """
+    text = text.replace("-", "−")
+    return text.replace("0.", ".", 1) if text.lstrip("+−").startswith("0.") else text
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from `low` to `high` (no end where it is None), `whole` ones or all; the ends belong to it or not.
+
+    >>> Range(1, whole=True).check(0, "training.steps")
+    Traceback (most recent call last):
+    ...
+    hybridkit.errors.InputError: training.steps must be a whole number from 1 on (got 0)
+    >>> Range(0, above=True).check(float("inf"), "training.temperature")
+    Traceback (most recent call last):
+    ...
+    hybridkit.errors.InputError: training.temperature must be a number above 0 (got inf)
+    """
+
+    low: float | None = None
+    high: float | None = None
+    whole: bool = False
+    above: bool = False
+    below: bool = False
+
+    def __str__(self) -> str:
+        """What is allowed, as the end of "it must be"."""
+        told = "a whole number" if self.whole else "a number"
+        if self.low is not None:
+            told += f" above {self.low}" if self.above else f" from {self.low}"
+        if self.high is not None:
+            return f"{told} to below {self.high}" if self.below else f"{told} to {self.high}"
+        return told if self.low is None or self.above else f"{told} on"
+
+    def check(self, value: object, what: str) -> int | float:
+        """Return the value as Python's own number; InputError, which begins with `what`, for one outside.
+
+        Neither true and false nor nan and infinity are numbers; a whole number is no fraction, not even 2.0.
+        """
+        found = self._number(value)
+        if found is None or not self._holds(found):
+            huge = isinstance(value, int) and value.bit_length() > 256  # Python writes no number of 5,000 digits
+            raise InputError(f"{what} must be {self} (got {'a number of too many digits' if huge else repr(value)})")
+        return found
+
+    def _number(self, value: object) -> int | float | None:
+        if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_"):  # Python's and numpy's
+            return None
+        try:
+            return operator.index(value)  # type: ignore[arg-type]  # numpy's whole numbers too
+        except TypeError:
+            return None if self.whole or not isinstance(value, float) else float(value)
+
+    def _holds(self, value: float) -> bool:
+        if not isinstance(value, int) and not math.isfinite(value):
+            return False
+        low = self.low is None or (value > self.low if self.above else value >= self.low)
+        return low and (self.high is None or (value < self.high if self.below else value <= self.high))
+
+
+COUNT = Range(1, whole=True)  # of steps, of passages
+COUNT_OR_NONE = Range(0, whole=True)
+LENGTH = Range(4, whole=True)  # tokens of a text: two of them are the model's own
+PAIRED = Range(2, whole=True)  # rows of a batch, which need another one beside them
+POSITIVE = Range(0, above=True)
+SHARE = Range(0, 1)
+SHARE_BELOW_1 = Range(0, 1, below=True)
+SEED = Range(0, 2**32 - 1, whole=True)  # what the global generators of numpy and PyTorch take
+
+
+def check_seed(seed: object, what: str = "seed") -> int:
+    """Return a seed as an int; InputError, the same everywhere, for what is none.
+
+    >>> check_seed(-1)
+    Traceback (most recent call last):
+    ...
+    hybridkit.errors.InputError: seed must be a whole number from 0 to 4294967295 (got -1)
+    """
+    return int(SEED.check(seed, what))
+
+
+def check_choice(value: object, known: Collection[str], what: str) -> None:
+    """Raise InputError, which begins with `what`, for what is not among the known words.
+
+    >>> check_choice("fp8", ("float32", "bf16"), "training.precision")
+    Traceback (most recent call last):
+    ...
+    hybridkit.errors.InputError: training.precision must be 'float32' or 'bf16' (got 'fp8')
+    """
+    if not isinstance(value, str) or value not in known:
+        raise InputError(f"{what} must be {' or '.join(map(repr, known))} (got {value!r})")

@@ -1,0 +1,51 @@
+"""Where the kit's files lie: the checkout, the cache it may write to, and the folders it looks for data in."""
+
+import os
+from pathlib import Path
+
+
+def checkout() -> Path | None:
+    """Give the checkout this package runs from, or None when it was installed without one.
+
+    >>> found = checkout()
+    >>> found is None or (found / "hybridkit").is_dir()
+    True
+    """
+    folder = Path(__file__).resolve().parents[2]
+    return folder if (folder / "pyproject.toml").is_file() or (folder / ".git").exists() else None
+
+
+def cache_folder() -> Path:
+    """Give the folder for what can be made or fetched again; it may not exist yet.
+
+    `HYBRIDKIT_CACHE` if it is set, else `data/cache` of a checkout that can be written to, else the user's own cache.
+
+    >>> cache_folder().is_absolute()
+    True
+    """
+    if given := os.environ.get("HYBRIDKIT_CACHE"):
+        return Path(given).expanduser().absolute()
+    home = checkout()
+    if home is not None and os.access(home, os.W_OK):
+        return home / "data" / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "hybridkit"
+
+
+def data_folders() -> list[Path]:
+    """Give the folders in which data sets are sought, first one first: `HYBRIDKIT_DATA` if it is set, then the cache.
+
+    >>> data_folders()[-1] == cache_folder()
+    True
+    """
+    given = os.environ.get("HYBRIDKIT_DATA")
+    return [*([Path(given).expanduser().absolute()] if given else []), cache_folder()]
+
+
+def runs_folder() -> Path:
+    """Give the folder that run folders lie in: `HYBRIDKIT_RUNS` if it is set, else `runs` of the checkout or here.
+
+    >>> runs_folder().is_absolute()
+    True
+    """
+    given = os.environ.get("HYBRIDKIT_RUNS")
+    return Path(given).expanduser().absolute() if given else (checkout() or Path.cwd()) / "runs"

@@ -1,0 +1,296 @@
+"""Products that are whole or made anew: their checksums are kept beside them and compared before they are read.
+
+The index of a folder has size and checksum of every file and is written last.
+"""
+
+import json
+import logging
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from xxhash import xxh3_128
+
+from hybridkit.errors import InputError
+from hybridkit.utils.files import atomic_write, checksum, write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+log = logging.getLogger("hybridkit")
+T = TypeVar("T")
+LARGE = 16 * 2**20  # bytes: of larger files that are only counted, not read, the time of the last change is looked at
+_UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, NotImplementedError)  # what readers say of damage
+_LINE = re.compile(r"([0-9a-f]{32})  ([^/].*)")
+_known: dict[Path, object] = {}  # sizes and times of the files of products that this process looked into
+
+
+def kept(product: Path, make: Callable[[Path], object], read: Callable[[Path], T]) -> T:
+    """Read a product; where it is missing or damaged, it is made first, and one line says so of a damaged one.
+
+    `make` writes the product, a file or a folder, to the path it is given, whole or not at all.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "numbers.txt"
+    >>> kept(path, lambda path: path.write_text("1 2 3"), Path.read_text)
+    '1 2 3'
+    >>> _ = path.write_text("1 2")
+    >>> is_whole(path)
+    False
+    >>> kept(path, lambda path: path.write_text("1 2 3"), Path.read_text)
+    '1 2 3'
+    """
+    if is_whole(product):
+        unsealed = not sums_path(product).is_file()
+        try:
+            found = read(product)
+        except _UNREADABLE as error:
+            if not unsealed or isinstance(error, PermissionError):
+                raise
+            log.warning("%s: damaged (%s); it is made anew", _name(product), str(error).partition("\n")[0][:200])
+        else:
+            adopt(product)
+            return found
+    remove(product)
+    make(product)
+    seal(product)
+    return read(product)
+
+
+def frame(product: Path, make: Callable[[], "pd.DataFrame"]) -> "pd.DataFrame":
+    """Read a table kept as parquet; where it is missing or damaged, it is made and written first."""
+    import pandas as pd
+
+    def write(path: Path) -> None:
+        made = make()
+        with atomic_write(path) as temporary:
+            made.to_parquet(temporary, index=False)
+
+    return kept(product, write, pd.read_parquet)
+
+
+def write(product: Path, content: str | bytes) -> None:
+    """Write a small file and its checksum, unless it is whole and holds just that already."""
+    raw = content.encode() if isinstance(content, str) else content
+    if is_whole(product):
+        if product.read_bytes() == raw:
+            adopt(product)
+            return
+        sums_path(product).unlink(missing_ok=True)  # they must not stand beside another content, even after a kill
+    else:
+        remove(product)
+    with atomic_write(product) as temporary:
+        temporary.write_bytes(raw)
+    seal(product)
+
+
+def seal(product: Path, *files: Path) -> None:
+    """Write the checksums of a product: of the file, of all files of the folder, or of `files` below its parent."""
+    if not files:
+        files = tuple(sorted(path for path in product.rglob("*") if path.is_file())) if product.is_dir() else (product,)
+    _write_sums(product, {path: _checksum(path) for path in files})
+
+
+def adopt(product: Path) -> None:
+    """Write the checksums of a product that has none and could be read, unless its folder cannot be written to."""
+    if not sums_path(product).is_file():
+        with suppress(OSError):
+            seal(product)
+
+
+def seal_again(product: Path, *files: Path) -> None:
+    """Write the checksums of those of a product's files anew that have been written again; the others stay."""
+    if sums := _sums(product):
+        _write_sums(product, sums | {path: _checksum(path) for path in files if path in sums})
+
+
+def is_whole(product: Path, thorough: bool = True) -> bool:
+    """Whether a product is there and as it was written; one line says so where it is damaged.
+
+    With `thorough=False` large files are only looked into that were changed since their checksums were written: enough
+    to count what is there, not to read it.
+    """
+    if not product.exists():
+        return False
+    wrong = changed(product, thorough)
+    if wrong and _known.get(product) != (state := [_stat(path) for path in wrong]):
+        _known[product] = state  # said once
+        there = any(path.exists() for path in wrong)
+        names = ", ".join(path.relative_to(product).as_posix() for path in wrong) if product.is_dir() else ""
+        why = ("damaged" if there else "incomplete") + (f" ({names})" if names else "")
+        log.log(logging.WARNING if there else logging.INFO, "%s: %s; it is made anew", _name(product), why)
+    return not wrong
+
+
+def changed(product: Path, thorough: bool = True) -> list[Path]:
+    """The files of a product that are missing or not what their checksums say; none of one without checksums."""
+    sums = _sums(product)
+    if sums is None:
+        return []
+    seen = [(_stat(path), path) for path in (sums_path(product), *sums)]
+    if _known.get(product) == seen:
+        return []
+    sealed = seen[0][0][1]
+    wrong = [
+        path
+        for (size, written, _), path in seen[1:]
+        if (thorough or size < LARGE or written > sealed) and (size < 0 or _checksum(path) != sums[path])
+    ]
+    if wrong and _stat(sums_path(product)) != seen[0][0]:  # another process has just written it again
+        return changed(product, thorough)
+    if not wrong and any(written > sealed for (_, written, _), _ in seen):  # copied since: no need to look again
+        with suppress(OSError):
+            os.utime(sums_path(product))
+        seen[0] = (_stat(sums_path(product)), sums_path(product))
+    if not wrong and thorough:
+        _known[product] = seen
+    return wrong
+
+
+def require(product: Path, cure: str, *kinds: str) -> Path:
+    """Give a product's path back; InputError naming the file and the cure where one (of some endings) is damaged."""
+    for path in changed(product):
+        if kinds and not (path.is_file() and path.suffix in kinds):
+            continue
+        raise InputError(f"{path}: {'damaged: its checksum differs' if path.exists() else 'it is missing'}; {cure}")
+    return product
+
+
+def remove(product: Path) -> None:
+    """Remove a product and then its checksums: at no moment does a damaged one stand without them."""
+    if product.is_dir():
+        shutil.rmtree(product, ignore_errors=True)
+    else:
+        product.unlink(missing_ok=True)
+    sums_path(product).unlink(missing_ok=True)
+
+
+def remove_damaged(folder: Path) -> list[Path]:
+    """Remove every file of the products under a folder that is not what its checksum says; one line for each."""
+    found = []
+    for path in sorted(folder.rglob(".*.sum")):
+        for damaged in changed(path.with_name(path.name[1:-4]), thorough=False):
+            if damaged.is_file():
+                log.warning("%s: damaged; it is made anew", damaged.relative_to(folder).as_posix())
+                damaged.unlink()
+                found.append(damaged)
+    return found
+
+
+def sums_path(product: Path) -> Path:
+    """Where the checksums of a product stand.
+
+    >>> sums_path(Path("models/mono-s0-1a2b")).as_posix()
+    'models/.mono-s0-1a2b.sum'
+    """
+    return product.with_name(f".{product.name}.sum")
+
+
+def _checksum(path: Path) -> str:
+    try:
+        return checksum(path)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):  # removed meanwhile, or something else there
+        return ""
+
+
+def _sums(product: Path) -> dict[Path, str] | None:
+    """The checksums of a product by file; None where there are none, or none that can be read, which a line says."""
+    path = sums_path(product)
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError:
+        text = ""
+    head, mark, own = text.rpartition("# ")
+    lines = head.splitlines()
+    told = [_LINE.fullmatch(line) for line in lines]
+    found = {product.parent / line[2]: line[1] for line in told if line and ".." not in line[2].split("/")}
+    if found and len(found) == len(lines) and mark and own == f"{xxh3_128(head.encode()).hexdigest()}\n":
+        return found
+    log.warning("%s: damaged; the checksums are written anew", _name(path))
+    with suppress(OSError):
+        path.unlink()
+    return None
+
+
+def _write_sums(product: Path, sums: Mapping[Path, str]) -> None:
+    # a file without a checksum was removed meanwhile, by another run of the same study
+    lines = [f"{found}  {path.relative_to(product.parent).as_posix()}\n" for path, found in sums.items() if found]
+    text = "".join(lines)
+    # the last line is that of the lines themselves: damage to them must not cost a model that is whole
+    write_text(sums_path(product), f"{text}# {xxh3_128(text.encode()).hexdigest()}\n")
+
+
+def _stat(path: Path) -> tuple[int, int, int]:
+    """Size, time of the last change and number of a file; a size of -1 where it is not there."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return -1, 0, 0
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def _name(path: Path) -> str:
+    return "/".join(path.parts[-2:])
+
+
+INDEX = "index.json"
+_TRUSTED = 1 << 30  # bytes from which on a file that is no newer than the index is not read through to be opened
+_sound: dict[tuple[str, int, int, int], str] = {}  # what this process has read: path, size, time, inode -> checksum
+
+
+class DamagedError(InputError):
+    """A file of a folder is not as it was written."""
+
+
+def write_index(folder: Path) -> None:
+    """Note every file of a folder; to be called when all of them are written."""
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != INDEX)
+    found = {path.name: [path.stat().st_size, checksum(path)] for path in files}
+    (folder / INDEX).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def check_index(folder: Path) -> list[Path] | None:
+    """The files of a folder, each found to be what was written; None for a folder without an index.
+
+    XXH3 reads some gigabytes a second and a process reads a file once. A file of 1 GiB or more is read through only
+    where it is newer than the index; else its size is looked at. Raises DamagedError that names the file.
+    """
+    try:
+        text = (folder / INDEX).read_text(encoding="utf-8")
+        written = (folder / INDEX).stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise damaged(folder / INDEX, str(error)) from error
+    try:
+        noted = {folder / name: (size, expected) for name, (size, expected) in json.loads(text).items()}
+        if any(path.parent != folder or path.name in ("", "..") for path in noted):
+            raise ValueError("a file that lies elsewhere")
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise damaged(folder / INDEX, "no index") from error
+    for path, (size, expected) in noted.items():
+        try:
+            state = path.stat()
+            read = state.st_size == size and not (size >= _TRUSTED and state.st_mtime_ns <= written)
+            key = (str(path.absolute()), state.st_size, state.st_mtime_ns, state.st_ino)
+            if read and key not in _sound:
+                _sound[key] = checksum(path)
+        except (OSError, ValueError) as error:  # missing, or a name that is none
+            raise damaged(path, str(getattr(error, "strerror", None) or error)) from error
+        if state.st_size != size:
+            raise damaged(path, f"{state.st_size:,} bytes, {size} were written")
+        if read and _sound[key] != expected:
+            raise damaged(path, "its bytes are not those that were written")
+    return list(noted)
+
+
+def damaged(path: Path, why: str) -> DamagedError:
+    """The error for a file of a folder that can be made again."""
+    return DamagedError(f"{path}: cannot be read ({why}); delete the folder {path.parent} and make it again")

@@ -1,0 +1,95 @@
+"""A study's models on judged sets."""
+
+import gzip
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hybridkit.analysis.diversity import outcomes
+from hybridkit.analysis.scores import collection_table
+from hybridkit.errors import InputError
+from hybridkit.study.model_spec import ModelSpec
+from hybridkit.study.run import Run
+from hybridkit.study.settings import DiversitySettings, EvaluationSettings, open_study
+
+
+@pytest.fixture
+def judged_folder(tmp_path: Path) -> Path:
+    """A set in MIRACL's layout in two languages, with a topic for each passage."""
+    root = tmp_path / "toy"
+    for tag, words in (("en", ["Lima", "Oslo", "Rome"]), ("de", ["Bonn", "Bern"])):
+        home = root / f"toy-v1.0-{tag}"
+        name = f"toy-v1.0-{tag}-dev.tsv"
+        for folder in ("topics", "qrels", "corpus"):
+            (home / folder).mkdir(parents=True)
+        (home / "topics" / f"topics.{name}").write_text("".join(f"q{n}\twhere is {w}\n" for n, w in enumerate(words)))
+        (home / "qrels" / f"qrels.{name}").write_text("".join(f"q{n} Q0 {tag}#{n} 1\n" for n in range(len(words))))
+        lines = [json.dumps({"docid": f"{tag}#{n}", "title": "", "text": f"{w} is here"}) for n, w in enumerate(words)]
+        with gzip.open(home / "corpus" / "docs-0.jsonl.gz", "wt", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+    return root
+
+
+def test_every_model_is_scored_in_every_language_once(
+    judged_folder: Path, parallel_rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYBRIDKIT_CACHE", str(tmp_path / "cache"))
+    study = open_study("quick")
+    study = replace(
+        study, strategies=("mono",), seeds=(0,), curve=None, rows=replace(study.rows, files=(str(parallel_rows),)),
+        training=replace(study.training, steps=2, batch_size=4),
+        evaluation=EvaluationSettings(("held-out",), judged=(str(judged_folder),)),
+        encoder=replace(study.encoder, vocab_size=90, dim=8),
+    )  # fmt: skip
+    table = collection_table(Run(study, tmp_path / "run"))
+    assert set(table["language"]) == {"en", "de"}
+    assert set(table["strategy"]) == {"untrained", "mono"}
+    assert {"nDCG@10", "R@100", "RR@10"} <= set(table["measure"])
+    queries = table[table["measure"] == "RR@10"].set_index(["strategy", "language"])["queries"]
+    assert queries["mono", "en"] == 3
+    assert queries["mono", "de"] == 2
+    assert (table.loc[table["measure"] == "R@100", "value"] == 1).all()  # fewer than 100 passages: all are found
+    taught = table.groupby("strategy")["train_languages"].first()
+    assert taught["untrained"] == ""
+    assert taught["mono"] == "de en"
+    monkeypatch.setattr("hybridkit.analysis.scores.dense_search", None)  # the second time everything is read
+    assert collection_table(Run(study, tmp_path / "run")).equals(table)
+    # other models and sets than the study's own
+    only = collection_table(Run(replace(study, evaluation=EvaluationSettings(("held-out",))), tmp_path / "run"),
+                        [ModelSpec("mono", 0)], [str(judged_folder)])  # fmt: skip
+    assert only.equals(table[table["strategy"] == "mono"].reset_index(drop=True))
+    assert collection_table(Run(study, tmp_path / "run"), [], None).empty
+
+
+def test_judged_sets_tell_what_a_set_of_languages_does_for_one_language(
+    judged_folder: Path, parallel_rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYBRIDKIT_CACHE", str(tmp_path / "cache"))
+    study = open_study("quick")
+    study = replace(
+        study, strategies=("mono",), seeds=(0,), curve=None, rows=replace(study.rows, files=(str(parallel_rows),)),
+        training=replace(study.training, steps=2, batch_size=4), evaluation=EvaluationSettings(("held-out",)),
+        encoder=replace(study.encoder, vocab_size=90, dim=8),
+        diversity=DiversitySettings(
+            strategies={"mono": (1, "all")}, groups=("random",), draws=1, seeds=(0,), judged=(str(judged_folder),)
+        ),
+    )  # fmt: skip
+    run = Run(study, tmp_path / "run")
+    table = outcomes.collection_outcomes(run)
+    assert set(table["measure"]) == {"RR@10"} and table[["k", "language"]].drop_duplicates().shape == (6, 2)
+    one = str(table.loc[table["k"] == 1, "languages"].iloc[0])
+    seen = table.set_index(["k", "language"])["seen"]
+    assert seen[1, one] == "seen" and set(seen[2]) == {"seen"} and set(seen[0]) == {"unseen"}
+    away = table.set_index(["k", "language"])["distance"]
+    assert away[1].to_dict() == {tag: float(tag != one) for tag in ("de", "en")}  # one branch
+    assert away[0].isna().all() and table["share"].isna().all()
+    assert outcomes.collection_outcomes(Run(replace(study, diversity=None), tmp_path / "run")).empty
+
+
+def test_a_judged_set_that_is_not_there_is_told_before_anything_runs(tmp_path: Path) -> None:
+    study = open_study("quick")
+    study = replace(study, evaluation=replace(study.evaluation, judged=("tydi-goldpp",)))
+    with pytest.raises(InputError, match="tydi-goldpp"):
+        Run(study, tmp_path / "run").check()

@@ -1,0 +1,147 @@
+"""`hybridkit evaluate` on judged sets: the table by language, the JSON, pools, and what it refuses."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sentence_transformers import SentenceTransformer
+
+from hybridkit.cli import main
+from hybridkit.data.collection import Collection
+from hybridkit.data.sources.open_benchmarks import open_collection
+from hybridkit.models import encoder
+from hybridkit.models.embedding import encode
+
+LANGUAGES = ("de", "sw")
+MEASURES = ["nDCG@10", "R@100", "RR@10", "holes@10"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYBRIDKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("HYBRIDKIT_DATA", raising=False)
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A set of 12 passages in each of two languages, and a query on every second."""
+    folder = tmp_path_factory.mktemp("sets") / "mine"
+    for tag in LANGUAGES:
+        home, name = folder / f"mine-{tag}", f"mine-{tag}-dev.tsv"
+        for part in ("topics", "qrels", "corpus"):
+            (home / part).mkdir(parents=True)
+        asked = range(0, 12, 2)
+        (home / "topics" / f"topics.{name}").write_text("".join(f"{n}\t{tag} what is thing{n}?\n" for n in asked))
+        (home / "qrels" / f"qrels.{name}").write_text("".join(f"{n}\tQ0\t{n}#0\t1\n" for n in asked))
+        docs = [{"docid": f"{n}#0", "title": f"thing{n}", "text": f"{tag} is number{7 * n}"} for n in range(12)]
+        (home / "corpus" / "docs-0.jsonl").write_text("".join(json.dumps(doc) + "\n" for doc in docs))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A static encoder, untrained."""
+    out = tmp_path_factory.mktemp("model") / "static"
+    texts = [f"{tag} what is thing{n} number{7 * n}?" for tag in LANGUAGES for n in range(12)]
+    encoder.make(texts, vocab_size=200, dim=16).save(str(out))
+    return out
+
+
+def exact(judged: Collection, model: SentenceTransformer) -> pd.DataFrame:
+    """Every passage of a set by inner product: what the command's runs are held against."""
+    ids, texts = (sum(parts, []) for parts in zip(*judged.passages(), strict=True))
+    scores = encode(model, judged.queries["text"].tolist()) @ encode(model, texts, "passage").T
+    rows = [(q, p, scores[i, j]) for i, q in enumerate(judged.queries["query_id"]) for j, p in enumerate(ids)]
+    return pd.DataFrame(rows, columns=["query_id", "passage_id", "score"])
+
+
+def by_hand(judged: Collection, run: pd.DataFrame) -> float:
+    """RR@10 of a set in which every query has one relevant passage; ties as in trec_eval."""
+    found = []
+    for query, wanted, _ in judged.judgements.itertuples(index=False):
+        part = run[run["query_id"] == query].sort_values(["score", "passage_id"], ascending=False)
+        rank = part["passage_id"].tolist().index(wanted) + 1
+        found.append(1 / rank if rank <= 10 else 0.0)
+    return float(np.mean(found))
+
+
+def told(arguments: list[str], tmp_path: Path) -> dict[str, dict[str, dict[str, dict[str, dict[str, float]]]]]:
+    path = tmp_path / "told.json"
+    assert main.main(["evaluate", *arguments, "--json", str(path)]) == 0
+    value: dict[str, dict[str, dict[str, dict[str, dict[str, float]]]]] = json.loads(path.read_text())
+    return value
+
+
+def test_the_table_and_the_json_by_language(
+    mine: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--model", str(model), "--benchmark", str(mine), "--system", "dense,bm25,fusion,rrf"]
+    value = told([*arguments, "--strategy-label", "mine"], tmp_path)[str(mine)]
+    assert list(value) == ["dense", "bm25", "fusion", "rrf"]
+    for found in value.values():
+        assert set(found) == {"mono", "languages"}
+        assert list(found["mono"]) == MEASURES
+        assert list(found["languages"]) == ["de>de", "sw>sw"]
+        for measure in MEASURES:
+            mean = sum(one[measure] for one in found["languages"].values()) / 2
+            assert found["mono"][measure] == pytest.approx(mean)
+        assert {one["queries"] for one in found["languages"].values()} == {6}
+        assert found["mono"]["R@100"] == 1  # all twelve were retrieved
+    german, _ = open_collection(mine)
+    opened = encoder.open(model)
+    assert value["dense"]["languages"]["de>de"]["RR@10"] == pytest.approx(by_hand(german, exact(german, opened)))
+    assert value["bm25"]["mono"]["RR@10"] == 1  # every query names its passage
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["strategy", "benchmark", "system", "setting", "language", "queries", *MEASURES]
+    assert [line.split()[4:6] for line in lines[1:4]] == [["de", "6"], ["sw", "6"], ["mean", "12"]]
+    assert len(lines) == 1 + 4 * 3
+
+
+def test_a_pool_is_labelled_as_one(mine: Path, model: Path, tmp_path: Path) -> None:
+    name = f"{mine}[pool]"
+    value = told(["--model", str(model), "--benchmark", f"{mine},{name}"], tmp_path)
+    assert set(value[str(mine)]["dense"]) == {"mono", "languages"}
+    assert set(value[name]["dense"]) == {"pool", "languages"}
+    assert list(value[name]["dense"]["languages"]) == ["de>*", "sw>*"]
+    opened = encoder.open(model)
+    for one in open_collection(name):
+        wanted = by_hand(one, exact(one, opened))
+        assert value[name]["dense"]["languages"][f"{one.language}>*"]["RR@10"] == pytest.approx(wanted)
+    assert value[name]["dense"]["pool"]["holes@10"] > value[str(mine)]["dense"]["mono"]["holes@10"] - 1e-9
+
+
+def test_parallel_and_judged_in_one_call(
+    mine: Path, parallel_rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    value = told(["--benchmark", f"{mine}[sw],{parallel_rows}", "--system", "bm25"], tmp_path)
+    assert list(value) == [f"{mine}[sw]", str(parallel_rows)]
+    assert set(value[str(parallel_rows)]["bm25"]) == {"mono", "cross", "pool", "languages"}
+    # the user's own translated set: every pair of its languages, and the pool
+    assert set(value[str(parallel_rows)]["bm25"]["languages"]) == {"de>de", "de>en", "en>de", "en>en"}
+    assert list(value[f"{mine}[sw]"]["bm25"]["languages"]) == ["sw>sw"]
+    ranked, searched = capsys.readouterr().out.strip().split("\n\n")
+    assert "rank_distance" in ranked.splitlines()[0]
+    assert len(searched.splitlines()) == 1 + 1  # one language has no mean of its own
+
+
+def test_depth_cuts_the_runs(mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told(["--benchmark", f"{mine}[sw]", "--system", "bm25", "--depth", "5"], tmp_path)
+    assert "mine, sw: R@100 looks at 12 passages, the run has" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--system", "dense"], "needs an encoder; give --model"),
+        (["--system", "bm25", "--depth", "0"], "--depth must be a whole number from 1 on"),
+        (["--system", "bm25,hnsw", "--benchmark", "atlas"], "--system hnsw: it searches judged sets; atlas is ranked"),
+        (["--system", "bm25", "--benchmark", "tydi-goldp[xx]"], "no language 'xx'; there are en, fi, id, ko, sw"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(
+    mine: Path, more: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main(["evaluate", "--benchmark", str(mine), *more]) == main.INPUT
+    assert message in capsys.readouterr().err

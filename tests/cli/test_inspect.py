@@ -1,0 +1,177 @@
+"""`hybridkit inspect`: which run is meant, the notebook in its folder, and how JupyterLab is started on it."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from hybridkit.cli import inspect, main
+from hybridkit.errors import InputError
+from hybridkit.study.run import Run
+from hybridkit.study.scores import study_scores
+
+KERNEL = "--ServerApp.kernel_spec_manager_class=hybridkit.study.pipeline.OwnSpecs"
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a run, as far as the command looks at it."""
+    monkeypatch.setenv("HYBRIDKIT_RUNS", str(tmp_path / "runs"))
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "runs" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "settings.json").write_text("{}")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["mine", "elsewhere/mine.yaml", "mine.yml"])
+def test_a_run_is_found_by_its_study(run: Path, name: str) -> None:
+    assert inspect.find_run(name) == run
+
+
+def test_a_run_is_found_by_its_folder(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    moved = run.parent.parent / "copied"
+    run.rename(moved)
+    assert inspect.find_run(str(moved)) == moved
+    monkeypatch.chdir(moved.parent)
+    assert inspect.find_run("copied/") == moved
+
+
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [
+        ("starter", "hybridkit run starter"),
+        ("runs/starter", "hybridkit run starter"),
+        ("studies/my.yaml", "hybridkit run studies/my.yaml"),
+    ],
+)
+def test_without_a_run_the_runs_and_the_command_are_told(run: Path, name: str, cure: str) -> None:
+    with pytest.raises(InputError, match=name) as raised:
+        inspect.find_run(name)
+    assert f"`{cure}`" in str(raised.value)
+    assert str(run) in str(raised.value)
+
+
+def test_without_any_run_none_are_told(run: Path) -> None:
+    (run / "settings.json").unlink()
+    with pytest.raises(InputError, match=r"there are none; make one with `hybridkit run mine`"):
+        inspect.find_run("mine")
+
+
+def test_the_notebook_is_whole_plain_and_names_the_run_by_a_relative_path(run: Path) -> None:
+    path = inspect.write_notebook(run)
+    assert path == run / "notebooks" / "inspect.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    (parameters,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    names: dict[str, Any] = {}
+    exec(compile(parameters.source, path.name, "exec"), names)  # noqa: S102  our own cell
+    assert (path.parent / names["run"]).resolve() == run.resolve()
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert str(run.parent) not in path.read_text(encoding="utf-8")
+    assert not list(path.parent.glob("[0-9]*"))  # what the report takes as executed notebooks
+
+
+def test_cells_that_a_person_added_stay(run: Path) -> None:
+    path = inspect.write_notebook(run)
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell("inspector.pair"))
+    nbformat.write(notebook, path)
+    before = path.read_bytes()
+    assert inspect.write_notebook(run) == path
+    assert path.read_bytes() == before
+
+
+def started(run: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> tuple[int, list[str], dict[str, str]]:
+    """The exit code of the command, and the words and environment that JupyterLab would have been started with."""
+    found: list[Any] = []
+
+    class Ended:
+        def __init__(self, words: list[str], env: dict[str, str]) -> None:
+            found.extend((words, env))
+
+        def wait(self) -> int:
+            return 0
+
+    monkeypatch.setattr(subprocess, "Popen", Ended)
+    code = main.main(["inspect", str(run), *options])
+    return code, found[0], found[1]
+
+
+def test_jupyterlab_is_started_by_words_in_this_environment(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(run.parent)
+    monkeypatch.setenv("HYBRIDKIT_DATA", "data")
+    code, words, environment = started(run, monkeypatch, "--no-browser", "--port", "8899")
+    assert code == 0
+    assert words[:3] == [sys.executable, "-m", "jupyterlab"]
+    assert (run / "notebooks" / "inspect.ipynb").is_file()
+    folder, address = f"--notebook-dir={run / 'notebooks'}", "--LabApp.default_url=/lab/tree/inspect.ipynb"
+    assert set(words[3:]) == {folder, address, KERNEL, "--no-browser", "--port=8899"}
+    assert environment["HYBRIDKIT_DATA"] == str(run.parent / "data")  # kernels start in another folder
+    assert environment["JUPYTER_PREFER_ENV_PATH"] == "1"
+
+
+def test_a_browser_is_opened_unless_told_otherwise(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, words, _ = started(run, monkeypatch, "--allow-root")
+    assert "--no-browser" not in words and "--allow-root" in words
+
+
+def test_a_dry_run_starts_nothing(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("something was started")
+
+    monkeypatch.setattr(subprocess, "Popen", never)
+    out = tmp_path / "told.json"
+    assert main.main(["inspect", "mine", "--dry-run", "--json", str(out)]) == 0
+    notebook = str(run / "notebooks" / "inspect.ipynb")
+    address = "--LabApp.default_url=/lab/tree/inspect.ipynb"
+    assert capsys.readouterr().out.split() == ["jupyter", "lab", f"--notebook-dir={run / 'notebooks'}", address, KERNEL]
+    told = json.loads(out.read_text())
+    assert (told["run"], told["notebook"], told["command"][0]) == (str(run), notebook, sys.executable)
+
+
+def test_that_jupyterlab_failed_is_told(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(inspect, "_open", lambda words: 3)
+    assert main.main(["inspect", str(run)]) == 2
+    assert "exit code 3" in capsys.readouterr().err
+
+
+def test_ctrl_c_is_jupyterlabs() -> None:
+    code = "import os, signal, sys; os.kill(os.getppid(), signal.SIGINT); sys.stdin.read(); sys.exit(7)"
+    reading = "import sys; from hybridkit.cli.inspect import _open; sys.exit(_open([sys.executable, *sys.argv[1:]]))"
+    process = subprocess.Popen([sys.executable, "-c", reading, "-c", code], stdin=subprocess.PIPE)
+    process.communicate(timeout=30)  # closes its input, which ends the inner process
+    assert process.returncode == 7
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_a_run_lacks_is_made_again(parallel_rows: Path, tmp_path: Path) -> None:
+    asked = tmp_path / "asked.jsonl"
+    asked.write_text("\n".join(parallel_rows.read_text().replace("who", "whose").splitlines()[:12]))
+    value = {
+        "name": "tiny", "title": "A test", "rows": {"files": [str(parallel_rows)]},
+        "encoder": {"name": "static", "vocab_size": 120, "dim": 8}, "strategies": ["mono", "cross"], "seeds": [0],
+        "compare": ["cross", "mono"], "evaluation": {"benchmarks": [str(asked)]},
+        "training": {"steps": 2, "batch_size": 4, "learning_rate": 0.02, "checkpoint_every": 2},
+    }  # fmt: skip
+    (tmp_path / "tiny.yaml").write_text(json.dumps(value))
+    run = Run(tmp_path / "tiny.yaml", tmp_path / "tiny")
+    study_scores(run)
+    inspect.complete(run.folder)  # lacks at most the index
+    before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
+    lost = [run.ranks_path(run.cells()[1], str(asked)), *run.embedding_paths(run.cells()[2], str(asked))]
+    for path in [*lost, run.folder / "index.json"]:
+        path.unlink()
+    shutil.rmtree(run.model_folder(run.cells()[1]))
+    inspect.complete(run.folder)
+    assert {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()} == before

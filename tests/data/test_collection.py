@@ -1,0 +1,266 @@
+"""Judged sets as values, pools of several, and measures: by hand, against trec_eval, and against the rank table."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import pytrec_eval
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hybridkit.data.benchmark import Benchmark
+from hybridkit.data.collection import Collection, pooled, read_qrels
+from hybridkit.data.sources.open_benchmarks import is_collection, open_benchmark
+from hybridkit.errors import InputError
+from hybridkit.evaluation.collection_scores import (
+    collection_scores,
+    collection_values,
+    ranked_run,
+    save_qrels,
+    unjudged,
+)
+from hybridkit.evaluation.measures import MEASURES, macro, per_query, scores
+from hybridkit.evaluation.rank_table import rank_table_from_scores
+
+Judgement = tuple[str, str, int]
+Hit = tuple[str, str, float]
+
+
+def judged(
+    judgements: list[Judgement],
+    language: str = "de",
+    extra: tuple[str, ...] = (),
+    size: int = 4,
+    skip_own: bool = False,
+) -> Collection:
+    """A set of passages p0 to p3, with a query for every judgement and those of `extra`."""
+    names = sorted({query for query, _, _ in judgements} | set(extra), reverse=True)
+    chunk = [f"p{n}" for n in range(size)], [f"text {n}" for n in range(size)]
+    return Collection(
+        "toy", language, pd.DataFrame({"query_id": names, "text": "?"}), frame(judgements, "relevance"),
+        lambda: iter([chunk]), size, f"print of {language}", skip_own=skip_own,
+    )  # fmt: skip
+
+
+def frame(rows: list[Any], last: str = "score") -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["query_id", "passage_id", last])
+
+
+def values(found: pd.DataFrame, measure: str) -> dict[str, float]:
+    return found[found["measure"] == measure].set_index("query_id")["value"].to_dict()
+
+
+def test_frames_are_put_in_order() -> None:
+    one = judged([("q10", "p1", 1), ("q9", "p3", 0), ("q9", "p0", 2)], extra=("q1",))
+    assert one.queries["query_id"].tolist() == ["q1", "q10", "q9"]
+    assert one.judgements.values.tolist() == [["q10", "p1", 1], ["q9", "p0", 2], ["q9", "p3", 0]]
+    assert one.corpus == one.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("queries", "judgements", "message"),
+    [
+        ({"query_id": ["1", "1"], "text": "?"}, [("1", "p", 1)], "toy, de: queries: 1 stands twice"),
+        ({"query_id": ["1"], "text": " "}, [("1", "p", 1)], "queries: text ' ' is not a text"),
+        ({"query_id": ["1"]}, [("1", "p", 1)], "queries: no column text"),
+        ({"query_id": ["1"], "text": "?"}, [("1", "p", 1), ("1", "p", 0)], "judgements: 1, p stands twice"),
+        ({"query_id": ["1"], "text": "?"}, [("1", "p", 0.5)], "relevance is float64; give integers"),
+        ({"query_id": ["1"], "text": "?"}, [("2", "p", 1)], "1 judgements of unknown queries, the first '2'"),
+        ({"query_id": ["1"], "text": "?"}, [(1, "p", 1)], "query_id 1 is not a text"),
+    ],
+)
+def test_frames_that_are_none_are_refused(queries: dict[str, Any], judgements: list[Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Collection("toy", "de", pd.DataFrame(queries), frame(judgements, "relevance"), lambda: iter([]), 1, "f")
+
+
+def test_a_pool_has_every_corpus_and_each_languages_judgements() -> None:
+    one, other = judged([("1", "p0", 1)], "fi"), judged([("1", "p2", 1), ("2", "p1", 0)], "sw", size=2)
+    finnish, swahili = pooled([one, other])
+    assert [ids for ids, _ in finnish.passages()] == [["fi:p0", "fi:p1", "fi:p2", "fi:p3"], ["sw:p0", "sw:p1"]]
+    assert list(finnish.passages()) == list(swahili.passages())  # a stream that starts anew
+    assert (finnish.size, finnish.setting, finnish.language) == (6, "pool", "fi")
+    assert swahili.queries["query_id"].tolist() == ["sw:1", "sw:2"]
+    assert swahili.judgements.values.tolist() == [["sw:1", "sw:p2", 1], ["sw:2", "sw:p1", 0]]
+    assert finnish.corpus == swahili.corpus != one.corpus
+    assert finnish.fingerprint != swahili.fingerprint
+    assert pooled([other, one])[0].corpus != finnish.corpus  # another order of passages
+    for wrong in ([one], [one, one], [finnish, other]):
+        with pytest.raises(InputError, match="a pool needs sets in two or more different languages"):
+            pooled(wrong)
+
+
+def test_which_names_are_judged_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "xquad-r").mkdir()
+    monkeypatch.chdir(tmp_path)
+    names = ["miracl", "miracl[sw]", "tydi-goldp[fi,pool]", "mine", "mine[de]", f"{tmp_path}/xquad-r"]
+    assert all(map(is_collection, names))
+    assert not any(map(is_collection, ["xquad-r", "xquad-r[16:]", "atlas", "mine.jsonl", "mine.jsonl[2:]"]))
+
+
+def test_a_study_is_told_that_a_judged_set_is_no_parallel_benchmark() -> None:
+    with pytest.raises(InputError, match="'tydi-goldp': it is judged in each language on its own .* open_collection"):
+        open_benchmark("tydi-goldp")
+
+
+def test_judgements_go_to_a_file_and_back(tmp_path: Path) -> None:
+    one = judged([("a", "p1", 2), ("b", "p0", 0)])
+    save_qrels(one, tmp_path / "qrels.txt")
+    assert read_qrels(tmp_path / "qrels.txt").equals(one.judgements)
+    with pytest.raises(InputError, match="white space"):
+        save_qrels(judged([("a b", "p1", 1)]), tmp_path / "qrels.txt")
+
+
+# Measures
+
+
+def test_measures_by_hand() -> None:
+    one = judged([("a", "p1", 1), ("a", "p3", 2), ("b", "p0", 1), ("c", "p0", 0), ("d", "p0", 1)], extra=("e",))
+    run = frame(
+        [("a", "p0", 9.0), ("a", "p3", 8.0), ("b", "p1", 1.0), ("b", "p0", 1.0), ("b", "p2", 1.0)]
+        + [("c", "p0", 1.0), ("e", "p0", 1.0)]
+    )
+    found = collection_scores(one, run)
+    # a: p3 (gain 2) second, the ideal has it first and p1 (gain 1) second; b: all tied, so p2, p1, p0;
+    # c: judged, nothing is relevant; d: nothing retrieved; e: not judged and no part of any mean
+    assert found["query_id"].unique().tolist() == ["a", "b", "c", "d"]
+    a = (2 / math.log2(3)) / (2 / math.log2(2) + 1 / math.log2(3))
+    assert values(found, "nDCG@10") == pytest.approx({"a": a, "b": 1 / math.log2(4), "c": 0, "d": 0})
+    assert values(found, "R@100") == {"a": 0.5, "b": 1, "c": 0, "d": 0}
+    assert values(found, "RR@10") == pytest.approx({"a": 1 / 2, "b": 1 / 3, "c": 0, "d": 0})
+    assert unjudged(one, run).values.tolist() == [["a", 1], ["b", 2], ["c", 0], ["d", 0]]
+    assert unjudged(one, run, k=1)["value"].tolist() == [1, 1, 0, 0]
+
+
+def test_the_values_go_into_the_tables_of_means() -> None:
+    run = frame([("a", "p0", 1.0), ("a", "p1", 0.5)])
+    one = judged([("a", "p1", 1), ("b", "p1", 1)])
+    table = scores(collection_values(one, run, ["RR@10"]))
+    assert table.values.tolist() == [["mono", "de", "de", "RR@10", 0.25, 2], ["mono", "de", "de", "holes@10", 0.5, 2]]
+    finnish, swahili = pooled([judged([("1", "p0", 1)], "fi"), judged([("1", "p0", 1)], "sw")])
+    parts = [
+        collection_values(finnish, frame([("fi:1", "fi:p0", 1.0), ("fi:1", "sw:p0", 2.0)]), ["RR@10"]),
+        collection_values(swahili, frame([("sw:1", "sw:p0", 1.0)]), ["RR@10"]),
+    ]
+    table = scores(pd.concat(parts))
+    assert table[["setting", "query_language", "passage_language"]].drop_duplicates().values.tolist() == [
+        ["pool", "fi", "*"],
+        ["pool", "sw", "*"],
+    ]
+    assert macro(table).values.tolist() == [["pool", "RR@10", 0.75], ["pool", "holes@10", 0.5]]
+
+
+def test_a_passage_with_the_querys_id_is_no_answer_where_the_set_says_so() -> None:
+    run = frame([("p0", "p0", 9.0), ("p0", "p1", 8.0)])
+    one = judged([("p0", "p1", 1)])
+    assert values(collection_scores(one, run), "RR@10") == {"p0": 0.5}
+    own = judged([("p0", "p1", 1)], skip_own=True)
+    assert values(collection_scores(own, run), "RR@10") == {"p0": 1}
+    assert ranked_run(own, run).values.tolist() == [["p0", "p1", 1]]
+
+
+def test_a_run_cut_before_a_measures_end_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    one = judged([("a", "p1", 1)], size=50)
+    run = frame([("a", f"p{n}", float(-n)) for n in range(12)])
+    collection_scores(one, run)
+    assert caplog.messages == ["toy, de: R@100 looks at 50 passages, the run has 12 at most"]
+    caplog.clear()
+    collection_scores(judged([("a", "p1", 1)], size=12), run)
+    assert caplog.messages == []
+
+
+def test_an_empty_run_scores_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    one = judged([("a", "p1", 1)])
+    found = collection_values(one, frame([]).astype({"score": float}))
+    assert found["value"].tolist() == [0, 0, 0, 0]
+    assert "the run has 0 at most" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        (frame([("x", "p0", 1.0)]), "toy, de: the run has queries of another set, such as 'x'"),
+        (frame([("a", "p0", 1.0), ("a", "p0", 0.5)]), "the run has passage 'p0' twice for query 'a'"),
+        (frame([("a", "p0", math.nan)]), "a score that is NaN"),
+        (frame([("a", "p0", 1)], "rank"), "the run has no column score"),
+    ],
+)
+def test_runs_that_cannot_be_measured_are_refused(run: pd.DataFrame, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        collection_scores(judged([("a", "p1", 1)]), run)
+
+
+def test_what_is_no_measure_is_refused() -> None:
+    with pytest.raises(InputError, match="'nDGC@10' is no measure of ir_measures"):
+        collection_scores(judged([("a", "p1", 1)]), frame([("a", "p0", 1.0)]), ["nDGC@10"])
+
+
+QUERIES, PASSAGES = ("q1", "q2", "q3"), tuple(f"p{n:02d}" for n in range(14))
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> tuple[list[Judgement], np.ndarray]:
+    """Judgements of one to three queries over 14 passages, and scores with many ties, for the first two queries."""
+    relevance = draw(st.lists(st.lists(st.sampled_from([0, 0, 1]), min_size=14, max_size=14), min_size=1, max_size=3))
+    found = [(QUERIES[q], PASSAGES[p], 1) for q, row in enumerate(relevance) for p, value in enumerate(row) if value]
+    tied = st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0]), min_size=14, max_size=14)
+    return found or [("q1", "p03", 1)], np.array([draw(tied) for _ in QUERIES], np.float32)
+
+
+@settings(max_examples=20)
+@given(runs())
+def test_the_same_values_as_the_rank_table(case: tuple[list[Judgement], np.ndarray]) -> None:
+    judgements, block = case
+    one = Collection(
+        "t", "en", pd.DataFrame({"query_id": QUERIES, "text": "?"}),
+        frame([(query, f"t:en:{passage}", relevance) for query, passage, relevance in judgements], "relevance"),
+        lambda: iter([]), len(PASSAGES), "f",
+    )  # fmt: skip
+    ids = [f"t:en:{passage}" for passage in PASSAGES]
+    benchmark = Benchmark(
+        "t",
+        pd.DataFrame({"language": "en", "query_id": QUERIES, "article": "a", "text": "?"}),
+        pd.DataFrame({"language": "en", "passage_id": ids, "article": "a", "text": "!"}),
+        one.judgements[["query_id", "passage_id"]].assign(passage_language="en"),
+    )
+    exact = per_query(rank_table_from_scores(benchmark, lambda rows: block[rows]))
+    run = frame([(q, p, float(block[i, j])) for i, q in enumerate(QUERIES) for j, p in enumerate(ids)])
+    found = collection_scores(one, run, MEASURES)
+    exact = exact[(exact["setting"] == "mono") & (exact["measure"] != "rank_distance")]
+    both = exact.merge(found, on=["query_id", "measure"], how="outer")
+    assert len(both) == len(exact) == len(found)
+    assert both["value_x"].to_numpy() == pytest.approx(both["value_y"].to_numpy(), abs=1e-6)
+
+
+@given(runs(), st.integers(1, 14))
+def test_the_same_values_as_trec_eval(case: tuple[list[Judgement], np.ndarray], depth: int) -> None:
+    judgements, block = case
+    kept = {
+        query: dict(sorted(zip(PASSAGES, map(float, scores), strict=True), key=lambda hit: (-hit[1], hit[0]))[:depth])
+        for query, scores in zip(QUERIES[:2], block, strict=False)  # nothing was retrieved for the third
+    }
+    qrels: dict[str, dict[str, int]] = {}
+    for query, passage, relevance in judgements:
+        qrels.setdefault(query, {})[passage] = relevance
+    theirs = pytrec_eval.RelevanceEvaluator(qrels, {"ndcg_cut.10", "recall.100", "recip_rank"}).evaluate(kept)
+    one = Collection(
+        "t", "en", pd.DataFrame({"query_id": QUERIES, "text": "?"}), frame(judgements, "relevance"),
+        lambda: iter([]), len(PASSAGES), "f",
+    )  # fmt: skip
+    run = frame([(query, passage, score) for query, hits in kept.items() for passage, score in hits.items()])
+    ours = collection_scores(one, run, ["nDCG@10", "R@100", "RR", "RR@10"])
+    for name, known_as in (("nDCG@10", "ndcg_cut_10"), ("R@100", "recall_100"), ("RR", "recip_rank")):
+        wanted = {query: theirs.get(query, {}).get(known_as, 0.0) for query in qrels}
+        assert values(ours, name) == pytest.approx(wanted, abs=1e-6)
+    cut = {query: value if value >= 0.1 else 0.0 for query, value in values(ours, "RR").items()}
+    assert values(ours, "RR@10") == pytest.approx(cut)
+
+
+def test_scores_that_single_precision_cannot_tell_apart_keep_their_order() -> None:
+    one = judged([("a", "p0", 1)])
+    run = frame([("a", "p0", 1.0 + 1e-12), ("a", "p3", 1.0)])  # equal for trec_eval, which would put p3 first
+    assert values(collection_scores(one, run), "RR@10") == {"a": 1}

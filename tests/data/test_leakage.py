@@ -1,0 +1,276 @@
+"""Training rows that a benchmark holds: exact, nearly, by id; templates and short texts are none."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hybridkit.cli import main
+from hybridkit.data.collection import Collection
+from hybridkit.data.corpus import ParallelCorpus
+from hybridkit.data.leakage import NearIndex, Nearness, find_leaks, letters, shingles, similarity, targets_of
+from hybridkit.data.rows import Row
+from hybridkit.data.sources.open_rows import open_corpus
+from hybridkit.errors import InputError
+from hybridkit.study.run import Run
+from hybridkit.study.settings import Study
+from hybridkit.study.training_rows import check_file, refuse_leaks, refuse_own_files, summary, without_leaks
+from hybridkit.utils import yaml_files
+
+PARAGRAPH = (
+    "The Normans were the people who in the tenth and eleventh centuries gave their name to Normandy, a region in "
+    "France. They were descended from Norse raiders and pirates from Denmark, Iceland and Norway who, under their "
+    "leader Rollo, agreed to swear fealty to King Charles the Third of West Francia."
+)
+
+
+def targets(*lines: tuple[str, str, str, str]) -> pd.DataFrame:
+    columns = ["benchmark", "side", "language", "id", "text"]
+    return pd.DataFrame([("toy", *line) for line in lines], columns=columns)
+
+
+def corpus_of(*rows: tuple[dict[str, str], dict[str, str]], ids: tuple[str, ...] = ()) -> ParallelCorpus:
+    names = ids or tuple(str(number) for number in range(len(rows)))
+    return ParallelCorpus.from_rows([Row(name, name, name, *row, {}) for name, row in zip(names, rows, strict=True)])
+
+
+def told(found: pd.DataFrame) -> list[list[object]]:
+    return found[["row", "side", "training_language", "benchmark_language", "kind"]].to_numpy(object).tolist()
+
+
+def test_exact_normalised_and_other_languages_are_found() -> None:
+    corpus = corpus_of(
+        ({"en": "Who  was ＴＥＳＬＡ?", "de": "Wer war er?"}, {"en": "An inventor."}),
+        ({"de": "Apollo 11"}, {"de": "Eine Mondlandung."}),
+        ({"en": "What is new?"}, {"en": "Nothing."}),
+    )
+    there = targets(
+        ("query", "en", "q1", "Who was Tesla?"),
+        ("query", "vi", "q2", "Apollo 11"),
+        ("passage", "en", "p1", "What is new?"),
+    )
+    found = find_leaks(corpus, there)
+    # the third row's query is a passage there, which is another thing
+    assert told(found) == [[0, "query", "en", "en", "exact"], [1, "query", "de", "vi", "exact"]]
+    assert found["benchmark_id"].tolist() == ["q1", "q2"] and found["similarity"].tolist() == [1.0, 1.0]
+    assert found["match"].tolist() == ["Who was Tesla?", "Apollo 11"]
+
+
+def test_a_row_that_hits_in_one_language_is_dropped_in_all() -> None:
+    corpus = corpus_of(({"en": "Who was Tesla?", "de": "Wer?"}, {"de": "Er."}), ({"en": "How?"}, {"en": "So."}))
+    found = find_leaks(corpus, targets(("query", "en", "q1", "who was tesla?")))
+    kept = without_leaks(corpus, pd.Series([True, True]).to_numpy(), found)
+    assert kept.tolist() == [False, True]
+    refuse_leaks(corpus.select(kept), found, "study toy")
+    with pytest.raises(InputError, match="study toy: row '0' is trained on, and toy has its query"):
+        refuse_leaks(corpus, found, "study toy")
+
+
+def test_near_paragraphs_are_found_with_their_jaccard_index() -> None:
+    changed = PARAGRAPH.replace("swear fealty to", "swear allegiance to")
+    found = find_leaks(corpus_of(({"en": "Who?"}, {"en": changed})), targets(("passage", "en", "p", PARAGRAPH)))
+    one, other = (shingles(letters(text), 5) for text in (changed, PARAGRAPH))
+    assert told(found) == [[0, "passage", "en", "en", "near"]]
+    assert found["similarity"].tolist() == [pytest.approx(len(one & other) / len(one | other))]
+    assert 0.9 < found["similarity"].item() < 1
+    # nearly the same counts within a language only
+    assert find_leaks(corpus_of(({"en": "Who?"}, {"en": changed})), targets(("passage", "de", "p", PARAGRAPH))).empty
+
+
+def test_hard_negatives_are_held_against_passages() -> None:
+    corpus = ParallelCorpus.from_rows([Row("1", "1", "1", {"en": "Who?"}, {"en": "He."}, {"en": "Its text."})])
+    found = find_leaks(corpus, targets(("passage", "en", "p", "its  text.")))
+    assert told(found) == [[0, "negative", "en", "en", "exact"]]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("What is the capital of the territory Chad?", "What is the capital of the territory Mali?"),
+        ("Wie heißen die Scheine des Gebiets „Irland“?", "Wie heißen die Scheine des Gebiets „Island“?"),
+        ("Im Jahr 2000 lebten im County 493 Menschen.", "Im Jahr 2000 lebten im County 7422 Menschen."),
+        ("哪种语言在“阿曼”地区具有官方地位？", "哪种语言在“安曼”地区具有官方地位？"),
+        ("ภาษาไอริชมีถิ่นกำเนิดในประเทศหรือดินแดนใด", "ภาษามอลตามีถิ่นกำเนิดในประเทศหรือดินแดนใด"),
+        ("Why?", "Who?"),
+        ("1", "2"),
+    ],
+)  # fmt: skip
+def test_templates_and_short_texts_that_differ_in_a_word_are_no_hits(one: str, other: str) -> None:
+    assert similarity(letters(one), letters(other), Nearness()) == 0
+    assert find_leaks(corpus_of(({"en": one}, {"en": "x"})), targets(("query", "en", "q", other))).empty
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Who was “Tesla”?", "Who was Tesla"),
+        ("What is a database?", "What is a data base ?"),
+        ("阿比让这个地方属于哪个国家或地区？", "阿比让这个地方，属于哪个国家或地区"),
+    ],
+)
+def test_marks_and_joining_make_no_other_question(one: str, other: str) -> None:
+    found = find_leaks(corpus_of(({"en": one}, {"en": "x"})), targets(("query", "en", "q", other)))
+    assert found[["kind", "similarity"]].to_numpy(object).tolist() == [["near", 1.0]]
+
+
+def test_long_templates_with_other_numbers_are_no_hits() -> None:
+    text = "Of the people {} percent were under 18, {} percent from 18 to 24, and {} percent were 65 or older. " * 3
+    one, other = text.format(*range(101, 110)), text.format(*range(201, 210))
+    assert similarity(letters(one), letters(other), Nearness(similarity=0.5)) == 0
+    assert similarity(letters(one), letters(one.replace("people", "persons")), Nearness()) > 0.8
+
+
+def test_ids_tell_the_same_question_whatever_stands_before_them() -> None:
+    squad = "56beb4343aeaaa14008c925b"
+    corpus = corpus_of(
+        ({"de": "Wer?"}, {"de": "Er."}), ({"de": "Wo?"}, {"de": "Da."}), ({"de": "Wie?"}, {"de": "So."}),
+        ids=(f"squad/{squad}", f"dev:{squad}", "17"),
+    )  # fmt: skip
+    found = find_leaks(corpus, targets(("query", "en", squad, "Who?"), ("query", "en", "17", "What?")))
+    # each row is known by its id and by its passage_id; "17" is anybody's id
+    assert found["kind"].eq("id").all() and sorted(set(found["row"])) == [0, 1]
+    assert found["benchmark_id"].eq(squad).all() and set(found["side"]) == {"id", "passage_id"}
+
+
+def test_the_same_rows_give_the_same_hits_in_the_same_order() -> None:
+    texts = [f"{PARAGRAPH} And so on, {word}." for word in ("said he", "said she", "said we")]
+    corpus = corpus_of(*(({"en": f"Who {n}?"}, {"en": text}) for n, text in enumerate(texts)))
+    there = targets(*(("passage", "en", f"p{n}", text.upper() + "!") for n, text in enumerate(reversed(texts))))
+    first, again = find_leaks(corpus, there), find_leaks(corpus, there)
+    pd.testing.assert_frame_equal(first, again)
+    assert first["row"].tolist() == [0, 1, 2] and first["similarity"].eq(1.0).all()
+
+
+@given(
+    st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip), min_size=1, max_size=6)
+)
+def test_an_exact_copy_is_always_found(texts: list[str]) -> None:
+    corpus = corpus_of(*(({"en": text}, {"en": "x"}) for text in texts))
+    there = targets(*(("query", "th", str(n), f" {text} ") for n, text in enumerate(texts)))
+    found = find_leaks(corpus, there)
+    assert sorted(set(found["row"])) == list(range(len(texts))) and found["kind"].eq("exact").all()
+
+
+@given(st.text("abcdefg  ", min_size=250, max_size=400), st.integers(0, 240), st.sampled_from("xyz"))
+def test_one_letter_of_a_long_text_hides_no_copy(text: str, place: int, letter: str) -> None:
+    one, other = letters(text), letters(text[:place] + letter + text[place + 1 :])
+    near = similarity(one, other, Nearness())
+    if near >= 0.9:  # of such pairs the bands lose fewer than one in a million
+        assert list(NearIndex([one], Nearness()).near([other])) == [(0, 0, near)]
+
+
+def test_empty_targets_and_texts_without_letters() -> None:
+    corpus = corpus_of(({"en": "?"}, {"en": "…"}))
+    assert find_leaks(corpus, targets_of([])).empty
+    assert find_leaks(corpus, targets(("query", "en", "q", "!"))).empty
+    assert told(find_leaks(corpus, targets(("query", "en", "q", " ? ")))) == [[0, "query", "en", "en", "exact"]]
+
+
+def test_of_judged_sets_queries_and_relevant_passages_count() -> None:
+    queries = pd.DataFrame({"query_id": ["1"], "text": ["Wer war Tesla?"]})
+    judgements = pd.DataFrame({"query_id": "1", "passage_id": ["a", "b"], "relevance": [1, 0]})
+    chunks = [(["a", "b"], ["Ein Erfinder.", "Ein Auto."]), (["c"], ["Ein Boot."])]
+    judged = Collection("toy", "de", queries, judgements, lambda: iter(chunks), 3, "f00")
+    found = targets_of([], [judged])
+    assert found[["side", "id", "text"]].to_numpy().tolist() == [
+        ["query", "1", "Wer war Tesla?"], ["passage", "a", "Ein Erfinder."],
+    ]  # fmt: skip
+    corpus = corpus_of(({"de": "Wo?"}, {"de": "ein  erfinder."}), ({"de": "Was?"}, {"de": "Ein Auto."}))
+    assert told(find_leaks(corpus, found)) == [[0, "passage", "de", "de", "exact"]]
+
+
+@pytest.fixture
+def leaking(tmp_path: Path) -> Study:
+    def row(name: str, text: str) -> str:
+        english, german = f"Who is {text}?", f"Wer ist {text}?"
+        passage = {"en": f"That is {text}.", "de": f"Das ist {text}."}
+        return json.dumps({"id": name, "query": {"en": english, "de": german}, "passage": passage})
+
+    asked = [f"asked {number}" for number in range(6)]
+    (tmp_path / "asked.jsonl").write_text("\n".join(row(f"a{n}", text) for n, text in enumerate(asked)))
+    (tmp_path / "rows.jsonl").write_text(
+        "\n".join(row(f"r{n}", text) for n, text in enumerate([*(f"row {n}" for n in range(40)), "asked 3"]))
+    )
+    settings = {
+        "name": "leaking", "title": "Leaking", "rows": {"files": [str(tmp_path / "rows.jsonl")]},
+        "encoder": {"name": "static"}, "strategies": ["mono", "cross"], "seeds": [0], "compare": ["cross", "mono"],
+        "training": {"steps": 2, "batch_size": 4, "learning_rate": 0.1},
+        "evaluation": {"benchmarks": [str(tmp_path / "asked.jsonl")]},
+    }  # fmt: skip
+    found: Study = yaml_files.build(Study, settings, "leaking.yaml")
+    return found
+
+
+def test_a_study_drops_what_hits_keeps_the_list_and_passes_its_check(leaking: Study, tmp_path: Path) -> None:
+    run = Run(leaking, tmp_path / "run")
+    run.check()
+    assert len(run.rows) == 41 and len(run.usable_rows) == 40 and "r40" not in set(run.usable_rows.ids)
+    assert set(run.leaks["id"]) == {"r40"} and set(run.leaks["training_language"]) == {"de", "en"}
+    assert run.leaks["source"].eq(leaking.rows.files[0]).all()
+    assert summary(run.leaks)["rows"].tolist() == [1, 1]  # by its queries and by its passages
+    (kept,) = (tmp_path / "run" / "leaks").glob("*.parquet")  # beside it lies its checksum
+    when = kept.stat().st_mtime_ns
+    pd.testing.assert_frame_equal(Run(leaking, tmp_path / "run").leaks, run.leaks)
+    assert kept.stat().st_mtime_ns == when
+    each = replace(leaking, rows=replace(leaking.rows, use="each"))
+    assert len(Run(each, tmp_path / "each").usable_rows) == 40
+
+
+def test_rows_without_hits_are_the_rows_that_they_were(leaking: Study, tmp_path: Path) -> None:
+    rows = Path(leaking.rows.files[0])
+    rows.write_text("\n".join(rows.read_text().splitlines()[:40]))
+    run = Run(replace(leaking, rows=replace(leaking.rows, use="each")), tmp_path / "run")
+    assert run.leaks.empty and run.usable_rows is run.rows
+
+
+def test_hits_tell_the_file_that_they_came_from(leaking: Study, tmp_path: Path) -> None:
+    more = tmp_path / "more.jsonl"
+    more.write_text(json.dumps({"id": "m", "query": {"en": "Who is new?"}, "passage": {"en": "She."}}))
+    two = replace(leaking, rows=replace(leaking.rows, files=(*leaking.rows.files, str(more))))
+    assert Run(two, tmp_path / "run").leaks["source"].unique().tolist() == list(leaking.rows.files)
+    rows = Path(leaking.rows.files[0])
+    rows.write_text("\n".join(rows.read_text().splitlines()[:40]))
+    none = Run(two, tmp_path / "none").leaks
+    assert none.empty and "source" in none
+
+
+def test_a_benchmarks_own_file_is_refused_under_any_name(leaking: Study, tmp_path: Path) -> None:
+    copy = tmp_path / "copied.jsonl"
+    copy.write_bytes((tmp_path / "asked.jsonl").read_bytes())
+    own = replace(leaking, rows=replace(leaking.rows, files=(str(copy),)))
+    with pytest.raises(InputError, match="study leaking: rows.files: .*copied.jsonl holds the questions of"):
+        Run(own, tmp_path / "run").check()
+    refuse_own_files(["atlas"], ["atlas"], "rows.files")  # its rows are one file, the benchmark another
+
+
+def test_a_file_is_checked_by_command(leaking: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["data", "check", leaking.rows.files[0], "--against", str(tmp_path / "asked.jsonl")]) == 0
+    told = capsys.readouterr().out
+    assert "1 of 41 rows hit" in told and "Who is asked 3?" in told and "Who is asked 2?" not in told
+
+
+def test_a_file_is_checked_without_a_study(leaking: Study, tmp_path: Path) -> None:
+    found = check_file(leaking.rows.files[0], [str(tmp_path / "asked.jsonl")])
+    assert set(found["id"]) == {"r40"} and set(found["kind"]) == {"exact"}
+
+
+def test_atlas_has_no_hits_though_it_is_made_from_templates() -> None:
+    assert check_file("atlas", ["atlas"]).empty
+
+
+def test_two_queries_of_mlqa_test_stand_in_mlqa_r(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYBRIDKIT_DATA", str(real_data))
+    found = check_file("mlqa-test", ["mlqa-r"])
+    assert found["side"].eq("query").all() and found["kind"].eq("exact").all()
+    assert found.sort_values("training_language")["training_language"].tolist() == ["ar", "hi"]
+
+
+def test_three_queries_of_squad2_fi_en_stand_in_benchmarks(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYBRIDKIT_DATA", str(real_data))
+    found = check_file("squad2-fi-en", ["xquad-r", "mlqa-r"])
+    exact = found[(found["kind"] == "exact") & (found["side"] == "query")]
+    assert exact["text"].nunique() == 3 and len(open_corpus(["squad2-fi-en"])) == 37854

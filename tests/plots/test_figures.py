@@ -1,0 +1,546 @@
+"""Figures: what is drawn equals the frame, intervals only from three seeds, right scripts, and files that repeat."""
+
+import itertools
+import math
+import re
+import warnings
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from hybridkit import plots
+from hybridkit.data.languages import language
+from hybridkit.errors import InputError
+from hybridkit.plots import palette, style
+from hybridkit.plots.style import language_label, pieces, wrap
+from hybridkit.sampling import labels
+
+PAIRS = list(itertools.product(["ar", "de"], ["ar", "de"]))
+QUANTILES = {"q05": 10, "q25": 20, "q50": 30, "q75": 45, "q95": 90}
+ROW = {  # one row of the atlas kind, in the eleven languages of XQuAD-R
+    "ar": ("ما هي عاصمة ألمانيا؟", "عاصمة ألمانيا (DE) هي برلين، وعملتها اليورو."),
+    "de": ("Wie heißt die Hauptstadt von Deutschland?", "Die Hauptstadt von Deutschland ist „Berlin“."),
+    "el": ("Ποια είναι η πρωτεύουσα της Γερμανίας;", "Η πρωτεύουσα της Γερμανίας είναι το Βερολίνο."),
+    "en": ("What is the capital of Germany?", "Germany’s capital is Berlin – its currency is the euro."),
+    "es": ("¿Cuál es la capital de Alemania?", "La capital de Alemania es Berlín."),
+    "hi": ("जर्मनी की राजधानी क्या है?", "जर्मनी की राजधानी बर्लिन है। यहाँ की मुद्रा यूरो है।"),
+    "ru": ("Какой город — столица Германии?", "Столица Германии — Берлин, валюта — евро («€»)."),
+    "th": ("เมืองหลวงของเยอรมนีคือเมืองใด", "เมืองหลวงของเยอรมนีคือเบอร์ลิน สกุลเงินคือยูโร"),
+    "tr": ("Almanya'nın başkenti neresidir?", "Almanya'nın başkenti Berlin'dir; şehir ğ, ı, ş bilir."),
+    "vi": ("Thủ đô của nước Đức là gì?", "Thủ đô của nước Đức là Béc-lin, đồng tiền là euro."),
+    "zh": ("德国的首都是哪里？", "德国的首都是柏林，该国的货币是欧元（EUR）。"),
+}
+
+
+def scores(seeds: int) -> pd.DataFrame:
+    """Strategies mono and cross; seed s of mono has AP .5 + .1 s in every setting."""
+    return pd.DataFrame(
+        [
+            (name, seed, "xquad-r", setting, "AP", base + 0.1 * seed)
+            for name, base in (("mono", 0.5), ("cross", 0.3))
+            for seed in range(seeds)
+            for setting in ("pool", "mono", "cross")
+        ],
+        columns=["strategy", "seed", "benchmark", "setting", "measure", "value"],
+    )
+
+
+def alphas(seeds: int) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            (alpha, f"hybrid(alpha={alpha})", seed, "pool", measure, scale * (alpha + seed))
+            for alpha in (0.0, 0.5, 1.0)
+            for seed in range(seeds)
+            for measure, scale in (("AP", 0.1), ("rank_distance", 100.0))
+        ],
+        columns=["x", "strategy", "seed", "setting", "measure", "value"],
+    )
+
+
+def differences(column: str, value: object) -> pd.DataFrame:
+    """Two settings' differences: in the pool established, in mono not; seeds_low of mono is missing."""
+    rows = [
+        ("pool", "AP", 0.1, 0.05, 0.2, 0.06, 0.18, True),
+        ("mono", "AP", 0.1, -0.05, 0.2, math.nan, math.nan, False),
+    ]
+    rows.append(("pool", "rank_distance", -9.0, -12.0, -6.0, -14.0, -3.0, True))
+    names = ["setting", "measure", "difference", "low", "high", "seeds_low", "seeds_high", "established"]
+    return pd.DataFrame(rows, columns=names).assign(**{column: value})
+
+
+PAIR_FRAME = pd.DataFrame(
+    [(name, a, b, value) for name, values in (("mono", [0.9, 0.1, 0.2, 0.8]), ("cross", [0.7, 0.6, 0.5, math.nan]))
+     for (a, b), value in zip(PAIRS, values, strict=True)],
+    columns=["strategy", "query_language", "passage_language", "value"],
+)  # fmt: skip
+PAIRS_OF_SETS = ["which", "languages", "query_language", "passage_language", "value"]
+DIVERSITY = pd.DataFrame(  # four random sets of each size but the last; set d of k languages has .1 k + .01 d
+    [("fixed", "mono", seen, "random", k, f"set {k} {draw}", 0, 0.1 * k + 0.01 * draw)
+     for seen in ("seen-seen", "unseen-unseen") for k in (1, 2, 4) for draw in range(4)]
+    + [("fixed", "mono", "seen-seen", "all", 5, "every", 0, 0.9),
+       ("fixed", "mono", "seen-seen", "spread", 2, "s", 0, 0.7),
+       ("fixed", "untrained", "unseen-unseen", "untrained", 0, "", 0, 0.05)],
+    columns=["series", "strategy", "seen", "group", "k", "languages", "seed", "value"],
+)  # fmt: skip
+FRAMES: dict[str, pd.DataFrame] = {
+    "coverage": pd.DataFrame(
+        [("atlas", "ar", 30, 20), ("atlas", "de", 40, 10), ("mlqa", "de", 7, 7)],
+        columns=["source", "language", "queries", "passages"],
+    ),
+    "text_lengths": pd.DataFrame(
+        [
+            {"language": tag, "side": side, "unit": "characters", **QUANTILES}
+            for tag in ("ar", "de")
+            for side in ("query", "passage")
+        ]
+    ),
+    "sample_row": pd.DataFrame([(tag, *texts) for tag, texts in ROW.items()], columns=["language", "query", "passage"]),
+    "batch_composition": pd.DataFrame(
+        [("mono", a, b, 0.5 * (a == b)) for a, b in PAIRS] + [("cross", a, b, 0.5 * (a != b)) for a, b in PAIRS],
+        columns=["strategy", "query_language", "passage_language", "share"],
+    ),
+    "batch_examples": pd.DataFrame(
+        [("cross", step, place, "ar", "de") for step in range(9) for place in range(3)],
+        columns=["strategy", "step", "position", "query_language", "passage_language"],
+    ),
+    "plan_languages": pd.DataFrame(
+        [("hybrid(alpha=0.5)", "mono", "both", tag, share, 0.3, 0.7) for tag, share in (("ar", 0.4), ("de", 0.8))]
+        + [("hybrid(alpha=0.5)", "cross", side, "ar", 0.5, 0.45, 0.55) for side in ("query", "passage")],
+        columns=["strategy", "kind", "side", "language", "share", "low", "high"],
+    ),
+    "loss_curves": pd.DataFrame(
+        [("mono", seed, step, "mono", 3.0 - step + seed) for seed in range(2) for step in range(3)],
+        columns=["strategy", "seed", "step", "kind", "loss"],
+    ),
+    "settings": scores(3),
+    "language_pairs": PAIR_FRAME,
+    "pair_difference": PAIR_FRAME.drop(columns="strategy").iloc[:4],
+    "effects": pd.DataFrame(
+        [("cross", "mono", "AP", -0.1, -0.2, -0.05, True),
+         ("hybrid(alpha=0.5)", "mono", "AP", 0.02, -0.01, 0.04, False),
+         ("cross", "pool", "rank_distance", -90.0, -120.0, -60.0, True)],
+        columns=["system", "setting", "measure", "difference", "low", "high", "significant"],
+    ),
+    "curves": alphas(3),
+    "curve_differences": differences("x", 0.25),
+    "pair_batches": pd.concat(
+        [
+            alphas(1).iloc[:2].assign(strategy=name, value=[0.3 + add, 90.0])
+            for name, add in (("cross", 0.0), ("cross(pairs='one')", 0.1))
+        ]
+        + [differences("strategy", "cross(pairs='one')").iloc[[0, 2]].assign(against="cross")]
+    ).drop(columns="x"),
+    "rank_distance": pd.DataFrame(
+        [
+            (name, seed, tag, base + 10 * seed)
+            for name, base in (("mono", 400), ("cross", 290))
+            for seed in range(3)
+            for tag in ("ar", "de")
+        ],
+        columns=["strategy", "seed", "query_language", "value"],
+    ),
+    "language_share": pd.DataFrame(
+        [("mono", "ar", 0.2, 0.4), ("mono", "de", 0.8, 0.6)],
+        columns=["strategy", "passage_language", "share", "expected"]
+    ),
+    "bias_panel": pd.DataFrame(
+        [(name, seed, measure, value + 0.1 * seed, better, chance)
+         for name, base in (("mono", 2.0), ("cross", 1.0))
+         for seed in range(3)
+         for measure, value, better, chance in (
+             ("rank distance", 100 * base, "lower", 9000.0), ("PEER", base / 4, "higher", 0.5),
+             ("AP gap, mono", base / 9, "lower", math.nan), ("language probe", base / 3, "none", 0.1))],
+        columns=["strategy", "seed", "measure", "value", "better", "chance"],
+    ),
+    "language_map": pd.DataFrame(
+        [(name, tag, x * size, y * size, 0.8, size / 9)
+         for name, size in (("mono", 2.0), ("cross", 0.5))
+         for tag, x, y in (("ar", -1.0, 0.0), ("de", 0.5, 0.5), ("en", 0.5, -0.5))],
+        columns=["strategy", "language", "x", "y", "shown", "variance"],
+    ),
+    "claims": pd.DataFrame(
+        [(number, f"claim {number} costs $5", source, verdict)
+         for source in ("this study", "the published tables")
+         for number, verdict in enumerate(("holds", "holds in part", "does not hold", "not testable"))],
+        columns=["claim", "text", "source", "verdict"],
+    ),
+    "diversity_curve": DIVERSITY,
+    "diversity_interaction": DIVERSITY[DIVERSITY["strategy"] != "untrained"],
+    "diversity_distance": DIVERSITY.rename(columns={"k": "distance", "seen": "side"}).query("strategy != 'untrained'"),
+    "diversity_pairs": PAIR_FRAME.iloc[:4].assign(which="least", languages="ar")[PAIRS_OF_SETS].pipe(
+        lambda least: pd.concat([least, least.assign(which="most", languages="ar de", value=0.5)])
+    ),
+    "published": pd.DataFrame(
+        [("xquad-r", "pool", system, "mono", "AP", value, source)
+         for system, value, source in (("XLM-R", 0.548, "2408.10536"), ("e5-small", 0.56, "this study"))],
+        columns=["benchmark", "setting", "system", "strategy", "measure", "value", "source"],
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _warnings_are_errors() -> "object":
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def seen(figure: Figure) -> list[Axes]:
+    return [axes for axes in figure.axes if axes.get_visible()]
+
+
+def line(axes: Axes, label: str) -> list[list[float]]:
+    found = next(line for line in axes.lines if line.get_label() == label)
+    return [
+        [round(float(value), 6) for value in found.get_xdata()],
+        [round(float(value), 6) for value in found.get_ydata()],
+    ]
+
+
+def grid(axes: Axes) -> np.ndarray:
+    return np.ma.filled(axes.collections[0].get_array().astype(float), np.nan).reshape(2, 2)
+
+
+def ticks(axes: Axes) -> list[str]:
+    return [tick.get_text() for tick in axes.get_yticklabels()]
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_every_figure_is_written_and_the_same_bytes_a_second_time(name: str, tmp_path: Path) -> None:
+    before = dict(matplotlib.rcParams)
+    first = plots.save(plots.FIGURES[name](FRAMES[name]), tmp_path / "a", name)
+    second = plots.save(plots.FIGURES[name](FRAMES[name].copy()), tmp_path / "b", name)
+    assert [path.suffix for path in first] == [".png", ".svg"]
+    for one, two in zip(first, second, strict=True):
+        assert one.read_bytes() == two.read_bytes() and one.stat().st_size > 2000
+    text = first[1].read_text(encoding="utf-8")
+    assert "<text" not in text and "date" not in text  # glyphs as paths, nothing that changes with the day
+    assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize("name", ["sample_row", "published"])
+def test_a_figure_shows_itself_in_a_notebook(name: str) -> None:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    figure = plots.FIGURES[name](FRAMES[name])
+    shown, _ = InteractiveShell.instance().display_formatter.format(figure)
+    assert shown["image/png"].startswith(b"\x89PNG")
+
+
+def test_every_figure_is_tested_and_exported() -> None:
+    assert set(FRAMES) == set(plots.FIGURES) <= set(plots.__all__)
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_a_missing_column_or_an_empty_frame_is_named(name: str) -> None:
+    for column in FRAMES[name].columns:
+        with pytest.raises(InputError, match=f"{name}.*{column!r}"):
+            plots.FIGURES[name](FRAMES[name].drop(columns=column))
+    with pytest.raises(InputError, match=f"{name}.*no rows"):
+        plots.FIGURES[name](FRAMES[name].iloc[:0])
+
+
+def test_diversity_draws_means_of_the_random_sets_and_their_intervals() -> None:
+    figure = plots.diversity_curve(FRAMES["diversity_curve"], setting="cross")
+    seen_seen, unseen = seen(figure)
+    # means .115, .215, .415 at log2 k = 0, 1, 2; the set of all at log2 5; the spread set is a point and no part of it
+    assert line(seen_seen, "mono") == [[0.0, 1.0, 2.0, round(math.log2(5), 6)], [0.115, 0.215, 0.415, 0.9]]
+    assert line(unseen, "mono")[1] == [0.115, 0.215, 0.415]
+    assert sum(drawn.get_label() == "mono interval" for drawn in unseen.lines) == 3
+    assert sum(drawn.get_label() == "mono interval" for drawn in seen_seen.lines) == 3  # none for the one set of all
+    few = DIVERSITY[~DIVERSITY["languages"].str.endswith(("2", "3"))]
+    again = plots.diversity_curve(few)
+    assert not any("interval" in str(drawn.get_label()) for ax in seen(again) for drawn in ax.lines)
+    both = pd.concat([DIVERSITY, DIVERSITY.assign(series="growing")])
+    assert [ax.get_title().splitlines() for ax in seen(plots.diversity_curve(both))] == [
+        [group, series]
+        for group in ("seen-seen", "unseen-unseen")
+        for series in ("same rows for every set", "rows grow with the languages")
+    ]
+
+
+def test_diversity_pairs_draws_the_difference_and_the_training_languages_in_bold() -> None:
+    least, most, change = seen(plots.diversity_pairs(FRAMES["diversity_pairs"]))[:3]
+    assert [text.get_text() for text in change.texts] == ["−.40", "+.40", "+.30", "−.30"]
+    assert [tick.get_fontweight() for tick in least.get_xticklabels()] == ["bold", "normal"]
+    assert [tick.get_fontweight() for tick in most.get_xticklabels()] == ["bold", "bold"]
+
+
+def test_the_t_interval_by_hand() -> None:
+    # mean 2, s = 1, n = 3; t(.975, 2) = 4.302653 (table): 4.302653 / sqrt(3) = 2.484138
+    interval = plots.t_interval([1.0, 2.0, 3.0])
+    assert interval is not None and np.allclose(interval, [2.0, 2.0 - 2.484138, 2.0 + 2.484138], atol=1e-6)
+    assert plots.t_interval([1.0, 2.0]) is None and plots.t_interval([1.0, 2.0, math.nan]) is None
+
+
+def test_settings_draw_seeds_and_an_interval_from_three_seeds_on() -> None:
+    figure = plots.settings(scores(3))
+    axes = seen(figure)
+    assert [ax.get_title() for ax in axes] == ["monolingual", "cross-lingual", "multilingual pool"]
+    assert ticks(axes[0]) == ["mono", "cross"] and axes[0].get_xlabel() == "mean AP"
+    assert line(axes[0], "mono") == [[0.6], [0.0]]  # .5, .6, .7
+    assert line(axes[0], "mono interval")[0] == [round(0.6 - 0.2484138, 6), round(0.6 + 0.2484138, 6)]
+    assert "95 % t interval" in figure.get_supxlabel()
+    for seeds, text in ((2, "two are no interval"), (1, "no interval")):
+        figure = plots.settings(scores(seeds))
+        assert not any("interval" in str(drawn.get_label()) for ax in seen(figure) for drawn in ax.lines)
+        assert text in figure.get_supxlabel() and line(seen(figure)[0], "mono")[0] == [0.5, 0.6][:seeds]
+
+
+def test_settings_refuses_to_mix_encoders_and_names_an_unknown_measure() -> None:
+    with pytest.raises(InputError, match="encoder"):
+        plots.settings(scores(1).assign(encoder=["a", "b", "a"] * 2))
+    with pytest.raises(InputError, match=re.escape("measure = 'RR'; there is AP")):
+        plots.settings(scores(1), measure="RR")
+
+
+def test_curve_over_alpha_means_bands_and_the_rank_distance_panel() -> None:
+    axes = seen(plots.curves(alphas(3)))
+    assert [ax.get_title() for ax in axes] == ["multilingual pool", "language bias"]
+    assert [ax.get_xscale() for ax in axes] == ["linear"] * 2
+    # seeds 0, 1, 2: mean of alpha + seed is alpha + 1
+    assert line(axes[0], "mean") == [[0.0, 0.5, 1.0], [0.1, 0.15, 0.2]]
+    assert line(axes[1], "mean")[1] == [100.0, 150.0, 200.0]
+    low = 0.1 - 0.2484138  # values 0, .1, .2
+    assert min(axes[0].collections[0].get_paths()[0].vertices[:, 1]) == pytest.approx(low, abs=1e-6)
+    assert not seen(plots.curves(alphas(2)))[0].collections  # no band from two seeds
+
+
+def test_curves_over_rows_have_a_line_a_strategy_and_a_logarithmic_axis() -> None:
+    frame = pd.concat([alphas(3).assign(strategy=name, x=x) for name in ("mono", "cross") for x in (100, 200, 400)])
+    frame = frame.drop_duplicates(["strategy", "x", "seed", "measure"])  # one value a model: that of alpha 0
+    figure = plots.curves(frame, over="rows")
+    pool, bias = seen(figure)
+    assert [pool.get_xscale(), bias.get_xscale()] == ["log"] * 2 and pool.get_xlabel() == "training rows"
+    assert line(pool, "mono mean") == line(pool, "cross mean") == [[100.0, 200.0, 400.0], [0.1] * 3]
+    assert [entry.get_text() for entry in figure.legends[0].get_texts()] == ["mono", "cross"]
+
+
+def test_differences_show_both_intervals_and_fill_what_is_established() -> None:
+    mono, pool, bias = seen(plots.curve_differences(differences("x", 0.25)))
+    assert line(pool, "questions")[1] == [0.05, 0.2] and line(pool, "seeds")[1] == [0.06, 0.18]
+    assert all(math.isnan(value) for value in line(mono, "seeds")[1])
+    faces = [next(one for one in ax.lines if one.get_label() == "mean").get_markerfacecolor() for ax in (mono, pool)]
+    assert faces[0] == "white" and faces[1] != "white" and line(bias, "mean")[1] == [-9.0]
+    below = seen(plots.pair_batches(FRAMES["pair_batches"]))[2:]
+    assert [line(ax, "mean")[0] for ax in below] == [[0.1], [-9.0]]
+
+
+def test_language_pairs_are_the_frame_and_hatch_what_is_missing() -> None:
+    figure = plots.language_pairs(PAIR_FRAME)
+    mono, cross, bar = seen(figure)
+    assert [ax.get_title() for ax in (mono, cross)] == [
+        "mono\nmono 0.850, cross 0.150",
+        "cross\nmono 0.700, cross 0.550",
+    ]
+    assert np.array_equal(grid(mono), [[0.9, 0.1], [0.2, 0.8]])
+    assert np.array_equal(grid(cross), [[0.7, 0.6], [0.5, np.nan]], equal_nan=True)
+    assert [text.get_text() for text in mono.texts] == [".90", ".10", ".20", ".80"]
+    assert cross.patch.get_hatch() and not mono.patch.get_hatch()
+    assert bar.get_ylabel() == "mean AP" and (mono.get_xlabel(), mono.get_ylabel()) == (
+        "passage language",
+        "query language",
+    )
+    with pytest.raises(InputError, match="measure"):
+        plots.language_pairs(PAIR_FRAME.assign(measure=["AP", "RR"] * 4))
+
+
+def test_pair_difference_subtracts_and_is_centred_at_zero() -> None:
+    figure = plots.pair_difference(PAIR_FRAME, "cross", "mono")
+    axes = seen(figure)[0]
+    assert np.allclose(grid(axes), [[-0.2, 0.5], [0.3, np.nan]], equal_nan=True)
+    assert [text.get_text() for text in axes.texts if text.get_text()] == ["−.20", "+.50", "+.30"]
+    norm = axes.collections[0].norm
+    assert (norm.vmin, norm.vmax) == pytest.approx((-0.5, 0.5)) and norm(0.0) == 0.5
+    assert axes.get_title() == "cross minus mono"
+    with pytest.raises(InputError, match="mixed"):
+        plots.pair_difference(PAIR_FRAME, "mixed", "mono")
+
+
+def test_pair_difference_greys_out_what_is_not_significant() -> None:
+    frame = pd.DataFrame(
+        [("ar", "ar", 0.01, False), ("ar", "de", 0.5, True), ("de", "ar", -0.3, True)],
+        columns=["query_language", "passage_language", "value", "significant"],
+    )
+    plain = plots.pair_difference(frame.drop(columns="significant"))
+    assert not seen(plain)[0].patches and plain.get_supxlabel() == "hatched: no judged query"
+    figure = plots.pair_difference(frame.assign(family="3 language pairs, AP"))
+    axes = seen(figure)[0]
+    assert [(cell.get_xy(), cell.get_facecolor()[0] > 0.85) for cell in axes.patches] == [((0, 0), True)]
+    colours = {text.get_text(): text.get_color() for text in axes.texts}
+    assert colours["+.01"] == "#6e6e6e" != colours["+.50"]
+    assert np.array_equal(grid(axes), grid(seen(plain)[0]), equal_nan=True)
+    note = "hatched: no judged query; grey: not significant (Holm’s correction: 3 language pairs, AP)"
+    assert figure.get_supxlabel() == note
+
+
+def test_effects_are_filled_where_they_are_significant() -> None:
+    left, right = seen(plots.effects(FRAMES["effects"], "mono"))
+    assert (left.get_title(), right.get_title()) == ("monolingual", "language bias")
+    assert ticks(left) == ["cross", "hybrid α = 0.5"]
+    assert line(left, "cross interval") == [[-0.2, -0.05], [0.0, 0.0]]
+    assert line(left, "hybrid(alpha=0.5)") == [[0.02], [1.0]] and line(right, "cross") == [[-90.0], [0.0]]
+    faces = {str(drawn.get_label()): drawn.get_markerfacecolor() for drawn in left.lines}
+    assert faces["hybrid(alpha=0.5)"] == "white" != faces["cross"]
+    with pytest.raises(InputError, match="no rows of 'RR'"):
+        plots.effects(FRAMES["effects"].iloc[:2], measure="RR")
+
+
+def test_effects_show_seeds_as_points_also_after_a_round_through_a_file(tmp_path: Path) -> None:
+    from hybridkit.plots.figure_files import draw
+
+    seeds = pd.DataFrame(
+        [("cross", "mono", "AP", 0, -0.08), ("cross", "mono", "AP", 1, -0.12)],
+        columns=["system", "setting", "measure", "seed", "difference"],
+    )
+    figure = draw(tmp_path, "one", "effects", pd.concat([FRAMES["effects"], seeds]), "", baseline="mono")
+    left = seen(figure)[0]
+    points = next(drawn for drawn in left.lines if drawn.get_marker() == "." and len(drawn.get_xdata()))
+    assert points.get_xdata().tolist() == [-0.08, -0.12] and "points: seeds" in figure.get_supxlabel()
+    faces = {str(drawn.get_label()): drawn.get_markerfacecolor() for drawn in left.lines}
+    assert faces["hybrid(alpha=0.5)"] == "white" != faces["cross"]
+
+
+def test_batch_composition_leaves_never_drawn_pairs_out_of_the_scale() -> None:
+    mono, cross, _ = seen(plots.batch_composition(FRAMES["batch_composition"]))
+    assert np.array_equal(grid(mono), [[0.5, np.nan], [np.nan, 0.5]], equal_nan=True)
+    assert (mono.get_title(), cross.get_title()) == ("mono\n100 % same language", "cross\n0 % same language")
+
+
+def test_plan_languages_draw_shares_in_their_intervals_and_ring_what_lies_outside() -> None:
+    mono, cross = seen(plots.plan_languages(FRAMES["plan_languages"]))
+    assert [ax.get_title() for ax in (mono, cross)] == ["hybrid α = 0.5\nmono batches", "hybrid α = 0.5\ncross batches"]
+    drawn = [([float(x) for x in line.get_xdata()], line.get_markeredgecolor()) for line in mono.lines]
+    assert [places for places, _ in drawn] == [[0.3, 0.7], [0.4], [0.3, 0.7], [0.8]]
+    assert (drawn[1][1], drawn[3][1]) == ("#0072B2", "#CC0000")
+    assert len(cross.lines) == 4
+
+
+def test_batch_examples_show_the_first_six_batches_tile_by_tile() -> None:
+    axes = seen(plots.batch_examples(FRAMES["batch_examples"]))[0]
+    assert len(axes.patches) == 6 * 3 * 2 and [text.get_text() for text in axes.texts] == ["ar", "de"] * 18
+
+
+def test_coverage_and_lengths_are_the_frame() -> None:
+    atlas, mlqa = seen(plots.coverage(FRAMES["coverage"]))
+    assert [bar.get_width() for bar in atlas.patches] == [30, 40, 20, 10]
+    assert [bar.get_width() for bar in mlqa.patches] == [0, 7, 0, 7]
+    axes = seen(plots.text_lengths(FRAMES["text_lengths"]))[0]
+    assert axes.get_xlabel() == "length (characters)"
+    assert {tuple(drawn.get_xdata()) for drawn in axes.lines} >= {(30.0, 30.0), (20.0, 10.0), (45.0, 90.0)}
+
+
+def test_loss_curves_mean_over_seeds() -> None:
+    axes = seen(plots.loss_curves(FRAMES["loss_curves"], span=1))[0]
+    assert line(axes, "mono") == [[1.0, 2.0, 3.0], [3.5, 2.5, 1.5]] and len(axes.lines) == 3
+    assert axes.get_title() == "mono batches" and axes.get_ylabel() == "InfoNCE loss (nats)"
+
+
+def test_rank_distance_by_language_and_mean() -> None:
+    left, right = seen(plots.rank_distance(FRAMES["rank_distance"]))
+    assert line(left, "cross")[0] == [300.0, 300.0]  # 290, 300, 310
+    assert line(right, "mono") == [[410.0], [0.0]]
+    assert line(right, "mono interval")[0] == pytest.approx([410 - 24.84138, 410 + 24.84138], abs=1e-4)
+    assert left.get_xlabel() == "rank distance (ranks; lower is less bias)"
+
+
+def test_language_share_and_its_ratio() -> None:
+    share, ratio = seen(plots.language_share(FRAMES["language_share"]))
+    assert line(share, "mono")[0] == [20.0, 80.0] and line(ratio, "mono")[0] == [0.5, round(0.8 / 0.6, 6)]
+    assert share.get_xlabel() == "share of the top 10 (%)"
+
+
+def test_bias_panel_draws_chance_where_it_is_near_and_says_it_elsewhere() -> None:
+    distance, fairness, gap, probe = seen(plots.bias_panel(FRAMES["bias_panel"]))
+    assert [ax.get_title() for ax in (distance, probe)] == ["rank distance", "language probe"]
+    assert line(distance, "mono")[0] == [200.1] and ticks(distance) == ["mono", "cross"]
+    assert distance.get_xlabel() == "ranks\n← better; chance: 9,000"
+    assert line(fairness, "chance")[0] == [0.5, 0.5] and fairness.get_xlabel().endswith("\nbetter →")
+    assert "chance" not in [drawn.get_label() for drawn in gap.lines]
+    assert probe.get_xlabel() == "accuracy\nneither is better"
+
+
+def test_language_map_shows_the_points_and_one_length_in_each_maps_own_scale() -> None:
+    mono, cross = seen(plots.language_map(FRAMES["language_map"]))
+    assert line(mono, "mono") == [[-2.0, 1.0, 1.0], [0.0, 1.0, -1.0]]
+    assert sorted(text.get_text() for text in cross.texts) == ["ar", "de", "en"]
+    # the smaller map is .75 wide: a third of it, rounded down to 1, 2 or 5 of a power of ten, is .2
+    for ax in (mono, cross):
+        assert line(ax, "scale")[0][1] - line(ax, "scale")[0][0] == pytest.approx(0.2)
+    assert cross.get_title().endswith("5.6% of the variance by language\nplane shows 80%")
+
+
+def test_published_numbers_are_hollow_and_ours_filled() -> None:
+    axes = seen(plots.published(FRAMES["published"]))[0]
+    filled = {
+        str(drawn.get_label()): drawn.get_markerfacecolor() != "none"
+        for drawn in axes.lines
+        if drawn.get_marker() != "None"
+    }
+    assert filled == {"XLM-R, 2408.10536": False, "e5-small, this study": True}
+    assert line(axes, "XLM-R, 2408.10536")[0] == [0.548]
+
+
+def test_strategies_keep_order_and_colour_whatever_is_shown() -> None:
+    names = [
+        "untrained",
+        "english",
+        "mixed",
+        "mono",
+        "cross",
+        *(f"hybrid(alpha={alpha})" for alpha in (0.25, 0.5, 0.75)),
+    ]
+    assert labels.order(reversed(names)) == names
+    assert len({palette.colour(name) for name in names}) == len(names)
+    assert palette.colour("codeswitch(mono)") == palette.colour("codeswitch(mono)")
+
+
+@pytest.mark.parametrize("tag", ROW)
+def test_bundled_fonts_have_every_character_of_the_languages(tag: str) -> None:
+    for text in (*ROW[tag], language(tag).endonym, language_label(tag)):
+        assert style.covers(text), [hex(ord(character)) for character in text if not style.covers(character)]
+    assert language_label(tag).endswith(f"  {tag}")
+
+
+def test_a_character_without_a_glyph_warns_and_does_not_crash(tmp_path: Path) -> None:
+    figure = Figure()
+    figure.text(0.5, 0.5, "తెలుగు", fontfamily=style.fonts())
+    with pytest.warns(UserWarning, match="missing from font"):
+        plots.save(figure, tmp_path, "telugu")
+
+
+def test_text_is_shaped() -> None:
+    """Devanagari's conjunct and Arabic's joined letters are narrower than their characters apart."""
+    figure = Figure()
+
+    def width(text: str) -> float:
+        return float(figure.text(0, 0, text, fontfamily=style.fonts("Deva")).get_window_extent().width)
+
+    assert width("क्ष") < 0.9 * (width("क") + width("ष"))
+    assert width("ببب") < 0.8 * 3 * width("ب")
+
+
+def test_lines_break_where_the_script_allows() -> None:
+    assert pieces("two words") == ["two ", "words"]
+    assert pieces("首都（柏林）。") == ["首", "都", "（柏", "林）。"]
+    assert pieces("น้ำที่") == ["น้ำ", "ที่"]
+    figure = Figure()
+    for tag, (_, passage) in ROW.items():
+        lines = wrap(figure, passage, tag, width=1.5, size=8)
+        assert len(lines) > 1
+        shown = "".join(lines).replace("\u200f", "")
+        assert shown.replace(" ", "") == passage.replace(" ", "")
+        assert all(drawn.startswith("\u200f") for drawn in lines) == (language(tag).direction == "rtl")
+    short = wrap(figure, "word " * 100, "en", width=1.0, size=8, most=2)
+    assert len(short) == 2 and short[-1].endswith("…")
+
+
+def test_bundled_fonts_are_small_and_carry_their_licence() -> None:
+    folder = style.FONTS
+    assert sum(path.stat().st_size for path in folder.iterdir() if path.suffix in (".ttf", ".otf")) < 1_500_000
+    assert "SIL OPEN FONT LICENSE" in (folder / "OFL.txt").read_text(encoding="utf-8")

@@ -1,0 +1,103 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from hybridkit.cli import main
+from hybridkit.errors import InputError
+from hybridkit.models import encoder
+from hybridkit.study.model_card import benchmark_scores, export_model
+from hybridkit.study.model_spec import ModelSpec
+from hybridkit.study.run import Run, find_model, open_run
+
+STUDY = """name: tiny
+title: A tiny study
+rows: {{files: ["{rows}"], held_out: 0.1}}
+encoder: {{name: static, vocab_size: 200, dim: 16}}
+strategies: [mono, cross]
+seeds: [4, 5]
+training: {{steps: 3, batch_size: 4, learning_rate: 1.0e-2}}
+evaluation: {{benchmarks: ["{asked}"]}}
+compare: [cross, mono]
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A study with one of its four models trained: mono, seed 4."""
+    folder = tmp_path_factory.mktemp("study")
+    rows, asked = folder / "mine.jsonl", folder / "asked.jsonl"
+    for path, word in ((rows, "on"), (asked, "about")):
+        lines = [
+            {
+                "id": str(i),
+                **{
+                    side: {tag: f"{tag} {side} {word} thing{i}" for tag in ("de", "en")}
+                    for side in ("query", "passage")
+                },
+            }
+            for i in range(20)
+        ]
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    study = folder / "tiny.yaml"
+    study.write_text(STUDY.format(rows=rows, asked=asked), encoding="utf-8")
+    made = Run(study, folder / "runs" / "tiny")
+    made.train(find_trained(made))
+    return made
+
+
+def find_trained(run: Run) -> ModelSpec:
+    return next(cell for cell in run.cells() if (cell.strategy, cell.seed) == ("mono", 4))
+
+
+def test_a_model_is_copied_with_its_scores_in_the_card(run: Run, tmp_path: Path) -> None:
+    cell = find_model(run, "mono()", 4)
+    source = run.model_folder(cell)
+    out = export_model(run, cell, tmp_path / "model")
+    assert (out / "model.safetensors").read_bytes() == (source / "model.safetensors").read_bytes()
+    before, after = ((folder / "README.md").read_text() for folder in (source, out))
+    assert "## Benchmarks" not in before and after.startswith(before.rstrip())
+    table = benchmark_scores(run, cell).set_index(["setting", "measure"])["value"]
+    (cross,) = [line for line in after.splitlines() if "| cross |" in line]
+    assert cross.split(" | ")[2] == f"{table['cross', 'AP']:.4f}"
+    (pool,) = [line for line in after.splitlines() if "| pool |" in line]
+    assert pool.rstrip(" |").split(" | ")[-1] == f"{table['pool', 'rank_distance']:.1f}"
+    assert encoder.open(out).encode(["thing1"]).shape == (1, 16)
+
+
+def test_nothing_is_replaced(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    with pytest.raises(InputError, match="it exists already"):
+        export_model(run, find_model(run, "mono"), tmp_path)
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_only_models_that_are_there_are_found(run: Run) -> None:
+    assert find_model(run, "mono") == find_model(run, "mono", 4)
+    with pytest.raises(InputError, match=r"cross, seed 4 is not trained yet; make it with `hybridkit run tiny`"):
+        find_model(run, "cross")
+    with pytest.raises(InputError, match=r"no model of mono with seed 9; there are mono \(seed 4\), cross \(seed 4\)"):
+        find_model(run, "mono", 9)
+    with pytest.raises(InputError, match="no model of hybrid"):
+        find_model(run, "hybrid(alpha=0.5)")
+    with pytest.raises(InputError, match="only trained models"):
+        find_model(run, "untrained")
+
+
+def test_a_run_opens_by_its_folder(run: Run, tmp_path: Path) -> None:
+    opened = open_run(str(run.folder))
+    assert opened.study == run.study and opened.folder == run.folder
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no run folder"):
+        open_run(str(tmp_path / "empty"))
+    (tmp_path / "settings.json").write_text('{"name": "tiny", "strtegies": []}')
+    with pytest.raises(InputError, match=r"settings\.json: unknown key strtegies.*run the study again"):
+        open_run(str(tmp_path))
+
+
+def test_export_from_the_command_line(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["export", str(run.folder), "mono"]) == 0
+    folder = Path(capsys.readouterr().out.splitlines()[0])
+    assert folder.parent == run.folder / "export" and (folder / "modules.json").is_file()
+    assert main.main(["export", str(run.folder), "mono"]) == 2
+    assert "it exists already" in capsys.readouterr().err

@@ -1,0 +1,121 @@
+"""The kernel of the notebooks: this interpreter whatever lies on the machine, and an error soon after it died."""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+from nbclient.client import NotebookClient
+
+from hybridkit.errors import InputError
+from hybridkit.study import pipeline
+from hybridkit.study import pipeline as kernel
+from hybridkit.study.pipeline import DeadKernelError, OwnSpecs, own_kernel
+from hybridkit.study.run import Run
+
+CHILD = "import subprocess, sys\nprocess = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])"
+
+
+def write(path: Path, *cells: str) -> Path:
+    parameters = nbformat.v4.new_code_cell('study = "quick"', metadata={"tags": ["parameters"]})
+    notebook = nbformat.v4.new_notebook(cells=[parameters, *map(nbformat.v4.new_code_cell, cells)])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, path)
+    return path
+
+
+@pytest.fixture
+def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel spec python3 of an environment that is gone, in front of all others."""
+    folder = tmp_path / "jupyter" / "kernels" / "python3"
+    folder.mkdir(parents=True)
+    spec = {"argv": ["/gone/bin/python", "-f", "{connection_file}"], "display_name": "Python 3", "language": "python"}
+    (folder / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+
+
+def ends(pid: int) -> bool:
+    """Whether a process is gone within some seconds, or waits to be taken notice of."""
+    for _ in range(100):
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.mark.usefixtures("foreign")
+def test_a_foreign_spec_of_the_same_name_is_not_looked_at(tmp_path: Path) -> None:
+    specs = OwnSpecs()
+    assert specs.get_kernel_spec("python3").argv[0] == sys.executable
+    assert specs.get_all_specs()["python3"]["spec"]["argv"][0] == sys.executable
+    run = Run("quick", tmp_path / "quick")
+    pipeline._execute(run, "01", write(tmp_path / "01_a.ipynb", "import sys; print(sys.executable)"), "quick", {}, "")
+    (output,) = nbformat.read(run.folder / "notebooks" / "01_a.ipynb", as_version=4).cells[-1].outputs
+    assert Path(output.text.strip().replace("./", f"{Path(kernel.__file__).parents[2]}/")) == Path(sys.executable)
+
+
+def test_the_kernel_must_be_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYBRIDKIT_RUNS", str(tmp_path))
+    monkeypatch.setattr(pipeline, "find_spec", lambda _: None)
+    with pytest.raises(InputError, match="ipykernel: it is not installed for"):
+        pipeline.run_study("quick")
+
+
+@pytest.mark.parametrize("moment", ["import time; time.sleep(0.3)", "pass"])
+def test_a_kernel_that_is_killed_in_a_cell_ends_the_notebook_and_its_children(tmp_path: Path, moment: str) -> None:
+    run = Run("quick", tmp_path / "quick")
+    note = f"open({str(tmp_path / 'pid')!r}, 'w').write(str(process.pid))"
+    source = write(tmp_path / "01_a.ipynb", "1 + 1", CHILD, note, moment, "import os; os.kill(os.getpid(), 9)", "2")
+    start = time.monotonic()
+    with pytest.raises(
+        InputError, match=r"notebook 01_a.ipynb: its process ended before the notebook did \(Kernel died"
+    ):
+        pipeline._execute(run, "01", source, "quick", {}, "")
+    assert time.monotonic() - start < 30
+    assert ends(int((tmp_path / "pid").read_text()))
+    executed = nbformat.read(run.folder / "notebooks" / ".01_a.ipynb", as_version=4)
+    assert any(output["data"]["text/plain"] == "2" for output in executed.cells[2].outputs)  # what was done is kept
+    assert not (run.folder / "notebooks" / "01_a.ipynb").exists()
+
+
+def test_a_kernel_that_cannot_start_is_told(tmp_path: Path) -> None:
+    run = Run("quick", tmp_path / "quick")
+    with pytest.MonkeyPatch.context() as patched, pytest.raises(InputError, match="its process ended before"):
+        patched.setattr(kernel, "get_kernel_dict", lambda: {"argv": [sys.executable, "-c", "1"], "language": "python"})
+        pipeline._execute(run, "01", write(tmp_path / "01_a.ipynb", "1"), "quick", {}, "")
+
+
+def test_who_waits_for_a_dead_kernel_for_ever_is_waked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "PATIENCE", 0.5)
+    source = write(tmp_path / "a.ipynb", "import os; os.kill(os.getpid(), 9)")
+
+    async def for_ever(self: NotebookClient) -> None:
+        import asyncio
+
+        await asyncio.sleep(600)
+
+    monkeypatch.setattr(NotebookClient, "_async_poll_kernel_alive", for_ever)
+    start = time.monotonic()
+    with pytest.raises(DeadKernelError, match="Kernel died"), own_kernel() as manager:
+        papermill.execute_notebook(
+            str(source), None, kernel_name="python3", progress_bar=False, kernel_manager_class=manager
+        )
+    assert time.monotonic() - start < 30
+
+
+def test_an_interruption_by_hand_stays_one(tmp_path: Path) -> None:
+    source = write(
+        tmp_path / "a.ipynb", f"import os; os.kill({os.getpid()}, {signal.SIGINT:d})", "import time; time.sleep(5)"
+    )
+    with pytest.raises(KeyboardInterrupt), own_kernel() as manager:
+        papermill.execute_notebook(
+            str(source), None, kernel_name="python3", progress_bar=False, kernel_manager_class=manager
+        )

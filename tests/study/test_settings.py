@@ -1,0 +1,216 @@
+"""Studies: every setting checked, and whatever does not fit named with its file and key."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hybridkit.errors import InputError
+from hybridkit.sampling import cross, hybrid, mono
+from hybridkit.study.settings import Study, open_study, strategy_at
+
+GOOD: dict[str, Any] = {
+    "name": "mine", "title": "A test", "encoder": {"name": "static"},
+    "rows": {"files": ["rows.jsonl"], "held_out": 0.1},
+    "strategies": ["mono", "hybrid(alpha=0.5)"], "seeds": [0, 1],
+    "training": {"steps": 10, "batch_size": 4, "learning_rate": 0.01}, "evaluation": {"benchmarks": ["atlas"]},
+    "curve": {
+        "alphas": [0, 0.5, 1], "seeds": [0], "encoder": {"name": "static"}, "training": {"steps": 5, "batch_size": 4},
+        "benchmarks": ["atlas"],
+    },
+}  # fmt: skip
+
+
+def write(folder: Path, value: Any) -> Path:  # noqa: ANN401  whatever YAML can hold
+    path = folder / "mine.yaml"
+    path.write_text(value if isinstance(value, str) else yaml.safe_dump(value, allow_unicode=True), encoding="utf-8")
+    return path
+
+
+def changed(key: str, value: Any) -> dict[str, Any]:  # noqa: ANN401
+    """The good study with one key (a.b.c) set, or removed where the value is ..."""
+    whole = yaml.safe_load(yaml.safe_dump(GOOD))
+    *parents, last = key.split(".")
+    inner = whole
+    for parent in parents:
+        inner = inner[parent]
+    inner[last] = value
+    if value is ...:
+        del inner[last]
+    return whole
+
+
+def test_a_good_study(tmp_path: Path) -> None:
+    study = open_study(write(tmp_path, GOOD))
+    assert (study.name, study.seeds, study.rows.files, study.rows.held_out) == ("mine", (0, 1), ("rows.jsonl",), 0.1)
+    assert study.training.learning_rate == 0.01
+    assert study.training.temperature == 0.05
+    assert study.parsed() == [mono(), hybrid(alpha=0.5)]
+    assert study.every_strategy() == [mono(), hybrid(alpha=0.5), cross()]
+    assert study.curve is not None
+    assert study.curve.alphas == (0.0, 0.5, 1.0)
+    assert [str(strategy_at(alpha)) for alpha in study.curve.alphas] == ["cross", "hybrid(alpha=0.5)", "mono"]
+
+
+@pytest.mark.parametrize("written", ["3e-5", "3.0e-5", "0.00003", "'3e-5'"])
+def test_numbers_as_people_write_them(tmp_path: Path, written: str) -> None:
+    text = yaml.safe_dump(GOOD).replace("learning_rate: 0.01", f"learning_rate: {written}")
+    assert open_study(write(tmp_path, text)).training.learning_rate == 3e-5
+
+
+def test_a_strategy_has_one_spelling(tmp_path: Path) -> None:
+    study = changed("strategies", ["mono()", "hybrid", 'mono( by = "size" , power=.5 )'])
+    study["compare"] = ["hybrid(alpha=.5)", "untrained"]
+    opened = open_study(write(tmp_path, study))
+    assert opened.strategies == ("mono", "hybrid(alpha=0.5)", "mono(by='size', power=0.5)")
+    assert opened.compare == ("hybrid(alpha=0.5)", "untrained")
+
+
+def test_the_key_hangs_on_every_setting(tmp_path: Path) -> None:
+    def key(value: dict[str, Any]) -> str:
+        return open_study(write(tmp_path, value)).key
+
+    changes = [("seeds", [0]), ("training.steps", 11), ("training.temperature", 0.1), ("rows.held_out", 0.2),
+               ("evaluation.precision", "bf16"), ("encoder.dim", 8), ("curve.training.steps", 6)]  # fmt: skip
+    found = {key(changed(*change)) for change in changes} | {key(GOOD)}
+    assert len(found) == len(changes) + 1
+    assert key(GOOD) == key(dict(reversed(GOOD.items())))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("nmae", "x", "unknown key nmae; there are name, title"),
+        ("training.lr", 0.1, "unknown key training.lr; there are steps, batch_size"),
+        ("curve.encoder.size", 1, "unknown key curve.encoder.size"),
+        ("title", ..., "the key title is missing"),
+        ("training.steps", ..., "the key training.steps is missing"),
+        ("curve.training.batch_size", ..., "the key curve.training.batch_size is missing"),
+        ("training", 5, "training: 5 is not a mapping of settings"),
+        ("training", None, "training: None is not a mapping"),
+        ("training.steps", "ten", "training.steps: 'ten' is not a whole number"),
+        ("training.steps", 1.5, "training.steps: 1.5 is not a whole number"),
+        ("training.steps", True, "training.steps: True is not a whole number"),
+        ("training.learning_rate", "fast", "training.learning_rate: 'fast' is not a number"),
+        ("training.learning_rate", True, "training.learning_rate: True is not a number"),
+        ("training.learning_rate", float("nan"), "training.learning_rate: nan is not a number"),
+        ("training.learning_rate", "inf", "training.learning_rate: inf is not a number"),
+        ("training.learning_rate", -1, "training.learning_rate must be a number above 0 .got -1.0."),
+        ("training.precision", "fp8", "training.precision must be 'float32' or 'bf16' .got 'fp8'."),
+        ("training.freeze", "word_embeddings", "training.freeze: 'word_embeddings' is not a list"),
+        ("untrained", "yes please", "untrained: 'yes please' is not true or false"),
+        ("title", 5, "title: 5 is not a text"),
+        ("name", "a/b", "name must be letters, digits, - and _ .got 'a/b'."),
+        ("name", "..", "name must be letters"),
+        ("strategies", "mono", "strategies: 'mono' is not a list"),
+        ("strategies", [], "strategies must be one strategy or more"),
+        ("strategies", ["mono", "hybrd"], r"strategies\[1\]: strategy 'hybrd': no such strategy; there are english"),
+        ("strategies", ["mono", 5], r"strategies\[1\]: 5 is not a text"),
+        ("strategies", ["hybrid", "mono", "hybrid(alpha=0.5)"], "strategies must be .* each once"),
+        ("compare", ["mono", "cross"], "compare must be two of hybrid.alpha=0.5., mono, untrained "),
+        ("compare", ["mono"], "compare must be two of"),
+        ("compare", ["mono", "mono()"], "compare must be two of"),
+        ("compare", ["mono", "what"], "compare: strategy 'what': no such strategy"),
+        ("seeds", [], "seeds must be one seed or more, all different"),
+        ("seeds", [1, 1], r"seeds must be .* all different \(got \[1, 1\]\)"),
+        ("seeds", [-1], r"seeds\[0\] must be a whole number from 0 to 4294967295 \(got -1\)"),
+        ("seeds", [2**32], r"seeds\[0\] must be a whole number from 0 to 4294967295"),
+        ("seeds", [0.5], r"seeds\[0\]: 0.5 is not a whole number"),
+        ("curve.seeds", [], "curve.seeds must be one seed or more"),
+        ("curve.alphas", [0, 1.5], r"curve.alphas\[1\] must be a number from 0 to 1 \(got 1.5\)"),
+        ("rows.files", [], "rows.files must name"),
+        ("rows.use", "some", "rows.use must be 'common' or 'each'"),
+        ("rows.held_out", 1, "rows.held_out must be a number from 0 to below 1 .got 1.0."),
+        ("evaluation.benchmarks", [], "evaluation.benchmarks must name"),
+        ("evaluation.precision", "int8", "evaluation.precision must be 'float32' or 'bf16'"),
+        ("encoder.dim", 0, "encoder.dim must be a whole number from 1 on"),
+        ("encoder.seed", 2**32, "encoder.seed must be a whole number from 0 to 4294967295"),
+        ("encoder.prompts", ["query: "], r"encoder.prompts: \['query: '\] is not a mapping"),
+    ],
+)
+def test_what_does_not_fit_is_named(tmp_path: Path, key: str, value: Any, message: str) -> None:  # noqa: ANN401
+    with pytest.raises(InputError, match=rf"mine\.yaml: {message}"):
+        open_study(write(tmp_path, changed(key, value)))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: mine\ntitle: [open\nseeds: 0\n", r"mine\.yaml, line 3: not YAML"),
+        ("name: mine\n\ttitle: x\n", r"mine\.yaml, line 2: not YAML"),
+        ("!!python/object/apply:os.system [ls]\n", r"mine\.yaml, line 1: not YAML"),
+        ("", r"mine\.yaml: the file: None is not a mapping"),
+        ("- a\n- b\n", r"mine\.yaml: the file: \['a', 'b'\] is not a mapping"),
+    ],
+)
+def test_what_is_no_yaml_names_the_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        open_study(write(tmp_path, text))
+    (tmp_path / "bytes.yaml").write_bytes(b"name: K\xf6ln\n")
+    with pytest.raises(InputError, match=r"bytes\.yaml.*: not YAML"):
+        open_study(tmp_path / "bytes.yaml")
+
+
+def test_no_such_study(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match="study 'nothing': there is no such study; there are .*quick.*, or give a path"
+    ):
+        open_study("nothing")
+    with pytest.raises(InputError, match=r"nothing\.yaml: cannot be read \(No such file"):
+        open_study(tmp_path / "nothing.yaml")
+
+
+def test_a_study_says_what_differs_from_another(tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+    (tmp_path / "other.yaml").write_text(
+        "extends: mine.yaml\nname: other\ntraining: {steps: 20}\nstrategies: [cross]\ncompare: [cross, untrained]\n"
+    )
+    base, other = open_study(tmp_path / "mine.yaml"), open_study(tmp_path / "other.yaml")
+    assert other.training == replace(base.training, steps=20)
+    assert (other.name, other.strategies, other.rows, other.curve) == ("other", ("cross",), base.rows, base.curve)
+    (tmp_path / "third.yaml").write_text("extends: other.yaml\ncurve: null\n")
+    assert open_study(tmp_path / "third.yaml") == replace(other, curve=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("extends: mine.yaml\ntraining: {step: 20}\n", r"other\.yaml: unknown key training\.step; there are steps"),
+        ("extends: other.yaml\n", r"other\.yaml: extends: other\.yaml extends this file in turn"),
+        ("extends: gone.yaml\n", r"gone\.yaml: cannot be read"),
+        ("extends: ../mine.yaml\n", r"other\.yaml: extends: '\.\./mine\.yaml' is not the name of a YAML file beside"),
+        ("extends: [mine.yaml]\n", r"other\.yaml: extends: \['mine\.yaml'\] is not the name"),
+        ("extends: list.yaml\n", r"other\.yaml: the file: \[1\] is not a mapping"),
+    ],
+)
+def test_what_cannot_be_extended_is_named(tmp_path: Path, text: str, message: str) -> None:
+    write(tmp_path, GOOD)
+    (tmp_path / "list.yaml").write_text("[1]")
+    (tmp_path / "other.yaml").write_text(text)
+    with pytest.raises(InputError, match=message):
+        open_study(tmp_path / "other.yaml")
+
+
+def test_the_papers_studies_have_its_settings() -> None:
+    xlmr, labse = open_study("paper"), open_study("paper-labse")
+    assert (xlmr.encoder.name, labse.encoder.name) == ("xlm-r", "labse")
+    assert replace(labse, name="paper", title=xlmr.title, encoder=xlmr.encoder) == xlmr
+    assert labse.encoder.prompts == {"query": "Query: ", "passage": "Passage: "}
+    training = xlmr.training
+    assert (training.batch_size, training.learning_rate, training.weight_decay) == (100, 3e-5, 0.01)
+    assert training.negatives
+    assert training.watch == "AP en>en"
+    assert "hybrid(alpha=0.5)" in xlmr.strategies
+
+
+def test_the_kits_own_studies_are_good() -> None:
+    import hybridkit
+
+    files = sorted((Path(hybridkit.__file__).parents[1] / "studies").glob("*.yaml"))
+    assert {"quick", "starter", "paper", "paper-labse"} <= {file.stem for file in files}
+    for file in files:
+        study = open_study(file.stem)
+        assert isinstance(study, Study)
+        assert study.name == file.stem
