@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 
-def apart(run: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401  what the function gives
+def apart(run: Callable[..., Any], *args: Any) -> Any:
     """Give what a function of the benchmark's file gives, called in a fresh process, so that memory is its own."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         found = pool.apply(run, args)

@@ -34,17 +34,24 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         size = make_files(Path(folder), args.rows)
-        print(f"{args.rows:,} triples x {len(LANGUAGES)} languages: {size / 2**20:,.0f} MiB of files, made in "
-              f"{time.perf_counter() - start:.0f} s")  # fmt: skip
+        print(
+            f"{args.rows:,} triples x {len(LANGUAGES)} languages: {size / 2**20:,.0f} MiB of files, made in "
+            f"{time.perf_counter() - start:.0f} s"
+        )
         found = {}
         for name in CONTENDERS:
             found[name] = apart(measured, name, Path(folder))
             one = found[name]
-            print(f"{name:<26} {one['seconds']:7.1f} s, CPU {one['cpu']:6.1f} s, {args.rows / one['cpu']:9,.0f} rows "
-                  f"per CPU s, peak {one['peak']:6,.0f} MiB {one['note']}", flush=True)  # fmt: skip
+            print(
+                f"{name:<26} {one['seconds']:7.1f} s, CPU {one['cpu']:6.1f} s, {args.rows / one['cpu']:9,.0f} rows "
+                f"per CPU s, peak {one['peak']:6,.0f} MiB {one['note']}",
+                flush=True,
+            )
         ours, peer = found["hybridkit"], found["pandas merge"]
-        print(f"hybridkit / pandas: {ours['cpu'] / peer['cpu']:.2f} x the CPU time, "
-              f"{ours['peak'] / peer['peak']:.2f} x the memory")  # fmt: skip
+        print(
+            f"hybridkit / pandas: {ours['cpu'] / peer['cpu']:.2f} x the CPU time, "
+            f"{ours['peak'] / peer['peak']:.2f} x the memory"
+        )
 
 
 def make_files(home: Path, rows: int) -> int:
@@ -124,8 +131,10 @@ def measured(name: str, folder: Path) -> dict[str, Any]:
 
 
 CONTENDERS: dict[str, Callable[[Path], str]] = {
-    "pandas merge": pandas_merge, "hybridkit": hybridkit, "hybridkit, open and split": opened,
-}  # fmt: skip
+    "pandas merge": pandas_merge,
+    "hybridkit": hybridkit,
+    "hybridkit, open and split": opened,
+}
 
 if __name__ == "__main__":
     main()

@@ -49,7 +49,7 @@ def main() -> None:
     print("was timed; ratio: the peer's over the plan's; peak: of the process, with corpus, plan, file and libraries")
 
 
-def _measured(run: Any, *args: Any) -> dict[str, float]:  # noqa: ANN401  a function of this file and its arguments
+def _measured(run: Any, *args: Any) -> dict[str, float]:
     took: dict[str, float] = run(*args)
     return took | {"peak": peak_mib()}
 
@@ -94,9 +94,14 @@ def _peer(args: argparse.Namespace) -> dict[str, float]:
     dataset = Dataset.from_dict({"query": [str(number) for number in range(args.rows)]})
     start = _cpu()
     sampler = NoDuplicatesBatchSampler(
-        dataset, args.batch_size, drop_last=True, generator=torch.Generator(), seed=0,
-        precompute_hashes=True, precompute_num_proc=1,
-    )  # fmt: skip
+        dataset,
+        args.batch_size,
+        drop_last=True,
+        generator=torch.Generator(),
+        seed=0,
+        precompute_hashes=True,
+        precompute_num_proc=1,
+    )
     next(iter(sampler))  # hashes are made once, the order of the rows for every epoch
     hashed = _cpu()
     batches = iter(sampler)

@@ -67,16 +67,23 @@ def main() -> None:
         if args.pairs:
             told = (121, 13_090) if args.whole else (args.pairs, args.pool_queries)
             theirs = apart(peer, folder, *told)
-            clock, cpu = (theirs[kind] / (ours["ranks" + end] + ours["measures" + end])
-                          for kind, end in (("seconds", ""), ("cpu", " cpu")))  # fmt: skip
-            print(f"InformationRetrievalEvaluator {theirs['seconds']:,.0f} s, CPU {theirs['cpu']:,.0f} s, scaled from "
-                  f"{theirs['pairs']:.0f} of 121 pairs and {theirs['pool']:,.0f} queries of the pool "
-                  f"({theirs['share']:.1%} of the hits): {clock:,.0f} x by the clock, {cpu:,.0f} x in CPU time; "
-                  f"AP differs by at most {theirs['gap']:.0e}")  # fmt: skip
+            clock, cpu = (
+                theirs[kind] / (ours["ranks" + end] + ours["measures" + end])
+                for kind, end in (("seconds", ""), ("cpu", " cpu"))
+            )
+            print(
+                f"InformationRetrievalEvaluator {theirs['seconds']:,.0f} s, CPU {theirs['cpu']:,.0f} s, scaled from "
+                f"{theirs['pairs']:.0f} of 121 pairs and {theirs['pool']:,.0f} queries of the pool "
+                f"({theirs['share']:.1%} of the hits): {clock:,.0f} x by the clock, {cpu:,.0f} x in CPU time; "
+                f"AP differs by at most {theirs['gap']:.0e}"
+            )
         for size in args.growth:
             found = apart(grow, Path(temporary), size)
-            print(f"800 in {size:>9,}: {found['seconds']:7.2f} s, CPU {found['cpu']:7.2f} s, "
-                  f"{found['cpu'] / size * 1e6:5.1f} s a million, {found['memory']:5.0f} MiB", flush=True)  # fmt: skip
+            print(
+                f"800 in {size:>9,}: {found['seconds']:7.2f} s, CPU {found['cpu']:7.2f} s, "
+                f"{found['cpu'] / size * 1e6:5.1f} s a million, {found['memory']:5.0f} MiB",
+                flush=True,
+            )
 
 
 def timed(folder: Path, rounds: int) -> Numbers:
@@ -123,8 +130,10 @@ def peer(folder: Path, pairs: int, pool_queries: int) -> Numbers:
     )
     every = [(a, b) for a in benchmark.query_slices for b in benchmark.passage_slices]
     chosen = generator(0, "benchmark", "pairs").permutation(len(every))[:pairs]
-    jobs = [(every[n][0], every[n][1], benchmark.query_slices[every[n][0]], benchmark.passage_slices[every[n][1]])
-            for n in chosen.tolist()]  # fmt: skip
+    jobs = [
+        (every[n][0], every[n][1], benchmark.query_slices[every[n][0]], benchmark.passage_slices[every[n][1]])
+        for n in chosen.tolist()
+    ]
     found, gap = {"pairs": np.zeros(2), "pool": np.zeros(2)}, 0.0
     for asked, language, rows, columns in jobs:
         seconds, difference = evaluated(benchmark, queries, passages, mine, asked, language, rows, columns)
@@ -144,7 +153,7 @@ def peer(folder: Path, pairs: int, pool_queries: int) -> Numbers:
 
 
 def evaluated(
-    benchmark: Any,  # noqa: ANN401  a Benchmark
+    benchmark: Any,
     queries: np.ndarray,
     passages: np.ndarray,
     mine: pd.Series,
@@ -166,12 +175,19 @@ def evaluated(
     model = SimpleNamespace(encode_query=lambda texts, **_: vectors[[places[text] for text in texts]])
     corpus, depth = torch.from_numpy(np.array(passages[columns])), [len(ids)]
 
-    def run() -> Any:  # noqa: ANN401
+    def run() -> Any:
         evaluator = InformationRetrievalEvaluator(
-            dict(zip(names, names, strict=True)), dict(zip(ids, ids, strict=True)), relevant, mrr_at_k=depth,
-            ndcg_at_k=[10], accuracy_at_k=[1], precision_recall_at_k=[1, 10], map_at_k=depth,
-            score_functions={"dot": lambda a, b: a @ b.T}, write_csv=False,
-        )  # fmt: skip
+            dict(zip(names, names, strict=True)),
+            dict(zip(ids, ids, strict=True)),
+            relevant,
+            mrr_at_k=depth,
+            ndcg_at_k=[10],
+            accuracy_at_k=[1],
+            precision_recall_at_k=[1, 10],
+            map_at_k=depth,
+            score_functions={"dot": lambda a, b: a @ b.T},
+            write_csv=False,
+        )
         return evaluator.compute_all_metrics(model, corpus_embeddings=corpus)
 
     scores, seconds, cpu = clocked(run)
@@ -219,7 +235,7 @@ def clocked(call: Callable[[], Any]) -> tuple[Any, float, float]:
     return found, time.perf_counter() - start, time.process_time() - cpu
 
 
-def shaped() -> Any:  # noqa: ANN401  a Benchmark
+def shaped() -> Any:
     """XQuAD-R, or a benchmark of its shape."""
     from hybridkit.data.sources.open_benchmarks import open_benchmark
     from hybridkit.errors import InputError, MissingDataError
@@ -231,7 +247,7 @@ def shaped() -> Any:  # noqa: ANN401  a Benchmark
         return shape(dict(zip(TAGS, counts, strict=True)), QUESTIONS)
 
 
-def shape(candidates: dict[str, int], questions: int) -> Any:  # noqa: ANN401  a Benchmark
+def shape(candidates: dict[str, int], questions: int) -> Any:
     """Make a benchmark of so many candidates a language and so many questions, each relevant one a language."""
     from hybridkit.data.benchmark import Benchmark
 

@@ -35,8 +35,10 @@ def main() -> None:
     parser.add_argument("--embeddings", type=Path, help="a .npy file to repeat; default: random clusters")
     args = parser.parse_args()
     print(f"{args.queries} queries, top {args.k}, settings of ivf and hnsw: FaissSettings()")
-    print(f"{'passages':>9} {'system':10} {'build s':>8} {'wall s':>8} {'CPU s':>8} {'ratio':>6} "
-          f"{'peak MiB':>8} {'own MiB':>8} recall")  # fmt: skip
+    print(
+        f"{'passages':>9} {'system':10} {'build s':>8} {'wall s':>8} {'CPU s':>8} {'ratio':>6} "
+        f"{'peak MiB':>8} {'own MiB':>8} recall"
+    )
     with tempfile.TemporaryDirectory() as folder:
         for size in args.sizes:
             path = Path(folder) / "passages.npy"
@@ -48,8 +50,11 @@ def main() -> None:
             for system, took in found.items():
                 ratio = f"{took['seconds'] / peer:6.2f}" if peer else " " * 6
                 recall = _recall(took["places"], found["exact"]["places"]) if "exact" in found else float("nan")
-                print(f"{size:9,} {system:10} {took['build']:8.1f} {took['wall']:8.2f} {took['seconds']:8.2f} {ratio} "
-                      f"{took['peak']:8.0f} {took['own']:8.0f} {recall:.4f}", flush=True)  # fmt: skip
+                print(
+                    f"{size:9,} {system:10} {took['build']:8.1f} {took['wall']:8.2f} {took['seconds']:8.2f} {ratio} "
+                    f"{took['peak']:8.0f} {took['own']:8.0f} {recall:.4f}",
+                    flush=True,
+                )
             path.unlink()
     print("build s, CPU s: seconds of the processor; ratio: CPU s of the search over those of faiss-flat")
 

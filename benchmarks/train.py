@@ -43,8 +43,10 @@ def main() -> None:
         for name in args.contenders:
             found[name].append(apart(_contender, name, args))
             print(f"round {number}: {name}: {json.dumps(found[name][-1])}", flush=True)
-    print(f"\n{args.model}, {args.rows}, {args.strategy}, {args.steps} steps of {args.batch_size} rows, "
-          f"{args.max_length} tokens, all weights, median of {args.rounds} rounds")  # fmt: skip
+    print(
+        f"\n{args.model}, {args.rows}, {args.strategy}, {args.steps} steps of {args.batch_size} rows, "
+        f"{args.max_length} tokens, all weights, median of {args.rounds} rounds"
+    )
     print(f"{'contender':16} {'rows/s':>8} {'peak GB':>8} {'last loss':>10} {'ratio':>6}")
     peer = args.contenders[0]
     for name, rounds in found.items():
@@ -79,9 +81,14 @@ def _contender(name: str, args: argparse.Namespace) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         if name.startswith("hybridkit"):
             settings = training.TrainingSettings(
-                args.steps, args.batch_size, 3e-5, 0.02, max_length=args.max_length, precision=precision,
+                args.steps,
+                args.batch_size,
+                3e-5,
+                0.02,
+                max_length=args.max_length,
+                precision=precision,
                 checkpoint_every=args.steps + 1,
-            )  # fmt: skip
+            )
             clock = _Clock()
             training.train(encoder, corpus, plan, settings, Path(folder) / "model", callbacks=[clock.callback()])
             lines = (Path(folder) / "model" / "steps.jsonl").read_text().splitlines()
@@ -101,13 +108,13 @@ class _Clock:
     def __init__(self) -> None:
         self.steps, self.seconds, self.started = 0, 0.0, 0.0
 
-    def callback(self) -> Any:  # noqa: ANN401
+    def callback(self) -> Any:
         from transformers import TrainerCallback
 
         clock = self
 
         class Timed(TrainerCallback):
-            def on_step_end(self, *_: Any, **__: Any) -> None:  # noqa: ANN401
+            def on_step_end(self, *_: Any, **__: Any) -> None:
                 if clock.started:
                     clock.steps += 1
                     clock.seconds = time.perf_counter() - clock.started
@@ -118,8 +125,8 @@ class _Clock:
 
 
 def _plain(
-    encoder: Any, corpus: Any, plan: Any, args: argparse.Namespace, precision: str, folder: str  # noqa: ANN401
-) -> tuple[_Clock, list[float]]:  # fmt: skip
+    encoder: Any, corpus: Any, plan: Any, args: argparse.Namespace, precision: str, folder: str
+) -> tuple[_Clock, list[float]]:
     """What a careful user of sentence-transformers writes; the plan's batches, its defaults for all else."""
     import torch
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
@@ -130,23 +137,35 @@ def _plain(
 
     encoder.max_seq_length = args.max_length
     arguments = SentenceTransformerTrainingArguments(
-        output_dir=folder, max_steps=args.steps, per_device_train_batch_size=args.batch_size, learning_rate=3e-5,
-        weight_decay=0.01, warmup_steps=round(0.1 * args.steps), batch_sampler=PlanBatchSampler, logging_steps=1,
-        bf16=precision == "bf16", use_cpu=not torch.cuda.is_available(),
-        save_strategy="no", report_to="none", disable_tqdm=True,
+        output_dir=folder,
+        max_steps=args.steps,
+        per_device_train_batch_size=args.batch_size,
+        learning_rate=3e-5,
+        weight_decay=0.01,
+        warmup_steps=round(0.1 * args.steps),
+        batch_sampler=PlanBatchSampler,
+        logging_steps=1,
+        bf16=precision == "bf16",
+        use_cpu=not torch.cuda.is_available(),
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
         prompts={"query": encoder.prompts["query"], "passage": encoder.prompts["passage"]},
-    )  # fmt: skip
+    )
     clock = _Clock()
     trainer = SentenceTransformerTrainer(
-        model=encoder, args=arguments, train_dataset=plan_dataset(plan, corpus),
-        loss=MultipleNegativesRankingLoss(encoder, scale=50.0), callbacks=[clock.callback()],
-    )  # fmt: skip
+        model=encoder,
+        args=arguments,
+        train_dataset=plan_dataset(plan, corpus),
+        loss=MultipleNegativesRankingLoss(encoder, scale=50.0),
+        callbacks=[clock.callback()],
+    )
     trainer.remove_callback(PrinterCallback)
     trainer.train()
     return clock, [line["loss"] for line in trainer.state.log_history if "loss" in line]
 
 
-def _encoder(name: str) -> Any:  # noqa: ANN401
+def _encoder(name: str) -> Any:
     from hybridkit.models import encoder
 
     if name != "xlm-r-shape":
@@ -157,9 +176,15 @@ def _encoder(name: str) -> Any:  # noqa: ANN401
 
     tokenizer = encoder.open("e5-small").tokenizer  # the same vocabulary
     shape = XLMRobertaConfig(
-        vocab_size=len(tokenizer), hidden_size=768, num_hidden_layers=12, num_attention_heads=12,
-        intermediate_size=3072, max_position_embeddings=514, type_vocab_size=1, pad_token_id=1,
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        hidden_size=768,
+        num_hidden_layers=12,
+        num_attention_heads=12,
+        intermediate_size=3072,
+        max_position_embeddings=514,
+        type_vocab_size=1,
+        pad_token_id=1,
+    )
     with tempfile.TemporaryDirectory() as folder:
         AutoModel.from_config(shape).save_pretrained(folder)
         tokenizer.save_pretrained(folder)

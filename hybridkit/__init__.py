@@ -74,7 +74,7 @@ _MODULES = {"encoder": "models.encoder", "views": "report.views"}
 __all__ = [*_HOMES, *_MODULES, "__version__"]  # noqa: PLE0604
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401  whichever public name is asked for
+def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return import_module(f"hybridkit.{_MODULES[name]}")
     if name not in _HOMES:

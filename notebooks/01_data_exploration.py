@@ -80,13 +80,7 @@ draw(
 # The same question and passage in every language it is known in: *twins*. A twin is never a negative.
 
 # %%
-draw(
-    figures,
-    "01_sample_row",
-    "sample_row",
-    data.sample_row(run.parts[0]),
-    "One training row in all of its languages.",
-)
+draw(figures, "01_sample_row", "sample_row", data.sample_row(run.parts[0]), "One training row in all of its languages.")
 
 # %% [markdown]
 # ## Benchmarks

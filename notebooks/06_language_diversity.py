@@ -101,8 +101,11 @@ for measure, table in tables.items():
 # %%
 followed = steps.mean_steps(steps.steps(first)) if there else None
 for setting in report.SETTINGS if there else ():
-    told = [sentence for series in dict.fromkeys(models["series"])
-            for sentence in steps.step_sentences(followed, setting=setting, series=series)]  # fmt: skip
+    told = [
+        sentence
+        for series in dict.fromkeys(models["series"])
+        for sentence in steps.step_sentences(followed, setting=setting, series=series)
+    ]
     display(Markdown("\n".join(f"- {sentence}" for sentence in told)))
 
 # %% [markdown]

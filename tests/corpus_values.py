@@ -7,8 +7,12 @@ from hybridkit.data.rows import SIDES
 def look(corpus: ParallelCorpus) -> dict[str, object]:
     """Everything in a corpus, as plain values."""
     return {
-        "languages": corpus.languages, "ids": corpus.ids.tolist(), "passage_ids": corpus.passage_ids.tolist(),
-        "group": corpus.group.tolist(), "places": {side: corpus.places[side].tolist() for side in SIDES},
+        "languages": corpus.languages,
+        "ids": corpus.ids.tolist(),
+        "passage_ids": corpus.passage_ids.tolist(),
+        "group": corpus.group.tolist(),
+        "places": {side: corpus.places[side].tolist() for side in SIDES},
         "texts": {key: array.to_pylist() for key, array in corpus.texts.items()},
-        "fingerprint": corpus.fingerprint, "negative_group": corpus.negative_group.tolist(),
-    }  # fmt: skip
+        "fingerprint": corpus.fingerprint,
+        "negative_group": corpus.negative_group.tolist(),
+    }

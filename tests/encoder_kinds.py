@@ -12,17 +12,69 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 WORDS = [
-    "who", "is", "the", "capital", "of", "peru", "lima", "quito", "ecuador", "paris", "france", "rome", "italy",
-    "what", "where", "river", "long", "city", "old", "new", "red", "blue", "green", "one", "two", "three", "four",
-    "wer", "ist", "die", "hauptstadt", "von", "wo", "fluss", "lang", "stadt", "alt", "neu", "rot", "blau", "eins",
-    "zwei", "drei", "vier", "query", "passage", ":", "that", "about",
-]  # fmt: skip
+    "who",
+    "is",
+    "the",
+    "capital",
+    "of",
+    "peru",
+    "lima",
+    "quito",
+    "ecuador",
+    "paris",
+    "france",
+    "rome",
+    "italy",
+    "what",
+    "where",
+    "river",
+    "long",
+    "city",
+    "old",
+    "new",
+    "red",
+    "blue",
+    "green",
+    "one",
+    "two",
+    "three",
+    "four",
+    "wer",
+    "ist",
+    "die",
+    "hauptstadt",
+    "von",
+    "wo",
+    "fluss",
+    "lang",
+    "stadt",
+    "alt",
+    "neu",
+    "rot",
+    "blau",
+    "eins",
+    "zwei",
+    "drei",
+    "vier",
+    "query",
+    "passage",
+    ":",
+    "that",
+    "about",
+]
 SPECIALS = {"pad": "<pad>", "unk": "<unk>", "bos": "<s>", "eos": "</s>", "mask": "<mask>"}
 COMMON = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
 DECODER = {**COMMON, "head_dim": 8, "num_key_value_heads": 2}
 NARROW = {"d_model": 32, "num_heads": 4, "d_kv": 8, "d_ff": 48, "num_layers": 2}  # T5's own names
-PAIRED = {"d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 4,
-          "decoder_attention_heads": 4, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48}  # fmt: skip
+PAIRED = {
+    "d_model": 32,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 4,
+    "decoder_attention_heads": 4,
+    "encoder_ffn_dim": 48,
+    "decoder_ffn_dim": 48,
+}
 
 # the model's name in transformers, its sizes, and how its tokenizer marks and pads texts: around, end, or not at all
 FAMILIES: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -38,16 +90,30 @@ FAMILIES: dict[str, tuple[str, dict[str, Any], str]] = {
     "deberta": ("deberta", {**COMMON, "pos_att_type": ["c2p", "p2c"], "relative_attention": True}, "around"),
     "deberta-v2": ("deberta-v2", {**COMMON, "pos_att_type": ["c2p", "p2c"], "relative_attention": True}, "around"),
     "rembert": ("rembert", {**COMMON, "input_embedding_size": 16}, "around"),
-    "mobilebert": ("mobilebert", {**COMMON, "embedding_size": 16, "intra_bottleneck_size": 16,
-                                  "true_hidden_size": 16}, "around"),
+    "mobilebert": (
+        "mobilebert",
+        {**COMMON, "embedding_size": 16, "intra_bottleneck_size": 16, "true_hidden_size": 16},
+        "around",
+    ),
     "convbert": ("convbert", {**COMMON, "embedding_size": 16}, "around"),
     "roformer": ("roformer", {**COMMON, "embedding_size": 16}, "around"),
     "megatron-bert": ("megatron-bert", COMMON, "around"),
     "ernie": ("ernie", COMMON, "around"),
     "fnet": ("fnet", COMMON, "around"),
-    "squeezebert": ("squeezebert", {**COMMON, "embedding_size": 32, "q_groups": 1, "k_groups": 1, "v_groups": 1,
-                                    "post_attention_groups": 1, "intermediate_groups": 1, "output_groups": 1},
-                    "around"),
+    "squeezebert": (
+        "squeezebert",
+        {
+            **COMMON,
+            "embedding_size": 32,
+            "q_groups": 1,
+            "k_groups": 1,
+            "v_groups": 1,
+            "post_attention_groups": 1,
+            "intermediate_groups": 1,
+            "output_groups": 1,
+        },
+        "around",
+    ),
     "data2vec-text": ("data2vec-text", COMMON, "around"),
     "roberta-prelayernorm": ("roberta-prelayernorm", COMMON, "around"),
     "layoutlm": ("layoutlm", COMMON, "around"),
@@ -67,8 +133,11 @@ FAMILIES: dict[str, tuple[str, dict[str, Any], str]] = {
     "gpt2 left": ("gpt2", {"n_embd": 32, "n_layer": 2, "n_head": 4}, "end left"),
     "gpt_neox": ("gpt_neox", COMMON, "end left"),
     "bloom": ("bloom", {"hidden_size": 32, "n_layer": 2, "n_head": 4}, "end left"),
-    "opt": ("opt", {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "ffn_dim": 48,
-                    "word_embed_proj_dim": 32}, "end"),
+    "opt": (
+        "opt",
+        {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "ffn_dim": 48, "word_embed_proj_dim": 32},
+        "end",
+    ),
     "llama": ("llama", DECODER, "end left"),
     "mistral": ("mistral", {**DECODER, "sliding_window": 8}, "end left"),
     "olmo": ("olmo", COMMON, "end left"),
@@ -80,10 +149,10 @@ FAMILIES: dict[str, tuple[str, dict[str, Any], str]] = {
     "gemma3": ("gemma3_text", {**DECODER, "use_bidirectional_attention": True}, "around"),
     "phi": ("phi", COMMON, "end left"),
     "smollm3": ("smollm3", DECODER, "end left"),
-}  # fmt: skip
+}
 
 
-def tokenizer(marks: str = "around", words: int | None = None, **options: Any) -> PreTrainedTokenizerFast:  # noqa: ANN401
+def tokenizer(marks: str = "around", words: int | None = None, **options: Any) -> PreTrainedTokenizerFast:
     """A tokenizer of whole words: marks around a text, at its end or none, padding on the right or, if said, left."""
     known = [*SPECIALS.values(), *WORDS[:words]]
     made = Tokenizer(models.WordLevel({word: place for place, word in enumerate(known)}, unk_token="<unk>"))
@@ -91,14 +160,22 @@ def tokenizer(marks: str = "around", words: int | None = None, **options: Any) -
     template = {"around": "<s> $A </s>", "end": "$A </s>", "bare": "$A"}[marks.split()[0]]
     special = [(mark, known.index(mark)) for mark in ("<s>", "</s>") if mark in template]
     made.post_processor = processors.TemplateProcessing(single=template, special_tokens=special)  # type: ignore[assignment]
-    given = {"pad_token": "<pad>", "unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>", "cls_token": "<s>",
-             "sep_token": "</s>", "mask_token": "<mask>", "model_max_length": 64}  # fmt: skip
+    given = {
+        "pad_token": "<pad>",
+        "unk_token": "<unk>",
+        "bos_token": "<s>",
+        "eos_token": "</s>",
+        "cls_token": "<s>",
+        "sep_token": "</s>",
+        "mask_token": "<mask>",
+        "model_max_length": 64,
+    }
     given["padding_side"] = "left" if "left" in marks else "right"
     given |= options
     return PreTrainedTokenizerFast(tokenizer_object=made, **{name: one for name, one in given.items() if one})
 
 
-def transformer(folder: Path, family: str, **options: Any) -> st.Transformer:  # noqa: ANN401
+def transformer(folder: Path, family: str, **options: Any) -> st.Transformer:
     """A transformers model of a family and its tokenizer in a folder, as the first module of an encoder."""
     name, sizes, marks = FAMILIES[family]
     words = tokenizer(marks, **options)
@@ -134,11 +211,11 @@ def of_family(family: str) -> Callable[[Path], SentenceTransformer]:
     return make
 
 
-def built(*modules: Any, **options: Any) -> SentenceTransformer:  # noqa: ANN401
+def built(*modules: Any, **options: Any) -> SentenceTransformer:
     return SentenceTransformer(modules=list(modules), device="cpu", **options)
 
 
-def pooled(mode: Any, **options: Any) -> Callable[[Path], SentenceTransformer]:  # noqa: ANN401
+def pooled(mode: Any, **options: Any) -> Callable[[Path], SentenceTransformer]:
     return lambda folder: built(transformer(folder, "bert"), st.Pooling(32, mode, **options))
 
 

@@ -51,9 +51,13 @@ def made_run(
     path = folder / "toy.jsonl"
     path.write_text("\n".join(lines), encoding="utf-8")
     settings = {
-        "name": "mine", "strategies": list(strategies), "seeds": [0], "compare": [HYBRID, "mono"],
-        "encoder": {"name": "static"}, "evaluation": {"benchmarks": [str(path)]},
-    }  # fmt: skip
+        "name": "mine",
+        "strategies": list(strategies),
+        "seeds": [0],
+        "compare": [HYBRID, "mono"],
+        "encoder": {"name": "static"},
+        "evaluation": {"benchmarks": [str(path)]},
+    }
     (folder / "settings.json").write_text(json.dumps(settings))
     results = [_model(folder, open_benchmark(str(path)), strategy, str(path)) for strategy in strategies]
     index = {"format": INDEX_FORMAT, "results": [dataclasses.asdict(one) for one in results]}
@@ -74,6 +78,13 @@ def _model(folder: Path, benchmark: Benchmark, strategy: str, name: str) -> Resu
     write_ranks(rank_table(benchmark, scores, own), folder / "ranks" / f"{at}.parquet")
     (folder / "models" / at).mkdir(parents=True)
     return Result(
-        strategy, 0, name, f"ranks/{at}.parquet", f"scores/{at}.parquet", f"embeddings/{at}-query.npy",
-        f"embeddings/{at}-passage.npy", f"models/{at}", benchmark.fingerprint,
-    )  # fmt: skip
+        strategy,
+        0,
+        name,
+        f"ranks/{at}.parquet",
+        f"scores/{at}.parquet",
+        f"embeddings/{at}-query.npy",
+        f"embeddings/{at}-passage.npy",
+        f"models/{at}",
+        benchmark.fingerprint,
+    )

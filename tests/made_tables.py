@@ -48,9 +48,15 @@ def products(folder: str) -> str:
         "t",
         pd.concat([benchmark.queries, pd.DataFrame([("fr", "q999", "a", "?")], columns=benchmark.queries.columns)]),
         benchmark.passages,
-        pd.concat([benchmark.judgements, benchmark.passages[["passage_id"]].assign(
-            query_id="q999", passage_language=benchmark.passages["language"])]),
-    )  # fmt: skip
+        pd.concat(
+            [
+                benchmark.judgements,
+                benchmark.passages[["passage_id"]].assign(
+                    query_id="q999", passage_language=benchmark.passages["language"]
+                ),
+            ]
+        ),
+    )
     generator = np.random.default_rng(0)
     queries, passages = (generator.normal(size=(count, 768)).astype(np.float32) for count in (81, 1001))
     ids, parts = column([f"{n:04}" for n in range(1001)]), []

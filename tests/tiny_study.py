@@ -24,10 +24,15 @@ def tiny_study(folder: Path) -> Study:
     (folder / "rows.jsonl").write_text("\n".join(lines[:32]))
     (folder / "asked.jsonl").write_text("\n".join(lines[32:]))
     value = {
-        "name": "tiny", "title": "A test", "rows": {"files": [str(folder / "rows.jsonl")], "held_out": 0.2},
-        "encoder": {"name": "static", "vocab_size": 120, "dim": 16}, "strategies": ["mono", "cross"], "seeds": [0],
-        "compare": ["cross", "mono"], "evaluation": {"benchmarks": [str(folder / "asked.jsonl")]},
+        "name": "tiny",
+        "title": "A test",
+        "rows": {"files": [str(folder / "rows.jsonl")], "held_out": 0.2},
+        "encoder": {"name": "static", "vocab_size": 120, "dim": 16},
+        "strategies": ["mono", "cross"],
+        "seeds": [0],
+        "compare": ["cross", "mono"],
+        "evaluation": {"benchmarks": [str(folder / "asked.jsonl")]},
         "training": {"steps": 5, "batch_size": 4, "learning_rate": 0.02, "checkpoint_every": 2},
-    }  # fmt: skip
+    }
     (folder / "tiny.yaml").write_text(yaml.safe_dump(value))
     return open_study(folder / "tiny.yaml")

@@ -67,8 +67,10 @@ def bias_sides(
     known = random_distances(ranks)
     several = known[known["least"] > 0]
     found = {
-        "rank distance": (rank_distance(ranks)["value"].mean(),
-                          several.groupby("query_language")["random"].mean().mean()),
+        "rank distance": (
+            rank_distance(ranks)["value"].mean(),
+            several.groupby("query_language")["random"].mean().mean(),
+        ),
         "normalised rank distance": (normalised_distance(ranks)["value"].mean(), 1.0),
         "PEER": (peer(benchmark, scorer, depth)["value"].mean(), 0.5),
         "own language in the top": ((own["share"] / own["expected"]).mean(), 1.0),
@@ -79,7 +81,7 @@ def bias_sides(
         "language bonus": (margin["bonus_sd"].mean(), 0.0),
         "relevance gap": (margin["gap_sd"].mean(), 0.0),
         "language variance": (variance, chance),
-    }  # fmt: skip
+    }
     if len(set(languages)) > 1 and len(set(articles)) > 1:
         probe = language_probe(passage_embeddings, languages, articles, seed=seed)
         found["language probe"] = (probe["value"].mean(), float(probe["chance"].iloc[0]))

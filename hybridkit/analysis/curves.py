@@ -92,9 +92,11 @@ SMALLEST, LARGEST, CHANGE = "smallest", "largest", "change"
 LABELS = ["benchmark", "strategy", "against", "x", "at"]
 JUDGED = [*LABELS, *CONTRAST_COLUMNS, "both", "p_holm", "established", "better", "family"]
 FAMILIES = {
-    "alpha": f"every alpha with {PUBLISHED}", "rows": "strategies along the training rows",
-    "batch_size": "strategies along the batch size", "pairs": "pairs inside a batch",
-}  # fmt: skip
+    "alpha": f"every alpha with {PUBLISHED}",
+    "rows": "strategies along the training rows",
+    "batch_size": "strategies along the batch size",
+    "pairs": "pairs inside a batch",
+}
 
 
 @dataclass(frozen=True)
@@ -194,9 +196,9 @@ def curve_sentences(frame: pd.DataFrame, section: str) -> list[str]:
     and "batch_size". Where nothing is compared, one sentence says why.
     """
     if frame.empty:
-        why = {
-            "alpha": f"the curve needs alpha {PUBLISHED} and another", "pairs": "there are not two strategies"
-        }.get(section, "it takes a hybrid and another strategy")  # fmt: skip
+        why = {"alpha": f"the curve needs alpha {PUBLISHED} and another", "pairs": "there are not two strategies"}.get(
+            section, "it takes a hybrid and another strategy"
+        )
         return [f"Nothing is compared: {why}."]
     by, sentences = ["benchmark", "setting", "measure"], [criterion(frame)]
     for (benchmark, _, _), part in frame.groupby(by, sort=False):

@@ -24,11 +24,15 @@ def row_counts(run: Run) -> pd.DataFrame:
     }
     return pd.DataFrame(
         [
-            {"what": what, "rows": len(rows), "groups that may not meet": len(np.unique(rows.group)),
-             "languages": int((rows.has_query | rows.has_passage).any(axis=0).sum())}
+            {
+                "what": what,
+                "rows": len(rows),
+                "groups that may not meet": len(np.unique(rows.group)),
+                "languages": int((rows.has_query | rows.has_passage).any(axis=0).sum()),
+            }
             for what, rows in steps.items()
         ]
-    )  # fmt: skip
+    )
 
 
 def licences(run: Run) -> pd.DataFrame:

@@ -103,9 +103,11 @@ def study_losses(run: Run) -> pd.DataFrame:
 def pair_values(table: pd.DataFrame, benchmark: str, strategies: Sequence[str], measure: str = "AP") -> pd.DataFrame:
     """A measure by strategy, query and passage language, averaged over seeds; mono and cross pairs only."""
     chosen = table[
-        (table["benchmark"] == benchmark) & (table["measure"] == measure) & (table["setting"] != "pool")
+        (table["benchmark"] == benchmark)
+        & (table["measure"] == measure)
+        & (table["setting"] != "pool")
         & table["strategy"].isin(list(strategies))
-    ]  # fmt: skip
+    ]
     return chosen.groupby(["strategy", "query_language", "passage_language"], sort=False)["value"].mean().reset_index()
 
 
@@ -143,9 +145,12 @@ def beside_published(macros: pd.DataFrame) -> pd.DataFrame:
 
 
 FINDINGS = (
-    (HYBRID, "mono", "cross"), (HYBRID, "mono", "pool"), (HYBRID, "cross", "mono"), ("mono", "cross", "mono"),
+    (HYBRID, "mono", "cross"),
+    (HYBRID, "mono", "pool"),
+    (HYBRID, "cross", "mono"),
+    ("mono", "cross", "mono"),
     ("cross", "mono", "pool"),
-)  # fmt: skip
+)
 
 
 def findings(table: pd.DataFrame, benchmark: str) -> pd.DataFrame:
@@ -161,10 +166,16 @@ def findings(table: pd.DataFrame, benchmark: str) -> pd.DataFrame:
         if {better, worse} <= set(chosen["strategy"]):
             difference = (values[setting, better] - values[setting, worse]).dropna()
             out.append(
-                {"better": better, "worse": worse, "setting": setting, "comparisons": len(difference),
-                 "wins": int((difference > 0).sum()), "mean difference": float(difference.mean()),
-                 "smallest difference": float(difference.min())}
-            )  # fmt: skip
+                {
+                    "better": better,
+                    "worse": worse,
+                    "setting": setting,
+                    "comparisons": len(difference),
+                    "wins": int((difference > 0).sum()),
+                    "mean difference": float(difference.mean()),
+                    "smallest difference": float(difference.min()),
+                }
+            )
     columns = ["better", "worse", "setting", "comparisons", "wins", "mean difference", "smallest difference"]
     return pd.DataFrame(out, columns=columns)
 

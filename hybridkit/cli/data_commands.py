@@ -18,14 +18,22 @@ if TYPE_CHECKING:
 def add_negatives(data: Commands) -> None:
     """Declare the command among those on data."""
     mining = command(
-        data, "negatives", "mine a hard negative for every row and write the rows with it", mine,
+        data,
+        "negatives",
+        "mine a hard negative for every row and write the rows with it",
+        mine,
         "data negatives --rows mine.jsonl --with bm25 --out mined.jsonl",
         "data negatives --rows mine.jsonl --with e5-small --relative-margin 0.05 --out mined.jsonl",
-    )  # fmt: skip
+    )
     option = mining.add_argument
     option("--rows", type=names, required=True, metavar="FILE[,FILE]", help="parallel rows: data sets or files")
-    option("--with", dest="system", required=True, metavar="bm25|MODEL",
-           help="what ranks the passages: bm25, or an encoder as `hybridkit train` takes them")  # fmt: skip
+    option(
+        "--with",
+        dest="system",
+        required=True,
+        metavar="bm25|MODEL",
+        help="what ranks the passages: bm25, or an encoder as `hybridkit train` takes them",
+    )
     option("--out", type=Path, required=True, metavar="FILE", help="the rows with their negatives, JSON lines")
     option("--language", choices=("passage", "any"), help="look among passages in this one's language, or in any")
     option("--range-min", type=int, metavar="N", help="pass over the N highest that are allowed (0)")
@@ -70,8 +78,9 @@ def _rows(mined: "ParallelCorpus", rows: Iterable["Row"]) -> Iterator[dict[str, 
         places = mined.places["negative"][number].tolist()
         negative = {
             tag: mined.texts["negative", tag][place].as_py()
-            for tag, place in zip(mined.languages, places, strict=True) if place >= 0
-        }  # fmt: skip
+            for tag, place in zip(mined.languages, places, strict=True)
+            if place >= 0
+        }
         yield {key: value for key, value in (vars(row) | {"negative": negative}).items() if value}
 
 
@@ -82,30 +91,46 @@ LICENCES = {"xlm-r": "MIT", "labse": "Apache-2.0", "e5-small": "MIT"}
 def add(commands: Commands) -> None:
     """Declare the commands."""
     data = group(
-        commands, "data", "data sets: list, fetch, check a file of your own, mine negatives, pin",
+        commands,
+        "data",
+        "data sets: list, fetch, check a file of your own, mine negatives, pin",
         "data check mine.jsonl",
-    )  # fmt: skip
+    )
     command(data, "list", "list the data sets: where they are, their licences", list_data, "data list")
     fetching = command(
-        data, "fetch", "fetch what is missing of a data set, and check its hashes", fetch_data,
-        "data fetch xquad-r", 'data fetch "miracl-train[sw,te]" --yes',
-    )  # fmt: skip
+        data,
+        "fetch",
+        "fetch what is missing of a data set, and check its hashes",
+        fetch_data,
+        "data fetch xquad-r",
+        'data fetch "miracl-train[sw,te]" --yes',
+    )
     fetching.add_argument("name", metavar="NAME", help="a name of `hybridkit data list`; in brackets, some languages")
     fetching.add_argument("--yes", action="store_true", help="fetch without asking, once size and licence are shown")
     checking = command(
-        data, "check", "check parallel rows of your own and tell what is in them", check, "data check mine.jsonl",
+        data,
+        "check",
+        "check parallel rows of your own and tell what is in them",
+        check,
+        "data check mine.jsonl",
         "data check mine.jsonl --against xquad-r,mlqa-r",
-    )  # fmt: skip
+    )
     checking.add_argument("file", metavar="FILE", help="JSON lines, also .gz or .xz, or the name of a data set of rows")
     checking.add_argument(
-        "--against", metavar="BENCHMARKS", type=names, default=[],
+        "--against",
+        metavar="BENCHMARKS",
+        type=names,
+        default=[],
         help="also list the rows whose texts, or ids, these benchmarks hold: names with commas between them",
-    )  # fmt: skip
+    )
     add_negatives(data)
     pinning = command(
-        data, "pin", "print size and SHA-256 of a data set's files, as pins.json has them (for maintainers)", pin,
+        data,
+        "pin",
+        "print size and SHA-256 of a data set's files, as pins.json has them (for maintainers)",
+        pin,
         "data pin xquad-r",
-    )  # fmt: skip
+    )
     pinning.add_argument("name", metavar="NAME", help="a data set that lies on this machine")
     model = group(commands, "model", "models: list, fetch", "model fetch e5-small")
     command(
@@ -116,9 +141,13 @@ def add(commands: Commands) -> None:
         "model list",
     )
     getting = command(
-        model, "fetch", "fetch a model, so that it opens without a network", fetch_model, "model fetch labse",
+        model,
+        "fetch",
+        "fetch a model, so that it opens without a network",
+        fetch_model,
+        "model fetch labse",
         "model fetch intfloat/multilingual-e5-base",
-    )  # fmt: skip
+    )
     getting.add_argument("name", metavar="NAME", help="a short name of `hybridkit model list`, or a name of the hub")
 
 

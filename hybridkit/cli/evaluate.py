@@ -110,20 +110,33 @@ Where it is not cosine the first line of the table says so, and in JSON "similar
 def add(commands: Commands) -> None:
     """Declare the command."""
     parser = command(
-        commands, "evaluate", "score an encoder, BM25 or both on benchmarks: mono, cross and pool", evaluate,
+        commands,
+        "evaluate",
+        "score an encoder, BM25 or both on benchmarks: mono, cross and pool",
+        evaluate,
         "evaluate --model e5-small --benchmark xquad-r --max-length 256",
         'evaluate --model my-model --benchmark "atlas,mine.jsonl" --system dense,bm25,fusion --json scores.json',
         "evaluate --benchmark mlqa-r --system bm25",
         "evaluate --model my-model --benchmark tydi-goldp --system dense,bm25,fusion",
         'evaluate --model my-model --benchmark "miracl[sw,yo],miracl[sw,yo,pool]" --system dense,hnsw',
-    )  # fmt: skip
+    )
     parser.epilog = f"{parser.epilog}\n{_MORE}"
     option = parser.add_argument
     option("--model", metavar="NAME", help="a folder, a hub name, xlm-r, labse or e5-small; bm25 alone needs none")
-    option("--benchmark", type=names, required=True, metavar="NAME[,NAME]",
-           help="names, files of parallel rows or folders of judged sets; see below")  # fmt: skip
-    option("--system", type=_systems, default=["dense"], metavar="NAME[,NAME]",
-           help=f"{', '.join(SYSTEMS)}; on judged sets {', '.join(MORE_SYSTEMS)} too (dense)")  # fmt: skip
+    option(
+        "--benchmark",
+        type=names,
+        required=True,
+        metavar="NAME[,NAME]",
+        help="names, files of parallel rows or folders of judged sets; see below",
+    )
+    option(
+        "--system",
+        type=_systems,
+        default=["dense"],
+        metavar="NAME[,NAME]",
+        help=f"{', '.join(SYSTEMS)}; on judged sets {', '.join(MORE_SYSTEMS)} too (dense)",
+    )
     option("--query-prompt", metavar="TEXT", help="text before each query (the model's own)")
     option("--passage-prompt", metavar="TEXT", help="text before each passage (the model's own)")
     option("--strategy-label", metavar="TEXT", help="a name for the model in the printed table, e.g. its strategy")
@@ -258,11 +271,15 @@ def _encode(args: argparse.Namespace, model: "SentenceTransformer", benchmark: "
 
     query, passage = (
         encode(
-            model, frame["text"].tolist(), side, max_length=args.max_length, precision=args.precision,
+            model,
+            frame["text"].tolist(),
+            side,
+            max_length=args.max_length,
+            precision=args.precision,
             progress=f"{benchmark.name} {side}",
         )
         for side, frame in (("query", benchmark.queries), ("passage", benchmark.passages))
-    )  # fmt: skip
+    )
     return query, passage
 
 

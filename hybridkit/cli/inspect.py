@@ -29,16 +29,24 @@ inspector.pair, inspector.query_id"""
 def add(commands: Commands) -> None:
     """Declare the command."""
     parser = command(
-        commands, "inspect", "open JupyterLab on the inspector: see why the models of a run rank as they do", inspect,
-        "inspect quick", "inspect runs/starter", "inspect runs/starter --no-browser --port 8899",
-    )  # fmt: skip
+        commands,
+        "inspect",
+        "open JupyterLab on the inspector: see why the models of a run rank as they do",
+        inspect,
+        "inspect quick",
+        "inspect runs/starter",
+        "inspect runs/starter --no-browser --port 8899",
+    )
     option = parser.add_argument
     option("run", metavar="RUN", help="a run folder, or the name or YAML file of a study that was run")
     option("--no-browser", action="store_true", help="start JupyterLab and print its address, opening no browser")
     option("--port", type=int, metavar="N", help="port of JupyterLab (8888, or the next free one)")
     option("--allow-root", action="store_true", help="start it as root too, e.g. in a container")
-    option("--complete", action="store_true",
-           help="first make what the run lacks: models, rank tables, embeddings of its benchmarks")  # fmt: skip
+    option(
+        "--complete",
+        action="store_true",
+        help="first make what the run lacks: models, rank tables, embeddings of its benchmarks",
+    )
     option("--dry-run", action="store_true", help="only write the notebook and print the command that would open it")
 
 

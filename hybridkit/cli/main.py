@@ -49,9 +49,12 @@ class _Parser(argparse.ArgumentParser):
 def parser() -> argparse.ArgumentParser:
     """Declare every command."""
     made = _Parser(
-        prog="hybridkit", epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+        prog="hybridkit",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
         description="How should the batches be made when a multilingual encoder is fine-tuned for retrieval?",
-    )  # fmt: skip
+    )
     made.add_argument("--version", action="version", version=f"hybridkit {__version__}")
     commands = made.add_subparsers(required=True, metavar="COMMAND", title="commands")
     for group in (study_commands, inspect, train, evaluate, data_commands):

@@ -51,10 +51,13 @@ def group(commands: Commands, name: str, summary: str, *examples: str) -> Comman
 
 def _add_parser(commands: Commands, name: str, summary: str, *examples: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=summary, description=summary[0].upper() + summary[1:] + ".", allow_abbrev=False,
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        allow_abbrev=False,
         epilog="\n".join(["examples:", *(f"  hybridkit {example}" for example in examples)]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     return parser
 
 
@@ -157,7 +160,7 @@ def records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
     ]
 
 
-def write_json(path: Path, value: Any) -> None:  # noqa: ANN401  any JSON value
+def write_json(path: Path, value: Any) -> None:
     """Write a JSON value to a file, whole or not at all."""
     from hybridkit.utils.files import write_text
 

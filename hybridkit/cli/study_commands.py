@@ -10,17 +10,24 @@ def add(commands: Commands) -> None:
     """Declare the commands."""
     _add_run(commands)
     figures = command(
-        commands, "figures", "draw the figures of a study again from its scores, computing nothing", redraw,
-        "figures quick", "figures starter --to figures/starter",
-    )  # fmt: skip
+        commands,
+        "figures",
+        "draw the figures of a study again from its scores, computing nothing",
+        redraw,
+        "figures quick",
+        "figures starter --to figures/starter",
+    )
     _add_study(figures)
     figures.add_argument("--to", type=Path, metavar="FOLDER", help="where to draw them (the study's own folder)")
     report = command(commands, "report", "write the HTML report of a study again", write, "report quick")
     _add_study(report)
     recipe = command(
-        commands, "recipe", "try learning rates and temperatures and score each on the study's held-out rows", try_out,
+        commands,
+        "recipe",
+        "try learning rates and temperatures and score each on the study's held-out rows",
+        try_out,
         "recipe starter --learning-rate 1e-5,3e-5 --temperature 0.02,0.05 --steps 60 --out recipe.csv",
-    )  # fmt: skip
+    )
     _add_study(recipe)
     option = recipe.add_argument
     option("--learning-rate", type=numbers, required=True, metavar="X[,X]", help="learning rates to try")
@@ -29,9 +36,13 @@ def add(commands: Commands) -> None:
     option("--strategy", default="hybrid(alpha=0.5)", help='strategy of the trials ("hybrid(alpha=0.5)")')
     option("--out", type=Path, metavar="FILE.csv", help="also write the table here")
     given = command(
-        commands, "export", "copy a model out of a run, with its benchmark scores in its card", export,
-        'export quick "hybrid(alpha=0.5)"', 'export runs/starter cross --seed 1 --out my-model',
-    )  # fmt: skip
+        commands,
+        "export",
+        "copy a model out of a run, with its benchmark scores in its card",
+        export,
+        'export quick "hybrid(alpha=0.5)"',
+        "export runs/starter cross --seed 1 --out my-model",
+    )
     given.add_argument("run", metavar="RUN", help="a study's name, or the path of its YAML file or of a run folder")
     given.add_argument("model", metavar="MODEL", help='the strategy that it was trained with, e.g. "hybrid(alpha=0.5)"')
     given.add_argument("--seed", type=seed, metavar="N", help="its seed (the first of the study)")
@@ -40,16 +51,29 @@ def add(commands: Commands) -> None:
 
 def _add_run(commands: Commands) -> None:
     parser = command(
-        commands, "run", "run the notebooks of a study and write its report; only what is missing is made", run,
-        "run quick", "run starter --dry-run", "run quick --notebook 04 --notebook 05", "run studies/mine.yaml --fresh",
-    )  # fmt: skip
+        commands,
+        "run",
+        "run the notebooks of a study and write its report; only what is missing is made",
+        run,
+        "run quick",
+        "run starter --dry-run",
+        "run quick --notebook 04 --notebook 05",
+        "run studies/mine.yaml --fresh",
+    )
     _add_study(parser)
     option = parser.add_argument
     option("--notebook", type=names, action="extend", metavar="NN", help="only this notebook, e.g. 04; may be repeated")
     option("--fresh", action="store_true", help="remove the run folder first: everything is made again")
     option("--dry-run", action="store_true", help="only tell what is missing, rows, steps, disk and time")
-    option("-p", nargs=2, action="append", default=[], dest="parameters", metavar=("NAME", "VALUE"),
-           help="set a parameter of the notebooks; may be repeated")  # fmt: skip
+    option(
+        "-p",
+        nargs=2,
+        action="append",
+        default=[],
+        dest="parameters",
+        metavar=("NAME", "VALUE"),
+        help="set a parameter of the notebooks; may be repeated",
+    )
 
 
 def _add_study(parser: argparse.ArgumentParser) -> None:

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 def add_option(parser: argparse.ArgumentParser) -> None:
     """Declare the option."""
     parser.add_argument(
-        "--export", nargs=2, metavar=("FORM", "FILE"),
+        "--export",
+        nargs=2,
+        metavar=("FORM", "FILE"),
         help="also write every row as JSON lines for another trainer; FORM is flagembedding or tevatron",
-    )  # fmt: skip
+    )
 
 
 def refuse_export(export: list[str] | None) -> None:
@@ -50,28 +52,37 @@ def export(export: list[str] | None, plan: "BatchPlan", corpus: "ParallelCorpus"
 def add(commands: Commands) -> None:
     """Declare the commands."""
     planning = command(
-        commands, "plan", "make a batch plan: every row and pair of languages of a training, as a table", plan,
+        commands,
+        "plan",
+        "make a batch plan: every row and pair of languages of a training, as a table",
+        plan,
         'plan --rows mine.jsonl --strategy "hybrid(alpha=0.5)" --steps 100 --batch-size 32 --seed 0 --out plan.parquet',
-    )  # fmt: skip
+    )
     add_plan_options(planning)
     planning.add_argument("--out", type=Path, required=True, metavar="FILE", help="the table, a parquet file")
     planning.add_argument("--model", metavar="NAME", help="tell how many texts this model would cut")
     planning.add_argument("--max-length", type=int, metavar="N", help="at so many tokens (the model's own limit)")
     add_option(planning)
     training = command(
-        commands, "train", "train an encoder on parallel rows, without a study; --resume goes on with a killed one",
+        commands,
+        "train",
+        "train an encoder on parallel rows, without a study; --resume goes on with a killed one",
         train,
         'train --model e5-small --rows mine.jsonl --strategy "hybrid(alpha=0.5)" --steps 150 --batch-size 32 '
         "--lr 1e-5 --temperature 0.02 --out my-model",
         "train --model static --rows atlas --strategy mono --steps 500 --batch-size 64 --lr 0.01 --out static-mono",
-    )  # fmt: skip
+    )
     _add_training_options(training)
 
 
 def _add_training_options(parser: argparse.ArgumentParser) -> None:
     option = parser.add_argument
-    option("--model", required=True, metavar="NAME",
-           help="a folder, a hub name, xlm-r, labse, e5-small, or static (made from scratch on the rows)")  # fmt: skip
+    option(
+        "--model",
+        required=True,
+        metavar="NAME",
+        help="a folder, a hub name, xlm-r, labse, e5-small, or static (made from scratch on the rows)",
+    )
     add_plan_options(parser)
     option("--lr", type=float, dest="learning_rate", metavar="X", help="learning rate (3e-5)")
     option("--temperature", type=float, metavar="X", help="temperature of the loss (0.05)")
@@ -79,11 +90,19 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     option("--weight-decay", type=float, metavar="X", help="weight decay (0.01)")
     option("--max-length", type=int, metavar="N", help="cut texts at so many tokens (the model's own limit)")
     option("--precision", choices=("float32", "bf16"), help="arithmetic of the training (float32)")
-    option("--mini-batch", type=int, metavar="N",
-           help="texts in memory at a time: any batch size, the same gradients, more time (all)")  # fmt: skip
+    option(
+        "--mini-batch",
+        type=int,
+        metavar="N",
+        help="texts in memory at a time: any batch size, the same gradients, more time (all)",
+    )
     option("--negatives", action="store_true", default=None, help="use the rows' hard negatives too")
-    option("--freeze", type=lambda text: tuple(text.split(",")), metavar="PART,PART",
-           help="parts of the names of parameters that stay as they are, e.g. word_embeddings")  # fmt: skip
+    option(
+        "--freeze",
+        type=lambda text: tuple(text.split(",")),
+        metavar="PART,PART",
+        help="parts of the names of parameters that stay as they are, e.g. word_embeddings",
+    )
     option("--checkpoint-every", type=int, metavar="N", help="steps between checkpoints (50)")
     option("--out", type=Path, required=True, metavar="FOLDER", help="folder of the trained model")
     again = parser.add_mutually_exclusive_group()
@@ -147,10 +166,7 @@ def train(args: argparse.Namespace) -> CommandResult:
         if args.overwrite:
             shutil.rmtree(work_folder(out), ignore_errors=True)
         note(out, made)
-    beside = {
-        "README.md": _card(args, corpus, settings, plan.fingerprint),
-        RECORD: text_of(made),
-    }
+    beside = {"README.md": _card(args, corpus, settings, plan.fingerprint), RECORD: text_of(made)}
     training.train(model, corpus, plan, settings, out, beside=lambda _: beside)
     if not first:
         args.json = None
@@ -185,19 +201,29 @@ def _card(args: argparse.Namespace, corpus: "ParallelCorpus", settings: "Trainin
     rows = ", ".join(Path(name).name for name in args.rows)
     values = {
         "encoder at the start": Path(args.model).name if Path(args.model).exists() else args.model,
-        "strategy": f"`{args.strategy}`", "seed": args.seed,
+        "strategy": f"`{args.strategy}`",
+        "seed": args.seed,
         "training rows": f"{len(corpus):,} of {rows} in {len(corpus.languages)} languages",
-        "corpus": f"`{corpus.fingerprint}`", "batch plan": f"`{plan}`",
+        "corpus": f"`{corpus.fingerprint}`",
+        "batch plan": f"`{plan}`",
         **{name.replace("_", " "): value for name, value in vars(settings).items()},
-    }  # fmt: skip
+    }
     lines = [
-        "---", "library_name: sentence-transformers", "pipeline_tag: sentence-similarity",
+        "---",
+        "library_name: sentence-transformers",
+        "pipeline_tag: sentence-similarity",
         "tags: [sentence-transformers, hybridkit, multilingual, retrieval]",
-        f"language: [{', '.join(corpus.languages)}]", "---", "",
-        f"# {values['encoder at the start']}, trained on {args.strategy} batches", "",
-        "Made by `hybridkit train`; no rows were held out.", "", "| what | value |", "| --- | --- |",
+        f"language: [{', '.join(corpus.languages)}]",
+        "---",
+        "",
+        f"# {values['encoder at the start']}, trained on {args.strategy} batches",
+        "",
+        "Made by `hybridkit train`; no rows were held out.",
+        "",
+        "| what | value |",
+        "| --- | --- |",
         *(f"| {name} | {value} |" for name, value in values.items()),
-    ]  # fmt: skip
+    ]
     return "\n".join(lines) + "\n"
 
 

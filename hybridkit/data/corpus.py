@@ -208,9 +208,7 @@ class ParallelCorpus:
             else (self.origin[0], self.origin[1][rows], [self.origin[2][number] for number in columns])
         )
         ids, passage_ids = whole.ids.take(rows), whole.passage_ids.take(rows)
-        return ParallelCorpus(
-            languages, ids, passage_ids, group, places, texts, fingerprint, (whole, rows, columns)
-        )  # fmt: skip
+        return ParallelCorpus(languages, ids, passage_ids, group, places, texts, fingerprint, (whole, rows, columns))
 
     def split(self, share: float, name: str = "held-out") -> tuple["ParallelCorpus", "ParallelCorpus"]:
         """Split into (training, held-out) by a hash of each group's first passage_id: no text stands on both sides.

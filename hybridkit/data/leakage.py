@@ -131,8 +131,9 @@ class NearIndex:
         pairs = {
             (asked, place)
             for asked, text in enumerate(texts)
-            for key in (_bag(text), _joined(text)) for place in self._same.get(key, ())
-        }  # fmt: skip
+            for key in (_bag(text), _joined(text))
+            for place in self._same.get(key, ())
+        }
         if self._long:
             long = [place for place, text in enumerate(texts) if _size(text) > self._rule.sentence]
             digests = _digests([texts[place] for place in long], self._rule.shingle)
@@ -190,9 +191,18 @@ def _band_keys(digests: np.ndarray) -> np.ndarray:
 
 VERSION = 2  # of what counts as a hit: part of the name under which a study keeps its hits
 COLUMNS = (
-    "row", "id", "side", "training_language", "benchmark", "benchmark_language", "benchmark_id", "kind", "similarity",
-    "text", "match",
-)  # fmt: skip
+    "row",
+    "id",
+    "side",
+    "training_language",
+    "benchmark",
+    "benchmark_language",
+    "benchmark_id",
+    "kind",
+    "similarity",
+    "text",
+    "match",
+)
 _TARGETS = ("benchmark", "side", "language", "id", "text")
 _ID = 16  # characters from which on an id names one thing anywhere; "17" and "dev-3" do not
 _SIDES = {"query": "query", "passage": "passage", "negative": "passage"}  # of training: what it is held against
@@ -274,9 +284,18 @@ def _same_ids(corpus: ParallelCorpus, targets: pd.DataFrame) -> Iterator[tuple[o
                     there = targets.iloc[min(same)]
                     own = "id" if column is corpus.ids else "passage_id"
                     yield (
-                        row, corpus.ids[row], own, "", there["benchmark"], there["language"], there["id"], "id", 1.0,
-                        name, there["text"],
-                    )  # fmt: skip
+                        row,
+                        corpus.ids[row],
+                        own,
+                        "",
+                        there["benchmark"],
+                        there["language"],
+                        there["id"],
+                        "id",
+                        1.0,
+                        name,
+                        there["text"],
+                    )
             at += len(chunk)
 
 

@@ -111,7 +111,7 @@ def _parse(text: str, where: str, prefix: str) -> Row:
     return Row(ident, passage_id, query_id, texts["query"], texts["passage"], texts["negative"])
 
 
-def _keys(value: Any) -> int:  # noqa: ANN401  whatever the JSON held
+def _keys(value: Any) -> int:
     """Keys of an object and of the objects in it."""
     if not isinstance(value, dict):
         return -1
@@ -128,7 +128,7 @@ def _object(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
     return found
 
 
-def _id(value: Any, key: str, where: str) -> str:  # noqa: ANN401  whatever the JSON held
+def _id(value: Any, key: str, where: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str) or not value or value.isspace():
@@ -136,7 +136,7 @@ def _id(value: Any, key: str, where: str) -> str:  # noqa: ANN401  whatever the 
     return value
 
 
-def _texts(value: Any, side: str, where: str) -> dict[str, str]:  # noqa: ANN401  whatever the JSON held
+def _texts(value: Any, side: str, where: str) -> dict[str, str]:
     if value is None and side == "negative":
         return {}
     if not isinstance(value, dict) or not value:

@@ -392,9 +392,11 @@ def _p_values(size: NDArray[Any], total: NDArray[Any], squares: NDArray[np.float
 
 
 def score_margin(
-    benchmark: Benchmark, query_embeddings: NDArray[np.floating], passage_embeddings: NDArray[np.floating],
+    benchmark: Benchmark,
+    query_embeddings: NDArray[np.floating],
+    passage_embeddings: NDArray[np.floating],
     similarity: str = "dot",
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """Average scores by query language of passages in the query's own language and in others, relevant and not.
 
     Gives query_language and, averaged over its queries: own_relevant, own_irrelevant, other_relevant,

@@ -55,8 +55,11 @@ def _scores(judged: Collection, ranked: pd.DataFrame, measures: Sequence[str]) -
         if deepest < min(cut, judged.size):
             log.warning(
                 "%s: %s looks at %d passages, the run has %d at most",
-                _where(judged), name, min(cut, judged.size), deepest,
-            )  # fmt: skip
+                _where(judged),
+                name,
+                min(cut, judged.size),
+                deepest,
+            )
     ranked = ranked[ranked["rank"] <= max(cuts)]
     # Its back ends break ties in different ways and compare scores in different precisions: ranks leave them none.
     hits = ranked.assign(score=-ranked["rank"].astype(float)).rename(columns={"passage_id": "doc_id"})

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
 
 def evaluate_encoder(
-    encoder: "SentenceTransformer", benchmark: Benchmark, max_length: int | None = None, precision: str = "float32",
+    encoder: "SentenceTransformer",
+    benchmark: Benchmark,
+    max_length: int | None = None,
+    precision: str = "float32",
     pair: str = "",
-) -> dict[str, float]:  # fmt: skip
+) -> dict[str, float]:
     """Mean AP of an encoder in the three settings, by its own similarity, and its rank distance.
 
     Keys: `AP` (the mean of the settings there are), `AP mono`, `AP cross`, `AP pool` and `rank_distance` in ranks; with
@@ -48,9 +51,14 @@ KINDS = ("mono", "cross")
 
 @one_blas_thread()
 def batch_losses(
-    benchmark: Benchmark, queries: np.ndarray, passages: np.ndarray, temperature: float, size: int = 32,
-    batches: int = 200, seed: int = 0,
-) -> pd.DataFrame:  # fmt: skip
+    benchmark: Benchmark,
+    queries: np.ndarray,
+    passages: np.ndarray,
+    temperature: float,
+    size: int = 32,
+    batches: int = 200,
+    seed: int = 0,
+) -> pd.DataFrame:
     """InfoNCE (nats) of a model's embeddings on `mono` and `cross` batches made of a parallel benchmark.
 
     `queries` (n, dim) and `passages` (m, dim) stand in the benchmark's order; the loss is over their cosines, as in
@@ -97,9 +105,14 @@ def _parallel(benchmark: Benchmark) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def _draw(
-    kind: str, query_at: np.ndarray, passage_at: np.ndarray, articles: np.ndarray, size: int,
-    random: np.random.Generator, name: str,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    kind: str,
+    query_at: np.ndarray,
+    passage_at: np.ndarray,
+    articles: np.ndarray,
+    size: int,
+    random: np.random.Generator,
+    name: str,
+) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the queries and passages of one batch."""
     width = query_at.shape[1]
     has = (query_at >= 0)[:, :, None] & (passage_at >= 0)[:, None, :]

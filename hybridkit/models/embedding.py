@@ -44,12 +44,14 @@ def cut_long(encoder: "SentenceTransformer", texts: list[str]) -> list[str]:
     if cut:
         log.info(
             "%d texts of up to %s characters are cut before they are split into tokens; the encoder reads %d tokens",
-            len(cut), f"{max(cut):,}", limit,
-        )  # fmt: skip
+            len(cut),
+            f"{max(cut):,}",
+            limit,
+        )
     return found
 
 
-def _limit(module: Any) -> int:  # noqa: ANN401  an input module
+def _limit(module: Any) -> int:
     """Tokens that a module reads of a text, of a query or a passage at most; 0 where there is no limit."""
     common = getattr(module, "max_seq_length", None) or 0
     own = [getattr(module, name, None) or 0 for name in ("query_length", "document_length")]
@@ -65,7 +67,7 @@ def _beginning(text: str, limit: int, backends: list[Any]) -> str:
     return text
 
 
-def _tokens(text: str, backend: Any) -> int:  # noqa: ANN401  a tokenizer
+def _tokens(text: str, backend: Any) -> int:
     """Tokens of a text, whether or not the tokenizer cuts or pads: that stays as it is set."""
     if not hasattr(backend, "encode_batch_fast"):
         return len(text) // 32  # a tokenizer in Python; no token is longer on average
@@ -325,7 +327,7 @@ def features_of(encoder: "SentenceTransformer", texts: list[str], side: str, pro
     return found
 
 
-def preprocess(encoder: "SentenceTransformer", texts: list[str], **more: Any) -> dict[str, Any]:  # noqa: ANN401
+def preprocess(encoder: "SentenceTransformer", texts: list[str], **more: Any) -> dict[str, Any]:
     """`encoder.preprocess`, but of texts far longer than the encoder reads only a beginning (see `cut_long`)."""
     found: dict[str, Any] = encoder.preprocess(cut_long(encoder, [text or _FILLER for text in texts]), **more)
     return found
@@ -365,7 +367,7 @@ def token_counts(encoder: "SentenceTransformer", texts: Sequence[str]) -> np.nda
 
 
 @contextmanager
-def whole_texts(backend: Any) -> Iterator[None]:  # noqa: ANN401  a tokenizers.Tokenizer
+def whole_texts(backend: Any) -> Iterator[None]:
     """Let a tokenizer neither pad nor cut inside the block; afterwards it does both as before."""
     padding, truncation = backend.padding, backend.truncation
     backend.no_padding()

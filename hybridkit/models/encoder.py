@@ -199,7 +199,7 @@ def model_hash(model: "SentenceTransformer") -> str:
     return digest(weights_hash(model), compared, *[_module_settings(name, one) for name, one in model.named_children()])
 
 
-def _module_settings(name: str, module: Any) -> list[Any]:  # noqa: ANN401  any module
+def _module_settings(name: str, module: Any) -> list[Any]:
     """All of a module but its weights, as JSON values: type, settings, tokenizer; of a Router each route's modules."""
     config = getattr(getattr(module, "model", None), "config", None)
     found: list[Any] = [name, f"{type(module).__module__}.{type(module).__name__}"]
@@ -214,8 +214,15 @@ def _module_settings(name: str, module: Any) -> list[Any]:  # noqa: ANN401  any 
         # what the last batch was padded and cut to still stands in it, and is set anew for the next one
         with whole_texts(processor.backend_tokenizer):
             found.append(digest(processor.backend_tokenizer.to_str()))
-        names = ("padding_side", "truncation_side", "model_max_length", "pad_token_id", "model_input_names",
-                 "special_tokens_map", "chat_template")  # fmt: skip
+        names = (
+            "padding_side",
+            "truncation_side",
+            "model_max_length",
+            "pad_token_id",
+            "model_input_names",
+            "special_tokens_map",
+            "chat_template",
+        )
         found.append(str([type(processor).__name__, *(getattr(processor, name) for name in names)]))
     elif hasattr(processor, "save_pretrained"):
         with tempfile.TemporaryDirectory() as folder:
@@ -260,9 +267,12 @@ def _load(
         ):  # weights that a checkpoint lacks (poolers) are then the same each time
             torch.manual_seed(0)
             model = SentenceTransformer(
-                str(folder), device=device, trust_remote_code=False, local_files_only=True,
+                str(folder),
+                device=device,
+                trust_remote_code=False,
+                local_files_only=True,
                 model_kwargs={"use_safetensors": True, "dtype": torch.float32},
-            )  # fmt: skip
+            )
     except (InputError, MemoryError):
         raise
     except Exception as error:  # whatever three libraries raise at a configuration that is not theirs

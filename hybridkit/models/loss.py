@@ -126,7 +126,7 @@ def _merge(columns: Sequence[dict[str, Any]], side: str, padding: int) -> dict[s
     return merged
 
 
-def _by_token(value: Any, mask: Tensor) -> bool:  # noqa: ANN401  features hold prompts' lengths and more
+def _by_token(value: Any, mask: Tensor) -> bool:
     return isinstance(value, Tensor) and value.shape == mask.shape
 
 
@@ -219,10 +219,7 @@ def info_nce(embeddings: list[Tensor], present: Tensor | None, scale: float, gat
 
 
 def sample_loss(
-    encoder: Any,  # noqa: ANN401
-    columns: Sequence[tuple[list[str], str, str]],
-    temperature: float,
-    library: bool = False,
+    encoder: Any, columns: Sequence[tuple[list[str], str, str]], temperature: float, library: bool = False
 ) -> tuple[float, float]:
     """Loss of some rows of a batch, of different lengths, and the norm of its gradient; the encoder learns nothing.
 

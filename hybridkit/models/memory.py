@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 
 
 def check_memory(
-    encoder: Any,  # noqa: ANN401
-    features: Sequence[dict[str, Any]],
-    settings: "TrainingSettings",
-    total: int | None = None,
+    encoder: Any, features: Sequence[dict[str, Any]], settings: "TrainingSettings", total: int | None = None
 ) -> None:
     """Raise InputError when the activations of one batch, its columns' `features`, are more than the device's memory.
 

@@ -127,17 +127,49 @@ _DEEP, _MANY = 8, 100  # routers in routers, modules of one
 _AGAIN = "get the folder again"
 # Settings of a module that say where or how files are read; the kit says that itself.
 _OURS = {
-    "adapter_kwargs", "adapter_name", "auto_map", "cache_dir", "code_revision", "config", "device_map",
-    "force_download", "from_flax", "from_tf", "gguf_file", "ignore_mismatched_sizes", "kernel_config", "load_in_4bit",
-    "load_in_8bit", "local_files_only", "offload_folder", "proxies", "quantization_config", "revision", "state_dict",
-    "subfolder", "token", "use_kernels", "use_safetensors", "variant", "weights_only",
-}  # fmt: skip
+    "adapter_kwargs",
+    "adapter_name",
+    "auto_map",
+    "cache_dir",
+    "code_revision",
+    "config",
+    "device_map",
+    "force_download",
+    "from_flax",
+    "from_tf",
+    "gguf_file",
+    "ignore_mismatched_sizes",
+    "kernel_config",
+    "load_in_4bit",
+    "load_in_8bit",
+    "local_files_only",
+    "offload_folder",
+    "proxies",
+    "quantization_config",
+    "revision",
+    "state_dict",
+    "subfolder",
+    "token",
+    "use_kernels",
+    "use_safetensors",
+    "variant",
+    "weights_only",
+}
 _SETTINGS = ("model_args", "model_kwargs", "tokenizer_args", "processor_kwargs", "config_args", "config_kwargs")
 _CONFIGS = (
-    "config.json", "sentence_*_config.json", "config_sentence_transformers.json", "tokenizer_config.json",
-    "special_tokens_map.json", "added_tokens.json", "generation_config.json", "*processor_config.json",
-    "lstm_config.json", "cnn_config.json", "wordembedding_config.json", "hybridkit.json",
-)  # fmt: skip
+    "config.json",
+    "sentence_*_config.json",
+    "config_sentence_transformers.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "generation_config.json",
+    "*processor_config.json",
+    "lstm_config.json",
+    "cnn_config.json",
+    "wordembedding_config.json",
+    "hybridkit.json",
+)
 _LAYERS = re.compile(r"(layers?|depths?|blocks?|groups?)$")
 
 
@@ -289,7 +321,7 @@ def _check_settings(folder: Path, home: Path, kind: str, tensors: int) -> None:
         _kind(read.get(home / "wordembedding_config.json", {}).get("tokenizer_class"), _TOKENIZERS)
 
 
-def _settings(value: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401  JSON
+def _settings(value: Any) -> Iterator[tuple[str, Any]]:
     """Every key and value of nested objects; of a list under a key, its members under the same key."""
     todo = [("", value)]
     while todo:
@@ -301,7 +333,7 @@ def _settings(value: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401  JSON
         yield key, one
 
 
-def _json(folder: Path, path: Path, kind: type) -> Any:  # noqa: ANN401  JSON
+def _json(folder: Path, path: Path, kind: type) -> Any:
     name = path.relative_to(folder)
     if not path.is_file():
         raise InputError(f"its {name} is missing; {_AGAIN}")

@@ -46,8 +46,9 @@ def texts_dataset(texts: PlanTexts, *, gaps: bool = False) -> "Dataset":
         if not usable.all() and not gaps:
             log.warning(
                 "%s of %s draws have no hard negative that can be used; they get a random passage",
-                f"{int((~usable).sum()):,}", f"{usable.size:,}",
-            )  # fmt: skip
+                f"{int((~usable).sum()):,}",
+                f"{usable.size:,}",
+            )
     return PlanDataset.make(texts, gaps)
 
 
@@ -70,9 +71,7 @@ def plan_arguments(plan: BatchPlan) -> dict[str, Any]:
             f"{processes} processes cannot share a plan batch of {size} rows equally; make the plan's batches a "
             f"multiple of {processes}"
         )
-    return {
-        "batch_sampler": PlanBatchSampler, "per_device_train_batch_size": size // processes, "num_train_epochs": 1
-    }  # fmt: skip
+    return {"batch_sampler": PlanBatchSampler, "per_device_train_batch_size": size // processes, "num_train_epochs": 1}
 
 
 class PlanBatchSampler:
@@ -89,7 +88,7 @@ class PlanBatchSampler:
     [[0, 1], [2, 3]]
     """
 
-    def __init__(self, dataset: Any, batch_size: int, drop_last: bool = False, **_: Any) -> None:  # noqa: ANN401
+    def __init__(self, dataset: Any, batch_size: int, drop_last: bool = False, **_: Any) -> None:
         self.size, self.batch_size, self.drop_last = len(dataset), batch_size, drop_last
         self._steps = 0
         plan = getattr(dataset, "plan", None)
@@ -113,8 +112,10 @@ class PlanBatchSampler:
         if epoch and self._steps:
             log.warning(
                 "epoch %d reads the plan of %s batches again, the same as before; for new ones set num_train_epochs=1 "
-                "and make a longer plan", epoch + 1, f"{self._steps:,}",
-            )  # fmt: skip
+                "and make a longer plan",
+                epoch + 1,
+                f"{self._steps:,}",
+            )
             self._steps = 0  # once is enough
 
 

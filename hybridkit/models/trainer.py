@@ -35,15 +35,15 @@ class Progress(TrainerCallback):
         self._name = name
         self._bar: Any = None
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Open the bar where the training stands."""
         self._bar = bar(total=state.max_steps, initial=state.global_step, desc=self._name, unit="step")
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Move on."""
         self._bar.update(1)
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Close the bar."""
         self._bar.close()
 
@@ -51,7 +51,7 @@ class Progress(TrainerCallback):
 class FiniteLoss(TrainerCallback):
     """Stops a training whose loss is no number any more, before a checkpoint is made of it."""
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any], **_: Any) -> None:  # noqa: ANN401
+    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any], **_: Any) -> None:
         """Raise InputError at the step whose loss is nan or infinite."""
         loss = logs.get("loss", 0.0)
         if not math.isfinite(loss):
@@ -67,7 +67,7 @@ class CheckpointMark(TrainerCallback):
     def __init__(self, name: str, key: str) -> None:
         self._name, self._key = name, key
 
-    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Write the mark, atomically and last: of which training the checkpoint is, and every file's checksum."""
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.barrier()  # each process writes a file of its own
@@ -113,7 +113,7 @@ def measure_as_evaluator(
     class HeldOut(SentenceEvaluator):
         primary_metric = "held-out"
 
-        def __call__(self, model: SentenceTransformer, *_: Any, **__: Any) -> dict[str, float]:  # noqa: ANN401
+        def __call__(self, model: SentenceTransformer, *_: Any, **__: Any) -> dict[str, float]:
             with _unwrapped(model):
                 scores = dict(measure(model))
             if watch not in scores:
@@ -145,7 +145,7 @@ class PlanTrainer(SentenceTransformerTrainer):
 
     key = ""  # of the training, in the marks of its checkpoints
 
-    def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:  # noqa: ANN401
+    def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
         """The trainer's optimizer, which a trimmed embedding follows."""
         optimizer: torch.optim.Optimizer = super().create_optimizer(*args, **kwargs)
         for module in self.model.modules():
@@ -153,7 +153,7 @@ class PlanTrainer(SentenceTransformerTrainer):
                 module.follow(optimizer)
         return optimizer
 
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:  # noqa: ANN401
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         folder = Path(output_dir or self.args.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
         save_file({name: value.detach().contiguous() for name, value in self._trained().items()}, folder / WEIGHTS)
@@ -200,9 +200,15 @@ def repeatable() -> Iterator[None]:
 
 
 def plan_trainer(
-    encoder: SentenceTransformer, texts: PlanTexts, prompts: Mapping[str, str], settings: "TrainingSettings",
-    work: Path, key: str, measure: Callable[[SentenceTransformer], Mapping[str, float]] | None, packed: bool = True,
-) -> PlanTrainer:  # fmt: skip
+    encoder: SentenceTransformer,
+    texts: PlanTexts,
+    prompts: Mapping[str, str],
+    settings: "TrainingSettings",
+    work: Path,
+    key: str,
+    measure: Callable[[SentenceTransformer], Mapping[str, float]] | None,
+    packed: bool = True,
+) -> PlanTrainer:
     """Make the trainer of a plan's texts; its checkpoints go to the folder `work`, marked with `key` once whole.
 
     `prompts` are those of the columns query, passage and negative; `packed` is that of `batch_loss`.

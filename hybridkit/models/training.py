@@ -30,10 +30,18 @@ if TYPE_CHECKING:
 # of settings that came later: at these values nothing is trained otherwise than before, so they are left out of keys
 _LATER = {"mini_batch": 0, "negatives": False, "watch": "AP"}
 _RANGES = {
-    "steps": COUNT, "batch_size": PAIRED, "learning_rate": POSITIVE, "temperature": POSITIVE, "warmup": SHARE_BELOW_1,
-    "weight_decay": Range(0), "max_length": LENGTH, "checkpoint_every": COUNT, "evaluate_every": COUNT_OR_NONE,
-    "patience": COUNT_OR_NONE, "mini_batch": COUNT_OR_NONE,
-}  # fmt: skip
+    "steps": COUNT,
+    "batch_size": PAIRED,
+    "learning_rate": POSITIVE,
+    "temperature": POSITIVE,
+    "warmup": SHARE_BELOW_1,
+    "weight_decay": Range(0),
+    "max_length": LENGTH,
+    "checkpoint_every": COUNT,
+    "evaluate_every": COUNT_OR_NONE,
+    "patience": COUNT_OR_NONE,
+    "mini_batch": COUNT_OR_NONE,
+}
 # token numbers that occur are looked up in the texts of the plan; of a longer one that takes longer than it saves
 TRIMMED_DRAWS = 1_000_000
 log = logging.getLogger("hybridkit")
@@ -130,10 +138,15 @@ def train(
         with report_out_of_memory(settings), repeatable():
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     steps = [
-        {"step": line["step"] - 1, "kind": str(plan.kinds[line["step"] - 1]), "loss": line["loss"],
-         "learning_rate": line["learning_rate"]}
-        for line in trainer.state.log_history if "loss" in line
-    ]  # fmt: skip
+        {
+            "step": line["step"] - 1,
+            "kind": str(plan.kinds[line["step"] - 1]),
+            "loss": line["loss"],
+            "learning_rate": line["learning_rate"],
+        }
+        for line in trainer.state.log_history
+        if "loss" in line
+    ]
     if not trainer.is_world_process_zero():
         return out
     with atomic_folder(out) as temporary, calm_bars():
@@ -200,9 +213,14 @@ def _in_training(
 
 
 def _speed_up(
-    opened: ExitStack, encoder: "SentenceTransformer", texts: PlanTexts, prompts: Mapping[str, str],
-    first: list[tuple[list[str], str, str]], expected: tuple[float, float], temperature: float,
-) -> str:  # fmt: skip
+    opened: ExitStack,
+    encoder: "SentenceTransformer",
+    texts: PlanTexts,
+    prompts: Mapping[str, str],
+    first: list[tuple[list[str], str, str]],
+    expected: tuple[float, float],
+    temperature: float,
+) -> str:
     """Trim the vocabulary and go through oneDNN while `opened` is; a sentence where the loss is another one then."""
     from hybridkit.models.linear import onednn_linear
     from hybridkit.models.loss import sample_loss

@@ -51,7 +51,7 @@ class TrimmedEmbedding(nn.Embedding):
     def follow(self, optimizer: torch.optim.Optimizer) -> None:
         """Keep `decay` up with an optimizer that has this embedding's weight among its own."""
 
-        def before_step(stepping: torch.optim.Optimizer, *_: Any) -> None:  # noqa: ANN401
+        def before_step(stepping: torch.optim.Optimizer, *_: Any) -> None:
             for group in stepping.param_groups:
                 if any(one is self.weight for one in group["params"]):
                     self.decay.mul_(1 - group["lr"] * group["weight_decay"])
@@ -59,7 +59,7 @@ class TrimmedEmbedding(nn.Embedding):
         optimizer.register_step_pre_hook(before_step)
 
 
-def can_be_trimmed(encoder: Any) -> bool:  # noqa: ANN401
+def can_be_trimmed(encoder: Any) -> bool:
     """Whether an encoder's word embeddings are trained, and are a plain look-up that stands at one place only.
 
     No look-up that scales or renormalises what it finds, with hooks, or whose weight another layer shares; no encoder
@@ -75,7 +75,7 @@ def can_be_trimmed(encoder: Any) -> bool:  # noqa: ANN401
     return plain and not hooked and not any(one is whole.weight for one in others)
 
 
-def occurring(encoder: Any, texts: Iterable[tuple[list[str], str, str]]) -> Tensor:  # noqa: ANN401
+def occurring(encoder: Any, texts: Iterable[tuple[list[str], str, str]]) -> Tensor:
     """Token numbers in chunks of (texts, side, prompt), ascending, with all of the tokenizer's special tokens."""
     found = torch.zeros(encoder.transformers_model.get_input_embeddings().num_embeddings, dtype=torch.bool)
     found[[token for token in encoder.tokenizer.all_special_ids if token < len(found)]] = True
@@ -85,7 +85,7 @@ def occurring(encoder: Any, texts: Iterable[tuple[list[str], str, str]]) -> Tens
 
 
 @contextmanager
-def trimmed(encoder: Any, tokens: Tensor) -> Iterator[TrimmedEmbedding]:  # noqa: ANN401
+def trimmed(encoder: Any, tokens: Tensor) -> Iterator[TrimmedEmbedding]:
     """Put a trimmed embedding in place of the encoder's; afterwards the whole one is back, with what was learnt.
 
     After an error it is back as it was.

@@ -38,7 +38,7 @@ _FOUND = {name: f"hybridkit.plots.{module}" for module, names in _HOMES.items() 
 __all__ = [*_FOUND, "FIGURES"]  # noqa: PLE0604
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401  whichever figure is asked for
+def __getattr__(name: str) -> Any:
     if name == "FIGURES":
         return {figure: __getattr__(figure) for names in _HOMES.values() for figure in names}
     if name not in _FOUND:

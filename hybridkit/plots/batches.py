@@ -145,8 +145,11 @@ def plan_languages(frame: pd.DataFrame) -> Figure:
     axes[0].set_ylim(len(languages) - 0.4, -0.6)
     sides = [side for side in SIDES if side in set(frame["side"])]
     words = {"both": "language of query and passage", "query": "language of the query", "passage": "of the passage"}
-    entries: list[Any] = [Line2D([], [], color=SIDES[one][0], marker=SIDES[one][1], linestyle="none", markersize=4.5,
-                      label=words[one]) for one in sides if one != "both" or "query" not in sides]  # fmt: skip
+    entries: list[Any] = [
+        Line2D([], [], color=SIDES[one][0], marker=SIDES[one][1], linestyle="none", markersize=4.5, label=words[one])
+        for one in sides
+        if one != "both" or "query" not in sides
+    ]
     entries.append(Patch(color="#c8c8c8", label="where all of them lie in 99.9 % of plans"))
     foot(figure, entries)
     figure.suptitle("Languages drawn, and what chance allows")

@@ -210,9 +210,14 @@ def _name(axes: Axes, part: pd.DataFrame, half: float) -> None:
         side = middles[free.index(True) if True in free else 0]
         taken.append(side)
         axes.annotate(
-            tag, (x, y), (side[0] - at[0], side[1] - at[1]), textcoords="offset points", fontsize=7,
-            ha="center", va="center",
-        )  # fmt: skip
+            tag,
+            (x, y),
+            (side[0] - at[0], side[1] - at[1]),
+            textcoords="offset points",
+            fontsize=7,
+            ha="center",
+            va="center",
+        )
 
 
 def _round(value: float) -> float:

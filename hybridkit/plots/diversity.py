@@ -134,10 +134,16 @@ def _line(axes: Axes, part: pd.DataFrame, across: str, shift: float, shade: str,
     for group, models in part.groupby("group"):
         hollow = group not in ("random", _ALL)
         axes.plot(
-            [_place(value, across) + shift for value in models[across]], models["value"], _MARKS.get(str(group), "P"),
-            color=shade, markerfacecolor="none" if hollow else shade, markersize=2.8, alpha=0.55, linestyle="none",
+            [_place(value, across) + shift for value in models[across]],
+            models["value"],
+            _MARKS.get(str(group), "P"),
+            color=shade,
+            markerfacecolor="none" if hollow else shade,
+            markersize=2.8,
+            alpha=0.55,
+            linestyle="none",
             label=f"{name} {group}",
-        )  # fmt: skip
+        )
     drawn = part[part["group"].isin(["random", _ALL])]
     drawn = part if drawn.empty else drawn
     at, means = [], []
@@ -156,9 +162,13 @@ def _place(value: float, across: str) -> float:
 
 
 def _finish(
-    figure: Figure, places: dict[tuple[str, str], Axes], ylabel: str, legend: list[Line2D], frame: pd.DataFrame,
+    figure: Figure,
+    places: dict[tuple[str, str], Axes],
+    ylabel: str,
+    legend: list[Line2D],
+    frame: pd.DataFrame,
     across: str = "k",
-) -> None:  # fmt: skip
+) -> None:
     values = sorted(set(frame[across].dropna()))
     for axes in places.values():
         grid = axes.get_subplotspec()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw(folder: Path, name: str, kind: str, frame: pd.DataFrame, caption: str, **options: Any) -> "Figure":  # noqa: ANN401
+def draw(folder: Path, name: str, kind: str, frame: pd.DataFrame, caption: str, **options: Any) -> "Figure":
     """Draw a figure of a kind in `plots.FIGURES`, and keep NAME.csv, NAME.json, NAME.png and NAME.svg in the folder.
 
     `caption` says how to read it; `options` go to the plot function and must be plain JSON values.

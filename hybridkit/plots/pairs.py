@@ -21,9 +21,16 @@ READABLE = 13  # languages up to which a cell has room for a number
 
 
 def heat(
-    axes: Axes, values: np.ndarray, rows: list[str], columns: list[str], colours: str | Colormap, norm: Normalize,
-    form: str = ".2f", size: float = 6.0, endonyms: bool = False,
-) -> None:  # fmt: skip
+    axes: Axes,
+    values: np.ndarray,
+    rows: list[str],
+    columns: list[str],
+    colours: str | Colormap,
+    norm: Normalize,
+    form: str = ".2f",
+    size: float = 6.0,
+    endonyms: bool = False,
+) -> None:
     """Draw a matrix (rows, columns) with the languages as ticks and its numbers in the cells; NaN is hatched grey.
 
     `form` is the number format, "" for none; the minus sign and leading zero are shortened (0.81 is .81) to save room.
@@ -82,7 +89,7 @@ def small_multiples(
     return figure, axes[:count], axes[:count:columns]
 
 
-def colour_bar(figure: Figure, axes: list[Axes], colours: str | Colormap, norm: Normalize, label: str) -> Any:  # noqa: ANN401
+def colour_bar(figure: Figure, axes: list[Axes], colours: str | Colormap, norm: Normalize, label: str) -> Any:
     """One colour bar for several matrices, thin, with its label along it."""
     bar = figure.colorbar(ScalarMappable(norm, colours), ax=axes, label=label, fraction=0.04, pad=0.02, aspect=30)
     bar.outline.set_visible(False)

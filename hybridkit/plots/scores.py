@@ -114,9 +114,14 @@ def _forest(axes: Axes, rows: pd.DataFrame, seeds: pd.DataFrame, systems: list[s
         for (value, low, high), significant in zip(ends.tolist(), own["significant"], strict=True):
             axes.plot([low, high], [place, place], color=shade, linewidth=1.6, label=f"{name} interval")
             axes.plot(
-                [value], [place], marker(name), color=shade, markerfacecolor=shade if significant else "white",
-                markersize=5, label=name,
-            )  # fmt: skip
+                [value],
+                [place],
+                marker(name),
+                color=shade,
+                markerfacecolor=shade if significant else "white",
+                markersize=5,
+                label=name,
+            )
     axes.set_yticks(range(len(systems)), [label(name) for name in systems])
     axes.set_ylim(len(systems) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)

@@ -126,9 +126,15 @@ def _line(axes: Axes, frame: pd.DataFrame, shade: str, shape: str, name: str) ->
         axes.fill_between(places, lows, highs, color=shade, alpha=0.18, linewidth=0, label=f"{name} interval".strip())
     axes.plot(list(means), list(means.values()), "-", color=shade, label=f"{name} mean".strip())
     axes.plot(
-        frame["x"], frame["value"], shape, color=shade, markersize=2.6, alpha=0.75, linestyle="none",
+        frame["x"],
+        frame["value"],
+        shape,
+        color=shade,
+        markersize=2.6,
+        alpha=0.75,
+        linestyle="none",
         label=f"{name} seeds".strip(),
-    )  # fmt: skip
+    )
 
 
 def _bars(

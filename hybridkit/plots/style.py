@@ -148,7 +148,7 @@ def _lay_out(figure: Figure) -> None:
     figure.set_layout_engine("none")
 
 
-def panels(rows: int, columns: int, width: float, height: float, **options: Any) -> tuple[Figure, list[Axes]]:  # noqa: ANN401
+def panels(rows: int, columns: int, width: float, height: float, **options: Any) -> tuple[Figure, list[Axes]]:
     """Make a figure of rows x columns axes, sizes in inches, axes in reading order; outside pyplot's global state."""
     figure = Page(figsize=(width, height))
     axes = figure.subplots(rows, columns, squeeze=False, **options)

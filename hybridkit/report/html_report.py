@@ -119,9 +119,12 @@ def _notebook_page(path: Path, navigation: str) -> str:
 
     # texts of data sets come into notebooks as frames and printed text, which pandas and nbconvert escape
     exporter = HTMLExporter(
-        template_name="classic", raw_template=_NOTEBOOK_TEMPLATE, exclude_input_prompt=True,
-        exclude_output_prompt=True, embed_images=True,
-    )  # fmt: skip
+        template_name="classic",
+        raw_template=_NOTEBOOK_TEMPLATE,
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+        embed_images=True,
+    )
     try:
         body, _ = exporter.from_filename(str(path))
     except (ValueError, AttributeError, KeyError) as error:  # of an earlier version of the kit, without checksums

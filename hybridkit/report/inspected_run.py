@@ -147,7 +147,7 @@ class Inspected:
             self._scorers[key] = dense(self.benchmark, *both, self.similarity(*key) or "dot")
         return self._scorers[key]
 
-    def embeddings(self, strategy: str, seed: int, side: str) -> Any:  # noqa: ANN401  an array mapped from disk
+    def embeddings(self, strategy: str, seed: int, side: str) -> Any:
         """Embeddings of the benchmark's "query" or "passage" texts by a model, mapped from disk where they can be."""
         result, places = self.results[strategy, seed], dict(zip(("query", "passage"), self.positions, strict=True))
         path = self._whole(result.queries if side == "query" else result.passages)

@@ -25,11 +25,32 @@ LOWER_IS_BETTER = ("rank distance",)
 DAGGER = "†"
 _MISSING = "–"
 _LATEX = {  # [ and * because a line that begins with one would be an option of the \\ before it
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': "''", "[": "{[}", "*": "{*}", "α": r"$\alpha$", "±": r"$\pm$", "×": r"$\times$",
-    "−": r"$-$", "–": "--", DAGGER: r"\textdagger{}", "≥": r"$\geq$", "≤": r"$\leq$", "\u00a0": "~",
-}  # fmt: skip
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': "''",
+    "[": "{[}",
+    "*": "{*}",
+    "α": r"$\alpha$",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "−": r"$-$",
+    "–": "--",
+    DAGGER: r"\textdagger{}",
+    "≥": r"$\geq$",
+    "≤": r"$\leq$",
+    "\u00a0": "~",
+}
 
 
 @dataclass(frozen=True, eq=False)

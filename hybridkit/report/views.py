@@ -53,12 +53,14 @@ def behind(ranks: pd.DataFrame) -> pd.DataFrame:
     first[there.sum(axis=1) < 2] = np.inf
     at, column = np.nonzero(np.isfinite(first))
     best = first.min(axis=1)
-    named = pd.DataFrame({
-        "query_language": pd.Series(languages).array.take(at // len(queries)),
-        "passage_language": pd.Series(passages).array.take(column),
-        "query_id": pd.Series(queries).array.take(at % len(queries)),
-        "value": first[at, column] - best[at],
-    })  # fmt: skip
+    named = pd.DataFrame(
+        {
+            "query_language": pd.Series(languages).array.take(at // len(queries)),
+            "passage_language": pd.Series(passages).array.take(column),
+            "query_id": pd.Series(queries).array.take(at % len(queries)),
+            "value": first[at, column] - best[at],
+        }
+    )
     same = named["query_language"] == named["passage_language"]
     named["setting"] = np.where(same, "mono", "cross")
     pool = distances(ranks).rename(columns={DISTANCE: "value"}).assign(setting="pool")
@@ -269,9 +271,14 @@ def most_biased(inspected: Inspected, strategy: str) -> tuple[str, str] | None:
 
 
 def pair_queries(
-    inspected: Inspected, pair: tuple[str, str], strategy: str, minus: str | None = None, order: str = "worst",
-    contains: str = "", seed: int | None = None,
-) -> pd.DataFrame:  # fmt: skip
+    inspected: Inspected,
+    pair: tuple[str, str],
+    strategy: str,
+    minus: str | None = None,
+    order: str = "worst",
+    contains: str = "",
+    seed: int | None = None,
+) -> pd.DataFrame:
     """The queries of a pair: query_id, text, rank, before, change, rank_distance.
 
     rank: that of the first relevant passage among the candidates of the pair's passage language ("*": of the pool),
@@ -310,9 +317,14 @@ def pair_queries(
 
 
 def ranking(
-    inspected: Inspected, query_language: str, query_id: str, passage_language: str, strategy: str, top: int = 10,
+    inspected: Inspected,
+    query_language: str,
+    query_id: str,
+    passage_language: str,
+    strategy: str,
+    top: int = 10,
     seed: int | None = None,
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """What a strategy's model ranks for a query: rank, passage_id, language, text, score, relevant, twin.
 
     The `top` passages among the candidates of `passage_language` ("*": of the pool), then the relevant ones below

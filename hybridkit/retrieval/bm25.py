@@ -102,7 +102,7 @@ def stemmer_version() -> str:
     return str(_snowball().version())
 
 
-def _snowball() -> Any:  # noqa: ANN401  a module
+def _snowball() -> Any:
     try:
         import Stemmer
     except ImportError as error:  # words left whole would give other scores without a word
@@ -200,9 +200,14 @@ def bm25_index(
     """
     check_parameters(k1, b)
     key = {
-        "tokens": VERSION, "stemmer": stemmer_version(), "k1": k1, "b": b, "corpus": judged.corpus, "size": judged.size,
+        "tokens": VERSION,
+        "stemmer": stemmer_version(),
+        "k1": k1,
+        "b": b,
+        "corpus": judged.corpus,
+        "size": judged.size,
         "language": "in the ids" if judged.setting == "pool" else judged.language,
-    }  # fmt: skip
+    }
     folder = folder or cache_folder() / "bm25" / digest(key)[:24]
     if not is_whole(folder):
         with atomic_folder(folder) as temporary:
@@ -258,9 +263,16 @@ def _build(folder: Path, judged: Collection, k1: float, b: float) -> None:
     (folder / _SPILL).unlink()
     (folder / "vocab.index.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
     settings = {
-        "k1": k1, "b": b, "delta": 0.5, "method": "lucene", "idf_method": "lucene", "dtype": "float32",
-        "int_dtype": "int32", "num_docs": len(lengths), "backend": "numpy",
-    }  # fmt: skip
+        "k1": k1,
+        "b": b,
+        "delta": 0.5,
+        "method": "lucene",
+        "idf_method": "lucene",
+        "dtype": "float32",
+        "int_dtype": "int32",
+        "num_docs": len(lengths),
+        "backend": "numpy",
+    }
     (folder / "params.index.json").write_text(json.dumps(settings, indent=4), encoding="utf-8")
 
 

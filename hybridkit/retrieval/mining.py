@@ -117,10 +117,10 @@ def rank_by_encoder(encoder: "SentenceTransformer") -> Ranker:
 
         own = similarity_of(encoder)
 
-        def scores(one: Any, other: Any) -> Any:  # noqa: ANN401  arrays or tensors to a tensor
+        def scores(one: Any, other: Any) -> Any:
             return torch.from_numpy(scores_of(np.asarray(one), np.asarray(other), own))
 
-        def of_pairs(one: Any, other: Any) -> Any:  # noqa: ANN401
+        def of_pairs(one: Any, other: Any) -> Any:
             pairs = zip(np.asarray(one), np.asarray(other), strict=True)
             return torch.tensor([own_scores(query, passage[None], own)[0] for query, passage in pairs])
 
@@ -133,10 +133,15 @@ def rank_by_encoder(encoder: "SentenceTransformer") -> Ranker:
             similarity_pairwise=of_pairs,
         )
         options: dict[str, Any] = {
-            "range_max": mining.range_max, "num_negatives": mining.range_max, "max_score": mining.max_score,
-            "absolute_margin": mining.absolute_margin, "relative_margin": mining.relative_margin,
-            "output_format": "labeled-list", "output_scores": True, "verbose": False,
-        }  # fmt: skip
+            "range_max": mining.range_max,
+            "num_negatives": mining.range_max,
+            "max_score": mining.max_score,
+            "absolute_margin": mining.absolute_margin,
+            "relative_margin": mining.relative_margin,
+            "output_format": "labeled-list",
+            "output_scores": True,
+            "verbose": False,
+        }
         with TemporaryDirectory() as folder:  # where the passages' embeddings wait for the next block of queries
             for first in range(0, len(queries), _QUERIES):
                 asked, right = list(queries[first : first + _QUERIES]), list(positives[first : first + _QUERIES])
@@ -182,8 +187,11 @@ def mine_negatives(
         mined = _by_language(corpus, wanted, rank, mining, rank is rank_by_bm25)
     found = _with_negatives(corpus, mined, mining.keep)
     counts = negative_counts(found)
-    log.info("%s", f"{counts['negatives'].sum():,} of {counts['passages'].sum():,} passages have a hard negative, "
-             f"{int((mined >= 0).sum()):,} of them mined")  # fmt: skip
+    log.info(
+        "%s",
+        f"{counts['negatives'].sum():,} of {counts['passages'].sum():,} passages have a hard negative, "
+        f"{int((mined >= 0).sum()):,} of them mined",
+    )
     return found
 
 
@@ -271,6 +279,4 @@ def _with_negatives(corpus: ParallelCorpus, mined: np.ndarray, keep: bool) -> Pa
             places[rows, column] = len(before) + place
     # what was mined are places in the corpus's own tables: with its fingerprint they tell every text
     key = digest(corpus.fingerprint, mined, keep)
-    return replace(
-        corpus, places={**corpus.places, "negative": places}, texts=texts, fingerprint=key, origin=None
-    )  # fmt: skip
+    return replace(corpus, places={**corpus.places, "negative": places}, texts=texts, fingerprint=key, origin=None)

@@ -164,8 +164,9 @@ def _fill(partial: Path, judged: Collection, encoder: SentenceTransformer, key: 
                 break
             if start >= count:
                 continue
-            found = encode(encoder, texts[start - count :], "passage", max_length=key["max_length"],
-                           precision=key["precision"])  # fmt: skip
+            found = encode(
+                encoder, texts[start - count :], "passage", max_length=key["max_length"], precision=key["precision"]
+            )
             file.seek(header + start * row)
             file.write(found.tobytes())
             file.flush()

@@ -37,7 +37,7 @@ def search(
     judged: Collection,
     encoder: SentenceTransformer | Embeddings | None = None,
     k: int = 1000,
-    **options: Any,  # noqa: ANN401  those of dense_search
+    **options: Any,
 ) -> pd.DataFrame:
     """Search a set by a system's name: the run DataFrame[query_id, passage_id, score] of the top k of each query.
 
@@ -53,7 +53,7 @@ def searches(
     judged: Collection,
     encoder: SentenceTransformer | Embeddings | None = None,
     k: int = 1000,
-    **options: Any,  # noqa: ANN401
+    **options: Any,
 ) -> dict[str, pd.DataFrame]:
     """Search a set by several systems, as `search` does each; what two of them have in common is done once."""
     unknown = [system for system in systems if system not in SYSTEMS]
@@ -132,8 +132,15 @@ def dense_search(
     run = frame_of_positions(names, ids, scores, places)
     if index != "faiss-flat" and recall_of:
         run.attrs["recall"] = measured_recall(queries, passages, ids, places, recall_of, similarity=similarity)
-        log.info("%s, %s: recall@%d of %s against exact search %.4f (%d queries)", judged.name, judged.language, k,
-                 index, run.attrs["recall"], min(recall_of, len(queries)))  # fmt: skip
+        log.info(
+            "%s, %s: recall@%d of %s against exact search %.4f (%d queries)",
+            judged.name,
+            judged.language,
+            k,
+            index,
+            run.attrs["recall"],
+            min(recall_of, len(queries)),
+        )
     return run
 
 

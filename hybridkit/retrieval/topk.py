@@ -153,9 +153,13 @@ def _exact(
 
 
 def _merge(
-    scores: NDArray[np.float32], places: NDArray[np.int64], row: NDArray[np.int64], place: NDArray[np.int64],
-    value: NDArray[np.float32], ids: StringColumn,
-) -> None:  # fmt: skip
+    scores: NDArray[np.float32],
+    places: NDArray[np.int64],
+    row: NDArray[np.int64],
+    place: NDArray[np.int64],
+    value: NDArray[np.float32],
+    ids: StringColumn,
+) -> None:
     """Put candidates, sorted by row, into the running top k, in place."""
     count = np.bincount(row, minlength=len(scores))
     if not len(row):
@@ -220,9 +224,15 @@ class FaissSettings:
 
 
 def faiss_topk(
-    queries: NDArray[np.floating], passages: NDArray[np.floating], ids: StringColumn, k: int, kind: str,
-    settings: FaissSettings | None = None, folder: Path | None = None, similarity: str = "dot",
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:  # fmt: skip
+    queries: NDArray[np.floating],
+    passages: NDArray[np.floating],
+    ids: StringColumn,
+    k: int,
+    kind: str,
+    settings: FaissSettings | None = None,
+    folder: Path | None = None,
+    similarity: str = "dot",
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Find the top k by a faiss index of `kind` ("faiss-flat", "ivf", "hnsw"); arguments and result as `exact_topk`.
 
     faiss proposes; what it found is scored anew as `exact_topk` scores, and ties are broken by ids. The index is built
@@ -239,9 +249,15 @@ def faiss_topk(
 
 
 def ask(
-    index: Any, queries: NDArray[np.floating], passages: NDArray[np.floating], ids: StringColumn, k: int, kind: str,  # noqa: ANN401
-    settings: FaissSettings, similarity: str = "dot",
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:  # fmt: skip
+    index: Any,
+    queries: NDArray[np.floating],
+    passages: NDArray[np.floating],
+    ids: StringColumn,
+    k: int,
+    kind: str,
+    settings: FaissSettings,
+    similarity: str = "dot",
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Search an index of `build_index` or `open_index`; the rest is as for `faiss_topk`."""
     queries = check_pair(queries, passages, len(ids), k, similarity)
     count = len(passages)
@@ -264,9 +280,14 @@ def ask(
 
 
 def measured_recall(
-    queries: NDArray[np.floating], passages: NDArray[np.floating], ids: StringColumn, places: NDArray[np.int64],
-    sample: int = 100, seed: int = 0, similarity: str = "dot",
-) -> float:  # fmt: skip
+    queries: NDArray[np.floating],
+    passages: NDArray[np.floating],
+    ids: StringColumn,
+    places: NDArray[np.int64],
+    sample: int = 100,
+    seed: int = 0,
+    similarity: str = "dot",
+) -> float:
     """Mean share of the exact top k that `places` (queries, k) hold, over `sample` queries drawn at random.
 
     >>> import pyarrow as pa
@@ -282,9 +303,12 @@ def measured_recall(
 
 
 def open_index(
-    passages: NDArray[np.floating], kind: str, settings: FaissSettings, folder: Path | None = None,
+    passages: NDArray[np.floating],
+    kind: str,
+    settings: FaissSettings,
+    folder: Path | None = None,
     similarity: str = "dot",
-) -> Any:  # noqa: ANN401  an index of faiss  # fmt: skip
+) -> Any:
     """Build an index of passages, or read the one that the folder of these embeddings keeps; see `faiss_topk`."""
     faiss = _faiss()
     made_by = {"ivf": ("lists", "seed"), "hnsw": ("links", "build")}.get(kind, ())
@@ -309,7 +333,7 @@ def open_index(
     return index
 
 
-def build_index(passages: NDArray[np.floating], kind: str, settings: FaissSettings, similarity: str = "dot") -> Any:  # noqa: ANN401
+def build_index(passages: NDArray[np.floating], kind: str, settings: FaissSettings, similarity: str = "dot") -> Any:
     """Build an index of faiss from passages, block by block; InputError for NaN, infinity and an unknown kind."""
     check_index(kind, similarity)
     faiss = _faiss()
@@ -346,7 +370,7 @@ def _by_product(similarity: str) -> bool:
     return similarity not in DISTANCES
 
 
-def _faiss() -> Any:  # noqa: ANN401  a module
+def _faiss() -> Any:
     try:
         import faiss
     except ImportError as error:

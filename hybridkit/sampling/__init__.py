@@ -10,6 +10,18 @@ from hybridkit.sampling.plan_checks import PlanReport, check_plan
 from hybridkit.sampling.strategies import Strategy, common_rows, cross, english, hybrid, linear, mixed, mono, step
 
 __all__ = [
-    "BatchPlan", "PlanReport", "Strategy", "check_plan", "codeswitch", "common_rows", "cross", "english", "hybrid",
-    "linear", "mixed", "mono", "parse", "step",
-]  # fmt: skip
+    "BatchPlan",
+    "PlanReport",
+    "Strategy",
+    "check_plan",
+    "codeswitch",
+    "common_rows",
+    "cross",
+    "english",
+    "hybrid",
+    "linear",
+    "mixed",
+    "mono",
+    "parse",
+    "step",
+]

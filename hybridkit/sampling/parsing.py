@@ -70,7 +70,7 @@ def _options(call: ast.Call, name: str, known: list[str]) -> dict[str, Any]:
     return found
 
 
-def _value(node: ast.expr, what: str) -> Any:  # noqa: ANN401  whatever an option takes
+def _value(node: ast.expr, what: str) -> Any:
     if not isinstance(node, ast.Call):
         try:
             return ast.literal_eval(node)

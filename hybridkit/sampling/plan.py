@@ -24,9 +24,15 @@ _DRAWS = 1 << 20  # draws of one part
 _TEXT = pa.large_string()
 KINDS = ("mono", "cross", "mixed", "blend")
 _META = {
-    "format": int, "languages": list, "strategy": str, "seed": int, "corpus": str, "batch": int, "lexicon": str,
+    "format": int,
+    "languages": list,
+    "strategy": str,
+    "seed": int,
+    "corpus": str,
+    "batch": int,
+    "lexicon": str,
     "fingerprint": str,
-}  # fmt: skip
+}
 
 
 def write_plan(plan: "BatchPlan", path: Path, corpus: "ParallelCorpus | None") -> None:
@@ -206,9 +212,16 @@ class BatchPlan:
         times = times[times > 0]
         kinds = {f"share of {kind} batches": float((self.kinds == kind).mean()) for kind in sorted(set(self.kinds))}
         return pd.Series(
-            {"steps": len(self), "batch size": self.draws.shape[1], **kinds, "different rows": len(times),
-             "fewest draws of a drawn row": int(times.min()), "most draws of a row": int(times.max())}, dtype=object,
-        )  # fmt: skip
+            {
+                "steps": len(self),
+                "batch size": self.draws.shape[1],
+                **kinds,
+                "different rows": len(times),
+                "fewest draws of a drawn row": int(times.min()),
+                "most draws of a row": int(times.max()),
+            },
+            dtype=object,
+        )
 
     def batches(self) -> Iterator[np.ndarray]:
         """The draws of one step after the other, each int32 (batch, 3)."""

@@ -147,10 +147,7 @@ class PlanReport:
 
 
 def check_plan(
-    plan: BatchPlan,
-    corpus: ParallelCorpus,
-    strategy: Strategy | None = None,
-    lengths: TextLengths | None = None,
+    plan: BatchPlan, corpus: ParallelCorpus, strategy: Strategy | None = None, lengths: TextLengths | None = None
 ) -> PlanReport:
     """Check a whole plan: batches that hold twins, the rules of its strategy, chances, repeats, texts that are cut.
 

@@ -174,11 +174,13 @@ def draws(plan: BatchPlan, corpus: ParallelCorpus) -> Iterator[dict[str, str]]:
         for slot, (ident, passage_id, asked, answer) in enumerate(ids):
             tag = plan.languages[answer]
             yield {
-                "query": found["query"][slot], "passage": found["passage"][slot],
+                "query": found["query"][slot],
+                "passage": found["passage"][slot],
                 "negative": own[slot] or spare_passage(plan, corpus, first + slot),
-                "query_id": f"{ident}:{plan.languages[asked]}", "passage_id": f"{passage_id}:{tag}",
+                "query_id": f"{ident}:{plan.languages[asked]}",
+                "passage_id": f"{passage_id}:{tag}",
                 "negative_id": f"{ident}:{tag}:negative" if own[slot] else f"{first + slot}:{tag}:random",
-            }  # fmt: skip
+            }
 
 
 def _flagembedding(draw: dict[str, str]) -> dict[str, Any]:
@@ -188,9 +190,11 @@ def _flagembedding(draw: dict[str, str]) -> dict[str, Any]:
 def _tevatron(draw: dict[str, str]) -> dict[str, Any]:
     positive, negative = ([{"docid": draw[f"{side}_id"], "text": draw[side]}] for side in ("passage", "negative"))
     return {
-        "query_id": draw["query_id"], "query": draw["query"], "positive_passages": positive,
+        "query_id": draw["query_id"],
+        "query": draw["query"],
+        "positive_passages": positive,
         "negative_passages": negative,
-    }  # fmt: skip
+    }
 
 
 FORMS: dict[str, Callable[[dict[str, str]], dict[str, Any]]] = {"flagembedding": _flagembedding, "tevatron": _tevatron}

@@ -89,9 +89,13 @@ class Entries:
             if end <= at:
                 continue
             found = next(
-                (at + size for size in self._lengths.get(folded[at], ())
-                 if at + size in bounds and folded[at : at + size] in self._words), 0,
-            )  # fmt: skip
+                (
+                    at + size
+                    for size in self._lengths.get(folded[at], ())
+                    if at + size in bounds and folded[at : at + size] in self._words
+                ),
+                0,
+            )
             if found:
                 segments += [part for part in (run[unknown:at], run[at:found]) if part]
                 unknown = found

@@ -231,9 +231,13 @@ def _rows(run: Run) -> pd.DataFrame:
     corpus = run.parts[0]
     counts = {side: (corpus.places[side] >= 0).sum(axis=0) for side in ("query", "passage", "negative")}
     frame = pd.DataFrame(
-        {"language": corpus.languages, "queries": counts["query"], "passages": counts["passage"],
-         "negatives": counts["negative"]}
-    )  # fmt: skip
+        {
+            "language": corpus.languages,
+            "queries": counts["query"],
+            "passages": counts["passage"],
+            "negatives": counts["negative"],
+        }
+    )
     frame.attrs |= {"rows": len(corpus), "held_out": len(run.parts[1])}
     return frame
 

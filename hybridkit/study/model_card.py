@@ -28,12 +28,19 @@ def model_card(
     encoder, training = run.settings(cell.part)[0], run.training(cell)
     title = safe(run.study.title)
     lines = [
-        "---", "library_name: sentence-transformers", "pipeline_tag: sentence-similarity",
+        "---",
+        "library_name: sentence-transformers",
+        "pipeline_tag: sentence-similarity",
         "tags: [sentence-transformers, hybridkit, multilingual, retrieval]",
-        f"language: [{', '.join(corpus.languages)}]", "---", "",
-        f"# {encoder.name}, trained on {cell.strategy} batches", "",
-        f"Made by [hybridkit](https://arxiv.org/abs/2408.10536)'s study `{run.study.name}` ({title}).", "",
-        "| what | value |", "| --- | --- |",
+        f"language: [{', '.join(corpus.languages)}]",
+        "---",
+        "",
+        f"# {encoder.name}, trained on {cell.strategy} batches",
+        "",
+        f"Made by [hybridkit](https://arxiv.org/abs/2408.10536)'s study `{run.study.name}` ({title}).",
+        "",
+        "| what | value |",
+        "| --- | --- |",
         f"| encoder at the start | {encoder.name} |",
         f"| strategy | `{cell.strategy}` |",
         f"| seed | {cell.seed} |",
@@ -42,8 +49,10 @@ def model_card(
         f"| corpus | `{corpus.fingerprint}` |",
         f"| batch plan | `{plan.fingerprint}` |",
         *(f"| {name.replace('_', ' ')} | {value} |" for name, value in vars(training).items()),
-        "", "## Held-out rows", "",
-    ]  # fmt: skip
+        "",
+        "## Held-out rows",
+        "",
+    ]
     if held_out:
         lines += [f"{len(run.parts[1]):,} rows that share no text and no passage with the training rows.", ""]
         lines += [
@@ -94,11 +103,13 @@ def score_section(table: pd.DataFrame) -> str:
     """
     measures = list(dict.fromkeys(table["measure"]))
     lines = [
-        "## Benchmarks", "",
+        "## Benchmarks",
+        "",
         "Means over languages (mono, pool) or pairs of languages (cross), each weighing the same; ranks of full depth.",
-        "", f"| benchmark | setting | {' | '.join(measure.replace('_', ' ') for measure in measures)} |",
+        "",
+        f"| benchmark | setting | {' | '.join(measure.replace('_', ' ') for measure in measures)} |",
         "| --- | --- |" + " --- |" * len(measures),
-    ]  # fmt: skip
+    ]
     for (benchmark, setting), group in table.groupby(["benchmark", "setting"], sort=False):
         found = dict(zip(group["measure"], group["value"], strict=True))
         cells = [

@@ -89,14 +89,22 @@ def design(run: "Trainings") -> pd.DataFrame:
         )
     count = settings.rows or rows[fewest]
     lines = [
-        (one.group, one.draw, len(one.languages), " ".join(one.languages), series, strategy, seed,
-         _cell(run, one, strategy, seed, count, series == "growing"))
+        (
+            one.group,
+            one.draw,
+            len(one.languages),
+            " ".join(one.languages),
+            series,
+            strategy,
+            seed,
+            _cell(run, one, strategy, seed, count, series == "growing"),
+        )
         for seed in settings.seeds
         for series in settings.series
         for one in sets
         for strategy, of in settings.strategies.items()
         if len(one.languages) in of or (ALL in of and one.group == ALL)
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(lines, columns=COLUMNS)
 
 

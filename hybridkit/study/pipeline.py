@@ -127,9 +127,17 @@ def _execute(run: Run, number: str, source: Path, study: str, parameters: Mappin
     try:
         with own_kernel() as manager:
             papermill.execute_notebook(
-                str(source), str(partial), given, kernel_name="python3", cwd=str(source.parent), progress_bar=True,
-                log_output=False, stderr_file=sys.stderr, kernel_manager_class=manager, record_timing=False,
-            )  # fmt: skip
+                str(source),
+                str(partial),
+                given,
+                kernel_name="python3",
+                cwd=str(source.parent),
+                progress_bar=True,
+                log_output=False,
+                stderr_file=sys.stderr,
+                kernel_manager_class=manager,
+                record_timing=False,
+            )
     except papermill.PapermillExecutionError as error:
         told = f"{error.ename}: {error.evalue}"
         raise InputError(f"notebook {source.name} stopped in cell {error.exec_count}: {told}; {kept}") from error
@@ -241,7 +249,7 @@ def own_kernel() -> Iterator[type[AsyncKernelManager]]:
         def _specs(self) -> KernelSpecManager:
             return OwnSpecs()
 
-        async def _async_launch_kernel(self, kernel_cmd: list[str], **options: Any) -> None:  # noqa: ANN401
+        async def _async_launch_kernel(self, kernel_cmd: list[str], **options: Any) -> None:
             await super()._async_launch_kernel(kernel_cmd, **options)
             started.append(self.provisioner.process)  # type: ignore[union-attr]
             Thread(target=watch, args=(started[-1], self), daemon=True).start()

@@ -74,9 +74,13 @@ class Run(Trainings):
         def make(path: Path) -> None:
             side, frame = next(one for one in sides if path.stem.endswith(one[0]))
             found = encode(
-                model(), frame["text"].tolist(), side, max_length=settings.max_length, precision=settings.precision,
+                model(),
+                frame["text"].tolist(),
+                side,
+                max_length=settings.max_length,
+                precision=settings.precision,
                 progress=f"{cell}: {benchmark.name} {side}",
-            )  # fmt: skip
+            )
             with atomic_write(path) as temporary, temporary.open("wb") as file:
                 np.save(file, found, allow_pickle=False)
 
@@ -107,8 +111,11 @@ class Run(Trainings):
         part, queries, passages = self.part(name)
         old = self.folder / "ranks" / f"{digest(*self._made_from(cell, part))[:24]}.parquet"
         if not self._told_old and old.is_file():
-            log.warning("%s: its embeddings and rank tables are of an earlier version of the kit, which took every "
-                        "model for one of cosine; they are made anew", self.folder.name)  # fmt: skip
+            log.warning(
+                "%s: its embeddings and rank tables are of an earlier version of the kit, which took every "
+                "model for one of cosine; they are made anew",
+                self.folder.name,
+            )
             self._told_old = True
         whole = self.embeddings(cell, name)
         return dense(part, whole[0][queries], whole[1][passages], self.similarity(cell, name))

@@ -137,7 +137,7 @@ def read_index(folder: Path) -> list[Result] | None:
     return [_result(one, f"{path}: results[{nth}]", cure) for nth, one in enumerate(value["results"])]
 
 
-def _result(value: Any, where: str, cure: str) -> Result:  # noqa: ANN401  JSON
+def _result(value: Any, where: str, cure: str) -> Result:
     names = [one.name for one in dataclasses.fields(Result)]
     if not isinstance(value, dict) or sorted(value) != sorted(names):
         raise InputError(f"{where}: no result of an index ({', '.join(names)}); {cure}")

@@ -340,7 +340,7 @@ def study_of_run(folder: Path) -> Study:
         raise InputError(f"{error}; {cure}") from error
 
 
-def _study_of(value: Any, path: Path, beside: Path) -> Study:  # noqa: ANN401  whatever the YAML held
+def _study_of(value: Any, path: Path, beside: Path) -> Study:
     study: Study = yaml_files.build(Study, value, str(path))
     start = whole_path(study.folder or ".", str(beside))
     return _checked(dataclasses.replace(study, folder=start), str(path))

@@ -70,8 +70,10 @@ class Trainings(StudyRows):
             at = [(0, size, max(1, draws // size)) for size in curve.batch_sizes]
         return [
             ModelSpec(text, seed, "curve", (), rows, size, steps)
-            for seed in curve.seeds for rows, size, steps in at for text in curve.strategies
-        ]  # fmt: skip
+            for seed in curve.seeds
+            for rows, size, steps in at
+            for text in curve.strategies
+        ]
 
     def settings(self, part: str) -> tuple[EncoderSettings, TrainingSettings]:
         """Encoder and training of a part of the study."""
@@ -170,10 +172,14 @@ class Trainings(StudyRows):
     def _train(self, cell: ModelSpec, folder: Path) -> None:
         training = self.training(cell)
         train(
-            self.open_encoder(cell.part), self.corpus(cell), self.plan(cell), training, folder,
+            self.open_encoder(cell.part),
+            self.corpus(cell),
+            self.plan(cell),
+            training,
+            folder,
             beside=lambda model: self._beside(cell, model),
             measure=(lambda model: self.held_out_scores(model, cell.part)) if training.evaluate_every else None,
-        )  # fmt: skip
+        )
 
     def _beside(self, cell: ModelSpec, model: "SentenceTransformer") -> dict[str, str]:
         """What stands beside a model's weights, by file name: its card, its held-out scores, where it comes from."""

@@ -180,7 +180,7 @@ class StudyRows:
             remember(Path(self.study.folder))
         self.write_json("versions.json", {name: version(name) for name in ("hybridkit", *_VERSIONED)})
 
-    def write_json(self, name: str, value: Any) -> None:  # noqa: ANN401  any JSON value
+    def write_json(self, name: str, value: Any) -> None:
         """Write a JSON file of the run folder, unless it holds just that already."""
         write(self.folder / name, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 

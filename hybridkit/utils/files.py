@@ -117,7 +117,7 @@ def checksum(path: Path) -> str:
         return hashlib.file_digest(file, xxh3_128).hexdigest()
 
 
-def digest(*parts: Any) -> str:  # noqa: ANN401  any JSON-able value, bytes or array
+def digest(*parts: Any) -> str:
     """SHA-256 over values, as hex: bytes and arrays by content (with type and shape), the rest by canonical JSON.
 
     >>> digest({"b": 1, "a": [2.0]}) == digest({"a": [2.0], "b": 1})
@@ -171,7 +171,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
         raise InputError(f"{path}, after line {number}: {why}") from error
 
 
-def _lines(file: Any, path: Path, packed: bool) -> Iterator[bytes]:  # noqa: ANN401  any binary file
+def _lines(file: Any, path: Path, packed: bool) -> Iterator[bytes]:
     """The lines of a file, as many bytes of each as a text may have, and of a packed one as many as texts pack into."""
     number, total, most = 0, 0, max(_UNPACKED, _PACKED * path.stat().st_size)
     while raw := file.readline(LINE_BYTES + 1):

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 
-def bar(**options: Any) -> Any:  # noqa: ANN401  tqdm's options, and its bar
+def bar(**options: Any) -> Any:
     """Make a progress bar of tqdm with its options (total, desc, unit, initial, disable, ...); it is gone at the end.
 
     >>> with bar(total=2, disable=True) as shown:

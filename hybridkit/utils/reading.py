@@ -30,7 +30,7 @@ def json_value(
     cure: str = "get the file again",
     pairs: Callable[[list[tuple[str, Any]]], Any] | None = None,
     finite: bool = True,
-) -> Any:  # noqa: ANN401  whatever the JSON held
+) -> Any:
     """Return the value of a JSON text; `pairs`, if given, makes an object of its (key, value) pairs.
 
     Raises InputError "`where`: not `what` (...); `cure`" for a text that is no JSON or cut short, numbers that are none
@@ -59,7 +59,7 @@ def json_value(
         raise InputError(f"{where}: not {what} ({why}); {cure}") from error
 
 
-def json_file(path: Path, cure: str = "get the file again", what: str = "a whole JSON file") -> Any:  # noqa: ANN401
+def json_file(path: Path, cure: str = "get the file again", what: str = "a whole JSON file") -> Any:
     """Return the value of a JSON file in UTF-8, as `json_value` does.
 
     Raises InputError as well for a file that cannot be read or is larger than 256 MiB.

@@ -38,7 +38,7 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def read(path: Path, above: tuple[Path, ...] = ()) -> Any:  # noqa: ANN401  whatever the YAML held
+def read(path: Path, above: tuple[Path, ...] = ()) -> Any:
     """The YAML of a study; one that `extends` a file beside it says only what is different from that one."""
     value = value_of(path)
     if not isinstance(value, dict) or "extends" not in value:
@@ -52,7 +52,7 @@ def read(path: Path, above: tuple[Path, ...] = ()) -> Any:  # noqa: ANN401  what
     return _merged(under, value) if isinstance(under, dict) else under
 
 
-def value_of(path: Path) -> Any:  # noqa: ANN401  whatever the YAML held
+def value_of(path: Path) -> Any:
     """Return what a YAML file holds: texts, numbers, booleans, nulls, lists, and mappings with scalar keys.
 
     Raises InputError, with file and line, for what `tree` refuses, a tag that makes something else of a value, a
@@ -155,12 +155,14 @@ def _tagged(where: str, node: yaml.Node, what: str) -> str:
 
 def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     """Mappings key by key, the second's values before the first's; everything else, lists too, as a whole."""
-    both = {key: _merged(under[key], value) if isinstance(value, dict) and isinstance(under.get(key), dict) else value
-            for key, value in over.items()}  # fmt: skip
+    both = {
+        key: _merged(under[key], value) if isinstance(value, dict) and isinstance(under.get(key), dict) else value
+        for key, value in over.items()
+    }
     return under | both
 
 
-def build(kind: Any, value: Any, where: str, key: str = "") -> Any:  # noqa: ANN401  whatever the YAML held
+def build(kind: Any, value: Any, where: str, key: str = "") -> Any:
     """Turn plain YAML values into the dataclass or type `kind`, naming the key of whatever does not fit."""
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         return _build_dataclass(kind, value, where, key)
@@ -188,7 +190,7 @@ def build(kind: Any, value: Any, where: str, key: str = "") -> Any:  # noqa: ANN
     raise InputError(f"{where}: {key}: {value!r} is not {expected.get(origin or kind, kind)}")
 
 
-def _build_dataclass(kind: Any, value: Any, where: str, key: str) -> Any:  # noqa: ANN401
+def _build_dataclass(kind: Any, value: Any, where: str, key: str) -> Any:
     if not isinstance(value, dict):
         raise InputError(f"{where}: {key or 'the file'}: {value!r} is not a mapping of settings")
     fields = {one.name: one for one in dataclasses.fields(kind)}
@@ -197,9 +199,10 @@ def _build_dataclass(kind: Any, value: Any, where: str, key: str) -> Any:  # noq
     if unknown := [name for name in value if name not in fields]:
         raise InputError(f"{where}: unknown key {prefix}{unknown[0]}; there are {', '.join(fields)}")
     needed = [
-        name for name, one in fields.items()
+        name
+        for name, one in fields.items()
         if one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING and name not in value
-    ]  # fmt: skip
+    ]
     if needed:
         raise InputError(f"{where}: the key {prefix}{needed[0]} is missing")
     built = {name: build(hints[name], one, where, prefix + name) for name, one in value.items()}

@@ -140,12 +140,21 @@ def panel(values: dict[str, tuple[list[float], list[float]]]) -> pd.DataFrame:
 
 
 def test_changes_by_hand() -> None:
-    frame = panel({"rank distance": ([400, 420], [300, 310]), "PEER": ([0.5, 0.3], [0.4, 0.1]),
-                   "target removal": ([0.2, 0.1], [0.1, 0.2]), "language probe": ([0.9, 0.9], [0.5, 0.6])})  # fmt: skip
+    frame = panel(
+        {
+            "rank distance": ([400, 420], [300, 310]),
+            "PEER": ([0.5, 0.3], [0.4, 0.1]),
+            "target removal": ([0.2, 0.1], [0.1, 0.2]),
+            "language probe": ([0.9, 0.9], [0.5, 0.6]),
+        }
+    )
     found = changes(frame, ("cross", "mono")).set_index("measure")
     assert found["verdict"].to_dict() == {
-        "rank distance": "less bias", "PEER": "more bias", "target removal": "no clear change",
-        "language probe": "less"}  # fmt: skip
+        "rank distance": "less bias",
+        "PEER": "more bias",
+        "target removal": "no clear change",
+        "language probe": "less",
+    }
     assert found.loc["rank distance", ["before", "after", "change", "seeds"]].tolist() == [410, 305, -105, 2]
     assert changes(frame, ("mono", "cross"))["verdict"].iloc[0] == "more bias"
     with pytest.raises(InputError, match="no strategy 'mixed'; there are mono, cross"):
@@ -154,9 +163,17 @@ def test_changes_by_hand() -> None:
 
 def test_verdict_names_the_part_that_makes_the_margin() -> None:
     # margin 1 -> -1: the bonus falls by .5 (a quarter of it), the gap grows by 1.5 (three quarters)
-    text = verdict(panel({"rank distance": ([400, 400], [300, 300]), "score margin": ([1, 1], [-1, -1]),
-                          "language bonus": ([2, 2], [1.5, 1.5]), "relevance gap": ([1, 1], [2.5, 2.5])}),
-                   ("cross", "mono"))  # fmt: skip
+    text = verdict(
+        panel(
+            {
+                "rank distance": ([400, 400], [300, 300]),
+                "score margin": ([1, 1], [-1, -1]),
+                "language bonus": ([2, 2], [1.5, 1.5]),
+                "relevance gap": ([1, 1], [2.5, 2.5]),
+            }
+        ),
+        ("cross", "mono"),
+    )
     assert text.startswith("From **mono** to **cross** (2 seeds):")
     assert "less bias by 1 of 1 measures: rank distance 400 → 300" in text
     assert text.splitlines()[-1] == (
@@ -168,18 +185,32 @@ def test_verdict_names_the_part_that_makes_the_margin() -> None:
 
 def test_verdict_says_what_goes_against_it_and_what_is_not_clear() -> None:
     # margin 1 -> .5: the bonus falls by 1, the gap shrinks by .5
-    text = verdict(panel({"score margin": ([1], [0.5]), "language bonus": ([2], [1]), "relevance gap": ([1], [0.5])}),
-                   ("cross", "mono"))  # fmt: skip
+    text = verdict(
+        panel({"score margin": ([1], [0.5]), "language bonus": ([2], [1]), "relevance gap": ([1], [0.5])}),
+        ("cross", "mono"),
+    )
     assert "200% of it because the bonus of the query's language shrinks" in text
     assert "against it, the weight of relevance across languages shrinks" in text
     assert "one seed shows a direction" in text
-    text = verdict(panel({"score margin": ([1, 0], [0, 1]), "language bonus": ([2, 2], [1, 1]),
-                          "relevance gap": ([1, 1], [1, 1])}), ("cross", "mono"))  # fmt: skip
+    text = verdict(
+        panel(
+            {"score margin": ([1, 0], [0, 1]), "language bonus": ([2, 2], [1, 1]), "relevance gap": ([1, 1], [1, 1])}
+        ),
+        ("cross", "mono"),
+    )
     assert "(seeds disagree) standard deviations, so that neither part of it explains a change" in text
     # the margin falls in both seeds, by the bonus; the gap moves both ways
-    text = verdict(panel({"score margin": ([1, 1], [0.1, -0.1]), "language bonus": ([2, 2], [1, 1]),
-                          "relevance gap": ([1, 1], [0.9, 1.1]), "AP gap, pool": ([0.1, 0.1], [0.2, 0.3])}),
-                   ("cross", "mono"))  # fmt: skip
+    text = verdict(
+        panel(
+            {
+                "score margin": ([1, 1], [0.1, -0.1]),
+                "language bonus": ([2, 2], [1, 1]),
+                "relevance gap": ([1, 1], [0.9, 1.1]),
+                "AP gap, pool": ([0.1, 0.1], [0.2, 0.3]),
+            }
+        ),
+        ("cross", "mono"),
+    )
     assert "no clear part has the weight of relevance across languages (1.000 → 1.000 (seeds disagree))" in text
     assert "- how unevenly languages fare, for whatever reason: AP gap, pool 0.100 → 0.250" in text
     assert "bias by" not in text

@@ -54,7 +54,7 @@ def printed() -> dict[tuple[str, str, str, str], dict[str, float]]:
     return found
 
 
-def verdicts(number: str) -> Any:  # noqa: ANN401
+def verdicts(number: str) -> Any:
     (entry,) = ledger([claim for claim in open_claims() if claim.id == number], PublishedFacts())
     return entry
 
@@ -234,10 +234,16 @@ def test_what_a_free_variable_lacks_is_no_answer_and_what_is_named_is() -> None:
 
 def test_verdicts_by_outcomes() -> None:
     cases = {
-        (HOLDS, HOLDS): HOLDS, (HOLDS, FAILS): PART, (HOLDS, NOT_SHOWN): PART, (HOLDS, UNTESTED): PART,
-        (NOT_SHOWN, NOT_SHOWN): PART, (FAILS, NOT_SHOWN): PART, (FAILS, FAILS): FAILS, (FAILS, UNTESTED): FAILS,
+        (HOLDS, HOLDS): HOLDS,
+        (HOLDS, FAILS): PART,
+        (HOLDS, NOT_SHOWN): PART,
+        (HOLDS, UNTESTED): PART,
+        (NOT_SHOWN, NOT_SHOWN): PART,
+        (FAILS, NOT_SHOWN): PART,
+        (FAILS, FAILS): FAILS,
+        (FAILS, UNTESTED): FAILS,
         (UNTESTED, UNTESTED): UNTESTED,
-    }  # fmt: skip
+    }
     for outcomes, verdict in cases.items():
         assert verdict_of([SimpleNamespace(outcome=one) for one in outcomes]) == verdict  # type: ignore[misc]
 
@@ -289,11 +295,15 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Run:
             lines.append(json.dumps({"id": f"r{n}", "passage_id": f"p{n}", "query": query, "passage": passage}))
         (folder / f"{name}.jsonl").write_text("\n".join(lines))
     value = {
-        "name": "tiny", "title": "A test", "rows": {"files": [str(folder / "rows.jsonl")]},
-        "encoder": {"name": "static", "vocab_size": 120, "dim": 16}, "strategies": ["mono", "cross", "hybrid"],
-        "seeds": [0, 1, 2], "evaluation": {"benchmarks": [str(folder / "asked.jsonl")]},
+        "name": "tiny",
+        "title": "A test",
+        "rows": {"files": [str(folder / "rows.jsonl")]},
+        "encoder": {"name": "static", "vocab_size": 120, "dim": 16},
+        "strategies": ["mono", "cross", "hybrid"],
+        "seeds": [0, 1, 2],
+        "evaluation": {"benchmarks": [str(folder / "asked.jsonl")]},
         "training": {"steps": 5, "batch_size": 4, "learning_rate": 0.02},
-    }  # fmt: skip
+    }
     (folder / "tiny.yaml").write_text(yaml.safe_dump(value))
     return Run(open_study(folder / "tiny.yaml"), folder / "run")
 

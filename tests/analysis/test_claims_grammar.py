@@ -23,11 +23,58 @@ from hybridkit.analysis.claims.vocabulary import MEASURES, WORDS, check_names, i
 from hybridkit.errors import InputError
 
 PIECES = [
-    "every", "in", "and", ":", ",", "(", ")", "{", "}", "==", "!=", "<=", ">=", "<", ">", "+", "- ", "*", ".9", "110",
-    "AP", "R@10", "best", "count", "pairs", "languages", "rank_distance", "xquad-r", "xquad-r[16:]", "mlqa-r", "hybrid",
-    "mono", "cross", "pool", "unseen", "benchmark", "encoder", "setting", "'de>en'", '"hybrid(alpha=.25)"', "rows",
-    "__import__", "eval", "os.system", "lambda", "\\", "'", "\n", "é", "[", ";",
-]  # fmt: skip
+    "every",
+    "in",
+    "and",
+    ":",
+    ",",
+    "(",
+    ")",
+    "{",
+    "}",
+    "==",
+    "!=",
+    "<=",
+    ">=",
+    "<",
+    ">",
+    "+",
+    "- ",
+    "*",
+    ".9",
+    "110",
+    "AP",
+    "R@10",
+    "best",
+    "count",
+    "pairs",
+    "languages",
+    "rank_distance",
+    "xquad-r",
+    "xquad-r[16:]",
+    "mlqa-r",
+    "hybrid",
+    "mono",
+    "cross",
+    "pool",
+    "unseen",
+    "benchmark",
+    "encoder",
+    "setting",
+    "'de>en'",
+    '"hybrid(alpha=.25)"',
+    "rows",
+    "__import__",
+    "eval",
+    "os.system",
+    "lambda",
+    "\\",
+    "'",
+    "\n",
+    "é",
+    "[",
+    ";",
+]
 
 MANY = {name: ", ".join([name] * 40) for name in ("atlas", "mono")}
 
@@ -47,9 +94,11 @@ def test_variables_sets_and_parts() -> None:
     assert check.every == (Every("encoder"), Every("benchmark", (Name("xquad-r"), Name("my rows.jsonl"))))
     assert [part.operator for part in check.parts] == ["in", "=="]
     assert list(instances(check, {"encoder": ("a", "b")})) == [
-        {"encoder": "a", "benchmark": "xquad-r"}, {"encoder": "a", "benchmark": "my rows.jsonl"},
-        {"encoder": "b", "benchmark": "xquad-r"}, {"encoder": "b", "benchmark": "my rows.jsonl"},
-    ]  # fmt: skip
+        {"encoder": "a", "benchmark": "xquad-r"},
+        {"encoder": "a", "benchmark": "my rows.jsonl"},
+        {"encoder": "b", "benchmark": "xquad-r"},
+        {"encoder": "b", "benchmark": "my rows.jsonl"},
+    ]
 
 
 def test_a_dash_is_part_of_a_name_and_a_minus_between_spaces_is_not() -> None:
@@ -121,7 +170,7 @@ def test_what_is_no_check_is_told_with_its_place(text: str, told: str) -> None:
         ("every benchmark in {}: 1 == 1", "no name at all"),
         (f"every benchmark in {{{MANY['atlas']}}}, strategy in {{{MANY['mono']}}}: 1 == 1", "1,600 times"),
     ],
-)  # fmt: skip
+)
 def test_names_that_the_kit_does_not_know(text: str, told: str) -> None:
     with pytest.raises(InputError) as error:
         check_names(parse(text))
@@ -161,15 +210,20 @@ def test_any_text_reads_and_prints_back_or_is_an_input_error(text: str) -> None:
         check_names(check)
     except InputError:
         return
-    names = {item.name for part in check.parts for _, item in (*part.left.terms, *part.right.terms)
-             if isinstance(item, Call)}  # fmt: skip
+    names = {
+        item.name for part in check.parts for _, item in (*part.left.terms, *part.right.terms) if isinstance(item, Call)
+    }
     assert names <= set(WORDS)
 
 
 FRAMES = (
-    'AP("{}", atlas, pool) > 1', 'AP(mono, "{}", pool) > 1', 'AP(mono, atlas, "{}") > 1', '"{}" in encoders',
-    'languages(rows) == {{"{}"}}', '"{}" in pairs(atlas, cross)',
-)  # fmt: skip
+    'AP("{}", atlas, pool) > 1',
+    'AP(mono, "{}", pool) > 1',
+    'AP(mono, atlas, "{}") > 1',
+    '"{}" in encoders',
+    'languages(rows) == {{"{}"}}',
+    '"{}" in pairs(atlas, cross)',
+)
 
 
 @given(st.text(max_size=20).filter(lambda text: not set(text) & set('"\n')))
@@ -203,7 +257,23 @@ def test_near_checks_pass_or_are_told(head: str, left: str, operator: str, right
         assert "character" in str(error)
         return
     free = {one.variable for one in check.every}
-    named = {name for part in check.parts for _, item in (*part.left.terms, *part.right.terms) if isinstance(item, Call)
-             for name in map(str, item.arguments)}  # fmt: skip
-    assert named <= free | {"mono", "cross", "hybrid", "untrained", "english", "xquad-r", "mlqa-r", "atlas", "miracl",
-                            "pool", "unseen"}  # fmt: skip
+    named = {
+        name
+        for part in check.parts
+        for _, item in (*part.left.terms, *part.right.terms)
+        if isinstance(item, Call)
+        for name in map(str, item.arguments)
+    }
+    assert named <= free | {
+        "mono",
+        "cross",
+        "hybrid",
+        "untrained",
+        "english",
+        "xquad-r",
+        "mlqa-r",
+        "atlas",
+        "miracl",
+        "pool",
+        "unseen",
+    }

@@ -38,11 +38,15 @@ def test_every_model_is_scored_in_every_language_once(
     monkeypatch.setenv("HYBRIDKIT_CACHE", str(tmp_path / "cache"))
     study = open_study("quick")
     study = replace(
-        study, strategies=("mono",), seeds=(0,), curve=None, rows=replace(study.rows, files=(str(parallel_rows),)),
+        study,
+        strategies=("mono",),
+        seeds=(0,),
+        curve=None,
+        rows=replace(study.rows, files=(str(parallel_rows),)),
         training=replace(study.training, steps=2, batch_size=4),
         evaluation=EvaluationSettings(("held-out",), judged=(str(judged_folder),)),
         encoder=replace(study.encoder, vocab_size=90, dim=8),
-    )  # fmt: skip
+    )
     table = collection_table(Run(study, tmp_path / "run"))
     assert set(table["language"]) == {"en", "de"}
     assert set(table["strategy"]) == {"untrained", "mono"}
@@ -57,8 +61,11 @@ def test_every_model_is_scored_in_every_language_once(
     monkeypatch.setattr("hybridkit.analysis.scores.dense_search", None)  # the second time everything is read
     assert collection_table(Run(study, tmp_path / "run")).equals(table)
     # other models and sets than the study's own
-    only = collection_table(Run(replace(study, evaluation=EvaluationSettings(("held-out",))), tmp_path / "run"),
-                        [ModelSpec("mono", 0)], [str(judged_folder)])  # fmt: skip
+    only = collection_table(
+        Run(replace(study, evaluation=EvaluationSettings(("held-out",))), tmp_path / "run"),
+        [ModelSpec("mono", 0)],
+        [str(judged_folder)],
+    )
     assert only.equals(table[table["strategy"] == "mono"].reset_index(drop=True))
     assert collection_table(Run(study, tmp_path / "run"), [], None).empty
 
@@ -69,13 +76,18 @@ def test_judged_sets_tell_what_a_set_of_languages_does_for_one_language(
     monkeypatch.setenv("HYBRIDKIT_CACHE", str(tmp_path / "cache"))
     study = open_study("quick")
     study = replace(
-        study, strategies=("mono",), seeds=(0,), curve=None, rows=replace(study.rows, files=(str(parallel_rows),)),
-        training=replace(study.training, steps=2, batch_size=4), evaluation=EvaluationSettings(("held-out",)),
+        study,
+        strategies=("mono",),
+        seeds=(0,),
+        curve=None,
+        rows=replace(study.rows, files=(str(parallel_rows),)),
+        training=replace(study.training, steps=2, batch_size=4),
+        evaluation=EvaluationSettings(("held-out",)),
         encoder=replace(study.encoder, vocab_size=90, dim=8),
         diversity=DiversitySettings(
             strategies={"mono": (1, "all")}, groups=("random",), draws=1, seeds=(0,), judged=(str(judged_folder),)
         ),
-    )  # fmt: skip
+    )
     run = Run(study, tmp_path / "run")
     table = outcomes.collection_outcomes(run)
     assert set(table["measure"]) == {"RR@10"} and table[["k", "language"]].drop_duplicates().shape == (6, 2)

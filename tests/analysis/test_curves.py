@@ -53,8 +53,12 @@ def curve(better: float, seeds: int = 5, luck: float = 0.0) -> pd.DataFrame:
 
 def test_a_contrast_is_that_of_compare_and_of_the_paired_t_test() -> None:
     a, b = ([values(base, f"{name} {seed}") for seed in range(3)] for base, name in ((0.52, "a"), (0.5, "b")))
-    ours = contrast([(1, dict(enumerate(model_sums(one, CLUSTERS) for one in a))),
-                     (-1, dict(enumerate(model_sums(one, CLUSTERS) for one in b)))])  # fmt: skip
+    ours = contrast(
+        [
+            (1, dict(enumerate(model_sums(one, CLUSTERS) for one in a))),
+            (-1, dict(enumerate(model_sums(one, CLUSTERS) for one in b))),
+        ]
+    )
     together = [pd.concat([one.assign(seed=seed) for seed, one in enumerate(frames)]) for frames in (a, b)]
     theirs = compare(*together, CLUSTERS)
     theirs = theirs[theirs["query_language"] == "*"].set_index(["setting", "measure"])
@@ -103,8 +107,18 @@ def test_the_family_holds_every_comparison_and_the_larger_p_is_corrected() -> No
     found = curve(0.03)  # two alphas besides 0.5, AP in three settings and the rank distance: 2 x 4
     assert len(found) == 8 and set(found["family"]) == {"8 comparisons: every alpha with 0.5"}
     p = [0.001, 0.004, 0.03]
-    rows = pd.DataFrame({"measure": "rank_distance", "difference": -2.0, "low": -3.0, "high": -1.0, "p": p[::-1],
-                         "seeds_low": -4.0, "seeds_high": -0.5, "seeds_p": p})  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "measure": "rank_distance",
+            "difference": -2.0,
+            "low": -3.0,
+            "high": -1.0,
+            "p": p[::-1],
+            "seeds_low": -4.0,
+            "seeds_high": -0.5,
+            "seeds_p": p,
+        }
+    )
     judged = established(rows, "toys")  # the larger: .03, .004, .03; Holm: 2 x .03, 3 x .004, .06
     assert judged["p_holm"].tolist() == pytest.approx([0.06, 0.012, 0.06])
     assert judged["established"].tolist() == [False, True, False] and set(judged["better"]) == {1}
@@ -134,8 +148,9 @@ def test_along_the_rows_the_change_of_a_difference_is_tested() -> None:
     gain = {100.0: 0.02, 400.0: 0.03, 1600.0: 0.06}
     points = {
         (x, name): models(0.5 + (more if name == HYBRID else 0.0), f"{name} {x}")
-        for x, more in gain.items() for name in ("mono", "cross", HYBRID)
-    }  # fmt: skip
+        for x, more in gain.items()
+        for name in ("mono", "cross", HYBRID)
+    }
     found = curves.contrasts({"toy": points}, "rows")
     assert len(found) == 2 * 3 * 4 and set(found["strategy"]) == {HYBRID}  # two others, two ends and the change
     change = found[(found["at"] == "change") & (found["measure"] == "AP")]
@@ -159,7 +174,7 @@ def test_what_is_compared() -> None:
     empty = curves.contrasts({}, "alpha")
     assert empty.empty and curves.curve_sentences(empty, "alpha") == [
         "Nothing is compared: the curve needs alpha 0.5 and another."
-    ]  # fmt: skip
+    ]
 
 
 def test_wrong_input_is_named() -> None:

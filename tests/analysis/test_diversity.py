@@ -17,8 +17,17 @@ from hybridkit.evaluation.resampling import t_interval
 from hybridkit.study.model_spec import ModelSpec
 
 COLUMNS = [
-    "group", "draw", "k", "languages", "series", "strategy", "seed", "query_language", "passage_language", "value"
-]  # fmt: skip
+    "group",
+    "draw",
+    "k",
+    "languages",
+    "series",
+    "strategy",
+    "seed",
+    "query_language",
+    "passage_language",
+    "value",
+]
 
 
 def frame(rows: list[tuple[object, ...]], encoder: str = "static") -> pd.DataFrame:
@@ -86,8 +95,9 @@ class ToyRun:
 def test_outcomes_hold_every_line_of_the_design_and_the_untrained_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     trained = ModelSpec("mono", 3, "diversity", ("de",))
     line = {"group": "random", "draw": 1, "k": 1, "languages": "de", "series": "fixed", "strategy": "mono", "seed": 3}
-    monkeypatch.setattr(outcomes, "design", lambda run: pd.DataFrame([line | {"cell": trained}] * 2).assign(
-        group=["random", "spread"]))  # fmt: skip
+    monkeypatch.setattr(
+        outcomes, "design", lambda run: pd.DataFrame([line | {"cell": trained}] * 2).assign(group=["random", "spread"])
+    )
     asked = []
 
     def model_scores(run: ToyRun, cell: ModelSpec, name: str) -> pd.DataFrame:
@@ -127,8 +137,9 @@ def test_the_interval_over_sets_of_one_seed_is_students() -> None:
 
 def test_seeds_are_redrawn_too() -> None:
     # all sets are alike, the two seeds are not: a resample has the mean 0, .5 or 1 with standard deviation √(1/8)
-    models = pd.DataFrame([(f"l{n}", seed, float(seed)) for n in range(6) for seed in (0, 1)],
-                          columns=["languages", "seed", "value"])  # fmt: skip
+    models = pd.DataFrame(
+        [(f"l{n}", seed, float(seed)) for n in range(6) for seed in (0, 1)], columns=["languages", "seed", "value"]
+    )
     found = resampling.bootstrap_models(models, resamples=50_000)
     # t(.975, 5) = 2.570582 (table)
     half = 2.570582 * (6 / 5) ** 0.5 * (1 / 8) ** 0.5
@@ -136,11 +147,13 @@ def test_seeds_are_redrawn_too() -> None:
 
 
 def test_differences_are_on_the_same_sets_seeds_and_pairs() -> None:
-    table = frame([
-        *model("random", 0, "de en", "mono", {"de>en": 0.5, "ar>zh": 0.1}, seed=1),
-        *model("random", 0, "de en", "hybrid(alpha=0.5)", {"de>en": 0.8, "ar>zh": 0.2}, seed=1),
-        *model("random", 1, "de th", "hybrid(alpha=0.5)", {"de>en": 0.9}),  # no other strategy has this set
-    ])  # fmt: skip
+    table = frame(
+        [
+            *model("random", 0, "de en", "mono", {"de>en": 0.5, "ar>zh": 0.1}, seed=1),
+            *model("random", 0, "de en", "hybrid(alpha=0.5)", {"de>en": 0.8, "ar>zh": 0.2}, seed=1),
+            *model("random", 1, "de th", "hybrid(alpha=0.5)", {"de>en": 0.9}),  # no other strategy has this set
+        ]
+    )
     found = means.differences(table, "hybrid(alpha=0.5)", "mono")
     assert list(found.columns) == list(table.columns) and set(found["strategy"]) == {"hybrid α = 0.5 minus mono"}
     assert found["value"].tolist() == pytest.approx([0.3, 0.1])
@@ -197,11 +210,14 @@ def test_steps_have_an_interval_from_three_sets_on() -> None:
 
 def test_the_least_and_the_most_diverse_set() -> None:
     assert slices.spread("de en ru") == pytest.approx((1 + 3 + 3) / 3)
-    table = frame([
-        *model("random", 0, "de en", "mono", {"de>en": 0.3}), *model("random", 1, "de th", "mono", {"de>en": 0.2}),
-        *model("random", 1, "de th", "mono", {"de>en": 0.4}, seed=1),
-        *model("random", 2, "de es", "mono", {"de>en": 0.1}),
-    ])  # fmt: skip
+    table = frame(
+        [
+            *model("random", 0, "de en", "mono", {"de>en": 0.3}),
+            *model("random", 1, "de th", "mono", {"de>en": 0.2}),
+            *model("random", 1, "de th", "mono", {"de>en": 0.4}, seed=1),
+            *model("random", 2, "de es", "mono", {"de>en": 0.1}),
+        ]
+    )
     found = slices.extremes(table, "mono", "toy")
     assert found[["which", "languages"]].values.tolist() == [["least", "de en"], ["most", "de th"]]
     assert found["value"].tolist() == pytest.approx([0.3, 0.3])  # seeds are averaged
@@ -224,8 +240,14 @@ def test_gains_by_distance_are_over_the_untrained_encoder_on_the_same_pair() -> 
 
 def test_pretraining_share_goes_with_a_planted_slope() -> None:
     shares = {"ar": 1, "de": 2, "en": 4, "es": 8, "th": 16, "zh": 32}
-    table = pd.DataFrame({"language": list(shares), "share": [one / 100 for one in shares.values()], "gain": math.nan,
-                          "untrained": [0.1 + 0.02 * n + 0.001 * (-1) ** n for n in range(6)]})  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "language": list(shares),
+            "share": [one / 100 for one in shares.values()],
+            "gain": math.nan,
+            "untrained": [0.1 + 0.02 * n + 0.001 * (-1) ** n for n in range(6)],
+        }
+    )
     first, second = sentences.share_sentences(table)
     assert "RR of the untrained encoder by +.020 (.019 to .021) (6 languages)" in first
     assert second.startswith("How the gain in RR unseen goes") and "0 languages" in second
@@ -248,9 +270,15 @@ def test_limits_name_what_is_missing_and_end_where_nothing_is() -> None:
         assert said in told
     tags = ["de", "en", "ru", "th", "vi", "de", "en", "ru"]
     whole = pd.DataFrame(
-        [("random", draw, k, " ".join(tags[draw : draw + k]), series, "mono", seed)
-         for draw in range(4) for k in (1, 2, 4) for series in ("fixed", "growing") for seed in range(3)],
-        columns=outcomes.KEYS)  # fmt: skip
+        [
+            ("random", draw, k, " ".join(tags[draw : draw + k]), series, "mono", seed)
+            for draw in range(4)
+            for k in (1, 2, 4)
+            for series in ("fixed", "growing")
+            for seed in range(3)
+        ],
+        columns=outcomes.KEYS,
+    )
     assert sentences.limits(whole) == []
     same = whole.assign(languages=whole["k"].map({1: "de", 2: "de en", 4: "de en ru th"}))
     assert "Every draw of random gives the same set of 2 languages (de en): it counts once." in sentences.limits(same)

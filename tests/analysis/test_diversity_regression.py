@@ -15,16 +15,27 @@ from hybridkit.study.language_sets import LanguageSet, language_sets
 TAGS = ["ar", "de", "en", "es", "hi", "ru", "th", "tr"]
 PAIRS = list(itertools.permutations(TAGS, 2))
 PLANTED = {
-    "log2 k, seen-seen": 0.01, "log2 k, seen-unseen": 0.02, "log2 k, unseen-seen": 0.03, "log2 k, unseen-unseen": 0.04,
-    "query seen": 0.1, "passage seen": 0.06, "both seen": 0.05, "query distance": -0.02, "passage distance": -0.01,
-}  # fmt: skip
+    "log2 k, seen-seen": 0.01,
+    "log2 k, seen-unseen": 0.02,
+    "log2 k, unseen-seen": 0.03,
+    "log2 k, unseen-unseen": 0.04,
+    "query seen": 0.1,
+    "passage seen": 0.06,
+    "both seen": 0.05,
+    "query distance": -0.02,
+    "passage distance": -0.01,
+}
 MIDDLE = 1.5  # of log2 1 and log2 8
 
 
 def outcomes(
-    sets: list[LanguageSet], noise: float = 0.0, seed: int = 0, bend: Callable[[float], float] | None = None,
-    strategy: str = "mono", pairs: list[tuple[str, str]] = PAIRS,
-) -> pd.DataFrame:  # fmt: skip
+    sets: list[LanguageSet],
+    noise: float = 0.0,
+    seed: int = 0,
+    bend: Callable[[float], float] | None = None,
+    strategy: str = "mono",
+    pairs: list[tuple[str, str]] = PAIRS,
+) -> pd.DataFrame:
     """Outcomes with the planted effects; noise is of draws, sets and observations, each of this size."""
     random = np.random.default_rng(seed)
     hard = dict(zip(pairs, random.uniform(0.2, 0.4, len(pairs)), strict=True))
@@ -38,8 +49,9 @@ def outcomes(
             for pair in pairs
         ]
     columns = ["group", "draw", "k", "languages", "query_language", "passage_language", "value"]
-    frame = pd.DataFrame(rows, columns=columns).assign(series="fixed", strategy=strategy, seed=0, benchmark="toy",
-                                                       measure="RR")  # fmt: skip
+    frame = pd.DataFrame(rows, columns=columns).assign(
+        series="fixed", strategy=strategy, seed=0, benchmark="toy", measure="RR"
+    )
     same = frame["query_language"] == frame["passage_language"]
     frame = with_predictors(frame.assign(setting=np.where(same, "mono", "cross")), "static")
     query, passage = frame["seen"].str.startswith("seen"), frame["seen"].str.endswith("-seen")
@@ -56,7 +68,7 @@ def outcomes(
 
 def sets(
     draws: int = 6, sizes: tuple[int, ...] = (1, 2, 4, 8), groups: tuple[str, ...] = ("random",)
-) -> list[LanguageSet]:  # fmt: skip
+) -> list[LanguageSet]:
     return language_sets(TAGS, groups, draws, sizes)
 
 
@@ -111,8 +123,9 @@ def test_monolingual_pairs_have_one_language() -> None:
 
 def test_two_sizes_leave_out_what_cannot_be_told_and_give_no_interval_to_what_rests_on_one_set() -> None:
     found = regress(outcomes(sets(2, (4, 8), ("random", "spread")), noise=0.01), "mono")
-    assert found.left_out == {f"log2 k, {seen}": "all of its models have k = 4"
-                              for seen in ("seen-unseen", "unseen-seen", "unseen-unseen")}  # fmt: skip
+    assert found.left_out == {
+        f"log2 k, {seen}": "all of its models have k = 4" for seen in ("seen-unseen", "unseen-seen", "unseen-unseen")
+    }
     table = found.table.set_index("term")
     assert np.isnan(table.loc["log2 k, seen-seen", "low"])
     assert table.loc["log2 k, seen-seen", "note"] == "no interval: it rests on the set of all languages alone"
@@ -156,8 +169,11 @@ def test_checks_flag_planted_violations() -> None:
     low = named(regress(frame.assign(value=frame["value"] - 0.4), "mono"))["bounds"]
     assert not low.ok and "outside 0 to 1" in low.words
     assert not named(regress(outcomes(sets(4), noise=0.01), "mono"))["clusters"].ok
-    near = frame.assign(query_distance=np.where(frame["query_distance"] > 0, np.minimum(frame["k"], 3) + 0.01 * (
-        frame["query_distance"] == 4), 0))  # distance all but follows k  # fmt: skip
+    near = frame.assign(
+        query_distance=np.where(
+            frame["query_distance"] > 0, np.minimum(frame["k"], 3) + 0.01 * (frame["query_distance"] == 4), 0
+        )
+    )  # distance all but follows k
     assert not named(regress(near, "mono"))["collinearity"].ok
 
 

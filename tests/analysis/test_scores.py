@@ -42,11 +42,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     (folder / "rows.jsonl").write_text("\n".join(lines[:30]))
     (folder / "asked.jsonl").write_text("\n".join(lines[30:]))
     value = {
-        "name": "tiny", "title": "A test", "rows": {"files": [str(folder / "rows.jsonl")]},
-        "encoder": {"name": "static", "vocab_size": 120, "dim": 16}, "strategies": ["mono", "cross"],
-        "seeds": [0, 1, 2], "compare": ["cross", "mono"], "evaluation": {"benchmarks": [str(folder / "asked.jsonl")]},
+        "name": "tiny",
+        "title": "A test",
+        "rows": {"files": [str(folder / "rows.jsonl")]},
+        "encoder": {"name": "static", "vocab_size": 120, "dim": 16},
+        "strategies": ["mono", "cross"],
+        "seeds": [0, 1, 2],
+        "compare": ["cross", "mono"],
+        "evaluation": {"benchmarks": [str(folder / "asked.jsonl")]},
         "training": {"steps": 8, "batch_size": 4, "learning_rate": 0.05},
-    }  # fmt: skip
+    }
     (folder / "tiny.yaml").write_text(yaml.safe_dump(value))
     return Run(open_study(folder / "tiny.yaml"), tmp_path_factory.mktemp("run"))
 
@@ -86,9 +91,9 @@ def test_a_table_is_marked_by_one_family(run: Run, benchmark: str) -> None:
     daggers = {cell.endswith("†") for cell in marked.cells[marked.names.index("mono")]}
     assert daggers == {False} and marked.names == ("untrained", "mono", "cross")
     cross = marked.cells[marked.names.index("cross")]
-    wanted = found.assign(
-        column=found["setting"].where(found["measure"] == "AP", "rank distance")
-    ).set_index("column")["significant"]  # fmt: skip
+    wanted = found.assign(column=found["setting"].where(found["measure"] == "AP", "rank distance")).set_index("column")[
+        "significant"
+    ]
     for name, cell in zip(marked.columns, cross, strict=True):
         assert cell.endswith("†") == bool(wanted.get(name, False))
 

@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 
 # The sandbox of chromium refuses to run as root; nothing but loopback and files is opened here.
 FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 SIZE = {"width": 1280, "height": 800}
 PATIENCE = 30_000  # milliseconds that anything may take; machines may be busy
 
@@ -51,7 +56,7 @@ def browser() -> Iterator["Browser"]:
 
 
 @pytest.fixture(scope="session")
-def expect(browser: "Browser") -> Any:  # noqa: ANN401  Playwright's own, of many kinds
+def expect(browser: "Browser") -> Any:
     """Playwright's assertions, which wait."""
     from playwright.sync_api import expect
 

@@ -38,11 +38,16 @@ def make_run(folder: Path) -> Run:
     (folder / "rows.jsonl").write_text("\n".join(plain), encoding="utf-8")
     (folder / "evil.jsonl").write_text("\n".join(evil), encoding="utf-8")
     value = {
-        "name": "evil", "title": TEXTS[0], "rows": {"files": [str(folder / "rows.jsonl")]},
-        "encoder": {"name": "static", "vocab_size": 200, "dim": 16}, "strategies": ["mono", "cross"], "seeds": [0],
-        "compare": ["cross", "mono"], "evaluation": {"benchmarks": [str(folder / "evil.jsonl")]},
+        "name": "evil",
+        "title": TEXTS[0],
+        "rows": {"files": [str(folder / "rows.jsonl")]},
+        "encoder": {"name": "static", "vocab_size": 200, "dim": 16},
+        "strategies": ["mono", "cross"],
+        "seeds": [0],
+        "compare": ["cross", "mono"],
+        "evaluation": {"benchmarks": [str(folder / "evil.jsonl")]},
         "training": {"steps": 5, "batch_size": 4, "learning_rate": 0.02, "checkpoint_every": 5},
-    }  # fmt: skip
+    }
     (folder / "evil.yaml").write_text(yaml.safe_dump(value), encoding="utf-8")
     run = Run(folder / "evil.yaml", folder / "runs" / "evil")
     run.check()

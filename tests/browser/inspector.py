@@ -71,8 +71,12 @@ class InspectorPage:
 
     def ranked(self, part: str, strategy: str) -> list[dict[str, Any]]:
         """The passages of a ranking by a strategy, in order: what is shown of each."""
-        return self.part(part).locator(f'[data-strategy="{strategy}"]').get_by_test_id("passage").evaluate_all(
-            """(all) => all.map((one) => {
+        return (
+            self.part(part)
+            .locator(f'[data-strategy="{strategy}"]')
+            .get_by_test_id("passage")
+            .evaluate_all(
+                """(all) => all.map((one) => {
               const text = one.querySelector("[data-testid=text]");
               return {
                 rank: Number(one.dataset.rank), passage_id: one.dataset.passageId, text: text.textContent,
@@ -80,11 +84,16 @@ class InspectorPage:
                 relevant: one.dataset.relevant === "true", twin: one.dataset.twin === "true",
               };
             })"""
-        )  # fmt: skip
+            )
+        )
 
     def points(self) -> dict[tuple[str, str], float]:
         """The ranks on the ladder, by strategy and language."""
-        found = self.part("ladder").locator("[data-strategy][data-language]").evaluate_all(
-            "(all) => all.map((one) => [one.dataset.strategy, one.dataset.language, Number(one.dataset.rank)])"
-        )  # fmt: skip
+        found = (
+            self.part("ladder")
+            .locator("[data-strategy][data-language]")
+            .evaluate_all(
+                "(all) => all.map((one) => [one.dataset.strategy, one.dataset.language, Number(one.dataset.rank)])"
+            )
+        )
         return {(strategy, language): rank for strategy, language, rank in found}

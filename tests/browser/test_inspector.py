@@ -46,7 +46,7 @@ def opened(browser: "Browser", lab: Lab) -> Iterator[Watched]:
 
 
 @pytest.fixture
-def inspector(opened: Watched, expect: Any) -> Iterator[InspectorPage]:  # noqa: ANN401
+def inspector(opened: Watched, expect: Any) -> Iterator[InspectorPage]:
     """The inspector: AP of hybrid, compared with mono, no filter; in the end there were no errors and no dialogs."""
     made = InspectorPage(opened.page)
     opened.page.set_viewport_size(SIZE)
@@ -119,9 +119,7 @@ def test_of_a_difference_what_may_be_chance_is_grey(
 
 
 def test_a_pair_and_a_query_are_picked_by_the_mouse(
-    inspector: InspectorPage,
-    inspected: inspected_run.Inspected,
-    expect: Any,  # noqa: ANN401
+    inspector: InspectorPage, inspected: inspected_run.Inspected, expect: Any
 ) -> None:
     inspector.cell(*PAIR).click()
     expect(inspector.cell(*PAIR)).to_have_attribute("aria-selected", "true")
@@ -136,9 +134,7 @@ def test_a_pair_and_a_query_are_picked_by_the_mouse(
 
 
 def test_a_pair_and_a_query_are_picked_by_keys(
-    inspector: InspectorPage,
-    inspected: inspected_run.Inspected,
-    expect: Any,  # noqa: ANN401
+    inspector: InspectorPage, inspected: inspected_run.Inspected, expect: Any
 ) -> None:
     inspector.cell("de", "de").click()
     expect(inspector.cell("de", "de")).to_have_attribute("aria-selected", "true")
@@ -179,10 +175,7 @@ def test_the_list_is_filtered_sorted_and_follows_the_strategy(
 
 
 def test_a_search_in_arabic_is_what_the_models_rank(
-    inspector: InspectorPage,
-    inspected: inspected_run.Inspected,
-    run_copy: Path,
-    expect: Any,  # noqa: ANN401
+    inspector: InspectorPage, inspected: inspected_run.Inspected, run_copy: Path, expect: Any
 ) -> None:
     text = "ما هي عاصمة موزمبيق؟"
     inspector.write("Search", text, enter=True)
@@ -199,7 +192,7 @@ def test_a_search_in_arabic_is_what_the_models_rank(
         assert [one["text"] for one in found] == [shown(inspected.passage_texts[place]) for place in places]
 
 
-def test_the_view_is_copied_as_python(inspector: InspectorPage, expect: Any) -> None:  # noqa: ANN401
+def test_the_view_is_copied_as_python(inspector: InspectorPage, expect: Any) -> None:
     inspector.cell(*PAIR).click()
     expect(inspector.part("python")).to_contain_text("'ar'")
     inspector.part("python-copy").click()
@@ -209,7 +202,7 @@ def test_the_view_is_copied_as_python(inspector: InspectorPage, expect: Any) -> 
 
 
 @pytest.mark.parametrize("width", [1280, 700])
-def test_it_is_readable_and_fits(inspector: InspectorPage, width: int, expect: Any) -> None:  # noqa: ANN401
+def test_it_is_readable_and_fits(inspector: InspectorPage, width: int, expect: Any) -> None:
     inspector.page.set_viewport_size({"width": width, "height": 800})
     root = inspector.page.locator(".hk-inspector")
     expect(inspector.cell(*PAIR)).to_be_visible()

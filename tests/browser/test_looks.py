@@ -28,8 +28,10 @@ def test_stops_of_the_tab_key_and_width(watched: Watched) -> None:
     watched.page.set_content(PAGE)
     stops = looks.tab_stops(watched.page, watched.page.locator("body"))
     assert [(stop.key, stop.tag, stop.name, stop.visible) for stop in stops] == [
-        ("one", "button", "The first", True), ("two", "input", "Name", False), ("three", "a", "a link", True),
-    ]  # fmt: skip
+        ("one", "button", "The first", True),
+        ("two", "input", "Name", False),
+        ("three", "a", "a link", True),
+    ]
     assert looks.overflow(watched.page) > 700
     assert ["wide" in one for one in looks.cut_off(watched.page.locator("body"))] == [True]
 

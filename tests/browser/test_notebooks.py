@@ -8,11 +8,7 @@ from tests.browser.notebook import open_notebook, run_all
 from tests.browser.watched import Watched
 
 
-def test_notebook_05_runs_and_asks_for_nothing_from_elsewhere(
-    watched: Watched,
-    lab: Lab,
-    expect: Any,  # noqa: ANN401
-) -> None:
+def test_notebook_05_runs_and_asks_for_nothing_from_elsewhere(watched: Watched, lab: Lab, expect: Any) -> None:
     page = watched.page
     open_notebook(page, lab, "notebooks/05_bias_analysis.ipynb")
     run_all(page)

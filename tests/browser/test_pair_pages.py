@@ -41,7 +41,7 @@ def opened(watched: Watched, index: Path) -> Watched:
 
 
 @pytest.fixture(autouse=True)
-def only_files(watched: Watched) -> Any:  # noqa: ANN401
+def only_files(watched: Watched) -> Any:
     yield
     assert watched.requests and watched.from_elsewhere("file://") == []
 
@@ -78,9 +78,7 @@ def test_the_matrix_is_the_frames(opened: Watched, inspected: inspected_run.Insp
 
 
 def test_a_difference_is_the_frames_and_what_may_be_chance_is_grey(
-    opened: Watched,
-    inspected: inspected_run.Inspected,
-    expect: Any,  # noqa: ANN401
+    opened: Watched, inspected: inspected_run.Inspected, expect: Any
 ) -> None:
     page = opened.page
     frames = {name: views.pair_matrix(inspected, name, "AP", minus="mono") for name in (HYBRID, "cross", "mixed")}
@@ -98,9 +96,7 @@ def test_a_difference_is_the_frames_and_what_may_be_chance_is_grey(
 
 
 def test_keys_alone_lead_to_a_pair_and_to_a_passage(
-    opened: Watched,
-    inspected: inspected_run.Inspected,
-    expect: Any,  # noqa: ANN401
+    opened: Watched, inspected: inspected_run.Inspected, expect: Any
 ) -> None:
     page, tags = (
         opened.page,

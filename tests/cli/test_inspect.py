@@ -159,11 +159,16 @@ def test_what_a_run_lacks_is_made_again(parallel_rows: Path, tmp_path: Path) -> 
     asked = tmp_path / "asked.jsonl"
     asked.write_text("\n".join(parallel_rows.read_text().replace("who", "whose").splitlines()[:12]))
     value = {
-        "name": "tiny", "title": "A test", "rows": {"files": [str(parallel_rows)]},
-        "encoder": {"name": "static", "vocab_size": 120, "dim": 8}, "strategies": ["mono", "cross"], "seeds": [0],
-        "compare": ["cross", "mono"], "evaluation": {"benchmarks": [str(asked)]},
+        "name": "tiny",
+        "title": "A test",
+        "rows": {"files": [str(parallel_rows)]},
+        "encoder": {"name": "static", "vocab_size": 120, "dim": 8},
+        "strategies": ["mono", "cross"],
+        "seeds": [0],
+        "compare": ["cross", "mono"],
+        "evaluation": {"benchmarks": [str(asked)]},
         "training": {"steps": 2, "batch_size": 4, "learning_rate": 0.02, "checkpoint_every": 2},
-    }  # fmt: skip
+    }
     (tmp_path / "tiny.yaml").write_text(json.dumps(value))
     run = Run(tmp_path / "tiny.yaml", tmp_path / "tiny")
     study_scores(run)

@@ -98,10 +98,25 @@ def test_every_command_is_there_with_an_example_that_parses() -> None:
     parser = main.parser()
     commands = commands_of(parser)
     assert set(commands) == {
-        "run", "figures", "report", "recipe", "export", "inspect", "plan", "train", "evaluate",
-        "data", "data list", "data fetch", "data check", "data negatives", "data pin", "model", "model list",
+        "run",
+        "figures",
+        "report",
+        "recipe",
+        "export",
+        "inspect",
+        "plan",
+        "train",
+        "evaluate",
+        "data",
+        "data list",
+        "data fetch",
+        "data check",
+        "data negatives",
+        "data pin",
+        "model",
+        "model list",
         "model fetch",
-    }  # fmt: skip
+    }
     for name, command in commands.items():
         assert command.epilog is not None and command.epilog.startswith("examples:\n")
         for line in command.epilog.split("\n\n")[0].splitlines()[1:]:
@@ -146,8 +161,13 @@ def test_a_plan_is_a_table_that_reads_back(rows: Path, tmp_path: Path, capsys: p
     assert main.main(arguments) == 0
     table = pd.read_parquet(out)
     assert [name for name in table.columns if name != "row"] == [
-        "step", "kind", "id", "passage_id", "query_language", "passage_language"
-    ]  # fmt: skip
+        "step",
+        "kind",
+        "id",
+        "passage_id",
+        "query_language",
+        "passage_language",
+    ]
     assert len(table) == 5 * 4
     plan, value = BatchPlan.read(out), json.loads(told.read_text())
     assert (str(plan.strategy), plan.seed, len(plan)) == ("hybrid(alpha=0.5)", 3, 5)
@@ -276,9 +296,12 @@ def test_a_training_of_an_earlier_version_is_still_finished(
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("model.safetensors", "model.safetensors: missing or damaged; train the model again with --overwrite"),
-     ("README.md", "README.md: missing or damaged"), ("hybridkit-train.json", "hybridkit-train.json is missing or")],
-)  # fmt: skip
+    [
+        ("model.safetensors", "model.safetensors: missing or damaged; train the model again with --overwrite"),
+        ("README.md", "README.md: missing or damaged"),
+        ("hybridkit-train.json", "hybridkit-train.json is missing or"),
+    ],
+)
 def test_a_damaged_training_is_not_taken_for_finished(
     rows: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, told: str
 ) -> None:

@@ -120,9 +120,10 @@ def test_chunks_are_bounded_and_start_anew(tmp_path: Path) -> None:
 
 def test_what_does_not_fit_is_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     corpus = lay(
-        tmp_path / "mine", topics=TOPICS + "3\tTatu?\n4\tNne?\n",
+        tmp_path / "mine",
+        topics=TOPICS + "3\tTatu?\n4\tNne?\n",
         qrels="1\tQ0\ta#0\t1\n1\tQ0\tx#0\t1\n1\tQ0\ty#0\t0\n2\tQ0\ta#0\t0\n",
-    )  # fmt: skip
+    )
     write(corpus / "docs-2.jsonl.gz", '{"docid": "d#0", "title": "", "text": ""}\n')
     (swahili,) = open_collection(tmp_path / "mine")
     assert swahili.queries["query_id"].tolist() == ["1", "2"]
@@ -147,11 +148,7 @@ def test_what_does_not_fit_is_counted(tmp_path: Path, caplog: pytest.LogCaptureF
         ("1\tMoja?\n1\tTena?\n", QRELS, r"topics\..*tsv, line 2: the topic '1' stood before"),
         ("1 Moja?\n", QRELS, r"topics\..*tsv, line 1: not an id, a tab and a question"),
         ("\n", QRELS, r"topics\..*tsv: the file holds no topic"),
-        (
-            "1\tMoja?\t\n2\tMbili?\tjibu\n",
-            QRELS,
-            r"topics\..*tsv, line 1: every line has 3 columns",
-        ),
+        ("1\tMoja?\t\n2\tMbili?\tjibu\n", QRELS, r"topics\..*tsv, line 1: every line has 3 columns"),
         ("1\tMoja?\n\tMbili?\n", QRELS, r"topics\..*tsv, line 2: .* has an empty id or question"),
     ],
 )
@@ -307,9 +304,12 @@ def test_counts_of_tydi_goldp(real: Path, caplog: pytest.LogCaptureFixture) -> N
     sets = open_collection("tydi-goldp")
     found = {one.language: (len(one.queries), len(one.judgements), one.size) for one in sets}
     assert found == {
-        "en": (440, 440, 3858), "fi": (782, 782, 634), "id": (565, 565, 514), "ko": (276, 276, 1488),
+        "en": (440, 440, 3858),
+        "fi": (782, 782, 634),
+        "id": (565, 565, 514),
+        "ko": (276, 276, 1488),
         "sw": (499, 499, 1981),
-    }  # fmt: skip
+    }
     assert caplog.messages == []  # every topic is judged, every judged passage is there
     for one in sets:
         ids = [name for names, _ in one.passages() for name in names]
@@ -339,6 +339,4 @@ def test_topics_and_judgements_of_miracl(real: Path) -> None:
 def test_a_tab_inside_a_question_is_a_part_of_it(tmp_path: Path) -> None:
     # topic 350 of the published topics of BEIR's robust04 has one
     write(tmp_path / "topics.tsv", "349\tliving cells\n350\thazardous to\twork\r with terminals\n")
-    assert read_topics(tmp_path / "topics.tsv") == {
-        "349": "living cells", "350": "hazardous to\twork\r with terminals"
-    }  # fmt: skip
+    assert read_topics(tmp_path / "topics.tsv") == {"349": "living cells", "350": "hazardous to\twork\r with terminals"}

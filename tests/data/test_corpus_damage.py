@@ -22,10 +22,16 @@ from hybridkit.utils.products import INDEX, DamagedError
 from tests.corpus_values import look
 
 ROWS = [
-    Row(f"r{n}", f"p{n // 2}", f"q{n}", {"en": f"Who is {n}?", "de": f"Wer ist {n}?"}, {"en": f"She, {n}."},
-        {"en": f"He, {n}."} if n % 3 else {})
+    Row(
+        f"r{n}",
+        f"p{n // 2}",
+        f"q{n}",
+        {"en": f"Who is {n}?", "de": f"Wer ist {n}?"},
+        {"en": f"She, {n}."},
+        {"en": f"He, {n}."} if n % 3 else {},
+    )
     for n in range(12)
-]  # fmt: skip
+]
 LINES = "".join(
     f'{{"id": "{n}", "query": {{"en": "Who is {n}?"}}, "passage": {{"de": "Sie, {n}."}}}}\n' for n in range(9)
 )
@@ -39,9 +45,18 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 FILES = (
-    INDEX, "group.npy", "negative.en.arrow", "negative.npy", "negative_group.npy", "passage.en.arrow", "passage.npy",
-    "query.de.arrow", "query.en.arrow", "query.npy", "rows.arrow",
-)  # fmt: skip
+    INDEX,
+    "group.npy",
+    "negative.en.arrow",
+    "negative.npy",
+    "negative_group.npy",
+    "passage.en.arrow",
+    "passage.npy",
+    "query.de.arrow",
+    "query.en.arrow",
+    "query.npy",
+    "rows.arrow",
+)
 
 
 def damaged(content: bytes, chance: random.Random) -> list[bytes]:
@@ -125,12 +140,15 @@ def test_a_folder_of_an_earlier_version_opens_and_is_looked_through(sound: Path,
 @pytest.mark.parametrize(
     ("name", "wrong"),
     [
-        ("query", np.full((12, 2), 12, dtype=np.int32)), ("query", np.full((12, 2), -2, dtype=np.int32)),
-        ("query", np.zeros((12, 2), dtype=np.int64)), ("query", np.zeros((12, 3), dtype=np.int32)),
-        ("group", np.full(12, 12, dtype=np.int32)), ("group", np.full(12, -1, dtype=np.int32)),
+        ("query", np.full((12, 2), 12, dtype=np.int32)),
+        ("query", np.full((12, 2), -2, dtype=np.int32)),
+        ("query", np.zeros((12, 2), dtype=np.int64)),
+        ("query", np.zeros((12, 3), dtype=np.int32)),
+        ("group", np.full(12, 12, dtype=np.int32)),
+        ("group", np.full(12, -1, dtype=np.int32)),
         ("negative_group", np.zeros((11, 2), dtype=np.int32)),
     ],
-)  # fmt: skip
+)
 def test_arrays_that_do_not_belong_together(sound: Path, tmp_path: Path, name: str, wrong: np.ndarray) -> None:
     folder = without_index(sound, tmp_path / "old")
     np.save(folder / f"{name}.npy", wrong)

@@ -38,7 +38,7 @@ class Server(ThreadingHTTPServer):
     cuts = 0
     ranges = True
 
-    def __init__(self, *given: Any) -> None:  # noqa: ANN401  those of its class
+    def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.asked: list[str] = []
 

@@ -45,14 +45,61 @@ from hybridkit.utils.paths import checkout
 
 # JSON that Python's own writer does not write, by what stands for it.
 RAW = {
-    "digits": "9" * 5000, "deep": "[" * 100_000, "deep and whole": "[" * 900 + "]" * 900, "NaN": "NaN",
-    "infinity": "-Infinity", "half": '"\\ud800"', "large": "1e999", "twice": '{"a": 1, "a": 2}',
-}  # fmt: skip
-ODD = [*(f"@@{name}@@" for name in RAW), -1, 0, 2**63, 10**400, 1.5, True, None, "", " ", "²", "x" * 100_000, "\x00",
-       "\u202e", [], {}, [[]], {"a": []}, "../../x"]  # fmt: skip
-TOKENS = [b"\x00", b"\xff", b"\xef\xbb\xbf", b"[" * 2000, b'"', b"\n", b"\r", b"\t", b"9" * 5000, "²".encode(), b": ",
-          b"!!bool ", b"!!float ", b"!!timestamp ", b"!!python/name:os.system ", b"&a ", b"*a ", b"<<: ", b"0x",
-          b".inf", b"2024-99-01", b"? ", b"- "]  # fmt: skip
+    "digits": "9" * 5000,
+    "deep": "[" * 100_000,
+    "deep and whole": "[" * 900 + "]" * 900,
+    "NaN": "NaN",
+    "infinity": "-Infinity",
+    "half": '"\\ud800"',
+    "large": "1e999",
+    "twice": '{"a": 1, "a": 2}',
+}
+ODD = [
+    *(f"@@{name}@@" for name in RAW),
+    -1,
+    0,
+    2**63,
+    10**400,
+    1.5,
+    True,
+    None,
+    "",
+    " ",
+    "²",
+    "x" * 100_000,
+    "\x00",
+    "\u202e",
+    [],
+    {},
+    [[]],
+    {"a": []},
+    "../../x",
+]
+TOKENS = [
+    b"\x00",
+    b"\xff",
+    b"\xef\xbb\xbf",
+    b"[" * 2000,
+    b'"',
+    b"\n",
+    b"\r",
+    b"\t",
+    b"9" * 5000,
+    "²".encode(),
+    b": ",
+    b"!!bool ",
+    b"!!float ",
+    b"!!timestamp ",
+    b"!!python/name:os.system ",
+    b"&a ",
+    b"*a ",
+    b"<<: ",
+    b"0x",
+    b".inf",
+    b"2024-99-01",
+    b"? ",
+    b"- ",
+]
 QUICK = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
@@ -62,18 +109,32 @@ PARAGRAPH = {"context": "One. Two.", "sentences": ["One.", "Two."], "sentence_br
 ARTICLES = {"data": [{"paragraphs": [{**PARAGRAPH, "qas": [QUESTION]}]}]}
 DOCUMENTS = [{"docid": f"{n}#0", "title": "T", "text": f"text {n}"} for n in range(3)]
 JUDGED = [
-    {"query_id": str(n), "query": "Nani?", "positive_passages": [{"docid": "1", "title": "T", "text": "x"}],
-     "negative_passages": [{"docid": "2", "text": "y"}]} for n in range(2)
-]  # fmt: skip
+    {
+        "query_id": str(n),
+        "query": "Nani?",
+        "positive_passages": [{"docid": "1", "title": "T", "text": "x"}],
+        "negative_passages": [{"docid": "2", "text": "y"}],
+    }
+    for n in range(2)
+]
 ROWS = [{"id": str(n), "query": {"en": f"q {n}", "de": f"f {n}"}, "passage": {"en": f"p {n}"}} for n in range(2)]
 QUERIES = [{"_id": f"q{n}", "text": "Who?"} for n in range(2)]
-RESULT = {"strategy": "mono", "seed": 0, "benchmark": "x", "ranks": "ranks/a.parquet", "scores": "scores/a.parquet",
-          "queries": "e/a.npy", "passages": "e/b.npy", "model": "models/m", "texts": "1f"}  # fmt: skip
+RESULT = {
+    "strategy": "mono",
+    "seed": 0,
+    "benchmark": "x",
+    "ranks": "ranks/a.parquet",
+    "scores": "scores/a.parquet",
+    "queries": "e/a.npy",
+    "passages": "e/b.npy",
+    "model": "models/m",
+    "texts": "1f",
+}
 INDEX = {"format": 2, "results": [RESULT]}
 XNLI = "language\tgold_label\tsentence1\tsentence2\tpairID\nen\tentailment\tA.\tB.\t1\nde\tneutral\tC.\tD.\t1\n"
 
 
-def text_of(value: Any) -> str:  # noqa: ANN401
+def text_of(value: Any) -> str:
     text = json.dumps(value)
     for name, raw in RAW.items():
         text = text.replace(f'"@@{name}@@"', raw)
@@ -81,7 +142,7 @@ def text_of(value: Any) -> str:  # noqa: ANN401
 
 
 @st.composite
-def spoilt(draw: st.DrawFn, value: Any) -> Any:  # noqa: ANN401
+def spoilt(draw: st.DrawFn, value: Any) -> Any:
     """A JSON value in which something is replaced, taken out or added."""
     value = copy.deepcopy(value)
     for _ in range(draw(st.integers(1, 2))):
@@ -139,12 +200,12 @@ def lines(values: list[Any]) -> st.SearchStrategy[bytes]:
     return st.one_of(changed(whole), spoilt(values).map(lambda one: "\n".join(map(text_of, one)).encode()))
 
 
-def document(value: Any) -> st.SearchStrategy[bytes]:  # noqa: ANN401
+def document(value: Any) -> st.SearchStrategy[bytes]:
     whole = json.dumps(value).encode()
     return st.one_of(changed(whole), spoilt(value).map(lambda one: text_of(one).encode()))
 
 
-def tried(read: Callable[[], Any], path: Path) -> Any:  # noqa: ANN401
+def tried(read: Callable[[], Any], path: Path) -> Any:
     """What is read, None where that ends in one readable sentence that names the file; any other error goes on."""
     start = time.monotonic()
     try:
@@ -186,7 +247,8 @@ STUDY = (checkout() or Path()) / "studies" / "quick.yaml"
 FORMATS: dict[str, tuple[st.SearchStrategy[bytes], str, Callable[[Path], Any]]] = {
     "study": (changed(STUDY.read_bytes()), "mine.yaml", open_study),
     "claims": (
-        changed(b"- id: '1'\n  text: t\n  source: s\n  check: 'count(pairs(xquad-r, cross)) == 110'\n"), "mine.yaml",
+        changed(b"- id: '1'\n  text: t\n  source: s\n  check: 'count(pairs(xquad-r, cross)) == 110'\n"),
+        "mine.yaml",
         open_claims,
     ),
     "rows": (lines(ROWS), "mine.jsonl", lambda path: list(read_rows(path))),
@@ -196,7 +258,7 @@ FORMATS: dict[str, tuple[st.SearchStrategy[bytes], str, Callable[[Path], Any]]] 
     "judgements of TREC": (changed(b"q1 0 d1 2\nq2 0 d1 0\n"), "qrels.txt", read_qrels),
     "LAReQA": (document(ARTICLES), "de.json", lambda path: read_file(path, "xquad-r")),
     "index of a run": (document(INDEX), "index.json", lambda path: read_index(path.parent)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -276,7 +338,7 @@ def rewritten(path: Path, change: Callable[[pa.Table], pa.Table]) -> None:
     pq.write_table(change(pq.read_table(path)), path)
 
 
-def with_meta(**values: Any) -> Callable[[pa.Table], pa.Table]:  # noqa: ANN401
+def with_meta(**values: Any) -> Callable[[pa.Table], pa.Table]:
     def change(table: pa.Table) -> pa.Table:
         meta = {**json.loads(table.schema.metadata[b"hybridkit"]), **values}
         meta = {key: value for key, value in meta.items() if value != "gone"}
@@ -346,10 +408,18 @@ def test_a_plan_beyond_the_corpus_is_told(corpus: ParallelCorpus, plan: BatchPla
 def ranks() -> pd.DataFrame:
     place = np.arange(1, 41)
     return pd.DataFrame(
-        {"query_language": "de", "query_id": [f"q{n}" for n in place], "passage_language": "en",
-         "passage_id": [f"t:en:{n}" for n in place], "score": np.linspace(1, 0, 40, dtype=np.float32), "rank": place,
-         "pool_rank": place, "candidates": 40, "pool_candidates": 80}
-    )  # fmt: skip
+        {
+            "query_language": "de",
+            "query_id": [f"q{n}" for n in place],
+            "passage_language": "en",
+            "passage_id": [f"t:en:{n}" for n in place],
+            "score": np.linspace(1, 0, 40, dtype=np.float32),
+            "rank": place,
+            "pool_rank": place,
+            "candidates": 40,
+            "pool_candidates": 80,
+        }
+    )
 
 
 @settings(QUICK, max_examples=300)
@@ -446,19 +516,24 @@ def test_checkpoints_that_say_more_than_they_hold(tmp_path: Path) -> None:
         ("a: 1\na: 2", "line 2: the key 'a' stands twice"),
         ("a: " + "9" * 5000, "line 1: .* is no number that can be read"),
         ("a: &a [*a]", "line 1: an alias stands for itself"),
-        ("[" * 20_000, "line 1: .*nested too deep"), ("- " * 20_000, "nested too deep"),
+        ("[" * 20_000, "line 1: .*nested too deep"),
+        ("- " * 20_000, "nested too deep"),
         ("a: 0x_", "line 1: '0x_' is no number"),
         ("? [a]\n: 1", "line 1: a key is to be a text"),
         ("x" * 300_000, "larger than 256 kB"),
         ("a: \x07", "not YAML"),
         ('a: "\\0"', "line 1: .* holds a zero byte"),
         ('a: "\\ud800"', "line 1: .* half a character"),
-        ("a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)),
-         "an alias stands for more than 65,536 values"),
-        ("a0: &a0 {k: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 40)),
-         "an alias stands for more than 65,536 values"),
+        (
+            "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)),
+            "an alias stands for more than 65,536 values",
+        ),
+        (
+            "a0: &a0 {k: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 40)),
+            "an alias stands for more than 65,536 values",
+        ),
     ],
-)  # fmt: skip
+)
 def test_yaml_that_is_more_than_values(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(text)

@@ -72,15 +72,20 @@ def test_a_tag_that_is_none_gets_an_error_with_the_cure(tag: str, cure: str) -> 
 @pytest.mark.parametrize(
     ("tag", "name", "script", "direction"),
     [
-        ("azb", "azb", "Arab", "rtl"), ("quy", "quy", "Latn", "ltr"), ("prs", "Dari", "Arab", "rtl"),
+        ("azb", "azb", "Arab", "rtl"),
+        ("quy", "quy", "Latn", "ltr"),
+        ("prs", "Dari", "Arab", "rtl"),
         ("be-tarask", "Belarusian (tarask)", "Cyrl", "ltr"),
         ("zh-Hant-TW", "Chinese (Traditional, Taiwan)", "Hant", "ltr"),
-        ("en-x-foo", "English (x-foo)", "Latn", "ltr"), ("arb", "Arabic (arb)", "Arab", "rtl"),
-        ("de-1996", "German (1996)", "Latn", "ltr"), ("sl-rozaj-biske", "Slovenian (rozaj-biske)", "Latn", "ltr"),
+        ("en-x-foo", "English (x-foo)", "Latn", "ltr"),
+        ("arb", "Arabic (arb)", "Arab", "rtl"),
+        ("de-1996", "German (1996)", "Latn", "ltr"),
+        ("sl-rozaj-biske", "Slovenian (rozaj-biske)", "Latn", "ltr"),
         ("en-u-ca-gregory", "English (u-ca-gregory)", "Latn", "ltr"),
-        ("zsm", "Malay (zsm)", "Latn", "ltr"), ("tlh", "Klingon", "Zzzz", "ltr"),
+        ("zsm", "Malay (zsm)", "Latn", "ltr"),
+        ("tlh", "Klingon", "Zzzz", "ltr"),
     ],
-)  # fmt: skip
+)
 def test_tags_of_bcp_47_that_cldr_does_not_list(tag: str, name: str, script: str, direction: str) -> None:
     found = language(tag)
     assert (found.name, found.script, found.direction) == (name, script, direction)
@@ -92,9 +97,17 @@ def test_tags_of_bcp_47_that_cldr_does_not_list(tag: str, name: str, script: str
 
 @pytest.mark.parametrize(
     ("tag", "cure"),
-    [("i-klingon", "'tlh'"), ("zh-yue", "'yue'"), ("zh-min-nan", "'nan'"), ("BE-TARASK", "'be-tarask'"),
-     ("zh-hant-tw", "'zh-Hant-TW'"), ("sh", "'sr-Latn'"), ("EN-x-FOO", "'en-x-foo'"), ("x-foo", "BCP 47")],
-)  # fmt: skip
+    [
+        ("i-klingon", "'tlh'"),
+        ("zh-yue", "'yue'"),
+        ("zh-min-nan", "'nan'"),
+        ("BE-TARASK", "'be-tarask'"),
+        ("zh-hant-tw", "'zh-Hant-TW'"),
+        ("sh", "'sr-Latn'"),
+        ("EN-x-FOO", "'en-x-foo'"),
+        ("x-foo", "BCP 47"),
+    ],
+)
 def test_another_spelling_or_a_tag_of_old_is_told_the_one_that_is_used(tag: str, cure: str) -> None:
     with pytest.raises(InputError, match=cure):
         language(tag)
@@ -109,8 +122,10 @@ def test_rows_in_languages_that_cldr_does_not_list_are_planned_and_kept(tmp_path
     corpus.save(tmp_path / "corpus")
     opened = ParallelCorpus.open(tmp_path / "corpus")
     assert opened.languages == tuple(tags)
-    strategy = parse("hybrid(pairs=['azb>en-x-foo', 'be-tarask-quy'], weights={'azb': 0.25, 'en-x-foo': 0.25, "
-                     "'be-tarask': 0.25, 'quy': 0.25})")  # fmt: skip
+    strategy = parse(
+        "hybrid(pairs=['azb>en-x-foo', 'be-tarask-quy'], weights={'azb': 0.25, 'en-x-foo': 0.25, "
+        "'be-tarask': 0.25, 'quy': 0.25})"
+    )
     assert parse(str(strategy)) == strategy and "azb-en-x-foo" in str(strategy)  # one spelling
     plan = strategy.plan(opened, 30, 4, 0)
     plan.write(tmp_path / "plan.parquet", opened)

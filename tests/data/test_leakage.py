@@ -98,7 +98,7 @@ def test_hard_negatives_are_held_against_passages() -> None:
         ("Why?", "Who?"),
         ("1", "2"),
     ],
-)  # fmt: skip
+)
 def test_templates_and_short_texts_that_differ_in_a_word_are_no_hits(one: str, other: str) -> None:
     assert similarity(letters(one), letters(other), Nearness()) == 0
     assert find_leaks(corpus_of(({"en": one}, {"en": "x"})), targets(("query", "en", "q", other))).empty
@@ -127,9 +127,11 @@ def test_long_templates_with_other_numbers_are_no_hits() -> None:
 def test_ids_tell_the_same_question_whatever_stands_before_them() -> None:
     squad = "56beb4343aeaaa14008c925b"
     corpus = corpus_of(
-        ({"de": "Wer?"}, {"de": "Er."}), ({"de": "Wo?"}, {"de": "Da."}), ({"de": "Wie?"}, {"de": "So."}),
+        ({"de": "Wer?"}, {"de": "Er."}),
+        ({"de": "Wo?"}, {"de": "Da."}),
+        ({"de": "Wie?"}, {"de": "So."}),
         ids=(f"squad/{squad}", f"dev:{squad}", "17"),
-    )  # fmt: skip
+    )
     found = find_leaks(corpus, targets(("query", "en", squad, "Who?"), ("query", "en", "17", "What?")))
     # each row is known by its id and by its passage_id; "17" is anybody's id
     assert found["kind"].eq("id").all() and sorted(set(found["row"])) == [0, 1]
@@ -177,8 +179,9 @@ def test_of_judged_sets_queries_and_relevant_passages_count() -> None:
     judged = Collection("toy", "de", queries, judgements, lambda: iter(chunks), 3, "f00")
     found = targets_of([], [judged])
     assert found[["side", "id", "text"]].to_numpy().tolist() == [
-        ["query", "1", "Wer war Tesla?"], ["passage", "a", "Ein Erfinder."],
-    ]  # fmt: skip
+        ["query", "1", "Wer war Tesla?"],
+        ["passage", "a", "Ein Erfinder."],
+    ]
     corpus = corpus_of(({"de": "Wo?"}, {"de": "ein  erfinder."}), ({"de": "Was?"}, {"de": "Ein Auto."}))
     assert told(find_leaks(corpus, found)) == [[0, "passage", "de", "de", "exact"]]
 
@@ -196,11 +199,16 @@ def leaking(tmp_path: Path) -> Study:
         "\n".join(row(f"r{n}", text) for n, text in enumerate([*(f"row {n}" for n in range(40)), "asked 3"]))
     )
     settings = {
-        "name": "leaking", "title": "Leaking", "rows": {"files": [str(tmp_path / "rows.jsonl")]},
-        "encoder": {"name": "static"}, "strategies": ["mono", "cross"], "seeds": [0], "compare": ["cross", "mono"],
+        "name": "leaking",
+        "title": "Leaking",
+        "rows": {"files": [str(tmp_path / "rows.jsonl")]},
+        "encoder": {"name": "static"},
+        "strategies": ["mono", "cross"],
+        "seeds": [0],
+        "compare": ["cross", "mono"],
         "training": {"steps": 2, "batch_size": 4, "learning_rate": 0.1},
         "evaluation": {"benchmarks": [str(tmp_path / "asked.jsonl")]},
-    }  # fmt: skip
+    }
     found: Study = yaml_files.build(Study, settings, "leaking.yaml")
     return found
 

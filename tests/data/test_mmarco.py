@@ -31,9 +31,11 @@ LINES = [(10, 3, 7), (20, 1, 3), (10, 3, 5), (10, 5, 7), (10, 3, 1)]  # 5 is jud
 
 
 def write(
-    home: Path, collection: Mapping[str, Mapping[int, str]] = COLLECTION,
-    queries: Mapping[str, Mapping[int, str]] = QUERIES, lines: list[tuple[int, int, int]] = LINES,
-) -> Path:  # fmt: skip
+    home: Path,
+    collection: Mapping[str, Mapping[int, str]] = COLLECTION,
+    queries: Mapping[str, Mapping[int, str]] = QUERIES,
+    lines: list[tuple[int, int, int]] = LINES,
+) -> Path:
     for tag in collection:
         for file, texts in zip(files_of(tag), (collection[tag], queries[tag]), strict=True):
             (home / file).parent.mkdir(parents=True, exist_ok=True)
@@ -55,12 +57,15 @@ def expected(lines: list[tuple[int, int, int]], prefix: str = "") -> list[Row]:
     tags = ("de", "en")
     return [
         Row(
-            f"{prefix}{number}", f"{prefix}{positive}", f"{prefix}{query}",
-            {tag: QUERIES[tag][query] for tag in tags}, {tag: COLLECTION[tag][positive] for tag in tags},
+            f"{prefix}{number}",
+            f"{prefix}{positive}",
+            f"{prefix}{query}",
+            {tag: QUERIES[tag][query] for tag in tags},
+            {tag: COLLECTION[tag][positive] for tag in tags},
             {} if (query, negative) in judged else {tag: COLLECTION[tag][negative] for tag in tags},
         )
         for number, (query, positive, negative) in enumerate(lines, start=1)
-    ]  # fmt: skip
+    ]
 
 
 def values(corpus: ParallelCorpus) -> list[dict[str, object]]:
@@ -193,10 +198,7 @@ def test_a_missing_file_is_named_before_anything_is_read(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (
-            b"1\tOne\n\n3 Three\n",
-            r"line 3: 1 columns, not the 2 of id, text; the line is cut short",
-        ),
+        (b"1\tOne\n\n3 Three\n", r"line 3: 1 columns, not the 2 of id, text; the line is cut short"),
         (b"1\tOne\n3\tThree\textra\n", r"line 2: 3 columns, not the 2 of id, text; take the tab out of its text"),
         (b"1\tOne\nthree\tThree\n", r"line 2: id is 'three', not a number"),
         (b"1\tOne\n-3\tThree\n", r"line 2: id is '-3', not a number"),

@@ -20,7 +20,7 @@ def write(folder: Path, *lines: str) -> Path:
     return path
 
 
-def line(**changes: Any) -> str:  # noqa: ANN401  any JSON value
+def line(**changes: Any) -> str:
     return json.dumps({"id": "b", "query": {"en": "Where?"}, "passage": {"de": "Hier."}} | changes)
 
 
@@ -45,7 +45,7 @@ def test_a_line_separator_inside_a_text_ends_no_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("ending", "pack"), [(".gz", gzip.compress), (".xz", lzma.compress)])
-def test_compressed_files_read_and_broken_ones_are_named(tmp_path: Path, ending: str, pack: Any) -> None:  # noqa: ANN401
+def test_compressed_files_read_and_broken_ones_are_named(tmp_path: Path, ending: str, pack: Any) -> None:
     lines = [GOOD, *(line(id=str(number), passage={"de": f"Text {number * 7919}"}) for number in range(2000))]
     whole = pack("\n".join(lines).encode())
     path = tmp_path / f"mine.jsonl{ending}"

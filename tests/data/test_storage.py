@@ -229,9 +229,11 @@ def test_columns_given_in_parts(tmp_path: Path) -> None:
         )
         late = out.add_texts("passage", "de", strings("Er."))
         out.add_rows(
-            strings("3"), strings("3"), strings("3"),
+            strings("3"),
+            strings("3"),
+            strings("3"),
             {("query", "en"): np.array([again]), ("passage", "de"): np.array([late])},
-        )  # fmt: skip
+        )
     corpus = ParallelCorpus.open(tmp_path / "corpus")
     assert (first, again, late) == (0, 2, 0)
     assert corpus.texts["query", "en"].to_pylist() == ["Who?", "Where?"]
@@ -247,9 +249,10 @@ COLUMN = StringColumn(pa.array([f"t{n}" for n in range(10)], pa.large_string()))
     st.one_of(
         st.lists(st.integers(-4, 3), max_size=8).map(lambda values: np.array(values, dtype=np.int64)),
         st.lists(st.booleans(), min_size=4, max_size=4).map(lambda values: np.array(values, dtype=bool)),
-        st.slices(4), st.integers(-4, 3),
+        st.slices(4),
+        st.integers(-4, 3),
     )
-)  # fmt: skip
+)
 def test_a_string_column_is_asked_like_an_array(rows: np.ndarray | slice | int) -> None:
     part, array = COLUMN.take(np.array([7, 2, 9, 2])), np.array(["t7", "t2", "t9", "t2"], dtype=object)
     found = part[rows]

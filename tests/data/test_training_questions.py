@@ -46,8 +46,10 @@ def test_mr_tydi_gives_a_row_a_positive(data: Path, caplog: pytest.LogCaptureFix
     caplog.set_level(logging.INFO, "hybridkit")
     rows = list(open_rows_source("mr-tydi[sw]"))
     assert [(row.id, row.passage_id, row.query_id) for row in rows] == [
-        ("sw:7:1#0", "sw:1#0", "sw:7"), ("sw:7:2#0", "sw:2#0", "sw:7"), ("sw:8:2#0", "sw:2#0", "sw:8")
-    ]  # fmt: skip
+        ("sw:7:1#0", "sw:1#0", "sw:7"),
+        ("sw:7:2#0", "sw:2#0", "sw:7"),
+        ("sw:8:2#0", "sw:2#0", "sw:8"),
+    ]
     assert rows[0].query == {"sw": "Swali 7?"}
     assert rows[0].passage == {"sw": "Lima Mji."}
     # the second negative has the text of a positive passage and is none

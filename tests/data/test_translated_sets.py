@@ -33,7 +33,7 @@ GERMAN = [
 ]
 
 
-def squad(paragraphs: Iterable[Any], **more: Any) -> dict[str, Any]:  # noqa: ANN401  any JSON
+def squad(paragraphs: Iterable[Any], **more: Any) -> dict[str, Any]:
     return {
         "data": [
             {
@@ -239,17 +239,39 @@ def test_archives_that_are_not_whole(data: Path) -> None:
 
 
 HEADER = [
-    "language", "gold_label", "sentence1_binary_parse", "sentence2_binary_parse", "sentence1_parse", "sentence2_parse",
-    "sentence1", "sentence2", "promptID", "pairID", "genre", "label1", "label2", "label3", "label4", "label5",
-    "sentence1_tokenized", "sentence2_tokenized", "match",
-]  # fmt: skip
+    "language",
+    "gold_label",
+    "sentence1_binary_parse",
+    "sentence2_binary_parse",
+    "sentence1_parse",
+    "sentence2_parse",
+    "sentence1",
+    "sentence2",
+    "promptID",
+    "pairID",
+    "genre",
+    "label1",
+    "label2",
+    "label3",
+    "label4",
+    "label5",
+    "sentence1_tokenized",
+    "sentence2_tokenized",
+    "match",
+]
 
 
 def xnli_line(language: str, label: str, premise: str, hypothesis: str, pair: int) -> str:
     cells = dict.fromkeys(HEADER, "") | {
-        "language": language, "gold_label": label, "sentence1": premise, "sentence2": hypothesis, "promptID": "1",
-        "pairID": str(pair), "genre": "facetoface", "match": "True",
-    }  # fmt: skip
+        "language": language,
+        "gold_label": label,
+        "sentence1": premise,
+        "sentence2": hypothesis,
+        "promptID": "1",
+        "pairID": str(pair),
+        "genre": "facetoface",
+        "match": "True",
+    }
     return "\t".join(cells[name] for name in HEADER)
 
 
@@ -282,8 +304,10 @@ def test_xnli_gives_entailed_hypotheses_as_queries(data: Path) -> None:
 def test_the_15way_corpus_gives_the_languages(data: Path, caplog: pytest.LogCaptureFixture) -> None:
     xnli_zip(data)
     sentences = {
-        "en": ['And he said, "Mama.', "He spoke."], "sw": ["Naye akasema, Mama.", "Alizungumza."], "th": ["เขาพูด", ""],
-    }  # fmt: skip
+        "en": ['And he said, "Mama.', "He spoke."],
+        "sw": ["Naye akasema, Mama.", "Alizungumza."],
+        "th": ["เขาพูด", ""],
+    }
     lines = ["\t".join(sentences), *("\t".join(cells) for cells in zip(*sentences.values(), strict=True))]
     with zipfile.ZipFile(data / "xnli" / "XNLI-15way.zip", "w") as archive:
         archive.writestr("XNLI-15way/xnli.15way.orig.tsv", "\n".join(lines) + "\n")

@@ -54,8 +54,9 @@ def test_margin_is_that_of_the_score_matrix(monkeypatch: pytest.MonkeyPatch, tmp
     found = score_margin(benchmark, queries, passages).set_index("query_language")
     scores = queries.astype(float) @ passages.astype(float).T
     judged = set(zip(benchmark.judgements["query_id"], benchmark.judgements["passage_id"], strict=True))
-    relevant = np.array([[(q, p) in judged for p in benchmark.passages["passage_id"]]
-                         for q in benchmark.queries["query_id"]])  # fmt: skip
+    relevant = np.array(
+        [[(q, p) in judged for p in benchmark.passages["passage_id"]] for q in benchmark.queries["query_id"]]
+    )
     own = benchmark.queries["language"].to_numpy()[:, None] == benchmark.passages["language"].to_numpy()[None]
     for tag, at in benchmark.query_slices.items():
         rows = range(at.start, at.stop)

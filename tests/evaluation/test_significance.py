@@ -56,9 +56,13 @@ def test_many_clusters_give_scipys_p_within_the_error_of_drawing() -> None:
     difference = generator(1, "test").normal(0.02, 0.1, 60)
     found = compare(values(difference), values(np.zeros(60)), own_cluster(60))["p"][0]
     theirs = stats.permutation_test(
-        (difference, np.zeros(60)), lambda a, b, axis: np.mean(a - b, axis=axis), permutation_type="samples",
-        n_resamples=20_000, vectorized=True, rng=np.random.default_rng(0),
-    ).pvalue  # fmt: skip
+        (difference, np.zeros(60)),
+        lambda a, b, axis: np.mean(a - b, axis=axis),
+        permutation_type="samples",
+        n_resamples=20_000,
+        vectorized=True,
+        rng=np.random.default_rng(0),
+    ).pvalue
     student = stats.ttest_rel(difference, np.zeros(60)).pvalue
     assert 0.02 < theirs < 0.9
     error = 4 * np.sqrt(theirs * (1 - theirs) * (1 / 10_000 + 1 / 20_000))
@@ -182,9 +186,15 @@ def clustered(random: np.random.Generator, sizes: np.ndarray, worlds: int = 1) -
     world, question, language = np.indices(noise.shape).reshape(3, -1)
     tags = np.array(["d", "e"])[language]
     return pd.DataFrame(
-        {"setting": world, "query_language": tags, "passage_language": tags, "query_id": question,
-         "difference": noise.ravel(), "cluster": cluster[question]}
-    )  # fmt: skip
+        {
+            "setting": world,
+            "query_language": tags,
+            "passage_language": tags,
+            "query_id": question,
+            "difference": noise.ravel(),
+            "cluster": cluster[question],
+        }
+    )
 
 
 def test_without_a_difference_five_per_cent_are_rejected_and_many_more_without_clusters() -> None:
@@ -251,7 +261,7 @@ def toy() -> Benchmark:
             [(query, tag, f"toy:{tag}:{paragraph}:001") for query, tag, paragraph in judged],
             columns=["query_id", "passage_language", "passage_id"],
         ),
-    )  # fmt: skip
+    )
 
 
 def test_questions_join_through_paragraphs_of_any_language() -> None:

@@ -50,9 +50,14 @@ def test_the_mark_lists_every_file(stopped: Path) -> None:
 @pytest.mark.parametrize("damage", ["removed", "emptied", "noise", "flipped"])
 @pytest.mark.parametrize("name", FILES)
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
-    whole: Path, stopped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
-    name: str, damage: str,
-) -> None:  # fmt: skip
+    whole: Path,
+    stopped: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    damage: str,
+) -> None:
     shutil.copytree(stopped, tmp_path / "model.work")
     path = tmp_path / "model.work" / "checkpoint-10" / name
     raw = path.read_bytes()

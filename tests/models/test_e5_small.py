@@ -10,8 +10,21 @@ from hybridkit.errors import InputError
 from hybridkit.models import e5_small
 
 HIDDEN, LAYERS, HEADS, WIDE, POSITIONS, EPSILON = 32, 2, 4, 64, 24, 1e-12
-PIECES = {"<s>": 0.0, "<pad>": 0.0, "</s>": 0.0, "<unk>": 0.0, "▁": -3.0, "a": -4.0, "b": -4.0, "ab": -6.5, "▁a": -5.0,
-          "▁ab": -6.0, "é": -5.0, ":": -4.0, "<mask>": 0.0}  # fmt: skip
+PIECES = {
+    "<s>": 0.0,
+    "<pad>": 0.0,
+    "</s>": 0.0,
+    "<unk>": 0.0,
+    "▁": -3.0,
+    "a": -4.0,
+    "b": -4.0,
+    "ab": -6.5,
+    "▁a": -5.0,
+    "▁ab": -6.0,
+    "é": -5.0,
+    ":": -4.0,
+    "<mask>": 0.0,
+}
 ROWS = len(PIECES) + 3  # the published table has rows without a piece, too
 NORMALISED = {0x01: "", 0x09: " ", 0x200B: " ", 0xFF21: "A"}
 
@@ -19,8 +32,13 @@ NORMALISED = {0x01: "", 0x09: " ", 0x200B: " ", 0xFF21: "A"}
 def write(path: Path) -> dict[str, np.ndarray]:
     """Write a tiny checkpoint, and give the weights that it stands for, worked out from the numbers before packing."""
     random = np.random.default_rng(7)
-    shapes = {"emb.word": (ROWS, HIDDEN), "emb.pos": (POSITIONS, HIDDEN), "emb.type": (2, HIDDEN),
-              "emb.ln.w": (HIDDEN,), "emb.ln.b": (HIDDEN,)}  # fmt: skip
+    shapes = {
+        "emb.word": (ROWS, HIDDEN),
+        "emb.pos": (POSITIONS, HIDDEN),
+        "emb.type": (2, HIDDEN),
+        "emb.ln.w": (HIDDEN,),
+        "emb.ln.b": (HIDDEN,),
+    }
     for layer in range(LAYERS):
         for part in ("q", "k", "v", "ao", "aln", "fi", "fo", "oln"):
             out, into = WIDE if part == "fi" else HIDDEN, WIDE if part == "fo" else HIDDEN

@@ -17,7 +17,7 @@ TEXTS = [" ".join(WORDS[start:stop]) for start in range(12) for stop in range(st
 
 
 @pytest.fixture(scope="module")
-def bert(tmp_path_factory: pytest.TempPathFactory) -> Any:  # noqa: ANN401  a SentenceTransformer
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A tiny BERT with prompts, 24 positions."""
     import torch
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
@@ -37,13 +37,13 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Any:  # noqa: ANN401  a Se
 
 
 @pytest.fixture(scope="module")
-def static() -> Any:  # noqa: ANN401
+def static() -> Any:
     return encoder.make(TEXTS, vocab_size=60, dim=16)
 
 
 @pytest.mark.parametrize("batch_tokens", [1, 24, 4096])
 @pytest.mark.parametrize("side", ["query", "passage"])
-def test_the_same_as_sentence_transformers(bert: Any, static: Any, side: str, batch_tokens: int) -> None:  # noqa: ANN401
+def test_the_same_as_sentence_transformers(bert: Any, static: Any, side: str, batch_tokens: int) -> None:
     for model in (bert, static):
         found = encode(model, TEXTS, side, batch_tokens=batch_tokens)
         expected = model.encode(TEXTS, prompt=model.prompts[side], normalize_embeddings=True)
@@ -52,14 +52,14 @@ def test_the_same_as_sentence_transformers(bert: Any, static: Any, side: str, ba
         np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
 
 
-def test_the_side_picks_the_prompt(bert: Any) -> None:  # noqa: ANN401
+def test_the_side_picks_the_prompt(bert: Any) -> None:
     assert np.abs(encode(bert, TEXTS, "query") - encode(bert, TEXTS, "passage")).max() > 1e-3
     np.testing.assert_allclose(
         encode(bert, ["Lima"], "query"), bert.encode(["query of Lima"], normalize_embeddings=True), atol=1e-5
     )
 
 
-def test_order_is_kept_and_equal_texts_are_equal_to_the_bit(bert: Any) -> None:  # noqa: ANN401
+def test_order_is_kept_and_equal_texts_are_equal_to_the_bit(bert: Any) -> None:
     order = np.random.default_rng(0).integers(0, len(TEXTS), 300)
     found = encode(bert, [TEXTS[place] for place in order], batch_tokens=64)
     for place in range(len(TEXTS)):
@@ -69,12 +69,12 @@ def test_order_is_kept_and_equal_texts_are_equal_to_the_bit(bert: Any) -> None: 
 
 
 @pytest.mark.parametrize("bad", ["", None, 3])
-def test_an_empty_text_is_named(static: Any, bad: Any) -> None:  # noqa: ANN401
+def test_an_empty_text_is_named(static: Any, bad: Any) -> None:
     with pytest.raises(InputError, match=f"passage 2 is {bad!r}; every text must be a string"):
         encode(static, ["a", "b", bad], "passage")
 
 
-def test_no_texts(static: Any) -> None:  # noqa: ANN401
+def test_no_texts(static: Any) -> None:
     assert encode(static, []).shape == (0, 16)
 
 
@@ -89,7 +89,7 @@ def test_batches_stay_within_the_budget() -> None:
     assert [len(batch) for batch in _batches(np.array([500, 500]), 100)] == [1, 1]
 
 
-def test_lengths_are_those_of_the_texts_whatever_was_encoded_before(bert: Any) -> None:  # noqa: ANN401
+def test_lengths_are_those_of_the_texts_whatever_was_encoded_before(bert: Any) -> None:
     """A fast tokenizer stays padded to, and cut at, what its last batch was."""
     texts = ["Lima", "the capital of Peru is Lima"]
     first = _lengths(bert, texts)
@@ -100,7 +100,7 @@ def test_lengths_are_those_of_the_texts_whatever_was_encoded_before(bert: Any) -
         assert _lengths(bert, texts).tolist() == np.minimum(first, 3).tolist()
 
 
-def test_the_maximal_length_cuts_and_is_restored(bert: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401
+def test_the_maximal_length_cuts_and_is_restored(bert: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     long = " ".join(WORDS)
     assert bert.max_seq_length == 24
     cut = encode(bert, [long], "", max_length=4)
@@ -119,12 +119,12 @@ def test_the_maximal_length_cuts_and_is_restored(bert: Any, monkeypatch: pytest.
     assert bert.max_seq_length == 24
 
 
-def test_an_encoder_that_cuts_nothing_says_so(static: Any) -> None:  # noqa: ANN401
+def test_an_encoder_that_cuts_nothing_says_so(static: Any) -> None:
     with pytest.raises(InputError, match="max_length 8: this encoder takes texts of any length and cuts none"):
         encode(static, ["Lima"], max_length=8)
 
 
-def test_bf16_is_near_and_not_equal(bert: Any) -> None:  # noqa: ANN401
+def test_bf16_is_near_and_not_equal(bert: Any) -> None:
     exact, rough = encode(bert, TEXTS), encode(bert, TEXTS, precision="bf16")
     assert rough.dtype == np.float32
     assert 1e-5 < np.abs(exact - rough).max() < 0.05
@@ -141,9 +141,7 @@ def test_an_embedding_that_is_no_number_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_way_that_errs_steps_aside_and_says_so_once(
-    bert: Any,  # noqa: ANN401
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    bert: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     expected = bert.encode_query(TEXTS, normalize_embeddings=True)
     monkeypatch.setattr(embedding, "_forward", lambda *args, own=embedding._forward: own(*args) * UNEVEN)
@@ -162,7 +160,7 @@ def test_prompts_of_an_encoder_that_the_kit_did_not_open(tmp_path: Path) -> None
         np.testing.assert_allclose(encode(model, TEXTS, side), own(TEXTS, normalize_embeddings=True), atol=1e-5)
 
 
-def test_an_encoder_in_training_mode_stays_in_it(bert: Any) -> None:  # noqa: ANN401
+def test_an_encoder_in_training_mode_stays_in_it(bert: Any) -> None:
     bert.train()
     bert[1].eval()
     try:

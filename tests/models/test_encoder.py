@@ -13,8 +13,15 @@ from hybridkit.errors import InputError, MissingDataError
 from hybridkit.models import encoder
 from hybridkit.utils.progress import calm_bars
 
-TEXTS = ["The capital of Peru is Lima.", "Die Hauptstadt von Peru ist Lima.", "秘鲁的首都是利马。",
-         "เมืองหลวงของเปรูคือลิมา", "पेरू की राजधानी लीमा है।", "عاصمة بيرو هي ليما", "Столица Перу — Лима."] * 3  # fmt: skip
+TEXTS = [
+    "The capital of Peru is Lima.",
+    "Die Hauptstadt von Peru ist Lima.",
+    "秘鲁的首都是利马。",
+    "เมืองหลวงของเปรูคือลิมา",
+    "पेरू की राजधानी लीमा है।",
+    "عاصمة بيرو هي ليما",
+    "Столица Перу — Лима.",
+] * 3
 TRAIN = """
 import sys
 sys.path.insert(0, {root!r})
@@ -28,7 +35,7 @@ def _fresh_notices() -> None:
     encoder._notice.cache_clear()
 
 
-def plain_bert(folder: Path, **save: Any) -> Path:  # noqa: ANN401
+def plain_bert(folder: Path, **save: Any) -> Path:
     """A tiny transformers folder, no SentenceTransformer."""
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
@@ -204,7 +211,7 @@ def test_the_hash_of_a_model_covers_what_can_change_a_vector(tmp_path: Path) -> 
 
     from tests.encoder_kinds import WORDS, built, transformer
 
-    def made(pooling: str = "mean", *layers: Any, act: str = "gelu", **more: Any) -> str:  # noqa: ANN401
+    def made(pooling: str = "mean", *layers: Any, act: str = "gelu", **more: Any) -> str:
         words = {
             name: more.pop(name) for name in ("truncation_side", "padding_side", "model_max_length") if name in more
         }
@@ -215,9 +222,15 @@ def test_the_hash_of_a_model_covers_what_can_change_a_vector(tmp_path: Path) -> 
     same = made()
     assert made() == same
     others = [
-        made("cls"), made("mean", Normalize()), made(truncate_dim=8), made(similarity_fn_name="dot"), made(act="relu"),
-        made(truncation_side="left"), made(padding_side="left"), made(model_max_length=9),
-    ]  # fmt: skip
+        made("cls"),
+        made("mean", Normalize()),
+        made(truncate_dim=8),
+        made(similarity_fn_name="dot"),
+        made(act="relu"),
+        made(truncation_side="left"),
+        made(padding_side="left"),
+        made(model_max_length=9),
+    ]
     assert len({same, *others}) == 9
     model = built(transformer(tmp_path / "last", "bert"), Pooling(32))
     model.encode(["lima", " ".join(WORDS)])  # the batch's padding stays set in the tokenizer, and is no part of it

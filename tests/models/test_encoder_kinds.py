@@ -31,17 +31,23 @@ def text(place: int, count: int) -> str:
 
 
 CORPUS = ParallelCorpus.from_rows(
-    Row(str(n), str(n), str(n), {"en": f"who {text(n, 1 + n % 5)}", "de": f"wer {text(n + 40, 1 + n % 4)}"},
-        {"en": f"the {text(n + 80, 2 + n)}", "de": f"die {text(n + 120, 1 + 2 * n % 11)}"}, {})
+    Row(
+        str(n),
+        str(n),
+        str(n),
+        {"en": f"who {text(n, 1 + n % 5)}", "de": f"wer {text(n + 40, 1 + n % 4)}"},
+        {"en": f"the {text(n + 80, 2 + n)}", "de": f"die {text(n + 120, 1 + 2 * n % 11)}"},
+        {},
+    )
     for n in range(14)
-)  # fmt: skip
+)
 PLAN = hybrid(alpha=0.5).plan(CORPUS, 2, 8, seed=1)
 SETTINGS = TrainingSettings(steps=2, batch_size=8, learning_rate=1e-3, warmup=0.0, checkpoint_every=1)
 TEXTS = {"query": CORPUS.query_table("en")[1], "passage": CORPUS.passage_table("en")[1]}
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Any:  # noqa: ANN401
+def one_thread() -> Any:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -87,10 +93,21 @@ def test_as_sentence_transformers_does_it(
     assert len(aside) == (kind in PADDED_OTHERWISE)
     prompts = {"query": theirs.prompts.get("query") or "", "passage": theirs.prompts.get("document") or ""}
     arguments = SentenceTransformerTrainingArguments(
-        str(tmp_path / "theirs"), max_steps=2, learning_rate=SETTINGS.learning_rate, warmup_steps=0, use_cpu=True,
-        weight_decay=SETTINGS.weight_decay, save_strategy="no", report_to="none", disable_tqdm=True, seed=PLAN.seed,
-        logging_steps=1, router_mapping=TASKS, prompts=prompts, **plan_arguments(PLAN),
-    )  # fmt: skip
+        str(tmp_path / "theirs"),
+        max_steps=2,
+        learning_rate=SETTINGS.learning_rate,
+        warmup_steps=0,
+        use_cpu=True,
+        weight_decay=SETTINGS.weight_decay,
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        seed=PLAN.seed,
+        logging_steps=1,
+        router_mapping=TASKS,
+        prompts=prompts,
+        **plan_arguments(PLAN),
+    )
     loss = MultipleNegativesRankingLoss(theirs, scale=1 / SETTINGS.temperature)
     trainer = SentenceTransformerTrainer(
         model=theirs, args=arguments, train_dataset=plan_dataset(PLAN, CORPUS), loss=loss

@@ -31,11 +31,16 @@ from hybridkit.utils.progress import calm_bars
 
 NAMES = ["Lima", "Oslo", "Rome", "Kyiv", "Bonn", "Bern", "Cork", "Nice", "Gent", "Riga", "Baku", "Doha"]
 CORPUS = ParallelCorpus.from_rows(
-    Row(name, name, name, {"en": f"where is {name} now", "de": f"wo liegt denn {name}"},
+    Row(
+        name,
+        name,
+        name,
+        {"en": f"where is {name} now", "de": f"wo liegt denn {name}"},
         {"en": f"{name} is over there" + " far away" * place, "de": f"{name} liegt dort"},
-        {} if place % 3 else {"en": f"nobody knows {place}", "de": f"niemand weiss {place}"})
+        {} if place % 3 else {"en": f"nobody knows {place}", "de": f"niemand weiss {place}"},
+    )
     for place, name in enumerate(NAMES)
-)  # fmt: skip
+)
 PLAN = hybrid(alpha=0.5).plan(CORPUS, 6, 4, seed=2)
 SETTINGS = TrainingSettings(steps=6, batch_size=4, learning_rate=0.01, weight_decay=0.5, warmup=0.0)
 
@@ -59,7 +64,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def columns(model: Any, *texts: Sequence[str]) -> list[dict[str, Any]]:  # noqa: ANN401
+def columns(model: Any, *texts: Sequence[str]) -> list[dict[str, Any]]:
     return [model.preprocess(list(one)) for one in texts]
 
 
@@ -179,7 +184,7 @@ def test_the_best_checkpoint_comes_back_by_the_score_that_is_watched(folder: Pat
     script = iter([(0.9, 5.0), (0.1, 3.0), (0.2, 4.0)])
     seen = []
 
-    def measure(model: Any) -> dict[str, float]:  # noqa: ANN401
+    def measure(model: Any) -> dict[str, float]:
         seen.append(encode(model, ["zebra", *QUERIES]))
         return dict(zip(("AP", "rank_distance"), next(script), strict=True))
 
@@ -190,8 +195,14 @@ def test_the_best_checkpoint_comes_back_by_the_score_that_is_watched(folder: Pat
     np.testing.assert_allclose(encode(model, ["zebra", *QUERIES]), seen[1], atol=1e-5)
     assert np.abs(seen[2] - seen[1]).max() > 1e-3
     with pytest.raises(Exception, match="training.watch: 'AP pool' is no held-out score; there are AP"):
-        train(encoder.open(folder), CORPUS, PLAN, replace(settings, watch="AP pool"), tmp_path / "none",
-              measure=lambda _: {"AP": 1.0})  # fmt: skip
+        train(
+            encoder.open(folder),
+            CORPUS,
+            PLAN,
+            replace(settings, watch="AP pool"),
+            tmp_path / "none",
+            measure=lambda _: {"AP": 1.0},
+        )
 
 
 def test_negatives_are_in_the_loss_where_rows_have_them(folder: Path, tmp_path: Path) -> None:
@@ -256,17 +267,23 @@ def test_two_processes_train_what_one_does(folder: Path, tmp_path: Path) -> None
     # `accelerate launch --cpu` starts one process however many it is asked for
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(script)]
     told = subprocess.run(
-        launch, capture_output=True, text=True, timeout=180, check=False, cwd=tmp_path,
+        launch,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+        cwd=tmp_path,
         env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
-    )  # fmt: skip
+    )
     assert told.returncode == 0, told.stderr[-3000:]
     assert "plain steps" not in told.stderr
     losses = [(tmp_path / name / "steps.jsonl").read_text().splitlines() for name in ("one", "two")]
     assert len(losses[0]) == len(losses[1]) == 6
     for (name, value), other, again in zip(
-        one.state_dict().items(), *(encoder.open(tmp_path / two).state_dict().values() for two in ("two", "again")),
+        one.state_dict().items(),
+        *(encoder.open(tmp_path / two).state_dict().values() for two in ("two", "again")),
         strict=True,
-    ):  # fmt: skip
+    ):
         torch.testing.assert_close(again, other, rtol=1e-5, atol=1e-6, msg=name)
         torch.testing.assert_close(value, other, rtol=1e-4, atol=1e-5, msg=name)
 
@@ -301,10 +318,18 @@ def test_the_engine_learns_what_the_library_learns_by_itself(folder: Path, tmp_p
     ours, theirs = encoder.open(folder), encoder.open(folder)
     train(ours, CORPUS, PLAN, SETTINGS, tmp_path / "ours")
     arguments = SentenceTransformerTrainingArguments(
-        str(tmp_path / "theirs"), max_steps=6, learning_rate=SETTINGS.learning_rate, warmup_steps=0, use_cpu=True,
-        weight_decay=SETTINGS.weight_decay, save_strategy="no", report_to="none", disable_tqdm=True, seed=PLAN.seed,
+        str(tmp_path / "theirs"),
+        max_steps=6,
+        learning_rate=SETTINGS.learning_rate,
+        warmup_steps=0,
+        use_cpu=True,
+        weight_decay=SETTINGS.weight_decay,
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        seed=PLAN.seed,
         **plan_arguments(PLAN),
-    )  # fmt: skip
+    )
     loss = MultipleNegativesRankingLoss(theirs, scale=1 / SETTINGS.temperature)
     data = plan_dataset(PLAN, CORPUS)
     SentenceTransformerTrainer(model=theirs, args=arguments, train_dataset=data, loss=loss).train()
@@ -384,7 +409,7 @@ def test_what_is_measured_in_a_training_of_bf16_has_its_own_precision(
 ) -> None:
     seen: list[np.ndarray] = []
 
-    def measure(one: Any) -> dict[str, float]:  # noqa: ANN401
+    def measure(one: Any) -> dict[str, float]:
         seen.append(encode(one, PASSAGES, "passage"))
         return {"AP": float(len(seen))}
 

@@ -64,13 +64,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
     home = tmp_path_factory.mktemp("models")
 
-    def transformer() -> Any:  # noqa: ANN401
+    def transformer() -> Any:
         return m.Transformer(str(home / "bert"))
 
-    def static() -> Any:  # noqa: ANN401
+    def static() -> Any:
         return m.StaticEmbedding(encoder.train_tokenizer(TEXTS, 60), embedding_dim=8)
 
-    def words() -> Any:  # noqa: ANN401
+    def words() -> Any:
         from sentence_transformers.sentence_transformer.modules.tokenizer import WhitespaceTokenizer
 
         drawn = np.random.default_rng(0).standard_normal((4, 8)).astype("float32")
@@ -88,7 +88,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {path.name: path for path in home.iterdir()}
 
 
-def put(path: Path, **values: Any) -> None:  # noqa: ANN401
+def put(path: Path, **values: Any) -> None:
     """Set keys of a JSON file."""
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
@@ -107,7 +107,7 @@ def typed(path: Path, old: str, new: str) -> None:
     path.write_text(path.read_text().replace(old, new))
 
 
-def told(path: Path, header: Any, rest: bytes = bytes(64)) -> None:  # noqa: ANN401
+def told(path: Path, header: Any, rest: bytes = bytes(64)) -> None:
     """A safetensors file with this header."""
     raw = header if isinstance(header, bytes) else json.dumps(header).encode()
     path.write_bytes(struct.pack("<Q", len(raw)) + raw + rest)
@@ -166,16 +166,23 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "pickle of a layer norm": ("st", lambda f: unsafe(home_of(f, "LayerNorm")), "pickled"),
     "pickle among shards": ("bert", lambda f: index(f, "evil.bin"), r"pickled \(evil.bin\)"),
     "pickle among shards beside a decoy": (
-        "bert", lambda f: (shutil.copy(f / "model.safetensors", f.parent / "decoy"), index(f, "evil.bin"),
-                           shutil.move(f.parent / "decoy", f / "decoy.safetensors")),
+        "bert",
+        lambda f: (
+            shutil.copy(f / "model.safetensors", f.parent / "decoy"),
+            index(f, "evil.bin"),
+            shutil.move(f.parent / "decoy", f / "decoy.safetensors"),
+        ),
         r"pickled \(evil.bin\)",
     ),
     "shard elsewhere": ("bert", lambda f: index(f, "../x.safetensors"), "names '../x.safetensors', which lies outside"),
     "shard missing": ("bert", lambda f: index(f, "x.safetensors"), "x.safetensors, a part of the weights, is missing"),
     "pickle named in the configuration": (
         "bert",
-        lambda f: (unsafe(f, "evil.bin"), shutil.copy(f.parent / "weights", f / "model.safetensors"),
-                   put(f / CONFIG, transformers_weights="evil.bin")),
+        lambda f: (
+            unsafe(f, "evil.bin"),
+            shutil.copy(f.parent / "weights", f / "model.safetensors"),
+            put(f / CONFIG, transformers_weights="evil.bin"),
+        ),
         "names the weights 'evil.bin'",
     ),
     "pickle with all its code": (
@@ -185,32 +192,32 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     ),
     # code
     "code of its own": ("st", own_code, "'evil.Evil' is code of its own"),
-    "code of the system": (
-        "st", lambda f: typed(f / LIST, NORMALIZE, "os.system"),
-        "'os.system' is code of its own",
-    ),
+    "code of the system": ("st", lambda f: typed(f / LIST, NORMALIZE, "os.system"), "'os.system' is code of its own"),
     "a library in a router": (
         "router",
         lambda f: typed(f / "router_config.json", TRANSFORMER, "sentence_transformers.util.misc.importlib"),
         "importlib' is none of those of dense encoders",
     ),
-    "a function": ("st", lambda f: typed(f / LIST, TRANSFORMER, "sentence_transformers.util.http_get"),
-                   "http_get' is none of"),
+    "a function": (
+        "st",
+        lambda f: typed(f / LIST, TRANSFORMER, "sentence_transformers.util.http_get"),
+        "http_get' is none of",
+    ),
     "a class that is no module": (
-        "st", lambda f: typed(f / LIST, TRANSFORMER, "sentence_transformers.SentenceTransformer"),
+        "st",
+        lambda f: typed(f / LIST, TRANSFORMER, "sentence_transformers.SentenceTransformer"),
         "SentenceTransformer' is none of",
     ),
-    "something private": (
-        "st", lambda f: typed(f / LIST, TRANSFORMER, f"{BASE}.dense._Dense"),
-        "_Dense' is none of",
-    ),
+    "something private": ("st", lambda f: typed(f / LIST, TRANSFORMER, f"{BASE}.dense._Dense"), "_Dense' is none of"),
     "a module's neighbour": (
-        "st", lambda f: typed(f / LIST, TRANSFORMER, f"{BASE}.dense.Transformer"),
+        "st",
+        lambda f: typed(f / LIST, TRANSFORMER, f"{BASE}.dense.Transformer"),
         "cannot be opened",
     ),
     "a type of number": ("st", lambda f: (f / LIST).write_text('[{"type": 5, "path": ""}]'), "5 is none of those"),
     "an activation": (
-        "st", lambda f: put(home_of(f, "Dense") / "config.json", activation_function="torch.hub.load"),
+        "st",
+        lambda f: put(home_of(f, "Dense") / "config.json", activation_function="torch.hub.load"),
         "'torch.hub.load' in 2_Dense is no module of torch.nn",
     ),
     "another activation": (
@@ -219,32 +226,36 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object], str]] = {
         "is no module of torch",
     ),
     "a tokenizer": (
-        "lstm", lambda f: put(f / "wordembedding_config.json", tokenizer_class="evil.Words"),
+        "lstm",
+        lambda f: put(f / "wordembedding_config.json", tokenizer_class="evil.Words"),
         "'evil.Words' is code of its own",
     ),
     "code of the model": ("bert", remote_code, "code of its own"),
     "code of the hub": (
-        "bert", lambda f: put(f / CONFIG, attn_implementation="evil/kernel"), "names the code 'evil/kernel'"
+        "bert",
+        lambda f: put(f / CONFIG, attn_implementation="evil/kernel"),
+        "names the code 'evil/kernel'",
     ),
     "an adapter": ("bert", lambda f: (f / "adapter_config.json").write_text("{}"), "adapter of another model"),
     # paths
     "a module outside": ("st", lambda f: typed(f / LIST, '"1_Pooling"', '"../1_Pooling"'), "lies outside"),
     "a module anywhere": ("st", lambda f: typed(f / LIST, '"1_Pooling"', '"/tmp"'), "lies outside"),
-    "another tokenizer": (
-        "st", lambda f: put(f / BERT, tokenizer_name_or_path="/tmp"), "tokenizer from elsewhere"
-    ),
+    "another tokenizer": ("st", lambda f: put(f / BERT, tokenizer_name_or_path="/tmp"), "tokenizer from elsewhere"),
     "another folder": (
-        "st", lambda f: put(f / BERT, processor_kwargs={"subfolder": ".."}),
+        "st",
+        lambda f: put(f / BERT, processor_kwargs={"subfolder": ".."}),
         "processor_kwargs.subfolder, which the kit decides",
     ),
     "a configuration that is a link": ("bert", lambda f: linked(f, "config.json"), "config.json is a link"),
     "weights that are a link": ("st", lambda f: linked(f, "model.safetensors"), "model.safetensors is a link"),
     "a device": (
-        "bert", lambda f: ((f / "tokenizer.json").unlink(), (f / "tokenizer.json").symlink_to("/dev/zero")),
+        "bert",
+        lambda f: ((f / "tokenizer.json").unlink(), (f / "tokenizer.json").symlink_to("/dev/zero")),
         "tokenizer.json is a link",
     ),
     "a pipe": (
-        "bert", lambda f: ((f / "tokenizer.json").unlink(), os.mkfifo(f / "tokenizer.json")),
+        "bert",
+        lambda f: ((f / "tokenizer.json").unlink(), os.mkfifo(f / "tokenizer.json")),
         "tokenizer.json is no plain file",
     ),
     # sizes
@@ -254,11 +265,14 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "width": ("bert", lambda f: put(f / CONFIG, hidden_size=10**8, intermediate_size=10**9), "far larger model"),
     "positions": ("bert", lambda f: put(f / CONFIG, max_position_embeddings=10**10), "far larger model"),
     "a dense layer": (
-        "st", lambda f: put(home_of(f, "Dense") / "config.json", out_features=10**6, in_features=10**5),
+        "st",
+        lambda f: put(home_of(f, "Dense") / "config.json", out_features=10**6, in_features=10**5),
         LARGE,
     ),
     "layers of an LSTM": (
-        "lstm", lambda f: put(home_of(f, "LSTM") / "lstm_config.json", num_layers=10**9), "says num_layers 1000000000"
+        "lstm",
+        lambda f: put(home_of(f, "LSTM") / "lstm_config.json", num_layers=10**9),
+        "says num_layers 1000000000",
     ),
     "kernels of a CNN": (
         "cnn",
@@ -277,26 +291,32 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "no number of heads": ("bert", lambda f: put(f / CONFIG, num_attention_heads=0), "cannot be opened"),
     "prompts": ("st", lambda f: put(f / "config_sentence_transformers.json", prompts=[1]), "prompts that are no texts"),
     "numbers as prompts": (
-        "st", lambda f: put(f / "config_sentence_transformers.json", prompts={"query": 5}), "prompts that are no texts"
+        "st",
+        lambda f: put(f / "config_sentence_transformers.json", prompts={"query": 5}),
+        "prompts that are no texts",
     ),
     "broken prompts": (
-        "st", lambda f: (f / "config_sentence_transformers.json").write_text("{"), "transformers.json: not whole JSON"
+        "st",
+        lambda f: (f / "config_sentence_transformers.json").write_text("{"),
+        "transformers.json: not whole JSON",
     ),
     "an origin": ("st", lambda f: (f / "hybridkit.json").write_text("[]"), "hybridkit.json holds a list"),
     "a tokenizer of nothing": ("bert", lambda f: (f / "tokenizer.json").write_text("{}"), "cannot be opened"),
     "nothing": ("st", lambda f: (f / LIST).write_text("[]"), "no weights"),
     "cut": ("bert", lambda f: (f / "model.safetensors").write_bytes(b"\x00" * 7), "no whole safetensors file"),
     "overlap": (
-        "bert", lambda f: told(f / "model.safetensors", {"a": tensor(0, 64), "b": tensor(32, 64)}), "tensors' places"
+        "bert",
+        lambda f: told(f / "model.safetensors", {"a": tensor(0, 64), "b": tensor(32, 64)}),
+        "tensors' places",
     ),
-    "before the start": (
-        "bert", lambda f: told(f / "model.safetensors", {"a": tensor(-64, 64)}), "tensors' places"
-    ),
+    "before the start": ("bert", lambda f: told(f / "model.safetensors", {"a": tensor(-64, 64)}), "tensors' places"),
     "a header of exabytes": (
-        "bert", lambda f: (f / "model.safetensors").write_bytes(struct.pack("<Q", 2**60) + bytes(99)), "its header"
+        "bert",
+        lambda f: (f / "model.safetensors").write_bytes(struct.pack("<Q", 2**60) + bytes(99)),
+        "its header",
     ),
     "a nested header": ("bert", lambda f: told(f / "model.safetensors", b'{"a":' * 100_000), "nested too deep"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", HOSTILE)

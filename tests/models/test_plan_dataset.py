@@ -27,18 +27,24 @@ from hybridkit.utils.paths import checkout
 
 TAGS = ("de", "en", "zh")
 CORPUS = ParallelCorpus.from_rows(
-    Row(f"r{n}", f"r{n}", f"r{n}", {tag: f"query {n} {tag}" for tag in TAGS},
-        {tag: f"passage {n} {tag}" for tag in TAGS}, {"de": f"wrong {n} de"} if n else {})
+    Row(
+        f"r{n}",
+        f"r{n}",
+        f"r{n}",
+        {tag: f"query {n} {tag}" for tag in TAGS},
+        {tag: f"passage {n} {tag}" for tag in TAGS},
+        {"de": f"wrong {n} de"} if n else {},
+    )
     for n in range(13)
-)  # fmt: skip
+)
 PLAN = hybrid(alpha=0.5).plan(CORPUS, 7, 4, 3)
 
 
-def static() -> Any:  # noqa: ANN401  a SentenceTransformer
+def static() -> Any:
     return encoder.make(CORPUS.iter_texts(), vocab_size=60, dim=8)
 
 
-def trainer_of(folder: Path, dataset: Any = None, **given: Any) -> Any:  # noqa: ANN401
+def trainer_of(folder: Path, dataset: Any = None, **given: Any) -> Any:
     """The trainer of a script of somebody else, and in `seen` what its loss is given."""
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
@@ -46,22 +52,30 @@ def trainer_of(folder: Path, dataset: Any = None, **given: Any) -> Any:  # noqa:
     seen: list[list[list[list[int]]]] = []
 
     class Spy(MultipleNegativesRankingLoss):
-        def forward(self, sentence_features: Any, labels: Any) -> Any:  # noqa: ANN401
+        def forward(self, sentence_features: Any, labels: Any) -> Any:
             seen.append([rows_of(one) for one in sentence_features])
             return super().forward(sentence_features, labels)
 
     model = static()
-    options = plan_arguments(PLAN) | {"learning_rate": 0.05, "report_to": "none", "use_cpu": True, "disable_tqdm": True,
-                                      "save_strategy": "no", "dataloader_pin_memory": False}  # fmt: skip
+    options = plan_arguments(PLAN) | {
+        "learning_rate": 0.05,
+        "report_to": "none",
+        "use_cpu": True,
+        "disable_tqdm": True,
+        "save_strategy": "no",
+        "dataloader_pin_memory": False,
+    }
     trainer = SentenceTransformerTrainer(
-        model=model, args=SentenceTransformerTrainingArguments(output_dir=str(folder), **(options | given)),
-        train_dataset=plan_dataset(PLAN, CORPUS) if dataset is None else dataset, loss=Spy(model),
-    )  # fmt: skip
+        model=model,
+        args=SentenceTransformerTrainingArguments(output_dir=str(folder), **(options | given)),
+        train_dataset=plan_dataset(PLAN, CORPUS) if dataset is None else dataset,
+        loss=Spy(model),
+    )
     trainer.seen = seen
     return trainer
 
 
-def rows_of(features: Any) -> list[list[int]]:  # noqa: ANN401  what the tokenizer makes of some texts
+def rows_of(features: Any) -> list[list[int]]:
     """The tokens of each text; the static encoder holds them in one line, with the place where each begins."""
     return [part.tolist() for part in np.split(features["input_ids"].numpy(), features["offsets"].numpy()[1:])]
 
@@ -107,10 +121,16 @@ def test_every_row_gets_a_negative_where_they_are_wanted(caplog: pytest.LogCaptu
         plan_dataset(mono().plan(bare, 2, 2, 0), bare, negatives=True)
 
 
-@pytest.mark.parametrize("given", [
-    {"seed": 0}, {"seed": 5, "data_seed": 9, "dataloader_drop_last": True}, {"dataloader_num_workers": 2},
-    {"gradient_accumulation_steps": 2}, {"accelerator_config": {"split_batches": True}},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"seed": 0},
+        {"seed": 5, "data_seed": 9, "dataloader_drop_last": True},
+        {"dataloader_num_workers": 2},
+        {"gradient_accumulation_steps": 2},
+        {"accelerator_config": {"split_batches": True}},
+    ],
+)
 def test_training_reads_the_batches_of_the_plan_in_order(tmp_path: Path, given: dict[str, Any]) -> None:
     trainer = trainer_of(tmp_path, **given)
     trainer.train()
@@ -240,7 +260,7 @@ WRONG_WAYS: dict[str, dict[str, Any]] = {
 }
 
 
-def gathered(folder: Path, **given: Any) -> Any:  # noqa: ANN401
+def gathered(folder: Path, **given: Any) -> Any:
     """SGD, whose steps are the gradients themselves; in the way "split" with hard negatives."""
     dataset = plan_dataset(PLAN, CORPUS, negatives=folder.name == "split")
     trainer = trainer_of(folder, dataset, optim="sgd", learning_rate=1.0, max_grad_norm=1e9, **given)
@@ -255,13 +275,30 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     # without a GPU only this launcher of accelerate's starts several processes; the script's use_cpu does the rest
-    launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1",
-              "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", str(port)]  # fmt: skip
+    launch = [
+        "-m",
+        "accelerate.commands.launch",
+        "--multi_gpu",
+        "--num_processes",
+        "2",
+        "--num_machines",
+        "1",
+        "--mixed_precision",
+        "no",
+        "--dynamo_backend",
+        "no",
+        "--main_process_port",
+        str(port),
+    ]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
-        [sys.executable, *launch, str(script)], env=environment, timeout=240, capture_output=True, text=True,
+        [sys.executable, *launch, str(script)],
+        env=environment,
+        timeout=240,
+        capture_output=True,
+        text=True,
         check=False,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     first, second = (json.loads((tmp_path / f"seen-{rank}.json").read_text()) for rank in (0, 1))
     for name, given in WAYS.items():

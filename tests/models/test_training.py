@@ -26,16 +26,22 @@ from hybridkit.utils.progress import calm_bars
 
 CITIES = ["Lima", "Oslo", "Rome", "Kyiv", "Bonn", "Bern", "Cork", "Nice", "Gent", "Riga", "Baku", "Doha"]
 CORPUS = ParallelCorpus.from_rows(
-    Row(city, city, city, {"en": f"where is {city} now", "de": f"wo liegt {city} jetzt"},
-        {"en": f"{city} is over there", "de": f"{city} liegt dort"}, {})
+    Row(
+        city,
+        city,
+        city,
+        {"en": f"where is {city} now", "de": f"wo liegt {city} jetzt"},
+        {"en": f"{city} is over there", "de": f"{city} liegt dort"},
+        {},
+    )
     for city in CITIES
-)  # fmt: skip
+)
 PLAN = hybrid(alpha=0.5).plan(CORPUS, 12, 4, seed=2)
 SETTINGS = TrainingSettings(steps=12, batch_size=4, learning_rate=0.02, weight_decay=0.1, checkpoint_every=5)
 ROOT = str(Path(hybridkit.__file__).parents[1])
 
 
-def static(seed: int = 0) -> Any:  # noqa: ANN401  a SentenceTransformer
+def static(seed: int = 0) -> Any:
     return encoder.make(CORPUS.iter_texts(), vocab_size=90, dim=16, seed=seed)
 
 
@@ -64,11 +70,11 @@ def interrupt_at(step: int, monkeypatch: pytest.MonkeyPatch, error: BaseExceptio
     began: list[int] = []
     begin, end = Progress.on_train_begin, Progress.on_step_end
 
-    def on_train_begin(self: Progress, args: Any, state: Any, control: Any, **more: Any) -> None:  # noqa: ANN401
+    def on_train_begin(self: Progress, args: Any, state: Any, control: Any, **more: Any) -> None:
         began.append(state.global_step)
         begin(self, args, state, control, **more)
 
-    def on_step_end(self: Progress, args: Any, state: Any, control: Any, **more: Any) -> None:  # noqa: ANN401
+    def on_step_end(self: Progress, args: Any, state: Any, control: Any, **more: Any) -> None:
         end(self, args, state, control, **more)
         if state.global_step == step and len(began) == 1:
             raise error
@@ -174,7 +180,7 @@ def test_another_training_does_not_go_on_from_this_ones_checkpoints(
 
 
 def test_a_kill_between_training_and_saving(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_space(_: Any) -> dict[str, str]:  # noqa: ANN401
+    def no_space(_: Any) -> dict[str, str]:
         raise OSError("no space left on device")
 
     began = interrupt_at(99, monkeypatch, RuntimeError())
@@ -258,7 +264,7 @@ def test_early_stopping_keeps_the_best(tmp_path: Path) -> None:
 
     script, seen = iter([0.1, 0.5, 0.4, 0.3, 0.9]), []
 
-    def measure(model: Any) -> dict[str, float]:  # noqa: ANN401
+    def measure(model: Any) -> dict[str, float]:
         seen.append(encoder.weights_hash(model))
         return {"AP": next(script), "AP mono": 1.0}
 
@@ -294,15 +300,31 @@ def test_what_does_not_fit_is_said_before_training(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("steps", 0), ("batch_size", 1), ("learning_rate", 0.0), ("temperature", 0.0), ("warmup", 1.0),
-        ("weight_decay", -0.1), ("max_length", 3), ("precision", "fp16"), ("checkpoint_every", 0),
-        ("evaluate_every", -1), ("patience", 2), ("negatives", 1), ("watch", ""),
-        *((name, value) for name in ("learning_rate", "temperature", "warmup", "weight_decay")
-          for value in (float("inf"), float("nan"), True, "1", None)),
-        *((name, value) for name in ("steps", "batch_size", "checkpoint_every", "patience", "mini_batch", "max_length")
-          for value in (8.0, True, "8", float("nan"))),
+        ("steps", 0),
+        ("batch_size", 1),
+        ("learning_rate", 0.0),
+        ("temperature", 0.0),
+        ("warmup", 1.0),
+        ("weight_decay", -0.1),
+        ("max_length", 3),
+        ("precision", "fp16"),
+        ("checkpoint_every", 0),
+        ("evaluate_every", -1),
+        ("patience", 2),
+        ("negatives", 1),
+        ("watch", ""),
+        *(
+            (name, value)
+            for name in ("learning_rate", "temperature", "warmup", "weight_decay")
+            for value in (float("inf"), float("nan"), True, "1", None)
+        ),
+        *(
+            (name, value)
+            for name in ("steps", "batch_size", "checkpoint_every", "patience", "mini_batch", "max_length")
+            for value in (8.0, True, "8", float("nan"))
+        ),
     ],
-)  # fmt: skip
-def test_settings_that_cannot_be(name: str, value: Any) -> None:  # noqa: ANN401
+)
+def test_settings_that_cannot_be(name: str, value: Any) -> None:
     with pytest.raises(InputError, match=f"^training.{name} must be .*got {re.escape(repr(value))}"):
         TrainingSettings(**({"steps": 1, "batch_size": 2} | {name: value}))

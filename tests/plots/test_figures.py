@@ -74,19 +74,28 @@ def differences(column: str, value: object) -> pd.DataFrame:
 
 
 PAIR_FRAME = pd.DataFrame(
-    [(name, a, b, value) for name, values in (("mono", [0.9, 0.1, 0.2, 0.8]), ("cross", [0.7, 0.6, 0.5, math.nan]))
-     for (a, b), value in zip(PAIRS, values, strict=True)],
+    [
+        (name, a, b, value)
+        for name, values in (("mono", [0.9, 0.1, 0.2, 0.8]), ("cross", [0.7, 0.6, 0.5, math.nan]))
+        for (a, b), value in zip(PAIRS, values, strict=True)
+    ],
     columns=["strategy", "query_language", "passage_language", "value"],
-)  # fmt: skip
+)
 PAIRS_OF_SETS = ["which", "languages", "query_language", "passage_language", "value"]
 DIVERSITY = pd.DataFrame(  # four random sets of each size but the last; set d of k languages has .1 k + .01 d
-    [("fixed", "mono", seen, "random", k, f"set {k} {draw}", 0, 0.1 * k + 0.01 * draw)
-     for seen in ("seen-seen", "unseen-unseen") for k in (1, 2, 4) for draw in range(4)]
-    + [("fixed", "mono", "seen-seen", "all", 5, "every", 0, 0.9),
-       ("fixed", "mono", "seen-seen", "spread", 2, "s", 0, 0.7),
-       ("fixed", "untrained", "unseen-unseen", "untrained", 0, "", 0, 0.05)],
+    [
+        ("fixed", "mono", seen, "random", k, f"set {k} {draw}", 0, 0.1 * k + 0.01 * draw)
+        for seen in ("seen-seen", "unseen-unseen")
+        for k in (1, 2, 4)
+        for draw in range(4)
+    ]
+    + [
+        ("fixed", "mono", "seen-seen", "all", 5, "every", 0, 0.9),
+        ("fixed", "mono", "seen-seen", "spread", 2, "s", 0, 0.7),
+        ("fixed", "untrained", "unseen-unseen", "untrained", 0, "", 0, 0.05),
+    ],
     columns=["series", "strategy", "seen", "group", "k", "languages", "seed", "value"],
-)  # fmt: skip
+)
 FRAMES: dict[str, pd.DataFrame] = {
     "coverage": pd.DataFrame(
         [("atlas", "ar", 30, 20), ("atlas", "de", 40, 10), ("mlqa", "de", 7, 7)],
@@ -121,9 +130,11 @@ FRAMES: dict[str, pd.DataFrame] = {
     "language_pairs": PAIR_FRAME,
     "pair_difference": PAIR_FRAME.drop(columns="strategy").iloc[:4],
     "effects": pd.DataFrame(
-        [("cross", "mono", "AP", -0.1, -0.2, -0.05, True),
-         ("hybrid(alpha=0.5)", "mono", "AP", 0.02, -0.01, 0.04, False),
-         ("cross", "pool", "rank_distance", -90.0, -120.0, -60.0, True)],
+        [
+            ("cross", "mono", "AP", -0.1, -0.2, -0.05, True),
+            ("hybrid(alpha=0.5)", "mono", "AP", 0.02, -0.01, 0.04, False),
+            ("cross", "pool", "rank_distance", -90.0, -120.0, -60.0, True),
+        ],
         columns=["system", "setting", "measure", "difference", "low", "high", "significant"],
     ),
     "curves": alphas(3),
@@ -146,41 +157,52 @@ FRAMES: dict[str, pd.DataFrame] = {
     ),
     "language_share": pd.DataFrame(
         [("mono", "ar", 0.2, 0.4), ("mono", "de", 0.8, 0.6)],
-        columns=["strategy", "passage_language", "share", "expected"]
+        columns=["strategy", "passage_language", "share", "expected"],
     ),
     "bias_panel": pd.DataFrame(
-        [(name, seed, measure, value + 0.1 * seed, better, chance)
-         for name, base in (("mono", 2.0), ("cross", 1.0))
-         for seed in range(3)
-         for measure, value, better, chance in (
-             ("rank distance", 100 * base, "lower", 9000.0), ("PEER", base / 4, "higher", 0.5),
-             ("AP gap, mono", base / 9, "lower", math.nan), ("language probe", base / 3, "none", 0.1))],
+        [
+            (name, seed, measure, value + 0.1 * seed, better, chance)
+            for name, base in (("mono", 2.0), ("cross", 1.0))
+            for seed in range(3)
+            for measure, value, better, chance in (
+                ("rank distance", 100 * base, "lower", 9000.0),
+                ("PEER", base / 4, "higher", 0.5),
+                ("AP gap, mono", base / 9, "lower", math.nan),
+                ("language probe", base / 3, "none", 0.1),
+            )
+        ],
         columns=["strategy", "seed", "measure", "value", "better", "chance"],
     ),
     "language_map": pd.DataFrame(
-        [(name, tag, x * size, y * size, 0.8, size / 9)
-         for name, size in (("mono", 2.0), ("cross", 0.5))
-         for tag, x, y in (("ar", -1.0, 0.0), ("de", 0.5, 0.5), ("en", 0.5, -0.5))],
+        [
+            (name, tag, x * size, y * size, 0.8, size / 9)
+            for name, size in (("mono", 2.0), ("cross", 0.5))
+            for tag, x, y in (("ar", -1.0, 0.0), ("de", 0.5, 0.5), ("en", 0.5, -0.5))
+        ],
         columns=["strategy", "language", "x", "y", "shown", "variance"],
     ),
     "claims": pd.DataFrame(
-        [(number, f"claim {number} costs $5", source, verdict)
-         for source in ("this study", "the published tables")
-         for number, verdict in enumerate(("holds", "holds in part", "does not hold", "not testable"))],
+        [
+            (number, f"claim {number} costs $5", source, verdict)
+            for source in ("this study", "the published tables")
+            for number, verdict in enumerate(("holds", "holds in part", "does not hold", "not testable"))
+        ],
         columns=["claim", "text", "source", "verdict"],
     ),
     "diversity_curve": DIVERSITY,
     "diversity_interaction": DIVERSITY[DIVERSITY["strategy"] != "untrained"],
     "diversity_distance": DIVERSITY.rename(columns={"k": "distance", "seen": "side"}).query("strategy != 'untrained'"),
-    "diversity_pairs": PAIR_FRAME.iloc[:4].assign(which="least", languages="ar")[PAIRS_OF_SETS].pipe(
-        lambda least: pd.concat([least, least.assign(which="most", languages="ar de", value=0.5)])
-    ),
+    "diversity_pairs": PAIR_FRAME.iloc[:4]
+    .assign(which="least", languages="ar")[PAIRS_OF_SETS]
+    .pipe(lambda least: pd.concat([least, least.assign(which="most", languages="ar de", value=0.5)])),
     "published": pd.DataFrame(
-        [("xquad-r", "pool", system, "mono", "AP", value, source)
-         for system, value, source in (("XLM-R", 0.548, "2408.10536"), ("e5-small", 0.56, "this study"))],
+        [
+            ("xquad-r", "pool", system, "mono", "AP", value, source)
+            for system, value, source in (("XLM-R", 0.548, "2408.10536"), ("e5-small", 0.56, "this study"))
+        ],
         columns=["benchmark", "setting", "system", "strategy", "measure", "value", "source"],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(autouse=True)

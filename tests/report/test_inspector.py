@@ -24,9 +24,16 @@ from hybridkit.utils.characters import shown
 from tests.inspected_run import HYBRID, made_run
 
 HOSTILE = [
-    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "]]> --> </bdi></li>", "\u202egnp.exe\u202c",
-    "\u2066a\u2069", "&lt;b&gt;", "\" onclick='x'", "\ud800", "x" * 100_000,
-]  # fmt: skip
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "]]> --> </bdi></li>",
+    "\u202egnp.exe\u202c",
+    "\u2066a\u2069",
+    "&lt;b&gt;",
+    "\" onclick='x'",
+    "\ud800",
+    "x" * 100_000,
+]
 
 
 @pytest.fixture
@@ -62,9 +69,12 @@ def test_the_matrix_names_its_cells_and_greys_what_is_not_significant(inspector:
     assert found["de", "ar"]["text"] == "−30"
     assert not found["de", "ar"]["grey"]
     assert found["en", "en"] == {
-        "text": "0", "label": "English queries, English passages: 0, not significant", "colour": palette.GREY,
-        "ink": palette.GREY_INK, "grey": True,
-    }  # fmt: skip
+        "text": "0",
+        "label": "English queries, English passages: 0, not significant",
+        "colour": palette.GREY,
+        "ink": palette.GREY_INK,
+        "grey": True,
+    }
 
 
 def test_what_is_clicked_is_the_state(inspector: Inspector) -> None:
@@ -183,8 +193,11 @@ def test_javascript_writes_data_as_text_only() -> None:
     assert len(files) >= 3
     for path in files:
         code = path.read_text(encoding="utf-8")
-        assert not [word for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "eval(", "http:", "https:")
-                    if word in code.replace("http://www.w3.org/2000/svg", "")]  # fmt: skip
+        assert not [
+            word
+            for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "eval(", "http:", "https:")
+            if word in code.replace("http://www.w3.org/2000/svg", "")
+        ]
 
 
 def test_the_colours_are_those_of_the_figures_and_can_be_read() -> None:

@@ -73,8 +73,12 @@ def test_queries_have_their_ranks_now_and_before(run: Inspected) -> None:
     found = views.pair_queries(run, ("de", "ar"), HYBRID, "mono", "change").set_index("query_id")
     assert list(found.index) == [*(row for row in ROWS if row != "r03"), "r03"]
     assert found.loc["r01", ["text", "rank", "before", "change", "rank_distance"]].tolist() == [
-        "wer ist r01", 1, 12, -11, 2,
-    ]  # fmt: skip
+        "wer ist r01",
+        1,
+        12,
+        -11,
+        2,
+    ]
     assert found.loc["r03", ["rank", "before", "change", "rank_distance"]].tolist() == [12, 12, 0, 35]
 
 
@@ -118,9 +122,13 @@ def test_a_ranking_of_a_pair_has_its_language_only(run: Inspected) -> None:
 def test_a_ladder_has_all_parallel_passages(run: Inspected) -> None:
     found = views.ladder(run, "de", "r01", ["mono", HYBRID])
     assert found.to_numpy().tolist() == [
-        ["mono", "de", 1, 1], ["mono", "en", 13, 1], ["mono", "ar", 36, 12],
-        [HYBRID, "de", 1, 1], [HYBRID, "en", 2, 1], [HYBRID, "ar", 3, 1],
-    ]  # fmt: skip
+        ["mono", "de", 1, 1],
+        ["mono", "en", 13, 1],
+        ["mono", "ar", 36, 12],
+        [HYBRID, "de", 1, 1],
+        [HYBRID, "en", 2, 1],
+        [HYBRID, "ar", 3, 1],
+    ]
 
 
 def test_a_gloss_is_the_english_twin(run: Inspected) -> None:

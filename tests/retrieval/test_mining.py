@@ -33,27 +33,37 @@ def plan_of(corpus: ParallelCorpus, draws: list[list[tuple[int, int]]]) -> Batch
     return BatchPlan(array, kinds, corpus.languages, "cross", 0, corpus.fingerprint)
 
 
-MIXED = ParallelCorpus.from_rows([
-    row("0", {"de": "q0"}, {"de": "p0", "en": "e0"}, {"de": "p1", "en": "elsewhere"}),
-    row("1", {"de": "q1"}, {"de": "P1 ", "en": "e1"}, {"en": "p2"}),  # row 0's negative, written otherwise
-    row("2", {"de": "q2"}, {"de": "p2", "en": "e2"}),  # row 1's English negative is its German passage
-    row("3", {"de": "q3"}, {"de": "p3", "en": "e3"}, {"de": "p3 twin"}),
-    row("4", {"de": "q3"}, {"de": "p3 twin", "en": "e4"}, {"de": "lost"}),  # of row 3's group: one question
-])  # fmt: skip
+MIXED = ParallelCorpus.from_rows(
+    [
+        row("0", {"de": "q0"}, {"de": "p0", "en": "e0"}, {"de": "p1", "en": "elsewhere"}),
+        row("1", {"de": "q1"}, {"de": "P1 ", "en": "e1"}, {"en": "p2"}),  # row 0's negative, written otherwise
+        row("2", {"de": "q2"}, {"de": "p2", "en": "e2"}),  # row 1's English negative is its German passage
+        row("3", {"de": "q3"}, {"de": "p3", "en": "e3"}, {"de": "p3 twin"}),
+        row("4", {"de": "q3"}, {"de": "p3 twin", "en": "e4"}, {"de": "lost"}),  # of row 3's group: one question
+    ]
+)
 
 
 def test_a_negative_stays_out_of_a_batch_that_it_answers() -> None:
-    plan = plan_of(MIXED, [
-        [(0, 0), (1, 1)],  # p1 answers row 1; p2 answers nobody here
-        [(0, 0), (2, 0)],  # p1 answers nobody here; row 2 has no negative
-        [(0, 1), (1, 0)],  # a text that is nobody's passage; row 1 has none in German
-        [(1, 1), (2, 1)],  # p2 answers row 2
-        [(3, 0), (0, 0)],  # of row 3's own group
-        [(4, 0), (0, 1)],
-    ])  # fmt: skip
+    plan = plan_of(
+        MIXED,
+        [
+            [(0, 0), (1, 1)],  # p1 answers row 1; p2 answers nobody here
+            [(0, 0), (2, 0)],  # p1 answers nobody here; row 2 has no negative
+            [(0, 1), (1, 0)],  # a text that is nobody's passage; row 1 has none in German
+            [(1, 1), (2, 1)],  # p2 answers row 2
+            [(3, 0), (0, 0)],  # of row 3's own group
+            [(4, 0), (0, 1)],
+        ],
+    )
     assert usable_negatives(plan, MIXED).tolist() == [
-        [False, True], [True, False], [True, False], [False, False], [False, True], [True, True]
-    ]  # fmt: skip
+        [False, True],
+        [True, False],
+        [True, False],
+        [False, False],
+        [False, True],
+        [True, True],
+    ]
     with pytest.raises(InputError, match="another corpus"):
         usable_negatives(plan, MIXED.select(np.arange(4)))
 
@@ -91,10 +101,16 @@ def test_a_spare_passage_answers_nobody_in_the_batch() -> None:
 ANIMALS = ["red horse runs", "red horse sleeps", "blue whale sings", "blue whale dives", "old tree"]
 TIERE = ["rotes pferd läuft", "rotes pferd schläft", "blauer wal singt", "blauer wal taucht", "alter baum"]
 ZOO = ParallelCorpus.from_rows(
-    Row(str(n), f"p{n}", str(n), {"en": f"what {one}", "de": f"was {other}"}, {"en": f"a {one}", "de": f"ein {other}"},
-        {"en": "a stone"} if n == 3 else {})
+    Row(
+        str(n),
+        f"p{n}",
+        str(n),
+        {"en": f"what {one}", "de": f"was {other}"},
+        {"en": f"a {one}", "de": f"ein {other}"},
+        {"en": "a stone"} if n == 3 else {},
+    )
     for n, (one, other) in enumerate(zip(ANIMALS, TIERE, strict=True))
-)  # fmt: skip
+)
 
 
 def negatives_of(corpus: ParallelCorpus, tag: str) -> list[str | None]:
@@ -108,11 +124,19 @@ def test_bm25_takes_the_nearest_that_is_no_answer(caplog: pytest.LogCaptureFixtu
         mined = mine_negatives(ZOO, "bm25")
     # the old tree shares no word with anything else but "a"/"ein", which its question lacks
     assert negatives_of(mined, "en") == [
-        "a red horse sleeps", "a red horse runs", "a blue whale dives", "a stone", None
-    ]  # fmt: skip
+        "a red horse sleeps",
+        "a red horse runs",
+        "a blue whale dives",
+        "a stone",
+        None,
+    ]
     assert negatives_of(mined, "de") == [
-        "ein rotes pferd schläft", "ein rotes pferd läuft", "ein blauer wal taucht", "ein blauer wal singt", None
-    ]  # fmt: skip
+        "ein rotes pferd schläft",
+        "ein rotes pferd läuft",
+        "ein blauer wal taucht",
+        "ein blauer wal singt",
+        None,
+    ]
     assert "8 of 10 passages have a hard negative, 7 of them mined" in caplog.text
     assert negative_counts(mined)["negatives"].tolist() == [4, 4]
     again = mine_negatives(ZOO, "bm25")
@@ -143,8 +167,10 @@ def test_without_a_query_in_its_language_bm25_asks_with_the_passage() -> None:
         row("2", {"en": "what"}, {"de": "der hund schläft"}),
     ]
     assert negatives_of(mine_negatives(ParallelCorpus.from_rows(rows), "bm25"), "de") == [
-        "der hund schläft", None, "ein hund bellt"
-    ]  # fmt: skip
+        "der hund schläft",
+        None,
+        "ein hund bellt",
+    ]
 
 
 def test_other_passages_of_a_group_are_never_taken() -> None:
@@ -175,8 +201,11 @@ def test_limits_of_mining() -> None:
     index = BM25(method="lucene", k1=0.9, b=0.4, backend="numpy")
     index.index([tokens(one.passage["en"]) for one in rows], show_progress=False)
     scores = index.get_scores(["x"])
-    for limits, limit in (({"absolute_margin": 0.0}, scores[0]), ({"relative_margin": 0.1}, 0.9 * scores[0]),
-                          ({"max_score": float(scores[3])}, scores[3])):  # fmt: skip
+    for limits, limit in (
+        ({"absolute_margin": 0.0}, scores[0]),
+        ({"relative_margin": 0.1}, 0.9 * scores[0]),
+        ({"max_score": float(scores[3])}, scores[3]),
+    ):
         mined = mine_negatives(corpus, "bm25", Mining(**limits))
         fit = [score for score in scores[1:] if score <= limit + 1e-7]
         expected = rows[int(np.flatnonzero(scores == max(fit))[0])].passage["en"] if fit else None
@@ -186,7 +215,7 @@ def test_limits_of_mining() -> None:
             Mining(**wrong)
 
 
-def static(corpus: ParallelCorpus) -> Any:  # noqa: ANN401  a SentenceTransformer
+def static(corpus: ParallelCorpus) -> Any:
     return encoder.make(corpus.iter_texts(), vocab_size=120, dim=32)
 
 
@@ -204,8 +233,11 @@ def test_a_model_takes_what_is_nearest_by_cosine(language: str) -> None:
             own = float(queries[asked][number] @ passages[asked][number])
             for told in ZOO.languages:
                 scores = passages[told] @ queries[asked][number]
-                ranked += [(float(score), other, asked, told) for other, score in enumerate(scores)
-                           if other != number and score <= own * 0.98]  # fmt: skip
+                ranked += [
+                    (float(score), other, asked, told)
+                    for other, score in enumerate(scores)
+                    if other != number and score <= own * 0.98
+                ]
         for tag in ZOO.languages:
             fit = [one for one in ranked if language == "any" or (one[2] == one[3] == tag)]
             expected = ZOO.passage_text(max(fit)[1], tag) if fit else None
@@ -231,10 +263,12 @@ def test_a_mined_corpus_trains_and_is_saved(tmp_path: Path) -> None:
 def test_the_command_writes_rows_that_everything_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows, out = tmp_path / "mine.jsonl", tmp_path / "mined.jsonl"
     texts = [("who is 0", "she is 0"), ("who is 1", "she is 1"), ("what now", "nothing")]
-    rows.write_text("".join(
-        json.dumps({"id": str(n), "query_id": f"q{n}", "query": {"en": query}, "passage": {"en": passage}}) + "\n"
-        for n, (query, passage) in enumerate(texts)
-    ))  # fmt: skip
+    rows.write_text(
+        "".join(
+            json.dumps({"id": str(n), "query_id": f"q{n}", "query": {"en": query}, "passage": {"en": passage}}) + "\n"
+            for n, (query, passage) in enumerate(texts)
+        )
+    )
     command = ["data", "negatives", "--rows", str(rows), "--with", "bm25", "--out", str(out)]
     assert main(command) == 0
     told = capsys.readouterr()

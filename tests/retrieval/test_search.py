@@ -74,7 +74,7 @@ def sentences(count: int, seed: int = 0) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def static() -> Any:  # noqa: ANN401
+def static() -> Any:
     return encoders.make(sentences(200), vocab_size=120, dim=16)
 
 
@@ -141,10 +141,12 @@ def test_equal_passages_tie_wherever_they_stand() -> None:
 @given(
     st.lists(
         st.tuples(st.integers(0, 2), st.integers(0, 40), st.sampled_from([0.0, 0.5, 0.25, -1.0])),
-        max_size=40, unique_by=lambda hit: hit[:2],
+        max_size=40,
+        unique_by=lambda hit: hit[:2],
     ),
-    st.integers(1, 5), st.integers(1, 6),
-)  # fmt: skip
+    st.integers(1, 5),
+    st.integers(1, 6),
+)
 def test_merging_parts_is_searching_the_whole(hits: list[tuple[int, int, float]], parts: int, k: int) -> None:
     whole = [(f"q{query}", f"p{passage}", score) for query, passage, score in hits]
     shared = [whole[start::parts] for start in range(parts)]
@@ -176,7 +178,7 @@ def test_a_run_goes_through_trec_and_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 4, 7, 1000])
-def test_odd_chunks_give_the_same_run(static: Any, tmp_path: Path, cut: int) -> None:  # noqa: ANN401
+def test_odd_chunks_give_the_same_run(static: Any, tmp_path: Path, cut: int) -> None:
     texts = sentences(50) + sentences(5)  # five stand twice
     one, other = (judged(texts, sentences(4, seed=1), size) for size in (11, cut))
     want = dense_search(one, static, k=20)
@@ -188,13 +190,11 @@ def test_odd_chunks_give_the_same_run(static: Any, tmp_path: Path, cut: int) -> 
     pd.testing.assert_frame_equal(dense_search(other, (asked, vectors), k=20), want)
 
 
-def test_encoding_goes_on_where_it_was_killed(
-    static: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch  # noqa: ANN401
-) -> None:  # fmt: skip
+def test_encoding_goes_on_where_it_was_killed(static: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     toy, calls = judged(sentences(40), ["lima"]), []
     encode = embedding.encode
 
-    def until_the_third(encoder: Any, texts: list[str], *rest: Any, **more: Any) -> np.ndarray:  # noqa: ANN401
+    def until_the_third(encoder: Any, texts: list[str], *rest: Any, **more: Any) -> np.ndarray:
         calls.append(len(texts))
         if len(calls) == 3:
             raise KeyboardInterrupt
@@ -221,7 +221,7 @@ def test_encoding_goes_on_where_it_was_killed(
     assert calls == []
 
 
-def test_embeddings_of_something_else_are_refused(static: Any, tmp_path: Path) -> None:  # noqa: ANN401
+def test_embeddings_of_something_else_are_refused(static: Any, tmp_path: Path) -> None:
     toy, folder = judged(sentences(10), ["lima"]), tmp_path / "mine"
     embed_passages(toy, static, folder=folder)
     with pytest.raises(InputError, match="another encoder"):
@@ -249,7 +249,7 @@ def test_embeddings_of_something_else_are_refused(static: Any, tmp_path: Path) -
         embed_passages(replace(toy, size=11), static, folder=tmp_path / "long")
 
 
-def test_damaged_embeddings_are_made_anew(static: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:  # noqa: ANN401
+def test_damaged_embeddings_are_made_anew(static: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     toy, folder = judged(sentences(10), ["lima"]), tmp_path / "mine"
     vectors = np.array(embed_passages(toy, static, folder=folder).vectors)
     raw = bytearray((folder / "vectors.npy").read_bytes())
@@ -288,7 +288,7 @@ def test_embeddings_that_cannot_be_searched(tmp_path: Path) -> None:
         search("splade", toy)
 
 
-def test_faiss_flat_is_exact_and_the_recall_of_others_is_measured(static: Any, tmp_path: Path) -> None:  # noqa: ANN401
+def test_faiss_flat_is_exact_and_the_recall_of_others_is_measured(static: Any, tmp_path: Path) -> None:
     draw = generator(0, "ann")
     passages = draw.standard_normal((900, 8), dtype=np.float32)
     passages /= np.linalg.norm(passages, axis=1, keepdims=True)
@@ -312,7 +312,7 @@ def test_faiss_flat_is_exact_and_the_recall_of_others_is_measured(static: Any, t
     assert len(dense_search(toy, (asked, passages), 2000, "hnsw")) <= 21 * 900
 
 
-def test_an_index_is_kept_and_checked(static: Any, tmp_path: Path) -> None:  # noqa: ANN401
+def test_an_index_is_kept_and_checked(static: Any, tmp_path: Path) -> None:
     toy = judged(sentences(300), sentences(5, seed=1))
     run = dense_search(toy, static, 10, "hnsw", folder=tmp_path / "mine")
     (path,) = (tmp_path / "mine").glob("hnsw-*.faiss")
@@ -370,8 +370,9 @@ def test_bm25_on_disk_has_bm25s_own_scores(cut: int) -> None:
         if known:
             np.testing.assert_allclose(
                 index.get_scores_from_ids(index.get_tokens_ids(tokens(text, "en"))),
-                peer.get_scores_from_ids(known), rtol=1e-6,
-            )  # fmt: skip
+                peer.get_scores_from_ids(known),
+                rtol=1e-6,
+            )
     assert ids[:].tolist() == [f"d{n}" for n in range(62)]
     run = bm25_search(toy, k=4)
     assert run.groupby("query_id").size().to_dict() == {"q0": 4, "q1": 4}
@@ -429,8 +430,12 @@ def test_fusion_by_hand() -> None:
     # scaled: a 1, b .5, c 0; c 1, d 0; e alone is 1
     fused = fuse(first, second, weight=0.25)
     assert fused.values.tolist() == [
-        ["q", "c", 0.75], ["q", "a", 0.25], ["q", "b", 0.125], ["q", "d", 0.0], ["r", "e", 0.75]
-    ]  # fmt: skip
+        ["q", "c", 0.75],
+        ["q", "a", 0.25],
+        ["q", "b", 0.125],
+        ["q", "d", 0.0],
+        ["r", "e", 0.75],
+    ]
     ranked = fuse(first, second, "rrf")
     want = {"c": 1 / 63 + 1 / 61, "d": 1 / 62, "b": 1 / 62, "a": 1 / 61, "e": 1 / 61}
     assert ranked["passage_id"].tolist() == ["c", "a", "d", "b", "e"]  # d and b tie
@@ -447,7 +452,7 @@ def test_rrf_at_full_depth_breaks_ties_as_the_rank_table_does() -> None:
     np.testing.assert_allclose(found, [[1 / 63 + 1 / 61, 1 / 62 + 1 / 62, 1 / 61 + 1 / 63]], rtol=1e-6)
 
 
-def test_systems_share_what_they_have_in_common(static: Any) -> None:  # noqa: ANN401
+def test_systems_share_what_they_have_in_common(static: Any) -> None:
     toy = judged(sentences(30), ["lima oslo", "king bridge"])
     found = searches(["fusion", "rrf", "bm25", "dense"], toy, static, k=10)
     assert list(found) == ["fusion", "rrf", "bm25", "dense"]

@@ -62,7 +62,7 @@ def vectors(similarity: str, count: int, seed: int, dim: int = 24) -> np.ndarray
     return found
 
 
-def peer(similarity: str) -> Any:  # noqa: ANN401  a function of two tensors
+def peer(similarity: str) -> Any:
     """The library's function, in float64 (its float32 distances come from a product that cancels), equal ones equal."""
     function = SimilarityFunction.to_similarity_fn(similarity)
     return lambda one, other: function(torch.as_tensor(one).double(), torch.as_tensor(other).double()).round(decimals=9)
@@ -93,14 +93,25 @@ def test_rank_tables_are_those_of_the_librarys_evaluator(similarity: str) -> Non
     )
     depth = [len(ids)]
     evaluator = InformationRetrievalEvaluator(
-        dict(zip(names, names, strict=True)), dict.fromkeys(mirrored.values(), "x"), relevant, map_at_k=depth,
-        mrr_at_k=[10], ndcg_at_k=[10], accuracy_at_k=[1], precision_recall_at_k=[1, 10], write_csv=False,
+        dict(zip(names, names, strict=True)),
+        dict.fromkeys(mirrored.values(), "x"),
+        relevant,
+        map_at_k=depth,
+        mrr_at_k=[10],
+        ndcg_at_k=[10],
+        accuracy_at_k=[1],
+        precision_recall_at_k=[1, 10],
+        write_csv=False,
         score_functions={similarity: peer(similarity)},
-    )  # fmt: skip
+    )
     found = evaluator.compute_all_metrics(model, corpus_embeddings=torch.from_numpy(passages).double())[similarity]
     ours = values[values["setting"] == "pool"].groupby("measure")["value"].mean()
-    expected = {"AP": found["map@k"][depth[0]], "RR@10": found["mrr@k"][10], "nDCG@10": found["ndcg@k"][10],
-                "R@10": found["recall@k"][10]}  # fmt: skip
+    expected = {
+        "AP": found["map@k"][depth[0]],
+        "RR@10": found["mrr@k"][10],
+        "nDCG@10": found["ndcg@k"][10],
+        "R@10": found["recall@k"][10],
+    }
     assert ours[list(expected)].to_dict() == pytest.approx(expected, abs=1e-6)
 
 
@@ -177,8 +188,10 @@ def looked_up(similarity: str, folder: Path) -> Path:
 def rows_of(folder: Path, nearest: str) -> Path:
     """Parallel rows: one question, "lima", whose answer is `nearest`, and others that answer other questions."""
     answers = [nearest, *(word for word in TABLE if word not in (nearest, "lima"))]
-    lines = [{"id": str(n), "query": {"en": "lima" if n == 0 else f"{word} {word}"}, "passage": {"en": word}}
-             for n, word in enumerate(answers)]  # fmt: skip
+    lines = [
+        {"id": str(n), "query": {"en": "lima" if n == 0 else f"{word} {word}"}, "passage": {"en": word}}
+        for n, word in enumerate(answers)
+    ]
     folder.mkdir(exist_ok=True)
     path = folder / f"{nearest}.jsonl"
     path.write_text("\n".join(map(json.dumps, lines)))
@@ -188,10 +201,15 @@ def rows_of(folder: Path, nearest: str) -> Path:
 def judged(nearest: str) -> Collection:
     words = [word for word in TABLE if word != "lima"]
     return Collection(
-        "toy", "en", pd.DataFrame({"query_id": ["q"], "text": ["lima"]}),
+        "toy",
+        "en",
+        pd.DataFrame({"query_id": ["q"], "text": ["lima"]}),
         pd.DataFrame({"query_id": ["q"], "passage_id": [nearest], "relevance": [1]}),
-        lambda: iter([(words, words)]), len(words), "f00", "f01",
-    )  # fmt: skip
+        lambda: iter([(words, words)]),
+        len(words),
+        "f00",
+        "f01",
+    )
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
@@ -212,9 +230,14 @@ def test_every_way_to_rank_takes_the_models_own(
     benchmark = Benchmark.from_corpus(
         ParallelCorpus.from_rows(Row(**_row(one)) for one in rows.read_text().splitlines()), "toy"
     )
-    ranks = rank_table(benchmark, *(encode(model, frame["text"].tolist(), side) for frame, side in
-                                    ((benchmark.queries, "query"), (benchmark.passages, "passage"))),
-                       similarity=similarity)  # fmt: skip
+    ranks = rank_table(
+        benchmark,
+        *(
+            encode(model, frame["text"].tolist(), side)
+            for frame, side in ((benchmark.queries, "query"), (benchmark.passages, "passage"))
+        ),
+        similarity=similarity,
+    )
     assert ranks.set_index("query_id").loc["0", "rank"] == 1
     assert evaluate_encoder(model, benchmark)["AP mono"] == pytest.approx((1 / ranks["rank"]).mean())
     # the command line, in its two tables, and JSON
@@ -280,15 +303,26 @@ def test_a_study_ranks_searches_and_weighs_bias_by_it(tmp_path: Path, caplog: py
     words = [word for word in TABLE if word != "lima"]
     data.mkdir()
     for name, tags in (("rows", ["de", "en"]), ("asked", ["de", "en"])):
-        lines = [{"id": f"{name}{n}", "query": dict.fromkeys(tags, f"lima {name} {one} {n}"),
-                  "passage": {tag: f"{one} {tag} {name}" for tag in tags}} for n, one in enumerate(words)]  # fmt: skip
+        lines = [
+            {
+                "id": f"{name}{n}",
+                "query": dict.fromkeys(tags, f"lima {name} {one} {n}"),
+                "passage": {tag: f"{one} {tag} {name}" for tag in tags},
+            }
+            for n, one in enumerate(words)
+        ]
         (data / f"{name}.jsonl").write_text("\n".join(map(json.dumps, lines)))
     value = {
-        "name": "tiny", "title": "A test", "rows": {"files": [str(data / "rows.jsonl")]},
-        "encoder": {"name": str(folder)}, "strategies": ["mono"], "seeds": [0], "compare": ["mono", UNTRAINED],
+        "name": "tiny",
+        "title": "A test",
+        "rows": {"files": [str(data / "rows.jsonl")]},
+        "encoder": {"name": str(folder)},
+        "strategies": ["mono"],
+        "seeds": [0],
+        "compare": ["mono", UNTRAINED],
         "evaluation": {"benchmarks": [str(data / "asked.jsonl")]},
         "training": {"steps": 2, "batch_size": 2, "learning_rate": 0.1},
-    }  # fmt: skip
+    }
     (data / "tiny.yaml").write_text(yaml.safe_dump(value))
     run = Run(open_study(data / "tiny.yaml"), tmp_path / "run")
     name = str(data / "asked.jsonl")

@@ -42,9 +42,7 @@ def atlas() -> ParallelCorpus:
     return ParallelCorpus.from_jsonl(ATLAS / "heldout.jsonl.xz")
 
 
-def switched(
-    text: str, tag: str, lexicons: Lexicons, position: int = 0, p: float = 1.0, *, pivot: bool = False
-) -> str:  # fmt: skip
+def switched(text: str, tag: str, lexicons: Lexicons, position: int = 0, p: float = 1.0, *, pivot: bool = False) -> str:
     switcher = Switcher(lexicons, p, pivot=pivot)
     return switcher.switch([text], [tag], np.array([position]), "query")[0]
 
@@ -72,8 +70,9 @@ def test_a_word_that_only_translates_to_itself_is_not_known(folder: str) -> None
     german = Lexicons.open(folder, ["de"])
     assert seen("Bank", "en", german) == {"Ufer"}
     assert Switcher(german, 1.0).count(["bank money xanadu", ""], ["en", "en"], np.arange(2), "query").tolist() == [
-        [3, 2, 2], [0, 0, 0]
-    ]  # fmt: skip
+        [3, 2, 2],
+        [0, 0, 0],
+    ]
 
 
 def test_multilingual_draws_for_every_word_among_the_languages_that_know_it(folder: str) -> None:
@@ -183,7 +182,7 @@ def corpus_of(count: int, tags: Sequence[str] = ("de", "en"), negatives: bool = 
     return ParallelCorpus.from_rows(
         Row(f"r{n}", f"r{n}", f"r{n}", side("q", n), side("p", n), side("n", n) if negatives and n % 2 else {})
         for n in range(count)
-    )  # fmt: skip
+    )
 
 
 def test_the_plan_has_the_draws_of_the_base_and_knows_the_lexicon(folder: str, tmp_path: Path) -> None:
@@ -205,7 +204,10 @@ def test_the_plan_has_the_draws_of_the_base_and_knows_the_lexicon(folder: str, t
         assert PlanTexts(again, corpus)(np.arange(32)) == PlanTexts(plan, corpus)(np.arange(32))
 
 
-@pytest.mark.parametrize(("side", "changed"), [("query", {"query"}), ("passage", {"passage", "negative"}), ("both", {"query", "passage", "negative"})])  # fmt: skip  # noqa: E501
+@pytest.mark.parametrize(
+    ("side", "changed"),
+    [("query", {"query"}), ("passage", {"passage", "negative"}), ("both", {"query", "passage", "negative"})],
+)  # # noqa: E501
 def test_only_the_side_asked_for_is_switched(folder: str, side: str, changed: set[str]) -> None:
     corpus = corpus_of(12, negatives=True)
     strategy = codeswitch(hybrid(), p=1, side=side, lexicon=folder)
@@ -223,9 +225,12 @@ def test_only_the_side_asked_for_is_switched(folder: str, side: str, changed: se
 
 
 @given(
-    seed=st.integers(0, 5), mode=st.sampled_from(["multilingual", "bilingual"]), pivot=st.booleans(),
-    order=st.permutations(range(24)), cut=st.integers(1, 23),
-)  # fmt: skip
+    seed=st.integers(0, 5),
+    mode=st.sampled_from(["multilingual", "bilingual"]),
+    pivot=st.booleans(),
+    order=st.permutations(range(24)),
+    cut=st.integers(1, 23),
+)
 def test_a_text_depends_on_the_plan_and_its_position_only(
     folder: str, seed: int, mode: str, pivot: bool, order: list[int], cut: int
 ) -> None:
@@ -245,8 +250,10 @@ def test_seeds_sides_and_positions_are_switched_differently(folder: str) -> None
     text = "money bank new " * 40
     found = {
         Switcher(lexicons, 0.5, seed=seed).switch([text], ["en"], np.array([position]), side)[0]
-        for seed in (0, 1) for position in (0, 1, 2**33) for side in ("query", "passage")
-    }  # fmt: skip
+        for seed in (0, 1)
+        for position in (0, 1, 2**33)
+        for side in ("query", "passage")
+    }
     assert len(found) == 12
 
 
@@ -352,10 +359,14 @@ bases = st.sampled_from([mono(), cross(), hybrid(alpha=0.25), english(), mono(by
 
 
 @given(
-    base=bases, p=st.floats(0, 1), side=st.sampled_from(["query", "passage", "both"]),
-    mode=st.sampled_from(["multilingual", "bilingual"]), lexicon=st.sampled_from(["muse", "atlas", "my folder/it's"]),
-    pivot=st.booleans(), languages=st.sampled_from(["all", "shared", ["de"], ["zh", "es"]]),
-)  # fmt: skip
+    base=bases,
+    p=st.floats(0, 1),
+    side=st.sampled_from(["query", "passage", "both"]),
+    mode=st.sampled_from(["multilingual", "bilingual"]),
+    lexicon=st.sampled_from(["muse", "atlas", "my folder/it's"]),
+    pivot=st.booleans(),
+    languages=st.sampled_from(["all", "shared", ["de"], ["zh", "es"]]),
+)
 def test_a_strategy_prints_and_parses_back(base: Strategy, **options: object) -> None:
     strategy = codeswitch(base, **options)
     assert parse(str(strategy)) == strategy

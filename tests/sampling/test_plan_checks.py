@@ -22,10 +22,16 @@ TAGS = ("de", "en", "th")
 def rows(count: int, shared: int = 0) -> ParallelCorpus:
     """Rows known in three languages; the first `shared` of them have one passage."""
     return ParallelCorpus.from_rows(
-        Row(f"r{n}", f"p{0 if n < shared else n}", f"r{n}", {tag: f"q{n} {tag}" for tag in TAGS},
-            {tag: f"a passage {0 if n < shared else n} {tag}" for tag in TAGS}, {})
+        Row(
+            f"r{n}",
+            f"p{0 if n < shared else n}",
+            f"r{n}",
+            {tag: f"q{n} {tag}" for tag in TAGS},
+            {tag: f"a passage {0 if n < shared else n} {tag}" for tag in TAGS},
+            {},
+        )
         for n in range(count)
-    )  # fmt: skip
+    )
 
 
 CORPUS = rows(60)
@@ -42,14 +48,25 @@ def value_of(report: PlanReport, check: str) -> object:
 @pytest.mark.parametrize(
     "strategy",
     [
-        english(), mixed(), mono(), cross(), hybrid(alpha=0.3), mixed(by="size"), mono(weights={"de": 0.9, "th": 0.1}),
-        cross(pairs="one"), cross(pairs="en-x"), cross(pairs=["de-en"]),
+        english(),
+        mixed(),
+        mono(),
+        cross(),
+        hybrid(alpha=0.3),
+        mixed(by="size"),
+        mono(weights={"de": 0.9, "th": 0.1}),
+        cross(pairs="one"),
+        cross(pairs="en-x"),
+        cross(pairs=["de-en"]),
         cross(weights={"de": 0.5, "en": 0.4, "th": 0.1}),
-        hybrid(alpha=0.5, pairs="one"), hybrid(alpha=linear(0, 1)), hybrid(alpha=step({0: 1.0, 100: 0.5})),
-        hybrid(alpha=0.3, level="row"), hybrid(alpha=linear(0, 1, steps=100), level="row", pairs="en-x"),
+        hybrid(alpha=0.5, pairs="one"),
+        hybrid(alpha=linear(0, 1)),
+        hybrid(alpha=step({0: 1.0, 100: 0.5})),
+        hybrid(alpha=0.3, level="row"),
+        hybrid(alpha=linear(0, 1, steps=100), level="row", pairs="en-x"),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_plan_as_it_was_made_keeps_to_its_strategy(strategy: Strategy) -> None:
     report = check_plan(strategy.plan(CORPUS, 400, 7, 3), CORPUS)
     assert wrong(report) == []
@@ -67,8 +84,9 @@ def test_a_wrapper_is_looked_at_by_the_strategy_within() -> None:
 
 def test_numbers_of_a_plan_by_hand() -> None:
     draws = np.array([[[0, 0, 0], [1, 0, 0]], [[2, 0, 1], [3, 1, 2]], [[1, 2, 2], [0, 2, 2]]], dtype=np.int32)
-    plan = BatchPlan(draws, np.array(["mono", "cross", "mono"], dtype=object), TAGS, "hybrid(alpha=0.5)", 0,
-                     CORPUS.fingerprint)  # fmt: skip
+    plan = BatchPlan(
+        draws, np.array(["mono", "cross", "mono"], dtype=object), TAGS, "hybrid(alpha=0.5)", 0, CORPUS.fingerprint
+    )
     report = check_plan(plan, CORPUS)
     assert report.ok
     lines = report.checks.set_index("check")

@@ -21,9 +21,15 @@ def odd_corpus() -> ParallelCorpus:
             known[:] = np.arange(5) == n % 5
         passage = "large" if n < 40 else f"p{random.integers(200)}"
         rows.append(
-            Row(f"r{n}", passage, f"r{n}", {tag: f"q{n} {tag}" for tag, has in zip(TAGS, known[0], strict=True) if has},
-                {tag: f"p{n} {tag}" for tag, has in zip(TAGS, known[1], strict=True) if has}, {})
-        )  # fmt: skip
+            Row(
+                f"r{n}",
+                passage,
+                f"r{n}",
+                {tag: f"q{n} {tag}" for tag, has in zip(TAGS, known[0], strict=True) if has},
+                {tag: f"p{n} {tag}" for tag, has in zip(TAGS, known[1], strict=True) if has},
+                {},
+            )
+        )
     return ParallelCorpus.from_rows(rows)
 
 

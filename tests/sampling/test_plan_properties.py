@@ -44,9 +44,14 @@ def corpus_of(query: np.ndarray, passage: np.ndarray, group: np.ndarray | None =
     places["negative"] = np.full_like(places["query"], none)
     ids, passages = (StringColumn(pa.array([f"{n}" for n in names])) for names in (range(len(query)), group))
     return ParallelCorpus(
-        languages=TAGS, ids=ids, passage_ids=passages, group=group.astype(np.int32), places=places, texts={},
+        languages=TAGS,
+        ids=ids,
+        passage_ids=passages,
+        group=group.astype(np.int32),
+        places=places,
+        texts={},
         fingerprint="a test's",
-    )  # fmt: skip
+    )
 
 
 @st.composite
@@ -218,14 +223,18 @@ def test_languages_of_mono_batches_are_drawn_by_their_weights(strategy: Strategy
         (cross(pairs="one"), {(a, b): 1 for a in range(4) for b in range(4) if a != b}),
         (cross(pairs="en-x"), {(1, 0): 1, (1, 2): 1, (1, 3): 1, (0, 1): 1, (2, 1): 1, (3, 1): 1}),
         (cross(pairs=["de-en", "th-en"]), {(0, 1): 1, (2, 1): 1}),
-        (cross(weights={"de": 0.5, "en": 0.3, "th": 0.2}),
-         {(0, 1): 15, (1, 0): 15, (0, 2): 10, (2, 0): 10, (1, 2): 6, (2, 1): 6}),
-        (cross(pairs="one", weights={"de": 0.5, "en": 0.3, "th": 0.2}),
-         {(0, 1): 15, (1, 0): 15, (0, 2): 10, (2, 0): 10, (1, 2): 6, (2, 1): 6}),
+        (
+            cross(weights={"de": 0.5, "en": 0.3, "th": 0.2}),
+            {(0, 1): 15, (1, 0): 15, (0, 2): 10, (2, 0): 10, (1, 2): 6, (2, 1): 6},
+        ),
+        (
+            cross(pairs="one", weights={"de": 0.5, "en": 0.3, "th": 0.2}),
+            {(0, 1): 15, (1, 0): 15, (0, 2): 10, (2, 0): 10, (1, 2): 6, (2, 1): 6},
+        ),
         (mixed(weights={"de": 0.9, "zh": 0.1}), {(0, 0): 9, (3, 3): 1}),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_pairs_are_drawn_by_their_weights(strategy: Strategy, pairs: dict[tuple[int, int], float]) -> None:
     from scipy.stats import chisquare
 

@@ -17,10 +17,16 @@ from hybridkit.sampling.plan_texts import PlanTexts, export_plan, usable_negativ
 
 TAGS = ("de", "en")
 CORPUS = ParallelCorpus.from_rows(
-    Row(f"r{n}", f"p{n}", f"q{n}", {tag: f"Frage {n}\n„{tag}“" for tag in TAGS},
-        {tag: f"passage {n} {tag}" for tag in TAGS}, {"en": f"passage {(n + 1) % 9} en"} if n % 2 else {})
+    Row(
+        f"r{n}",
+        f"p{n}",
+        f"q{n}",
+        {tag: f"Frage {n}\n„{tag}“" for tag in TAGS},
+        {tag: f"passage {n} {tag}" for tag in TAGS},
+        {"en": f"passage {(n + 1) % 9} en"} if n % 2 else {},
+    )
     for n in range(9)
-)  # fmt: skip
+)
 PLAN = hybrid(alpha=0.5).plan(CORPUS, 1100, 4, 1)  # more draws than are written at a time
 
 
@@ -82,10 +88,7 @@ def as_flagembedding_reads(line: dict[str, Any], query_prefix: str, passage_pref
 )
 @pytest.mark.parametrize("prompts", [("", ""), ("query: ", "passage: "), ("Frage:", "\u3000")])
 def test_the_other_trainers_read_what_the_plan_trains_on(
-    tmp_path: Path,
-    form: str,
-    reads: Any,  # noqa: ANN401
-    prompts: tuple[str, str],
+    tmp_path: Path, form: str, reads: Any, prompts: tuple[str, str]
 ) -> None:
     # spaces at the ends, a soft hyphen, a line separator, quotes and braces: none may change
     odd = [" a  b ", "so\u00adft", "line\u2028end", '"{}"', "tab\there", "e\u0301"]
@@ -96,8 +99,11 @@ def test_the_other_trainers_read_what_the_plan_trains_on(
     plan = mono().plan(corpus, 3, 4, 0)
     export_plan(plan, corpus, tmp_path / "lines.jsonl", form)
     # `datasets` reads the file in both trainers
-    lines = list(datasets.load_dataset("json", data_files=str(tmp_path / "lines.jsonl"), split="train",
-                                       cache_dir=str(tmp_path / "cache")))  # fmt: skip
+    lines = list(
+        datasets.load_dataset(
+            "json", data_files=str(tmp_path / "lines.jsonl"), split="train", cache_dir=str(tmp_path / "cache")
+        )
+    )
     texts = PlanTexts(plan, corpus, negatives=True)(np.arange(12))
     fed = zip(texts["query"], texts["passage"], texts["negative"], strict=True)
     trained = [[prompts[0] + query, prompts[1] + passage, prompts[1] + negative] for query, passage, negative in fed]
@@ -107,10 +113,16 @@ def test_the_other_trainers_read_what_the_plan_trains_on(
 def test_ids_of_an_export_are_each_of_one_text(tmp_path: Path) -> None:
     names = ["a", "a:en", "a:negative", "a:en:negative", "0", "1:random", "a:de"]
     corpus = ParallelCorpus.from_rows(
-        Row(name, name, name, {tag: f"{name} in {tag}?" for tag in TAGS}, {tag: f"{name} in {tag}." for tag in TAGS},
-            {tag: f"not {name} in {tag}." for tag in TAGS})
+        Row(
+            name,
+            name,
+            name,
+            {tag: f"{name} in {tag}?" for tag in TAGS},
+            {tag: f"{name} in {tag}." for tag in TAGS},
+            {tag: f"not {name} in {tag}." for tag in TAGS},
+        )
         for name in names
-    )  # fmt: skip
+    )
     export_plan(mono().plan(corpus, 40, 4, 0), corpus, tmp_path / "lines", "tevatron")
     found: dict[str, set[str]] = {}
     for line in map(json.loads, (tmp_path / "lines").read_text(encoding="utf-8").splitlines()):

@@ -276,8 +276,11 @@ def test_write_and_read(tmp_path_factory: pytest.TempPathFactory, corpus: Parall
         assert again.draws.tolist() == plan.draws.tolist()
         assert again.kinds.tolist() == plan.kinds.tolist()
         assert (again.languages, again.strategy, again.seed, again.corpus) == (
-            plan.languages, plan.strategy, plan.seed, plan.corpus,
-        )  # fmt: skip
+            plan.languages,
+            plan.strategy,
+            plan.seed,
+            plan.corpus,
+        )
         assert again.fingerprint == plan.fingerprint
     again.check(corpus)
 
@@ -299,8 +302,11 @@ def test_the_written_table_speaks_of_ids_and_languages(tmp_path: Path) -> None:
         f"p{row[1:]} {tag}" for row, tag in zip(table["id"][3:], table["passage_language"][3:], strict=True)
     ]
     assert [str(kind) for kind in pq.read_schema(tmp_path / "plan.parquet").types] == [
-        "int64", "large_string", "int32", *["large_string"] * 4
-    ]  # fmt: skip
+        "int64",
+        "large_string",
+        "int32",
+        *["large_string"] * 4,
+    ]
 
 
 def test_a_table_that_was_written_at_once_still_reads(tmp_path: Path) -> None:
@@ -374,8 +380,10 @@ def test_what_is_no_plan(tmp_path: Path) -> None:
 
 
 def test_strategies_of_a_study_draw_from_the_same_rows() -> None:
-    rows = [Row(f"r{n}", f"r{n}", f"r{n}", {"en": f"q{n}"}, {"en": f"p{n}"} | ({"de": f"d{n}"} if n % 2 else {}), {})
-            for n in range(20)]  # fmt: skip
+    rows = [
+        Row(f"r{n}", f"r{n}", f"r{n}", {"en": f"q{n}"}, {"en": f"p{n}"} | ({"de": f"d{n}"} if n % 2 else {}), {})
+        for n in range(20)
+    ]
     corpus = ParallelCorpus.from_rows(rows)
     both = corpus.select(common_rows(corpus, [mono(), cross()]))
     assert both.ids.tolist() == [f"r{n}" for n in range(1, 20, 2)]

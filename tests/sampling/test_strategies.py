@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.rows import Row
 from hybridkit.errors import InputError
-from hybridkit.sampling import (  # fmt: skip
+from hybridkit.sampling import (
     Strategy,
     codeswitch,
     common_rows,
@@ -52,18 +52,28 @@ plain = st.one_of(
     built(hybrid, alpha=share | schedules, pairs=st.just("one")),
 )
 any_strategy = plain | st.builds(
-    codeswitch, plain, p=share, side=st.sampled_from(["query", "passage", "both"]),
-    mode=st.sampled_from(["multilingual", "bilingual"]), pivot=st.booleans(),
+    codeswitch,
+    plain,
+    p=share,
+    side=st.sampled_from(["query", "passage", "both"]),
+    mode=st.sampled_from(["multilingual", "bilingual"]),
+    pivot=st.booleans(),
     lexicon=st.sampled_from(["muse", "atlas", "my lexicons/it's (mine)"]),
-)  # fmt: skip
+)
 
 # what each row has: r0 de>de, r1 de>en, r2 en>en, r3 de+en>de+en, r4 en>de+fr
 SHAPES = [("de", "de"), ("de", "en"), ("en", "en"), ("de en", "de en"), ("en", "de fr")]
 CORPUS = ParallelCorpus.from_rows(
-    Row(f"r{at}", f"r{at}", f"r{at}", {tag: f"q{at}{tag}" for tag in query.split()},
-        {tag: f"p{at}{tag}" for tag in passage.split()}, {})
+    Row(
+        f"r{at}",
+        f"r{at}",
+        f"r{at}",
+        {tag: f"q{at}{tag}" for tag in query.split()},
+        {tag: f"p{at}{tag}" for tag in passage.split()},
+        {},
+    )
     for at, (query, passage) in enumerate(SHAPES)
-)  # fmt: skip
+)
 
 
 @given(any_strategy)

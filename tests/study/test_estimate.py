@@ -32,11 +32,16 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     (tmp_path / "rows.jsonl").write_text("\n".join(lines[:40]))
     (tmp_path / "asked.jsonl").write_text("\n".join(lines[40:]))
     value = {
-        "name": "tiny", "title": "A test", "rows": {"files": [str(tmp_path / "rows.jsonl")], "held_out": 0.2},
-        "encoder": {"name": "static", "vocab_size": 120, "dim": 16}, "strategies": ["mono", "cross"], "seeds": [0, 1],
-        "compare": ["cross", "mono"], "evaluation": {"benchmarks": [str(tmp_path / "asked.jsonl")]},
+        "name": "tiny",
+        "title": "A test",
+        "rows": {"files": [str(tmp_path / "rows.jsonl")], "held_out": 0.2},
+        "encoder": {"name": "static", "vocab_size": 120, "dim": 16},
+        "strategies": ["mono", "cross"],
+        "seeds": [0, 1],
+        "compare": ["cross", "mono"],
+        "evaluation": {"benchmarks": [str(tmp_path / "asked.jsonl")]},
         "training": {"steps": 6, "batch_size": 4, "learning_rate": 0.02, "checkpoint_every": 2, "evaluate_every": 3},
-    }  # fmt: skip
+    }
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(value))
     return open_study(tmp_path / "tiny.yaml")
 
@@ -62,8 +67,10 @@ def test_everything_here(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.disk["embeddings"] == 5 * 40 * 16 * 4
     assert found.disk["corpus"] == sum(file.stat().st_size for file in (run.folder / "corpus").rglob("*.*"))
     assert found.seconds == {
-        "training": 4 * 6 * 2.0, "encoding": 5 * 40 * 0.5, "held-out scores": 4 * 2 * (4 * held) * 0.5
-    }  # fmt: skip
+        "training": 4 * 6 * 2.0,
+        "encoding": 5 * 40 * 0.5,
+        "held-out scores": 4 * 2 * (4 * held) * 0.5,
+    }
     told = str(found)
     assert "4 trainings, 4 of them missing: 24 steps in all" in told
     assert f"{train} training rows, {held} held out" in told

@@ -46,8 +46,10 @@ def test_spread_sets_have_more_families_than_random_ones_and_share_the_first_lan
 def test_a_family_has_only_the_sizes_that_it_can() -> None:
     sets = language_sets(XQUAD, ["Indo-European", "Germanic"], 2, [2, 4, 8])
     assert {(one.group, len(one.languages)) for one in sets} == {
-        ("Indo-European", 2), ("Indo-European", 4), ("Germanic", 2),
-    }  # fmt: skip
+        ("Indo-European", 2),
+        ("Indo-European", 4),
+        ("Germanic", 2),
+    }
     assert all(language(tag).family == "Indo-European" for one in sets for tag in one.languages)
 
 
@@ -76,18 +78,32 @@ def study(tmp_path: Path) -> Study:
     (tmp_path / "rows.jsonl").write_text(lines)
     (tmp_path / "asked.jsonl").write_text(lines.replace("number", "asked"))
     value = {
-        "name": "tiny", "title": "A test", "rows": {"files": [str(tmp_path / "rows.jsonl")]}, "seeds": [0],
-        "encoder": {"name": "static", "vocab_size": 120, "dim": 16}, "strategies": ["mono", "cross"],
-        "compare": ["cross", "mono"], "evaluation": {"benchmarks": [str(tmp_path / "asked.jsonl")]},
+        "name": "tiny",
+        "title": "A test",
+        "rows": {"files": [str(tmp_path / "rows.jsonl")]},
+        "seeds": [0],
+        "encoder": {"name": "static", "vocab_size": 120, "dim": 16},
+        "strategies": ["mono", "cross"],
+        "compare": ["cross", "mono"],
+        "evaluation": {"benchmarks": [str(tmp_path / "asked.jsonl")]},
         "training": {"steps": 8, "batch_size": 4, "learning_rate": 0.02, "checkpoint_every": 2},
         "diversity": {
-            "strategies": {"mono": [1, 2, "all"], "cross": [2, "all"]}, "groups": ["random", "spread"], "draws": 2,
-            "seeds": [0, 1], "series": ["fixed", "growing"],
+            "strategies": {"mono": [1, 2, "all"], "cross": [2, "all"]},
+            "groups": ["random", "spread"],
+            "draws": 2,
+            "seeds": [0, 1],
+            "series": ["fixed", "growing"],
         },
-        "curve": {"alphas": [0, 1], "seeds": [0, 1], "rows": [10, 20], "batch_sizes": [2, 8], "strategies": ["mono"],
-                  "pairs": ["cross", "cross(pairs='one')"]},
+        "curve": {
+            "alphas": [0, 1],
+            "seeds": [0, 1],
+            "rows": [10, 20],
+            "batch_sizes": [2, 8],
+            "strategies": ["mono"],
+            "pairs": ["cross", "cross(pairs='one')"],
+        },
         "notebooks": ["02", "06"],
-    }  # fmt: skip
+    }
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(value))
     return open_study(tmp_path / "tiny.yaml")
 
@@ -149,7 +165,7 @@ def test_a_sweep_makes_what_is_missing_and_keeps_no_embeddings(study: Study, tmp
         ({"curve": {"seeds": [0], "pairs": ["cross"]}}, "curve.pairs must name two"),
         ({"curve": {"seeds": [0], "batch_sizes": [1]}}, "curve.batch_sizes.0. must be a whole number from 2"),
     ],
-)  # fmt: skip
+)
 def test_sections_that_cannot_be(tmp_path: Path, section: dict[str, object], told: str) -> None:
     base = Path(__file__).parents[2] / "studies" / "quick.yaml"
     value = yaml.safe_load(base.read_text(encoding="utf-8")) | section

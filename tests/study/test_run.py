@@ -43,17 +43,21 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(one.relative_to(folder)): one.read_bytes() for one in sorted(folder.rglob("*")) if one.is_file()}
 
 
-def never(*_: Any, **__: Any) -> Any:  # noqa: ANN401
+def never(*_: Any, **__: Any) -> Any:
     raise AssertionError("this product is there already")
 
 
 def test_the_second_run_makes_nothing(study: Study, whole: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     before, table = files(whole.folder), study_scores(whole)
     for owner, name in (
-        (trained_models, "train"), (runs, "encode"), (runs, "rank_table_from_scores"),
+        (trained_models, "train"),
+        (runs, "encode"),
+        (runs, "rank_table_from_scores"),
         (trained_models.encoders, "make"),
-        (trained_models.encoders, "open"), (open_rows, "write_pooled"), (Strategy, "plan"),
-    ):  # fmt: skip
+        (trained_models.encoders, "open"),
+        (open_rows, "write_pooled"),
+        (Strategy, "plan"),
+    ):
         monkeypatch.setattr(owner, name, never)
     again = study_scores(Run(study, whole.folder))
     assert again.equals(table)
@@ -81,17 +85,21 @@ def test_another_folder_gives_the_same_scores_to_the_byte(study: Study, whole: R
 
 @pytest.mark.parametrize(
     ("name", "call", "kept"),
-    [("train", 2, "models/mono-s0-*"), ("encode", 4, "embeddings/*-query.npy"),
-     ("rank_table_from_scores", 1, "embeddings/*.npy"), ("write_ranks", 2, "ranks/*.parquet"),
-     ("read_ranks", 3, "models/cross-s0-*")],
-)  # fmt: skip
+    [
+        ("train", 2, "models/mono-s0-*"),
+        ("encode", 4, "embeddings/*-query.npy"),
+        ("rank_table_from_scores", 1, "embeddings/*.npy"),
+        ("write_ranks", 2, "ranks/*.parquet"),
+        ("read_ranks", 3, "models/cross-s0-*"),
+    ],
+)
 def test_a_stop_keeps_what_is_finished_and_the_next_run_goes_on(
     study: Study, whole: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, call: int, kept: str
 ) -> None:
     counts: dict[str, int] = {}
 
     def counted(which: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        def called(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401
+        def called(*arguments: Any, **options: Any) -> Any:
             counts[which] = counts.get(which, 0) + 1
             if which == name and counts[which] == call:
                 raise KeyboardInterrupt
@@ -200,7 +208,7 @@ def test_results_belong_to_how_the_texts_were_encoded(study: Study, whole: Run, 
     name, cell = study.evaluation.benchmarks[0], whole.cells()[0]
     part, top = whole.part(name)[0], study.evaluation.top
 
-    def with_settings(**changed: Any) -> Run:  # noqa: ANN401
+    def with_settings(**changed: Any) -> Run:
         return Run(replace(study, evaluation=replace(study.evaluation, **changed)), tmp_path)
 
     for other in (with_settings(max_length=7), with_settings(precision="bf16")):

@@ -12,24 +12,31 @@ from hybridkit.sampling import cross, hybrid, mono
 from hybridkit.study.settings import Study, open_study, strategy_at
 
 GOOD: dict[str, Any] = {
-    "name": "mine", "title": "A test", "encoder": {"name": "static"},
+    "name": "mine",
+    "title": "A test",
+    "encoder": {"name": "static"},
     "rows": {"files": ["rows.jsonl"], "held_out": 0.1},
-    "strategies": ["mono", "hybrid(alpha=0.5)"], "seeds": [0, 1],
-    "training": {"steps": 10, "batch_size": 4, "learning_rate": 0.01}, "evaluation": {"benchmarks": ["atlas"]},
+    "strategies": ["mono", "hybrid(alpha=0.5)"],
+    "seeds": [0, 1],
+    "training": {"steps": 10, "batch_size": 4, "learning_rate": 0.01},
+    "evaluation": {"benchmarks": ["atlas"]},
     "curve": {
-        "alphas": [0, 0.5, 1], "seeds": [0], "encoder": {"name": "static"}, "training": {"steps": 5, "batch_size": 4},
+        "alphas": [0, 0.5, 1],
+        "seeds": [0],
+        "encoder": {"name": "static"},
+        "training": {"steps": 5, "batch_size": 4},
         "benchmarks": ["atlas"],
     },
-}  # fmt: skip
+}
 
 
-def write(folder: Path, value: Any) -> Path:  # noqa: ANN401  whatever YAML can hold
+def write(folder: Path, value: Any) -> Path:
     path = folder / "mine.yaml"
     path.write_text(value if isinstance(value, str) else yaml.safe_dump(value, allow_unicode=True), encoding="utf-8")
     return path
 
 
-def changed(key: str, value: Any) -> dict[str, Any]:  # noqa: ANN401
+def changed(key: str, value: Any) -> dict[str, Any]:
     """The good study with one key (a.b.c) set, or removed where the value is ..."""
     whole = yaml.safe_load(yaml.safe_dump(GOOD))
     *parents, last = key.split(".")
@@ -72,8 +79,15 @@ def test_the_key_hangs_on_every_setting(tmp_path: Path) -> None:
     def key(value: dict[str, Any]) -> str:
         return open_study(write(tmp_path, value)).key
 
-    changes = [("seeds", [0]), ("training.steps", 11), ("training.temperature", 0.1), ("rows.held_out", 0.2),
-               ("evaluation.precision", "bf16"), ("encoder.dim", 8), ("curve.training.steps", 6)]  # fmt: skip
+    changes = [
+        ("seeds", [0]),
+        ("training.steps", 11),
+        ("training.temperature", 0.1),
+        ("rows.held_out", 0.2),
+        ("evaluation.precision", "bf16"),
+        ("encoder.dim", 8),
+        ("curve.training.steps", 6),
+    ]
     found = {key(changed(*change)) for change in changes} | {key(GOOD)}
     assert len(found) == len(changes) + 1
     assert key(GOOD) == key(dict(reversed(GOOD.items())))
@@ -130,7 +144,7 @@ def test_the_key_hangs_on_every_setting(tmp_path: Path) -> None:
         ("encoder.prompts", ["query: "], r"encoder.prompts: \['query: '\] is not a mapping"),
     ],
 )
-def test_what_does_not_fit_is_named(tmp_path: Path, key: str, value: Any, message: str) -> None:  # noqa: ANN401
+def test_what_does_not_fit_is_named(tmp_path: Path, key: str, value: Any, message: str) -> None:
     with pytest.raises(InputError, match=rf"mine\.yaml: {message}"):
         open_study(write(tmp_path, changed(key, value)))
 

@@ -24,8 +24,10 @@ from hybridkit.study.settings import Study, open_study, placed, study_of_run
 def rows(path: Path, front: str, count: int, *languages: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     texts = ({tag: f"{front} and {number} {tag}" for tag in languages} for number in range(count))
-    lines = [{"id": f"{front}{n}", "query": one, "passage": {tag: f"{text} is so" for tag, text in one.items()}}
-             for n, one in enumerate(texts)]  # fmt: skip
+    lines = [
+        {"id": f"{front}{n}", "query": one, "passage": {tag: f"{text} is so" for tag, text in one.items()}}
+        for n, one in enumerate(texts)
+    ]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
 
@@ -48,12 +50,16 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     judged(home / "judged")
     encoder.save(encoder.make(["a text and another"], vocab_size=60, dim=4), home / "start")
     study = {
-        "name": "mine", "title": "Mine", "encoder": {"name": "start"}, "seeds": [0], "compare": ["mono", "english"],
+        "name": "mine",
+        "title": "Mine",
+        "encoder": {"name": "start"},
+        "seeds": [0],
+        "compare": ["mono", "english"],
         "rows": {"files": ["data/a,b.v2.jsonl", "./data/other/a,b.v2.jsonl"]},
         "strategies": ["mono", "english", "codeswitch(english, lexicon='words')"],
         "training": {"steps": 2, "batch_size": 4},
         "evaluation": {"benchmarks": ["held.v1.jsonl", "held.v1.jsonl[2:]"], "judged": ["judged[sw]"]},
-    }  # fmt: skip
+    }
     (home / "mine.yaml").write_text(yaml.safe_dump(study))
     monkeypatch.setenv("HYBRIDKIT_RUNS", str(home / "runs"))
     elsewhere = tmp_path / "elsewhere"
@@ -79,9 +85,14 @@ def test_every_kind_of_path_starts_from_the_file_of_the_study(mine: Path) -> Non
 
 @pytest.mark.parametrize(
     ("gone", "of"),
-    [("data/a,b.v2.jsonl", "rows"), ("held.v1.jsonl", "benchmark"), ("judged", "judged set"), ("words", "lexicon"),
-     ("start", "encoder")],
-)  # fmt: skip
+    [
+        ("data/a,b.v2.jsonl", "rows"),
+        ("held.v1.jsonl", "benchmark"),
+        ("judged", "judged set"),
+        ("words", "lexicon"),
+        ("start", "encoder"),
+    ],
+)
 def test_what_is_not_there_is_told_at_the_start_with_its_whole_path(mine: Path, gone: str, of: str) -> None:
     shutil.rmtree(mine / gone) if (mine / gone).is_dir() else (mine / gone).unlink()
     if of == "encoder":

@@ -31,8 +31,26 @@ from hybridkit.utils.characters import IGNORABLE, escaped, safe, shown, visible
 
 # soft hyphen, combining grapheme joiner, word joiner, ZWSP, byte order mark, marks and controls of direction, variation
 # selectors, a tag, ZWNJ and ZWJ between Latin letters
-HIDDEN = ["\u00ad", "\u034f", "\u2060", "\u200b", "\ufeff", "\u200e", "\u200f", "\u061c", "\u202b", "\u202e", "\u2066",
-          "\u2069", "\ufe0f", "\U000e0101", "\U000e0041", "\u200c", "\u200d", "\u180e"]  # fmt: skip
+HIDDEN = [
+    "\u00ad",
+    "\u034f",
+    "\u2060",
+    "\u200b",
+    "\ufeff",
+    "\u200e",
+    "\u200f",
+    "\u061c",
+    "\u202b",
+    "\u202e",
+    "\u2066",
+    "\u2069",
+    "\ufe0f",
+    "\U000e0101",
+    "\U000e0041",
+    "\u200c",
+    "\u200d",
+    "\u180e",
+]
 # Persian plural and prefix (ZWNJ), Hindi half form (ZWJ) and its opposite (ZWNJ), Bengali ya-phalaa, Sinhala, a final
 # consonant of Malayalam, emoji sequences
 MEANT = [
@@ -101,8 +119,10 @@ def test_visible_takes_out_the_ignorable_alone_and_once(text: str) -> None:
 
 
 def test_bm25_finds_a_word_with_a_soft_hyphen_in_it() -> None:
-    rows = [Row("a", "a", "a", {"en": "hyphen\u00adation"}, {"en": "hyphenation rules"}, {}),
-            Row("b", "b", "b", {"en": "rivers"}, {"en": "riv\u00aders and lakes"}, {})]  # fmt: skip
+    rows = [
+        Row("a", "a", "a", {"en": "hyphen\u00adation"}, {"en": "hyphenation rules"}, {}),
+        Row("b", "b", "b", {"en": "rivers"}, {"en": "riv\u00aders and lakes"}, {}),
+    ]
     benchmark = Benchmark.from_corpus(ParallelCorpus.from_rows(rows), "toy")
     table = macro(scores(per_query(rank_table_from_scores(benchmark, bm25(benchmark)))))
     assert table.loc[(table["setting"] == "mono") & (table["measure"] == "AP"), "value"].tolist() == [1.0]

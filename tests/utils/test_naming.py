@@ -25,10 +25,13 @@ ODD = ["my.data.v2.jsonl", "a,b.jsonl", "rows[1].jsonl", "x#2.jsonl", "doc:de.js
 def rows(path: Path, front: str = "", count: int = 6) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = (
-        {"id": f"{front}{n}", "query": {tag: f"{front} asked {n} {tag}" for tag in ("de", "en")},
-         "passage": {tag: f"{front} told {n} {tag}" for tag in ("de", "en")}}
+        {
+            "id": f"{front}{n}",
+            "query": {tag: f"{front} asked {n} {tag}" for tag in ("de", "en")},
+            "passage": {tag: f"{front} told {n} {tag}" for tag in ("de", "en")},
+        }
         for n in range(count)
-    )  # fmt: skip
+    )
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     return path
 
@@ -139,9 +142,17 @@ def test_one_name_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize(
     ("name", "base", "words"),
-    [("mmarco[de]", "mmarco", ("de",)), ("a[b][c, d]", "a[b]", ("c", "d")), ("[x]", "[x]", ()), ("x]", "x]", ()),
-     ("x[", "x[", ()), ("x[]", "x", ("",)), ("~nobody/x[1:]", "~nobody/x", ("1:",)), ("x" * 5000, "x" * 5000, ())],
-)  # fmt: skip
+    [
+        ("mmarco[de]", "mmarco", ("de",)),
+        ("a[b][c, d]", "a[b]", ("c", "d")),
+        ("[x]", "[x]", ()),
+        ("x]", "x]", ()),
+        ("x[", "x[", ()),
+        ("x[]", "x", ("",)),
+        ("~nobody/x[1:]", "~nobody/x", ("1:",)),
+        ("x" * 5000, "x" * 5000, ()),
+    ],
+)
 def test_brackets(name: str, base: str, words: tuple[str, ...]) -> None:
     assert split_name(name) == (base, words)
 
@@ -149,7 +160,7 @@ def test_brackets(name: str, base: str, words: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("file", "stem"),
     [("a.jsonl", "a"), ("a.b.jsonl.gz", "a.b"), ("dir.d/a.json.xz", "a"), (".jsonl", ".jsonl"), ("v1.2", "v1.2")],
-)  # fmt: skip
+)
 def test_stems(file: str, stem: str) -> None:
     assert stem_of(file) == stem
 

@@ -44,14 +44,14 @@ DOORS: dict[str, Callable[[Any], object]] = {
 
 @pytest.mark.parametrize("seed", NO_SEEDS, ids=range(len(NO_SEEDS)))
 @pytest.mark.parametrize("door", DOORS)
-def test_what_is_no_seed_gets_one_error_at_every_door(door: str, seed: Any) -> None:  # noqa: ANN401
+def test_what_is_no_seed_gets_one_error_at_every_door(door: str, seed: Any) -> None:
     with pytest.raises(InputError, match=SEEDS):
         DOORS[door](seed)
 
 
 @pytest.mark.parametrize("seed", [0, 2**32 - 1, np.int64(7), np.uint8(7)])
 @pytest.mark.parametrize("door", DOORS)
-def test_every_seed_of_the_range_is_taken_at_every_door(door: str, seed: Any) -> None:  # noqa: ANN401
+def test_every_seed_of_the_range_is_taken_at_every_door(door: str, seed: Any) -> None:
     DOORS[door](seed)
 
 
@@ -66,9 +66,11 @@ def test_commands_refuse_a_seed_before_anything_runs(
     rows, out = ["--rows", str(parallel_rows)], ["--out", str(tmp_path / "out")]
     plan = [*rows, "--strategy", "mono", "--steps", "1", "--batch-size", "2", *out]
     for command in (
-        ["plan", *plan], ["train", "--model", "static", *plan], ["data", "negatives", *rows, "--with", "bm25", *out],
+        ["plan", *plan],
+        ["train", "--model", "static", *plan],
+        ["data", "negatives", *rows, "--with", "bm25", *out],
         ["export", "quick", "mono"],
-    ):  # fmt: skip
+    ):
         with pytest.raises(SystemExit) as stopped:
             main([*command, f"--seed={seed}"])
         assert stopped.value.code == 2 and SEEDS in capsys.readouterr().err
@@ -114,25 +116,28 @@ def test_train_refuses_numbers_that_train_nothing(
         lambda value: CurveSettings(seeds=(0,), alphas=(value,)),
     ],
 )
-def test_shares_out_of_range_are_refused(make: Callable[[Any], object], wrong: Any) -> None:  # noqa: ANN401
+def test_shares_out_of_range_are_refused(make: Callable[[Any], object], wrong: Any) -> None:
     with pytest.raises(InputError):
         make(wrong)
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 2.0, True, math.nan, "2"])
-def test_counts_out_of_range_are_refused(wrong: Any) -> None:  # noqa: ANN401
+def test_counts_out_of_range_are_refused(wrong: Any) -> None:
     told = "must be a whole number from"
     for make in (
-        lambda: mono().plan(CORPUS, wrong, 2, 0), lambda: mono().plan(CORPUS, 1, wrong, 0), lambda: Mining(top=wrong),
-        lambda: FaissSettings(probes=wrong), lambda: encoder.make(["a text"], dim=wrong),
+        lambda: mono().plan(CORPUS, wrong, 2, 0),
+        lambda: mono().plan(CORPUS, 1, wrong, 0),
+        lambda: Mining(top=wrong),
+        lambda: FaissSettings(probes=wrong),
+        lambda: encoder.make(["a text"], dim=wrong),
         lambda: DiversitySettings(seeds=(0,), strategies={"mono": (2,)}, draws=wrong),
-    ):  # fmt: skip
+    ):
         with pytest.raises(InputError, match=told):
             make()
 
 
 @given(value=st.one_of(st.integers(), st.floats(), st.booleans(), st.text(max_size=3), st.none()))
-def test_a_seed_is_an_int_of_the_range_and_nothing_else(value: Any) -> None:  # noqa: ANN401
+def test_a_seed_is_an_int_of_the_range_and_nothing_else(value: Any) -> None:
     good = type(value) is int and 0 <= value <= 2**32 - 1
     try:
         assert check_seed(value) == value and good
@@ -144,10 +149,12 @@ def test_a_seed_is_an_int_of_the_range_and_nothing_else(value: Any) -> None:  # 
 @pytest.mark.parametrize(
     ("allowed", "told"),
     [
-        (SEED, "a whole number from 0 to 4294967295"), (Range(0, above=True), "a number above 0"),
-        (Range(0, 1, below=True), "a number from 0 to below 1"), (Range(2, whole=True), "a whole number from 2 on"),
+        (SEED, "a whole number from 0 to 4294967295"),
+        (Range(0, above=True), "a number above 0"),
+        (Range(0, 1, below=True), "a number from 0 to below 1"),
+        (Range(2, whole=True), "a whole number from 2 on"),
         (Range(), "a number"),
     ],
-)  # fmt: skip
+)
 def test_a_range_says_what_is_allowed(allowed: Range, told: str) -> None:
     assert str(allowed) == told

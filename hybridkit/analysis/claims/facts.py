@@ -118,9 +118,12 @@ class PublishedFacts:
                 return frozenset(f"{tag}>{tag}" for tag in languages)
             raise NotTestable("the tables print one mean a query language, not each pair of languages")
         what = {
-            "kinds": "plans of batches", "start": "encoders themselves, only their names", "parallel": "questions",
-            "leaks": "training rows", "relatives": "training rows",
-        }  # fmt: skip
+            "kinds": "plans of batches",
+            "start": "encoders themselves, only their names",
+            "parallel": "questions",
+            "leaks": "training rows",
+            "relatives": "training rows",
+        }
         told = what.get(name) or f"{name} of {', '.join(arguments)}"
         raise NotTestable(f"the tables hold no {told}", "", "benchmark")
 

@@ -90,9 +90,15 @@ def _claim(node: yaml.Node, path: str) -> Claim:
         raise InputError(f"{places['figure']}: figure {texts['figure']!r} is no name such as 04_settings")
     checks = {key: _check(texts[key], places[key], key) for key in ("check", "instead") if key in texts}
     return Claim(
-        texts["id"], texts["text"], texts["source"], checks["check"], checks.get("instead"), texts.get("figure", ""),
-        texts.get("reading", ""), node.start_mark.line + 1,
-    )  # fmt: skip
+        texts["id"],
+        texts["text"],
+        texts["source"],
+        checks["check"],
+        checks.get("instead"),
+        texts.get("figure", ""),
+        texts.get("reading", ""),
+        node.start_mark.line + 1,
+    )
 
 
 def _check(text: str, where: str, key: str) -> Check:

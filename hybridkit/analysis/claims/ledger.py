@@ -333,12 +333,14 @@ def summary(entries: Sequence[Entry], drawn: Collection[str] | None = None) -> p
     figures = [name + " (not drawn in this run)" * (name not in there) for name in names]
     return pd.DataFrame(
         {
-            "claim": [one.claim.id for one in entries], "text": [one.claim.text for one in entries],
+            "claim": [one.claim.id for one in entries],
+            "text": [one.claim.text for one in entries],
             "verdict": [f"{MARKS[one.verdict]} {one.words}" for one in entries],
-            "why": [one.sentence for one in entries], "figure": figures,
+            "why": [one.sentence for one in entries],
+            "figure": figures,
             "source": [one.claim.source for one in entries],
         }
-    )  # fmt: skip
+    )
 
 
 def matrix(ledgers: Sequence[Sequence[Entry]]) -> pd.DataFrame:

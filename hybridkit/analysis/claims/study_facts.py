@@ -58,10 +58,20 @@ def models(run: Run, strategy: str, benchmark: str) -> list[tuple[ModelSpec, tup
 
 # Collections by data set of the registry, each by its origin there; what is made up or of one's own has none in common.
 _COLLECTIONS = {
-    "atlas": "atlas", "mlqa": "MLQA", "mlqa-test": "MLQA", "mlqa-r": "MLQA", "mlqa-r-paragraphs": "MLQA",
-    "xquad-r": "SQuAD", "xquad-r-paragraphs": "SQuAD", "squad2-fi-en": "SQuAD", "squad-translate-train": "SQuAD",
-    "miracl": "MIRACL", "miracl-train": "MIRACL", "mr-tydi": "TyDi QA", "tydi-goldp": "TyDi QA",
-}  # fmt: skip
+    "atlas": "atlas",
+    "mlqa": "MLQA",
+    "mlqa-test": "MLQA",
+    "mlqa-r": "MLQA",
+    "mlqa-r-paragraphs": "MLQA",
+    "xquad-r": "SQuAD",
+    "xquad-r-paragraphs": "SQuAD",
+    "squad2-fi-en": "SQuAD",
+    "squad-translate-train": "SQuAD",
+    "miracl": "MIRACL",
+    "miracl-train": "MIRACL",
+    "mr-tydi": "TyDi QA",
+    "tydi-goldp": "TyDi QA",
+}
 # What encoders were fine-tuned on for retrieval by their authors, as far as it is of a collection above.
 # e5-small: model card of intfloat/multilingual-e5-small, "supervised fine-tuning"; arXiv 2402.05672.
 _MET = {"e5-small": ("SQuAD", "TyDi QA", "MIRACL"), "intfloat/multilingual-e5-small": ("SQuAD", "TyDi QA", "MIRACL")}
@@ -134,8 +144,11 @@ class StudyFacts:
             return mean_of(self._models(ask))
         table = self._macros
         for column, value in (
-            ("benchmark", ask.benchmark), ("strategy", ask.strategy), ("setting", ask.setting), ("measure", ask.measure)
-        ):  # fmt: skip
+            ("benchmark", ask.benchmark),
+            ("strategy", ask.strategy),
+            ("setting", ask.setting),
+            ("measure", ask.measure),
+        ):
             table = table[table[column] == value]
         if table.empty:
             raise NotTestable(f"no {ask}", "", "benchmark", "setting", "measure")

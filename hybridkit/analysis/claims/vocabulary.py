@@ -206,9 +206,12 @@ def _known(kind: str, name: Name, free: set[str] | frozenset[str] = frozenset())
     if text in free and kind in (text, "data", "role"):
         return
     lists: dict[str, tuple[str, ...]] = {
-        "setting": (*SETTINGS, *GROUPS, UNSEEN), "measure": (*MEASURES, DISTANCE), "role": ROLES, "kind": KINDS,
+        "setting": (*SETTINGS, *GROUPS, UNSEEN),
+        "measure": (*MEASURES, DISTANCE),
+        "role": ROLES,
+        "kind": KINDS,
         "start": ("pretrained", "scratch"),
-    }  # fmt: skip
+    }
     cure = ", ".join(lists.get(kind, ()))
     if kind == "set":  # of training sets, which may be anybody's files
         return

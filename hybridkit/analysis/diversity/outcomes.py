@@ -56,9 +56,7 @@ def _shares() -> dict[str, float]:
 MEASURES = ("RR", "RR@10", "AP", "rank_distance")
 SEEN = ("seen-seen", "seen-unseen", "unseen-seen", "unseen-unseen")
 KEYS = ["group", "draw", "k", "languages", "series", "strategy", "seed"]
-PREDICTORS = [
-    "log2_k", "families", "scripts", "query_distance", "passage_distance", "query_share", "passage_share",
-]  # fmt: skip
+PREDICTORS = ["log2_k", "families", "scripts", "query_distance", "passage_distance", "query_share", "passage_share"]
 COLUMNS = [*KEYS, "benchmark", "setting", "query_language", "passage_language", "seen", *PREDICTORS, "measure", "value"]
 
 
@@ -190,9 +188,12 @@ def extremes(
     Raises InputError where the strategy has fewer than two sets.
     """
     chosen = frame[
-        (frame["strategy"] == strategy) & (frame["series"] == series) & (frame["measure"] == measure)
-        & (frame["benchmark"] == benchmark) & (frame["setting"] != "pool")
-    ]  # fmt: skip
+        (frame["strategy"] == strategy)
+        & (frame["series"] == series)
+        & (frame["measure"] == measure)
+        & (frame["benchmark"] == benchmark)
+        & (frame["setting"] != "pool")
+    ]
     sets = chosen.drop_duplicates("languages")[["k", "families", "scripts", "languages"]].to_dict("records")
     if len(sets) < 2:
         raise InputError(

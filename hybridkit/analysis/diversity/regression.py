@@ -83,9 +83,12 @@ def within(columns: pd.DataFrame, pair: pd.Series) -> pd.DataFrame:
 def _data(frame: pd.DataFrame, strategy: str, series: str, measure: str, setting: str) -> pd.DataFrame:
     """The observations: a line a model and pair, with its pair and cluster."""
     chosen = frame[
-        (frame["strategy"] == strategy) & (frame["series"] == series) & (frame["measure"] == measure)
-        & (frame["setting"] == setting) & (frame["strategy"] != UNTRAINED)
-    ].dropna(subset=["value", "log2_k", "query_distance", "passage_distance"])  # fmt: skip
+        (frame["strategy"] == strategy)
+        & (frame["series"] == series)
+        & (frame["measure"] == measure)
+        & (frame["setting"] == setting)
+        & (frame["strategy"] != UNTRAINED)
+    ].dropna(subset=["value", "log2_k", "query_distance", "passage_distance"])
     once = ["languages", "seed", "benchmark", "query_language", "passage_language"]
     chosen = chosen.drop_duplicates(once).reset_index(drop=True)
     pair = chosen["benchmark"] + " " + chosen["query_language"] + ">" + chosen["passage_language"]

@@ -136,9 +136,12 @@ def by_language(frame: pd.DataFrame, measure: str = "RR") -> pd.DataFrame:
     unseen = chosen[(chosen["strategy"] != UNTRAINED) & (chosen["seen"] == "unseen-unseen")].merge(base, on=pair)
     gain = (unseen["value"] - unseen["base"]).groupby(unseen["query_language"]).mean()
     table = pd.DataFrame(
-        {"share": chosen.groupby("query_language")["query_share"].first(),
-         "untrained": base.groupby("query_language")["base"].mean(), "gain": gain}
-    )  # fmt: skip
+        {
+            "share": chosen.groupby("query_language")["query_share"].first(),
+            "untrained": base.groupby("query_language")["base"].mean(),
+            "gain": gain,
+        }
+    )
     return table.rename_axis("language").reset_index()
 
 

@@ -132,9 +132,17 @@ def _twice(files: Sequence[Path], key: str, first: int, again: int, count: int) 
 
 
 def make_collection(
-    name: str, language: str, topics: Mapping[str, str], judgements: pd.DataFrame, qrels: Path,
-    corpus: Sequence[Path], *, names: Sequence[str] | None = None, key: str = "docid", skip_own: bool = False,
-) -> Collection:  # fmt: skip
+    name: str,
+    language: str,
+    topics: Mapping[str, str],
+    judgements: pd.DataFrame,
+    qrels: Path,
+    corpus: Sequence[Path],
+    *,
+    names: Sequence[str] | None = None,
+    key: str = "docid",
+    skip_own: bool = False,
+) -> Collection:
     """Make the set of one language from its topics, its judgements and the files of its passages.
 
     `judgements` (query_id, passage_id, relevance) were read from `qrels`; `names` are the files' names in the cache's
@@ -179,9 +187,16 @@ def make_collection(
     own = digest(key, hashes)
     everything = digest(name, language, queries.values.tolist(), judgements.values.tolist(), own, skip_own)
     return Collection(
-        name, language, queries, judgements, partial(chunks, tuple(corpus), key), found.size, everything, own,
+        name,
+        language,
+        queries,
+        judgements,
+        partial(chunks, tuple(corpus), key),
+        found.size,
+        everything,
+        own,
         skip_own=skip_own,
-    )  # fmt: skip
+    )
 
 
 NAMES = ("miracl", "tydi-goldp")
@@ -351,10 +366,16 @@ def open_beir(folder: Path, languages: Sequence[str] = ()) -> tuple[Collection]:
     apart = (judgements["query_id"] == judgements["passage_id"]) & (judgements["relevance"] > 0)
     return (
         make_collection(
-            folder.resolve().name, languages[0] if languages else "en", read_queries(_file(folder, "queries.jsonl")),
-            judgements, qrels, [_file(folder, "corpus.jsonl")], key="_id", skip_own=not apart.any(),
+            folder.resolve().name,
+            languages[0] if languages else "en",
+            read_queries(_file(folder, "queries.jsonl")),
+            judgements,
+            qrels,
+            [_file(folder, "corpus.jsonl")],
+            key="_id",
+            skip_own=not apart.any(),
         ),
-    )  # fmt: skip
+    )
 
 
 def read_queries(path: Path) -> dict[str, str]:

@@ -97,9 +97,18 @@ def _get_stream(address: str, part: Path, progress: bool) -> None:
         total = start + int(length) if length else None
         with (
             part.open("ab" if more else "wb") as file,
-            tqdm(total=total, initial=start, desc=part.stem, unit="B", unit_scale=True, disable=not progress,
-                 leave=False, mininterval=1, file=sys.stderr) as bar,
-        ):  # fmt: skip
+            tqdm(
+                total=total,
+                initial=start,
+                desc=part.stem,
+                unit="B",
+                unit_scale=True,
+                disable=not progress,
+                leave=False,
+                mininterval=1,
+                file=sys.stderr,
+            ) as bar,
+        ):
             for chunk in answer.iter_raw():
                 file.write(chunk)
                 bar.update(len(chunk))

@@ -121,7 +121,7 @@ def sentence_of(breaks: Sequence[Sequence[int]], start: int) -> int | None:
     return found if found < len(breaks) else None
 
 
-def _paragraph(article: int, paragraph: Any, where: str) -> Paragraph:  # noqa: ANN401  JSON
+def _paragraph(article: int, paragraph: Any, where: str) -> Paragraph:
     sentences = _get(paragraph, "sentences", list, where)
     breaks = _get(paragraph, "sentence_breaks", list, where)
     if len(sentences) != len(breaks):
@@ -147,7 +147,7 @@ def _paragraph(article: int, paragraph: Any, where: str) -> Paragraph:  # noqa: 
     return Paragraph(article, _get(paragraph, "context", str, where), sentences, questions)
 
 
-def _get(value: Any, key: str, kind: type, where: str) -> Any:  # noqa: ANN401  JSON
+def _get(value: Any, key: str, kind: type, where: str) -> Any:
     if not isinstance(value, dict) or not isinstance(value.get(key), kind) or value[key] == "":
         raise InputError(f"{where}{key}: missing, or not a {kind.__name__} with something in it")
     return whole(value[key], f"{where}{key}") if kind is str else value[key]

@@ -120,10 +120,21 @@ def _paired(high: np.ndarray, low: np.ndarray) -> np.ndarray:
 
 
 LANGUAGES = {
-    "ar": "arabic", "de": "german", "en": "english", "es": "spanish", "fr": "french", "hi": "hindi",
-    "id": "indonesian", "it": "italian", "ja": "japanese", "nl": "dutch", "pt": "portuguese", "ru": "russian",
-    "vi": "vietnamese", "zh": "chinese",
-}  # fmt: skip
+    "ar": "arabic",
+    "de": "german",
+    "en": "english",
+    "es": "spanish",
+    "fr": "french",
+    "hi": "hindi",
+    "id": "indonesian",
+    "it": "italian",
+    "ja": "japanese",
+    "nl": "dutch",
+    "pt": "portuguese",
+    "ru": "russian",
+    "vi": "vietnamese",
+    "zh": "chinese",
+}
 UNITS = ("triples", "pairs")  # what a row is
 _COLUMN = {"query": 0, "passage": 1, "negative": 2}
 TRIPLES = "mmarco/data/triples.train.ids.small.tsv"
@@ -232,7 +243,7 @@ def _add_rows(
     _tell(lacking, len(triples.lines), kept)
 
 
-def _join(first: Any, between: str, second: Any) -> Any:  # noqa: ANN401  Arrow arrays, or one text
+def _join(first: Any, between: str, second: Any) -> Any:
     first = pa.scalar(first, pa.large_string()) if isinstance(first, str) else first
     return pc.binary_join_element_wise(first, second, pa.scalar(between, pa.large_string()))
 
@@ -256,5 +267,8 @@ def _tell(lacking: Mapping[tuple[str, str], int], lines: int, kept: int) -> None
     if not kept:
         raise InputError(f"mmarco: none of {lines:,} lines has a query and a positive; are the files of one release?")
     if kept < lines:
-        log.warning("mmarco: %s of %s lines have no query or no positive in any language and fall away",
-                    f"{lines - kept:,}", f"{lines:,}")  # fmt: skip
+        log.warning(
+            "mmarco: %s of %s lines have no query or no positive in any language and fall away",
+            f"{lines - kept:,}",
+            f"{lines:,}",
+        )

@@ -18,9 +18,18 @@ from hybridkit.utils.files import read_lines
 from hybridkit.utils.reading import json_value, whole_number
 
 LANGUAGES = {
-    "ar": "arabic", "bn": "bengali", "en": "english", "fi": "finnish", "id": "indonesian", "ja": "japanese",
-    "ko": "korean", "ru": "russian", "sw": "swahili", "te": "telugu", "th": "thai",
-}  # fmt: skip
+    "ar": "arabic",
+    "bn": "bengali",
+    "en": "english",
+    "fi": "finnish",
+    "id": "indonesian",
+    "ja": "japanese",
+    "ko": "korean",
+    "ru": "russian",
+    "sw": "swahili",
+    "te": "telugu",
+    "th": "thai",
+}
 log = logging.getLogger("hybridkit")
 
 
@@ -62,9 +71,13 @@ def judged_rows(
     for nth, (passage, text) in enumerate(positives.items()):
         negative = {language: against[nth % len(against)]} if against else {}
         yield Row(
-            f"{language}:{name}:{passage}", f"{language}:{passage}", f"{language}:{name}", {language: question},
-            {language: text}, negative,
-        )  # fmt: skip
+            f"{language}:{name}:{passage}",
+            f"{language}:{passage}",
+            f"{language}:{name}",
+            {language: question},
+            {language: text},
+            negative,
+        )
 
 
 def passage_text(title: str, text: str) -> str:
@@ -108,7 +121,7 @@ def whole(text: str, where: str) -> str:
     return text
 
 
-def _passages(value: Any, key: str, where: str) -> dict[str, str]:  # noqa: ANN401  JSON
+def _passages(value: Any, key: str, where: str) -> dict[str, str]:
     found = value.get(key)
     if not isinstance(found, list):
         raise InputError(f"{where}: {key} is a {type(found).__name__}, not a list; this is not Mr. TyDi's format")
@@ -121,7 +134,7 @@ def _passages(value: Any, key: str, where: str) -> dict[str, str]:  # noqa: ANN4
     return read
 
 
-def _text(value: Any, key: str, where: str) -> str:  # noqa: ANN401  JSON
+def _text(value: Any, key: str, where: str) -> str:
     found = value.get(key) if isinstance(value, dict) else None
     if not isinstance(found, str) or not found.strip():
         raise InputError(f"{where}: {key} is missing, or no text with something in it; this is not Mr. TyDi's format")
@@ -130,9 +143,23 @@ def _text(value: Any, key: str, where: str) -> str:  # noqa: ANN401  JSON
 
 # Language and number of files of its corpus, as the corpus' own loader has them; German and Yoruba have no training.
 CORPUS_FILES = {
-    "ar": 5, "bn": 1, "en": 66, "es": 21, "fa": 5, "fi": 4, "fr": 30, "hi": 2, "id": 3, "ja": 14, "ko": 3, "ru": 20,
-    "sw": 1, "te": 2, "th": 2, "zh": 10,
-}  # fmt: skip
+    "ar": 5,
+    "bn": 1,
+    "en": 66,
+    "es": 21,
+    "fa": 5,
+    "fi": 4,
+    "fr": 30,
+    "hi": 2,
+    "id": 3,
+    "ja": 14,
+    "ko": 3,
+    "ru": 20,
+    "sw": 1,
+    "te": 2,
+    "th": 2,
+    "zh": 10,
+}
 _DOCID = re.compile(r'\s*\{\s*"docid"\s*:\s*"([^"\\]*)"')
 
 

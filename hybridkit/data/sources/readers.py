@@ -58,10 +58,8 @@ def read_tsv(
             pa.PythonFile(lines, mode="r"),
             csv.ReadOptions(use_threads=False, block_size=_BLOCK, column_names=list(columns)),
             csv.ParseOptions(delimiter="\t", quote_char=False),
-            csv.ConvertOptions(
-                column_types={name: kinds[kind] for name, kind in columns.items()}, null_values=[],
-            ),
-        )  # fmt: skip
+            csv.ConvertOptions(column_types={name: kinds[kind] for name, kind in columns.items()}, null_values=[]),
+        )
         for batch in reader:
             for name, kind in columns.items():
                 if kind == "id" and len(batch) and pc.min(batch[name]).as_py() < 0:
@@ -108,7 +106,7 @@ class _Lines(io.RawIOBase):
         self._file.close()
         super().close()
 
-    def whole(self, batch: Any, columns: Mapping[str, str]) -> Any:  # noqa: ANN401  a record batch
+    def whole(self, batch: Any, columns: Mapping[str, str]) -> Any:
         """A batch of the file with what was hidden put back."""
         for place, (name, kind) in enumerate(columns.items()):
             if self._hidden and kind == "text":

@@ -55,8 +55,12 @@ def read_translated(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:
         with path.open("rb") as file:
             lost, asked = collect(join, paragraphs(file, str(path)), language, unit)
         if lost:
-            log.info("squad-translate-train, %s: %d of %d questions dropped, their answers are not in their paragraphs",
-                     language, lost, asked)  # fmt: skip
+            log.info(
+                "squad-translate-train, %s: %d of %d questions dropped, their answers are not in their paragraphs",
+                language,
+                lost,
+                asked,
+            )
     single = 0
     for row in join.rows():
         single += len(row.query) < len(languages)
@@ -143,7 +147,7 @@ def boundaries(text: str, language: str) -> list[tuple[int, int]]:
     return [(low, high) for low, high in zip([0, *ends[:-1]], ends, strict=True) if text[low:high].strip()]
 
 
-def _paragraph(paragraph: Any, where: str) -> Paragraph:  # noqa: ANN401  JSON
+def _paragraph(paragraph: Any, where: str) -> Paragraph:
     questions = []
     for nth, question in enumerate(_get(paragraph, "qas", list, where)):
         here = f"{where}qas[{nth}]."
@@ -158,7 +162,7 @@ def _paragraph(paragraph: Any, where: str) -> Paragraph:  # noqa: ANN401  JSON
     return Paragraph(_get(paragraph, "context", str, where), questions)
 
 
-def _get(value: Any, key: str, kind: type, where: str) -> Any:  # noqa: ANN401  JSON
+def _get(value: Any, key: str, kind: type, where: str) -> Any:
     if not isinstance(value, dict) or not isinstance(value.get(key), kind):
         raise InputError(f"{where}{key}: missing, or not a {kind.__name__}; this is not SQuAD's format")
     return value[key]

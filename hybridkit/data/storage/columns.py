@@ -38,14 +38,14 @@ def hash_strings(values: Iterable[str]) -> np.ndarray:
     return _joined(blake2b(value.encode(), digest_size=16).digest() for value in values)
 
 
-def hash_arrow(values: Any) -> np.ndarray:  # noqa: ANN401  an Arrow array
+def hash_arrow(values: Any) -> np.ndarray:
     """The same of an Arrow large_string array, without making Python texts of it."""
     data, ends = arrow_bytes(values)
     view = data.data
     return _joined(blake2b(view[start:end], digest_size=16).digest() for start, end in pairwise(ends.tolist()))
 
 
-def arrow_bytes(values: Any) -> tuple[np.ndarray, np.ndarray]:  # noqa: ANN401  an Arrow array
+def arrow_bytes(values: Any) -> tuple[np.ndarray, np.ndarray]:
     """The UTF-8 bytes of a large_string array, and where each text starts and ends in them (texts + 1,)."""
     _, offsets, data = values.buffers()
     empty = offsets is None or offsets.size == 0
@@ -110,7 +110,7 @@ class StringColumn:
     ('b', ['c', 'a'], ['c'], 3)
     """
 
-    def __init__(self, values: Any, rows: np.ndarray | None = None) -> None:  # noqa: ANN401  an Arrow array
+    def __init__(self, values: Any, rows: np.ndarray | None = None) -> None:
         self._values, self._rows = values, rows
 
     def __len__(self) -> int:
@@ -130,7 +130,7 @@ class StringColumn:
         for part in self.chunks():
             yield from part.to_pylist()
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:  # noqa: ANN401  numpy's protocol
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self[:]
 
     def tolist(self) -> list[str]:
@@ -147,11 +147,11 @@ class StringColumn:
             whole = self._rows is None
             yield self._values.slice(start, size) if whole else self._arrow(np.arange(len(self))[start : start + size])
 
-    def _arrow(self, places: np.ndarray) -> Any:  # noqa: ANN401  an Arrow array
+    def _arrow(self, places: np.ndarray) -> Any:
         return self._values.take(pa.array(places if self._rows is None else self._rows[places]))
 
 
-def pieces(texts: Any) -> Iterator[Any]:  # noqa: ANN401  Arrow arrays
+def pieces(texts: Any) -> Iterator[Any]:
     """Cut an Arrow large_string array into slices of at most `CHUNK` texts and 16 MiB, one text at least.
 
     >>> [len(part) for part in pieces(pa.array(["a", "b" * 2**24, "c", "d"], pa.large_string()))]
@@ -182,11 +182,11 @@ def first_of_groups(group: np.ndarray, names: StringColumn) -> tuple[np.ndarray,
     return whole["group"].to_numpy(), only_chunk(whole["name"])
 
 
-def _first_names(group: np.ndarray, names: Any) -> Any:  # noqa: ANN401  Arrow's array and table
+def _first_names(group: np.ndarray, names: Any) -> Any:
     return _least(pa.table({"group": pa.array(np.ascontiguousarray(group)), "name": names}))
 
 
-def _least(table: Any) -> Any:  # noqa: ANN401  an Arrow table
+def _least(table: Any) -> Any:
     """The least name of each group; that of UTF-8 bytes is that of code points."""
     found = table.group_by("group", use_threads=False).aggregate([("name", "min")])
     return found.select(["group", "name_min"]).rename_columns(["group", "name"])
@@ -236,7 +236,7 @@ def write_arrow(path: Path, columns: dict[str, Any], metadata: dict[str, str] | 
         writer.write_table(table)
 
 
-def read_arrow(path: Path, *, doubted: bool = False) -> Any:  # noqa: ANN401  an Arrow table
+def read_arrow(path: Path, *, doubted: bool = False) -> Any:
     """Map an Arrow file into memory. Raises DamagedError for one that is missing or damaged.
 
     What no checksum speaks for is `doubted`: it is read through, so that no text in it is broken.
@@ -250,7 +250,7 @@ def read_arrow(path: Path, *, doubted: bool = False) -> Any:  # noqa: ANN401  an
         raise damaged(path, str(error)) from error
 
 
-def only_chunk(column: Any) -> Any:  # noqa: ANN401  Arrow's column and array
+def only_chunk(column: Any) -> Any:
     """The single piece of a column that `write_arrow` wrote; an empty one may have none."""
     return column.chunk(0) if column.num_chunks else pa.array([], column.type)
 

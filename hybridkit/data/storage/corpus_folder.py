@@ -42,7 +42,7 @@ class StringSpool:
         self._bounds.write(bytes(8))
         self._size = self.count = 0
 
-    def add(self, values: Any) -> None:  # noqa: ANN401  an Arrow array
+    def add(self, values: Any) -> None:
         """Append an Arrow large_string array."""
         data, bounds = arrow_bytes(values)
         self._data.write(data.data)
@@ -50,7 +50,7 @@ class StringSpool:
         self._size += len(data)
         self.count += len(values)
 
-    def array(self) -> Any:  # noqa: ANN401  an Arrow array
+    def array(self) -> Any:
         """All texts so far, mapped; more may be added afterwards, to be seen by the next call."""
         self._data.flush()
         self._bounds.flush()
@@ -80,7 +80,7 @@ class TextTable:
         self._path = work / f"{name}.hashes"
         self._hashes = self._path.open("wb")
 
-    def add(self, values: Any) -> int:  # noqa: ANN401  an Arrow array
+    def add(self, values: Any) -> int:
         """Append texts; returns the number of the first one's entry, the others follow."""
         first = self._spool.count
         if first + len(values) >= 2**31:
@@ -117,7 +117,7 @@ def _map_hashes(path: Path) -> np.ndarray:
     return np.memmap(path, dtype="<u8", mode="r", shape=(size, 2)) if size else np.empty((0, 2), dtype="<u8")
 
 
-def normal_hashes(texts: Any, path: Path) -> np.ndarray:  # noqa: ANN401  an Arrow array
+def normal_hashes(texts: Any, path: Path) -> np.ndarray:
     """Hashes of the normalised texts, appended to the file `path`; returns all that the file holds, mapped."""
     with path.open("ab") as file:
         for part in pieces(texts):
@@ -139,9 +139,14 @@ class Saved(NamedTuple):
 
 
 def write_rows(
-    folder: Path, names: Sequence[Any], places: Mapping[str, np.ndarray], group: np.ndarray,
-    negative_group: np.ndarray | None, languages: Sequence[str], fingerprint: str,
-) -> None:  # fmt: skip
+    folder: Path,
+    names: Sequence[Any],
+    places: Mapping[str, np.ndarray],
+    group: np.ndarray,
+    negative_group: np.ndarray | None,
+    languages: Sequence[str],
+    fingerprint: str,
+) -> None:
     """Write all but the texts, and the index last; `names` are the Arrow large_string arrays of ids and passage_ids."""
     for side, array in places.items():
         np.save(folder / f"{side}.npy", array)
@@ -153,7 +158,7 @@ def write_rows(
     write_index(folder)
 
 
-def joined(parts: Iterable[Any], path: Path) -> Any:  # noqa: ANN401  Arrow arrays
+def joined(parts: Iterable[Any], path: Path) -> Any:
     """Join Arrow large_string arrays through a file at `path`."""
     spool = StringSpool(path)
     for part in parts:
@@ -217,9 +222,10 @@ def _check(folder: Path, saved: Saved) -> None:
         if len(names) != count or names.type not in _STRINGS or names.null_count:
             raise damaged(folder / "rows.arrow", "ids of another kind")
     for name, array, shape in (
-        ("group", saved.group, (count,)), *((side, places, (count, width)) for side, places in saved.places.items()),
+        ("group", saved.group, (count,)),
+        *((side, places, (count, width)) for side, places in saved.places.items()),
         ("negative_group", saved.negative_group, (count, width)),
-    ):  # fmt: skip
+    ):
         if array is None:
             continue
         if array.dtype != np.int32 or array.shape != shape:
@@ -271,7 +277,7 @@ def corpus_fingerprint(
     return total.hexdigest()
 
 
-def _update(total: Any, length: int, pieces: Iterator[str]) -> None:  # noqa: ANN401  a hash of hashlib
+def _update(total: Any, length: int, pieces: Iterator[str]) -> None:
     total.update(length.to_bytes(8, "little"))
     total.update(b"[")
     for number, piece in enumerate(pieces):
@@ -285,7 +291,7 @@ def _name_pieces(names: Sequence[Any]) -> Iterator[str]:
         yield json.dumps(list(zip(*columns, strict=True)), ensure_ascii=False)[1:-1]
 
 
-def _text_pieces(head: str, array: Any) -> Iterator[str]:  # noqa: ANN401  an Arrow array
+def _text_pieces(head: str, array: Any) -> Iterator[str]:
     yield head
     for part in pieces(array):
         data, _ = arrow_bytes(part)
@@ -295,7 +301,7 @@ def _text_pieces(head: str, array: Any) -> Iterator[str]:  # noqa: ANN401  an Ar
             yield json.dumps(part.to_pylist(), ensure_ascii=False)[1:-1]
 
 
-def _json_bytes(array: Any) -> int:  # noqa: ANN401  an Arrow array
+def _json_bytes(array: Any) -> int:
     """Bytes of all texts as JSON, each with its two quotes."""
     total = 2 * len(array)
     for part in pieces(array):

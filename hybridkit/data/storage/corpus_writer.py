@@ -10,20 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from hybridkit.data.rows import SIDES, Row, TextKeys, connected_groups, groups_of_negatives
-from hybridkit.data.storage.columns import (
-    CHUNK,
-    first_equal,
-    hash_arrow,
-    only_chunk,
-    read_arrow,
-)
-from hybridkit.data.storage.corpus_folder import (
-    StringSpool,
-    TextTable,
-    corpus_fingerprint,
-    normal_hashes,
-    write_rows,
-)
+from hybridkit.data.storage.columns import CHUNK, first_equal, hash_arrow, only_chunk, read_arrow
+from hybridkit.data.storage.corpus_folder import StringSpool, TextTable, corpus_fingerprint, normal_hashes, write_rows
 from hybridkit.utils.files import atomic_folder
 
 _ROWS, _LETTERS = 10_000, 1 << 24  # rows of Python objects held at a time, and characters of their texts
@@ -63,7 +51,7 @@ class CorpusWriter:
             names = [pa.array([getattr(row, name) for row in part], pa.large_string()) for name in _NAMES]
             self.add_rows(names[0], names[1], names[2], cells)
 
-    def add_texts(self, side: str, tag: str, texts: Any) -> int:  # noqa: ANN401  an Arrow array
+    def add_texts(self, side: str, tag: str, texts: Any) -> int:
         """Append texts (an Arrow large_string array) to a table; returns the entry of the first, the others follow.
 
         Equal texts may come again: they become one when the corpus is written.
@@ -73,8 +61,8 @@ class CorpusWriter:
         return self._tables[side, tag].add(texts)
 
     def add_rows(
-        self, ids: Any, passage_ids: Any, query_ids: Any, entries: Mapping[tuple[str, str], np.ndarray]  # noqa: ANN401
-    ) -> None:  # fmt: skip
+        self, ids: Any, passage_ids: Any, query_ids: Any, entries: Mapping[tuple[str, str], np.ndarray]
+    ) -> None:
         """Append rows: three Arrow large_string arrays, and by (side, language) each row's entry, -1 where it has none.
 
         A (side, language) that is left out is in none of these rows.
@@ -141,7 +129,7 @@ class CorpusWriter:
                 Path(file.name).unlink()
         return out
 
-    def _texts(self, side: str, tag: str) -> Any:  # noqa: ANN401  an Arrow array
+    def _texts(self, side: str, tag: str) -> Any:
         """The distinct texts of a table that is finished; mapped anew, for what is mapped and read takes memory."""
         return only_chunk(read_arrow(self._folder / f"{side}.{tag}.arrow")["text"])
 
@@ -153,7 +141,7 @@ class CorpusWriter:
             hashes = normal_hashes(self._texts(side, tag), self.work / f"{sides[0]}.keys")
         return TextKeys(first_equal(hashes), starts)
 
-    def _name_hashes(self, name: Any) -> np.ndarray:  # noqa: ANN401  an Arrow array
+    def _name_hashes(self, name: Any) -> np.ndarray:
         out = self._array("names", (self.rows, 2), np.uint64)
         for start in range(0, self.rows, CHUNK):
             out[start : start + CHUNK] = hash_arrow(name.slice(start, CHUNK))

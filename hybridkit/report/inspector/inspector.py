@@ -46,11 +46,18 @@ if TYPE_CHECKING:
 _ALL = ("hint", "matrix", "queries", "query", "python")
 # what is drawn anew when a trait changes
 _TOUCHES = {
-    "pair": ("matrix", "queries", "query", "python"), "query_id": ("queries", "query", "python"),
-    "strategy": _ALL, "minus": _ALL, "shows": ("matrix", "python"), "measure": ("matrix", "python"),
-    "order": ("queries", "python"), "contains": ("queries", "python"), "gloss": ("query",), "search": ("search",),
+    "pair": ("matrix", "queries", "query", "python"),
+    "query_id": ("queries", "query", "python"),
+    "strategy": _ALL,
+    "minus": _ALL,
+    "shows": ("matrix", "python"),
+    "measure": ("matrix", "python"),
+    "order": ("queries", "python"),
+    "contains": ("queries", "python"),
+    "gloss": ("query",),
+    "search": ("search",),
     "candidates": ("search",),
-}  # fmt: skip
+}
 
 
 class Inspector(State):
@@ -104,7 +111,7 @@ class Inspector(State):
         return as_python(self.inspected, matrix, listed, self.query_id, self.names)
 
     @property
-    def widget(self) -> Any:  # noqa: ANN401  an ipywidgets box
+    def widget(self) -> Any:
         """The widget itself, made when it is first shown."""
         if self._widget is None:
             from hybridkit.report.inspector.layout import Layout
@@ -113,7 +120,7 @@ class Inspector(State):
             self.draw(*(_ALL if self.names else ("hint",)))
         return self._widget.box
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:  # noqa: ANN401
+    def _repr_mimebundle_(self, **options: Any) -> Any:
         """Show the widget; a copy without a front end has the hint instead."""
         bundle = self.widget._repr_mimebundle_(**options)
         found = bundle[0] if isinstance(bundle, tuple) else bundle
@@ -135,7 +142,7 @@ class Inspector(State):
             for part in parts:
                 getattr(self, f"_draw_{part}")(self._widget)
 
-    def _changed(self, change: Any) -> None:  # noqa: ANN401
+    def _changed(self, change: Any) -> None:
         name = change["name"]
         if name in ("pair", "contains", "order"):
             self._page = 0
@@ -163,11 +170,11 @@ class Inspector(State):
         at = (frame["query_language"] == query) & (frame["passage_language"] == passage)
         return float(frame.loc[at, "value"].iloc[0]) if at.any() else float("nan")
 
-    def _draw_hint(self, widget: Any) -> None:  # noqa: ANN401
+    def _draw_hint(self, widget: Any) -> None:
         widget.hint.value = rendering.note([self.hint], "hint", "status")
         widget.missing.value = rendering.note(self.missing, "missing", "note")
 
-    def _draw_matrix(self, widget: Any) -> None:  # noqa: ANN401
+    def _draw_matrix(self, widget: Any) -> None:
         named, difference = MEASURE_NAMES.get(self.measure, self.measure), self.shows == "difference"
         waits = False
         if difference and self.minus:
@@ -191,30 +198,37 @@ class Inspector(State):
         if asked == (self.strategy, self.minus, self.measure, self.shows):
             self.draw("matrix")
 
-    def _draw_queries(self, widget: Any) -> None:  # noqa: ANN401
+    def _draw_queries(self, widget: Any) -> None:
         widget.queries.page = payloads.queries(self.queries(), self.pair[0], self._page)
-        widget.queries.heads = ["query", label(self.minus) if self.minus else "before", label(self.strategy), "moved",
-                                "rank distance"]  # fmt: skip
+        widget.queries.heads = [
+            "query",
+            label(self.minus) if self.minus else "before",
+            label(self.strategy),
+            "moved",
+            "rank distance",
+        ]
         widget.queries.wanted = widget.queries.page["page"]
         widget.queries.selected = self.query_id
 
-    def _draw_query(self, widget: Any) -> None:  # noqa: ANN401
+    def _draw_query(self, widget: Any) -> None:
         if not self.query_id:
             return
         text = self.inspected.query_texts.get((self.pair[0], self.query_id), "")
         widget.query.value = rendering.query(text, self.pair[0], self.query_id)
         gloss = (lambda name: views.gloss(self.inspected, name)) if self.gloss else None
         pool, passage = "Pool: passages of all languages", self.pair[1]
-        widget.pair.value = "" if passage == POOL else rendering.rankings(
-            self.rankings(passage), f"Pair: {spoken(passage)} passages", "ranking-pair", gloss
-        )  # fmt: skip
+        widget.pair.value = (
+            ""
+            if passage == POOL
+            else rendering.rankings(self.rankings(passage), f"Pair: {spoken(passage)} passages", "ranking-pair", gloss)
+        )
         widget.pool.value = rendering.rankings(self.rankings(POOL), pool, "ranking-pool", gloss)
         widget.ladder.data = payloads.ladder(self.ladder(), len(self.inspected.benchmark.passages))
 
-    def _draw_python(self, widget: Any) -> None:  # noqa: ANN401
+    def _draw_python(self, widget: Any) -> None:
         widget.code.code = self.python
 
-    def _draw_search(self, widget: Any) -> None:  # noqa: ANN401
+    def _draw_search(self, widget: Any) -> None:
         if not Search.cut(self.search):
             widget.search_state.value = widget.results.value = ""
             return
@@ -239,7 +253,7 @@ class Inspector(State):
         self._widget.results.value = rendering.rankings(frames, title, "search-results", gloss)
         self._widget.search_state.value = rendering.note([f"{'; '.join(told)}."], "search-state", "status")
 
-    def _beside(self, work: Any) -> None:  # noqa: ANN401
+    def _beside(self, work: Any) -> None:
         """Do something slow beside the notebook, whose controls go on working."""
         thread = threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True)
         self._threads.append(thread)

@@ -73,12 +73,7 @@ class Layout:
         self.hint, self.missing, self.query, self.pair, self.pool, self.search_state, self.results = (
             ipywidgets.HTML() for _ in range(7)
         )
-        self.matrix, self.queries, self.ladder, self.code = (
-            Matrix(),
-            Queries(),
-            Ladder(),
-            Code(),
-        )
+        self.matrix, self.queries, self.ladder, self.code = (Matrix(), Queries(), Ladder(), Code())
         there = inspector.inspected.strategies
         languages = list(inspector.inspected.benchmark.passage_slices)
         named = [(label(name), name) for name in there]
@@ -125,14 +120,14 @@ class Layout:
             return [(label(now) if now else "", "now")]
         return [(label(before), "before"), (label(now), "now"), (f"{label(now)} minus {label(before)}", "difference")]
 
-    def _control(self, trait: str, control: Any) -> None:  # noqa: ANN401
+    def _control(self, trait: str, control: Any) -> None:
         control.style.description_width = "initial"
         control.layout.width = "auto"
         control.add_class(f"hk-{trait}")
         control.observe(lambda change: self._set(trait, change["new"]), "value")
         self.controls[trait] = control
 
-    def _set(self, trait: str, value: Any) -> None:  # noqa: ANN401
+    def _set(self, trait: str, value: Any) -> None:
         if self._busy or (value is None and trait != "minus"):
             return
         try:
@@ -140,43 +135,45 @@ class Layout:
         except traitlets.TraitError:  # what a control cannot offer; it goes back to what is
             self.follow(trait)
 
-    def _pair_picked(self, change: Any) -> None:  # noqa: ANN401
+    def _pair_picked(self, change: Any) -> None:
         self._set("pair", tuple(change["new"]))
 
-    def _language_picked(self, change: Any) -> None:  # noqa: ANN401
+    def _language_picked(self, change: Any) -> None:
         if change["new"]:
             self.inspector.pick(change["new"])
 
-    def _named(self, box: Any, name: str) -> Any:  # noqa: ANN401
+    def _named(self, box: Any, name: str) -> Any:
         box.add_class(f"hk-{name}")
         return box
 
-    def _boxes(self) -> Any:  # noqa: ANN401
+    def _boxes(self) -> Any:
         c = self.controls
 
-        def row(*names: str) -> Any:  # noqa: ANN401
+        def row(*names: str) -> Any:
             return self._named(ipywidgets.Box([c[name] for name in names]), "controls")
 
-        def column(*widgets: Any) -> Any:  # noqa: ANN401
+        def column(*widgets: Any) -> Any:
             return self._named(ipywidgets.VBox(widgets), "column")
 
-        def columns(*widgets: Any) -> Any:  # noqa: ANN401
+        def columns(*widgets: Any) -> Any:
             return self._named(ipywidgets.Box(widgets), "columns")
 
         return self._named(
-            ipywidgets.VBox([
-                self.hint,
-                self.missing,
-                row("strategy", "minus", "shows", "measure"),
-                columns(column(self.matrix), column(row("order", "contains"), self.queries)),
-                self.query,
-                row("gloss"),
-                columns(column(self.pair), column(self.pool)),
-                self.ladder,
-                row("search", "candidates"),
-                self.search_state,
-                self.results,
-                self.code,
-            ]),
+            ipywidgets.VBox(
+                [
+                    self.hint,
+                    self.missing,
+                    row("strategy", "minus", "shows", "measure"),
+                    columns(column(self.matrix), column(row("order", "contains"), self.queries)),
+                    self.query,
+                    row("gloss"),
+                    columns(column(self.pair), column(self.pool)),
+                    self.ladder,
+                    row("search", "candidates"),
+                    self.search_state,
+                    self.results,
+                    self.code,
+                ]
+            ),
             "inspector",
-        )  # fmt: skip
+        )

@@ -95,27 +95,44 @@ def queries(frame: pd.DataFrame, tag: str, page: int) -> dict[str, Any]:
     at = min(max(page, 0), pages - 1)
     part = frame.iloc[at * PAGE : (at + 1) * PAGE]
     rows = [
-        {"id": row["query_id"], "text": shown(row["text"], 300), "rank": _whole(row["rank"]),
-         "before": _whole(row["before"]), "change": _whole(row["change"]), "distance": _whole(row["rank_distance"])}
+        {
+            "id": row["query_id"],
+            "text": shown(row["text"], 300),
+            "rank": _whole(row["rank"]),
+            "before": _whole(row["before"]),
+            "change": _whole(row["change"]),
+            "distance": _whole(row["rank_distance"]),
+        }
         for row in part.to_dict("records")
-    ]  # fmt: skip
-    return {"rows": rows, "page": at, "pages": pages, "start": at * PAGE, "total": len(frame), "language": tag,
-            "direction": direction_of(tag)}  # fmt: skip
+    ]
+    return {
+        "rows": rows,
+        "page": at,
+        "pages": pages,
+        "start": at * PAGE,
+        "total": len(frame),
+        "language": tag,
+        "direction": direction_of(tag),
+    }
 
 
 def ladder(frame: pd.DataFrame, pool: int) -> dict[str, Any]:
     """A frame of `views.ladder`: its strategies with colour, its points, and the size of the pool."""
     names = list(dict.fromkeys(frame["strategy"]))
     points = [
-        {"strategy": row["strategy"], "language": row["passage_language"], "rank": int(row["pool_rank"]),
-         "label": f"{spoken(row['passage_language'])}: rank {row['pool_rank']:,} by {label(row['strategy'])}"}
+        {
+            "strategy": row["strategy"],
+            "language": row["passage_language"],
+            "rank": int(row["pool_rank"]),
+            "label": f"{spoken(row['passage_language'])}: rank {row['pool_rank']:,} by {label(row['strategy'])}",
+        }
         for row in frame.to_dict("records")
-    ]  # fmt: skip
+    ]
     strategies = [{"name": name, "label": label(name), "colour": colour_of(name)} for name in names]
     return {"strategies": strategies, "points": points, "pool": max(pool, int(frame["pool_rank"].max()))}
 
 
-def _whole(value: Any) -> int | None:  # noqa: ANN401  a number or NA
+def _whole(value: Any) -> int | None:
     return None if pd.isna(value) else int(value)
 
 

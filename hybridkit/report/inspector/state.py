@@ -96,20 +96,25 @@ class State(HasTraits):
         return views.ladder(self.inspected, self.pair[0], self.query_id, self.names)
 
     @validate("strategy", "minus", "shows", "measure", "order", "candidates", "pair")
-    def _known(self, proposal: Any) -> Any:  # noqa: ANN401  what traitlets gives
+    def _known(self, proposal: Any) -> Any:
         name, value = proposal["trait"].name, proposal["value"]
         languages = list(self.inspected.benchmark.passage_slices)
         known: dict[str, Any] = {
-            "strategy": self.inspected.strategies, "minus": [None, *self.inspected.strategies], "shows": SHOWS,
-            "measure": views.MEASURES, "order": views.ORDERS, "candidates": [POOL, *languages], "pair": None,
-        }  # fmt: skip
+            "strategy": self.inspected.strategies,
+            "minus": [None, *self.inspected.strategies],
+            "shows": SHOWS,
+            "measure": views.MEASURES,
+            "order": views.ORDERS,
+            "candidates": [POOL, *languages],
+            "pair": None,
+        }
         there = self.pairs if name == "pair" else known[name]
         if value not in there:
             raise TraitError(f"{name}: {value!r} is none of {', '.join(map(str, there))}")
         return value
 
     @traitlets.observe("minus")
-    def _alone(self, change: Any) -> None:  # noqa: ANN401
+    def _alone(self, change: Any) -> None:
         """Without a second strategy there is no before, no difference and no change."""
         if change["new"] is None:
             self.shows = "now"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hybridkit.report.inspected_run import Inspected
 
 
-def as_json(value: Any) -> str:  # noqa: ANN401  any JSON-able value
+def as_json(value: Any) -> str:
     r"""A value as JSON that may stand inside a <script> element and in a script file.
 
     No `<`, `>` or `&` is left, so that nothing in it can end the element or begin a comment, and none of the two line
@@ -87,7 +87,7 @@ class TextStore:
             self._english[text] = self._place("passages", "en", f"\0{text}", lambda: ["", text, -1])
         return self._english[text]
 
-    def _place(self, kind: str, language: str, key: str, make: Any) -> int:  # noqa: ANN401
+    def _place(self, kind: str, language: str, key: str, make: Any) -> int:
         if (kind, language, key) not in self._places:
             entry = make()  # may itself add the English twin
             entries = self._files.setdefault(language, {"queries": [], "passages": []})[kind]
@@ -321,9 +321,18 @@ def collect(inspected: "Inspected", compare: Sequence[str]) -> Collected:
     places = _queries(inspected, pairs, texts)
     kept = rankings(inspected, pairs, [name for name in (now, before) if name], texts)
     return Collected(
-        inspected.benchmark_name, inspected.benchmark, now, before, found, pairs, kept, texts, places,
-        _seeds(inspected, now), tuple(inspected.missing),
-    )  # fmt: skip
+        inspected.benchmark_name,
+        inspected.benchmark,
+        now,
+        before,
+        found,
+        pairs,
+        kept,
+        texts,
+        places,
+        _seeds(inspected, now),
+        tuple(inspected.missing),
+    )
 
 
 def chosen(strategies: Sequence[str], compare: Sequence[str]) -> tuple[str, str]:

@@ -91,11 +91,14 @@ def view_data(view: View, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
     name = label(view.strategy)
     caption = f"{name} minus {label(view.minus)}" if difference else name
     return {
-        "strategy": view.strategy, "minus": view.minus, "measure": view.measure,
+        "strategy": view.strategy,
+        "minus": view.minus,
+        "measure": view.measure,
         "caption": f"{view.measure.replace('_', ' ')}, {caption}: mean over queries",
-        "low": number(low, view.measure, difference, small), "high": number(high, view.measure, difference, small),
+        "low": number(low, view.measure, difference, small),
+        "high": number(high, view.measure, difference, small),
         "cells": cells,
-    }  # fmt: skip
+    }
 
 
 def table(view: dict[str, Any], pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:

@@ -145,7 +145,7 @@ def pair_context(collected: Collected, pair: Pair) -> dict[str, Any]:
                 },
             }
         ),
-    }  # fmt: skip
+    }
 
 
 def _links(collected: Collected, pair: Pair) -> list[dict[str, str]]:

@@ -55,7 +55,7 @@ def read_language(path: Path) -> Templates:
     return checked
 
 
-def _same_keys(path: Path, place: str, content: Any, wanted: set[str]) -> None:  # noqa: ANN401  parsed YAML
+def _same_keys(path: Path, place: str, content: Any, wanted: set[str]) -> None:
     where = f"{path}, key {place}" if place else str(path)
     if not isinstance(content, dict):
         raise InputError(f"{where}: not a mapping; give the keys {', '.join(sorted(wanted))}")
@@ -65,7 +65,7 @@ def _same_keys(path: Path, place: str, content: Any, wanted: set[str]) -> None: 
         raise InputError(f"{where}: unknown key {', '.join(sorted(unknown))}; take it out or correct its spelling")
 
 
-def _check(path: Path, key: str, wordings: Any, slots: set[str]) -> None:  # noqa: ANN401  parsed YAML
+def _check(path: Path, key: str, wordings: Any, slots: set[str]) -> None:
     where = f"{path}, key {key}"
     if not isinstance(wordings, list) or not all(isinstance(wording, str) and wording.strip() for wording in wordings):
         raise InputError(f"{where}: not a list of texts; write each wording as a quoted line of its own")
@@ -135,9 +135,13 @@ def read_words(path: Path = WORDS) -> dict[str, dict[str, tuple[str, ...]]]:
 def _names() -> list[Names]:
     """All names that atlas may speak of, kind after kind; weekdays too."""
     kinds = [
-        names.territory_names(), names.region_names(), names.language_names(), names.script_names(),
-        names.city_names(), names.currency_names(names.locale("en").currencies),
-    ]  # fmt: skip
+        names.territory_names(),
+        names.region_names(),
+        names.language_names(),
+        names.script_names(),
+        names.city_names(),
+        names.currency_names(names.locale("en").currencies),
+    ]
     weekdays = [{tag: names.weekday_name(tag, day) for tag in LANGUAGES} for day in range(7)]
     return [own for kind in kinds for _, own in sorted(kind.items())] + weekdays
 
