@@ -66,7 +66,7 @@ draw(
 # are cut.
 
 # %%
-lengths = data.text_lengths(run.parts[0])
+lengths = data.text_lengths(run.split[0])
 draw(
     figures,
     "01_text_lengths",
@@ -80,7 +80,7 @@ draw(
 # The same question and passage in every language it is known in: *twins*. A twin is never a negative.
 
 # %%
-draw(figures, "01_sample_row", "sample_row", data.sample_row(run.parts[0]), "One training row in all of its languages.")
+draw(figures, "01_sample_row", "sample_row", data.sample_row(run.split[0]), "One training row in all of its languages.")
 
 # %% [markdown]
 # ## Benchmarks
@@ -112,7 +112,7 @@ run.finish(
     {
         "leaked rows": leaks.groupby("source")["row"].nunique().to_dict(),
         "rows": counts.set_index("what")["rows"].to_dict(),
-        "languages": len(run.parts[0].languages),
+        "languages": len(run.split[0].languages),
         "queries": benchmarks.groupby("benchmark")["queries"].sum().to_dict(),
         "candidates": benchmarks.groupby("benchmark")["candidates"].sum().to_dict(),
     },

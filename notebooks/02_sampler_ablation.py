@@ -38,7 +38,7 @@ from hybridkit.study.settings import UNTRAINED
 run = Run(study)
 figures = run.folder / "figures"
 seed = run.study.seeds[0]
-cells = [cell for cell in run.cells() if cell.strategy != UNTRAINED and cell.seed == seed]
+specs = [spec for spec in run.models() if spec.strategy != UNTRAINED and spec.seed == seed]
 
 # %% [markdown]
 # ## Plans
@@ -46,7 +46,7 @@ cells = [cell for cell in run.cells() if cell.strategy != UNTRAINED and cell.see
 # with one plan see the same batches in the same order.
 
 # %%
-plans = pd.DataFrame({cell.strategy: run.plan(cell).describe() for cell in cells})
+plans = pd.DataFrame({spec.strategy: run.plan(spec).describe() for spec in specs})
 plans
 
 # %% [markdown]
@@ -55,7 +55,7 @@ plans
 # kinds fill the diagonal, cross-lingual batches everything but it, hybrid both.
 
 # %%
-shares = scores.batch_shares(run, cells)
+shares = scores.batch_shares(run, specs)
 draw(
     figures,
     "02_batch_composition",
@@ -73,7 +73,7 @@ draw(
     figures,
     "02_batch_examples",
     "batch_examples",
-    scores.first_batches(run, cells),
+    scores.first_batches(run, specs),
     "The first batches of each strategy; every tile is a row: query language above, passage language below.",
 )
 
@@ -85,7 +85,7 @@ draw(
 
 # %%
 lengths = text_lengths(run.open_encoder(), run.study.training.max_length)
-reports = {cell.strategy: check_plan(run.plan(cell), run.corpus(cell), None, lengths) for cell in cells}
+reports = {spec.strategy: check_plan(run.plan(spec), run.corpus(spec), None, lengths) for spec in specs}
 print("\n\n".join(report.text for report in reports.values()))
 
 # %% [markdown]
@@ -107,11 +107,11 @@ draw(
 # share that is replaced.
 
 # %%
-switching = [cell for cell in cells if cell.strategy.startswith("codeswitch")]
-rates = {cell.strategy: switch_rates(run.plan(cell), run.corpus(cell)) for cell in switching}
-for cell in switching:
-    print(cell.strategy)
-    display(rates[cell.strategy].round(3), data.switched_examples(run, cell))
+switching = [spec for spec in specs if spec.strategy.startswith("codeswitch")]
+rates = {spec.strategy: switch_rates(run.plan(spec), run.corpus(spec)) for spec in switching}
+for spec in switching:
+    print(spec.strategy)
+    display(rates[spec.strategy].round(3), data.switched_examples(run, spec))
 if not switching:
     print("This study has no code-switched strategy.")
 
@@ -131,7 +131,7 @@ words = {
     else curve_sentences(compared[section], section)
     for section in sections
 }
-benchmark = run.benchmarks("curve")[0] if run.cells("curve") else ""
+benchmark = run.benchmarks("curve")[0] if run.models("curve") else ""
 drawn = {section: curve[curve["benchmark"] == benchmark] for section, curve in curves.items()}
 differences = {section: frame[frame["benchmark"] == benchmark] for section, frame in compared.items()}
 shown = ["strategy", "against", "x", "at", "setting", "measure", "difference", "low", "high", "seeds_low", "seeds_high"]

@@ -37,9 +37,9 @@ figures = run.folder / "figures"
 pd.Series(vars(run.study.training)).rename("training").to_frame()
 
 # %%
-cells = [cell for cell in run.cells() if cell.strategy != UNTRAINED]
-sweep(run, cells)
-models = {str(cell): run.model_folder(cell) for cell in cells}
+specs = [spec for spec in run.models() if spec.strategy != UNTRAINED]
+sweep(run, specs)
+models = {str(spec): run.model_folder(spec) for spec in specs}
 print(f"{len(models)} models in {run.folder.name}/models")
 
 # %% [markdown]
@@ -79,7 +79,7 @@ compared.groupby(["kind", "strategy"], sort=False)[["loss", "AP"]].agg(["mean", 
 # Rows of the training files that share no text and no passage with those trained on: what one may choose settings by.
 
 # %%
-held_out = pd.DataFrame([{"strategy": cell.strategy, "seed": cell.seed} | run.kept_scores(cell) for cell in cells])
+held_out = pd.DataFrame([{"strategy": spec.strategy, "seed": spec.seed} | run.kept_scores(spec) for spec in specs])
 held_out.round(3) if run.study.rows.held_out else "This study holds no rows out; notebook 04 has its benchmarks."
 
 # %%

@@ -51,7 +51,7 @@ table = results.main_table(macros)
 first, second = run.study.compare
 baseline = second if second != UNTRAINED else first
 against = comparisons.compare_with_baseline(run, baseline)
-similarity = run.similarity(run.cells()[0], run.study.evaluation.benchmarks[0])
+similarity = run.similarity(run.models()[0], run.study.evaluation.benchmarks[0])
 caption = paper_table.caption_of(baseline, against, similarity=similarity)
 paper = paper_table.paper_table(table, caption, paper_table.significance_marks(against))
 write_text(figures / "04_table.html", paper_table.to_html(paper))
@@ -85,7 +85,7 @@ draw(figures, "04_effects", "effects", effects, caption, baseline=baseline)
 
 # %%
 benchmark = run.study.evaluation.benchmarks[0]
-strategies = list(dict.fromkeys(cell.strategy for cell in run.cells()))
+strategies = list(dict.fromkeys(spec.strategy for spec in run.models()))
 pairs = results.pair_values(scores, benchmark, strategies)
 draw(
     figures,

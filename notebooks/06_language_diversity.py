@@ -62,7 +62,7 @@ display(design.unstack("strategy").fillna(0).astype(int) if there else None)
 
 # %%
 if there:
-    sweep(run, list(models["cell"]), run.benchmarks("diversity"))
+    sweep(run, list(models["model"]), run.benchmarks("diversity"))
 frame = outcomes.outcomes(run)
 benchmark = run.benchmarks("diversity")[0] if there else ""
 first = frame[frame["benchmark"] == benchmark]
@@ -206,7 +206,7 @@ Markdown("\n".join(f"- {sentence}" for sentence in limits))
 run.finish(
     "06",
     {
-        "models": len(set(models["cell"])),
+        "models": len(set(models["model"])),
         "RR": tables["RR"].to_dict("records") if there else [],
         "steps": followed.to_dict("records") if there else [],
         "effects": estimates.to_dict("records"),

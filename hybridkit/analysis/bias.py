@@ -97,12 +97,12 @@ def bias_panel(run: Run, benchmark: str) -> pd.DataFrame:
     bias/ in the run folder, by the hash of everything that a model's results on a benchmark are made from.
     """
     parts = []
-    part, _, _ = run.part(benchmark)
+    part, _, _ = run.subset(benchmark)
     top = run.study.evaluation.top
-    for cell in run.cells():
-        path = run.folder / "bias" / f"{run.result_key(cell, part)[:24]}-v{PANEL_FORMAT}-top{top}.parquet"
-        found = frame(path, partial(_sides, run, cell, benchmark))
-        parts.append(found.assign(strategy=cell.strategy, seed=cell.seed))
+    for spec in run.models():
+        path = run.folder / "bias" / f"{run.result_key(spec, part)[:24]}-v{PANEL_FORMAT}-top{top}.parquet"
+        found = frame(path, partial(_sides, run, spec, benchmark))
+        parts.append(found.assign(strategy=spec.strategy, seed=spec.seed))
     panel = pd.concat(parts, ignore_index=True)
     return panel[["strategy", "seed", "measure", "value", "better", "chance"]]
 
@@ -116,31 +116,31 @@ def language_maps(run: Run, benchmark: str) -> pd.DataFrame:
     from scipy.linalg import orthogonal_procrustes
 
     parts: list[pd.DataFrame] = []
-    part, _, _ = run.part(benchmark)
+    part, _, _ = run.subset(benchmark)
     languages = part.passages["language"]
-    for cell in run.cells():
-        if cell.strategy in {str(one["strategy"].iloc[0]) for one in parts}:
+    for spec in run.models():
+        if spec.strategy in {str(one["strategy"].iloc[0]) for one in parts}:
             continue
-        passages = _embeddings(run, cell, benchmark)[1]
+        passages = _embeddings(run, spec, benchmark)[1]
         found = language_centroids(passages, languages)
         if parts:
             turn, _ = orthogonal_procrustes(found[["x", "y"]].to_numpy(), parts[0][["x", "y"]].to_numpy())
             found[["x", "y"]] = found[["x", "y"]].to_numpy() @ turn
         variance, _ = language_variance(passages, languages)
-        parts.append(found.assign(variance=variance, strategy=cell.strategy, seed=cell.seed))
+        parts.append(found.assign(variance=variance, strategy=spec.strategy, seed=spec.seed))
     maps = pd.concat(parts, ignore_index=True)
     return maps[["strategy", "seed", "language", "x", "y", "shown", "variance"]]
 
 
-def _sides(run: Run, cell: ModelSpec, name: str) -> pd.DataFrame:
-    top, similarity = run.study.evaluation.top, run.similarity(cell, name)
-    ranks, both = run.ranks(cell, name), _embeddings(run, cell, name)
-    return bias_sides(run.part(name)[0], ranks, *both, top=top, similarity=similarity)
+def _sides(run: Run, spec: ModelSpec, name: str) -> pd.DataFrame:
+    top, similarity = run.study.evaluation.top, run.similarity(spec, name)
+    ranks, both = run.ranks(spec, name), _embeddings(run, spec, name)
+    return bias_sides(run.subset(name)[0], ranks, *both, top=top, similarity=similarity)
 
 
-def _embeddings(run: Run, cell: ModelSpec, name: str) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    _, queries, passages = run.part(name)
-    whole = run.embeddings(cell, name)
+def _embeddings(run: Run, spec: ModelSpec, name: str) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    _, queries, passages = run.subset(name)
+    whole = run.embeddings(spec, name)
     return whole[0][queries], whole[1][passages]
 
 

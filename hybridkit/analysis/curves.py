@@ -29,13 +29,13 @@ _LACKS = {  # what a study without a section is told
 }
 
 
-def place(cell: ModelSpec, section: str) -> float:
+def place(spec: ModelSpec, section: str) -> float:
     """Where a model stands on the x axis of a section: its alpha, rows or batch size; 0 among the pairs.
 
-    >>> place(ModelSpec("mono", part="curve"), "alpha"), place(ModelSpec("mono", part="curve", rows=300), "rows")
+    >>> place(ModelSpec("mono", section="curve"), "alpha"), place(ModelSpec("mono", section="curve", rows=300), "rows")
     (1.0, 300.0)
     """
-    of = {"alpha": cell.alpha, "rows": float(cell.rows), "batch_size": float(cell.batch_size)}
+    of = {"alpha": spec.alpha, "rows": float(spec.rows), "batch_size": float(spec.batch_size)}
     return of.get(section, 0.0)
 
 
@@ -45,23 +45,23 @@ def curve_scores(run: Run, section: str = "alpha", measures: Collection[str] = M
     `section` is "alpha", "rows" (as many steps on fewer rows), "batch_size" (as many draws) or "pairs". Trains and
     scores what is missing; a frame without rows where the study has no such section (`missing_points` says so).
     """
-    cells, parts = run.curve_cells(section), []
-    names = run.benchmarks("curve") if cells else ()
-    sweep(run, cells, names)
-    for cell in cells:
+    specs, parts = run.curve_models(section), []
+    names = run.benchmarks("curve") if specs else ()
+    sweep(run, specs, names)
+    for spec in specs:
         for name in names:
-            found = macro(model_scores(run, cell, name))
+            found = macro(model_scores(run, spec, name))
             found = found[found["measure"].isin(list(measures))]
             parts.append(
-                found.assign(x=place(cell, section), strategy=cell.strategy, seed=cell.seed, benchmark=name)[COLUMNS]
+                found.assign(x=place(spec, section), strategy=spec.strategy, seed=spec.seed, benchmark=name)[COLUMNS]
             )
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
 
 
 def make_curves(run: Run) -> int:
     """Train and score every model of a study's curves that is missing, with one bar; gives how many were."""
-    cells = run.cells("curve")
-    return sweep(run, cells, run.benchmarks("curve")) if cells else 0
+    specs = run.models("curve")
+    return sweep(run, specs, run.benchmarks("curve")) if specs else 0
 
 
 def missing_points(run: Run, section: str) -> str:
@@ -72,7 +72,7 @@ def missing_points(run: Run, section: str) -> str:
     >>> print(missing_points(Run(open_study("starter"), pathlib.Path(tempfile.mkdtemp())), "rows"))
     This study has no curve over training rows; `curve: {rows: [300, 600, 1200], seeds: [0, 1, 2, 3, 4]}` would give it.
     """
-    if run.curve_cells(section):
+    if run.curve_models(section):
         return ""
     name, key = _LACKS[section]
     return f"This study has no {name}; `curve: {key}` would give it."
@@ -166,21 +166,21 @@ def curve_contrasts(run: Run, section: str, unit: str = "article") -> pd.DataFra
 
     `unit` is what questions are resampled by (`clusters.question_clusters`). Trains and scores what is missing.
     """
-    cells = run.curve_cells(section)
+    specs = run.curve_models(section)
     needed = {
         point
-        for one in planned([(place(cell, section), cell.strategy) for cell in cells], section)
+        for one in planned([(place(spec, section), spec.strategy) for spec in specs], section)
         for _, point in one.parts
     }
-    cells = [cell for cell in cells if (place(cell, section), cell.strategy) in needed]
-    names = run.benchmarks("curve") if cells else ()
-    sweep(run, cells, names)
+    specs = [spec for spec in specs if (place(spec, section), spec.strategy) in needed]
+    names = run.benchmarks("curve") if specs else ()
+    sweep(run, specs, names)
     models: dict[str, dict[Point, dict[int, dict[str, ClusterSums]]]] = {}
     for name in names:
-        clusters, own = question_clusters(run.part(name)[0], unit), models.setdefault(name, {})
-        for cell in cells:
-            values = per_query(run.ranks(cell, name), MEASURES)
-            own.setdefault((place(cell, section), cell.strategy), {})[cell.seed] = model_sums(values, clusters)
+        clusters, own = question_clusters(run.subset(name)[0], unit), models.setdefault(name, {})
+        for spec in specs:
+            values = per_query(run.ranks(spec, name), MEASURES)
+            own.setdefault((place(spec, section), spec.strategy), {})[spec.seed] = model_sums(values, clusters)
     return contrasts(models, section)
 
 

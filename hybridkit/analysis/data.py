@@ -15,7 +15,7 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 def row_counts(run: Run) -> pd.DataFrame:
     """What happens to the rows on their way to training: rows, groups and languages after each step."""
-    training, held_out = run.parts
+    training, held_out = run.split
     steps = {
         "rows in the files": run.rows,
         f"of use to every strategy ({run.study.rows.use})": run.usable_rows,
@@ -94,7 +94,7 @@ def benchmark_table(run: Run) -> pd.DataFrame:
     """What a study evaluates on: benchmark, language, queries, candidates, articles."""
     parts = []
     for name in run.study.evaluation.benchmarks:
-        part, _, _ = run.part(name)
+        part, _, _ = run.subset(name)
         candidates = part.passages.groupby("language").agg(candidates=("text", "size"), articles=("article", "nunique"))
         queries = part.queries.groupby("language").agg(queries=("text", "size"))
         parts.append(queries.join(candidates, how="outer").fillna(0).astype(int).reset_index().assign(benchmark=name))
@@ -102,11 +102,11 @@ def benchmark_table(run: Run) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[columns]
 
 
-def switched_examples(run: Run, cell: ModelSpec, count: int = 6) -> pd.DataFrame:
+def switched_examples(run: Run, spec: ModelSpec, count: int = 6) -> pd.DataFrame:
     """Texts of a code-switched plan before and after: side, language, before, after; the first that differ."""
     from hybridkit.sampling.plan_texts import PlanTexts
 
-    plan, corpus = run.plan(cell), run.corpus(cell)
+    plan, corpus = run.plan(spec), run.corpus(spec)
     positions = np.arange(min(200, plan.draws[..., 0].size))
     row, *columns = plan.draws.reshape(-1, 3)[positions].T
     rows = []

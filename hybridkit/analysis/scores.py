@@ -64,39 +64,39 @@ def markdown(table: pd.DataFrame) -> str:
     lines = [list(frame.columns), ["---"] * len(frame.columns)]
     for row in frame.to_dict("records"):
         digits = {name: ".0f" if name == "rank distance" else ".3f" for name in row}
-        cells = [
+        specs = [
             (format(value, digits[name]) if isinstance(value, float) else str(value)) for name, value in row.items()
         ]
-        lines.append(cells)
-    return "".join(f"| {' | '.join(map(str, cells))} |\n" for cells in lines)
+        lines.append(specs)
+    return "".join(f"| {' | '.join(map(str, specs))} |\n" for specs in lines)
 
 
-def batch_shares(run: Run, cells: Sequence[ModelSpec]) -> pd.DataFrame:
+def batch_shares(run: Run, specs: Sequence[ModelSpec]) -> pd.DataFrame:
     """Share of each pair of languages among a plan's draws: strategy, query_language, passage_language, share."""
     parts = []
-    for cell in cells:
-        counts = run.plan(cell).matrix()
+    for spec in specs:
+        counts = run.plan(spec).matrix()
         long = counts.rename_axis(index="query_language").reset_index()
         long = long.melt("query_language", var_name="passage_language", value_name="share")
-        parts.append(long.assign(strategy=cell.strategy, share=long["share"] / long["share"].sum()))
+        parts.append(long.assign(strategy=spec.strategy, share=long["share"] / long["share"].sum()))
     return pd.concat(parts, ignore_index=True)[["strategy", "query_language", "passage_language", "share"]]
 
 
-def first_batches(run: Run, cells: Sequence[ModelSpec], steps: int = 6) -> pd.DataFrame:
+def first_batches(run: Run, specs: Sequence[ModelSpec], steps: int = 6) -> pd.DataFrame:
     """The first batches draw by draw: strategy, step, position, query_language, passage_language."""
     parts = []
-    for cell in cells:
-        plan = run.plan(cell)[:steps]
+    for spec in specs:
+        plan = run.plan(spec)[:steps]
         frame = plan.frame()
-        parts.append(frame.assign(strategy=cell.strategy, position=np.tile(np.arange(plan.draws.shape[1]), len(plan))))
+        parts.append(frame.assign(strategy=spec.strategy, position=np.tile(np.arange(plan.draws.shape[1]), len(plan))))
     columns = ["strategy", "step", "position", "query_language", "passage_language"]
     return pd.concat(parts, ignore_index=True)[columns]
 
 
 def study_losses(run: Run) -> pd.DataFrame:
     """Loss of every step of every training of the main part: strategy, seed, step, kind, loss."""
-    cells = [cell for cell in run.cells() if cell.strategy != UNTRAINED]
-    parts = [run.losses(cell).assign(strategy=cell.strategy, seed=cell.seed) for cell in cells]
+    specs = [spec for spec in run.models() if spec.strategy != UNTRAINED]
+    parts = [run.losses(spec).assign(strategy=spec.strategy, seed=spec.seed) for spec in specs]
     return pd.concat(parts, ignore_index=True)[["strategy", "seed", "step", "kind", "loss"]]
 
 
@@ -120,16 +120,16 @@ def distances_by_language(table: pd.DataFrame, benchmark: str) -> pd.DataFrame:
 def language_shares(run: Run, benchmark: str) -> pd.DataFrame:
     """Share of each language among the top of the pool for every model: strategy, seed, languages, share, expected."""
     parts, top = [], run.study.evaluation.top
-    part, _, _ = run.part(benchmark)
-    for cell in run.cells():
-        path = run.folder / "shares" / f"{run.result_key(cell, part)[:24]}-top{top}.parquet"
-        found = frame(path, partial(_shares, run, cell, benchmark))
-        parts.append(found.assign(strategy=cell.strategy, seed=cell.seed))
+    part, _, _ = run.subset(benchmark)
+    for spec in run.models():
+        path = run.folder / "shares" / f"{run.result_key(spec, part)[:24]}-top{top}.parquet"
+        found = frame(path, partial(_shares, run, spec, benchmark))
+        parts.append(found.assign(strategy=spec.strategy, seed=spec.seed))
     return pd.concat(parts, ignore_index=True)
 
 
-def _shares(run: Run, cell: ModelSpec, benchmark: str) -> pd.DataFrame:
-    return language_share(run.part(benchmark)[0], run.scorer(cell, benchmark), k=run.study.evaluation.top)
+def _shares(run: Run, spec: ModelSpec, benchmark: str) -> pd.DataFrame:
+    return language_share(run.subset(benchmark)[0], run.scorer(spec, benchmark), k=run.study.evaluation.top)
 
 
 def beside_published(macros: pd.DataFrame) -> pd.DataFrame:
@@ -188,13 +188,13 @@ def strategy_values(run: Run, benchmark: str, strategy: str, measures: Sequence[
 
     Raises InputError for a strategy that the study has not.
     """
-    cells = [cell for cell in run.cells() if cell.strategy == strategy]
-    if not cells:
-        there = ", ".join(dict.fromkeys(cell.strategy for cell in run.cells()))
+    specs = [spec for spec in run.models() if spec.strategy == strategy]
+    if not specs:
+        there = ", ".join(dict.fromkeys(spec.strategy for spec in run.models()))
         raise InputError(f"study {run.study.name}: no strategy {strategy!r}; there are {there}")
     parts = []
-    for cell in cells:
-        parts.append(per_query(run.ranks(cell, benchmark), measures).assign(seed=cell.seed))
+    for spec in specs:
+        parts.append(per_query(run.ranks(spec, benchmark), measures).assign(seed=spec.seed))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -202,7 +202,7 @@ def compare_strategies(
     run: Run, benchmark: str, first: str, second: str, unit: str = "article", measures: Sequence[str] = MEASURES
 ) -> pd.DataFrame:
     """Compare two strategies on a benchmark per pair of languages and overall: the frame of `significance.compare`."""
-    clusters = question_clusters(run.part(benchmark)[0], unit)
+    clusters = question_clusters(run.subset(benchmark)[0], unit)
     a, b = (strategy_values(run, benchmark, name, measures) for name in (first, second))
     return compare(a, b, clusters)
 
@@ -228,11 +228,11 @@ def compare_with_baseline(run: Run, baseline: str, unit: str = "article") -> pd.
     strategies, settings, and the rank distance of the pool. The untrained encoder is left out, since nobody doubts
     that it differs.
     """
-    names = list(dict.fromkeys(cell.strategy for cell in run.cells() if cell.strategy != UNTRAINED))
+    names = list(dict.fromkeys(spec.strategy for spec in run.models() if spec.strategy != UNTRAINED))
     parts = []
     for benchmark in run.study.evaluation.benchmarks:
         values = {name: strategy_values(run, benchmark, name) for name in names}
-        found = against(values, baseline, question_clusters(run.part(benchmark)[0], unit))
+        found = against(values, baseline, question_clusters(run.subset(benchmark)[0], unit))
         found.insert(0, "benchmark", benchmark)
         parts.append(found)
     table = pd.concat(parts, ignore_index=True)
@@ -274,18 +274,18 @@ def new_batch_losses(run: Run, benchmark: str, size: int = 32, batches: int = 20
     Columns: strategy, seed, kind ("mono", "cross"), loss (nats, mean over batches at the study's temperature), AP (mean
     over the languages or pairs of languages). Raises InputError for a benchmark with too few articles for a batch.
     """
-    return pd.concat([_of(run, cell, benchmark, size, batches) for cell in run.cells()], ignore_index=True)
+    return pd.concat([_of(run, spec, benchmark, size, batches) for spec in run.models()], ignore_index=True)
 
 
-def _of(run: Run, cell: ModelSpec, benchmark: str, size: int, batches: int) -> pd.DataFrame:
-    part, query, passage = run.part(benchmark)
-    queries, passages = run.embeddings(cell, benchmark)
+def _of(run: Run, spec: ModelSpec, benchmark: str, size: int, batches: int) -> pd.DataFrame:
+    part, query, passage = run.subset(benchmark)
+    queries, passages = run.embeddings(spec, benchmark)
     losses = batch_losses(part, queries[query], passages[passage], run.study.training.temperature, size, batches)
-    macros = macro_scores(model_scores(run, cell, benchmark))
+    macros = macro_scores(model_scores(run, spec, benchmark))
     found = macros[macros["measure"] == "AP"].set_index("setting")["value"]
     frame = losses.groupby("kind", sort=False)["loss"].mean().reset_index()
     frame["AP"] = [float(found.get(kind, float("nan"))) for kind in frame["kind"]]
-    return frame.assign(strategy=cell.strategy, seed=cell.seed)[["strategy", "seed", "kind", "loss", "AP"]]
+    return frame.assign(strategy=spec.strategy, seed=spec.seed)[["strategy", "seed", "kind", "loss", "AP"]]
 
 
 def loss_verdict(frame: pd.DataFrame) -> list[str]:
@@ -315,43 +315,43 @@ _COLUMNS = ["benchmark", "strategy", "seed", "train_languages", "setting", "lang
 
 
 def collection_table(
-    run: Run, cells: Sequence[ModelSpec] | None = None, names: Sequence[str] | None = None
+    run: Run, specs: Sequence[ModelSpec] | None = None, names: Sequence[str] | None = None
 ) -> pd.DataFrame:
     """Scores of every model on the judged sets of its study, one language at a time, made now where they are missing.
 
     Each set is judged within one language, so there are no pairs of languages: what can be read from it is transfer,
     from the languages of the training rows to the language that is evaluated. Columns: benchmark, strategy, seed,
     train_languages, setting ("mono", or "pool" for a set of several languages' passages), language, measure, value,
-    queries. Other models than those of the study's main part are named by `cells`, other sets by `names`.
+    queries. Other models than those of the study's main part are named by `specs`, other sets by `names`.
     """
-    parts = [table for _, table in collection_tables(run, run.cells() if cells is None else cells, names)]
+    parts = [table for _, table in collection_tables(run, run.models() if specs is None else specs, names)]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
 
 
 def collection_tables(
-    run: Run, cells: Sequence[ModelSpec], names: Sequence[str] | None = None
+    run: Run, specs: Sequence[ModelSpec], names: Sequence[str] | None = None
 ) -> list[tuple[ModelSpec, pd.DataFrame]]:
     """The same, a table for each judged set and model, with the model: two may differ by more than their labels say."""
     asked = run.study.evaluation.judged if names is None else names
     sets = [(name, one) for name in asked for one in open_collection(run.study.at(name))]
-    scored = {cell: _scores(run, cell, [one for _, one in sets]) for cell in cells}
+    scored = {spec: _scores(run, spec, [one for _, one in sets]) for spec in specs}
     return [
-        (cell, labelled(scored[cell][place], run, cell, name)[_COLUMNS])
+        (spec, labelled(scored[spec][place], run, spec, name)[_COLUMNS])
         for place, (name, _) in enumerate(sets)
-        for cell in cells
+        for spec in specs
     ]
 
 
-def _path(run: Run, cell: ModelSpec, judged: Collection) -> Path:
-    return run.folder / "judged" / f"{run.result_key(cell, judged)[:24]}.parquet"
+def _path(run: Run, spec: ModelSpec, judged: Collection) -> Path:
+    return run.folder / "judged" / f"{run.result_key(spec, judged)[:24]}.parquet"
 
 
-def _scores(run: Run, cell: ModelSpec, sets: list[Collection]) -> list[pd.DataFrame]:
+def _scores(run: Run, spec: ModelSpec, sets: list[Collection]) -> list[pd.DataFrame]:
     """The scores of a model on the sets; where some are missing it is opened once for all of them, and searches."""
-    settings, model = run.study.evaluation, cache(lambda: run.open_model(cell))
+    settings, model = run.study.evaluation, cache(lambda: run.open_model(spec))
 
     def score(judged: Collection) -> pd.DataFrame:
         found = dense_search(judged, model(), max_length=settings.max_length, precision=settings.precision)
         return scores(collection_values(judged, found)).rename(columns={"query_language": "language"})
 
-    return [frame(_path(run, cell, judged), partial(score, judged)) for judged in sets]
+    return [frame(_path(run, spec, judged), partial(score, judged)) for judged in sets]

@@ -99,10 +99,10 @@ def complete(folder: Path) -> None:
 
     run = open_run(str(folder))
     names = run.study.evaluation.benchmarks
-    sweep(run, run.cells(), names)
-    for cell in run.cells():
+    sweep(run, run.models(), names)
+    for spec in run.models():
         for name in names:
-            run.embeddings(cell, name)
+            run.embeddings(spec, name)
     write_index(run)
 
 

@@ -46,7 +46,7 @@ _NOTEBOOK_TEMPLATE = f"""{{%- extends "index.html.j2" -%}}
 """  # no scripts of other servers: formulas stay as they are typed
 _NOTEBOOK_STYLE = """
 div#notebook, div#notebook-container { width: auto; max-width: none; min-width: 0; padding: 0; box-shadow: none }
-div.output_subarea { max-width: 100% } div.cell { padding: 5px 0 }
+div.output_subarea { max-width: 100% } div.spec { padding: 5px 0 }
 """
 
 

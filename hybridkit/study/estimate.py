@@ -49,7 +49,7 @@ def missing(study: Study) -> list[Missing]:
     wanted += [("judged set", name) for name in study.judged]
     wanted += [("lexicon", name) for name in study.lexicons]
     found = [Missing(of, told) for of, name in dict.fromkeys(wanted) for told in _data(of, name, study)]
-    settings = [study.encoder, *(study.part(part)[0] for part in study.parts)]
+    settings = [study.encoder, *(study.section(part)[0] for part in study.sections)]
     encoders = dict.fromkeys(told for one in settings for told in _encoder(one.name, study.encoder_at(one.name)))
     return found + [Missing("encoder", told) for told in encoders]
 
@@ -139,21 +139,21 @@ def estimate(run: Run) -> Estimate:
     lacking = missing(run.study)
     # sets of languages are drawn from those of the rows, and rows are held against the benchmarks
     if any(one.of in ("rows", "benchmark") for one in lacking):
-        known = [part for part in run.study.parts if part != "diversity"]
-        cells = [cell for part in known for cell in run.cells(part) if cell.strategy != UNTRAINED]
-        steps = sum(run.training(cell).steps for cell in cells)
-        return Estimate(run.study.name, [one.told for one in lacking], len(cells), len(cells), steps)
-    cells = [cell for cell in run if cell.strategy != UNTRAINED]
-    folders = {run.model_folder(cell): cell for cell in cells}  # parts may share models
-    left = [cell for folder, cell in folders.items() if not is_whole(folder, thorough=False)]
-    steps = sum(run.training(cell).steps for cell in left)
+        known = [part for part in run.study.sections if part != "diversity"]
+        specs = [spec for part in known for spec in run.models(part) if spec.strategy != UNTRAINED]
+        steps = sum(run.training(spec).steps for spec in specs)
+        return Estimate(run.study.name, [one.told for one in lacking], len(specs), len(specs), steps)
+    specs = [spec for spec in run if spec.strategy != UNTRAINED]
+    folders = {run.model_folder(spec): spec for spec in specs}  # parts may share models
+    left = [spec for folder, spec in folders.items() if not is_whole(folder, thorough=False)]
+    steps = sum(run.training(spec).steps for spec in left)
     rows = _rows(run)
     if lacking:
         return Estimate(run.study.name, [one.told for one in lacking], len(folders), len(left), steps, rows)
     disk = {"corpus": _size(run.folder / "corpus"), "models": 0, "checkpoints while training": 0, "embeddings": 0}
     seconds = {"training": 0.0, "held-out scores": 0.0, "encoding": 0.0}
-    for part in run.study.parts:
-        todo, texts = [cell for cell in left if cell.part == part], _texts_left(run, part)
+    for part in run.study.sections:
+        todo, texts = [spec for spec in left if spec.section == part], _texts_left(run, part)
         if not todo and not texts:
             continue
         encoder, training = run.open_encoder(part), run.training(todo[0]) if todo else run.settings(part)[1]
@@ -170,7 +170,7 @@ def estimate(run: Run) -> Estimate:
                 step = time_step(encoder, run.corpus(todo[0]), run.plan(todo[0]), training)
             draws = sum(one.steps * one.batch_size for one in map(run.training, todo))
             seconds["training"] += step * draws / training.batch_size
-            if training.evaluate_every and len(run.parts[1]):
+            if training.evaluate_every and len(run.split[1]):
                 times = training.steps // training.evaluate_every * len(todo)
                 seconds["held-out scores"] += rate * _size_of(run, "held-out") * times
     free = shutil.disk_usage(run.folder).free
@@ -228,7 +228,7 @@ class _EnoughError(Exception):
 
 
 def _rows(run: Run) -> pd.DataFrame:
-    corpus = run.parts[0]
+    corpus = run.split[0]
     counts = {side: (corpus.places[side] >= 0).sum(axis=0) for side in ("query", "passage", "negative")}
     frame = pd.DataFrame(
         {
@@ -238,7 +238,7 @@ def _rows(run: Run) -> pd.DataFrame:
             "negatives": counts["negative"],
         }
     )
-    frame.attrs |= {"rows": len(corpus), "held_out": len(run.parts[1])}
+    frame.attrs |= {"rows": len(corpus), "held_out": len(run.split[1])}
     return frame
 
 
@@ -250,10 +250,10 @@ def _benchmarks(run: Run, part: str) -> list[str]:
 def _texts_left(run: Run, part: str) -> int:
     """Texts of all benchmarks for every model of a part that is not ranked on all of them yet."""
     left = {
-        (run.model_key(cell), base_name(name))
+        (run.model_key(spec), base_name(name))
         for name in run.benchmarks(part)
-        for cell in run.cells(part)
-        if not is_whole(run.ranks_path(cell, name), thorough=False)
+        for spec in run.models(part)
+        if not is_whole(run.ranks_path(spec, name), thorough=False)
     }
     return sum(_size_of(run, name) for _, name in left)
 

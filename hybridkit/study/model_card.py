@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 def model_card(
-    run: "Trainings", cell: "ModelSpec", corpus: ParallelCorpus, plan: BatchPlan, held_out: Mapping[str, float]
+    run: "Trainings", spec: "ModelSpec", corpus: ParallelCorpus, plan: BatchPlan, held_out: Mapping[str, float]
 ) -> str:
     """Write a model card in Markdown: data, strategy, plan and held-out scores; benchmark scores come by export."""
-    encoder, training = run.settings(cell.part)[0], run.training(cell)
+    encoder, training = run.settings(spec.section)[0], run.training(spec)
     title = safe(run.study.title)
     lines = [
         "---",
@@ -35,15 +35,15 @@ def model_card(
         f"language: [{', '.join(corpus.languages)}]",
         "---",
         "",
-        f"# {encoder.name}, trained on {cell.strategy} batches",
+        f"# {encoder.name}, trained on {spec.strategy} batches",
         "",
         f"Made by [hybridkit](https://arxiv.org/abs/2408.10536)'s study `{run.study.name}` ({title}).",
         "",
         "| what | value |",
         "| --- | --- |",
         f"| encoder at the start | {encoder.name} |",
-        f"| strategy | `{cell.strategy}` |",
-        f"| seed | {cell.seed} |",
+        f"| strategy | `{spec.strategy}` |",
+        f"| seed | {spec.seed} |",
         f"| training rows | {len(corpus):,} of {', '.join(run.study.rows.files)} |",
         f"| languages | {len(corpus.languages)} |",
         f"| corpus | `{corpus.fingerprint}` |",
@@ -54,7 +54,7 @@ def model_card(
         "",
     ]
     if held_out:
-        lines += [f"{len(run.parts[1]):,} rows that share no text and no passage with the training rows.", ""]
+        lines += [f"{len(run.split[1]):,} rows that share no text and no passage with the training rows.", ""]
         lines += [
             "| measure | value |",
             "| --- | --- |",
@@ -65,28 +65,28 @@ def model_card(
     return "\n".join(lines) + "\n"
 
 
-def export_model(run: Run, cell: ModelSpec, out: Path | None = None) -> Path:
+def export_model(run: Run, spec: ModelSpec, out: Path | None = None) -> Path:
     """Copy a model to a new folder and add its scores to the card; gives the folder.
 
     Rank tables that the run has are read, missing ones are made. `out` is `export/MODEL` in the run folder unless
     given. Raises InputError where it exists already.
     """
-    source = run.model_folder(cell)
+    source = run.model_folder(spec)
     out = (out or run.folder / "export" / source.name).expanduser().absolute()
     if out.exists():
         raise InputError(f"{out}: it exists already; give another --out, or remove it first")
-    section = score_section(benchmark_scores(run, cell))
+    section = score_section(benchmark_scores(run, spec))
     with atomic_folder(out) as temporary:
         shutil.copytree(source, temporary, dirs_exist_ok=True)
         card = temporary / "README.md"
-        text = card.read_text(encoding="utf-8") if card.is_file() else f"# {cell}\n"
+        text = card.read_text(encoding="utf-8") if card.is_file() else f"# {spec}\n"
         card.write_text(text.rstrip("\n") + "\n\n" + section, encoding="utf-8")
     return out
 
 
-def benchmark_scores(run: Run, cell: ModelSpec) -> pd.DataFrame:
+def benchmark_scores(run: Run, spec: ModelSpec) -> pd.DataFrame:
     """Macro scores of a model on the benchmarks of its part of the study: benchmark, setting, measure, value."""
-    parts = [macro(model_scores(run, cell, name)).assign(benchmark=name) for name in run.benchmarks(cell.part)]
+    parts = [macro(model_scores(run, spec, name)).assign(benchmark=name) for name in run.benchmarks(spec.section)]
     return pd.concat(parts, ignore_index=True)[["benchmark", "setting", "measure", "value"]]
 
 
@@ -112,8 +112,8 @@ def score_section(table: pd.DataFrame) -> str:
     ]
     for (benchmark, setting), group in table.groupby(["benchmark", "setting"], sort=False):
         found = dict(zip(group["measure"], group["value"], strict=True))
-        cells = [
+        specs = [
             "" if name not in found else f"{found[name]:.{1 if name == 'rank_distance' else 4}f}" for name in measures
         ]
-        lines.append(f"| {benchmark} | {setting} | {' | '.join(cells)} |")
+        lines.append(f"| {benchmark} | {setting} | {' | '.join(specs)} |")
     return "\n".join(lines) + "\n"

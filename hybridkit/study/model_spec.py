@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """One model of a study: a strategy (or "untrained") and a seed, in the study's main part, its curve or diversity.
+    """One model of a study: a strategy (or "untrained") and a seed, in the section "main", "curve" or "diversity".
 
-    What differs from the part's own settings: the training `languages`, the number of training `rows`, `batch_size` and
-    `steps`; where they are empty or 0, nothing does.
+    What differs from the section's own settings: the training `languages`, the number of training `rows`, `batch_size`
+    and `steps`; where they are empty or 0, nothing does.
     """
 
     strategy: str
     seed: int = 0
-    part: str = "main"
+    section: str = "main"
     languages: tuple[str, ...] = ()
     rows: int = 0
     batch_size: int = 0
@@ -41,7 +41,7 @@ class ModelSpec:
         other += [f"{self.rows} rows"] if self.rows else []
         other += [f"batches of {self.batch_size}"] if self.batch_size else []
         other += [f"{self.steps} steps"] if self.steps else []
-        where = [] if self.part == "main" else [f"({self.part})"]
+        where = [] if self.section == "main" else [f"({self.section})"]
         return " ".join([self.strategy + "".join(f", {one}" for one in self._seed() + other), *where])
 
     def _seed(self) -> list[str]:
@@ -59,13 +59,13 @@ class ModelSpec:
         return f"{plain[:80]}-s{self.seed}"
 
 
-COLUMNS = ["group", "draw", "k", "languages", "series", "strategy", "seed", "cell"]
+COLUMNS = ["group", "draw", "k", "languages", "series", "strategy", "seed", "model"]
 
 
 def design(run: "Trainings") -> pd.DataFrame:
-    """Lay out the models of a study's section `diversity`: group, draw, k, languages, series, strategy, seed, cell.
+    """Lay out the models of a study's section `diversity`: group, draw, k, languages, series, strategy, seed, model.
 
-    One line a set of languages, series, strategy and seed; `languages` are joined by spaces, `cell` is the model, which
+    One line a set of languages, series, strategy and seed; `languages` are joined by spaces, `spec` is the model, which
     may stand on several lines (the set of one language belongs to two groups). In the series "fixed" every model is
     trained on equally many rows and steps: `diversity.rows`, or as many as the set with the fewest has. In "growing" a
     set of k of K languages gets the k/K-th part of both, so that a language has as many rows in every set and the two
@@ -76,7 +76,7 @@ def design(run: "Trainings") -> pd.DataFrame:
     settings = run.study.diversity
     if settings is None:
         return pd.DataFrame(columns=COLUMNS)
-    languages = run.parts[0].languages
+    languages = run.split[0].languages
     sets = language_sets(
         languages, settings.groups, settings.draws, [k for of in settings.strategies.values() for k in of]
     )
@@ -97,7 +97,7 @@ def design(run: "Trainings") -> pd.DataFrame:
             series,
             strategy,
             seed,
-            _cell(run, one, strategy, seed, count, series == "growing"),
+            _spec(run, one, strategy, seed, count, series == "growing"),
         )
         for seed in settings.seeds
         for series in settings.series
@@ -108,9 +108,9 @@ def design(run: "Trainings") -> pd.DataFrame:
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
-def _cell(run: "Trainings", chosen: LanguageSet, strategy: str, seed: int, rows: int, growing: bool) -> ModelSpec:
+def _spec(run: "Trainings", chosen: LanguageSet, strategy: str, seed: int, rows: int, growing: bool) -> ModelSpec:
     """The model of a set; what is as in the whole study is left out, so that it is the same model as there."""
-    k, every, steps = len(chosen.languages), len(run.parts[0].languages), 0
+    k, every, steps = len(chosen.languages), len(run.split[0].languages), 0
     if growing and k < every:
         rows, steps = rows * k // every, max(1, run.settings("diversity")[1].steps * k // every)
     some = chosen.languages if k < every else ()

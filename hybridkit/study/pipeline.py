@@ -91,9 +91,9 @@ def run_study(
     for number in numbers:
         _execute(run, number, known[number], study, given, made_of)
     if any(path.parent.name == "embeddings" for path in damaged):  # of the main part they are kept to be looked at
-        for cell in run.cells():
+        for spec in run.models():
             for name in run.study.evaluation.benchmarks:
-                run.embeddings(cell, name)
+                run.embeddings(spec, name)
     return None
 
 

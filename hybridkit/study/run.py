@@ -36,7 +36,7 @@ class Run(Trainings):
 
     def __init__(self, study: Study | str | Path, folder: Path | None = None) -> None:
         super().__init__(study, folder)
-        self._parts: dict[str, tuple[Benchmark, np.ndarray, np.ndarray]] = {}
+        self._subsets: dict[str, tuple[Benchmark, np.ndarray, np.ndarray]] = {}
         self._told_old = False
 
     def check(self) -> None:
@@ -46,30 +46,30 @@ class Run(Trainings):
                 benchmark_path(self.study.at(base_name(name)))
         for name in evaluated(self.study)[1]:
             open_collection(self.study.at(name))
-        for part in self.parts:
+        for part in self.split:
             refuse_leaks(part, self.leaks, f"study {self.study.name}")
-        for cell in self:
-            if cell.strategy != UNTRAINED:
-                self.plan(cell)
+        for spec in self:
+            if spec.strategy != UNTRAINED:
+                self.plan(spec)
 
     def benchmark(self, name: str) -> Benchmark:
         """A whole benchmark by name; "held-out" is that of the study's held-out rows. Kept once opened."""
-        if name not in self._parts:
+        if name not in self._subsets:
             whole = self.held_out if name == "held-out" else open_benchmark(self.study.at(name))
-            self._parts[name] = (whole, np.arange(len(whole.queries)), np.arange(len(whole.passages)))
-        return self._parts[name][0]
+            self._subsets[name] = (whole, np.arange(len(whole.queries)), np.arange(len(whole.passages)))
+        return self._subsets[name][0]
 
-    def part(self, name: str) -> tuple[Benchmark, np.ndarray, np.ndarray]:
+    def subset(self, name: str) -> tuple[Benchmark, np.ndarray, np.ndarray]:
         """The part of a benchmark that a name asks for, with its positions in the whole. Kept once opened."""
-        if name not in self._parts:
-            self._parts[name] = subset_of(self.benchmark(base_name(name)), name)
-        return self._parts[name]
+        if name not in self._subsets:
+            self._subsets[name] = subset_of(self.benchmark(base_name(name)), name)
+        return self._subsets[name]
 
-    def embeddings(self, cell: ModelSpec, name: str) -> tuple[np.ndarray, np.ndarray]:
+    def embeddings(self, spec: ModelSpec, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Embeddings of a whole benchmark's queries and passages by a model, float32, mapped from disk."""
         settings, benchmark = self.study.evaluation, self.benchmark(base_name(name))
-        self.similarity(cell, name)  # noted first, so that no embeddings are there without it
-        model = cache(lambda: self.open_model(cell))  # once for both sides, and not where both are there
+        self.similarity(spec, name)  # noted first, so that no embeddings are there without it
+        model = cache(lambda: self.open_model(spec))  # once for both sides, and not where both are there
 
         def make(path: Path) -> None:
             side, frame = next(one for one in sides if path.stem.endswith(one[0]))
@@ -79,37 +79,37 @@ class Run(Trainings):
                 side,
                 max_length=settings.max_length,
                 precision=settings.precision,
-                progress=f"{cell}: {benchmark.name} {side}",
+                progress=f"{spec}: {benchmark.name} {side}",
             )
             with atomic_write(path) as temporary, temporary.open("wb") as file:
                 np.save(file, found, allow_pickle=False)
 
         sides = (("query", benchmark.queries), ("passage", benchmark.passages))
-        query, passage = (kept(path, make, read_embeddings) for path in self.embedding_paths(cell, name))
+        query, passage = (kept(path, make, read_embeddings) for path in self.embedding_paths(spec, name))
         return query, passage
 
-    def similarity(self, cell: ModelSpec, name: str) -> str:
+    def similarity(self, spec: ModelSpec, name: str) -> str:
         """How a model compares a query with a passage (`similarity_of`), kept beside its embeddings."""
 
         def make(path: Path) -> None:
-            trained = cell.strategy != UNTRAINED
-            found = similarity_in(self.train(cell)) if trained else similarity_of(self.open_model(cell))
+            trained = spec.strategy != UNTRAINED
+            found = similarity_in(self.train(spec)) if trained else similarity_of(self.open_model(spec))
             write_text(path, f"{found}\n")
 
-        return kept(similarity_path(self.embedding_paths(cell, name)[0]), make, read_similarity)
+        return kept(similarity_path(self.embedding_paths(spec, name)[0]), make, read_similarity)
 
-    def result_key(self, cell: ModelSpec, benchmark: Benchmark | Collection) -> str:
+    def result_key(self, spec: ModelSpec, benchmark: Benchmark | Collection) -> str:
         """Hash of everything that a model's results on a benchmark, a part of one or a judged set are made from."""
-        return digest(RESULTS_FORMAT, *self._made_from(cell, benchmark))
+        return digest(RESULTS_FORMAT, *self._made_from(spec, benchmark))
 
-    def _made_from(self, cell: ModelSpec, benchmark: Benchmark | Collection) -> tuple[Any, ...]:
+    def _made_from(self, spec: ModelSpec, benchmark: Benchmark | Collection) -> tuple[Any, ...]:
         settings = self.study.evaluation
-        return self.model_key(cell), benchmark.fingerprint, settings.max_length, settings.precision
+        return self.model_key(spec), benchmark.fingerprint, settings.max_length, settings.precision
 
-    def scorer(self, cell: ModelSpec, name: str) -> Scorer:
+    def scorer(self, spec: ModelSpec, name: str) -> Scorer:
         """The dense scorer of a model, by its own similarity, on a benchmark or a part of one."""
-        part, queries, passages = self.part(name)
-        old = self.folder / "ranks" / f"{digest(*self._made_from(cell, part))[:24]}.parquet"
+        part, queries, passages = self.subset(name)
+        old = self.folder / "ranks" / f"{digest(*self._made_from(spec, part))[:24]}.parquet"
         if not self._told_old and old.is_file():
             log.warning(
                 "%s: its embeddings and rank tables are of an earlier version of the kit, which took every "
@@ -117,30 +117,30 @@ class Run(Trainings):
                 self.folder.name,
             )
             self._told_old = True
-        whole = self.embeddings(cell, name)
-        return dense(part, whole[0][queries], whole[1][passages], self.similarity(cell, name))
+        whole = self.embeddings(spec, name)
+        return dense(part, whole[0][queries], whole[1][passages], self.similarity(spec, name))
 
-    def ranks(self, cell: ModelSpec, name: str) -> pd.DataFrame:
+    def ranks(self, spec: ModelSpec, name: str) -> pd.DataFrame:
         """The rank table of a model on a benchmark or a part of one."""
 
         def make(path: Path) -> None:
-            write_ranks(rank_table_from_scores(self.part(name)[0], self.scorer(cell, name)), path)
+            write_ranks(rank_table_from_scores(self.subset(name)[0], self.scorer(spec, name)), path)
 
-        return kept(self.ranks_path(cell, name), make, read_ranks)
+        return kept(self.ranks_path(spec, name), make, read_ranks)
 
-    def ranks_path(self, cell: ModelSpec, name: str) -> Path:
+    def ranks_path(self, spec: ModelSpec, name: str) -> Path:
         """Where the rank table of a model on a benchmark lies, or will lie."""
-        return self.folder / "ranks" / f"{self.result_key(cell, self.part(name)[0])[:24]}.parquet"
+        return self.folder / "ranks" / f"{self.result_key(spec, self.subset(name)[0])[:24]}.parquet"
 
-    def forget_embeddings(self, cell: ModelSpec, name: str) -> None:
+    def forget_embeddings(self, spec: ModelSpec, name: str) -> None:
         """Remove a model's embeddings of a benchmark: of hundreds of models that are ranked they only take room."""
-        paths = self.embedding_paths(cell, name)
+        paths = self.embedding_paths(spec, name)
         for path in (*paths, similarity_path(paths[0])):
             remove(path)
 
-    def embedding_paths(self, cell: ModelSpec, name: str) -> list[Path]:
+    def embedding_paths(self, spec: ModelSpec, name: str) -> list[Path]:
         """Where the embeddings of a whole benchmark's queries and passages by a model lie, or will lie."""
-        key = self.result_key(cell, self.benchmark(base_name(name)))
+        key = self.result_key(spec, self.benchmark(base_name(name)))
         return [self.folder / "embeddings" / f"{key[:24]}-{side}.npy" for side in ("query", "passage")]
 
     def finish(self, number: str, numbers: dict[str, Any]) -> None:
@@ -183,12 +183,12 @@ def find_model(run: Run, model: str, seed: int | None = None) -> ModelSpec:
             "only trained models are exported"
         )
     strategy = str(parse(model))
-    cells = [cell for cell in run if cell.strategy == strategy and seed in (None, cell.seed)]
-    if not cells:
-        known = dict.fromkeys(f"{cell.strategy} (seed {cell.seed})" for cell in run if cell.strategy != UNTRAINED)
+    specs = [spec for spec in run if spec.strategy == strategy and seed in (None, spec.seed)]
+    if not specs:
+        known = dict.fromkeys(f"{spec.strategy} (seed {spec.seed})" for spec in run if spec.strategy != UNTRAINED)
         wanted = strategy + ("" if seed is None else f" with seed {seed}")
         raise InputError(f"study {run.study.name}: no model of {wanted}; there are {', '.join(known)}")
     cure = f"make it with `hybridkit run {run.study.name}`"
-    if not require(run.model_folder(cells[0]), cure).is_dir():
-        raise InputError(f"{run.folder}: the model of {cells[0]} is not trained yet; {cure}")
-    return cells[0]
+    if not require(run.model_folder(specs[0]), cure).is_dir():
+        raise InputError(f"{run.folder}: the model of {specs[0]} is not trained yet; {cure}")
+    return specs[0]

@@ -24,39 +24,39 @@ if TYPE_CHECKING:
 def study_scores(run: Run) -> pd.DataFrame:
     """Scores of every model of the study's main part on every benchmark; kept as scores.parquet and scores.csv."""
     names = run.study.evaluation.benchmarks
-    table = pd.concat([model_scores(run, cell, name) for cell in run.cells() for name in names], ignore_index=True)
+    table = pd.concat([model_scores(run, spec, name) for spec in run.models() for name in names], ignore_index=True)
     write(run.folder / "scores.parquet", table.to_parquet(index=False))
     write(run.folder / "scores.csv", table.round({"value": 6}).to_csv(index=False))
     write_index(run)
     return table
 
 
-def model_scores(run: Run, cell: ModelSpec, benchmark: str) -> pd.DataFrame:
+def model_scores(run: Run, spec: ModelSpec, benchmark: str) -> pd.DataFrame:
     """Scores of one model on one benchmark, by setting, pair of languages and measure; made now if they are missing.
 
     A file that an earlier version of the kit kept without one of today's measures is made anew from the ranks.
     """
-    part = run.part(benchmark)[0]
-    path = run.folder / "scores" / f"{run.result_key(cell, part)[:24]}.parquet"
+    part = run.subset(benchmark)[0]
+    path = run.folder / "scores" / f"{run.result_key(spec, part)[:24]}.parquet"
 
     def make() -> pd.DataFrame:
-        return scores_of(run.ranks(cell, benchmark))
+        return scores_of(run.ranks(spec, benchmark))
 
     found = frame(path, make)
     if not set(MEASURES) <= set(found["measure"]):
         remove(path)
         found = frame(path, make)
-    return labelled(found, run, cell, benchmark)
+    return labelled(found, run, spec, benchmark)
 
 
-def labelled(table: pd.DataFrame, run: Run, cell: ModelSpec, benchmark: str) -> pd.DataFrame:
+def labelled(table: pd.DataFrame, run: Run, spec: ModelSpec, benchmark: str) -> pd.DataFrame:
     """The table with the columns that say which model and benchmark it is of (see DESIGN: one tidy frame) in front."""
-    trained = cell.languages or run.parts[0].languages
-    languages = "" if cell.strategy == UNTRAINED else " ".join(trained)
-    name = run.settings(cell.part)[0].name
+    trained = spec.languages or run.split[0].languages
+    languages = "" if spec.strategy == UNTRAINED else " ".join(trained)
+    name = run.settings(spec.section)[0].name
     front = pd.DataFrame(index=table.index)
     for column, value in zip(
-        FRONT, (run.study.name, name, cell.strategy, cell.alpha, cell.seed, languages, benchmark), strict=True
+        FRONT, (run.study.name, name, spec.strategy, spec.alpha, spec.seed, languages, benchmark), strict=True
     ):
         front[column] = pd.Series([value] * len(table), index=table.index)
     return pd.concat([front, table], axis=1)
@@ -96,20 +96,20 @@ def index_of(run: Run) -> list[Result]:
     """
     found = []
     for name in run.study.evaluation.benchmarks:
-        for cell in run.cells():
-            ranks = run.ranks_path(cell, name)
-            paths = [ranks, run.folder / "scores" / ranks.name, *run.embedding_paths(cell, name)]
+        for spec in run.models():
+            ranks = run.ranks_path(spec, name)
+            paths = [ranks, run.folder / "scores" / ranks.name, *run.embedding_paths(spec, name)]
             places = [str(path.relative_to(run.folder).as_posix()) for path in paths]
             names = ("ranks", "scores", "queries", "passages")
             files = dict(zip(names, places, strict=True))
-            texts = run.part(name)[0].fingerprint
-            found.append(Result(cell.strategy, cell.seed, name, **files, model=_model(run, cell), texts=texts))
+            texts = run.subset(name)[0].fingerprint
+            found.append(Result(spec.strategy, spec.seed, name, **files, model=_model(run, spec), texts=texts))
     return found
 
 
-def _model(run: Run, cell: ModelSpec) -> str:
-    if cell.strategy != UNTRAINED:
-        return f"models/{run.model_folder(cell).name}"
+def _model(run: Run, spec: ModelSpec) -> str:
+    if spec.strategy != UNTRAINED:
+        return f"models/{run.model_folder(spec).name}"
     return f"models/static-{run.encoder_key()[:16]}" if run.study.encoder.name == "static" else ""
 
 

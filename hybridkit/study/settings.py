@@ -41,7 +41,7 @@ class EncoderSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PartSettings:
+class SectionSettings:
     """What a part of a study has of its own; where it says nothing, encoder, training, benchmarks are the study's."""
 
     seeds: tuple[int, ...]
@@ -51,7 +51,7 @@ class PartSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CurveSettings(PartSettings):
+class CurveSettings(SectionSettings):
     """Curves over alpha and, for some `strategies`, over training rows and batch sizes; `pairs` are compared beside.
 
     Fewer `rows` are trained on for as many steps. A training with another batch size draws as many rows in all.
@@ -78,7 +78,7 @@ class CurveSettings(PartSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiversitySettings(PartSettings):
+class DiversitySettings(SectionSettings):
     """Training languages as the factor: `strategies` says for each strategy the sizes of its sets ("all": every one).
 
     `groups` say how sets are chosen: "random", "spread" (over families and scripts), or within a family or branch, as
@@ -118,7 +118,7 @@ class DiversitySettings(PartSettings):
         check_seeds(self.seeds, "diversity.seeds")
 
 
-def _spell(settings: PartSettings, name: str, key: str) -> None:
+def _spell(settings: SectionSettings, name: str, key: str) -> None:
     """Give every strategy of a setting its one spelling."""
     texts = tuple(spelt(text, f"{key}[{place}]") for place, text in enumerate(getattr(settings, name)))
     object.__setattr__(settings, name, texts)
@@ -242,7 +242,7 @@ class Study:
 
     def paths(self) -> list[tuple[str, str]]:
         """What of the study's names are relative paths: (what it is, the name as it is written)."""
-        encoders = dict.fromkeys(self.part(part)[0].name for part in self._parts())
+        encoders = dict.fromkeys(self.section(part)[0].name for part in self._all_sections())
         found = [("rows", name) for name in self.rows.files if self.at(name) != name]
         found += [("benchmark", name) for name in self.benchmarks if self.at(name) != name]
         found += [("judged set", name) for name in self.judged if self.at(name) != name]
@@ -261,7 +261,7 @@ class Study:
         names = (getattr(strategy, "lexicon", "") for strategy in self.every_strategy())
         return tuple(dict.fromkeys(name for name in names if name))
 
-    def _parts(self) -> list[str]:
+    def _all_sections(self) -> list[str]:
         return ["main", *(part for part in ("curve", "diversity") if getattr(self, part))]
 
     def parsed(self) -> list[Strategy]:
@@ -278,22 +278,22 @@ class Study:
         return [parse(text) for text in dict.fromkeys(texts)]
 
     @property
-    def parts(self) -> tuple[str, ...]:
-        """The parts that the study's notebooks train models of, out of "main", "curve" and "diversity".
+    def sections(self) -> tuple[str, ...]:
+        """The sections that the study's notebooks train models of, out of "main", "curve" and "diversity".
 
-        >>> open_study("starter").parts
+        >>> open_study("starter").sections
         ('main',)
         """
         trained = {"main": {"03", "04", "05"}, "curve": {"02"}, "diversity": {"06"}}
         there = {"main": True, "curve": self.curve is not None, "diversity": self.diversity is not None}
         return tuple(part for part, where in trained.items() if there[part] and where & set(self.notebooks))
 
-    def part(self, name: str) -> tuple[EncoderSettings, TrainingSettings, tuple[str, ...]]:
+    def section(self, name: str) -> tuple[EncoderSettings, TrainingSettings, tuple[str, ...]]:
         """Encoder, training and benchmarks of a part; InputError where the study has no such part."""
         own = (self.encoder, self.training, self.evaluation.benchmarks)
         if name == "main":
             return own
-        part: PartSettings | None = getattr(self, name)
+        part: SectionSettings | None = getattr(self, name)
         if part is None:
             raise InputError(f"study {self.name}: it has no {name}; add the key {name}")
         return (part.encoder or own[0], part.training or own[1], part.benchmarks or own[2])
@@ -301,7 +301,7 @@ class Study:
     @property
     def benchmarks(self) -> tuple[str, ...]:
         """The benchmarks of every part that the study has, without repeats."""
-        return tuple(dict.fromkeys(name for part in self._parts() for name in self.part(part)[2]))
+        return tuple(dict.fromkeys(name for part in self._all_sections() for name in self.section(part)[2]))
 
 
 def strategy_at(alpha: float) -> Strategy:

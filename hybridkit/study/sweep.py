@@ -21,7 +21,7 @@ from hybridkit.utils.products import is_whole, kept
 from hybridkit.utils.progress import bar
 
 
-def sweep(run: "Run", cells: Sequence["ModelSpec"], benchmarks: Sequence[str] = ()) -> int:
+def sweep(run: "Run", specs: Sequence["ModelSpec"], benchmarks: Sequence[str] = ()) -> int:
     """Train some models of a run and score them on some benchmarks, as far as they are not; gives how many were not.
 
     Says how many models there are and how many are missing; the bar foretells the time from the first ones that are
@@ -30,58 +30,58 @@ def sweep(run: "Run", cells: Sequence["ModelSpec"], benchmarks: Sequence[str] = 
     point, even by a kill, the next call does what is left. An error in one model ends the call and keeps the others.
     Embeddings are kept of the models of the main part only (`Run.forget_embeddings`).
     """
-    missing = _missing(run, cells, benchmarks)
+    missing = _missing(run, specs, benchmarks)
     if not missing:
         return 0
-    print(f"{len(set(map(run.model_key, cells)))} models, {len(missing)} to make", file=sys.stderr)
-    small = [cell for cell in missing if run.settings(cell.part)[0].name == "static"]
+    print(f"{len(set(map(run.model_key, specs)))} models, {len(missing)} to make", file=sys.stderr)
+    small = [spec for spec in missing if run.settings(spec.section)[0].name == "static"]
     with bar(total=len(missing), desc="models", unit="model") as shown:
         for _ in _in_processes(run, small, benchmarks) if len(small) > 1 else ():
             shown.update()
-        for cell in _missing(run, missing, benchmarks):
-            make(run, cell, benchmarks)
+        for spec in _missing(run, missing, benchmarks):
+            make(run, spec, benchmarks)
             shown.update()
     return len(missing)
 
 
-def make(run: "Run", cell: "ModelSpec", benchmarks: Sequence[str]) -> None:
+def make(run: "Run", spec: "ModelSpec", benchmarks: Sequence[str]) -> None:
     """Train one model and score it on the benchmarks."""
     from hybridkit.study.scores import model_scores
 
-    if cell.strategy != UNTRAINED:
-        run.train(cell)
+    if spec.strategy != UNTRAINED:
+        run.train(spec)
     for name in benchmarks:
-        run.ranks(cell, name)  # also where only its scores are left
-        model_scores(run, cell, name)
-    kept = {run.model_key(one) for one in run.cells()} if "main" in run.study.parts else set()
-    for name in benchmarks if run.model_key(cell) not in kept else ():
-        run.forget_embeddings(cell, name)
+        run.ranks(spec, name)  # also where only its scores are left
+        model_scores(run, spec, name)
+    kept = {run.model_key(one) for one in run.models()} if "main" in run.study.sections else set()
+    for name in benchmarks if run.model_key(spec) not in kept else ():
+        run.forget_embeddings(spec, name)
 
 
-def _missing(run: "Run", cells: Sequence["ModelSpec"], benchmarks: Sequence[str]) -> list["ModelSpec"]:
-    """One cell of every model that is not trained or not ranked on every benchmark."""
+def _missing(run: "Run", specs: Sequence["ModelSpec"], benchmarks: Sequence[str]) -> list["ModelSpec"]:
+    """One of the specs of every model that is not trained or not ranked on every benchmark."""
     found = {
-        run.model_key(cell): cell
-        for cell in cells
-        if (cell.strategy != UNTRAINED and not is_whole(run.model_folder(cell), thorough=False))
-        or not all(is_whole(run.ranks_path(cell, name), thorough=False) for name in benchmarks)
+        run.model_key(spec): spec
+        for spec in specs
+        if (spec.strategy != UNTRAINED and not is_whole(run.model_folder(spec), thorough=False))
+        or not all(is_whole(run.ranks_path(spec, name), thorough=False) for name in benchmarks)
     }
     return list(found.values())
 
 
-def _in_processes(run: "Run", cells: Sequence["ModelSpec"], benchmarks: Sequence[str]) -> Iterator[None]:
-    for part in {cell.part for cell in cells}:
+def _in_processes(run: "Run", specs: Sequence["ModelSpec"], benchmarks: Sequence[str]) -> Iterator[None]:
+    for part in {spec.section for spec in specs}:
         run.open_encoder(part)  # made once, before the processes that start from it
-    with processes(len(cells)) as pool:
-        jobs = [pool.submit(_make, run.study, run.folder, cell, tuple(benchmarks)) for cell in cells]
+    with processes(len(specs)) as pool:
+        jobs = [pool.submit(_make, run.study, run.folder, spec, tuple(benchmarks)) for spec in specs]
         for job in as_completed(jobs):
             job.result()
             yield
 
 
-def _make(study: Study, folder: Path, cell: "ModelSpec", benchmarks: Sequence[str]) -> None:
+def _make(study: Study, folder: Path, spec: "ModelSpec", benchmarks: Sequence[str]) -> None:
     with threads(1):
-        make(_run_here(folder, study.key, study), cell, benchmarks)
+        make(_run_here(folder, study.key, study), spec, benchmarks)
 
 
 @cache
@@ -116,25 +116,25 @@ def try_recipes(
     found, folder = [], run.folder / "recipe"
     for rate, temperature in [(0.0, 0.0), *product(learning_rates, temperatures)]:
         if rate > 0:
-            cell = ModelSpec(str(parse(strategy)))
+            spec = ModelSpec(str(parse(strategy)))
             training = replace(run.study.training, learning_rate=rate, temperature=temperature, steps=steps)
             trial = Run(replace(run.study, training=training), folder)
-            scores = trial.kept_scores(cell)
+            scores = trial.kept_scores(spec)
         else:
-            cell, trial = ModelSpec(UNTRAINED), Run(run.study, folder)
-            path = folder / f"untrained-{trial.model_key(cell)[:16]}.json"
+            spec, trial = ModelSpec(UNTRAINED), Run(run.study, folder)
+            path = folder / f"untrained-{trial.model_key(spec)[:16]}.json"
             scores = kept(
-                path, partial(_score_untrained, trial, cell), lambda path: dict(json.loads(path.read_bytes()))
+                path, partial(_score_untrained, trial, spec), lambda path: dict(json.loads(path.read_bytes()))
             )
         named = {
             "learning_rate": rate,
             "temperature": temperature,
             "steps": steps if rate else 0,
-            "strategy": cell.strategy,
+            "strategy": spec.strategy,
         }
         found.append(named | scores)
     return pd.DataFrame(found).sort_values("AP", ascending=False, ignore_index=True)
 
 
-def _score_untrained(run: Run, cell: ModelSpec, path: Path) -> None:
-    run.write_json(path.name, run.held_out_scores(run.open_model(cell)))
+def _score_untrained(run: Run, spec: ModelSpec, path: Path) -> None:
+    run.write_json(path.name, run.held_out_scores(run.open_model(spec)))

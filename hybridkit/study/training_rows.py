@@ -213,19 +213,19 @@ class StudyRows:
         return leaks_of(self.study, self.rows, self.folder)
 
     @cached_property
-    def parts(self) -> tuple[ParallelCorpus, ParallelCorpus]:
+    def split(self) -> tuple[ParallelCorpus, ParallelCorpus]:
         """Training rows and held-out rows; they share no text and no passage_id."""
         return self.usable_rows.split(self.study.rows.held_out)
 
-    def corpus(self, cell: ModelSpec) -> ParallelCorpus:
+    def corpus(self, spec: ModelSpec) -> ParallelCorpus:
         """The training rows of a model."""
-        key = (cell.strategy if self.study.rows.use == "each" else "", cell.languages, cell.rows, cell.seed)
+        key = (spec.strategy if self.study.rows.use == "each" else "", spec.languages, spec.rows, spec.seed)
         if self._corpus is None or key != self._corpus[0]:
-            corpus = self._in_languages(cell.languages, cell.strategy)
-            if cell.rows > len(corpus):
-                raise InputError(f"study {self.study.name}: {cell}: there are only {len(corpus)} rows; give fewer")
-            if cell.rows:  # those of a smaller number are among those of a larger one
-                corpus = corpus.select(np.sort(generator(cell.seed, "rows").permutation(len(corpus))[: cell.rows]))
+            corpus = self._in_languages(spec.languages, spec.strategy)
+            if spec.rows > len(corpus):
+                raise InputError(f"study {self.study.name}: {spec}: there are only {len(corpus)} rows; give fewer")
+            if spec.rows:  # those of a smaller number are among those of a larger one
+                corpus = corpus.select(np.sort(generator(spec.seed, "rows").permutation(len(corpus))[: spec.rows]))
             self._corpus = (key, corpus)
         return self._corpus[1]
 
@@ -237,7 +237,7 @@ class StudyRows:
 
     def _in_languages(self, languages: tuple[str, ...], strategy: str = "") -> ParallelCorpus:
         """The training rows in some languages (all where none is named) that the strategies can use there."""
-        corpus, diversity = self.parts[0], self.study.diversity
+        corpus, diversity = self.split[0], self.study.diversity
         if languages and set(languages) != set(corpus.languages):
             corpus = corpus.keep_languages(languages)
             sizes = diversity.strategies if diversity else {}

@@ -88,25 +88,25 @@ class ToyRun:
     made: int = 0
     study: ClassVar[object] = SimpleNamespace(evaluation=SimpleNamespace(top=5))
 
-    def cells(self) -> list[ModelSpec]:
+    def models(self) -> list[ModelSpec]:
         return [ModelSpec(name, seed) for seed in (0, 1) for name in self.pulls]
 
-    def part(self, name: str) -> tuple[Benchmark, np.ndarray, np.ndarray]:
+    def subset(self, name: str) -> tuple[Benchmark, np.ndarray, np.ndarray]:
         toy = benchmark()
         return toy, np.arange(len(toy.queries)), np.arange(len(toy.passages))
 
-    def result_key(self, cell: ModelSpec, part: Benchmark) -> str:
-        return f"{cell.slug}-{self.pulls[cell.strategy]}".ljust(24, "x")
+    def result_key(self, spec: ModelSpec, part: Benchmark) -> str:
+        return f"{spec.slug}-{self.pulls[spec.strategy]}".ljust(24, "x")
 
-    def embeddings(self, cell: ModelSpec, name: str) -> tuple[np.ndarray, np.ndarray]:
+    def embeddings(self, spec: ModelSpec, name: str) -> tuple[np.ndarray, np.ndarray]:
         self.made += 1
-        return embeddings(self.pulls[cell.strategy], cell.seed)
+        return embeddings(self.pulls[spec.strategy], spec.seed)
 
-    def similarity(self, cell: ModelSpec, name: str) -> str:
+    def similarity(self, spec: ModelSpec, name: str) -> str:
         return "cosine"
 
-    def ranks(self, cell: ModelSpec, name: str) -> pd.DataFrame:
-        return rank_table(self.part(name)[0], *embeddings(self.pulls[cell.strategy], cell.seed))
+    def ranks(self, spec: ModelSpec, name: str) -> pd.DataFrame:
+        return rank_table(self.subset(name)[0], *embeddings(self.pulls[spec.strategy], spec.seed))
 
 
 def test_the_panel_is_kept_and_made_anew_for_another_model(tmp_path: Path) -> None:

@@ -119,10 +119,10 @@ def test_claim_11_on_published_distances() -> None:
 
 def test_published_means_are_the_means_of_their_languages() -> None:
     wanted = ("LaBSE", "MLQA-R", "cross-lingual mAP")
-    cells = [values["Hybrid"] for key, values in printed().items() if key[:3] == wanted and key[3] != "mean"]
-    assert len(cells) == 7
+    specs = [values["Hybrid"] for key, values in printed().items() if key[:3] == wanted and key[3] != "mean"]
+    assert len(specs) == 7
     arguments = ("AP", "hybrid(alpha=0.5)", "mlqa-r", "cross")
-    assert PublishedFacts().fact("macro", arguments, "labse") == pytest.approx(np.mean(cells))
+    assert PublishedFacts().fact("macro", arguments, "labse") == pytest.approx(np.mean(specs))
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ def values(run: Run, strategy: str, measure: str) -> pd.DataFrame:
     """Per-query values of a strategy, by the path that the test of significance takes."""
     (name,) = run.study.evaluation.benchmarks
     parts = [
-        per_query(run.ranks(cell, name)).assign(seed=cell.seed) for cell in run.cells() if cell.strategy == strategy
+        per_query(run.ranks(spec, name)).assign(seed=spec.seed) for spec in run.models() if spec.strategy == strategy
     ]
     table = pd.concat(parts)
     return table[table["measure"] == measure]
@@ -399,7 +399,7 @@ def test_leaks_are_counted_among_the_rows_that_are_left(
     tiny: Run, facts: StudyFacts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (name,) = tiny.study.evaluation.benchmarks
-    there = [str(tiny.parts[0].ids[place]) for place in (0, 1)]
+    there = [str(tiny.split[0].ids[place]) for place in (0, 1)]
     leaks = pd.DataFrame({"id": ["dropped", there[0], there[0], there[1]], "benchmark": ["asked"] * 3 + ["other"]})
     monkeypatch.setattr(tiny, "leaks", leaks, raising=False)
     assert facts.fact("leaks", (name,), "static") == 1

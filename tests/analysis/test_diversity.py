@@ -96,12 +96,12 @@ def test_outcomes_hold_every_line_of_the_design_and_the_untrained_encoder(monkey
     trained = ModelSpec("mono", 3, "diversity", ("de",))
     line = {"group": "random", "draw": 1, "k": 1, "languages": "de", "series": "fixed", "strategy": "mono", "seed": 3}
     monkeypatch.setattr(
-        outcomes, "design", lambda run: pd.DataFrame([line | {"cell": trained}] * 2).assign(group=["random", "spread"])
+        outcomes, "design", lambda run: pd.DataFrame([line | {"model": trained}] * 2).assign(group=["random", "spread"])
     )
     asked = []
 
-    def model_scores(run: ToyRun, cell: ModelSpec, name: str) -> pd.DataFrame:
-        asked.append(cell)
+    def model_scores(run: ToyRun, spec: ModelSpec, name: str) -> pd.DataFrame:
+        asked.append(spec)
         rows = [("mono", "de", "de", "RR", 0.5), ("mono", "de", "de", "R@1", 0.4), ("pool", "de", "*", "AP", 0.3)]
         columns = ["setting", "query_language", "passage_language", "measure", "value"]
         return pd.DataFrame(rows, columns=columns).assign(strategy="?", seed=9, benchmark=name)

@@ -94,8 +94,8 @@ def test_a_table_is_marked_by_one_family(run: Run, benchmark: str) -> None:
     wanted = found.assign(column=found["setting"].where(found["measure"] == "AP", "rank distance")).set_index("column")[
         "significant"
     ]
-    for name, cell in zip(marked.columns, cross, strict=True):
-        assert cell.endswith("†") == bool(wanted.get(name, False))
+    for name, spec in zip(marked.columns, cross, strict=True):
+        assert spec.endswith("†") == bool(wanted.get(name, False))
 
 
 def test_seeds_are_paired_and_have_an_interval_from_three_on(run: Run) -> None:

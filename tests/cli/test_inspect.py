@@ -174,9 +174,9 @@ def test_what_a_run_lacks_is_made_again(parallel_rows: Path, tmp_path: Path) -> 
     study_scores(run)
     inspect.complete(run.folder)  # lacks at most the index
     before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
-    lost = [run.ranks_path(run.cells()[1], str(asked)), *run.embedding_paths(run.cells()[2], str(asked))]
+    lost = [run.ranks_path(run.models()[1], str(asked)), *run.embedding_paths(run.models()[2], str(asked))]
     for path in [*lost, run.folder / "index.json"]:
         path.unlink()
-    shutil.rmtree(run.model_folder(run.cells()[1]))
+    shutil.rmtree(run.model_folder(run.models()[1]))
     inspect.complete(run.folder)
     assert {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()} == before

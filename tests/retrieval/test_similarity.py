@@ -327,8 +327,8 @@ def test_a_study_ranks_searches_and_weighs_bias_by_it(tmp_path: Path, caplog: py
     run = Run(open_study(data / "tiny.yaml"), tmp_path / "run")
     name = str(data / "asked.jsonl")
     benchmark = run.benchmark(name)
-    for cell in (ModelSpec(UNTRAINED), ModelSpec("mono", 0)):
-        model = run.open_model(cell)
+    for spec in (ModelSpec(UNTRAINED), ModelSpec("mono", 0)):
+        model = run.open_model(spec)
         queries, passages = (
             encode_of(frame["text"].tolist())
             for encode_of, frame in (
@@ -337,9 +337,9 @@ def test_a_study_ranks_searches_and_weighs_bias_by_it(tmp_path: Path, caplog: py
             )
         )
         expected = rank_table_from_scores(benchmark, lambda rows, q=queries, p=passages: q[rows] @ p.T)  # type: ignore[misc]
-        pd.testing.assert_frame_equal(run.ranks(cell, name), expected)
-        assert run.similarity(cell, name) == "dot"
-        found = bias_sides(benchmark, expected, *run.embeddings(cell, name), similarity="dot").set_index("measure")
+        pd.testing.assert_frame_equal(run.ranks(spec, name), expected)
+        assert run.similarity(spec, name) == "dot"
+        found = bias_sides(benchmark, expected, *run.embeddings(spec, name), similarity="dot").set_index("measure")
         margin = score_margin(benchmark, queries, passages)
         assert found.loc["score margin", "value"] == pytest.approx(margin["margin_sd"].mean())
     assert "earlier version" not in caplog.text
@@ -368,11 +368,11 @@ def test_a_study_ranks_searches_and_weighs_bias_by_it(tmp_path: Path, caplog: py
         Search(inspected).find("lima", "mono", top=1)
 
 
-def _old_key(run: Run, cell: ModelSpec, benchmark: Benchmark) -> str:
+def _old_key(run: Run, spec: ModelSpec, benchmark: Benchmark) -> str:
     from hybridkit.utils.files import digest
 
     settings = run.study.evaluation
-    return digest(run.model_key(cell), benchmark.fingerprint, settings.max_length, settings.precision)
+    return digest(run.model_key(spec), benchmark.fingerprint, settings.max_length, settings.precision)
 
 
 def test_scores_of_nothing_are_0() -> None:

@@ -54,7 +54,7 @@ def test_everything_here(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (found.trainings, found.left, found.steps, found.missing) == (4, 4, 4 * 6, [])
     assert found.rows is not None
     assert found.disk is not None
-    train, held = (len(part) for part in run.parts)
+    train, held = (len(part) for part in run.split)
     assert train + held == 36, "four rows cannot be used by cross batches"
     assert (found.rows.attrs["rows"], found.rows.attrs["held_out"]) == (train, held)
     assert found.rows["language"].tolist() == ["de", "en"]
@@ -82,9 +82,9 @@ def test_what_is_made_is_not_counted_again(study: Study, monkeypatch: pytest.Mon
     run = Run(study)
     monkeypatch.setattr(estimating, "time_step", lambda *_: 2.0)
     monkeypatch.setattr(estimating, "time_texts", lambda *_: 0.5)
-    cells = run.cells()
-    run.train(cells[1])
-    run.ranks(cells[1], study.evaluation.benchmarks[0])
+    specs = run.models()
+    run.train(specs[1])
+    run.ranks(specs[1], study.evaluation.benchmarks[0])
     found = estimate(Run(study))
     assert (found.trainings, found.left, found.steps) == (2, 1, 6)
     assert found.seconds is not None
@@ -93,9 +93,9 @@ def test_what_is_made_is_not_counted_again(study: Study, monkeypatch: pytest.Mon
 
 def test_steps_are_real_and_undone(study: Study) -> None:
     run = Run(study)
-    encoder, cell = run.open_encoder(), run.cells()[1]
+    encoder, spec = run.open_encoder(), run.models()[1]
     before, vector = weights_hash(encoder), encode(encoder, ["what is en number 7"])
-    spent = time_step(encoder, run.corpus(cell), run.plan(cell), study.training)
+    spent = time_step(encoder, run.corpus(spec), run.plan(spec), study.training)
     assert 0 < spent < 60
     assert weights_hash(encoder) == before
     assert np.array_equal(encode(encoder, ["what is en number 7"]), vector)
@@ -104,13 +104,13 @@ def test_steps_are_real_and_undone(study: Study) -> None:
 
 def test_the_time_is_that_of_the_steps_after_the_first(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run(study)
-    cell = run.cells()[1]
+    spec = run.models()[1]
     times = iter([0.0, 9.0, 10.0, 11.0, 12.0])  # the first step takes nine seconds, the others one
     monkeypatch.setattr(estimating.time, "perf_counter", lambda: next(times))
-    assert time_step(run.open_encoder(), run.corpus(cell), run.plan(cell), study.training) == 1.0
+    assert time_step(run.open_encoder(), run.corpus(spec), run.plan(spec), study.training) == 1.0
     slow = iter([0.0, 25.0])
     monkeypatch.setattr(estimating.time, "perf_counter", lambda: next(slow))
-    assert time_step(run.open_encoder(), run.corpus(cell), run.plan(cell), study.training) == 25.0
+    assert time_step(run.open_encoder(), run.corpus(spec), run.plan(spec), study.training) == 25.0
 
 
 def test_the_papers_study_without_anything_here(

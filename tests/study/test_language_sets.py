@@ -111,17 +111,17 @@ def study(tmp_path: Path) -> Study:
 def test_every_set_has_the_same_rows_and_steps_in_the_fixed_series(study: Study, tmp_path: Path) -> None:
     run = Run(study, tmp_path / "run")
     lines = design(run)
-    assert len(run.parts[0]) == 40
+    assert len(run.split[0]) == 40
     fixed, growing = (lines[lines["series"] == name] for name in ("fixed", "growing"))
-    assert {len(run.corpus(cell)) for cell in fixed["cell"]} == {32}  # as many as Greek alone has
-    assert {run.training(cell).steps for cell in fixed["cell"]} == {8}
-    amounts = {len(cell.languages): (len(run.corpus(cell)), run.training(cell).steps) for cell in growing["cell"]}
+    assert {len(run.corpus(spec)) for spec in fixed["model"]} == {32}  # as many as Greek alone has
+    assert {run.training(spec).steps for spec in fixed["model"]} == {8}
+    amounts = {len(spec.languages): (len(run.corpus(spec)), run.training(spec).steps) for spec in growing["model"]}
     assert amounts == {1: (8, 2), 2: (16, 4), 0: (32, 8)}
-    for cell in lines["cell"]:
-        assert set(run.corpus(cell).languages) == set(cell.languages or run.parts[0].languages)
+    for spec in lines["model"]:
+        assert set(run.corpus(spec).languages) == set(spec.languages or run.split[0].languages)
     # a seed: two groups x two draws x the sizes below all, and all languages once, where both series meet
     assert fixed["strategy"].value_counts().to_dict() == {"mono": 2 * (2 * 2 * 2 + 1), "cross": 2 * (2 * 2 + 1)}
-    assert lines[lines["k"] == 4].groupby(["strategy", "seed"])["cell"].nunique().max() == 1
+    assert lines[lines["k"] == 4].groupby(["strategy", "seed"])["model"].nunique().max() == 1
 
 
 def test_too_many_rows_are_refused(study: Study, tmp_path: Path) -> None:
@@ -133,23 +133,23 @@ def test_too_many_rows_are_refused(study: Study, tmp_path: Path) -> None:
 
 def test_the_cells_of_curves(study: Study, tmp_path: Path) -> None:
     run = Run(study, tmp_path / "run")
-    assert run.curve_cells("alpha") == [ModelSpec(name, s, "curve") for s in (0, 1) for name in ("cross", "mono")]
-    assert [len(run.corpus(cell)) for cell in run.curve_cells("rows")] == [10, 20] * 2
-    small, large = (set(run.corpus(cell).ids) for cell in run.curve_cells("rows")[:2])
+    assert run.curve_models("alpha") == [ModelSpec(name, s, "curve") for s in (0, 1) for name in ("cross", "mono")]
+    assert [len(run.corpus(spec)) for spec in run.curve_models("rows")] == [10, 20] * 2
+    small, large = (set(run.corpus(spec).ids) for spec in run.curve_models("rows")[:2])
     assert small < large
-    sizes = [(run.training(cell).batch_size, run.training(cell).steps) for cell in run.curve_cells("batch_size")]
+    sizes = [(run.training(spec).batch_size, run.training(spec).steps) for spec in run.curve_models("batch_size")]
     assert sizes == [(2, 16), (8, 4)] * 2
-    assert [cell.strategy for cell in run.curve_cells("pairs")] == ["cross", "cross(pairs='one')"] * 2
-    assert len(run.cells("curve")) == 4 + 4 + 4 + 2  # cross stands in two of them
+    assert [spec.strategy for spec in run.curve_models("pairs")] == ["cross", "cross(pairs='one')"] * 2
+    assert len(run.models("curve")) == 4 + 4 + 4 + 2  # cross stands in two of them
 
 
 def test_a_sweep_makes_what_is_missing_and_keeps_no_embeddings(study: Study, tmp_path: Path) -> None:
     run = Run(study, tmp_path / "run")
-    cells, names = run.curve_cells("alpha"), run.benchmarks("curve")
-    sweep(run, cells[:1], names)
-    assert sweep(run, cells, names) == len(cells) - 1
-    assert sweep(Run(study, tmp_path / "run"), cells, names) == 0
-    assert all(run.ranks_path(cell, name).is_file() for cell in cells for name in names)
+    specs, names = run.curve_models("alpha"), run.benchmarks("curve")
+    sweep(run, specs[:1], names)
+    assert sweep(run, specs, names) == len(specs) - 1
+    assert sweep(Run(study, tmp_path / "run"), specs, names) == 0
+    assert all(run.ranks_path(spec, name).is_file() for spec in specs for name in names)
     assert not list((tmp_path / "run" / "embeddings").iterdir())
 
 

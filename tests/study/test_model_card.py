@@ -47,17 +47,17 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def find_trained(run: Run) -> ModelSpec:
-    return next(cell for cell in run.cells() if (cell.strategy, cell.seed) == ("mono", 4))
+    return next(spec for spec in run.models() if (spec.strategy, spec.seed) == ("mono", 4))
 
 
 def test_a_model_is_copied_with_its_scores_in_the_card(run: Run, tmp_path: Path) -> None:
-    cell = find_model(run, "mono()", 4)
-    source = run.model_folder(cell)
-    out = export_model(run, cell, tmp_path / "model")
+    spec = find_model(run, "mono()", 4)
+    source = run.model_folder(spec)
+    out = export_model(run, spec, tmp_path / "model")
     assert (out / "model.safetensors").read_bytes() == (source / "model.safetensors").read_bytes()
     before, after = ((folder / "README.md").read_text() for folder in (source, out))
     assert "## Benchmarks" not in before and after.startswith(before.rstrip())
-    table = benchmark_scores(run, cell).set_index(["setting", "measure"])["value"]
+    table = benchmark_scores(run, spec).set_index(["setting", "measure"])["value"]
     (cross,) = [line for line in after.splitlines() if "| cross |" in line]
     assert cross.split(" | ")[2] == f"{table['cross', 'AP']:.4f}"
     (pool,) = [line for line in after.splitlines() if "| pool |" in line]

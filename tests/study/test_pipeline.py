@@ -21,9 +21,9 @@ from hybridkit.study.run import Run
 CHILD = "import subprocess, sys\nprocess = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])"
 
 
-def write(path: Path, *cells: str) -> Path:
+def write(path: Path, *sources: str) -> Path:
     parameters = nbformat.v4.new_code_cell('study = "quick"', metadata={"tags": ["parameters"]})
-    notebook = nbformat.v4.new_notebook(cells=[parameters, *map(nbformat.v4.new_code_cell, cells)])
+    notebook = nbformat.v4.new_notebook(cells=[parameters, *map(nbformat.v4.new_code_cell, sources)])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(notebook, path)
     return path

@@ -128,13 +128,13 @@ def test_a_stop_keeps_what_is_finished_and_the_next_run_goes_on(
 
 
 def test_a_model_says_where_it_comes_from(whole: Run) -> None:
-    cell = ModelSpec("cross", 0)
-    folder = whole.train(cell)
+    spec = ModelSpec("cross", 0)
+    folder = whole.train(spec)
     card = (folder / "README.md").read_text(encoding="utf-8")
-    for said in ("cross", "| seed | 0 |", whole.corpus(cell).fingerprint, whole.plan(cell).fingerprint, "rows.jsonl"):
+    for said in ("cross", "| seed | 0 |", whole.corpus(spec).fingerprint, whole.plan(spec).fingerprint, "rows.jsonl"):
         assert said in card
     scores = json.loads((folder / "held-out.json").read_text())
-    assert scores == pytest.approx(whole.held_out_scores(whole.open_model(cell)))
+    assert scores == pytest.approx(whole.held_out_scores(whole.open_model(spec)))
     assert f"| AP pool | {scores['AP pool']:.4f} |" in card
     assert [line["kind"] for line in map(json.loads, (folder / "steps.jsonl").read_text().splitlines())] == [
         "cross"
@@ -143,40 +143,40 @@ def test_a_model_says_where_it_comes_from(whole: Run) -> None:
 
 def test_rows_plans_and_parts(study: Study, whole: Run) -> None:
     assert (len(whole.rows), len(whole.usable_rows)) == (32, 29)  # three rows have one language only
-    train, held_out = whole.parts
+    train, held_out = whole.split
     assert len(train) + len(held_out) == 29
     assert len(held_out) > 0
     texts = [{normalise(text) for text in part.iter_texts()} for part in (train, held_out)]
     assert not texts[0] & texts[1]
     assert set(whole.benchmark("held-out").queries["query_id"]) == set(held_out.ids)
-    assert [str(cell) for cell in whole] == ["untrained", "mono, seed 0", "cross, seed 0"]
-    for cell in whole.cells()[1:]:
-        plan = whole.plan(cell)
+    assert [str(spec) for spec in whole] == ["untrained", "mono, seed 0", "cross, seed 0"]
+    for spec in whole.models()[1:]:
+        plan = whole.plan(spec)
         plan.check(train)
-        assert (len(plan), plan.draws.shape[1], plan.strategy) == (5, 4, cell.strategy)
+        assert (len(plan), plan.draws.shape[1], plan.strategy) == (5, 4, spec.strategy)
     each = Run(replace(study, rows=replace(study.rows, use="each")), whole.folder / "each")
     assert len(each.usable_rows) == 32
     assert len(each.corpus(ModelSpec("mono"))) > len(each.corpus(ModelSpec("cross")))
 
 
 def test_the_untrained_model_is_the_encoder_and_training_moves_it(whole: Run) -> None:
-    found = {cell.strategy: whole.embeddings(cell, whole.study.evaluation.benchmarks[0])[0] for cell in whole.cells()}
+    found = {spec.strategy: whole.embeddings(spec, whole.study.evaluation.benchmarks[0])[0] for spec in whole.models()}
     assert all(one.shape == (16, 16) for one in found.values())
     assert all(np.abs(found[name] - found["untrained"]).max() > 1e-3 for name in ("mono", "cross"))
 
 
 def test_keys_hang_on_what_a_product_is_made_from(study: Study, whole: Run) -> None:
-    cell = ModelSpec("mono", 0)
-    key = whole.model_key(cell)
+    spec = ModelSpec("mono", 0)
+    key = whole.model_key(spec)
     assert whole.model_key(ModelSpec("mono", 1)) != key != whole.model_key(ModelSpec("cross", 0))
     for other in (
         replace(study, training=replace(study.training, learning_rate=0.03)),
         replace(study, encoder=replace(study.encoder, seed=1)),
         replace(study, rows=replace(study.rows, held_out=0.3)),
     ):
-        assert Run(other, whole.folder / "other").model_key(cell) != key
+        assert Run(other, whole.folder / "other").model_key(spec) != key
     same = replace(study, title="Another", evaluation=replace(study.evaluation, top=5), seeds=(0, 1, 2))
-    assert Run(same, whole.folder / "other").model_key(cell) == key
+    assert Run(same, whole.folder / "other").model_key(spec) == key
 
 
 def test_where_run_folders_lie(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,16 +205,16 @@ def test_what_a_study_lacks_is_said(study: Study, tmp_path: Path) -> None:
 
 def test_results_belong_to_how_the_texts_were_encoded(study: Study, whole: Run, tmp_path: Path) -> None:
     shutil.copytree(whole.folder, tmp_path, dirs_exist_ok=True)
-    name, cell = study.evaluation.benchmarks[0], whole.cells()[0]
-    part, top = whole.part(name)[0], study.evaluation.top
+    name, spec = study.evaluation.benchmarks[0], whole.models()[0]
+    part, top = whole.subset(name)[0], study.evaluation.top
 
     def with_settings(**changed: Any) -> Run:
         return Run(replace(study, evaluation=replace(study.evaluation, **changed)), tmp_path)
 
     for other in (with_settings(max_length=7), with_settings(precision="bf16")):
-        assert other.result_key(cell, part) != whole.result_key(cell, part)
+        assert other.result_key(spec, part) != whole.result_key(spec, part)
     for run in (with_settings(), with_settings(top=3)):
-        assert run.result_key(cell, part) == whole.result_key(cell, part)
+        assert run.result_key(spec, part) == whole.result_key(spec, part)
         language_shares(run, name)
     assert {path.stem.split("-")[-1] for path in (tmp_path / "shares").glob("*.parquet")} == {"top3", f"top{top}"}
 

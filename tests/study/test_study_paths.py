@@ -76,10 +76,10 @@ def test_every_kind_of_path_starts_from_the_file_of_the_study(mine: Path) -> Non
     run = Run(study)
     run.check()
     assert len(run.rows) == 24 and run.rows.ids[0] == "a,b.v2/train0" and run.rows.ids[16] == "other:a,b.v2/more0"
-    assert len(run.part("held.v1.jsonl[2:]")[0].queries) == 8
-    cells = [cell for cell in run if "codeswitch" in cell.strategy]
-    assert run.plan(cells[0]).lexicon and run.train(cells[0]).is_dir()
-    assert len(run.ranks(cells[0], "held.v1.jsonl")) == 24  # 6 questions in 2 languages, 2 answers each
+    assert len(run.subset("held.v1.jsonl[2:]")[0].queries) == 8
+    specs = [spec for spec in run if "codeswitch" in spec.strategy]
+    assert run.plan(specs[0]).lexicon and run.train(specs[0]).is_dir()
+    assert len(run.ranks(specs[0], "held.v1.jsonl")) == 24  # 6 questions in 2 languages, 2 answers each
     assert main(["run", os.path.relpath(mine / "mine.yaml"), "--dry-run"]) == 0
 
 
@@ -103,15 +103,15 @@ def test_what_is_not_there_is_told_at_the_start_with_its_whole_path(mine: Path, 
 
 def test_a_run_whose_project_is_moved_opens_where_it_is_now(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run(mine / "mine.yaml")
-    cell = next(cell for cell in run if cell.strategy == "mono")
-    made = run.train(cell)
+    spec = next(spec for spec in run if spec.strategy == "mono")
+    made = run.train(spec)
     assert str(mine) not in (run.folder / "settings.json").read_text()
     keys = [run.model_key(one) for one in run]
     moved = mine.rename(mine.parent / "moved")
     monkeypatch.setenv("HYBRIDKIT_RUNS", str(moved / "runs"))
     for again in (open_run(str(moved / "runs" / "mine")), Run(moved / "mine.yaml")):
         assert [again.model_key(one) for one in again] == keys
-        assert again.train(cell) == moved / "runs" / "mine" / "models" / made.name
+        assert again.train(spec) == moved / "runs" / "mine" / "models" / made.name
     found = open_inspected(moved / "runs" / "mine", "held.v1.jsonl[2:]")
     assert len(found.benchmark.queries) == 8 and found.encoder_at("start") == str(moved / "start")
 
@@ -165,9 +165,9 @@ def test_links_to_a_study_and_to_run_folders_lead_to_the_same_files(mine: Path, 
 
 def test_a_lexicon_that_was_changed_makes_another_plan(mine: Path) -> None:
     run = Run(mine / "mine.yaml")
-    cell = next(cell for cell in run if "codeswitch" in cell.strategy)
-    before = run.plan(cell)
-    assert Run(mine / "mine.yaml").plan(cell).fingerprint == before.fingerprint
+    spec = next(spec for spec in run if "codeswitch" in spec.strategy)
+    before = run.plan(spec)
+    assert Run(mine / "mine.yaml").plan(spec).fingerprint == before.fingerprint
     (mine / "words" / "en-de.txt").write_text("and oder\n")
     run = Run(mine / "mine.yaml")
-    assert run.plan(cell).lexicon != before.lexicon and run.train(cell).is_dir()
+    assert run.plan(spec).lexicon != before.lexicon and run.train(spec).is_dir()

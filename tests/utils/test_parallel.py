@@ -30,21 +30,21 @@ def study(parallel_rows: Path) -> Study:
 
 def test_processes_and_one_process_make_the_same_models(study: Study, tmp_path: Path) -> None:
     together, alone = Run(study, tmp_path / "together"), Run(study, tmp_path / "alone")
-    cells = together.cells()
-    sweep(together, cells)
-    for cell in cells[1:]:
-        alone.train(cell)
-        weights = [run.model_folder(cell) / "model.safetensors" for run in (together, alone)]
+    specs = together.models()
+    sweep(together, specs)
+    for spec in specs[1:]:
+        alone.train(spec)
+        weights = [run.model_folder(spec) / "model.safetensors" for run in (together, alone)]
         assert weights[0].read_bytes() == weights[1].read_bytes()
     before = [path.stat().st_mtime_ns for path in sorted((together.folder / "models").rglob("*.safetensors"))]
-    sweep(together, cells)
+    sweep(together, specs)
     assert before == [path.stat().st_mtime_ns for path in sorted((together.folder / "models").rglob("*.safetensors"))]
 
 
 def test_an_error_in_a_process_is_told_here(study: Study, tmp_path: Path) -> None:
     broken = replace(study, training=replace(study.training, batch_size=100))
     with pytest.raises(InputError, match="the batch size is 100"):
-        sweep(Run(broken, tmp_path / "run"), Run(broken, tmp_path / "run").cells())
+        sweep(Run(broken, tmp_path / "run"), Run(broken, tmp_path / "run").models())
 
 
 def test_an_unknown_notebook_and_a_dry_run(

@@ -64,18 +64,18 @@ def whole(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def everything(study: Study, folder: Path) -> Run:
     """Read every product of a run, which makes it where it is not there."""
     run, name = Run(study, folder), study.evaluation.benchmarks[0]
-    for cell in run.cells():
-        run.ranks(cell, name)
-        run.embeddings(cell, name)
+    for spec in run.models():
+        run.ranks(spec, name)
+        run.embeddings(spec, name)
     study_scores(run)
     language_shares(run, name)
     bias_panel(run, name)
     collection_table(run)
-    for cell in run.cells():
-        run.open_model(cell)
-        if cell.strategy != UNTRAINED:
-            assert len(run.losses(cell)) == 5
-            assert set(run.kept_scores(cell)) >= {"AP", "rank_distance"}
+    for spec in run.models():
+        run.open_model(spec)
+        if spec.strategy != UNTRAINED:
+            assert len(run.losses(spec)) == 5
+            assert set(run.kept_scores(spec)) >= {"AP", "rank_distance"}
     inspected = open_inspected(run)
     assert inspected.missing == []
     means(inspected, "mono", DISTANCE)
@@ -170,7 +170,7 @@ def test_an_unreadable_model_of_an_earlier_version_is_left_to_people(study: Stud
     before = contents(folder / "models")
     for read in (run.open_model, run.losses, run.kept_scores):
         with pytest.raises(InputError, match=r"models.mono-s0-\w+: (damaged \(|model.safetensors is no whole)"):
-            read(run.cells()[1])
+            read(run.models()[1])
     assert contents(folder / "models") == before
 
 

@@ -41,19 +41,19 @@ def models(run: Run, strategy: str, benchmark: str) -> list[tuple[ModelSpec, tup
     Of the section only those of the series "fixed" that notebook 06 ranked on the benchmark, and only with the main
     part's encoder. The untrained encoder stands once for every set of languages.
     """
-    main = [(cell, run.corpus(cell).languages) for cell in run.cells() if cell.strategy in (strategy, UNTRAINED)]
+    main = [(spec, run.corpus(spec).languages) for spec in run.models() if spec.strategy in (strategy, UNTRAINED)]
     drawn: list[tuple[ModelSpec, tuple[str, ...]]] = []
     settings = run.study.diversity
     if settings is not None and run.settings("diversity")[0] == run.study.encoder:
         table = design(run)
         table = table[(table["series"] == "fixed") & (benchmark in run.benchmarks("diversity"))]
-        drawn = [(cell, tuple(names.split())) for cell, names in zip(table["cell"], table["languages"], strict=True)]
-        drawn = [(cell, names) for cell, names in drawn if run.ranks_path(cell, benchmark).is_file()]
+        drawn = [(spec, tuple(names.split())) for spec, names in zip(table["model"], table["languages"], strict=True)]
+        drawn = [(spec, names) for spec, names in drawn if run.ranks_path(spec, benchmark).is_file()]
     if strategy == UNTRAINED:
-        untrained = next(cell for cell, _ in main if cell.strategy == UNTRAINED)
+        untrained = next(spec for spec, _ in main if spec.strategy == UNTRAINED)
         return [(untrained, names) for names in dict.fromkeys(names for _, names in (*main, *drawn))]
-    own = [(cell, names) for cell, names in (*main, *drawn) if cell.strategy == strategy]
-    return list({(names, cell.seed): (cell, names) for cell, names in own}.values())
+    own = [(spec, names) for spec, names in (*main, *drawn) if spec.strategy == strategy]
+    return list({(names, spec.seed): (spec, names) for spec, names in own}.values())
 
 
 # Collections by data set of the registry, each by its origin there; what is made up or of one's own has none in common.
@@ -177,12 +177,12 @@ class StudyFacts:
         if name in ("benchmarks", "encoders"):
             return frozenset(self.names(name.removesuffix("s")))
         if name == "kinds":
-            cells = [cell for cell in run.cells() if cell.strategy == first]
-            if not cells:
+            specs = [spec for spec in run.models() if spec.strategy == first]
+            if not specs:
                 raise self._no_strategy(first)
-            return frozenset(str(kind) for kind in set(run.plan(cells[0]).kinds))
+            return frozenset(str(kind) for kind in set(run.plan(specs[0]).kinds))
         if name == "languages" and first == ROWS:
-            return frozenset(run.parts[0].languages)
+            return frozenset(run.split[0].languages)
         if name == "macro":
             return self._macro(ScoreQuery(*(arguments[place] for place in (0, 1, 2, 3)), encoder))  # type: ignore[call-arg]
         self._has_benchmark(first)
@@ -216,14 +216,14 @@ class StudyFacts:
     def _models(self, ask: ScoreQuery) -> dict[Draw, pd.DataFrame]:
         """Sums by article of the models of a strategy, by set of training languages and seed; see `sums.gap_of`."""
         if ask.setting not in (*GROUPS, UNSEEN):
-            return {("", self._seed(cell)): self._asked(cell, ask) for cell in self._cells(ask.strategy)}
+            return {("", self._seed(spec)): self._asked(spec, ask) for spec in self._cells(ask.strategy)}
         found: dict[Draw, pd.DataFrame] = {}
         sets = models(self.run, ask.strategy, ask.benchmark)
-        for cell, languages in sets:
-            own = of_group(self._asked(cell, ask), languages, ask.setting)
+        for spec, languages in sets:
+            own = of_group(self._asked(spec, ask), languages, ask.setting)
             if len(own):
                 name = " ".join(languages)
-                found[name, self._seed(cell)] = own.assign(set=name)
+                found[name, self._seed(spec)] = own.assign(set=name)
         if not found:
             raise NotTestable(
                 f"every language of {ask.benchmark} is among those of the training rows",
@@ -232,12 +232,12 @@ class StudyFacts:
             )
         return found
 
-    def _asked(self, cell: ModelSpec, ask: ScoreQuery) -> pd.DataFrame:
+    def _asked(self, spec: ModelSpec, ask: ScoreQuery) -> pd.DataFrame:
         """Sums of one measure and setting of a model; those of a group are chosen from mono and cross."""
-        key = (cell, ask.benchmark)
+        key = (spec, ask.benchmark)
         if key not in self._sums:
-            clusters = question_clusters(self.run.part(ask.benchmark)[0])
-            self._sums[key] = article_sums(self.run.ranks(cell, ask.benchmark), clusters)
+            clusters = question_clusters(self.run.subset(ask.benchmark)[0])
+            self._sums[key] = article_sums(self.run.ranks(spec, ask.benchmark), clusters)
         table = self._sums[key]
         settings = (ask.setting,) if ask.setting in SETTINGS else ("mono", "cross")
         own = table[(table["measure"] == ask.measure) & table["setting"].isin(settings)]
@@ -245,14 +245,14 @@ class StudyFacts:
             raise NotTestable(f"no {ask}", "", "benchmark", "setting", "measure")
         return own.assign(set="")
 
-    def _seed(self, cell: ModelSpec) -> int:
-        return -1 if cell.strategy == UNTRAINED else cell.seed
+    def _seed(self, spec: ModelSpec) -> int:
+        return -1 if spec.strategy == UNTRAINED else spec.seed
 
     def _cells(self, strategy: str) -> list[ModelSpec]:
-        cells = [cell for cell in self.run.cells() if cell.strategy == strategy]
-        if not cells:
+        specs = [spec for spec in self.run.models() if spec.strategy == strategy]
+        if not specs:
             raise self._no_strategy(strategy)
-        return cells
+        return specs
 
     def _no_strategy(self, strategy: str) -> NotTestable:
         cure = "untrained: true in the study" if strategy == UNTRAINED else f"{strategy} among the study's strategies"
@@ -305,7 +305,7 @@ class StudyFacts:
         if leaks is None:
             raise NotTestable("the study's rows were not searched for leaks", "a version of the kit with run.leaks")
         named = benchmark if benchmark in self._judged_names else self.run.benchmark(base_name(benchmark)).name
-        return float(left(leaks, named, self.run.parts))
+        return float(left(leaks, named, self.run.split))
 
     @cached_property
     def _judged_names(self) -> tuple[str, ...]:

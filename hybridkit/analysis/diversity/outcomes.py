@@ -71,7 +71,7 @@ def models(run: "Run") -> pd.DataFrame:
 def outcomes(run: "Run") -> pd.DataFrame:
     """Scores of the models of a diversity study by pair of languages, with the predictors; a line a measure.
 
-    Columns: those of `design` without the cell, benchmark, setting, query_language, passage_language ("*" in the pool),
+    Columns: those of `design` without the spec, benchmark, setting, query_language, passage_language ("*" in the pool),
     seen (query and passage, as "seen-unseen"; in the pool "seen-*"), the predictors, measure (RR, RR@10, AP, and the
     rank distance of the pool) and value. Predictors: log2_k; families and scripts of the set; distance of the query's
     and the passage's language to the nearest training language (`language_distance`, 0 to 4); their shares of the
@@ -83,12 +83,12 @@ def outcomes(run: "Run") -> pd.DataFrame:
     lines, parts, scored = models(run), [], {}
     for line in lines.to_dict("records"):
         for name in run.benchmarks("diversity"):
-            cell = line["cell"]
-            if (cell, name) not in scored:
-                table = model_scores(run, cell, name)
-                scored[cell, name] = table[table["measure"].isin(MEASURES)].drop(columns=["strategy", "seed"])
+            spec = line["model"]
+            if (spec, name) not in scored:
+                table = model_scores(run, spec, name)
+                scored[spec, name] = table[table["measure"].isin(MEASURES)].drop(columns=["strategy", "seed"])
             keys = {str(key): value for key, value in line.items() if key in KEYS}
-            parts.append(scored[cell, name].assign(**keys))
+            parts.append(scored[spec, name].assign(**keys))
     if not parts:
         return pd.DataFrame(columns=COLUMNS)
     encoder = run.settings("diversity")[0].name
@@ -98,20 +98,20 @@ def outcomes(run: "Run") -> pd.DataFrame:
 def collection_outcomes(run: "Run") -> pd.DataFrame:
     """RR@10 of the same models on the judged sets that the study names: seen and distance are of the one language.
 
-    Columns: those of `design` without the cell, benchmark, setting, language, seen ("seen", "unseen"), distance, share,
+    Columns: those of `design` without the spec, benchmark, setting, language, seen ("seen", "unseen"), distance, share,
     measure, value; empty where no set is named.
     """
     from hybridkit.analysis.scores import collection_tables
 
     settings, lines = run.study.diversity, models(run)
     names = run.study.evaluation.judged if settings is None or settings.judged is None else settings.judged
-    tables = collection_tables(run, list(dict.fromkeys(lines["cell"])), names) if len(lines) else []
+    tables = collection_tables(run, list(dict.fromkeys(lines["model"])), names) if len(lines) else []
     columns = [*KEYS, "benchmark", "setting", "language", "seen", "distance", "share", "measure", "value"]
     parts = [
         table[table["measure"] == "RR@10"].assign(**{key: line[key] for key in KEYS})
         for line in lines.to_dict("records")
-        for cell, table in tables
-        if cell == line["cell"]
+        for spec, table in tables
+        if spec == line["model"]
     ]
     if not parts:
         return pd.DataFrame(columns=columns)
