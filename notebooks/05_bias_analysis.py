@@ -27,7 +27,6 @@ from IPython.display import Markdown
 
 from hybridkit.analysis import bias as panels
 from hybridkit.analysis import scores as results
-from hybridkit.evaluation import bias
 from hybridkit.plots.figure_files import draw
 from hybridkit.report import views
 from hybridkit.report.inspector.inspector import inspect
@@ -116,7 +115,7 @@ draw(
 # What changes from the second strategy of the comparison to the first, and by which mechanism:
 
 # %%
-verdict = bias.verdict(panel, run.study.compare)
+verdict = panels.verdict(panel, run.study.compare)
 Markdown(verdict)
 
 # %% [markdown]
