@@ -22,12 +22,13 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help install reproduce test lint types unit notebooks test-browser screenshots lab figures clean clean-runs
+.PHONY: help install reproduce check test lint types unit notebooks test-browser screenshots lab figures clean clean-runs
 
 help: ## list the targets
 	@echo 'make reproduce                 every table and figure of the quick study, in a few minutes'
 	@echo 'make reproduce STUDY=starter   the same of another study; HYBRIDKIT_DATA=FOLDER says where data sets are'
-	@echo 'make test                      every check: ruff, mypy, pytest, the notebooks of the quick study'
+	@echo 'make check                     in seconds: lint, layers, types, the tests of the rooms that changed'
+	@echo 'make test                      every check: ruff, layers, mypy, pytest, the notebooks of the quick study'
 	@echo 'make test-browser              the inspector and the report in chromium, on the quick study'
 	@echo 'make screenshots               draw figures/inspector/*.png again: pictures of the inspector at work'
 	@echo 'make lab                       JupyterLab on the notebooks'
@@ -52,6 +53,14 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 reproduce: $(INSTALLED) ## run a study from data to report
 	$(BIN)/hybridkit run '$(STUDY)'
+
+# Rooms with changes that are not on main yet, or not committed: their doctests and tests.
+CHANGED = $(sort $(shell { git diff --name-only main... 2>/dev/null; git status --porcelain | cut -c4-; } | \
+	sed -nE 's,^(hybridkit|tests)/([a-z]+)/.*,\2,p' | sort -u | sed '/browser/d'))
+
+check: lint types ## what takes seconds
+	$(if $(CHANGED),OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile \
+		$(foreach room,$(CHANGED),$(wildcard hybridkit/$(room) tests/$(room))),@echo 'no room has changed')
 
 test: lint types unit notebooks ## every check
 
