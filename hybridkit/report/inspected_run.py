@@ -221,11 +221,9 @@ def open_inspected(run: Run | Path | str, benchmark: str | None = None) -> Inspe
 
 def _named(run: Run | Path | str) -> tuple[str, Path]:
     """A run's name in a line of Python, and its folder: no path where the name alone opens it, else one from here."""
-    if not isinstance(run, str | Path):
-        folder = run.folder
-    else:
-        path = Path(run).expanduser()
-        folder = path if path.is_absolute() or path.is_dir() else runs_folder() / path
+    from hybridkit.study.run import find_run
+
+    folder = find_run(run, there=False) if isinstance(run, str | Path) else run.folder
     if folder.parent.resolve() == runs_folder().resolve():
         return folder.name, folder
     whole, here = folder.absolute(), Path.cwd()
@@ -250,7 +248,7 @@ def _texts(name: str, folder: Path, settings: dict[str, Any]) -> tuple[Benchmark
     base = base_name(name) if name else "none"
     try:
         if base == "held-out":
-            return _run(folder).held_out, []
+            return _run(folder).rows.held_out, []
         if name:
             return open_benchmark(placed(base, _start(folder, settings))), []
     except InputError as error:
@@ -281,6 +279,5 @@ def _start(folder: Path, settings: dict[str, Any]) -> str | None:
 
 def _run(folder: Path) -> Run:
     from hybridkit.study.run import Run
-    from hybridkit.study.settings import study_of_run
 
-    return Run(study_of_run(folder), folder)
+    return Run.open(folder)
