@@ -120,7 +120,7 @@ def test_a_run_whose_project_is_moved_opens_where_it_is_now(mine: Path, monkeypa
         assert [again.trained.key(one) for one in again] == keys
         assert again.trained.train(spec) == moved / "runs" / "mine" / "models" / made.name
     found = open_inspected(moved / "runs" / "mine", "held.v1.jsonl[2:]")
-    assert len(found.benchmark.queries) == 8 and found.encoder_at("start") == str(moved / "start")
+    assert len(found.benchmark.queries) == 8 and found.study and found.study.encoder_at("start") == str(moved / "start")
 
 
 def test_settings_of_a_study_without_relative_paths_are_what_they_were(tmp_path: Path) -> None:
