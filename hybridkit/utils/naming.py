@@ -43,7 +43,7 @@ def stems_of(paths: Sequence[Path]) -> list[str]:
     """Stems of files that differ from each other; of files with one stem, folders in which they differ stand in front.
 
     The part of a path that such files have in common is left out, so that a stem does not tell where a folder lies.
-    Raises InputError for a file that stands twice, and where stems cannot be told apart.
+    Raises InputError for a file that is duplicated, and where stems cannot be told apart.
 
     >>> stems_of([Path("a/rows.jsonl"), Path("b/rows.jsonl"), Path("b/more.jsonl")])
     ['a:rows', 'b:rows', 'more']

@@ -92,6 +92,17 @@ def whole_number(text: str) -> int:
     return int(text)
 
 
+def encodable(text: str, where: str) -> str:
+    """Return a text; InputError for one with half a character, which JSON can write and no file can hold."""
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            half = text[error.start].encode("unicode_escape").decode()
+            raise InputError(f"{where} holds half a character ({half}); write the character whole") from error
+    return text
+
+
 class Shallow:
     """A binary file of JSON, read on as it is; InputError, with `where`, as soon as its brackets nest too deep.
 

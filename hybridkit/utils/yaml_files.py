@@ -56,7 +56,7 @@ def value_of(path: Path) -> Any:
     """Return what a YAML file holds: texts, numbers, booleans, nulls, lists, and mappings with scalar keys.
 
     Raises InputError, with file and line, for what `tree` refuses, a tag that makes something else of a value, a
-    number of thousands of digits and a key that stands twice in one mapping.
+    number of thousands of digits and a key that is duplicated in one mapping.
     """
     root = tree(path)
     if root is None:
@@ -145,7 +145,7 @@ def _check(loader: _Loader, node: yaml.Node, path: Path) -> None:
                 )
             if key.value in keys:
                 line = key.start_mark.line + 1
-                raise InputError(f"{path}, line {line}: the key {key.value!r} stands twice in one mapping; leave one")
+                raise InputError(f"{path}, line {line}: the key {key.value!r} is duplicated in one mapping; leave one")
             keys.add(key.value)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -23,9 +23,8 @@ from hybridkit.data.collection import Chunk, Collection, read_qrels
 from hybridkit.data.languages import language as known_language
 from hybridkit.data.languages import tag_at_end
 from hybridkit.data.sources.fetch import home_of, recorded
-from hybridkit.data.sources.mrtydi import passage_of, whole
-from hybridkit.data.sources.readers import read_questions
-from hybridkit.data.sources.registry import data_set, locate
+from hybridkit.data.sources.readers import read_passage, read_questions, text_object
+from hybridkit.data.sources.registry import DATA_SETS, DataSet, locate
 from hybridkit.data.storage.columns import first_equal, hash_strings
 from hybridkit.errors import InputError, MissingDataError
 from hybridkit.utils.files import digest, read_lines, sha256_file, write_text
@@ -61,7 +60,7 @@ def read_passages(files: Sequence[Path], key: str = "docid") -> Iterator[tuple[P
     """
     for path in files:
         for number, line in read_lines(path):
-            name, text = passage_of(line, f"{path}, line {number}", key)
+            name, text = read_passage(line, f"{path}, line {number}", key)
             yield path, number, name, text or " "
 
 
@@ -86,7 +85,7 @@ def file_hashes(files: Sequence[Path], names: Sequence[str] | None = None) -> li
 
 
 def survey(files: Sequence[Path], hashes: Sequence[str], judged: set[str], key: str = "docid") -> Survey:
-    """Read all passages once: count them, check that no id stands twice, and look for the judged ones.
+    """Read all passages once: count them, check that no id is duplicated, and look for the judged ones.
 
     What it found is kept in the cache by the files' hashes and the judged ids. Memory does not grow with the texts, by
     some bytes a passage only. Raises InputError for two passages with one id (both places), files without a passage,
@@ -168,7 +167,7 @@ def make_collection(
     repeated = judgements[judgements.duplicated(["query_id", "passage_id"])]
     if len(repeated):
         query, passage = repeated.iloc[0][["query_id", "passage_id"]]
-        raise InputError(f"{qrels}: query {query!r}, passage {passage!r} stands twice; leave one")
+        raise InputError(f"{qrels}: query {query!r}, passage {passage!r} is duplicated; leave one")
     hashes = file_hashes(corpus, names)
     asked = set(judgements["query_id"])
     queries = pd.DataFrame([one for one in topics.items() if one[0] in asked], columns=["query_id", "text"])
@@ -227,13 +226,14 @@ def open_known(name: str, languages: Sequence[str] = ()) -> tuple[Collection, ..
     Topics and judgements are fetched where they are missing; a corpus of gigabytes is not: MissingDataError names the
     command. Raises InputError for a language that it has not.
     """
-    parts = data_set(name).parts
+    data = DATA_SETS[name]
+    parts = data.parts
     for tag in languages:
         if tag not in parts:
             raise InputError(f"{name}: no language {tag!r}; there are {', '.join(parts)}")
     chosen = [tag for tag in parts if tag in languages] or list(parts)
     # every file is looked for before the first is read
-    files = {tag: _miracl_files(tag) if name == "miracl" else _files_of(f"{name}[{tag}]") for tag in chosen}
+    files = {tag: _miracl_files(data, tag) if name == "miracl" else _files_of(data.choose([tag])) for tag in chosen}
     return tuple(one.read(name, tag) for tag, one in files.items())
 
 
@@ -274,24 +274,30 @@ def read_topics(path: Path) -> dict[str, str]:
     >>> read_topics(path)
     {'7': 'Nani?'}
     """
-    found: dict[str, str] = {}
-    for number, name, question in read_questions(path):
-        if name in found:
-            raise InputError(f"{path}, line {number}: the topic {name!r} stood before; leave one")
-        found[name] = question
+    found = _by_id(path, read_questions(path))
     if not found:
         raise InputError(f"{path}: the file holds no topic; give a line of an id, a tab and a question for each")
     return found
 
 
-def _files_of(name: str) -> Files:
-    data, home = data_set(name), home_of(name)
+def _by_id(path: Path, queries: Iterable[tuple[int, str, str]]) -> dict[str, str]:
+    """Queries by id, of (line number, id, text)."""
+    found: dict[str, str] = {}
+    for number, name, text in queries:
+        if name in found:
+            raise InputError(f"{path}, line {number}: the query {name!r} is duplicated; leave one")
+        found[name] = text
+    return found
+
+
+def _files_of(data: DataSet) -> Files:
+    home = home_of(data)
     topics, qrels, *corpus = data.files
     return Files(home / topics, home / qrels, tuple(home / file for file in corpus), tuple(corpus))
 
 
-def _miracl_files(tag: str) -> Files:
-    corpus = data_set(f"miracl-corpus[{tag}]")
+def _miracl_files(data: DataSet, tag: str) -> Files:
+    corpus = DATA_SETS["miracl-corpus"].choose([tag])
     folder = locate(corpus)
     if folder is None:
         raise MissingDataError(
@@ -299,8 +305,8 @@ def _miracl_files(tag: str) -> Files:
             f"{' nor in '.join(map(str, data_folders()))}; get them with `hybridkit data fetch {corpus.name}`, which "
             "tells their size first, or ask for the languages that are here, as in miracl[sw,yo]"
         )
-    told = _files_of(f"miracl[{tag}]")
-    return Files(told.topics, told.qrels, tuple(folder / file for file in corpus.files), corpus.files)
+    own = _files_of(data.choose([tag]))
+    return Files(own.topics, own.qrels, tuple(folder / file for file in corpus.files), corpus.files)
 
 
 def _topic_files(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -387,21 +393,17 @@ def read_queries(path: Path) -> dict[str, str]:
     >>> read_queries(path)
     {'q1': 'Who?'}
     """
-    found: dict[str, str] = {}
+    return _by_id(path, _queries(path))
+
+
+def _queries(path: Path) -> Iterator[tuple[int, str, str]]:
     for number, line in read_lines(path):
         where = f"{path}, line {number}"
-        form = '{"_id": "q1", "text": "Who?"}'
-        value = json_value(line, where, "a JSON object with _id and text", f"a query is {form}")
-        if not (isinstance(value, dict) and {"_id", "text"} <= value.keys()):
-            raise InputError(f"{where}: not a JSON object with _id and text; a query is {form}")
-        name, text = value["_id"], value["text"]
-        name = str(name) if isinstance(name, int) and not isinstance(name, bool) else name
-        if not (isinstance(name, str) and isinstance(text, str) and name.strip() and text.strip()):
-            raise InputError(f"{where}: _id or text is empty or no text; give both")
-        if name in found:
-            raise InputError(f"{where}: the query {name!r} stood before; leave one")
-        found[whole(name, where)] = whole(text, where)
-    return found
+        what, cure = "a JSON object with _id and text", 'a query is {"_id": "q1", "text": "Who?"}'
+        name, _, text = text_object(json_value(line, where, what, cure), where, "_id")
+        if not text.strip():
+            raise InputError(f"{where}: the text is empty; {cure}")
+        yield number, name, text
 
 
 def read_beir_qrels(path: Path) -> pd.DataFrame:

@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from hybridkit.data.benchmark import JUDGEMENT_COLUMNS, PASSAGE_COLUMNS, QUERY_COLUMNS, Benchmark
-from hybridkit.data.sources.mrtydi import whole
 from hybridkit.errors import InputError, MissingDataError
-from hybridkit.utils.reading import json_file
+from hybridkit.utils.reading import encodable, json_file
 
 LANGUAGES = {
     "xquad-r": ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh"),
@@ -129,7 +128,7 @@ def _paragraph(article: int, paragraph: Any, where: str) -> Paragraph:
     for nth, (text, span) in enumerate(zip(sentences, breaks, strict=True)):
         if not isinstance(text, str) or not text.strip():
             raise InputError(f"{where}sentences[{nth}]: {text!r} is not a text with something in it")
-        whole(text, f"{where}sentences[{nth}]")
+        encodable(text, f"{where}sentences[{nth}]")
         low = breaks[nth - 1][1] if nth else 0
         if not (isinstance(span, list) and [type(value) for value in span] == [int, int] and low <= span[0] < span[1]):
             raise InputError(f"{where}sentence_breaks[{nth}]: {span!r} is not [start, end] after {low}")
@@ -150,7 +149,7 @@ def _paragraph(article: int, paragraph: Any, where: str) -> Paragraph:
 def _get(value: Any, key: str, kind: type, where: str) -> Any:
     if not isinstance(value, dict) or not isinstance(value.get(key), kind) or value[key] == "":
         raise InputError(f"{where}{key}: missing, or not a {kind.__name__} with something in it")
-    return whole(value[key], f"{where}{key}") if kind is str else value[key]
+    return encodable(value[key], f"{where}{key}") if kind is str else value[key]
 
 
 def _articles(read: dict[str, list[Paragraph]]) -> dict[tuple[str, int], str]:

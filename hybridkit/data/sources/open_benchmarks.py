@@ -12,6 +12,7 @@ from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.rows import read_rows
 from hybridkit.data.sources.fetch import find
 from hybridkit.data.sources.lareqa import read_lareqa
+from hybridkit.data.sources.registry import data_set
 from hybridkit.errors import InputError
 from hybridkit.utils.naming import split_name, stem_of
 
@@ -36,7 +37,7 @@ def benchmark_path(name: str) -> Path:
     Raises InputError for an unknown name and MissingDataError where its files are nowhere.
     """
     if name in NAMES:
-        return find(name.removesuffix(_PARAGRAPHS))
+        return find(data_set(name.removesuffix(_PARAGRAPHS)))
     path = Path(name).expanduser()
     if path.is_file():
         return path
