@@ -27,7 +27,8 @@ T = TypeVar("T")
 LARGE = 16 * 2**20  # bytes: of larger files that are only counted, not read, the time of the last change is looked at
 _UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, NotImplementedError)  # what readers say of damage
 _LINE = re.compile(r"([0-9a-f]{32})  ([^/].*)")
-_known: dict[Path, object] = {}  # sizes and times of the files of products that this process looked into
+_known: dict[tuple[object, ...], str] = {}  # checksums that this process has read: path, size, time, number -> it
+_reported: dict[Path, object] = {}  # damaged products that a line was logged for
 
 
 def kept(product: Path, make: Callable[[Path], object], read: Callable[[Path], T]) -> T:
@@ -118,8 +119,8 @@ def is_whole(product: Path, thorough: bool = True) -> bool:
     if not product.exists():
         return False
     wrong = changed(product, thorough)
-    if wrong and _known.get(product) != (state := [_stat(path) for path in wrong]):
-        _known[product] = state  # said once
+    if wrong and _reported.get(product) != (state := [_stat(path) for path in wrong]):
+        _reported[product] = state
         there = any(path.exists() for path in wrong)
         names = ", ".join(path.relative_to(product).as_posix() for path in wrong) if product.is_dir() else ""
         why = ("damaged" if there else "incomplete") + (f" ({names})" if names else "")
@@ -132,23 +133,18 @@ def changed(product: Path, thorough: bool = True) -> list[Path]:
     sums = _sums(product)
     if sums is None:
         return []
-    seen = [(_stat(path), path) for path in (sums_path(product), *sums)]
-    if _known.get(product) == seen:
-        return []
-    sealed = seen[0][0][1]
+    seal_state, states = _stat(sums_path(product)), {path: _stat(path) for path in sums}
+    newer = {path for path, (_, written, _) in states.items() if written > seal_state[1]}
     wrong = [
         path
-        for (size, written, _), path in seen[1:]
-        if (thorough or size < LARGE or written > sealed) and (size < 0 or _checksum(path) != sums[path])
+        for path, state in states.items()
+        if (thorough or state[0] < LARGE or path in newer) and _read_once(path, state) != sums[path]
     ]
-    if wrong and _stat(sums_path(product)) != seen[0][0]:  # another process has just written it again
+    if wrong and _stat(sums_path(product)) != seal_state:  # another process has just written it again
         return changed(product, thorough)
-    if not wrong and any(written > sealed for (_, written, _), _ in seen):  # copied since: no need to look again
+    if newer and not wrong:  # copied since: no need to look again
         with suppress(OSError):
             os.utime(sums_path(product))
-        seen[0] = (_stat(sums_path(product)), sums_path(product))
-    if not wrong and thorough:
-        _known[product] = seen
     return wrong
 
 
@@ -198,6 +194,14 @@ def _checksum(path: Path) -> str:
         return ""
 
 
+def _read_once(path: Path, state: tuple[int, int, int]) -> str:
+    """The checksum of a file in this state, "" for one that is missing; one process reads it once."""
+    key = (path.absolute(), *state)
+    if state[0] >= 0 and key not in _known and (found := _checksum(path)):
+        _known[key] = found
+    return _known.get(key, "")
+
+
 def _sums(product: Path) -> dict[Path, str] | None:
     """The checksums of a product by file; None where there are none, or none that can be read, which a line says."""
     path = sums_path(product)
@@ -242,7 +246,6 @@ def _name(path: Path) -> str:
 
 INDEX = "index.json"
 _TRUSTED = 1 << 30  # bytes from which on a file that is no newer than the index is not read through to be opened
-_sound: dict[tuple[str, int, int, int], str] = {}  # what this process has read: path, size, time, inode -> checksum
 
 
 class DamagedError(InputError):
@@ -277,17 +280,16 @@ def check_index(folder: Path) -> list[Path] | None:
         raise damaged(folder / INDEX, "no index") from error
     for path, (size, expected) in noted.items():
         try:
-            state = path.stat()
-            read = state.st_size == size and not (size >= _TRUSTED and state.st_mtime_ns <= written)
-            key = (str(path.absolute()), state.st_size, state.st_mtime_ns, state.st_ino)
-            if read and key not in _sound:
-                _sound[key] = checksum(path)
-        except (OSError, ValueError) as error:  # missing, or a name that is none
+            state = _stat(path)
+            if state[0] != size:
+                why = f"{state[0]:,} bytes, {size} were written" if state[0] >= 0 else "No such file or directory"
+                raise damaged(path, why)
+            if not (size >= _TRUSTED and state[1] <= written) and _read_once(path, state) != expected:
+                raise damaged(path, "its bytes are not those that were written")
+        except DamagedError:
+            raise
+        except (OSError, ValueError) as error:  # not readable, or not a name of a file
             raise damaged(path, str(getattr(error, "strerror", None) or error)) from error
-        if state.st_size != size:
-            raise damaged(path, f"{state.st_size:,} bytes, {size} were written")
-        if read and _sound[key] != expected:
-            raise damaged(path, "its bytes are not those that were written")
     return list(noted)
 
 

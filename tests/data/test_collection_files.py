@@ -269,7 +269,7 @@ def test_ids_that_were_numbered_apart_are_not_taken_for_the_same(tmp_path: Path)
         ("qrels/test.tsv", HEAD + "q1\t\t1\n", "line 2: not query-id"),
         ("qrels/test.tsv", HEAD, r"test\.tsv: no judgement stands in it"),
         ("qrels/test.tsv", HEAD + "x\ta\t1\n", r"test\.tsv: 1 judgements of queries that are not among the topics"),
-        ("queries.jsonl", '{"_id": "q1", "text": "?"}\n{"_id": "q1", "text": "!"}\n', "line 2: the query 'q1' is duplicated"),
+        ("queries.jsonl", '{"_id": "q1", "text": "?"}\n{"_id": "q1", "text": "!"}\n', "line 2: the query 'q1' is dup"),
         ("queries.jsonl", '{"_id": "q1"}\n', r"queries\.jsonl, line 1: not a JSON object with _id and text"),
         ("queries.jsonl", '{"_id": "q1", "text": " "}\n', "line 1: the text is empty"),
         ("corpus.jsonl", docs("a"), r"corpus\.jsonl, line 1: not a JSON object with _id and text"),
