@@ -174,7 +174,7 @@ def test_names_of_parts(tmp_path: Path) -> None:
     assert passages.tolist() == [1, 2]
     assert len(subset_of(benchmark, str(path))[0].queries) == 8
     assert len(subset_of(benchmark, f"{path}[:]")[0].queries) == 8
-    with pytest.raises(InputError, match="the part holds no article; mine has fewer"):
+    with pytest.raises(InputError, match="the subset holds no article; mine has fewer"):
         subset_of(benchmark, f"{path}[4:]")
     with pytest.raises(InputError, match="benchmark 'xquad': there is no such benchmark or file; there are atlas"):
         open_benchmark("xquad")

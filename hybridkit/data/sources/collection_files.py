@@ -78,12 +78,6 @@ def chunks(files: Sequence[Path], key: str = "docid", size: int = CHUNK) -> Iter
         yield ids, texts
 
 
-def file_hashes(files: Sequence[Path], names: Sequence[str] | None = None) -> list[str]:
-    """SHA-256 of each file; of those that `fetch` put into the cache (by `names` there) the one that it recorded."""
-    known = names or [""] * len(files)
-    return [recorded(path, name) or sha256_file(path) for path, name in zip(files, known, strict=True)]
-
-
 def survey(files: Sequence[Path], hashes: Sequence[str], judged: set[str], key: str = "docid") -> Survey:
     """Read all passages once: count them, check that no id is duplicated, and look for the judged ones.
 
@@ -130,48 +124,54 @@ def _twice(files: Sequence[Path], key: str, first: int, again: int, count: int) 
     )
 
 
+@dataclass(frozen=True)
+class Files:
+    """The files of one language: topics, judgements, passages in order (`key` is that of ids), their registry names."""
+
+    topics: Path
+    qrels: Path
+    corpus: tuple[Path, ...]
+    names: tuple[str, ...] = ()
+    key: str = "docid"
+
+    def read(self, name: str, language: str) -> Collection:
+        """Read them as the collection of a language."""
+        return make_collection(name, language, self, read_topics(self.topics), read_qrels(self.qrels))
+
+
 def make_collection(
-    name: str,
-    language: str,
-    topics: Mapping[str, str],
-    judgements: pd.DataFrame,
-    qrels: Path,
-    corpus: Sequence[Path],
-    *,
-    names: Sequence[str] | None = None,
-    key: str = "docid",
-    skip_own: bool = False,
+    name: str, language: str, files: Files, topics: Mapping[str, str], judgements: pd.DataFrame, skip_own: bool = False
 ) -> Collection:
-    """Make the set of one language from its topics, its judgements and the files of its passages.
+    """Make the collection of one language from its topics and judgements, which were read from `files`.
 
-    `judgements` (query_id, passage_id, relevance) were read from `qrels`; `names` are the files' names in the cache's
-    lock file. Topics without judgements are left out, as the field's tools do; their number goes to the log, and so do
-    the numbers of judged passages that are not in the corpus (which count as not found) and of queries without any
-    relevant one (which count 0).
+    `judgements` has query_id, passage_id, relevance. Topics without judgements are left out, as the field's tools do;
+    their number goes to the log, and so do the numbers of judged passages that are not in the corpus (which count as
+    not found) and of queries without any relevant one (which count 0).
 
-    Raises InputError for a judgement of an unknown topic, one given twice, no judgement at all, a language tag that is
-    none, and what `passages.survey` raises.
+    Raises InputError for a judgement of an unknown topic or one given twice, no judgement at all, an invalid language
+    tag, and what `survey` raises.
     """
     known_language(language)
-    for path in corpus:
+    for path in files.corpus:
         if not path.is_file():
             raise MissingDataError(f"{path}: the passages of {name} in {language!r} are not there; get the file")
     if not len(judgements):
-        raise InputError(f"{qrels}: no judgement stands in it; a line is topic, Q0, passage and relevance")
+        raise InputError(f"{files.qrels}: no judgement stands in it; a line is topic, Q0, passage and relevance")
     unknown = judgements.loc[~judgements["query_id"].isin(list(topics)), "query_id"]
     if len(unknown):
         raise InputError(
-            f"{qrels}: {len(unknown)} judgements of queries that are not among the topics, the first of "
+            f"{files.qrels}: {len(unknown)} judgements of queries that are not among the topics, the first of "
             f"{unknown.iloc[0]!r}; topics and judgements belong to different sets or versions"
         )
     repeated = judgements[judgements.duplicated(["query_id", "passage_id"])]
     if len(repeated):
         query, passage = repeated.iloc[0][["query_id", "passage_id"]]
-        raise InputError(f"{qrels}: query {query!r}, passage {passage!r} is duplicated; leave one")
-    hashes = file_hashes(corpus, names)
+        raise InputError(f"{files.qrels}: query {query!r}, passage {passage!r} is duplicated; leave one")
+    file_names = files.names or [""] * len(files.corpus)
+    hashes = [recorded(path, file) or sha256_file(path) for path, file in zip(files.corpus, file_names, strict=True)]
     asked = set(judgements["query_id"])
     queries = pd.DataFrame([one for one in topics.items() if one[0] in asked], columns=["query_id", "text"])
-    found = survey(corpus, hashes, set(judgements["passage_id"]), key)
+    found = survey(files.corpus, hashes, set(judgements["passage_id"]), files.key)
     relevant = judgements[judgements["relevance"] > 0]
     lost = judgements["passage_id"].isin(found.missing)
     for count, what in (
@@ -183,14 +183,14 @@ def make_collection(
     ):
         if count:
             log.warning("%s, %s: %d %s", name, language, count, what)
-    own = digest(key, hashes)
+    own = digest(files.key, hashes)
     everything = digest(name, language, queries.values.tolist(), judgements.values.tolist(), own, skip_own)
     return Collection(
         name,
         language,
         queries,
         judgements,
-        partial(chunks, tuple(corpus), key),
+        partial(chunks, files.corpus, files.key),
         found.size,
         everything,
         own,
@@ -201,23 +201,6 @@ def make_collection(
 NAMES = ("miracl", "tydi-goldp")
 _TOPICS = re.compile(r"topics\.(.+)-dev\.tsv")
 _SHARD = re.compile(r"docs-(\d+)\.jsonl(?:\.gz)?")
-
-
-@dataclass(frozen=True)
-class Files:
-    """The files of one language: its topics, its judgements, its shards in order, and these' names in the registry."""
-
-    topics: Path
-    qrels: Path
-    corpus: tuple[Path, ...]
-    names: tuple[str, ...] | None = None
-
-    def read(self, name: str, language: str) -> Collection:
-        """Read them as the set of a language."""
-        judgements = read_qrels(self.qrels)
-        return make_collection(
-            name, language, read_topics(self.topics), judgements, self.qrels, self.corpus, names=self.names
-        )
 
 
 def open_known(name: str, languages: Sequence[str] = ()) -> tuple[Collection, ...]:
@@ -367,21 +350,12 @@ def open_beir(folder: Path, languages: Sequence[str] = ()) -> tuple[Collection]:
     """
     if len(languages) > 1:
         raise InputError(f"{folder}: a BEIR folder is in one language; give {languages[0]!r} or another, not several")
-    qrels = folder / "qrels" / "test.tsv"
-    judgements = read_beir_qrels(qrels)
+    corpus = (_file(folder, "corpus.jsonl"),)
+    files = Files(_file(folder, "queries.jsonl"), folder / "qrels" / "test.tsv", corpus, key="_id")
+    judgements = read_beir_qrels(files.qrels)
     apart = (judgements["query_id"] == judgements["passage_id"]) & (judgements["relevance"] > 0)
-    return (
-        make_collection(
-            folder.resolve().name,
-            languages[0] if languages else "en",
-            read_queries(_file(folder, "queries.jsonl")),
-            judgements,
-            qrels,
-            [_file(folder, "corpus.jsonl")],
-            key="_id",
-            skip_own=not apart.any(),
-        ),
-    )
+    name, language = folder.resolve().name, languages[0] if languages else "en"
+    return (make_collection(name, language, files, read_queries(files.topics), judgements, not apart.any()),)
 
 
 def read_queries(path: Path) -> dict[str, str]:

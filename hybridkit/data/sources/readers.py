@@ -151,6 +151,13 @@ def read_questions(path: Path) -> list[tuple[int, str, str]]:
     return found
 
 
+def field(value: Any, key: str, kind: type, where: str) -> Any:
+    """Return `value[key]`; InputError, with `where` and the key, unless it is an object with that key and kind."""
+    if not isinstance(value, dict) or not isinstance(value.get(key), kind):
+        raise InputError(f"{where}{key}: missing, or not a {kind.__name__}; get the file again")
+    return value[key]
+
+
 def read_passage(line: str, where: str, key: str = "docid") -> tuple[str, str]:
     """Return the id and the text (title, space, text) of a JSON line; see `text_object`.
 
