@@ -1,4 +1,4 @@
-"""What went wrong, told to a person: every error names the place and the cure."""
+"""Errors that a user can fix: each message names the file, line or key, and the cure."""
 
 import re
 
@@ -10,7 +10,7 @@ _SHORT, _HEAD, _TAIL = 600, 900, 300  # characters
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used; the message names the place and the cure.
+    """Something the user gave cannot be used; the message names where it is and the cure.
 
     What is quoted from the input is cut in its middle where it is long, and characters that cannot be seen or turn the
     direction of writing are spelt out.
@@ -19,9 +19,9 @@ class InputError(ValueError):
     Traceback (most recent call last):
     ...
     hybridkit.errors.InputError: rows.jsonl, line 3: the query in 'de' is empty; give a text or leave the language out
-    >>> str(InputError(f"rows.jsonl: {'x' * 100_000!r} is no tag; leave it out"))
+    >>> str(InputError(f"rows.jsonl: {'x' * 100_000!r} is not a tag; leave it out"))
     "rows.jsonl: 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx ...
-     xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' is no tag; leave it out"
+     xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' is not a tag; leave it out"
     """
 
     def __init__(self, message: str = "") -> None:
@@ -31,8 +31,8 @@ class InputError(ValueError):
 def readable(message: str) -> str:
     r"""Return a message that fits a screen and shows every character it has.
 
-    >>> readable("the id 'a\u202eb' stands twice")
-    "the id 'a\\u202eb' stands twice"
+    >>> readable("the id 'a\u202eb' is duplicated")
+    "the id 'a\\u202eb' is duplicated"
     """
     if len(message) > _SHORT:
         if len(message) > 4 * _HEAD + 4 * _TAIL:
@@ -45,4 +45,4 @@ def readable(message: str) -> str:
 
 
 class MissingDataError(InputError):
-    """A file that is needed is nowhere; the message names it, where it was sought and the command that fetches it."""
+    """A file is missing; the message names it, the folders that were searched and the command that fetches it."""

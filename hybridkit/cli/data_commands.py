@@ -164,8 +164,9 @@ def list_data(_: argparse.Namespace) -> CommandResult:
 def fetch_data(args: argparse.Namespace) -> CommandResult:
     """Fetch a data set."""
     from hybridkit.data.sources.fetch import fetch
+    from hybridkit.data.sources.registry import data_set
 
-    found = fetch(args.name, progress=True, agree=None if args.yes or not sys.stdin.isatty() else _agreed)
+    found = fetch(data_set(args.name), progress=True, agree=None if args.yes or not sys.stdin.isatty() else _agreed)
     shown = found.assign(sha256=found["sha256"].str[:12])
     return CommandResult(show(shown), records(found))
 

@@ -53,8 +53,8 @@ class Benchmark:
 
     def __post_init__(self) -> None:
         """Check the frames and sort them."""
-        queries = _texts(f"{self.name}: queries", self.queries, QUERY_COLUMNS, ["language", "query_id"])
-        passages = _texts(f"{self.name}: passages", self.passages, PASSAGE_COLUMNS, ["passage_id"])
+        queries = checked_frame(f"{self.name}: queries", self.queries, QUERY_COLUMNS, key=["language", "query_id"])
+        passages = checked_frame(f"{self.name}: passages", self.passages, PASSAGE_COLUMNS, key=["passage_id"])
         prefix = self.name + ":" + passages["language"] + ":"
         for passage_id, start in zip(passages["passage_id"], prefix, strict=True):
             if not passage_id.startswith(start):
@@ -69,7 +69,7 @@ class Benchmark:
 
     def _checked_judgements(self, queries: pd.DataFrame, passages: pd.DataFrame) -> pd.DataFrame:
         where = f"{self.name}: judgements"
-        judgements = _columns(where, self.judgements, JUDGEMENT_COLUMNS)
+        judgements = checked_frame(where, self.judgements, JUDGEMENT_COLUMNS, key=["query_id", "passage_id"])
         unknown = judgements[~judgements["query_id"].isin(queries["query_id"])]
         if len(unknown):
             raise InputError(f"{where}: {len(unknown)} with unknown queries, the first {unknown['query_id'].iloc[0]!r}")
@@ -81,10 +81,6 @@ class Benchmark:
                 f"{where}: {len(wrong)} name a passage that is not among those of its language, "
                 f"the first {first['passage_id']!r} as {first['passage_language']!r}"
             )
-        repeated = judgements.duplicated(["query_id", "passage_id"])
-        if repeated.any():
-            first = judgements[repeated].iloc[0]
-            raise InputError(f"{where}: {first['query_id']!r}, {first['passage_id']!r} stands twice; leave one")
         return judgements.sort_values(["query_id", "passage_id"], kind="stable").reset_index(drop=True)
 
     @classmethod
@@ -179,23 +175,24 @@ def _questions(ids: Iterable[str], texts: Iterable[str], where: str) -> dict[str
     return found
 
 
-def _columns(where: str, frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
-    missing = [column for column in columns if column not in frame]
-    if missing:
+def checked_frame(
+    where: str, frame: pd.DataFrame, texts: Sequence[str], more: Sequence[str] = (), key: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Return some columns of a frame: `texts`, each a text that is not empty, and `more`, as they are.
+
+    Raises InputError, which begins with `where`, for a missing column, an empty text and a `key` that is duplicated.
+    """
+    columns = [*texts, *more]
+    if missing := [column for column in columns if column not in frame]:
         raise InputError(f"{where}: no column {', '.join(missing)}; give {', '.join(columns)}")
-    frame = frame[list(columns)].astype(object)
-    for column in columns:
+    for column in texts:
         for value in frame[column]:
             if not isinstance(value, str) or not value.strip():
-                raise InputError(f"{where}: {column} {value!r} is not a text with something in it")
-    return frame.astype(str)
-
-
-def _texts(where: str, frame: pd.DataFrame, columns: tuple[str, ...], key: list[str]) -> pd.DataFrame:
-    frame = _columns(where, frame, columns)
-    repeated = frame.duplicated(key)
-    if repeated.any():
-        raise InputError(f"{where}: {', '.join(frame.loc[repeated, key].iloc[0])} stands twice; ids are to be unique")
+                raise InputError(f"{where}: {column} {value!r} must be a text that is not empty")
+    frame = frame[columns].astype(dict.fromkeys(texts, str))
+    if key and (repeated := frame.duplicated(list(key))).any():
+        first = ", ".join(frame.loc[repeated, list(key)].iloc[0])
+        raise InputError(f"{where}: {first} is duplicated; leave one")
     return frame
 
 

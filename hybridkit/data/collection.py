@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import pandas as pd
 
+from hybridkit.data.benchmark import checked_frame
 from hybridkit.errors import InputError
 from hybridkit.utils.files import atomic_write, digest, read_lines
 from hybridkit.utils.reading import whole_number
@@ -62,16 +63,15 @@ class Collection:
     def __post_init__(self) -> None:
         """Check the frames and sort them."""
         where = f"{self.name}, {self.language}"
-        queries = _texts(f"{where}: queries", self.queries, ["query_id", "text"])
-        judgements = _texts(f"{where}: judgements", self.judgements, ["query_id", "passage_id"], ["relevance"])
-        _once(f"{where}: queries", queries, ["query_id"])
-        _once(f"{where}: judgements", judgements, ["query_id", "passage_id"])
+        queries = checked_frame(f"{where}: queries", self.queries, ["query_id", "text"], key=["query_id"])
+        ids = ["query_id", "passage_id"]
+        judgements = checked_frame(f"{where}: judgements", self.judgements, ids, ["relevance"], key=ids)
         if not pd.api.types.is_integer_dtype(judgements["relevance"]):
             raise InputError(f"{where}: judgements: relevance is {judgements['relevance'].dtype}; give integers")
         unknown = judgements.loc[~judgements["query_id"].isin(queries["query_id"]), "query_id"]
         if len(unknown):
             raise InputError(f"{where}: {len(unknown)} judgements of unknown queries, the first {unknown.iloc[0]!r}")
-        judgements = judgements.sort_values(["query_id", "passage_id"], kind="stable", ignore_index=True)
+        judgements = judgements.sort_values(ids, kind="stable", ignore_index=True)
         object.__setattr__(self, "queries", queries.sort_values("query_id", kind="stable", ignore_index=True))
         object.__setattr__(self, "judgements", judgements)
         object.__setattr__(self, "corpus", self.corpus or self.fingerprint)
@@ -140,24 +140,6 @@ def _all_passages(sets: Sequence[Collection]) -> Iterator[Chunk]:
     for one in sets:
         for ids, texts in one.passages():
             yield [f"{one.language}:{name}" for name in ids], texts
-
-
-def _texts(where: str, frame: pd.DataFrame, columns: list[str], more: Sequence[str] = ()) -> pd.DataFrame:
-    """The columns of a frame, those of texts checked to have something in them."""
-    missing = [column for column in (*columns, *more) if column not in frame]
-    if missing:
-        raise InputError(f"{where}: no column {', '.join(missing)}; give {', '.join((*columns, *more))}")
-    for column in columns:
-        for value in frame[column]:
-            if not isinstance(value, str) or not value.strip():
-                raise InputError(f"{where}: {column} {value!r} is not a text with something in it")
-    return frame[[*columns, *more]].astype(dict.fromkeys(columns, str))
-
-
-def _once(where: str, frame: pd.DataFrame, key: list[str]) -> None:
-    repeated = frame.duplicated(key)
-    if repeated.any():
-        raise InputError(f"{where}: {', '.join(frame.loc[repeated, key].iloc[0])} stands twice; leave one")
 
 
 def save_judgements(judgements: pd.DataFrame, path: Path) -> None:

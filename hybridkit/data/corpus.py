@@ -57,7 +57,7 @@ class ParallelCorpus:
     def from_jsonl(cls, *paths: str | Path) -> "ParallelCorpus":
         """Read parallel rows from JSON lines (also `.gz`, `.xz`); of several files, ids get the file's stem in front.
 
-        All of it is held in memory; `storage.writer.write_corpus` makes the same corpus of a stream. Raises InputError
+        All of it is held in memory; `storage.corpus_writer` makes the same corpus of a stream. Raises InputError
         with file and line for a row that cannot be used (see `rows.read_rows`).
         """
         return cls.from_rows(read_files(*paths))
@@ -242,7 +242,7 @@ class ParallelCorpus:
 
     @classmethod
     def open(cls, folder: Path) -> "ParallelCorpus":
-        """Open a corpus that `save` or `storage.writer` wrote; all of it stays on disk until it is read."""
+        """Open a corpus that `save` or `storage.corpus_writer` wrote; all of it stays on disk until it is read."""
         saved = read_folder(folder)
         ids, passage_ids = StringColumn(saved.ids), StringColumn(saved.passage_ids)
         corpus = cls(saved.languages, ids, passage_ids, saved.group, saved.places, saved.texts, saved.fingerprint)

@@ -190,19 +190,8 @@ def _band_keys(digests: np.ndarray) -> np.ndarray:
 
 
 VERSION = 2  # of what counts as a hit: part of the name under which a study keeps its hits
-COLUMNS = (
-    "row",
-    "id",
-    "side",
-    "training_language",
-    "benchmark",
-    "benchmark_language",
-    "benchmark_id",
-    "kind",
-    "similarity",
-    "text",
-    "match",
-)
+_ROW = ("row", "id", "side", "training_language")
+COLUMNS = (*_ROW, "benchmark", "benchmark_language", "benchmark_id", "kind", "similarity", "text", "match")
 _TARGETS = ("benchmark", "side", "language", "id", "text")
 _ID = 16  # characters from which on an id names one thing anywhere; "17" and "dev-3" do not
 _SIDES = {"query": "query", "passage": "passage", "negative": "passage"}  # of training: what it is held against

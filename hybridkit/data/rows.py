@@ -19,7 +19,7 @@ from hybridkit.errors import InputError
 from hybridkit.utils.characters import visible
 from hybridkit.utils.files import read_lines
 from hybridkit.utils.naming import stems_of
-from hybridkit.utils.reading import json_value
+from hybridkit.utils.reading import encodable, json_value
 
 SIDES = ("query", "passage", "negative")
 _IDS = ("id", "passage_id", "query_id")
@@ -61,7 +61,7 @@ def read_rows(path: Path, prefix: str = "") -> Iterator[Row]:
 
 
 def _check_ids(path: Path, hashes: np.ndarray) -> None:
-    """Raise InputError for an id that stands twice; only where hashes are equal is the file read again."""
+    """Raise InputError for an id that is duplicated; only where hashes are equal is the file read again."""
     twice = set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
     if not twice:
         return
@@ -79,7 +79,7 @@ def _check_ids(path: Path, hashes: np.ndarray) -> None:
 def read_files(*paths: str | Path) -> Iterator[Row]:
     """Yield the rows of one or more files as `read_rows` does; of several, ids get the file's stem in front.
 
-    Raises InputError for no file or one that stands twice (where the first row is asked for), and what `read_rows`
+    Raises InputError for no file or one that is duplicated (where the first row is asked for), and what `read_rows`
     raises.
     """
     files = [Path(path) for path in paths]
@@ -100,10 +100,10 @@ def _parse(text: str, where: str, prefix: str) -> Row:
     texts = {side: _texts(value.get(side), side, where) for side in SIDES}
     if "\\u" in text:  # the only way to half a character
         for key in _IDS:
-            _whole(ids[key], key, where)
+            encodable(ids[key], f"{where}: {key}")
         for side in SIDES:
             for tag, one in texts[side].items():
-                _whole(one, f"the {side} in {tag!r}", where)
+                encodable(one, f"{where}: the {side} in {tag!r}")
     for tag, negative in texts["negative"].items():
         if negative == texts["passage"].get(tag):
             raise InputError(f"{where}: the negative in {tag!r} equals the passage; give another or leave it out")
@@ -124,7 +124,7 @@ def _object(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise InputError(f"{where}: the key {twice!r} stands twice in one object; leave one")
+        raise InputError(f"{where}: the key {twice!r} is duplicated in one object; leave one")
     return found
 
 
@@ -149,14 +149,6 @@ def _texts(value: Any, side: str, where: str) -> dict[str, str]:
         if not isinstance(text, str) or not text or text.isspace():
             raise InputError(f"{where}: the {side} in {tag!r} is empty or no text; give one or leave the language out")
     return value
-
-
-def _whole(text: str, what: str, where: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        half = text[error.start].encode("unicode_escape").decode()
-        raise InputError(f"{where}: {what} holds half a character ({half}); write the character whole") from error
 
 
 VERSION = 2  # of what counts as one text: a corpus that the kit keeps and that has other groups is made anew

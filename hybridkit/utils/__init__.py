@@ -1,4 +1,4 @@
-"""Files, paths, numbers, seeds, progress: what every room needs and what knows nothing of retrieval.
+"""Files, paths, names, numbers, seeds, progress: what every room uses and what knows nothing of retrieval.
 
 It imports nothing of the kit but `errors`. Start at `files` and `products`.
 """

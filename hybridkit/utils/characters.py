@@ -1,4 +1,8 @@
-"""Characters that are not seen: which ones are no part of a word, and which ones must not reach a page as they are."""
+"""Invisible characters: which of them belong to no word, and which must not reach a page as they are.
+
+`visible` is for comparing and counting words; `safe`, `escaped` and `shown` are for pages, tables and the inspector.
+Messages of errors go through `errors.readable`, which writes out everything that a terminal would hide.
+"""
 
 import html
 import re
@@ -15,7 +19,7 @@ IGNORABLE = (
 )
 JOINERS = "\u200c\u200d"  # ZWNJ and ZWJ
 ZWSP = "\u200b"
-# Scripts whose words stand without spaces and may be parted by ZWSP, which is what it is for (UAX #14, class SA): Thai,
+# Scripts that write words without spaces and may part them by ZWSP, which is what it is for (UAX #14, class SA): Thai,
 # Lao, Myanmar, Khmer, Tai Le, New Tai Lue, Tai Tham, Tai Viet.
 SOUTH_EAST_ASIAN = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1950-\u19ff\u1a20-\u1aaf\ua9e0-\ua9ff\uaa60-\uaadf"
 # Scripts whose letters join (ArabicShaping.txt), in which ZWNJ parts a word from its ending (Persian, Urdu, Kurdish).
@@ -25,20 +29,20 @@ _JOINING = (
 )
 LONGEST = 2_000  # characters of one text that are shown
 # A class of what lies below U+10000, with no + behind it, is four times as fast; few texts have any of the others.
-_HIDDEN, _HIDDEN_ABOVE = (re.compile(f"[{part}]") for part in re.split("(?=\U0001bca0)", IGNORABLE))
+_HIDDEN, _HIDDEN_ABOVE = (re.compile(f"[{signs}]") for signs in re.split("(?=\U0001bca0)", IGNORABLE))
 _ABOVE = re.compile("[^\0-\uffff]")
 # They turn or hide letters beyond their own text: embeddings, overrides and isolates of direction.
 _CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 def visible(text: str) -> str:
-    r"""A text without what is not seen and means nothing: the form in which words and texts are compared.
+    r"""Return a text without invisible characters that mean nothing: the form in which words and texts are compared.
 
-    All of `IGNORABLE` goes, so that a word is the same word with a soft hyphen in it. ZWNJ and ZWJ stay where they say
-    something: ZWNJ between letters that join, both behind a virama and before one (UAX #31, section 2.3), ZWJ between
-    emoji (UAX #29). ZWSP goes too: some write it between words of Thai or Khmer, most do not.
+    All of `IGNORABLE` goes, so that a word is the same word with a soft hyphen in it. ZWNJ and ZWJ stay where they have
+    a meaning: ZWNJ between letters that join, both after a virama and before one, ZWJ between emoji. ZWSP goes too:
+    some write it between words of Thai or Khmer, most do not. Models read texts as they are.
 
-    What a model reads is never changed by this.
+    Source: UAX #31, section 2.3 (joiners); UAX #29 (emoji).
 
     >>> visible("hy\u00adphen"), visible("\u2068Tesla\u2069"), visible("می\u200cخواهم") == "می\u200cخواهم"
     ('hyphen', 'Tesla', True)
@@ -54,7 +58,9 @@ def visible(text: str) -> str:
 
 
 def safe(text: str) -> str:
-    r"""A text as a page may show it: controls of direction as signs such as [U+202E], half a surrogate as "?".
+    r"""Return a text that turns nothing around it: controls of direction as [U+202E] and so on, lone surrogates as "?".
+
+    For whole pages and for Markdown, whose own markup has to stay.
 
     >>> safe("a\u202eb"), safe("a\ud800")
     ('a[U+202E]b', 'a?')
@@ -64,7 +70,7 @@ def safe(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    r"""A text as HTML: `safe`, and its markup as signs.
+    r"""Return a `safe` text with its markup escaped, to be put into HTML that is made by hand.
 
     >>> escaped("<b>\u202e")
     '&lt;b&gt;[U+202E]'
@@ -73,7 +79,9 @@ def escaped(text: str) -> str:
 
 
 def shown(text: str, most: int = LONGEST) -> str:
-    """A text as a page or widget shows it: `safe`, its first `most` characters, with how much was cut off.
+    """Return the first `most` characters of a text, `safe`, and how many were cut off.
+
+    For texts of data sets on pages and in the inspector; whoever puts it into HTML escapes it as well.
 
     >>> shown("abcdef", 4)
     'abcd … [2 more characters]'
@@ -83,22 +91,22 @@ def shown(text: str, most: int = LONGEST) -> str:
 
 @cache
 def marks() -> str:
-    """Every combining mark, as ranges of a character class; Python's class of letters leaves them out."""
+    """Return every combining mark, as ranges of a character class; Python's class of letters leaves them out."""
     planes = (*range(0x300, 0x20000), *range(0xE0100, 0xE01F0))  # variation selectors are all that is above
-    return _ranges(planes, lambda one: unicodedata.category(one)[0] == "M")
+    return _ranges(planes, lambda sign: unicodedata.category(sign)[0] == "M")
 
 
 @cache
 def viramas() -> str:
-    """The signs that take a consonant's vowel off and join it to the next, as ranges of a character class."""
-    return _ranges(range(0x900, 0x12000), lambda one: unicodedata.combining(one) == 9)
+    """Return the signs that remove a consonant's vowel and join it to the next, as ranges of a character class."""
+    return _ranges(range(0x900, 0x12000), lambda sign: unicodedata.combining(sign) == 9)
 
 
 @cache
 def _joiners() -> re.Pattern[str]:
     """Runs of joiners; a group has matched where the first of them means something."""
     joining = f"(?=[{_JOINING}])[\\w{marks()}]"
-    symbols = _ranges(range(0xA9, 0x20000), lambda one: unicodedata.category(one) in ("So", "Sk")) + "\u2190-\u21ff"
+    symbols = _ranges(range(0xA9, 0x20000), lambda sign: unicodedata.category(sign) in ("So", "Sk")) + "\u2190-\u21ff"
     either = f"[{JOINERS}]*"
     kept = (
         f"(?<=[{viramas()}])(?:\u200c{either}(?=[\\w{marks()}])|\u200d{either})",
@@ -106,7 +114,7 @@ def _joiners() -> re.Pattern[str]:
         f"(?<=[{_JOINING}])\u200c{either}(?={joining})",
         f"(?<=[{symbols}])\u200d{either}(?=[{symbols}])",
     )
-    return re.compile("|".join(f"({one})" for one in kept) + f"|[{JOINERS}]+")
+    return re.compile("|".join(f"({pattern})" for pattern in kept) + f"|[{JOINERS}]+")
 
 
 def _ranges(codes: Iterable[int], wanted: Callable[[str], bool]) -> str:

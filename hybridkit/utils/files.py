@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writes, content digests and line-wise reading of compressed text."""
+"""Files that are whole or absent: atomic writes, hashes, and text read line by line, compressed or not."""
 
 import gzip
 import hashlib
@@ -29,9 +29,9 @@ def _temporary(path: Path) -> Path:
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a temporary path to write to, and rename it to `path` when the block ends well.
+    """Yield a temporary path to write to, and rename it to `path` when the block ends well.
 
-    A kill or an error in the block leaves what stood at `path` before.
+    After a kill or an error in the block, `path` is as it was before.
 
     >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "scores.csv"
@@ -56,7 +56,7 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder to fill, and rename it to `path` when the block ends well; an older `path` is replaced.
+    """Yield a temporary folder to fill, and rename it to `path` when the block ends well; an older `path` is replaced.
 
     >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "model"
@@ -100,55 +100,57 @@ def _runs(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # it is somebody else's
+    except OSError:  # it belongs to another user
         return True
     return True
 
 
 def sha256_file(path: Path) -> str:
-    """SHA-256 of a file's bytes as hex, read in blocks."""
+    """Return the SHA-256 of a file's bytes as hex; the file is read in blocks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def checksum(path: Path) -> str:
-    """XXH128 of a file as hex, read in blocks: some GB a second. It finds damage, not forgery."""
+    """Return the XXH128 of a file's bytes as hex, at some GB a second. It finds damage, not forgery."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, xxh3_128).hexdigest()
 
 
-def digest(*parts: Any) -> str:
-    """SHA-256 over values, as hex: bytes and arrays by content (with type and shape), the rest by canonical JSON.
+def digest(*values: Any) -> str:
+    """Return the SHA-256 of values as hex: bytes and arrays by content (with type and shape), others by canonical JSON.
 
     >>> digest({"b": 1, "a": [2.0]}) == digest({"a": [2.0], "b": 1})
     True
     >>> digest("a", "b") == digest("ab")
     False
 
-    Raises TypeError for an array of Python objects, whose bytes are addresses: give its `tolist()`.
+    Raises:
+        TypeError: For an array of Python objects, whose bytes are addresses; give its `tolist()`.
     """
     total = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, np.ndarray):
-            if part.dtype.hasobject:
+    for value in values:
+        if isinstance(value, np.ndarray):
+            if value.dtype.hasobject:
                 raise TypeError("digest of an array of objects; give its tolist()")
-            header = f"{part.dtype}{part.shape}".encode()
-            total.update((len(header) + part.nbytes).to_bytes(8, "little"))
+            header = f"{value.dtype}{value.shape}".encode()
+            total.update((len(header) + value.nbytes).to_bytes(8, "little"))
             total.update(header)
-            total.update(np.ascontiguousarray(part).data)  # no copy: an array may be most of the memory
+            total.update(np.ascontiguousarray(value).data)  # no copy: an array may be most of the memory
             continue
-        if not isinstance(part, bytes):
-            part = json.dumps(part, sort_keys=True, ensure_ascii=False).encode()
-        total.update(len(part).to_bytes(8, "little"))
-        total.update(part)
+        raw = value if isinstance(value, bytes) else json.dumps(value, sort_keys=True, ensure_ascii=False).encode()
+        total.update(len(raw).to_bytes(8, "little"))
+        total.update(raw)
     return total.hexdigest()
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (line number from 1, text without its end) of a UTF-8 file, also `.gz`, `.xz`; blank lines are passed over.
+    """Yield (line number from 1, text without its end) of a UTF-8 file, also `.gz`, `.xz`; blank lines are skipped.
 
-    Raises InputError naming the file, and the line where it is known, for a missing or cut-short file, bad UTF-8, a
-    line of more than 64 MiB, a million empty ones and a packed file that unpacks to hundreds of times its size.
+    Raises:
+        InputError: With the file, and the line where it is known, for a file that is missing or cut short, bad UTF-8,
+            a line of more than 64 MiB, a million empty lines and a packed file that unpacks to hundreds of times its
+            size.
     """
     opener: Any = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
     number = blank = 0
@@ -172,7 +174,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _lines(file: Any, path: Path, packed: bool) -> Iterator[bytes]:
-    """The lines of a file, as many bytes of each as a text may have, and of a packed one as many as texts pack into."""
+    """The lines of a file, none longer than a text may be, and of a packed one no more bytes than texts unpack to."""
     number, total, most = 0, 0, max(_UNPACKED, _PACKED * path.stat().st_size)
     while raw := file.readline(LINE_BYTES + 1):
         number += 1

@@ -1,4 +1,4 @@
-"""Names of data sets, benchmarks and files as people write them: what stands in brackets, and stems that differ."""
+"""Names of data sets, benchmarks and files as people write them: words in brackets, and file stems that differ."""
 
 import os
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ _LINES = (".jsonl", ".json", ".ndjson", ".jsonlines", ".jl", ".txt")
 
 
 def split_name(name: str) -> tuple[str, tuple[str, ...]]:
-    """Split a name into the set itself and the words in brackets behind it; what lies on disk under it is one name.
+    """Split a name into the data set and the words in brackets after it; the path of an existing file is not split.
 
     Every name in a study, on the command line and in Python goes through this: "mmarco[de]", "tydi-goldp[fi,sw]",
     "xquad-r[16:]".
@@ -28,7 +28,7 @@ def split_name(name: str) -> tuple[str, tuple[str, ...]]:
 
 
 def stem_of(path: str | Path) -> str:
-    """A file's name without the endings of JSON lines and of compression; dots within it stay.
+    """Return a file's name without the endings of JSON lines and of compression; dots within it stay.
 
     >>> stem_of("my.data.v2.jsonl"), stem_of("train.jsonl.xz"), stem_of("notes.2024")
     ('my.data.v2', 'train', 'notes.2024')
@@ -40,10 +40,12 @@ def stem_of(path: str | Path) -> str:
 
 
 def stems_of(paths: Sequence[Path]) -> list[str]:
-    """Stems of files that differ from each other; of files with one stem, folders in which they differ stand in front.
+    """Return the stems of files, with folders in front where two stems are equal: those in which the paths differ.
 
-    The part of a path that such files have in common is left out, so that a stem does not tell where a folder lies.
-    Raises InputError for a file that stands twice, and where stems cannot be told apart.
+    What such paths have in common is left out, so that a stem does not depend on where a folder lies.
+
+    Raises:
+        InputError: For no file, a file that is duplicated, and stems that are equal all the same.
 
     >>> stems_of([Path("a/rows.jsonl"), Path("b/rows.jsonl"), Path("b/more.jsonl")])
     ['a:rows', 'b:rows', 'more']
@@ -52,13 +54,13 @@ def stems_of(paths: Sequence[Path]) -> list[str]:
     whole = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100  a link's own name, not what it leads to
     twice = {stem for stem in stems if stems.count(stem) > 1}
     for stem in twice:
-        same = [place for place, one in enumerate(stems) if one == stem]
-        common = os.path.commonpath([whole[place].parent for place in same])
-        for place in same:
-            stems[place] = ":".join([*whole[place].parent.relative_to(common).parts, stem])
+        same = [position for position, other in enumerate(stems) if other == stem]
+        common = os.path.commonpath([whole[position].parent for position in same])
+        for position in same:
+            stems[position] = ":".join([*whole[position].parent.relative_to(common).parts, stem])
     if not paths or len(set(stems)) < len(stems):
-        told = ", ".join(str(path) for path, stem in zip(paths, stems, strict=True) if stems.count(stem) > 1)
-        raise InputError(f"{told or 'no file'}: give one or more files with different names")
+        equal = ", ".join(str(path) for path, stem in zip(paths, stems, strict=True) if stems.count(stem) > 1)
+        raise InputError(f"{equal or 'no file'}: give one or more files with different names")
     return stems
 
 

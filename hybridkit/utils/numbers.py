@@ -1,4 +1,4 @@
-"""Ranges of numbers that people give: one way to check them, and one way to say what is allowed."""
+"""Numbers: how they are written in tables and sentences, and which ranges settings allow."""
 
 import math
 import operator
@@ -9,7 +9,7 @@ from hybridkit.errors import InputError
 
 
 def number(value: float, sign: str = "") -> str:
-    """Write a number with three decimals and no leading zero.
+    """Return a number with three decimals and no leading zero, as a text.
 
     >>> number(0.5), number(-0.25), number(0.5, "+"), number(1.5)
     ('.500', '−.250', '+.500', '1.500')
@@ -18,7 +18,7 @@ def number(value: float, sign: str = "") -> str:
 
 
 def amount(estimate: float, low: float = math.nan, high: float = math.nan, note: str = "") -> str:
-    """Write an effect with its interval, as a paper does.
+    """Return an effect with its interval as a text, as papers write it.
 
     >>> amount(0.0124, 0.004, 0.02), amount(-0.002, -0.01, 0.006)
     ('+.012 (.004 to .020)', '−.002 (−.010 to .006), no clear effect')
@@ -32,7 +32,7 @@ def amount(estimate: float, low: float = math.nan, high: float = math.nan, note:
 
 
 def bare(text: str) -> str:
-    """A formatted number with a minus sign for the hyphen, and without the zero in front of the point.
+    """Return a formatted number with a minus sign for the hyphen and no zero in front of the point.
 
     >>> bare("-0.250"), bare("+0.5"), bare("10.0")
     ('−.250', '+.5', '10.0')
@@ -62,18 +62,18 @@ class Range:
     below: bool = False
 
     def __str__(self) -> str:
-        """What is allowed, as the end of "it must be"."""
-        told = "a whole number" if self.whole else "a number"
+        """Return what is allowed, as the end of "it must be"."""
+        text = "a whole number" if self.whole else "a number"
         if self.low is not None:
-            told += f" above {self.low}" if self.above else f" from {self.low}"
+            text += f" above {self.low}" if self.above else f" from {self.low}"
         if self.high is not None:
-            return f"{told} to below {self.high}" if self.below else f"{told} to {self.high}"
-        return told if self.low is None or self.above else f"{told} on"
+            return f"{text} to below {self.high}" if self.below else f"{text} to {self.high}"
+        return text if self.low is None or self.above else f"{text} on"
 
     def check(self, value: object, what: str) -> int | float:
-        """Return the value as Python's own number; InputError, which begins with `what`, for one outside.
+        """Return the value as Python's own number; InputError, which begins with `what`, for a value out of range.
 
-        Neither true and false nor nan and infinity are numbers; a whole number is no fraction, not even 2.0.
+        True, false, nan and infinity are not numbers here, and 2.0 is not a whole number.
         """
         found = self._number(value)
         if found is None or not self._holds(found):
@@ -107,7 +107,7 @@ SEED = Range(0, 2**32 - 1, whole=True)  # what the global generators of numpy an
 
 
 def check_seed(seed: object, what: str = "seed") -> int:
-    """Return a seed as an int; InputError, the same everywhere, for what is none.
+    """Return a seed as an int; InputError, the same everywhere, for any other value.
 
     >>> check_seed(-1)
     Traceback (most recent call last):
@@ -118,7 +118,7 @@ def check_seed(seed: object, what: str = "seed") -> int:
 
 
 def check_choice(value: object, known: Collection[str], what: str) -> None:
-    """Raise InputError, which begins with `what`, for what is not among the known words.
+    """Raise InputError, which begins with `what`, for a value that is not one of the known words.
 
     >>> check_choice("fp8", ("float32", "bf16"), "training.precision")
     Traceback (most recent call last):

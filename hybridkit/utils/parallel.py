@@ -1,4 +1,4 @@
-"""Threads of PyTorch and of BLAS in one process, and a pool of processes of one thread each for many small models."""
+"""Threads of PyTorch and BLAS in one process, and a pool of processes with one thread each for many small models."""
 
 import os
 from collections.abc import Iterator
@@ -35,8 +35,8 @@ def threads(count: int) -> Iterator[None]:
 def one_blas_thread() -> Iterator[int]:
     """Let each product of numpy or scipy use one thread inside the block; yields how many it could use before.
 
-    A product that is shared out among threads is rounded in other places, so that its last digits would depend on
-    their number. Independent products may run side by side in threads of the caller.
+    The last digits of a product depend on the number of threads that share it. Independent products may run side by
+    side in threads of the caller.
 
     >>> with one_blas_thread() as before:
     ...     before >= 1
@@ -53,10 +53,9 @@ def one_blas_thread() -> Iterator[int]:
 
 @contextmanager
 def processes(count: int) -> Iterator[ProcessPoolExecutor]:
-    """Give a pool of at most `count` processes, at most one a core, with one thread each; an error ends all of them."""
-    workers = max(
-        1, min(count, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    )
+    """Yield a pool of at most `count` processes, at most one a core, of one thread each; an error ends all of them."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = max(1, min(count, cores))
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
         try:
             yield pool

@@ -1,11 +1,11 @@
-"""Where the kit's files lie: the checkout, the cache it may write to, and the folders it looks for data in."""
+"""Where the kit's files lie: the checkout, the cache, the folders of data and of runs."""
 
 import os
 from pathlib import Path
 
 
 def checkout() -> Path | None:
-    """Give the checkout this package runs from, or None when it was installed without one.
+    """Return the checkout this package runs from, or None when it was installed without one.
 
     >>> found = checkout()
     >>> found is None or (found / "hybridkit").is_dir()
@@ -16,7 +16,7 @@ def checkout() -> Path | None:
 
 
 def cache_folder() -> Path:
-    """Give the folder for what can be made or fetched again; it may not exist yet.
+    """Return the folder for what can be made or fetched again; it may not exist yet.
 
     `HYBRIDKIT_CACHE` if it is set, else `data/cache` of a checkout that can be written to, else the user's own cache.
 
@@ -32,7 +32,7 @@ def cache_folder() -> Path:
 
 
 def data_folders() -> list[Path]:
-    """Give the folders in which data sets are sought, first one first: `HYBRIDKIT_DATA` if it is set, then the cache.
+    """Return the folders in which data sets are sought, in order: `HYBRIDKIT_DATA` if it is set, then the cache.
 
     >>> data_folders()[-1] == cache_folder()
     True
@@ -42,7 +42,7 @@ def data_folders() -> list[Path]:
 
 
 def runs_folder() -> Path:
-    """Give the folder that run folders lie in: `HYBRIDKIT_RUNS` if it is set, else `runs` of the checkout or here.
+    """Return the folder that run folders lie in: `HYBRIDKIT_RUNS` if it is set, else `runs` of the checkout or here.
 
     >>> runs_folder().is_absolute()
     True

@@ -1,6 +1,7 @@
 """Products that are whole or made anew: their checksums are kept beside them and compared before they are read.
 
-The index of a folder has size and checksum of every file and is written last.
+A product, a file or a folder, has its checksums in `.NAME.sum` beside it. A folder that is opened often has an index
+instead, with the size and checksum of every file, which is written last.
 """
 
 import json
@@ -25,15 +26,16 @@ if TYPE_CHECKING:
 log = logging.getLogger("hybridkit")
 T = TypeVar("T")
 LARGE = 16 * 2**20  # bytes: of larger files that are only counted, not read, the time of the last change is looked at
-_UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, NotImplementedError)  # what readers say of damage
+_UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, NotImplementedError)  # what readers raise for damage
 _LINE = re.compile(r"([0-9a-f]{32})  ([^/].*)")
-_known: dict[Path, object] = {}  # sizes and times of the files of products that this process looked into
+_known: dict[tuple[object, ...], str] = {}  # checksums that this process has read: path, size, time, inode
+_reported: dict[Path, object] = {}  # damaged products that a line was logged for
 
 
 def kept(product: Path, make: Callable[[Path], object], read: Callable[[Path], T]) -> T:
-    """Read a product; where it is missing or damaged, it is made first, and one line says so of a damaged one.
+    """Read a product; where it is missing or damaged, it is made first, and the log says so of a damaged one.
 
-    `make` writes the product, a file or a folder, to the path it is given, whole or not at all.
+    `make` writes the product, a file or a folder, to the path that it gets, whole or not at all.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "numbers.txt"
@@ -63,7 +65,7 @@ def kept(product: Path, make: Callable[[Path], object], read: Callable[[Path], T
 
 
 def frame(product: Path, make: Callable[[], "pd.DataFrame"]) -> "pd.DataFrame":
-    """Read a table kept as parquet; where it is missing or damaged, it is made and written first."""
+    """Return a table that is kept as parquet; where it is missing or damaged, it is made and written first."""
     import pandas as pd
 
     def write(path: Path) -> None:
@@ -75,13 +77,13 @@ def frame(product: Path, make: Callable[[], "pd.DataFrame"]) -> "pd.DataFrame":
 
 
 def write(product: Path, content: str | bytes) -> None:
-    """Write a small file and its checksum, unless it is whole and holds just that already."""
+    """Write a small file and its checksum, unless it is whole and has this content already."""
     raw = content.encode() if isinstance(content, str) else content
     if is_whole(product):
         if product.read_bytes() == raw:
             adopt(product)
             return
-        sums_path(product).unlink(missing_ok=True)  # they must not stand beside another content, even after a kill
+        sums_path(product).unlink(missing_ok=True)  # old checksums never lie beside new content, even after a kill
     else:
         remove(product)
     with atomic_write(product) as temporary:
@@ -110,16 +112,16 @@ def seal_again(product: Path, *files: Path) -> None:
 
 
 def is_whole(product: Path, thorough: bool = True) -> bool:
-    """Whether a product is there and as it was written; one line says so where it is damaged.
+    """Return whether a product is there and as it was written; the log says once where it is damaged.
 
-    With `thorough=False` large files are only looked into that were changed since their checksums were written: enough
-    to count what is there, not to read it.
+    With `thorough=False`, large files are read only where they are newer than their checksums: enough to count
+    products, not to read them.
     """
     if not product.exists():
         return False
     wrong = changed(product, thorough)
-    if wrong and _known.get(product) != (state := [_stat(path) for path in wrong]):
-        _known[product] = state  # said once
+    if wrong and _reported.get(product) != (state := [_stat(path) for path in wrong]):
+        _reported[product] = state
         there = any(path.exists() for path in wrong)
         names = ", ".join(path.relative_to(product).as_posix() for path in wrong) if product.is_dir() else ""
         why = ("damaged" if there else "incomplete") + (f" ({names})" if names else "")
@@ -128,32 +130,27 @@ def is_whole(product: Path, thorough: bool = True) -> bool:
 
 
 def changed(product: Path, thorough: bool = True) -> list[Path]:
-    """The files of a product that are missing or not what their checksums say; none of one without checksums."""
+    """Return the files of a product that are missing or differ from their checksums; none without checksums."""
     sums = _sums(product)
     if sums is None:
         return []
-    seen = [(_stat(path), path) for path in (sums_path(product), *sums)]
-    if _known.get(product) == seen:
-        return []
-    sealed = seen[0][0][1]
+    seal_state, states = _stat(sums_path(product)), {path: _stat(path) for path in sums}
+    newer = {path for path, (_, written, _) in states.items() if written > seal_state[1]}
     wrong = [
         path
-        for (size, written, _), path in seen[1:]
-        if (thorough or size < LARGE or written > sealed) and (size < 0 or _checksum(path) != sums[path])
+        for path, state in states.items()
+        if (thorough or state[0] < LARGE or path in newer) and _read_once(path, state) != sums[path]
     ]
-    if wrong and _stat(sums_path(product)) != seen[0][0]:  # another process has just written it again
+    if wrong and _stat(sums_path(product)) != seal_state:  # another process has just written it again
         return changed(product, thorough)
-    if not wrong and any(written > sealed for (_, written, _), _ in seen):  # copied since: no need to look again
+    if newer and not wrong:  # copied since: no need to look again
         with suppress(OSError):
             os.utime(sums_path(product))
-        seen[0] = (_stat(sums_path(product)), sums_path(product))
-    if not wrong and thorough:
-        _known[product] = seen
     return wrong
 
 
 def require(product: Path, cure: str, *kinds: str) -> Path:
-    """Give a product's path back; InputError naming the file and the cure where one (of some endings) is damaged."""
+    """Return a product's path; InputError with file and cure where a file (of some endings) is damaged."""
     for path in changed(product):
         if kinds and not (path.is_file() and path.suffix in kinds):
             continue
@@ -162,7 +159,7 @@ def require(product: Path, cure: str, *kinds: str) -> Path:
 
 
 def remove(product: Path) -> None:
-    """Remove a product and then its checksums: at no moment does a damaged one stand without them."""
+    """Remove a product and then its checksums, so that a damaged one is never without them."""
     if product.is_dir():
         shutil.rmtree(product, ignore_errors=True)
     else:
@@ -171,7 +168,7 @@ def remove(product: Path) -> None:
 
 
 def remove_damaged(folder: Path) -> list[Path]:
-    """Remove every file of the products under a folder that is not what its checksum says; one line for each."""
+    """Remove and return every damaged file of the products under a folder; the log names each."""
     found = []
     for path in sorted(folder.rglob(".*.sum")):
         for damaged in changed(path.with_name(path.name[1:-4]), thorough=False):
@@ -183,7 +180,7 @@ def remove_damaged(folder: Path) -> list[Path]:
 
 
 def sums_path(product: Path) -> Path:
-    """Where the checksums of a product stand.
+    """Return the path of a product's checksums.
 
     >>> sums_path(Path("models/mono-s0-1a2b")).as_posix()
     'models/.mono-s0-1a2b.sum'
@@ -198,8 +195,16 @@ def _checksum(path: Path) -> str:
         return ""
 
 
+def _read_once(path: Path, state: tuple[int, int, int]) -> str:
+    """The checksum of a file in this state, "" for one that is missing; one process reads it once."""
+    key = (path.absolute(), *state)
+    if state[0] >= 0 and key not in _known and (found := _checksum(path)):
+        _known[key] = found
+    return _known.get(key, "")
+
+
 def _sums(product: Path) -> dict[Path, str] | None:
-    """The checksums of a product by file; None where there are none, or none that can be read, which a line says."""
+    """The checksums of a product by file; None where there are none, or none that can be read, which is logged."""
     path = sums_path(product)
     try:
         text = path.read_bytes().decode()
@@ -209,8 +214,8 @@ def _sums(product: Path) -> dict[Path, str] | None:
         text = ""
     head, mark, own = text.rpartition("# ")
     lines = head.splitlines()
-    told = [_LINE.fullmatch(line) for line in lines]
-    found = {product.parent / line[2]: line[1] for line in told if line and ".." not in line[2].split("/")}
+    matches = [_LINE.fullmatch(line) for line in lines]
+    found = {product.parent / line[2]: line[1] for line in matches if line and ".." not in line[2].split("/")}
     if found and len(found) == len(lines) and mark and own == f"{xxh3_128(head.encode()).hexdigest()}\n":
         return found
     log.warning("%s: damaged; the checksums are written anew", _name(path))
@@ -242,7 +247,6 @@ def _name(path: Path) -> str:
 
 INDEX = "index.json"
 _TRUSTED = 1 << 30  # bytes from which on a file that is no newer than the index is not read through to be opened
-_sound: dict[tuple[str, int, int, int], str] = {}  # what this process has read: path, size, time, inode -> checksum
 
 
 class DamagedError(InputError):
@@ -250,17 +254,20 @@ class DamagedError(InputError):
 
 
 def write_index(folder: Path) -> None:
-    """Note every file of a folder; to be called when all of them are written."""
+    """Write the index of a folder; to be called when all other files are written."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != INDEX)
     found = {path.name: [path.stat().st_size, checksum(path)] for path in files}
     (folder / INDEX).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def check_index(folder: Path) -> list[Path] | None:
-    """The files of a folder, each found to be what was written; None for a folder without an index.
+    """Return the files of a folder, once each is found to be as it was written; None for a folder without an index.
 
-    XXH3 reads some gigabytes a second and a process reads a file once. A file of 1 GiB or more is read through only
-    where it is newer than the index; else its size is looked at. Raises DamagedError that names the file.
+    A process reads a file once, at some gigabytes a second. A file of 1 GiB or more is read only where it is newer than
+    the index; else its size is compared.
+
+    Raises:
+        DamagedError: With the name of the first file that is missing or was changed.
     """
     try:
         text = (folder / INDEX).read_text(encoding="utf-8")
@@ -277,20 +284,19 @@ def check_index(folder: Path) -> list[Path] | None:
         raise damaged(folder / INDEX, "no index") from error
     for path, (size, expected) in noted.items():
         try:
-            state = path.stat()
-            read = state.st_size == size and not (size >= _TRUSTED and state.st_mtime_ns <= written)
-            key = (str(path.absolute()), state.st_size, state.st_mtime_ns, state.st_ino)
-            if read and key not in _sound:
-                _sound[key] = checksum(path)
-        except (OSError, ValueError) as error:  # missing, or a name that is none
+            state = _stat(path)
+            if state[0] != size:
+                why = f"{state[0]:,} bytes, {size} were written" if state[0] >= 0 else "No such file or directory"
+                raise damaged(path, why)
+            if not (size >= _TRUSTED and state[1] <= written) and _read_once(path, state) != expected:
+                raise damaged(path, "its bytes are not those that were written")
+        except DamagedError:
+            raise
+        except (OSError, ValueError) as error:  # not readable, or not a name of a file
             raise damaged(path, str(getattr(error, "strerror", None) or error)) from error
-        if state.st_size != size:
-            raise damaged(path, f"{state.st_size:,} bytes, {size} were written")
-        if read and _sound[key] != expected:
-            raise damaged(path, "its bytes are not those that were written")
     return list(noted)
 
 
 def damaged(path: Path, why: str) -> DamagedError:
-    """The error for a file of a folder that can be made again."""
+    """Return the error for a damaged file of a folder that can be made again."""
     return DamagedError(f"{path}: cannot be read ({why}); delete the folder {path.parent} and make it again")

@@ -1,4 +1,4 @@
-"""Progress bars on stderr that stay calm: where nobody watches a terminal they move at most every ten seconds."""
+"""Progress bars on stderr; without a terminal they move at most every ten seconds."""
 
 import sys
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def bar(**options: Any) -> Any:
-    """Make a progress bar of tqdm with its options (total, desc, unit, initial, disable, ...); it is gone at the end.
+    """Return a progress bar of tqdm with its options (total, desc, unit, disable, ...); it vanishes at the end.
 
     >>> with bar(total=2, disable=True) as shown:
     ...     shown.update(2)

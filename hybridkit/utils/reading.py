@@ -1,4 +1,4 @@
-"""JSON and whole numbers from files that strangers wrote: the value, or one error that names the place."""
+"""JSON and whole numbers from files that others wrote: the value, or one error that names file and line."""
 
 import json
 import re
@@ -17,7 +17,7 @@ _WHOLE = re.compile(r"-?[0-9]{1,9}")
 
 
 def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a number of JSON")
 
 
 _FINITE, _ANY = json.JSONDecoder(parse_constant=_no_number), json.JSONDecoder()  # made once, for a million lines
@@ -33,15 +33,16 @@ def json_value(
 ) -> Any:
     """Return the value of a JSON text; `pairs`, if given, makes an object of its (key, value) pairs.
 
-    Raises InputError "`where`: not `what` (...); `cure`" for a text that is no JSON or cut short, numbers that are none
-    (NaN, Infinity, which pass where `finite` is false) or have thousands of digits, and brackets a thousand deep.
+    Raises:
+        InputError: "`where`: not `what` (...); `cure`", for a text that is not JSON or is cut short, NaN and Infinity
+            (unless `finite` is false), numbers of thousands of digits and brackets a thousand deep.
 
     >>> json_value('{"a": [1, 2.5]}', "mine.json")
     {'a': [1, 2.5]}
     >>> json_value('{"a": NaN}', "mine.json")
     Traceback (most recent call last):
     ...
-    hybridkit.errors.InputError: mine.json: not whole JSON (NaN is no number of JSON); get the file again
+    hybridkit.errors.InputError: mine.json: not whole JSON (NaN is not a number of JSON); get the file again
     """
     try:
         if pairs is None:
@@ -55,14 +56,15 @@ def json_value(
         elif isinstance(error, RecursionError):
             why = "brackets nested too deep"
         else:
-            why = str(error) if "is no number" in str(error) else "a number of thousands of digits"
+            why = str(error) if "is not a number" in str(error) else "a number of thousands of digits"
         raise InputError(f"{where}: not {what} ({why}); {cure}") from error
 
 
 def json_file(path: Path, cure: str = "get the file again", what: str = "a whole JSON file") -> Any:
     """Return the value of a JSON file in UTF-8, as `json_value` does.
 
-    Raises InputError as well for a file that cannot be read or is larger than 256 MiB.
+    Raises:
+        InputError: As `json_value`, and for a file that cannot be read or is larger than 256 MiB.
     """
     try:
         if path.stat().st_size > JSON_BYTES:
@@ -76,9 +78,10 @@ def json_file(path: Path, cure: str = "get the file again", what: str = "a whole
 
 
 def whole_number(text: str) -> int:
-    """Return the whole number of at most nine ASCII digits that a text is, with a minus perhaps.
+    """Return a text of at most nine ASCII digits, perhaps with a minus, as a number.
 
-    Raises ValueError for anything else: other scripts' digits, "1_000", thousands of digits.
+    Raises:
+        ValueError: For anything else, such as other scripts' digits, "1_000" or thousands of digits.
 
     >>> whole_number("-3")
     -3
@@ -92,10 +95,21 @@ def whole_number(text: str) -> int:
     return int(text)
 
 
-class Shallow:
-    """A binary file of JSON, read on as it is; InputError, with `where`, as soon as its brackets nest too deep.
+def encodable(text: str, where: str) -> str:
+    """Return a text; InputError for one with half a character, which JSON can write and no file can hold."""
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            half = text[error.start].encode("unicode_escape").decode()
+            raise InputError(f"{where} holds half a character ({half}); write the character whole") from error
+    return text
 
-    Readers that take JSON apart as a stream need time that grows with the square of its depth.
+
+class Shallow:
+    """A binary file of JSON, passed on as it is; InputError, with `where`, as soon as its brackets nest too deep.
+
+    The time of readers that parse JSON as a stream grows with the square of its depth.
 
     >>> from io import BytesIO
     >>> Shallow(BytesIO(b'{"a": ["[]"]}'), "mine.json").read()

@@ -1,4 +1,4 @@
-"""Random generators made from named seeds, so that every draw of the kit can be repeated and told apart."""
+"""Random generators made from named seeds, so that every random draw can be repeated."""
 
 import hashlib
 
@@ -8,11 +8,13 @@ from hybridkit.utils.numbers import check_seed
 
 
 def generator(seed: int, *names: str) -> np.random.Generator:
-    """Make the random generator that belongs to a seed and a path of names.
+    """Return the random generator of a seed and a path of names.
 
-    Equal arguments give equal streams; another seed or another name gives a stream that is independent of it
-    (PCG64 seeded by SHA-256, so nothing depends on the order in which streams are made). Raises InputError for a seed
-    that is no whole number from 0 to 4294967295.
+    Equal arguments give equal streams; another seed or name gives an independent stream (PCG64 seeded by SHA-256), so
+    that nothing depends on the order in which streams are made.
+
+    Raises:
+        InputError: For a seed that is not a whole number from 0 to 4294967295.
 
     >>> int(generator(0, "plan", "mono", "de").integers(1000)) == int(generator(0, "plan", "mono", "de").integers(1000))
     True

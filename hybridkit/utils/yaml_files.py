@@ -1,4 +1,4 @@
-"""A YAML file as a dataclass: read safely, one file on top of another, every key and type checked and named."""
+"""YAML files of settings: read safely, one on top of another, every key and type checked and named."""
 
 import contextlib
 import dataclasses
@@ -39,7 +39,7 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def read(path: Path, above: tuple[Path, ...] = ()) -> Any:
-    """The YAML of a study; one that `extends` a file beside it says only what is different from that one."""
+    """Return the value of a YAML file; one that `extends` a file beside it holds only what differs from that one."""
     value = value_of(path)
     if not isinstance(value, dict) or "extends" not in value:
         return value
@@ -55,8 +55,9 @@ def read(path: Path, above: tuple[Path, ...] = ()) -> Any:
 def value_of(path: Path) -> Any:
     """Return what a YAML file holds: texts, numbers, booleans, nulls, lists, and mappings with scalar keys.
 
-    Raises InputError, with file and line, for what `tree` refuses, a tag that makes something else of a value, a
-    number of thousands of digits and a key that stands twice in one mapping.
+    Raises:
+        InputError: With file and line, for what `tree` refuses, a tag that makes something else of a value, a number
+            of thousands of digits and a key that is duplicated in one mapping.
     """
     root = tree(path)
     if root is None:
@@ -70,20 +71,21 @@ def value_of(path: Path) -> Any:
         seen.add(id(node))
         _check(loader, node, path)
         if isinstance(node, yaml.MappingNode):
-            todo += [part for pair in node.value for part in pair]
+            todo += [child for pair in node.value for child in pair]
         elif isinstance(node, yaml.SequenceNode):
             todo += node.value
     try:
         return loader.construct_document(root)
     except (yaml.YAMLError, ValueError, TypeError) as error:  # `<<` with what is no mapping
-        raise InputError(f"{_place(path, error)}: not YAML ({getattr(error, 'problem', None) or error})") from error
+        raise InputError(f"{_where(path, error)}: not YAML ({getattr(error, 'problem', None) or error})") from error
 
 
 def tree(path: Path) -> yaml.Node | None:
     """Return the nodes of a YAML file with their lines, None for an empty one.
 
-    Raises InputError, with file and line where it is known, for a file that is larger than 256 kB, no UTF-8 or no YAML,
-    brackets nested too deep, and aliases (`*name`) that stand for themselves or for more than 65,536 values.
+    Raises:
+        InputError: With file and line where it is known, for a file that is larger than 256 kB, not UTF-8 or not YAML,
+            brackets nested too deep, and aliases (`*name`) of themselves or of more than 65,536 values.
     """
     try:
         with path.open("rb") as file:
@@ -98,21 +100,23 @@ def tree(path: Path) -> yaml.Node | None:
     except RecursionError as error:
         raise InputError(f"{path}: not YAML that can be read (nested too deep)") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{_place(path, error)}: not YAML ({getattr(error, 'problem', None) or error})") from error
+        raise InputError(f"{_where(path, error)}: not YAML ({getattr(error, 'problem', None) or error})") from error
     return root
 
 
-def _place(path: Path, error: Exception) -> str:
+def _where(path: Path, error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     return f"{path}, line {mark.line + 1}" if mark else str(path)
 
 
 def _values(node: yaml.Node, path: Path, known: dict[int, int]) -> int:
-    """How many values a node stands for, with those of its aliases; 0 is one that is being counted."""
+    """Count the values of a node, with those of its aliases; 0 marks a node that is being counted."""
     if id(node) not in known:
         known[id(node)] = 0
-        parts = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
-        known[id(node)] = 1 + sum(_values(part, path, known) for part in parts if isinstance(part, yaml.Node))
+        children = (
+            [child for pair in node.value for child in pair] if isinstance(node, yaml.MappingNode) else node.value
+        )
+        known[id(node)] = 1 + sum(_values(child, path, known) for child in children if isinstance(child, yaml.Node))
     if not 0 < known[id(node)] <= _VALUES:
         many = "itself" if not known[id(node)] else f"more than {_VALUES:,} values"
         raise InputError(f"{path}, line {node.start_mark.line + 1}: an alias stands for {many}; write the values out")
@@ -133,19 +137,17 @@ def _check(loader: _Loader, node: yaml.Node, path: Path) -> None:
                 if node.tag != _MERGE:
                     loader.construct_object(node)
             except (ValueError, ArithmeticError) as error:
-                raise InputError(f"{where}: {node.value!r} is no number that can be read") from error
+                raise InputError(f"{where}: {node.value!r} is not a number that can be read") from error
     elif node.tag not in _KINDS:
         raise InputError(_tagged(where, node, "a list or mapping"))
     elif isinstance(node, yaml.MappingNode):
         keys = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise InputError(
-                    f"{path}, line {key.start_mark.line + 1}: a key is to be a text, not a list or mapping"
-                )
+                raise InputError(f"{path}, line {key.start_mark.line + 1}: a key must be a text, not a list or mapping")
             if key.value in keys:
                 line = key.start_mark.line + 1
-                raise InputError(f"{path}, line {line}: the key {key.value!r} stands twice in one mapping; leave one")
+                raise InputError(f"{path}, line {line}: the key {key.value!r} is duplicated in one mapping; leave one")
             keys.add(key.value)
 
 

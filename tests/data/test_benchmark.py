@@ -68,9 +68,9 @@ def test_articles_are_cut_like_a_slice() -> None:
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("queries", {"text": ["", "x"]}, "queries: text '' is not"),
-        ("queries", {"language": ["en", "en"]}, "en, q1 stands twice"),
-        ("passages", {"passage_id": ["t:en:2", "t:en:2", "t:de:1"]}, "t:en:2 stands twice"),
+        ("queries", {"text": ["", "x"]}, "queries: text '' must be a text"),
+        ("queries", {"language": ["en", "en"]}, "en, q1 is duplicated"),
+        ("passages", {"passage_id": ["t:en:2", "t:en:2", "t:de:1"]}, "t:en:2 is duplicated"),
         ("passages", {"passage_id": ["t:en:2", "en:10", "t:de:1"]}, "'en:10' must start with 't:en:'"),
         ("judgements", {"query_id": ["q1", "q7"]}, "unknown queries, the first 'q7'"),
         ("judgements", {"passage_id": ["t:en:2", "t:de:9"]}, "'t:de:9' as 'de'"),
@@ -87,7 +87,7 @@ def test_missing_columns_and_repeated_judgements() -> None:
     with pytest.raises(InputError, match="no column article"):
         Benchmark("t", **frames(queries=frames()["queries"].drop(columns="article")))
     twice = pd.concat([frames()["judgements"]] * 2)
-    with pytest.raises(InputError, match="stands twice"):
+    with pytest.raises(InputError, match="is duplicated"):
         Benchmark("t", **frames(judgements=twice))
 
 
@@ -174,7 +174,7 @@ def test_names_of_parts(tmp_path: Path) -> None:
     assert passages.tolist() == [1, 2]
     assert len(subset_of(benchmark, str(path))[0].queries) == 8
     assert len(subset_of(benchmark, f"{path}[:]")[0].queries) == 8
-    with pytest.raises(InputError, match="the part holds no article; mine has fewer"):
+    with pytest.raises(InputError, match="the subset holds no article; mine has fewer"):
         subset_of(benchmark, f"{path}[4:]")
     with pytest.raises(InputError, match="benchmark 'xquad': there is no such benchmark or file; there are atlas"):
         open_benchmark("xquad")

@@ -141,11 +141,11 @@ def test_what_does_not_fit_is_counted(tmp_path: Path, caplog: pytest.LogCaptureF
     ("topics", "qrels", "message"),
     [
         (TOPICS, QRELS + "7\tQ0\ta#0\t1\n", r"qrels\..*tsv: 1 judgements of queries that are not among .* of '7'"),
-        (TOPICS, QRELS + "1\tQ0\ta#0\t0\n", r"qrels\..*tsv: query '1', passage 'a#0' stands twice"),
+        (TOPICS, QRELS + "1\tQ0\ta#0\t0\n", r"qrels\..*tsv: query '1', passage 'a#0' is duplicated"),
         (TOPICS, QRELS + "1\tQ0\ta#0\n", r"qrels\..*tsv, line 4: not a line of the form"),
         (TOPICS, QRELS + "1\tQ0\tb#0\tyes\n", r"qrels\..*tsv, line 4: not a line of the form"),
         (TOPICS, "", r"qrels\..*tsv: no judgement stands in it"),
-        ("1\tMoja?\n1\tTena?\n", QRELS, r"topics\..*tsv, line 2: the topic '1' stood before"),
+        ("1\tMoja?\n1\tTena?\n", QRELS, r"topics\..*tsv, line 2: the query '1' is duplicated"),
         ("1 Moja?\n", QRELS, r"topics\..*tsv, line 1: not an id, a tab and a question"),
         ("\n", QRELS, r"topics\..*tsv: the file holds no topic"),
         ("1\tMoja?\t\n2\tMbili?\tjibu\n", QRELS, r"topics\..*tsv, line 1: every line has 3 columns"),
@@ -161,11 +161,11 @@ def test_topics_and_judgements_that_are_none(tmp_path: Path, topics: str, qrels:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"docid": "d#0", "te', r"docs-2\.jsonl\.gz, line 2: not a JSON object with docid, title and text"),
+        ('{"docid": "d#0", "te', r"docs-2\.jsonl\.gz, line 2: not a JSON object with docid and text"),
         ('["d#0"]', "line 2: not a JSON object"),
         ('{"docid": "d#0", "title": "D"}', "line 2: not a JSON object .*'text'"),
         ('{"docid": "", "title": "D", "text": "d"}', "line 2: .* the id is empty"),
-        ('{"docid": "d#0", "title": "D", "text": 3}', r"line 2: .*\(one of them is no text"),
+        ('{"docid": "d#0", "title": "D", "text": 3}', r"line 2: .*\(one of them is not a text"),
         ('{"docid": "d#0", "title": "D", "text": "\\ud800"}', "line 2 holds half a character"),
         (docs("b#0"), r"1 passages have an id that stood before, .* 'b#0' in docs-2.*, line 2, as in docs-1.*, line 1"),
     ],
@@ -269,10 +269,10 @@ def test_ids_that_were_numbered_apart_are_not_taken_for_the_same(tmp_path: Path)
         ("qrels/test.tsv", HEAD + "q1\t\t1\n", "line 2: not query-id"),
         ("qrels/test.tsv", HEAD, r"test\.tsv: no judgement stands in it"),
         ("qrels/test.tsv", HEAD + "x\ta\t1\n", r"test\.tsv: 1 judgements of queries that are not among the topics"),
-        ("queries.jsonl", '{"_id": "q1", "text": "?"}\n{"_id": "q1", "text": "!"}\n', "line 2: the query 'q1' stood"),
+        ("queries.jsonl", '{"_id": "q1", "text": "?"}\n{"_id": "q1", "text": "!"}\n', "line 2: the query 'q1' is dup"),
         ("queries.jsonl", '{"_id": "q1"}\n', r"queries\.jsonl, line 1: not a JSON object with _id and text"),
-        ("queries.jsonl", '{"_id": "q1", "text": " "}\n', "line 1: _id or text is empty"),
-        ("corpus.jsonl", docs("a"), r"corpus\.jsonl, line 1: not a JSON object with _id, title and text"),
+        ("queries.jsonl", '{"_id": "q1", "text": " "}\n', "line 1: the text is empty"),
+        ("corpus.jsonl", docs("a"), r"corpus\.jsonl, line 1: not a JSON object with _id and text"),
         ("corpus.jsonl", "\n", "corpus.jsonl hold no passage"),
         ("corpus.jsonl", docs("a", "b", "a", key="_id"), r"'a' in corpus\.jsonl, line 3, as in corpus\.jsonl, line 1"),
     ],
@@ -318,7 +318,7 @@ def test_counts_of_tydi_goldp(real: Path, caplog: pytest.LogCaptureFixture) -> N
     swahili = sets[-1]
     assert swahili.queries["text"].iloc[0] == "Je,Thiago Silva alianza kucheza soka mwaka upi?"
     assert next(swahili.passages())[1][0].startswith("Kama kijana, Silva aliingizwa")
-    (folder_way,) = open_collection(find("tydi-goldp"), ["sw"])
+    (folder_way,) = open_collection(find(data_set("tydi-goldp")), ["sw"])
     assert folder_way.fingerprint == swahili.fingerprint
     assert sum(one.size for one in sets) == open_collection("tydi-goldp[pool]")[0].size == 8475
 

@@ -17,8 +17,8 @@ from hybridkit.cli import main
 from hybridkit.data.sources import fetch as downloading
 from hybridkit.data.sources import fetch as fetching
 from hybridkit.data.sources import registry
-from hybridkit.data.sources.fetch import LOCK_NAME, fetch, find, rows_file, table
-from hybridkit.data.sources.open_rows import check_rows
+from hybridkit.data.sources.fetch import LOCK_NAME, fetch, find, table
+from hybridkit.data.sources.open_rows import check_rows, rows_source
 from hybridkit.data.sources.published import published
 from hybridkit.data.sources.registry import DataSet, data_set, pins
 from hybridkit.errors import InputError, MissingDataError
@@ -105,7 +105,7 @@ def toy(server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_first_fetch_locks_what_came(toy: Path, cache: Path) -> None:
-    assert find("toy") == toy
+    assert find(data_set("toy")) == toy
     assert toy.read_bytes() == ROW
     entry = json.loads((cache / LOCK_NAME).read_text())["train/toy.jsonl"]
     assert entry["bytes"] == len(ROW)
@@ -114,29 +114,29 @@ def test_the_first_fetch_locks_what_came(toy: Path, cache: Path) -> None:
 
 
 def test_a_second_find_needs_no_network(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    find("toy")
+    find(data_set("toy"))
     monkeypatch.setattr(fetching, "_get", None)
-    assert find("toy") == toy
-    (row,) = fetch("toy").to_dict("records")
+    assert find(data_set("toy")) == toy
+    (row,) = fetch(data_set("toy")).to_dict("records")
     assert row["known"] == "locked"
     assert row["fetched"] is False
 
 
 def test_changed_bytes_at_the_address_are_refused(toy: Path, server: Server) -> None:
-    find("toy")
+    find(data_set("toy"))
     toy.unlink()
     server.body = ROW.replace(b"Who", b"Why")
     with pytest.raises(InputError, match=f"not the {len(ROW)} .*{LOCK_NAME}"):
-        find("toy")
+        find(data_set("toy"))
     assert not list(toy.parent.iterdir())
     server.body = ROW
-    assert find("toy").read_bytes() == ROW
+    assert find(data_set("toy")).read_bytes() == ROW
 
 
 def test_bytes_that_differ_from_a_pin_are_refused(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching, "pins", lambda: {"train/toy.jsonl": (len(ROW), "0" * 64)})
     with pytest.raises(InputError, match="pinned"):
-        fetch("toy")
+        fetch(data_set("toy"))
     assert not toy.exists()
 
 
@@ -145,7 +145,7 @@ LONG = b"".join(b'{"id": "%d", "query": {"en": "Who?"}, "passage": {"de": "Sie."
 
 def test_a_broken_download_goes_on_by_itself(toy: Path, server: Server) -> None:
     server.body, server.tag, server.cuts = LONG, '"v1"', 3
-    assert find("toy").read_bytes() == LONG
+    assert find(data_set("toy")).read_bytes() == LONG
     assert server.asked[0] == ""
     starts = [int(wanted[len("bytes=") : -1]) for wanted in server.asked[1:]]
     assert len(starts) == 3
@@ -163,7 +163,7 @@ def test_a_later_fetch_goes_on_where_one_was_killed(
     with pytest.raises(
         MissingDataError, match=r"bytes of it are kept and the next try goes on.*hybridkit data fetch toy"
     ):
-        find("toy")
+        find(data_set("toy"))
     assert not (cache / LOCK_NAME).exists()
     assert not toy.exists()
     kept = part.stat().st_size
@@ -173,7 +173,7 @@ def test_a_later_fetch_goes_on_where_one_was_killed(
     monkeypatch.setenv("HYBRIDKIT_CACHE", str(cache))
     monkeypatch.delenv("HYBRIDKIT_DATA", raising=False)
     serve_toy_at(f"http://127.0.0.1:{server.server_port}", monkeypatch)
-    assert find("toy").read_bytes() == LONG
+    assert find(data_set("toy")).read_bytes() == LONG
     assert server.asked[-1] == f"bytes={kept}-"
     assert list(toy.parent.iterdir()) == [toy]
 
@@ -186,7 +186,7 @@ def test_another_version_and_a_server_without_ranges_start_anew(
     toy.with_name("toy.jsonl.part").write_bytes(b"the beginning of another file" * 9999)
     toy.with_name("toy.jsonl.part.of").write_text('"v1"')
     server.body, server.tag, server.ranges = LONG, tag, ranges
-    assert find("toy").read_bytes() == LONG
+    assert find(data_set("toy")).read_bytes() == LONG
 
 
 def test_a_kill_before_the_last_step_needs_no_byte_more(toy: Path, server: Server) -> None:
@@ -194,7 +194,7 @@ def test_a_kill_before_the_last_step_needs_no_byte_more(toy: Path, server: Serve
     toy.with_name("toy.jsonl.part").write_bytes(LONG)
     toy.with_name("toy.jsonl.part.of").write_text('"v1"')
     server.body, server.tag = LONG, '"v1"'
-    assert find("toy").read_bytes() == LONG
+    assert find(data_set("toy")).read_bytes() == LONG
     assert server.asked == [f"bytes={len(LONG)}-"]
 
 
@@ -203,13 +203,13 @@ def test_more_than_the_server_has_is_thrown_away(toy: Path, server: Server) -> N
     toy.with_name("toy.jsonl.part").write_bytes(LONG + b"?")
     toy.with_name("toy.jsonl.part.of").write_text('"v1"')
     server.body, server.tag = LONG, '"v1"'
-    assert find("toy").read_bytes() == LONG
+    assert find(data_set("toy")).read_bytes() == LONG
 
 
 def test_a_server_that_never_ends_an_answer_is_given_up(toy: Path, server: Server) -> None:
     server.body, server.cuts = LONG, 1000  # no ETag: every try starts anew and breaks at the same place
     with pytest.raises(MissingDataError, match="hybridkit data fetch toy"):
-        find("toy")
+        find(data_set("toy"))
     assert len(server.asked) == 4
     assert not toy.exists()
 
@@ -220,11 +220,11 @@ def test_size_and_licence_are_told_before_anything_comes(
     caplog.set_level(logging.INFO, "hybridkit")
     server.body = b"x" * 2_500_000
     with pytest.raises(InputError, match="toy: nothing was fetched"):
-        fetch("toy", agree=lambda: False)
+        fetch(data_set("toy"), agree=lambda: False)
     assert server.asked == []
     assert "toy: 1 file, 2.5 MB, into " in caplog.text
     assert "licence MIT (nobody)" in caplog.text
-    assert fetch("toy", agree=lambda: True).fetched.all()
+    assert fetch(data_set("toy"), agree=lambda: True).fetched.all()
 
 
 def test_a_disk_too_small_is_told_before_anything_comes(
@@ -232,7 +232,7 @@ def test_a_disk_too_small_is_told_before_anything_comes(
 ) -> None:
     monkeypatch.setattr(fetching.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
     with pytest.raises(InputError, match="are to come and 0.0 MB are free in .*HYBRIDKIT_CACHE"):
-        fetch("toy")
+        fetch(data_set("toy"))
     assert server.asked == []
 
 
@@ -254,13 +254,13 @@ def test_files_of_the_hub_come_at_a_recorded_revision(
     monkeypatch.setattr("huggingface_hub.hf_hub_download", hub)
     monkeypatch.setattr("huggingface_hub.HfApi.get_paths_info", lambda *_, **__: told)
     serve_toy_at("hf://datasets/somebody/toys", monkeypatch)
-    found = find("toy")
+    found = find(data_set("toy"))
     assert found.read_bytes() == ROW
     assert found.samefile(got), "no second copy on one disk"
     assert "toy: 1 file, 3.0 MB, into " in caplog.text
     assert json.loads((cache / LOCK_NAME).read_text())["train/toy.jsonl"]["revision"] == "abc123"
     found.unlink()
-    assert find("toy").read_bytes() == ROW
+    assert find(data_set("toy")).read_bytes() == ROW
     assert asked == [
         ("somebody/toys", "toy.jsonl", "dataset", None),
         ("somebody/toys", "toy.jsonl", "dataset", "abc123"),
@@ -294,7 +294,7 @@ def test_no_file_and_no_network_is_one_error_with_file_folders_and_command(
 ) -> None:
     monkeypatch.setenv("HYBRIDKIT_DATA", str(tmp_path / "mine"))
     with pytest.raises(MissingDataError) as caught:
-        find("toy")
+        find(data_set("toy"))
     for part in ("train/toy.jsonl", str(tmp_path / "mine"), str(cache), "hybridkit data fetch toy"):
         assert part in str(caught.value)
 
@@ -303,18 +303,18 @@ def test_no_file_and_no_network_is_one_error_with_file_folders_and_command(
 def test_real_data_sets_without_network_say_the_same(cache: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(cache / "hub"))
     with pytest.raises(MissingDataError, match=f"{data_set(name).files[0]}.*hybridkit data fetch {name}"):
-        find(name)
+        find(data_set(name))
 
 
 def test_the_users_folder_comes_before_the_cache(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    find("toy")
+    find(data_set("toy"))
     mine = tmp_path / "mine" / "train" / "toy.jsonl"
     mine.parent.mkdir(parents=True)
     mine.write_bytes(ROW + ROW)
     monkeypatch.setenv("HYBRIDKIT_DATA", str(tmp_path / "mine"))
-    assert find("toy") == mine
+    assert find(data_set("toy")) == mine
     with pytest.raises(InputError, match="SHA-256"):
-        fetch("toy")
+        fetch(data_set("toy"))
 
 
 def test_a_pinned_file_cut_short_is_told_by_its_size(
@@ -325,26 +325,26 @@ def test_a_pinned_file_cut_short_is_told_by_its_size(
     short.write_bytes(ROW)
     monkeypatch.setenv("HYBRIDKIT_DATA", str(tmp_path / "mine"))
     with pytest.raises(InputError, match=r"mlqa-test\.jsonl: 64 bytes, not the 5,625,386"):
-        find("mlqa-test")
+        find(data_set("mlqa-test"))
 
 
 def test_a_damaged_lock_file_is_named(toy: Path, cache: Path) -> None:
     cache.mkdir()
     (cache / LOCK_NAME).write_text('{"train/toy.jsonl": ')
     with pytest.raises(InputError, match=LOCK_NAME):
-        find("toy")
+        find(data_set("toy"))
 
 
 def test_rows_are_a_name_or_a_path(toy: Path, tmp_path: Path) -> None:
     own = tmp_path / "own.jsonl"
     own.write_bytes(ROW)
-    assert rows_file(own) == own
-    assert rows_file(str(own)) == own
-    assert rows_file("toy") == toy
+    assert rows_source(own) == own
+    assert rows_source(str(own)) == own
+    assert rows_source("toy") == toy
     with pytest.raises(InputError, match="xquad-r: no such file"):
-        rows_file("xquad-r")
+        rows_source("xquad-r")
     with pytest.raises(InputError, match="there is no data set 'squad'"):
-        find("squad")
+        find(data_set("squad"))
 
 
 def test_the_table_tells_each_set_once(cache: Path) -> None:
@@ -368,8 +368,8 @@ def test_every_file_is_pinned_bundled_or_public() -> None:
 def test_real_files_have_their_pinned_hashes(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HYBRIDKIT_DATA", str(real_data))
     for name in ("xquad-r", "mlqa-r"):
-        assert set(fetch(name).known) == {"pinned"}
-        assert find(name) == real_data / name
+        assert set(fetch(data_set(name)).known) == {"pinned"}
+        assert find(data_set(name)) == real_data / name
 
 
 def test_own_rows_are_checked_and_counted(tmp_path: Path) -> None:

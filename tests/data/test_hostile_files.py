@@ -513,13 +513,13 @@ def test_checkpoints_that_say_more_than_they_hold(tmp_path: Path) -> None:
         ("name: !!bool maybe", "line 1: .*!!bool on 'maybe'"),
         ("a: 1\nname: !!timestamp x", "line 2: .*!!timestamp"),
         ("name: !!python/object/apply:os.system [ls]", "line 1: .*!!python/object/apply:os.system"),
-        ("a: 1\na: 2", "line 2: the key 'a' stands twice"),
-        ("a: " + "9" * 5000, "line 1: .* is no number that can be read"),
+        ("a: 1\na: 2", "line 2: the key 'a' is duplicated"),
+        ("a: " + "9" * 5000, "line 1: .* is not a number that can be read"),
         ("a: &a [*a]", "line 1: an alias stands for itself"),
         ("[" * 20_000, "line 1: .*nested too deep"),
         ("- " * 20_000, "nested too deep"),
-        ("a: 0x_", "line 1: '0x_' is no number"),
-        ("? [a]\n: 1", "line 1: a key is to be a text"),
+        ("a: 0x_", "line 1: '0x_' is not a number"),
+        ("? [a]\n: 1", "line 1: a key must be a text"),
         ("x" * 300_000, "larger than 256 kB"),
         ("a: \x07", "not YAML"),
         ('a: "\\0"', "line 1: .* holds a zero byte"),
@@ -551,7 +551,7 @@ def test_yaml_that_is_values(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", ["²", "٣", "1_0", "9" * 5000, "--1", "1.0", "nan", "+1", ""])
 def test_numbers_that_are_none(tmp_path: Path, number: str) -> None:
     miracl(tmp_path, qrels=f"1 Q0 0#0 {number}\n".encode())
-    with pytest.raises(InputError, match=r"qrels\..*train\.tsv, line 1: not topic, Q0, passage and relevance"):
+    with pytest.raises(InputError, match=r"qrels\..*train\.tsv, line 1: not a line of the form `query 0"):
         list(read_miracl_train(tmp_path, ["sw"]))
     path = packed(tmp_path / "test.tsv", f"q\td\t{number}\n".encode())
     with pytest.raises(InputError, match=r"test\.tsv, line 1: not query-id"):

@@ -183,7 +183,7 @@ def test_files_that_are_cut_short_or_missing_and_names_that_are_none(tmp_path: P
 
 def test_a_question_that_stands_twice(tmp_path: Path) -> None:
     write(tmp_path, "en", paragraph(), paragraph())
-    with pytest.raises(InputError, match="en, q1 stands twice"):
+    with pytest.raises(InputError, match="en, q1 is duplicated"):
         read_lareqa(tmp_path, "xquad-r", languages=["en"])
 
 

@@ -11,6 +11,7 @@ from hybridkit.data.sources.atlas import FOLDER, WORDS, lexicons, read_words
 from hybridkit.data.sources.atlas.facts import LANGUAGES
 from hybridkit.data.sources.fetch import fetch
 from hybridkit.data.sources.lexicons import Lexicons, fold, lexicon_languages, read_lexicon
+from hybridkit.data.sources.registry import data_set
 from hybridkit.errors import InputError, MissingDataError
 
 ATLAS = Path(__file__).parents[2] / "data" / "atlas" / "lexicons"
@@ -149,7 +150,7 @@ def test_the_word_list_speaks_of_the_templates() -> None:
     [
         ("en,ar,de", "en,de,ar", "line 1: the columns are"),
         (",大约", "", "line 2: 10 columns, not 11"),
-        ("after,", "about,", "line 3: 'about' stands twice"),
+        ("after,", "about,", "line 3: 'about' is duplicated"),
         ("etwa", "in etwa", "line 2: 'in etwa' is not one word"),
     ],
 )
@@ -164,7 +165,7 @@ def test_a_broken_word_list_names_file_and_line(tmp_path: Path, old: str, new: s
 
 def test_muse_opens_by_name_where_it_is(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HYBRIDKIT_DATA", str(real_data))
-    assert set(fetch("muse")["known"]) == {"pinned"}  # the hashes too
+    assert set(fetch(data_set("muse"))["known"]) == {"pinned"}  # the hashes too
     opened = Lexicons.open("muse", ["de", "zh"])
     assert len(opened.lexicons["de"].pairs) == 101_931
     assert opened.translations("the", "en", "de") == ("die", "der", "dem", "den", "das")

@@ -15,8 +15,9 @@ from hybridkit.data.rows import Row
 from hybridkit.data.sources import mmarco as triples_module
 from hybridkit.data.sources.mmarco import LANGUAGES, TRIPLES, add_mmarco, files_of, read_triples
 from hybridkit.data.sources.readers import read_tsv
-from hybridkit.data.storage.corpus_writer import corpus_writer, write_corpus
+from hybridkit.data.storage.corpus_writer import corpus_writer
 from hybridkit.errors import InputError, MissingDataError
+from tests.corpus_values import write_corpus
 
 # ids are in no order in the files of the hub's kind; 9 is a passage that no line names
 COLLECTION = {
@@ -206,7 +207,7 @@ def test_a_missing_file_is_named_before_anything_is_read(tmp_path: Path) -> None
         (b"1\tOne\n\tThree\n", r"line 2: id is '', not a number"),
         (b"1\tOne\n3\tK\xf6ln\n", r"line 2: text is not UTF-8"),
         (b"", r"the file is empty"),
-        (b"1\tOne\n3\tThree\n3\tThree\n", r"the id 3 stands twice"),
+        (b"1\tOne\n3\tThree\n3\tThree\n", r"the id 3 is duplicated"),
     ],
 )
 def test_a_wrong_line_is_named_with_its_file(tmp_path: Path, content: bytes, message: str) -> None:
@@ -219,7 +220,7 @@ def test_an_id_that_stands_twice_in_different_blocks(tmp_path: Path, monkeypatch
     monkeypatch.setattr("hybridkit.data.sources.readers._BLOCK", 64)
     texts = "".join(f"{n}\t{n:030}\n" for n in [1, 3, 5, 7, 3])
     (write(tmp_path) / files_of("de")[0]).write_text(texts)
-    with pytest.raises(InputError, match="the id 3 stands twice"):
+    with pytest.raises(InputError, match="the id 3 is duplicated"):
         prepare(tmp_path)
 
 

@@ -83,9 +83,9 @@ def test_compressed_files_read_and_broken_ones_are_named(tmp_path: Path, ending:
         (line(query={"xx": "x"}), "query: 'xx' is no language tag"),
         (line(passage={"DE": "x"}), "passage: 'DE' is no language tag.*write 'de'"),
         (line(query={"english": "x"}), "query: 'english' is no language tag"),
-        ('{"id": "b", "query": {"en": "x", "en": "y"}, "passage": {"en": "x"}}', "the key 'en' stands twice"),
-        ('{"id": "b", "query": {"en" : "x", "en":"y"}, "passage": {"en": "x"}}', "the key 'en' stands twice"),
-        ('{"id": "b", "id"\t: "c", "query": {"en": "x"}, "passage": {"en": "x"}}', "the key 'id' stands twice"),
+        ('{"id": "b", "query": {"en": "x", "en": "y"}, "passage": {"en": "x"}}', "the key 'en' is duplicated"),
+        ('{"id": "b", "query": {"en" : "x", "en":"y"}, "passage": {"en": "x"}}', "the key 'en' is duplicated"),
+        ('{"id": "b", "id"\t: "c", "query": {"en": "x"}, "passage": {"en": "x"}}', "the key 'id' is duplicated"),
         ('{"id": "b", "query": {"en": "a \\": b"}, "query": {"en": "x"}, "passage": {"en": "x"}}', "the key 'query'"),
         (
             '{"id": "b", "query": {"en": "\\ud83d"}, "passage": {"en": "x"}}',

@@ -15,11 +15,12 @@ from hybridkit.data.storage import columns
 from hybridkit.data.storage import columns as hashes
 from hybridkit.data.storage import corpus_writer as writer
 from hybridkit.data.storage.columns import StringColumn, first_equal, hash_arrow, hash_strings, numbered, positions
-from hybridkit.data.storage.corpus_writer import corpus_writer, write_corpus
+from hybridkit.data.storage.corpus_writer import corpus_writer
 from hybridkit.errors import InputError
 from hybridkit.utils.files import digest
 from hybridkit.utils.paths import checkout
-from tests.corpus_values import look
+from hybridkit.utils.products import write_index
+from tests.corpus_values import look, write_corpus
 
 # Fingerprints, groups and split as they were when all of it was Python lists (hybridkit 0.1.0): plans and run folders
 # hang on them. A change here makes every run of everybody void.
@@ -138,28 +139,6 @@ def test_parts_keep_the_groups_that_the_whole_found(tmp_path: Path) -> None:
     assert none.negative_group.tolist() == [[-1, -1]]
 
 
-def test_a_corpus_of_format_1_still_opens(tmp_path: Path) -> None:
-    """The files as hybridkit 0.1.0 wrote them."""
-    corpus = ParallelCorpus.from_rows(
-        [
-            Row("r1", "p", "q", {"en": "Who?", "de": "Wer?"}, {"en": "She."}, {"en": "He."}),
-            Row("r2", "p2", "q2", {"de": "Wo?"}, {"en": "He."}, {}),
-        ]
-    )
-    table = {"id": pa.array(["r1", "r2"]), "passage_id": pa.array(["p", "p2"]), "group": pa.array([0, 1], pa.int32())}
-    for side in SIDES:
-        table |= {f"{side}:{tag}": pa.array(corpus.places[side][:, n]) for n, tag in enumerate(corpus.languages)}
-    meta = {"format": "1", "languages": "de en", "fingerprint": corpus.fingerprint}
-    for name, content in (
-        ("rows", pa.table(table).replace_schema_metadata(meta)),
-        *((".".join(key), pa.table({"text": array})) for key, array in corpus.texts.items()),
-    ):
-        with pa.OSFile(str(tmp_path / f"{name}.arrow"), "wb") as sink, pa.ipc.new_file(sink, content.schema) as file:
-            file.write_table(content)
-    assert look(ParallelCorpus.open(tmp_path)) == look(corpus)
-    assert ParallelCorpus.open(tmp_path).negative_group.tolist() == [[-1, 1], [-1, -1]]
-
-
 def test_opening_selecting_and_splitting_hold_no_text(tmp_path: Path) -> None:
     rows = (
         Row(f"row-{n}", f"passage-{n}", f"q{n}", {"en": f"q{n}" + "x" * 300}, {"en": f"p{n}" + "y" * 300}, {})
@@ -209,7 +188,10 @@ def test_a_broken_stream_leaves_what_stood_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"group\.npy: cannot be read \(No such file or directory\)"):
         ParallelCorpus.open(tmp_path / "corpus")
     columns.write_arrow(tmp_path / "rows.arrow", {"id": pa.array(["1"])}, {"format": "9", "languages": "en"})
-    with pytest.raises(InputError, match="corpus format 9, this kit reads 1, 2 and 3; make it again"):
+    with pytest.raises(InputError, match=r"index\.json: cannot be read \(it is missing\)"):
+        ParallelCorpus.open(tmp_path)
+    write_index(tmp_path)
+    with pytest.raises(InputError, match="format 9, this version reads 3.*delete the folder"):
         ParallelCorpus.open(tmp_path)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.rows import Row
-from hybridkit.data.sources.fetch import fetch, rows_file
+from hybridkit.data.sources.fetch import fetch
 from hybridkit.data.sources.open_rows import open_corpus, open_rows_source, source_hashes
 from hybridkit.data.sources.registry import data_set
 from hybridkit.data.sources.translated_sets import boundaries
@@ -121,8 +121,6 @@ def test_what_is_asked_of_a_source_is_checked(data: Path) -> None:
         data_set("mlqa-test[de]")
     with pytest.raises(InputError, match="no such file, and no data set of rows; the kit knows .*miracl-train"):
         open_rows_source("squat")
-    with pytest.raises(InputError, match="mlqa: no such file"):
-        rows_file("mlqa")
     assert data_set("squad-translate-train[paragraph]").files == data_set("squad-translate-train").files
 
 
@@ -346,6 +344,6 @@ def test_what_fetch_put_into_the_cache_is_known_by_its_recorded_hash(
     monkeypatch.setattr(
         "hybridkit.data.sources.fetch.download", lambda _, part, __: (part.parent.mkdir(parents=True), got.rename(part))
     )
-    (row,) = fetch("xnli").to_dict("records")
+    (row,) = fetch(data_set("xnli")).to_dict("records")
     monkeypatch.setattr("hybridkit.data.sources.open_rows.sha256_file", None)
     assert source_hashes(["xnli"]) == {"xnli: xnli/XNLI-1.0.zip": row["sha256"]}

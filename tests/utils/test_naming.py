@@ -119,7 +119,7 @@ def test_one_name_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     part, whole = open_benchmark("atlas[2:4]"), open_benchmark("atlas")
     assert part.fingerprint == subset_of(whole, "atlas[2:4]")[0].fingerprint
     assert len(part.queries) < len(whole.queries) and base_name("atlas[2:4]") == "atlas"
-    with pytest.raises(InputError, match=r"benchmark 'atlas\[99999:\]': the part holds no article"):
+    with pytest.raises(InputError, match=r"benchmark 'atlas\[99999:\]': the subset holds no article"):
         open_benchmark("atlas[99999:]")
     with pytest.raises(InputError, match="only a study has them"):
         open_benchmark("held-out[2:]")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -23,9 +23,8 @@ from hybridkit.data.collection import Chunk, Collection, read_qrels
 from hybridkit.data.languages import language as known_language
 from hybridkit.data.languages import tag_at_end
 from hybridkit.data.sources.fetch import home_of, recorded
-from hybridkit.data.sources.mrtydi import passage_of, whole
-from hybridkit.data.sources.readers import read_questions
-from hybridkit.data.sources.registry import data_set, locate
+from hybridkit.data.sources.readers import read_passage, read_questions, text_object
+from hybridkit.data.sources.registry import DATA_SETS, DataSet, locate
 from hybridkit.data.storage.columns import first_equal, hash_strings
 from hybridkit.errors import InputError, MissingDataError
 from hybridkit.utils.files import digest, read_lines, sha256_file, write_text
@@ -61,7 +60,7 @@ def read_passages(files: Sequence[Path], key: str = "docid") -> Iterator[tuple[P
     """
     for path in files:
         for number, line in read_lines(path):
-            name, text = passage_of(line, f"{path}, line {number}", key)
+            name, text = read_passage(line, f"{path}, line {number}", key)
             yield path, number, name, text or " "
 
 
@@ -79,14 +78,8 @@ def chunks(files: Sequence[Path], key: str = "docid", size: int = CHUNK) -> Iter
         yield ids, texts
 
 
-def file_hashes(files: Sequence[Path], names: Sequence[str] | None = None) -> list[str]:
-    """SHA-256 of each file; of those that `fetch` put into the cache (by `names` there) the one that it recorded."""
-    known = names or [""] * len(files)
-    return [recorded(path, name) or sha256_file(path) for path, name in zip(files, known, strict=True)]
-
-
 def survey(files: Sequence[Path], hashes: Sequence[str], judged: set[str], key: str = "docid") -> Survey:
-    """Read all passages once: count them, check that no id stands twice, and look for the judged ones.
+    """Read all passages once: count them, check that no id is duplicated, and look for the judged ones.
 
     What it found is kept in the cache by the files' hashes and the judged ids. Memory does not grow with the texts, by
     some bytes a passage only. Raises InputError for two passages with one id (both places), files without a passage,
@@ -131,48 +124,54 @@ def _twice(files: Sequence[Path], key: str, first: int, again: int, count: int) 
     )
 
 
+@dataclass(frozen=True)
+class Files:
+    """The files of one language: topics, judgements, passages in order (`key` is that of ids), their registry names."""
+
+    topics: Path
+    qrels: Path
+    corpus: tuple[Path, ...]
+    names: tuple[str, ...] = ()
+    key: str = "docid"
+
+    def read(self, name: str, language: str) -> Collection:
+        """Read them as the collection of a language."""
+        return make_collection(name, language, self, read_topics(self.topics), read_qrels(self.qrels))
+
+
 def make_collection(
-    name: str,
-    language: str,
-    topics: Mapping[str, str],
-    judgements: pd.DataFrame,
-    qrels: Path,
-    corpus: Sequence[Path],
-    *,
-    names: Sequence[str] | None = None,
-    key: str = "docid",
-    skip_own: bool = False,
+    name: str, language: str, files: Files, topics: Mapping[str, str], judgements: pd.DataFrame, skip_own: bool = False
 ) -> Collection:
-    """Make the set of one language from its topics, its judgements and the files of its passages.
+    """Make the collection of one language from its topics and judgements, which were read from `files`.
 
-    `judgements` (query_id, passage_id, relevance) were read from `qrels`; `names` are the files' names in the cache's
-    lock file. Topics without judgements are left out, as the field's tools do; their number goes to the log, and so do
-    the numbers of judged passages that are not in the corpus (which count as not found) and of queries without any
-    relevant one (which count 0).
+    `judgements` has query_id, passage_id, relevance. Topics without judgements are left out, as the field's tools do;
+    their number goes to the log, and so do the numbers of judged passages that are not in the corpus (which count as
+    not found) and of queries without any relevant one (which count 0).
 
-    Raises InputError for a judgement of an unknown topic, one given twice, no judgement at all, a language tag that is
-    none, and what `passages.survey` raises.
+    Raises InputError for a judgement of an unknown topic or one given twice, no judgement at all, an invalid language
+    tag, and what `survey` raises.
     """
     known_language(language)
-    for path in corpus:
+    for path in files.corpus:
         if not path.is_file():
             raise MissingDataError(f"{path}: the passages of {name} in {language!r} are not there; get the file")
     if not len(judgements):
-        raise InputError(f"{qrels}: no judgement stands in it; a line is topic, Q0, passage and relevance")
+        raise InputError(f"{files.qrels}: no judgement stands in it; a line is topic, Q0, passage and relevance")
     unknown = judgements.loc[~judgements["query_id"].isin(list(topics)), "query_id"]
     if len(unknown):
         raise InputError(
-            f"{qrels}: {len(unknown)} judgements of queries that are not among the topics, the first of "
+            f"{files.qrels}: {len(unknown)} judgements of queries that are not among the topics, the first of "
             f"{unknown.iloc[0]!r}; topics and judgements belong to different sets or versions"
         )
     repeated = judgements[judgements.duplicated(["query_id", "passage_id"])]
     if len(repeated):
         query, passage = repeated.iloc[0][["query_id", "passage_id"]]
-        raise InputError(f"{qrels}: query {query!r}, passage {passage!r} stands twice; leave one")
-    hashes = file_hashes(corpus, names)
+        raise InputError(f"{files.qrels}: query {query!r}, passage {passage!r} is duplicated; leave one")
+    file_names = files.names or [""] * len(files.corpus)
+    hashes = [recorded(path, file) or sha256_file(path) for path, file in zip(files.corpus, file_names, strict=True)]
     asked = set(judgements["query_id"])
     queries = pd.DataFrame([one for one in topics.items() if one[0] in asked], columns=["query_id", "text"])
-    found = survey(corpus, hashes, set(judgements["passage_id"]), key)
+    found = survey(files.corpus, hashes, set(judgements["passage_id"]), files.key)
     relevant = judgements[judgements["relevance"] > 0]
     lost = judgements["passage_id"].isin(found.missing)
     for count, what in (
@@ -184,14 +183,14 @@ def make_collection(
     ):
         if count:
             log.warning("%s, %s: %d %s", name, language, count, what)
-    own = digest(key, hashes)
+    own = digest(files.key, hashes)
     everything = digest(name, language, queries.values.tolist(), judgements.values.tolist(), own, skip_own)
     return Collection(
         name,
         language,
         queries,
         judgements,
-        partial(chunks, tuple(corpus), key),
+        partial(chunks, files.corpus, files.key),
         found.size,
         everything,
         own,
@@ -204,36 +203,20 @@ _TOPICS = re.compile(r"topics\.(.+)-dev\.tsv")
 _SHARD = re.compile(r"docs-(\d+)\.jsonl(?:\.gz)?")
 
 
-@dataclass(frozen=True)
-class Files:
-    """The files of one language: its topics, its judgements, its shards in order, and these' names in the registry."""
-
-    topics: Path
-    qrels: Path
-    corpus: tuple[Path, ...]
-    names: tuple[str, ...] | None = None
-
-    def read(self, name: str, language: str) -> Collection:
-        """Read them as the set of a language."""
-        judgements = read_qrels(self.qrels)
-        return make_collection(
-            name, language, read_topics(self.topics), judgements, self.qrels, self.corpus, names=self.names
-        )
-
-
 def open_known(name: str, languages: Sequence[str] = ()) -> tuple[Collection, ...]:
     """Open a set that the registry knows, in the languages given or in all of them.
 
     Topics and judgements are fetched where they are missing; a corpus of gigabytes is not: MissingDataError names the
     command. Raises InputError for a language that it has not.
     """
-    parts = data_set(name).parts
+    data = DATA_SETS[name]
+    parts = data.parts
     for tag in languages:
         if tag not in parts:
             raise InputError(f"{name}: no language {tag!r}; there are {', '.join(parts)}")
     chosen = [tag for tag in parts if tag in languages] or list(parts)
     # every file is looked for before the first is read
-    files = {tag: _miracl_files(tag) if name == "miracl" else _files_of(f"{name}[{tag}]") for tag in chosen}
+    files = {tag: _miracl_files(data, tag) if name == "miracl" else _files_of(data.choose([tag])) for tag in chosen}
     return tuple(one.read(name, tag) for tag, one in files.items())
 
 
@@ -274,24 +257,30 @@ def read_topics(path: Path) -> dict[str, str]:
     >>> read_topics(path)
     {'7': 'Nani?'}
     """
-    found: dict[str, str] = {}
-    for number, name, question in read_questions(path):
-        if name in found:
-            raise InputError(f"{path}, line {number}: the topic {name!r} stood before; leave one")
-        found[name] = question
+    found = _by_id(path, read_questions(path))
     if not found:
         raise InputError(f"{path}: the file holds no topic; give a line of an id, a tab and a question for each")
     return found
 
 
-def _files_of(name: str) -> Files:
-    data, home = data_set(name), home_of(name)
+def _by_id(path: Path, queries: Iterable[tuple[int, str, str]]) -> dict[str, str]:
+    """Queries by id, of (line number, id, text)."""
+    found: dict[str, str] = {}
+    for number, name, text in queries:
+        if name in found:
+            raise InputError(f"{path}, line {number}: the query {name!r} is duplicated; leave one")
+        found[name] = text
+    return found
+
+
+def _files_of(data: DataSet) -> Files:
+    home = home_of(data)
     topics, qrels, *corpus = data.files
     return Files(home / topics, home / qrels, tuple(home / file for file in corpus), tuple(corpus))
 
 
-def _miracl_files(tag: str) -> Files:
-    corpus = data_set(f"miracl-corpus[{tag}]")
+def _miracl_files(data: DataSet, tag: str) -> Files:
+    corpus = DATA_SETS["miracl-corpus"].choose([tag])
     folder = locate(corpus)
     if folder is None:
         raise MissingDataError(
@@ -299,8 +288,8 @@ def _miracl_files(tag: str) -> Files:
             f"{' nor in '.join(map(str, data_folders()))}; get them with `hybridkit data fetch {corpus.name}`, which "
             "tells their size first, or ask for the languages that are here, as in miracl[sw,yo]"
         )
-    told = _files_of(f"miracl[{tag}]")
-    return Files(told.topics, told.qrels, tuple(folder / file for file in corpus.files), corpus.files)
+    own = _files_of(data.choose([tag]))
+    return Files(own.topics, own.qrels, tuple(folder / file for file in corpus.files), corpus.files)
 
 
 def _topic_files(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -361,21 +350,12 @@ def open_beir(folder: Path, languages: Sequence[str] = ()) -> tuple[Collection]:
     """
     if len(languages) > 1:
         raise InputError(f"{folder}: a BEIR folder is in one language; give {languages[0]!r} or another, not several")
-    qrels = folder / "qrels" / "test.tsv"
-    judgements = read_beir_qrels(qrels)
+    corpus = (_file(folder, "corpus.jsonl"),)
+    files = Files(_file(folder, "queries.jsonl"), folder / "qrels" / "test.tsv", corpus, key="_id")
+    judgements = read_beir_qrels(files.qrels)
     apart = (judgements["query_id"] == judgements["passage_id"]) & (judgements["relevance"] > 0)
-    return (
-        make_collection(
-            folder.resolve().name,
-            languages[0] if languages else "en",
-            read_queries(_file(folder, "queries.jsonl")),
-            judgements,
-            qrels,
-            [_file(folder, "corpus.jsonl")],
-            key="_id",
-            skip_own=not apart.any(),
-        ),
-    )
+    name, language = folder.resolve().name, languages[0] if languages else "en"
+    return (make_collection(name, language, files, read_queries(files.topics), judgements, not apart.any()),)
 
 
 def read_queries(path: Path) -> dict[str, str]:
@@ -387,21 +367,17 @@ def read_queries(path: Path) -> dict[str, str]:
     >>> read_queries(path)
     {'q1': 'Who?'}
     """
-    found: dict[str, str] = {}
+    return _by_id(path, _queries(path))
+
+
+def _queries(path: Path) -> Iterator[tuple[int, str, str]]:
     for number, line in read_lines(path):
         where = f"{path}, line {number}"
-        form = '{"_id": "q1", "text": "Who?"}'
-        value = json_value(line, where, "a JSON object with _id and text", f"a query is {form}")
-        if not (isinstance(value, dict) and {"_id", "text"} <= value.keys()):
-            raise InputError(f"{where}: not a JSON object with _id and text; a query is {form}")
-        name, text = value["_id"], value["text"]
-        name = str(name) if isinstance(name, int) and not isinstance(name, bool) else name
-        if not (isinstance(name, str) and isinstance(text, str) and name.strip() and text.strip()):
-            raise InputError(f"{where}: _id or text is empty or no text; give both")
-        if name in found:
-            raise InputError(f"{where}: the query {name!r} stood before; leave one")
-        found[whole(name, where)] = whole(text, where)
-    return found
+        what, cure = "a JSON object with _id and text", 'a query is {"_id": "q1", "text": "Who?"}'
+        name, _, text = text_object(json_value(line, where, what, cure), where, "_id")
+        if not text.strip():
+            raise InputError(f"{where}: the text is empty; {cure}")
+        yield number, name, text
 
 
 def read_beir_qrels(path: Path) -> pd.DataFrame:

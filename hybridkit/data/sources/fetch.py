@@ -7,8 +7,7 @@ import json
 import logging
 import os
 import shutil
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,10 +15,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from hybridkit.data.sources.registry import DATA_SETS, DataSet, data_set, folders_of, locate, pins
+from hybridkit.data.sources.registry import DATA_SETS, DataSet, folders_of, locate, pins
 from hybridkit.errors import InputError, MissingDataError
 from hybridkit.utils.files import atomic_write, sha256_file
 from hybridkit.utils.paths import cache_folder
+from hybridkit.utils.progress import bar
 from hybridkit.utils.reading import json_file
 
 if TYPE_CHECKING:
@@ -74,7 +74,6 @@ def hub_parts(address: str) -> tuple[str, str]:
 
 def _get_stream(address: str, part: Path, progress: bool) -> None:
     import httpx
-    from tqdm.auto import tqdm
 
     have, version = _size(part), _version(part)
     known = version.read_text(encoding="utf-8") if have and version.is_file() else ""
@@ -97,21 +96,11 @@ def _get_stream(address: str, part: Path, progress: bool) -> None:
         total = start + int(length) if length else None
         with (
             part.open("ab" if more else "wb") as file,
-            tqdm(
-                total=total,
-                initial=start,
-                desc=part.stem,
-                unit="B",
-                unit_scale=True,
-                disable=not progress,
-                leave=False,
-                mininterval=1,
-                file=sys.stderr,
-            ) as bar,
+            bar(total=total, initial=start, desc=part.stem, unit="B", unit_scale=True, disable=not progress) as shown,
         ):
             for chunk in answer.iter_raw():
                 file.write(chunk)
-                bar.update(len(chunk))
+                shown.update(len(chunk))
     if total is not None and _size(part) != total:
         raise httpx.RemoteProtocolError(f"{_size(part):,} of {total:,} bytes came of {address}")
 
@@ -199,47 +188,27 @@ def write_lock(file: str, entry: Locked) -> None:
 log = logging.getLogger("hybridkit")
 
 
-def find(name: str) -> Path:
-    """Give the path of a data set: its file, or its folder where it has several files.
+def find(data: DataSet) -> Path:
+    """Return the path of a data set: its file, or its folder where it has several files.
 
     Sought in `HYBRIDKIT_DATA`, then in the cache, then fetched from the public address. The sizes of pinned files are
     checked; their hashes by `fetch`. Raises MissingDataError where it is nowhere, InputError for a changed size.
     """
-    return home_of(name) / data_set(name).place
+    return home_of(data) / data.path
 
 
-def home_of(name: str) -> Path:
-    """Give the data folder that holds all files of a data set; sought, fetched and checked as `find` does."""
-    data = data_set(name)
+def home_of(data: DataSet) -> Path:
+    """Return the data folder that holds all files of a data set; sought, fetched and checked as `find` does."""
     folder = locate(data)
     if folder is None:
-        fetch(name)
+        fetch(data)
         folder = cache_folder()
     for file in data.files:
         _check_size(folder / file, file)
     return folder
 
 
-def rows_file(name_or_path: str | Path) -> Path:
-    """Give the file of parallel rows that a user names: a data set of the kit, or the path of a file of their own.
-
-    >>> rows_file("mine.jsonl")
-    Traceback (most recent call last):
-    ...
-    hybridkit.errors.InputError: mine.jsonl: no such file, and no data set of rows; the kit knows atlas, mlqa-test, ...
-    """
-    known = DATA_SETS.get(str(name_or_path))
-    if known and known.lines:
-        place = find(known.name)
-        return place if place.is_file() else place / Path(known.files[0]).name
-    path = Path(name_or_path).expanduser()
-    if not path.is_file():
-        rows = ", ".join(data.name for data in DATA_SETS.values() if data.kind == "rows")
-        raise InputError(f"{path}: no such file, and no data set of rows; the kit knows {rows}")
-    return path
-
-
-def fetch(name: str, *, progress: bool = False, agree: Callable[[], bool] | None = None) -> pd.DataFrame:
+def fetch(data: DataSet, *, progress: bool = False, agree: Callable[[], bool] | None = None) -> pd.DataFrame:
     """Fetch what is missing of a data set into the cache, and check the hash of every file wherever it lies.
 
     What it is, its size and licence are told first (in the log); `agree` may then say no. A pinned file must have the
@@ -249,7 +218,6 @@ def fetch(name: str, *, progress: bool = False, agree: Callable[[], bool] | None
     Returns a frame: file, folder, bytes, sha256, known ("pinned", "locked", "unpinned"), fetched (bool). Raises
     InputError for too small a disk, a refusal, other bytes than those known; MissingDataError where there is nothing.
     """
-    data = data_set(name)
     folder = locate(data)
     fetched: dict[str, str] = {}
     if folder is None:
@@ -257,18 +225,18 @@ def fetch(name: str, *, progress: bool = False, agree: Callable[[], bool] | None
         missing = [file for file in data.files if not (folder / file).is_file()]
         _tell(data, missing)
         if agree is not None and not agree():
-            raise InputError(f"data set {name}: nothing was fetched")
+            raise InputError(f"data set {data.name}: nothing was fetched")
         for file in missing:
             fetched[file] = _download(data, file, folder / file, progress)
     lock = read_lock()
     rows = []
     for file in data.files:
         size, sha256 = _check_size(folder / file, file), fetched.get(file) or sha256_file(folder / file)
-        known = pins().get(file) or _locked(lock, file)
+        known = _known(file, lock)
         if known and known[1] != sha256:
             raise InputError(
                 f"{folder / file}: its SHA-256 is {sha256}, not {known[1]} as recorded; remove the file and say "
-                f"hybridkit data fetch {name}"
+                f"hybridkit data fetch {data.name}"
             )
         how = "pinned" if file in pins() else "locked" if file in lock else "unpinned"
         rows.append((file, str(folder), size, sha256, how, file in fetched))
@@ -303,7 +271,7 @@ def recorded(path: Path, file: str) -> str:
 def _tell(data: DataSet, missing: list[str]) -> None:
     """Say what is about to be fetched; raise InputError where the disk cannot hold it."""
     lock = read_lock()
-    known = {file: (pins().get(file) or _locked(lock, file) or (0, ""))[0] for file in missing}
+    known = {file: (_known(file, lock) or (0, ""))[0] for file in missing}
     asked = {file: data.address_of(file) for file, size in known.items() if not size and data.address_of(file)}
     known |= sizes(asked)
     total, open_ones = sum(known.values()), sum(not size for size in known.values())
@@ -322,8 +290,9 @@ def _tell(data: DataSet, missing: list[str]) -> None:
         )
 
 
-def _locked(lock: dict[str, Locked], file: str) -> tuple[int, str] | None:
-    return (lock[file].bytes, lock[file].sha256) if file in lock else None
+def _known(file: str, lock: Mapping[str, Locked]) -> tuple[int, str] | None:
+    """Bytes and SHA-256 that a file must have, where it is pinned or locked."""
+    return pins().get(file) or ((lock[file].bytes, lock[file].sha256) if file in lock else None)
 
 
 def _check_size(path: Path, file: str) -> int:
@@ -352,10 +321,10 @@ def _download(data: DataSet, file: str, target: Path, progress: bool) -> str:
     address = data.address_of(file)
     if not address:
         raise _missing(data, file, f"and no public address holds it as such ({data.origin})")
-    before, part = read_lock().get(file), _part(target)
-    expected = pins().get(file) or ((before.bytes, before.sha256) if before else None)
+    lock, part = read_lock(), _part(target)
+    expected = _known(file, lock)
     try:
-        revision = _get(address, part, before.revision if before else "", progress)
+        revision = _get(address, part, lock[file].revision if file in lock else "", progress)
     except (OSError, ValueError, httpx.HTTPError) as error:
         kept = f"; {part.stat().st_size:,} bytes of it are kept and the next try goes on" if part.is_file() else ""
         raise _missing(data, file, f"and {address} could not be read ({_reason(error)}{kept})") from error
@@ -393,11 +362,7 @@ def _get(address: str, part: Path, revision: str, progress: bool) -> str:
         os.link(got.resolve(), part)
     if not part.is_file():  # another disk
         shutil.copyfile(got, part)
-    return next(_after("snapshots", got.parts), "")
-
-
-def _after(part: str, parts: tuple[str, ...]) -> Iterator[str]:
-    return (following for before, following in zip(parts, parts[1:], strict=False) if before == part)
+    return got.parts[got.parts.index("snapshots") + 1] if "snapshots" in got.parts else ""
 
 
 def _reason(error: BaseException) -> str:

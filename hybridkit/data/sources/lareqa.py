@@ -6,16 +6,18 @@ XQuAD-R: CC BY-SA 4.0; MLQA-R: CC BY-NC 4.0; both from https://github.com/google
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from hybridkit.data.benchmark import JUDGEMENT_COLUMNS, PASSAGE_COLUMNS, QUERY_COLUMNS, Benchmark
-from hybridkit.data.sources.mrtydi import whole
+from hybridkit.data.rows import connected_groups
+from hybridkit.data.sources.readers import field
 from hybridkit.errors import InputError, MissingDataError
-from hybridkit.utils.reading import json_file
+from hybridkit.utils.reading import encodable, json_file
 
 LANGUAGES = {
     "xquad-r": ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh"),
@@ -129,7 +131,7 @@ def _paragraph(article: int, paragraph: Any, where: str) -> Paragraph:
     for nth, (text, span) in enumerate(zip(sentences, breaks, strict=True)):
         if not isinstance(text, str) or not text.strip():
             raise InputError(f"{where}sentences[{nth}]: {text!r} is not a text with something in it")
-        whole(text, f"{where}sentences[{nth}]")
+        encodable(text, f"{where}sentences[{nth}]")
         low = breaks[nth - 1][1] if nth else 0
         if not (isinstance(span, list) and [type(value) for value in span] == [int, int] and low <= span[0] < span[1]):
             raise InputError(f"{where}sentence_breaks[{nth}]: {span!r} is not [start, end] after {low}")
@@ -148,33 +150,25 @@ def _paragraph(article: int, paragraph: Any, where: str) -> Paragraph:
 
 
 def _get(value: Any, key: str, kind: type, where: str) -> Any:
-    if not isinstance(value, dict) or not isinstance(value.get(key), kind) or value[key] == "":
-        raise InputError(f"{where}{key}: missing, or not a {kind.__name__} with something in it")
-    return whole(value[key], f"{where}{key}") if kind is str else value[key]
+    found = field(value, key, kind, where)
+    if kind is not str:
+        return found
+    if not found:
+        raise InputError(f"{where}{key}: the text is empty")
+    return encodable(found, f"{where}{key}")
 
 
 def _articles(read: dict[str, list[Paragraph]]) -> dict[tuple[str, int], str]:
     """Number the articles, those that share a question alike, in the order of the first file they stand in."""
-    parent: dict[tuple[str, int], tuple[str, int]] = {}
-    owner: dict[str, tuple[str, int]] = {}
-
-    def root(article: tuple[str, int]) -> tuple[str, int]:
-        while parent[article] != article:
-            article = parent[article]
-        return article
-
-    for article, query_ids in _members(read):
-        parent.setdefault(article, article)
-        for query_id in query_ids:
-            first = root(owner.setdefault(query_id, article))
-            parent[root(article)] = first
-    numbers: dict[tuple[str, int], str] = {}
-    for article in parent:
-        numbers.setdefault(root(article), f"{len(numbers):04d}")
-    return {article: numbers[root(article)] for article in parent}
-
-
-def _members(read: dict[str, list[Paragraph]]) -> Iterable[tuple[tuple[str, int], list[str]]]:
+    articles: dict[tuple[str, int], int] = {}
+    questions: dict[str, int] = {}
+    pairs: list[tuple[int, int]] = []
     for language, paragraphs in read.items():
         for paragraph in paragraphs:
-            yield (language, paragraph.article), [question.query_id for question in paragraph.questions]
+            article = articles.setdefault((language, paragraph.article), len(articles))
+            known = [questions.setdefault(question.query_id, len(questions)) for question in paragraph.questions]
+            pairs += [(article, -1), *((article, question) for question in known)]
+    keys = np.array(pairs, dtype=np.int32).reshape(-1, 2)
+    groups = connected_groups(len(keys), [[keys[:, 0]], [keys[:, 1]]])
+    group_of = dict(zip(keys[:, 0].tolist(), groups.tolist(), strict=True))
+    return {name: f"{group_of[article]:04d}" for name, article in articles.items()}

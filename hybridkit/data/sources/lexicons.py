@@ -170,7 +170,7 @@ def _folder(name: str) -> Path:
     # the corpus `atlas` has the name without an ending, and its lexicon is `atlas` too where a lexicon is asked for
     for known in (name, f"{name}-lexicon"):
         if known in DATA_SETS and DATA_SETS[known].kind == "lexicon":
-            return find(known)
+            return find(DATA_SETS[known])
     folder = (_HOME.get() or Path()) / Path(name).expanduser()
     if not folder.is_dir():
         there = ", ".join(data.name.removesuffix("-lexicon") for data in DATA_SETS.values() if data.kind == "lexicon")

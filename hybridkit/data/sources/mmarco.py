@@ -169,7 +169,7 @@ def add_mmarco(writer: CorpusWriter, home: Path, words: Sequence[str] = (), pref
     text; they are counted in the log. Rows left without a query or a passage in any language fall away.
 
     Raises MissingDataError for a missing file; InputError for a line of another shape (file and line), an id that
-    stands twice, and a language in which most lines name an unknown query or positive.
+    is duplicated, and a language in which most lines name an unknown query or positive.
     """
     unit = next((word for word in words if word in UNITS), UNITS[0])
     languages = [tag for tag in LANGUAGES if tag in words] or list(LANGUAGES)
@@ -214,7 +214,7 @@ def _add_texts(
             place = place[here]
             names, counts = np.unique(ids[here], return_counts=True)
             if again := [*names[counts > 1].tolist(), *ids[here][entries[side][place] >= 0].tolist()]:
-                raise InputError(f"{path}: the id {again[0]} stands twice; get the file again")
+                raise InputError(f"{path}: the id {again[0]} is duplicated; get the file again")
             first = writer.add_texts(side, tag, texts.take(pa.array(here)))
             entries[side][place] = np.arange(first, first + len(here), dtype=np.int32)
     return {(side, tag): found for side, found in entries.items()}

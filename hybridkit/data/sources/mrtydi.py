@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hybridkit.data.collection import read_qrels
 from hybridkit.data.rows import Row
-from hybridkit.data.sources.readers import read_questions
+from hybridkit.data.sources.readers import passage_of, read_passage, read_questions
 from hybridkit.errors import InputError
 from hybridkit.utils.files import read_lines
-from hybridkit.utils.reading import json_value, whole_number
+from hybridkit.utils.reading import encodable, json_value
 
 LANGUAGES = {
     "ar": "arabic",
@@ -80,65 +81,24 @@ def judged_rows(
         )
 
 
-def passage_text(title: str, text: str) -> str:
-    """Title and text of a passage as one text.
-
-    >>> passage_text("Lima", "A city."), passage_text("", "A city.")
-    ('Lima A city.', 'A city.')
-    """
-    return f"{title} {text}".strip()
-
-
-def passage_of(line: str, where: str, key: str = "docid") -> tuple[str, str]:
-    """Return the id and the text (title, space, text) that a line holds; InputError, with `where`, for any other line.
-
-    >>> passage_of('{"docid": "7#0", "title": "Lima", "text": "A city."}', "docs-0.jsonl, line 1")
-    ('7#0', 'Lima A city.')
-    """
-    what, cure = f"a JSON object with {key}, title and text", f'{{"{key}": "1", "title": "", "text": "A text."}}'
-    value = json_value(line, where, what, f"a passage is {cure}")
-    if not isinstance(value, dict):
-        raise InputError(f"{where}: not {what} (it is a {type(value).__name__}); a passage is {cure}")
-    if missing := [name for name in (key, "text") if name not in value]:
-        raise InputError(f"{where}: not {what} ({missing[0]!r} is missing); a passage is {cure}")
-    name, title, text = value[key], value.get("title") or "", value["text"]
-    if isinstance(name, int) and not isinstance(name, bool):
-        name = str(name)
-    if not (isinstance(name, str) and isinstance(title, str) and isinstance(text, str) and name.strip()):
-        why = "one of them is no text, or the id is empty"
-        raise InputError(f"{where}: not {what} ({why}); a passage is {cure}")
-    return whole(name, where), whole(passage_text(title, text), where)
-
-
-def whole(text: str, where: str) -> str:
-    """Give a text back. Raises InputError for one with half a character, which JSON can write and no file can hold."""
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(f"{where} holds half a character; write it whole") from error
-    return text
-
-
 def _passages(value: Any, key: str, where: str) -> dict[str, str]:
     found = value.get(key)
     if not isinstance(found, list):
         raise InputError(f"{where}: {key} is a {type(found).__name__}, not a list; this is not Mr. TyDi's format")
     read = {}
     for nth, one in enumerate(found):
-        here = f"{where}: {key}[{nth}]"
-        name, text = _text(one, "docid", here), _text(one, "text", here)
-        title = one.get("title")
-        read[name] = whole(passage_text(title if isinstance(title, str) else "", text), here)
+        name, text = passage_of(one, f"{where}: {key}[{nth}]")
+        if not text:
+            raise InputError(f"{where}: {key}[{nth}]: title and text are empty; give one or leave the passage out")
+        read[name] = text
     return read
 
 
 def _text(value: Any, key: str, where: str) -> str:
     found = value.get(key) if isinstance(value, dict) else None
     if not isinstance(found, str) or not found.strip():
-        raise InputError(f"{where}: {key} is missing, or no text with something in it; this is not Mr. TyDi's format")
-    return whole(found, f"{where}: {key}")
+        raise InputError(f"{where}: {key} is missing or an empty text; this is not Mr. TyDi's format")
+    return encodable(found, f"{where}: {key}")
 
 
 # Language and number of files of its corpus, as the corpus' own loader has them; German and Yoruba have no training.
@@ -188,9 +148,9 @@ def read_miracl_train(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:
     """
     for language in [tag for tag in CORPUS_FILES if tag in words] or CORPUS_FILES:
         topics_file, qrels_file, *corpus = (folder / file for file in files_of(language))
-        topics = dict(_topics(topics_file))
+        topics = {name: question for _, name, question in read_questions(topics_file)}
         judged: dict[str, dict[str, int]] = {}
-        for topic, passage, relevance in _judgements(qrels_file):
+        for topic, passage, relevance in read_qrels(qrels_file).itertuples(index=False):
             if topic not in topics:
                 raise InputError(f"{qrels_file}: topic {topic!r} is not in {topics_file.name}; get both files again")
             judged.setdefault(topic, {})[passage] = relevance
@@ -212,21 +172,6 @@ def read_miracl_train(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:
                 log.info("miracl-train, %s: %d %s", language, count, what)
 
 
-def _topics(path: Path) -> Iterator[tuple[str, str]]:
-    for _, name, question in read_questions(path):
-        yield name, question
-
-
-def _judgements(path: Path) -> Iterator[tuple[str, str, int]]:
-    for number, line in read_lines(path):
-        try:
-            topic, _, passage, relevance = line.split()
-            yield topic, passage, whole_number(relevance)
-        except ValueError as error:
-            why = "not topic, Q0, passage and relevance"
-            raise InputError(f"{path}, line {number}: {why} ({error}); get the file again") from error
-
-
 def _find(corpus: Sequence[Path], wanted: set[str]) -> dict[str, str]:
     """The texts of the wanted passages; the other lines of the corpus, millions of them, are not even parsed."""
     texts: dict[str, str] = {}
@@ -237,7 +182,7 @@ def _find(corpus: Sequence[Path], wanted: set[str]) -> dict[str, str]:
             match = _DOCID.match(line)
             if match and match[1] not in wanted:
                 continue
-            name, text = passage_of(line, f"{path}, line {number}")
+            name, text = read_passage(line, f"{path}, line {number}")
             if name in wanted and text:
                 texts[name] = text
     return texts

@@ -12,6 +12,7 @@ from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.rows import read_rows
 from hybridkit.data.sources.fetch import find
 from hybridkit.data.sources.lareqa import read_lareqa
+from hybridkit.data.sources.registry import data_set
 from hybridkit.errors import InputError
 from hybridkit.utils.naming import split_name, stem_of
 
@@ -21,13 +22,22 @@ NAMES = ("atlas", "xquad-r", "mlqa-r", "xquad-r-paragraphs", "mlqa-r-paragraphs"
 
 
 def base_name(name: str) -> str:
-    """The benchmark that a name is a part of, or the name itself.
+    """Return the benchmark that a name is a subset of, or the name itself.
 
     >>> base_name("xquad-r[16:]"), base_name("atlas")
     ('xquad-r', 'atlas')
     """
+    return _split(name)[0]
+
+
+def _split(name: str) -> tuple[str, tuple[int | None, int | None] | None]:
+    """A benchmark's name without its range of articles, and that range, None for a whole benchmark."""
     base, words = split_name(name)
-    return base if len(words) == 1 and _SLICE.fullmatch(words[0]) else name
+    match = _SLICE.fullmatch(words[0]) if len(words) == 1 else None
+    if match is None:
+        return name, None
+    start, stop = (int(number) if number else None for number in match.groups())
+    return base, (start, stop)
 
 
 def benchmark_path(name: str) -> Path:
@@ -36,7 +46,7 @@ def benchmark_path(name: str) -> Path:
     Raises InputError for an unknown name and MissingDataError where its files are nowhere.
     """
     if name in NAMES:
-        return find(name.removesuffix(_PARAGRAPHS))
+        return find(data_set(name.removesuffix(_PARAGRAPHS)))
     path = Path(name).expanduser()
     if path.is_file():
         return path
@@ -79,15 +89,14 @@ def open_benchmark(name: str | Path) -> Benchmark:
 
 
 def subset_of(benchmark: Benchmark, name: str) -> tuple[Benchmark, np.ndarray, np.ndarray]:
-    """The part of a benchmark that a name asks for, with the positions of its queries and passages in the whole."""
-    if base_name(name) == name:
+    """Return the subset that a name asks for, with the positions of its queries and passages in the whole benchmark."""
+    _, articles = _split(name)
+    if articles is None:
         return benchmark, np.arange(len(benchmark.queries)), np.arange(len(benchmark.passages))
-    match = _SLICE.fullmatch(split_name(name)[1][0])
-    start, stop = (int(one) if one else None for one in match.groups()) if match else (None, None)
-    part, queries, passages = benchmark.articles(start, stop)
-    if len(part.queries) == 0:
-        raise InputError(f"benchmark {name!r}: the part holds no article; {benchmark.name} has fewer")
-    return part, queries, passages
+    subset, queries, passages = benchmark.articles(*articles)
+    if len(subset.queries) == 0:
+        raise InputError(f"benchmark {name!r}: the subset holds no article; {benchmark.name} has fewer")
+    return subset, queries, passages
 
 
 def open_collection(name_or_folder: str | Path, languages: Sequence[str] | None = None) -> tuple[Collection, ...]:

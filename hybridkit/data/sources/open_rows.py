@@ -1,7 +1,7 @@
 """Training rows by name: data sets of the registry and a user's files, opened as one corpus or checked."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -11,38 +11,45 @@ import pandas as pd
 
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.rows import VERSION, Row, read_rows
-from hybridkit.data.sources import mmarco, mrtydi, translated_sets
-from hybridkit.data.sources import mrtydi as miracl_train
-from hybridkit.data.sources.fetch import home_of, recorded, rows_file
-from hybridkit.data.sources.registry import DATA_SETS, data_set
+from hybridkit.data.sources.fetch import find, home_of, recorded
+from hybridkit.data.sources.registry import DATA_SETS, DataSet, data_set
 from hybridkit.data.storage.columns import first_equal, hash_strings
-from hybridkit.data.storage.corpus_writer import CorpusWriter, corpus_writer
+from hybridkit.data.storage.corpus_writer import corpus_writer
 from hybridkit.errors import InputError
 from hybridkit.utils.files import digest, sha256_file
 from hybridkit.utils.naming import split_name, stem_of, stems_of
 from hybridkit.utils.paths import cache_folder
-from hybridkit.utils.products import INDEX
 
 log = logging.getLogger("hybridkit")
 _IN_MEMORY = 32 << 20  # bytes of JSON lines up to which rows are not written to the cache
 _PACKED = {".gz": 8, ".xz": 8}  # how much larger such a file is when it is read
-# A reader takes the data folder that holds the files and the words that the name has in brackets.
-READERS: dict[str, Callable[[Path, Sequence[str]], Iterator[Row]]] = {
-    "squad-translate-train": translated_sets.read_translated,
-    "mlqa": translated_sets.read_mlqa,
-    "xnli": translated_sets.read_xnli,
-    "xnli-15way": translated_sets.read_xnli_15way,
-    "mr-tydi": mrtydi.read_mrtydi,
-    "miracl-train": miracl_train.read_miracl_train,
-}
-# The same for what is too large to go row by row: it writes tables of texts and integers, with a prefix for its ids.
-WRITERS: dict[str, Callable[[CorpusWriter, Path, Sequence[str], str], None]] = {"mmarco": mmarco.add_mmarco}
+
+
+def rows_source(name: str | Path) -> DataSet | Path:
+    """Look a name of training rows up: the data set, where it has a format of its own, else a file of JSON lines.
+
+    >>> rows_source("mine.jsonl")
+    Traceback (most recent call last):
+    ...
+    hybridkit.errors.InputError: mine.jsonl: no such file, and no data set of rows; the kit knows atlas, mlqa-test, ...
+    """
+    known = DATA_SETS.get(split_name(str(name))[0])
+    if known and known.own_format:
+        return data_set(str(name))
+    if known and known.kind == "rows" and known.name == str(name):
+        path = find(known)
+        return path if path.is_file() else path / Path(known.files[0]).name
+    path = Path(name).expanduser()
+    if not path.is_file():
+        rows = ", ".join(data.name for data in DATA_SETS.values() if data.kind == "rows")
+        raise InputError(f"{path}: no such file, and no data set of rows; the kit knows {rows}")
+    return path
 
 
 def open_rows_source(name: str | Path, prefix: str = "") -> Iterator[Row]:
     """Yield the rows of a data set, with words in brackets where it takes some, or of a file; one at a time.
 
-    `prefix` goes before every id. Raises InputError for an unknown name or a file that does not read (with its place),
+    `prefix` goes before every id. Raises InputError for an unknown name or a file that does not read (with its line),
     MissingDataError where the files are nowhere.
 
     >>> next(open_rows_source("miracl-train[tlh]"))
@@ -50,14 +57,15 @@ def open_rows_source(name: str | Path, prefix: str = "") -> Iterator[Row]:
     ...
     hybridkit.errors.InputError: data set 'miracl-train[tlh]': 'tlh' is nothing that can be asked of miracl-train; ...
     """
-    base = split_name(str(name))[0]
-    if base in WRITERS:
-        raise InputError(f"{name}: it is not read row by row; open it as a corpus, with open_corpus")
-    reader = READERS.get(base)
-    if reader is None:
-        return read_rows(rows_file(name), prefix)
-    data = data_set(str(name))
-    return _checked(reader(home_of(data.name), data.chosen), data.name, prefix)
+    return _rows(rows_source(name), prefix)
+
+
+def _rows(source: DataSet | Path, prefix: str) -> Iterator[Row]:
+    if isinstance(source, Path):
+        return read_rows(source, prefix)
+    if source.read is None:
+        raise InputError(f"{source.name}: it is not read row by row; open it as a corpus, with open_corpus")
+    return _checked(source.read(home_of(source), source.chosen), source.name, prefix)
 
 
 def open_corpus(names: Sequence[str | Path]) -> ParallelCorpus:
@@ -66,9 +74,11 @@ def open_corpus(names: Sequence[str | Path]) -> ParallelCorpus:
     What has a format of its own, and files of more than 32 MiB, are written to the cache as a corpus once, row by row,
     and mapped from there. Raises InputError for none, or two of one name.
     """
-    prefixed = _prefixed(names)
-    if not any(map(_has_own_format, names)) and sum(map(_size, names)) <= _IN_MEMORY:
-        return ParallelCorpus.from_rows(chain.from_iterable(open_rows_source(*one) for one in prefixed))
+    sources = [rows_source(name) for name in names]
+    files = [source for source in sources if isinstance(source, Path)]
+    if len(files) == len(sources) and sum(map(_size, files)) <= _IN_MEMORY:
+        prefixes = _prefixes(names, sources)
+        return ParallelCorpus.from_rows(chain.from_iterable(map(_rows, sources, prefixes)))
     folder = cache_folder() / "corpora" / corpus_key(source_hashes(names))
     if not folder.is_dir():
         log.info("%s: written to %s once, to open at once from then on", ", ".join(map(str, names)), folder)
@@ -78,13 +88,11 @@ def open_corpus(names: Sequence[str | Path]) -> ParallelCorpus:
 def kept_corpus(folder: Path, names: Sequence[str | Path]) -> ParallelCorpus:
     """Open the pooled rows of data sets and files that the kit keeps in a folder, which is made where it is missing.
 
-    A folder that is damaged, or was written by an earlier version, which had no index, is made anew; the log says so.
+    A folder that is damaged, or was written in another format, is made anew; the log says so.
     """
     if folder.is_dir():
         try:
-            if (folder / INDEX).is_file():
-                return ParallelCorpus.open(folder)
-            log.warning("%s: written by another version of hybridkit; its rows are read again", folder)
+            return ParallelCorpus.open(folder)
         except InputError as error:
             log.warning("%s; it is removed and its rows are read again", str(error).partition("; delete")[0])
     write_pooled(folder, names)
@@ -96,28 +104,22 @@ def write_pooled(folder: Path, names: Sequence[str | Path]) -> None:
 
     Raises what `open_corpus` raises.
     """
-    prefixed = _prefixed(names)
+    sources = [rows_source(name) for name in names]
+    prefixes = _prefixes(names, sources)
     with corpus_writer(folder) as writer:
-        for name, prefix in prefixed:
-            base, words = split_name(str(name))
-            if base in WRITERS:
-                WRITERS[base](writer, home_of(data_set(str(name)).name), words, prefix)
+        for source, prefix in zip(sources, prefixes, strict=True):
+            if isinstance(source, DataSet) and source.write:
+                source.write(writer, home_of(source), source.chosen, prefix)
             else:
-                writer.add(open_rows_source(name, prefix))
+                writer.add(_rows(source, prefix))
 
 
-def _prefixed(names: Sequence[str | Path]) -> list[tuple[str | Path, str]]:
-    stems = source_stems(names)
-    return [(name, f"{stem}/" if len(names) > 1 else "") for name, stem in zip(names, stems, strict=True)]
+def _prefixes(names: Sequence[str | Path], sources: Sequence[DataSet | Path]) -> list[str]:
+    stems = _stems(names, sources)
+    return [f"{stem}/" for stem in stems] if len(stems) > 1 else [""]
 
 
-def _has_own_format(name: str | Path) -> bool:
-    base = split_name(str(name))[0]
-    return base in READERS or base in WRITERS
-
-
-def _size(name: str | Path) -> int:
-    path = rows_file(name)
+def _size(path: Path) -> int:
     return path.stat().st_size * _PACKED.get(path.suffix, 1)
 
 
@@ -125,16 +127,20 @@ def source_stems(names: Sequence[str | Path]) -> list[str]:
     """What stands before the ids of each source, with a slash: a data set of its own format by name, else file stems.
 
     All differ, and none has a slash in it, so that an id tells its source. Raises InputError for no name, and for one
-    that stands twice.
+    that is duplicated.
 
     >>> source_stems(["miracl-train[sw]", "atlas"])
     ['miracl-train[sw]', 'train']
     """
-    files = [Path(str(name)) if _has_own_format(name) else rows_file(name) for name in names]
+    return _stems(names, [rows_source(name) for name in names])
+
+
+def _stems(names: Sequence[str | Path], sources: Sequence[DataSet | Path]) -> list[str]:
+    files = [source if isinstance(source, Path) else Path(source.name) for source in sources]
     stems = [stem_of(file) for file in files]
-    for place, name in enumerate(names):  # "train" is the file of atlas, and often one of the user's own
-        if str(name) in DATA_SETS and stems.count(stems[place]) > 1:
-            files[place] = Path(str(name))
+    for position, name in enumerate(names):  # "train" is the file of atlas, and often one of the user's own
+        if str(name) in DATA_SETS and stems.count(stems[position]) > 1:
+            files[position] = Path(str(name))
     return stems_of(files)
 
 
@@ -144,14 +150,14 @@ def source_hashes(names: Sequence[str | Path]) -> dict[str, str]:
     Files that `fetch` has put into the cache are known by the hash that it recorded, for hashing takes minutes.
     """
     found: dict[str, str] = {}
-    for name, stem in zip(names, source_stems(names), strict=True):
-        if _has_own_format(name):
-            data = data_set(str(name))
-            home = home_of(data.name)
-            found |= {f"{name}: {file}": recorded(home / file, file) or sha256_file(home / file) for file in data.files}
-        else:
-            path = rows_file(name)
-            found[path.name if stem == stem_of(path) else f"{stem} ({path.name})"] = sha256_file(path)
+    sources = [rows_source(name) for name in names]
+    for source, stem in zip(sources, _stems(names, sources), strict=True):
+        if isinstance(source, Path):
+            found[source.name if stem == stem_of(source) else f"{stem} ({source.name})"] = sha256_file(source)
+            continue
+        home = home_of(source)
+        for file in source.files:
+            found[f"{source.name}: {file}"] = recorded(home / file, file) or sha256_file(home / file)
     return found
 
 

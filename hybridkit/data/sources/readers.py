@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from hybridkit.data.rows import Row
 from hybridkit.errors import InputError, MissingDataError
 from hybridkit.utils.files import LINE_BYTES, read_lines
+from hybridkit.utils.reading import encodable, json_value
 
 _BARE = re.compile(rb"\r(?!\n|\Z)")  # the last one of a file ends its line
 _HIDDEN = "\ufdd0".encode()
@@ -148,6 +149,50 @@ def read_questions(path: Path) -> list[tuple[int, str, str]]:
             "leave the other columns out"
         )
     return found
+
+
+def field(value: Any, key: str, kind: type, where: str) -> Any:
+    """Return `value[key]`; InputError, with `where` and the key, unless it is an object with that key and kind."""
+    if not isinstance(value, dict) or not isinstance(value.get(key), kind):
+        raise InputError(f"{where}{key}: missing, or not a {kind.__name__}; get the file again")
+    return value[key]
+
+
+def read_passage(line: str, where: str, key: str = "docid") -> tuple[str, str]:
+    """Return the id and the text (title, space, text) of a JSON line; see `text_object`.
+
+    >>> read_passage('{"docid": "7#0", "title": "Lima", "text": "A city."}', "docs-0.jsonl, line 1")
+    ('7#0', 'Lima A city.')
+    """
+    return passage_of(json_value(line, where, *_form(key)), where, key)
+
+
+def passage_of(value: Any, where: str, key: str = "docid") -> tuple[str, str]:
+    """Return the id and the text of a passage that was read; see `text_object`."""
+    name, title, text = text_object(value, where, key)
+    return name, f"{title} {text}".strip()
+
+
+def text_object(value: Any, where: str, key: str) -> tuple[str, str, str]:
+    """Return id, title ("" where there is none) and text of a JSON object such as {"docid": "1", "text": "A text."}.
+
+    `key` is that of the id, a text or a whole number. Raises InputError, which begins with `where`, for another value.
+    """
+    what, cure = _form(key)
+    if not isinstance(value, dict):
+        raise InputError(f"{where}: not {what} (it is a {type(value).__name__}); {cure}")
+    if missing := [name for name in (key, "text") if name not in value]:
+        raise InputError(f"{where}: not {what} ({missing[0]!r} is missing); {cure}")
+    name, title, text = value[key], value.get("title") or "", value["text"]
+    if isinstance(name, int) and not isinstance(name, bool):
+        name = str(name)
+    if not (isinstance(name, str) and isinstance(title, str) and isinstance(text, str) and name.strip()):
+        raise InputError(f"{where}: not {what} (one of them is not a text, or the id is empty); {cure}")
+    return encodable(name, where), encodable(title, where), encodable(text, where)
+
+
+def _form(key: str) -> tuple[str, str]:
+    return f"a JSON object with {key} and text", f'write {{"{key}": "1", "title": "", "text": "A text."}}'
 
 
 def _bad_line(path: Path, columns: Mapping[str, str]) -> str:

@@ -2,14 +2,16 @@
 
 import json
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
+from hybridkit.data.rows import Row
 from hybridkit.data.sources import mmarco, mrtydi
 from hybridkit.data.sources import mrtydi as miracl_train
 from hybridkit.data.sources import translated_sets as translated
+from hybridkit.data.storage.corpus_writer import CorpusWriter
 from hybridkit.errors import InputError
 from hybridkit.utils.naming import split_name
 from hybridkit.utils.paths import checkout, data_folders
@@ -30,6 +32,10 @@ class DataSet:
     `words` are what a name may have in brackets, as in `miracl-train[sw,te]`: languages, and choices such as the unit
     of a passage; `parts` are the files of each language, where one can be fetched without the others. `chosen` are the
     words that a name has.
+
+    Rows in a format of their own have a reader: `read(data folder, words)` gives them one by one, or, for what is too
+    large for that, `write(writer, data folder, words, prefix of ids)` writes tables of texts and integers. Other rows
+    are JSON lines.
     """
 
     name: str
@@ -44,16 +50,18 @@ class DataSet:
     words: tuple[str, ...] = ()
     parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     chosen: tuple[str, ...] = ()
+    read: Callable[[Path, Sequence[str]], Iterator[Row]] | None = None
+    write: Callable[[CorpusWriter, Path, Sequence[str], str], None] | None = None
 
     @property
-    def place(self) -> str:
-        """What `find` gives, relative to a data folder: the file of a one-file set, else the folder of all files."""
+    def path(self) -> str:
+        """What `find` returns, relative to a data folder: the file of a one-file set, else the folder of all files."""
         return self.files[0] if len(self.files) == 1 else posixpath.commonpath(self.files)
 
     @property
-    def lines(self) -> bool:
-        """Whether it is parallel rows as JSON lines, which is what rows without a format of their own are."""
-        return self.kind == "rows" and not self.words
+    def own_format(self) -> bool:
+        """Whether it is rows that only its own reader reads."""
+        return bool(self.read or self.write)
 
     def address_of(self, file: str) -> str:
         """Public address of one of the files, empty where there is none.
@@ -63,6 +71,21 @@ class DataSet:
         """
         tail, base = file.partition("/")[2], file.rpartition("/")[2]
         return self.also.get(file) or self.address.format(path=file, tail=tail, base=base)
+
+    def choose(self, words: Sequence[str], name: str = "") -> "DataSet":
+        """Return the part of the data set that the words of a name in brackets ask for.
+
+        Raises InputError for a word that the data set does not take.
+        """
+        name = name or f"{self.name}[{','.join(words)}]"
+        for word in words:
+            if word not in self.words:
+                known = f"it takes {', '.join(self.words)}" if self.words else "it takes nothing in brackets"
+                raise InputError(f"data set {name!r}: {word!r} is nothing that can be asked of {self.name}; {known}")
+        parts = {tag: files for tag, files in self.parts.items() if tag in words} or self.parts
+        common = set(self.files).difference(*self.parts.values())
+        files = tuple(file for file in self.files if file in common or any(file in part for part in parts.values()))
+        return replace(self, name=name, files=files, parts=parts, chosen=tuple(words)) if words else self
 
 
 def _each(pattern: str, languages: str) -> tuple[str, ...]:
@@ -155,6 +178,7 @@ _ALL = (
         also={_SQUAD["en"][0]: "https://rajpurkar.github.io/SQuAD-explorer/dataset/train-v1.1.json"},
         words=(*_SQUAD, *translated.UNITS),
         parts=_SQUAD,
+        read=translated.read_translated,
     ),
     DataSet(
         "mlqa",
@@ -165,6 +189,7 @@ _ALL = (
         "MLQA's dev and test parts",
         "https://dl.fbaipublicfiles.com/MLQA/{base}",
         words=(*translated.MLQA_LANGUAGES, *translated.MLQA_SPLITS, *translated.UNITS),
+        read=translated.read_mlqa,
     ),
     DataSet(
         "xnli",
@@ -175,6 +200,7 @@ _ALL = (
         "XNLI's labelled parts",
         _XNLI,
         words=(*translated.XNLI_LANGUAGES, *translated.XNLI_SPLITS),
+        read=translated.read_xnli,
     ),
     DataSet(
         "xnli-15way",
@@ -185,6 +211,7 @@ _ALL = (
         "XNLI's pairs with the sentences of its 15-way parallel corpus",
         _XNLI,
         words=(*translated.XNLI_LANGUAGES, *translated.XNLI_SPLITS),
+        read=translated.read_xnli_15way,
     ),
     DataSet(
         "mmarco",
@@ -196,6 +223,7 @@ _ALL = (
         "hf://datasets/unicamp-dl/{path}",
         words=(*_MMARCO, *mmarco.UNITS),
         parts=_MMARCO,
+        write=mmarco.add_mmarco,
     ),
     DataSet(
         "mr-tydi",
@@ -207,6 +235,7 @@ _ALL = (
         "hf://datasets/castorini/{path}",
         words=tuple(_MR_TYDI),
         parts=_MR_TYDI,
+        read=mrtydi.read_mrtydi,
     ),
     DataSet(
         "miracl-train",
@@ -218,6 +247,7 @@ _ALL = (
         "hf://datasets/miracl/{path}",
         words=tuple(_MIRACL_TRAIN),
         parts=_MIRACL_TRAIN,
+        read=miracl_train.read_miracl_train,
     ),
     DataSet(
         "xquad-r",
@@ -292,11 +322,11 @@ DATA_SETS: dict[str, DataSet] = {data.name: data for data in _ALL}
 
 
 def data_set(name: str) -> DataSet:
-    """Give the data set of a name, with what it asks for in brackets. Raises InputError for a name that is none.
+    """Return the data set of a name, with what it asks for in brackets. Raises InputError for an unknown name.
 
-    >>> data_set("xquad-r").licence, data_set("xquad-r").place
+    >>> data_set("xquad-r").licence, data_set("xquad-r").path
     ('CC BY-SA 4.0', 'xquad-r')
-    >>> data_set("mlqa-test").place
+    >>> data_set("mlqa-test").path
     'train/mlqa-test.jsonl'
     >>> data_set("mr-tydi[sw]").files
     ('mr-tydi/mrtydi-v1.1-swahili/train.jsonl.gz',)
@@ -304,15 +334,7 @@ def data_set(name: str) -> DataSet:
     base, words = split_name(name)
     if base not in DATA_SETS:
         raise InputError(f"there is no data set {base!r}; the kit knows {', '.join(DATA_SETS)}")
-    data = DATA_SETS[base]
-    for word in words:
-        if word not in data.words:
-            known = f"it takes {', '.join(data.words)}" if data.words else "it takes nothing in brackets"
-            raise InputError(f"data set {name!r}: {word!r} is nothing that can be asked of {base}; {known}")
-    parts = {tag: files for tag, files in data.parts.items() if tag in words} or data.parts
-    common = set(data.files).difference(*data.parts.values())
-    files = tuple(file for file in data.files if file in common or any(file in part for part in parts.values()))
-    return replace(data, name=name, files=files, parts=parts, chosen=words) if words else data
+    return DATA_SETS[base].choose(words, name)
 
 
 @cache

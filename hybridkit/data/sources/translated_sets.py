@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from hybridkit.data.rows import Row
-from hybridkit.data.sources.readers import RowJoin, member, open_archive, table
+from hybridkit.data.sources.readers import RowJoin, field, member, open_archive, table
 from hybridkit.errors import InputError
 from hybridkit.utils.reading import Shallow
 
@@ -102,7 +102,7 @@ def paragraphs(file: IO[bytes], where: str) -> Iterator[Paragraph]:
     try:
         for count, article in enumerate(ijson.items(Shallow(file, where), "data.item", use_float=True)):
             at = f"{where}: data[{count}]."
-            for nth, paragraph in enumerate(_get(article, "paragraphs", list, at)):
+            for nth, paragraph in enumerate(field(article, "paragraphs", list, at)):
                 yield _paragraph(paragraph, f"{at}paragraphs[{nth}].")
     except (ijson.JSONError, UnicodeDecodeError) as error:
         after = f"after {count + 1} articles" if count >= 0 else "at its beginning"
@@ -149,23 +149,17 @@ def boundaries(text: str, language: str) -> list[tuple[int, int]]:
 
 def _paragraph(paragraph: Any, where: str) -> Paragraph:
     questions = []
-    for nth, question in enumerate(_get(paragraph, "qas", list, where)):
+    for nth, question in enumerate(field(paragraph, "qas", list, where)):
         here = f"{where}qas[{nth}]."
-        answers = _get(question, "answers", list, here)
+        answers = field(question, "answers", list, here)
         answer, start = "", -1
         if answers:  # a question may have none, and is dropped then
-            answer = _get(answers[0], "text", str, f"{here}answers[0].")
-            start = _get(answers[0], "answer_start", int, f"{here}answers[0].")
+            answer = field(answers[0], "text", str, f"{here}answers[0].")
+            start = field(answers[0], "answer_start", int, f"{here}answers[0].")
         questions.append(
-            Question(_get(question, "id", str, here), _get(question, "question", str, here), answer, start)
+            Question(field(question, "id", str, here), field(question, "question", str, here), answer, start)
         )
-    return Paragraph(_get(paragraph, "context", str, where), questions)
-
-
-def _get(value: Any, key: str, kind: type, where: str) -> Any:
-    if not isinstance(value, dict) or not isinstance(value.get(key), kind):
-        raise InputError(f"{where}{key}: missing, or not a {kind.__name__}; this is not SQuAD's format")
-    return value[key]
+    return Paragraph(field(paragraph, "context", str, where), questions)
 
 
 MLQA_LANGUAGES = ("ar", "de", "en", "es", "hi", "vi", "zh")

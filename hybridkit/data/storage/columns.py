@@ -236,16 +236,10 @@ def write_arrow(path: Path, columns: dict[str, Any], metadata: dict[str, str] | 
         writer.write_table(table)
 
 
-def read_arrow(path: Path, *, doubted: bool = False) -> Any:
-    """Map an Arrow file into memory. Raises DamagedError for one that is missing or damaged.
-
-    What no checksum speaks for is `doubted`: it is read through, so that no text in it is broken.
-    """
+def read_arrow(path: Path) -> Any:
+    """Map an Arrow file into memory. Raises DamagedError for one that is missing or damaged."""
     try:
-        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-        if doubted:
-            table.validate(full=True)
-        return table
+        return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise damaged(path, str(error)) from error
 
@@ -264,6 +258,43 @@ def read_npy(path: Path) -> np.ndarray:
         raise damaged(path, str(error)) from error
 
 
+class StringSpool:
+    """Texts appended to a file, to be mapped as one Arrow large_string array; nothing stays in memory."""
+
+    def __init__(self, path: Path, ends: Path | None = None) -> None:
+        self._path, self._ends = path, ends or path.with_name(f"{path.name}.ends")
+        self._data, self._bounds = path.open("wb"), self._ends.open("wb")
+        self._bounds.write(bytes(8))
+        self._size = self.count = 0
+
+    def add(self, values: Any) -> None:
+        """Append an Arrow large_string array."""
+        data, bounds = arrow_bytes(values)
+        self._data.write(data.data)
+        self._bounds.write((bounds[1:] + self._size).data)
+        self._size += len(data)
+        self.count += len(values)
+
+    def array(self) -> Any:
+        """All texts so far, mapped; more may be added afterwards, to be seen by the next call."""
+        self._data.flush()
+        self._bounds.flush()
+        data = pa.memory_map(str(self._path)).read_buffer() if self._size else pa.py_buffer(b"")
+        bounds = pa.memory_map(str(self._ends)).read_buffer()
+        return pa.LargeStringArray.from_buffers(self.count, bounds, data)
+
+    def close(self) -> None:
+        """Close the files."""
+        self._data.close()
+        self._bounds.close()
+
+    def remove(self) -> None:
+        """Close and delete the files."""
+        self.close()
+        self._path.unlink()
+        self._ends.unlink()
+
+
 _TEXT, _ENDS = "ids.txt", "ids.ends"  # the ids' bytes one after the other; where each one ends, int64
 
 
@@ -279,25 +310,15 @@ def id_writer(folder: Path) -> Iterator[Callable[[Sequence[str]], None]]:
     >>> open_ids(folder)[np.array([2, 1])].tolist()
     ['c#1', 'ж']
     """
-    with (folder / _TEXT).open("wb") as text, (folder / _ENDS).open("wb") as ends:
-        ends.write(np.zeros(1, np.int64).tobytes())
-        total = 0
-
-        def add(ids: Sequence[str]) -> None:
-            nonlocal total
-            raw = [name.encode() for name in ids]
-            stops = total + np.cumsum([len(name) for name in raw], dtype=np.int64)
-            text.write(b"".join(raw))
-            ends.write(stops.tobytes())
-            total = int(stops[-1]) if len(stops) else total
-
-        yield add
+    spool = StringSpool(folder / _TEXT, folder / _ENDS)
+    try:
+        yield lambda ids: spool.add(pa.array(ids, pa.large_string()))
+    finally:
+        spool.close()
 
 
 def open_ids(folder: Path) -> StringColumn:
     """Map the ids of a folder into memory. Raises InputError where they are missing or damaged."""
-    import pyarrow as pa
-
     try:
         ends, text = (pa.memory_map(str(folder / name)).read_buffer() for name in (_ENDS, _TEXT))
         values = pa.LargeStringArray.from_buffers(ends.size // 8 - 1, ends, text)
@@ -309,7 +330,5 @@ def open_ids(folder: Path) -> StringColumn:
 
 def ids_in_memory(chunks: Iterator[tuple[list[str], list[str]]]) -> StringColumn:
     """The ids of a stream of (ids, texts), as one column in memory."""
-    import pyarrow as pa
-
     parts = [pa.array(ids, pa.large_string()) for ids, _ in chunks]
     return StringColumn(pa.concat_arrays(parts) if parts else pa.array([], pa.large_string()))

@@ -15,6 +15,7 @@ import pyarrow as pa
 from hybridkit.data.rows import SIDES, normalise
 from hybridkit.data.storage.columns import (
     CHUNK,
+    StringSpool,
     arrow_bytes,
     first_equal,
     hash_arrow,
@@ -30,44 +31,6 @@ from hybridkit.errors import InputError
 from hybridkit.utils.products import INDEX, check_index, damaged, write_index
 
 FORMAT = "3"
-_STRINGS = {pa.string(), pa.large_string()}
-
-
-class StringSpool:
-    """Texts appended to a file, to be mapped as one Arrow large_string array; nothing stays in memory."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._ends = path, path.with_name(f"{path.name}.ends")
-        self._data, self._bounds = path.open("wb"), self._ends.open("wb")
-        self._bounds.write(bytes(8))
-        self._size = self.count = 0
-
-    def add(self, values: Any) -> None:
-        """Append an Arrow large_string array."""
-        data, bounds = arrow_bytes(values)
-        self._data.write(data.data)
-        self._bounds.write((bounds[1:] + self._size).data)
-        self._size += len(data)
-        self.count += len(values)
-
-    def array(self) -> Any:
-        """All texts so far, mapped; more may be added afterwards, to be seen by the next call."""
-        self._data.flush()
-        self._bounds.flush()
-        data = pa.memory_map(str(self._path)).read_buffer() if self._size else pa.py_buffer(b"")
-        bounds = pa.memory_map(str(self._ends)).read_buffer()
-        return pa.LargeStringArray.from_buffers(self.count, bounds, data)
-
-    def close(self) -> None:
-        """Close the files."""
-        self._data.close()
-        self._bounds.close()
-
-    def remove(self) -> None:
-        """Close and delete the files."""
-        self.close()
-        self._path.unlink()
-        self._ends.unlink()
 
 
 class TextTable:
@@ -169,79 +132,34 @@ def joined(parts: Iterable[Any], path: Path) -> Any:
 
 
 def read_folder(folder: Path) -> Saved:
-    """Map what `write_rows` and its texts wrote, once the index finds every file to be what was written.
+    """Map what `write_rows` and its texts wrote, once the index finds every file as it was written.
 
-    Folders of formats 1 and 2 have no index: what can be told without one is checked, texts and places read through.
-    Raises InputError for what is no corpus, DamagedError for a file that is not what was written.
+    Raises InputError for a folder without a corpus of this format, DamagedError for a file that was changed.
     """
-    rows = folder / "rows.arrow"
-    listed = check_index(folder)
-    if listed is None and not rows.is_file():
+    rows, files = folder / "rows.arrow", check_index(folder)
+    if files is None and not rows.is_file():
         raise InputError(f"{folder}: no corpus here (rows.arrow is missing); make it with ParallelCorpus.save")
-    doubted = listed is None
-    files = {path.name for path in (sorted(folder.iterdir()) if listed is None else listed)}
-    table = read_arrow(rows, doubted=doubted)
-    try:
-        meta = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-        languages = tuple(meta["languages"].split())
-        if meta.get("format") not in ("1", "2", FORMAT):
-            kinds = f"1, 2 and {FORMAT}"
-            raise InputError(f"{folder}: corpus format {meta.get('format')}, this kit reads {kinds}; make it again")
-        if doubted and meta["format"] == FORMAT:
-            raise damaged(folder / INDEX, "it is missing")
-        ids, passage_ids = only_chunk(table["id"]), only_chunk(table["passage_id"])
-        negative_group = None
-        if meta["format"] == "1":  # integers as Arrow columns, one a language: copied into memory
-            group = table["group"].to_numpy()
-            places = {
-                side: np.stack([table[f"{side}:{tag}"].to_numpy() for tag in languages], axis=1) for side in SIDES
-            }
-        else:
-            group = read_npy(folder / "group.npy")
-            places = {side: read_npy(folder / f"{side}.npy") for side in SIDES}
-            if "negative_group.npy" in files:
-                negative_group = read_npy(folder / "negative_group.npy")
-        texts = {}
-        for name in sorted(name for name in files if name.count(".") == 2 and name.endswith(".arrow")):
-            side, tag, _ = name.split(".")
-            texts[side, tag] = only_chunk(read_arrow(folder / name, doubted=doubted)["text"])
-        saved = Saved(languages, ids, passage_ids, group, places, texts, negative_group, meta["fingerprint"])
-    except (KeyError, ValueError, TypeError, AttributeError) as error:  # no such column, a shape of another kind
-        if isinstance(error, InputError):
-            raise
-        raise damaged(rows, f"{type(error).__name__}: {error}") from error
-    if doubted:
-        _check(folder, saved)
-    return saved
-
-
-def _check(folder: Path, saved: Saved) -> None:
-    """Raise DamagedError where rows, places and texts do not belong together."""
-    count, width = len(saved.ids), len(saved.languages)
-    for names in (saved.ids, saved.passage_ids):
-        if len(names) != count or names.type not in _STRINGS or names.null_count:
-            raise damaged(folder / "rows.arrow", "ids of another kind")
-    for name, array, shape in (
-        ("group", saved.group, (count,)),
-        *((side, places, (count, width)) for side, places in saved.places.items()),
-        ("negative_group", saved.negative_group, (count, width)),
-    ):
-        if array is None:
-            continue
-        if array.dtype != np.int32 or array.shape != shape:
-            raise damaged(folder / f"{name}.npy", f"{array.dtype} {array.shape}, not int32 {shape}")
-        low = 0 if name == "group" else -1
-        if array.size and (array.min() < low or ("group" in name and array.max() >= count)):
-            raise damaged(folder / f"{name}.npy", f"numbers from {array.min()} to {array.max()}")
-    for side, places in saved.places.items():
-        for column, tag in enumerate(saved.languages):
-            table = saved.texts.get((side, tag))
-            known = 0 if table is None else len(table)
-            if count and places[:, column].max() >= known:
-                raise damaged(folder / f"{side}.{tag}.arrow", f"{known} texts, there must be more")
-    for (side, tag), table in saved.texts.items():
-        if table.type != pa.large_string() or table.null_count or tag not in saved.languages or side not in SIDES:
-            raise damaged(folder / f"{side}.{tag}.arrow", "no table of texts of this corpus")
+    if files is None:
+        raise damaged(folder / INDEX, "it is missing")
+    table = read_arrow(rows)
+    meta = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    if meta.get("format") != FORMAT:
+        raise damaged(rows, f"format {meta.get('format')}, this version reads {FORMAT}")
+    names = {path.name for path in files}
+    texts = {}
+    for name in sorted(name for name in names if name.count(".") == 2 and name.endswith(".arrow")):
+        side, tag, _ = name.split(".")
+        texts[side, tag] = only_chunk(read_arrow(folder / name)["text"])
+    return Saved(
+        tuple(meta["languages"].split()),
+        only_chunk(table["id"]),
+        only_chunk(table["passage_id"]),
+        read_npy(folder / "group.npy"),
+        {side: read_npy(folder / f"{side}.npy") for side in SIDES},
+        texts,
+        read_npy(folder / "negative_group.npy") if "negative_group.npy" in names else None,
+        meta["fingerprint"],
+    )
 
 
 # Bytes that each byte of a text takes in JSON as `files.digest` writes it.

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from hybridkit.data.rows import SIDES, Row, TextKeys, connected_groups, groups_of_negatives
-from hybridkit.data.storage.columns import CHUNK, first_equal, hash_arrow, only_chunk, read_arrow
-from hybridkit.data.storage.corpus_folder import StringSpool, TextTable, corpus_fingerprint, normal_hashes, write_rows
+from hybridkit.data.storage.columns import CHUNK, StringSpool, first_equal, hash_arrow, only_chunk, read_arrow
+from hybridkit.data.storage.corpus_folder import TextTable, corpus_fingerprint, normal_hashes, write_rows
 from hybridkit.utils.files import atomic_folder
 
 _ROWS, _LETTERS = 10_000, 1 << 24  # rows of Python objects held at a time, and characters of their texts
@@ -19,7 +19,7 @@ _NAMES = ("id", "passage_id", "query_id")
 
 
 class CorpusWriter:
-    """Takes rows, or texts and integer rows, and writes the folder that `ParallelCorpus.open` maps; see `write_corpus`.
+    """Takes rows, or texts and integer rows, and writes the folder that `ParallelCorpus.open` maps.
 
     In memory are a block of rows and, while it ends, 16 bytes a distinct text of one table and some integers a row.
     The corpus is the very one that `ParallelCorpus.from_rows` makes of the same rows, with its fingerprint and groups.
@@ -155,26 +155,21 @@ class CorpusWriter:
 
 @contextmanager
 def corpus_writer(folder: Path) -> Iterator[CorpusWriter]:
-    """Give a writer whose corpus stands at `folder`, whole, when the block ends well; else nothing changes there."""
-    with atomic_folder(folder) as temporary, TemporaryDirectory(dir=temporary) as work:
-        writer = CorpusWriter(temporary, Path(work))
-        yield writer
-        writer.finish()
-
-
-def write_corpus(folder: Path, rows: Iterable[Row]) -> None:
-    """Write rows as a corpus that `ParallelCorpus.open` maps, never holding them all.
+    """Yield a writer whose corpus lies in `folder`, whole, when the block ends well; else nothing changes there.
 
     >>> import tempfile
     >>> from hybridkit.data.corpus import ParallelCorpus
     >>> rows = [Row(str(n), str(n), str(n), {"en": f"Who is {n}?"}, {"en": f"She, {n}."}, {}) for n in range(3)]
     >>> folder = Path(tempfile.mkdtemp()) / "corpus"
-    >>> write_corpus(folder, iter(rows))
+    >>> with corpus_writer(folder) as writer:
+    ...     writer.add(iter(rows))
     >>> ParallelCorpus.open(folder).fingerprint == ParallelCorpus.from_rows(rows).fingerprint
     True
     """
-    with corpus_writer(folder) as writer:
-        writer.add(rows)
+    with atomic_folder(folder) as temporary, TemporaryDirectory(dir=temporary) as work:
+        writer = CorpusWriter(temporary, Path(work))
+        yield writer
+        writer.finish()
 
 
 def _blocks(rows: Iterable[Row]) -> Iterator[list[Row]]:

@@ -108,7 +108,7 @@ def lexicons() -> dict[str, str]:
 def read_words(path: Path = WORDS) -> dict[str, dict[str, tuple[str, ...]]]:
     """Read the word list: English word -> language -> its translations, where it has one of one word.
 
-    Raises InputError naming file and line for a column too many or too few, a word that stands twice, or one that is
+    Raises InputError naming file and line for a column too many or too few, a word that is duplicated, or one that is
     not one word.
     """
     columns = ["en", *OTHERS]
@@ -127,7 +127,7 @@ def read_words(path: Path = WORDS) -> dict[str, dict[str, tuple[str, ...]]]:
         if wrong := [one for one in [word, *(one for many in given.values() for one in many)] if not _one_word(one)]:
             raise InputError(f"{where}: {wrong[0]!r} is not one word; put a slash between two translations")
         if word in found:
-            raise InputError(f"{where}: {word!r} stands twice; put its translations on one line")
+            raise InputError(f"{where}: {word!r} is duplicated; put its translations on one line")
         found[word] = given
     return found
 

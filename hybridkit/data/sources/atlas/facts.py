@@ -14,55 +14,22 @@ from hybridkit.utils.seeds import generator
 
 # Identifiers whose exemplar is an island, a district or disputed, so that "a city in ..." would be wrong.
 NO_CITIES = frozenset(
-    {
-        "Africa/El_Aaiun",
-        "America/Antigua",
-        "America/Bahia_Banderas",
-        "America/Cayman",
-        "America/Creston",
-        "America/Guadeloupe",
-        "America/Kralendijk",
-        "America/Miquelon",
-        "America/Noronha",
-        "America/St_Kitts",
-        "America/St_Thomas",
-        "America/Tortola",
-        "Asia/Famagusta",
-        "Asia/Jerusalem",
-        "Asia/Kamchatka",
-        "Asia/Sakhalin",
-        "Atlantic/Azores",
-        "Atlantic/Canary",
-        "Atlantic/Cape_Verde",
-        "Atlantic/Madeira",
-        "Atlantic/South_Georgia",
-        "Atlantic/St_Helena",
-        "Europe/Simferopol",
-        "Europe/Vatican",
-        "Pacific/Bougainville",
-        "Pacific/Chatham",
-        "Pacific/Easter",
-        "Pacific/Efate",
-        "Pacific/Fakaofo",
-        "Pacific/Galapagos",
-        "Pacific/Gambier",
-        "Pacific/Guadalcanal",
-        "Pacific/Kanton",
-        "Pacific/Kiritimati",
-        "Pacific/Kosrae",
-        "Pacific/Kwajalein",
-        "Pacific/Marquesas",
-        "Pacific/Midway",
-        "Pacific/Norfolk",
-        "Pacific/Pitcairn",
-        "Pacific/Rarotonga",
-        "Pacific/Saipan",
-        "Pacific/Tahiti",
-        "Pacific/Tarawa",
-        "Pacific/Tongatapu",
-        "Pacific/Wake",
-        "Pacific/Wallis",
-    }
+    f"{area}/{city}"
+    for area, cities in {
+        "Africa": "El_Aaiun",
+        "America": (
+            "Antigua Bahia_Banderas Cayman Creston Guadeloupe Kralendijk Miquelon Noronha St_Kitts St_Thomas Tortola"
+        ),
+        "Asia": "Famagusta Jerusalem Kamchatka Sakhalin",
+        "Atlantic": "Azores Canary Cape_Verde Madeira South_Georgia St_Helena",
+        "Europe": "Simferopol Vatican",
+        "Pacific": (
+            "Bougainville Chatham Easter Efate Fakaofo Galapagos Gambier Guadalcanal Kanton Kiritimati "
+            "Kosrae Kwajalein Marquesas Midway Norfolk Pitcairn Rarotonga Saipan Tahiti Tarawa Tongatapu "
+            "Wake Wallis"
+        ),
+    }.items()
+    for city in cities.split()
 )
 LANGUAGES = ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")
 Names = dict[str, str]  # language -> name
