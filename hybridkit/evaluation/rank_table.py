@@ -276,8 +276,8 @@ def write_run(
     """Write what a system retrieves for the queries of one language, in trec_eval's order.
 
     `passage_language` chooses the candidates, "*" is the pool; the best `depth` of them are written, or all. Lines are
-    `query_id Q0 passage_id rank score tag`; scores have nine digits, enough to give every float32 back. Raises InputError for an id with white space in it,
-    which the format cannot hold, and for a language that is not there.
+    `query_id Q0 passage_id rank score tag`; scores have nine digits, enough to give every float32 back. Raises
+    InputError for an id with white space in it, which the format cannot hold, and for a language that is not there.
     """
     columns = _part(benchmark.passage_slices, passage_language, len(benchmark.passages), benchmark)
     ids = whole(benchmark.passages["passage_id"].to_numpy(object)[columns])

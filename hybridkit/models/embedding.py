@@ -335,20 +335,19 @@ def preprocess(encoder: "SentenceTransformer", texts: list[str], **more: Any) ->
 
 def text_lengths(
     encoder: "SentenceTransformer", max_length: int | None = None
-) -> Callable[[list[str], str], tuple[np.ndarray | None, int]]:
-    """Return what `sampling.check_plan` measures texts with: texts and their side to the tokens of each, and the limit.
+) -> "Callable[[list[str], str], tuple[np.ndarray, int]] | None":
+    """Return what `check_plan` measures texts with: (texts, side) to the tokens of each, and the number that is read.
 
-    The prompt of the side ("query" or "passage") counts. The limit is `max_length` or the encoder's own maximum; for an
-    encoder that cuts nothing, or has no tokens to count, the counts are None.
+    Prompts count. `max_length` or the encoder's own maximum is read; None where nothing is cut, or tokens are unknown.
     """
     with cut_at(encoder, max_length):
         longest = encoder.max_seq_length
+    if not longest or longest > 10**9 or token_counts(encoder, []) is None:
+        return None
 
-    def measure(texts: list[str], side: str) -> tuple[np.ndarray | None, int]:
-        if not longest or longest > 10**9:
-            return None, 0
+    def measure(texts: list[str], side: str) -> tuple[np.ndarray, int]:
         prompt = prompt_of(encoder, side)
-        return token_counts(encoder, cut_long(encoder, [prompt + text for text in texts])), longest
+        return np.asarray(token_counts(encoder, cut_long(encoder, [prompt + text for text in texts]))), longest
 
     return measure
 

@@ -15,7 +15,7 @@ from hybridkit.data.rows import normalise
 from hybridkit.sampling.language_pairs import Patterns
 from hybridkit.sampling.plan import BatchPlan
 from hybridkit.sampling.planning import Source, sources_of
-from hybridkit.sampling.strategies import Strategy, hybrid, unwrapped
+from hybridkit.sampling.strategies import Strategy, unwrapped
 
 LEVEL = 0.999  # of all plans, so many lie within an interval, or within all intervals of one kind of batch
 _STEPS_COUNTED = 4096
@@ -111,8 +111,8 @@ def moving_interval(shares: np.ndarray, level: float = LEVEL) -> tuple[int, int]
 
 _TEXTS, _ROWS, _STEPS = 1000, 2000, 4096  # texts a side, rows of whole batches, and steps looked at at a time
 _CUT = 0.1  # share of texts that may be cut before it is worth a word
-# Texts and their side to the number of tokens of each (None where nothing is cut) and how many are read.
-TextLengths: TypeAlias = Callable[[list[str], str], tuple[np.ndarray | None, int]]
+# Texts and their side to the number of tokens of each, and the number that is read.
+TextLengths: TypeAlias = Callable[[list[str], str], tuple[np.ndarray, int]]
 Check = tuple[str, Any, str, bool]
 
 
@@ -205,10 +205,9 @@ def _share_text(corpus: ParallelCorpus, rows: np.ndarray) -> bool:
 
 def _shares(plan: BatchPlan, rules: Strategy) -> list[Check]:
     """Number of batches of each kind; of a blend, the same-language rows, of which every batch has alpha's share."""
-    if isinstance(rules, hybrid) and rules.level == "row":
-        expected = rules.alpha_at(len(plan)) * plan.draws.shape[1]
+    if (share_of_rows := rules.same_share(len(plan))) is not None:
         same = (plan.draws[..., 1] == plan.draws[..., 2]).sum(axis=1)
-        off = int((np.abs(same - expected) >= 1).sum())
+        off = int((np.abs(same - share_of_rows * plan.draws.shape[1]) >= 1).sum())
         return [("batches whose share of same-language rows is a row or more from alpha", off, "0", off == 0)]
     shares = rules.shares_at(len(plan))
     found: list[Check] = []
@@ -287,8 +286,6 @@ def _cut_texts(plan: BatchPlan, corpus: ParallelCorpus, measure: TextLengths) ->
     found: list[Check] = []
     for side in ("query", "passage"):
         lengths, longest = measure(texts[side], side)
-        if lengths is None:
-            return []
         share = float((lengths > longest).mean())
         expected = f"share of {len(lengths):,}, cut at {longest} tokens; at most {_CUT:g}"
         found.append((f"{side} texts that are cut", share, expected, share <= _CUT))

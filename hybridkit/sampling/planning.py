@@ -11,7 +11,7 @@ from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.errors import InputError
 from hybridkit.sampling.language_pairs import PairTable, Patterns, column, split_pair
 from hybridkit.sampling.plan import BatchPlan
-from hybridkit.sampling.strategies import Strategy, hybrid, unwrapped
+from hybridkit.sampling.strategies import Strategy, unwrapped
 from hybridkit.utils.numbers import COUNT, PAIRED, check_seed
 from hybridkit.utils.seeds import generator
 
@@ -285,7 +285,7 @@ def _choose(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 def _same_rows(rules: Strategy, steps: int, batch_size: int, seed: int) -> np.ndarray | None:
     """Same-language rows of each batch of a blend, (steps,): alpha's share, a part of a row rounded at random."""
-    if not isinstance(rules, hybrid) or rules.level != "row":
+    share = rules.same_share(steps)
+    if share is None:
         return None
-    share = rules.alpha_at(steps) * batch_size
-    return np.asarray(np.floor(share + generator(seed, "share").random(steps)).astype(np.int64))
+    return np.asarray(np.floor(share * batch_size + generator(seed, "share").random(steps)).astype(np.int64))

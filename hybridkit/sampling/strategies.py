@@ -153,6 +153,10 @@ class Strategy:
         """Probability of each kind in `shares` at every step of a training, float64 (steps, kinds)."""
         return np.broadcast_to(list(self.shares.values()), (steps, len(self.shares)))
 
+    def same_share(self, steps: int) -> np.ndarray | None:
+        """Share of same-language rows in each batch of kind `blend`, float64 (steps,); None without such batches."""
+        return None
+
     @property
     def mono_share(self) -> float:
         """Probability that a batch is monolingual: alpha, nan for a strategy whose batches are neither."""
@@ -360,11 +364,14 @@ class hybrid(Weighted):  # noqa: N801
         """Alpha and the rest at every step, float64 (steps, kinds)."""
         if self.level == "row" or len(self.shares) == 1:
             return super().shares_at(steps)
-        alpha = self.alpha_at(steps)
+        alpha = self._alpha_at(steps)
         return np.stack([alpha, 1 - alpha], axis=1)
 
-    def alpha_at(self, steps: int) -> np.ndarray:
-        """Alpha at every step of a training, float64 (steps,)."""
+    def same_share(self, steps: int) -> np.ndarray | None:
+        """Alpha at every step where it is a share of rows."""
+        return self._alpha_at(steps) if self.level == "row" else None
+
+    def _alpha_at(self, steps: int) -> np.ndarray:
         return self.alpha.at(steps) if isinstance(self.alpha, Schedule) else np.full(steps, float(self.alpha))
 
     @property
