@@ -208,7 +208,7 @@ def _encode(
     """Embed distinct texts; `first` says in which order they came, for a library whose batches follow it."""
     import torch
 
-    from hybridkit.models.linear import onednn_linear
+    from hybridkit.models.fast_layers import onednn_linear
 
     encoder.eval()
     prompt = prompt_of(encoder, side)
@@ -247,7 +247,7 @@ def _difference(encoder: "SentenceTransformer", texts: np.ndarray, lengths: np.n
     """
     import torch
 
-    from hybridkit.models.linear import onednn_linear
+    from hybridkit.models.fast_layers import onednn_linear
 
     sample = texts[some_by_length(lengths)].tolist()
     with torch.inference_mode(), torch.autocast(encoder.device.type, enabled=False):
@@ -297,8 +297,6 @@ def _by_library(encoder: "SentenceTransformer", texts: list[str], side: str, pro
 @contextmanager
 def told(what: str) -> Iterator[None]:
     """Turn a failure of sentence-transformers itself on the user's texts into an InputError; that of memory stays."""
-    from hybridkit.models.memory import is_full
-
     try:
         yield
     except FAILURES as error:
@@ -308,6 +306,13 @@ def told(what: str) -> Iterator[None]:
             f"sentence-transformers cannot {what} with this encoder ({first_line(error)}); see the encoder's tokenizer "
             "and sizes, or cut texts with max_length"
         ) from error
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that memory is full, in the words of Python, of a GPU or of PyTorch's CPU allocator."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
 def _forward(encoder: "SentenceTransformer", texts: list[str], side: str) -> np.ndarray:

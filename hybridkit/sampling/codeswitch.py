@@ -83,22 +83,10 @@ class codeswitch(Strategy):  # noqa: N801  strategies are written as the field w
         """Those of the base."""
         return self.base.shares
 
-    def shares_at(self, steps: int) -> np.ndarray:
-        """Those of the base."""
-        return self.base.shares_at(steps)
-
     @property
     def mono_share(self) -> float:
         """That of the base."""
         return self.base.mono_share
-
-    def mono_languages(self, corpus: ParallelCorpus) -> list[str]:
-        """Those of the base."""
-        return self.base.mono_languages(corpus)
-
-    def mono_weights(self, sizes: np.ndarray) -> np.ndarray:
-        """Those of the base."""
-        return self.base.mono_weights(sizes)
 
     def usable(self, corpus: ParallelCorpus) -> np.ndarray:
         """Those of the base."""

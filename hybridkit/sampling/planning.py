@@ -163,7 +163,7 @@ def sources_of(rules: Strategy, kind: str, patterns: Patterns) -> tuple[list[Sou
     """
     if kind == "mono":
         _check_named(rules, patterns, same=True)
-        tags = rules._mono_languages(patterns)
+        tags = rules.mono_languages(patterns)
         columns = [column(tag, patterns.languages, str(rules)) for tag in tags]
         if not tags:
             raise InputError(f"{rules}: no row has its query and its passage in one language; use cross")

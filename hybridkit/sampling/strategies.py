@@ -162,11 +162,8 @@ class Strategy:
         """Probability that a batch is monolingual: alpha, nan for a strategy whose batches are neither."""
         return {"mono": 1.0, "english": 1.0, "cross": 0.0}.get(type(self).__name__, float("nan"))
 
-    def mono_languages(self, corpus: ParallelCorpus) -> list[str]:
+    def mono_languages(self, patterns: Patterns) -> list[str]:
         """Languages of which monolingual batches are made: those with at least one row that has both sides."""
-        return self._mono_languages(Patterns.of(corpus))
-
-    def _mono_languages(self, patterns: Patterns) -> list[str]:
         drawn = (patterns.sizes["both"] > 0) & (self.language_weights(patterns, "both") > 0)
         return [tag for tag, has in zip(patterns.languages, drawn, strict=True) if has]
 
@@ -258,7 +255,7 @@ class english(Strategy):  # noqa: N801  strategies are written as the field writ
         """English batches are monolingual ones."""
         return {"mono": 1.0}
 
-    def _mono_languages(self, patterns: Patterns) -> list[str]:
+    def mono_languages(self, patterns: Patterns) -> list[str]:
         """English alone; InputError where the corpus has none."""
         self.language_weights(patterns, "both")
         return ["en"]

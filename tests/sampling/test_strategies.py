@@ -21,6 +21,7 @@ from hybridkit.sampling import (
     parse,
     step,
 )
+from hybridkit.sampling.language_pairs import Patterns
 
 number = st.floats(0, 10, allow_nan=False) | st.integers(0, 10)
 share = st.floats(0, 1) | st.integers(0, 1)
@@ -244,8 +245,8 @@ def test_common_rows_serve_every_strategy() -> None:
 
 
 def test_languages_of_mono_batches() -> None:
-    assert mono().mono_languages(CORPUS) == ["de", "en"]  # French has passages only
-    assert english().mono_languages(CORPUS) == ["en"]
+    assert mono().mono_languages(Patterns.of(CORPUS)) == ["de", "en"]  # French has passages only
+    assert english().mono_languages(Patterns.of(CORPUS)) == ["en"]
     with pytest.raises(InputError, match="'en' is in no row"):
         english().usable(CORPUS.keep_languages(["de"]))
 
