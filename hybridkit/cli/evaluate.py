@@ -1,7 +1,10 @@
 """The command evaluate: encoders and other systems on parallel benchmarks and on collections."""
 
 import argparse
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybridkit.cli.options import CommandResult, Commands, command, names, show
@@ -24,8 +27,10 @@ def search_all(
     """Search every set by every system, and tell the scores of each language and their mean."""
     import pandas as pd
 
+    from hybridkit.data.collection import save_judgements
     from hybridkit.evaluation.collection_scores import collection_values
     from hybridkit.evaluation.measures import scores
+    from hybridkit.retrieval.runs import save_run
     from hybridkit.retrieval.search import searches
 
     parts = []
@@ -34,6 +39,10 @@ def search_all(
             runs = searches(args.system, one, model, args.depth, max_length=args.max_length, precision=args.precision)
             for system, run in runs.items():
                 parts.append(scores(collection_values(one, run)).assign(benchmark=name, system=system))
+                if args.save_runs:
+                    save_run(run, _trec_file(args, name, system, _languages(one), "run"))
+            if args.save_runs:
+                save_judgements(one.judgements, _trec_file(args, name, _languages(one), "qrels"))
     table = pd.concat(parts, ignore_index=True)
     value = {
         name: {
@@ -43,6 +52,15 @@ def search_all(
         for name, systems in ((name, dict.fromkeys(args.system)) for name in judged)
     }
     return CommandResult(_collections_text(table, args.strategy_label), value)
+
+
+def _languages(judged: "Collection") -> str:
+    return f"{judged.language}.{judged.language if judged.setting == 'mono' else 'pool'}"
+
+
+def _trec_file(args: argparse.Namespace, *names: str) -> Path:
+    """The path of a run or of its judgements in the folder of --save-runs, e.g. `xquad-r.dense.de.en.run`."""
+    return Path(args.save_runs, re.sub(r"[^\w.-]", "_", ".".join(names))[-200:].lstrip("._"))
 
 
 def collections_as_json(table: "pd.DataFrame") -> dict[str, dict[str, Any]]:
@@ -140,7 +158,10 @@ def add(commands: Commands) -> None:
     option("--query-prompt", metavar="TEXT", help="text before each query (the model's own)")
     option("--passage-prompt", metavar="TEXT", help="text before each passage (the model's own)")
     option("--strategy-label", metavar="TEXT", help="a name for the model in the printed table, e.g. its strategy")
-    option("--depth", type=int, default=1000, metavar="N", help="passages to search for, on judged sets (1000)")
+    depth = "passages to search for on judged sets, and of every run that is saved (1000)"
+    option("--depth", type=int, default=1000, metavar="N", help=depth)
+    runs = "write every run and its judgements in TREC format: NAME.SYSTEM.QUERIES.PASSAGES.run, *.qrels"
+    option("--save-runs", type=Path, metavar="FOLDER", help=runs)
     option("--max-length", type=int, metavar="N", help="cut texts at so many tokens (the model's own limit)")
     option("--precision", choices=("float32", "bf16"), default="float32", help="arithmetic of the encoder (float32)")
 
@@ -204,7 +225,7 @@ def _ranked(
 
     from hybridkit.data.sources.open_benchmarks import base_name, subset_of
     from hybridkit.evaluation.measures import macro, scores_of
-    from hybridkit.evaluation.rank_table import rank_table_from_scores
+    from hybridkit.evaluation.rank_table import rank_table_from_scores, write_qrels, write_run
     from hybridkit.models.encoder import similarity_of
     from hybridkit.retrieval.dense import COSINE
 
@@ -221,6 +242,13 @@ def _ranked(
                 table = scores_of(rank_table_from_scores(part, scorer))
                 value.setdefault(name, {})[system] = as_json(table)
                 tables.append(macro(table).assign(benchmark=name, system=system))
+                pairs = product(part.query_slices, (*part.passage_slices, "*")) if args.save_runs else ()
+                for query, passage in pairs:
+                    tags = f"{query}.{passage if passage != '*' else 'pool'}"
+                    write_run(
+                        _trec_file(args, name, system, tags, "run"), part, scorer, query, passage, depth=args.depth
+                    )
+                    write_qrels(_trec_file(args, name, tags, "qrels"), part, query, passage)
     return CommandResult(_text(pd.concat(tables, ignore_index=True), args.strategy_label), value)
 
 
@@ -249,6 +277,8 @@ def _check(args: argparse.Namespace, parallel: list[str]) -> None:
             f"--system {more[0]}: it searches judged sets; {parallel[0]} is ranked in full, by {', '.join(SYSTEMS)}"
         )
     COUNT.check(args.depth, "--depth")
+    if args.save_runs and args.save_runs.is_file():
+        raise InputError(f"--save-runs {args.save_runs}: this is a file; give a folder")
     if args.model is None and args.system != ["bm25"]:
         raise InputError(f"evaluate: --system {','.join(args.system)} needs an encoder; give --model NAME")
     if args.model == "static":

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hybridkit.data.collection import POOL, Collection, save_judgements
+from hybridkit.data.collection import POOL, Collection
 from hybridkit.errors import InputError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ir_measures import Measure
 
 
@@ -155,22 +153,6 @@ def ranked_run(judged: Collection, run: pd.DataFrame) -> pd.DataFrame:
         ["query_id", "score", "passage_id"], ascending=[True, False, False], kind="stable", ignore_index=True
     )
     return ranked.assign(rank=ranked.groupby("query_id").cumcount() + 1)[["query_id", "passage_id", "rank"]]
-
-
-def save_qrels(judged: Collection, path: Path) -> None:
-    """Write a set's judgements in TREC's format, `query_id 0 passage_id relevance`, beside its runs.
-
-    Raises InputError for an id with white space in it, which the format cannot hold.
-
-    >>> import tempfile, pathlib
-    >>> queries = pd.DataFrame({"query_id": ["1"], "text": ["?"]})
-    >>> judgements = pd.DataFrame({"query_id": ["1"], "passage_id": ["a"], "relevance": [2]})
-    >>> path = pathlib.Path(tempfile.mkdtemp()) / "qrels.txt"
-    >>> save_qrels(Collection("toy", "de", queries, judgements, lambda: iter([]), 3, "f00"), path)
-    >>> path.read_text().splitlines()
-    ['1 0 a 2']
-    """
-    save_judgements(judged.judgements, path)
 
 
 def _measure(name: str) -> Measure:

@@ -265,13 +265,19 @@ def _wrong(frame: pd.DataFrame) -> str:
 
 
 def write_run(
-    path: Path, benchmark: Benchmark, scorer: Scorer, query_language: str, passage_language: str = "*", tag: str = "kit"
+    path: Path,
+    benchmark: Benchmark,
+    scorer: Scorer,
+    query_language: str,
+    passage_language: str = "*",
+    tag: str = "hybridkit",
+    depth: int | None = None,
 ) -> None:
-    """Write what a system retrieves for the queries of one language, every candidate, in trec_eval's order.
+    """Write what a system retrieves for the queries of one language, in trec_eval's order.
 
-    `passage_language` chooses the candidates, "*" is the pool. Lines are `query_id Q0 passage_id rank score tag`;
-    scores have nine digits, enough to give every float32 back. Raises InputError for an id with white space in it,
-    which the format cannot hold, and for a language that is not there.
+    `passage_language` chooses the candidates, "*" is the pool; the best `depth` of them are written, or all. Lines are
+    `query_id Q0 passage_id rank score tag`; scores have nine digits, enough to give every float32 back. Raises
+    InputError for an id with white space in it, which the format cannot hold, and for a language that is not there.
     """
     columns = _part(benchmark.passage_slices, passage_language, len(benchmark.passages), benchmark)
     ids = whole(benchmark.passages["passage_id"].to_numpy(object)[columns])
@@ -281,7 +287,7 @@ def write_run(
         for rows, block in score_blocks(benchmark, scorer, part=asked):
             for query, scores in zip(queries[rows], block[:, columns], strict=True):
                 # a stable sort of the reversed scores puts the greater id first among equals
-                order = len(ids) - 1 - np.argsort(-scores[::-1], kind="stable")
+                order = len(ids) - 1 - np.argsort(-scores[::-1], kind="stable")[:depth]
                 for rank, place in enumerate(order.tolist(), start=1):
                     file.write(f"{query} Q0 {ids[place]} {rank} {scores[place]:.9g} {tag}\n")
 

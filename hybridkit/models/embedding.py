@@ -208,7 +208,7 @@ def _encode(
     """Embed distinct texts; `first` says in which order they came, for a library whose batches follow it."""
     import torch
 
-    from hybridkit.models.linear import onednn_linear
+    from hybridkit.models.fast_layers import onednn_linear
 
     encoder.eval()
     prompt = prompt_of(encoder, side)
@@ -247,7 +247,7 @@ def _difference(encoder: "SentenceTransformer", texts: np.ndarray, lengths: np.n
     """
     import torch
 
-    from hybridkit.models.linear import onednn_linear
+    from hybridkit.models.fast_layers import onednn_linear
 
     sample = texts[some_by_length(lengths)].tolist()
     with torch.inference_mode(), torch.autocast(encoder.device.type, enabled=False):
@@ -297,8 +297,6 @@ def _by_library(encoder: "SentenceTransformer", texts: list[str], side: str, pro
 @contextmanager
 def told(what: str) -> Iterator[None]:
     """Turn a failure of sentence-transformers itself on the user's texts into an InputError; that of memory stays."""
-    from hybridkit.models.memory import is_full
-
     try:
         yield
     except FAILURES as error:
@@ -308,6 +306,13 @@ def told(what: str) -> Iterator[None]:
             f"sentence-transformers cannot {what} with this encoder ({first_line(error)}); see the encoder's tokenizer "
             "and sizes, or cut texts with max_length"
         ) from error
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that memory is full, in the words of Python, of a GPU or of PyTorch's CPU allocator."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
 def _forward(encoder: "SentenceTransformer", texts: list[str], side: str) -> np.ndarray:
@@ -335,20 +340,19 @@ def preprocess(encoder: "SentenceTransformer", texts: list[str], **more: Any) ->
 
 def text_lengths(
     encoder: "SentenceTransformer", max_length: int | None = None
-) -> Callable[[list[str], str], tuple[np.ndarray | None, int]]:
-    """Return what `sampling.check_plan` measures texts with: texts and their side to the tokens of each, and the limit.
+) -> "Callable[[list[str], str], tuple[np.ndarray, int]] | None":
+    """Return what `check_plan` measures texts with: (texts, side) to the tokens of each, and the number that is read.
 
-    The prompt of the side ("query" or "passage") counts. The limit is `max_length` or the encoder's own maximum; for an
-    encoder that cuts nothing, or has no tokens to count, the counts are None.
+    Prompts count. `max_length` or the encoder's own maximum is read; None where nothing is cut, or tokens are unknown.
     """
     with cut_at(encoder, max_length):
         longest = encoder.max_seq_length
+    if not longest or longest > 10**9 or token_counts(encoder, []) is None:
+        return None
 
-    def measure(texts: list[str], side: str) -> tuple[np.ndarray | None, int]:
-        if not longest or longest > 10**9:
-            return None, 0
+    def measure(texts: list[str], side: str) -> tuple[np.ndarray, int]:
         prompt = prompt_of(encoder, side)
-        return token_counts(encoder, cut_long(encoder, [prompt + text for text in texts])), longest
+        return np.asarray(token_counts(encoder, cut_long(encoder, [prompt + text for text in texts]))), longest
 
     return measure
 

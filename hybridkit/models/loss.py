@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from hybridkit.errors import InputError
 from hybridkit.models.embedding import as_it_was, features_of, some_by_length
-from hybridkit.models.trimmed_vocabulary import TrimmedEmbedding
+from hybridkit.models.fast_layers import TrimmedEmbedding
 
 TOKENS_CPU = 512  # tokens of a micro-batch, padding included; small ones stay in a CPU's cache
 TOKENS_ELSEWHERE = 16384  # a GPU wants fewer and larger ones

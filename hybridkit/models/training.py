@@ -128,8 +128,7 @@ def train(
     if (compared := similarity_of(encoder)) != "cosine":
         log.warning("the encoder compares by %s; it is trained over cosines, the loss of arXiv 2408.10536", compared)
     with _in_training(encoder, settings, texts, prompts) as packed, calm_bars():
-        from hybridkit.models.memory import report_out_of_memory
-        from hybridkit.models.trainer import plan_trainer, repeatable
+        from hybridkit.models.trainer import plan_trainer, repeatable, report_out_of_memory
 
         trainer = plan_trainer(encoder, texts, prompts, settings, work, key, measure, packed)
         for callback in callbacks:
@@ -171,7 +170,7 @@ def _in_training(
     from accelerate.utils import extract_model_from_parallel
 
     from hybridkit.models.loss import sample_loss
-    from hybridkit.models.memory import check_memory
+    from hybridkit.models.trainer import check_memory
 
     frozen = {name for name, _ in encoder.named_parameters() if any(part in name for part in settings.freeze)}
     if settings.freeze and not frozen:
@@ -222,9 +221,8 @@ def _speed_up(
     temperature: float,
 ) -> str:
     """Trim the vocabulary and go through oneDNN while `opened` is; a sentence where the loss is another one then."""
-    from hybridkit.models.linear import onednn_linear
+    from hybridkit.models.fast_layers import can_be_trimmed, occurring, onednn_linear, trimmed
     from hybridkit.models.loss import sample_loss
-    from hybridkit.models.trimmed_vocabulary import can_be_trimmed, occurring, trimmed
 
     try:
         # looking the tokens of a longer plan up takes longer than it saves

@@ -28,9 +28,8 @@ from hybridkit.utils.products import adopt, is_whole, seal
 from hybridkit.utils.reading import json_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    import pandas as pd
     from numpy.typing import NDArray
 
     from hybridkit.data.benchmark import Benchmark
@@ -129,26 +128,38 @@ def bm25(benchmark: Benchmark, k1: float = K1, b: float = B) -> Scorer:
     .092. A query without a known token scores 0 everywhere, and so does a passage without a token. Scores are float32.
     Raises InputError for k1 below 0 and b outside 0..1.
     """
+    passages = benchmark.passages
+    return bm25_of_texts(
+        benchmark.queries["text"].tolist(), passages["text"].tolist(), passages["language"].tolist(), k1, b
+    )
+
+
+def bm25_of_texts(
+    queries: Sequence[str], passages: Sequence[str], languages: Sequence[str], k1: float = K1, b: float = B
+) -> Scorer:
+    """Make the scorer of `bm25` from texts; `languages` are the passages' tags, or "" for words that stay whole.
+
+    >>> bm25_of_texts(["blue"], ["red sky", "blue sky"], ["", ""])(slice(0, 1)) > 0
+    array([[False,  True]])
+    """
     check_parameters(k1, b)
     import bm25s
 
     index = bm25s.BM25(method="lucene", k1=k1, b=b, backend="numpy")
-    parts = _parts(benchmark.passages)
-    texts = benchmark.passages["text"].tolist()
-    cut = [tokens(text, tag) for tag, part in parts for text in texts[part]]
+    cut = [tokens(text, tag) for text, tag in zip(passages, languages, strict=True)]
     if not any(cut):  # no passage has a token: bm25s would divide by their mean length, 0
-        return lambda rows: np.zeros((rows.stop - rows.start, len(texts)), np.float32)
+        return lambda rows: np.zeros((rows.stop - rows.start, len(passages)), np.float32)
     index.index(cut, show_progress=False)
-    data, indices, bounds = _by_part(index, [part for _, part in parts])
-    asked = benchmark.queries["text"].tolist()
+    starts = [at for at, tag in enumerate(languages) if not at or tag != languages[at - 1]]  # of each language's
+    data, indices, bounds = _by_language(index, starts)
 
     def score(rows: slice) -> NDArray[np.float32]:
-        block = np.zeros((rows.stop - rows.start, len(texts)), np.float32)
-        for line, text in zip(block, asked[rows], strict=True):
-            for place, (tag, _) in enumerate(parts):
-                for known in index.get_tokens_ids(tokens(text, tag)):
-                    start, stop = bounds[known, place], bounds[known, place + 1]
-                    line[indices[start:stop]] += data[start:stop]  # a passage stands once under a token
+        block = np.zeros((rows.stop - rows.start, len(passages)), np.float32)
+        for line, text in zip(block, queries[rows], strict=True):
+            for number, first in enumerate(starts):
+                for token in index.get_tokens_ids(tokens(text, languages[first])):
+                    start, stop = bounds[token, number], bounds[token, number + 1]
+                    line[indices[start:stop]] += data[start:stop]  # each passage occurs once under a token
         return block
 
     return score
@@ -160,23 +171,14 @@ def check_parameters(k1: float, b: float) -> None:
     SHARE.check(b, "BM25: b")
 
 
-def _parts(passages: pd.DataFrame) -> list[tuple[str, slice]]:
-    """Where the passages of each language stand; all of them as one part where no language is told."""
-    if "language" not in passages:
-        return [("", slice(0, len(passages)))]
-    tags = passages["language"].to_numpy(object)
-    edges = [0, *(np.flatnonzero(tags[1:] != tags[:-1]) + 1).tolist(), len(tags)]
-    return [(tags[start], slice(start, stop)) for start, stop in zip(edges, edges[1:], strict=False) if start < stop]
-
-
-def _by_part(index: object, parts: list[slice]) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-    """The weights under each token and their passages, in order, and where each part's begin (tokens, parts + 1)."""
+def _by_language(index: object, firsts: list[int]) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+    """The weights under each token, their passages in order, and where each language begins (tokens, languages + 1)."""
     scores = vars(index)["scores"]
     starts = scores["indptr"].astype(np.int64)
     count = scores["num_docs"]
     keys = np.repeat(np.arange(len(starts) - 1), np.diff(starts)) * count + scores["indices"]
     order = np.argsort(keys, kind="stable")
-    edges = np.array([*(part.start for part in parts), count])
+    edges = np.array([*firsts, count])
     bounds = np.searchsorted(keys[order], np.arange(len(starts) - 1)[:, None] * count + edges)
     return scores["data"][order], scores["indices"][order].astype(np.int64), bounds
 

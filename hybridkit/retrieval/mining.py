@@ -6,22 +6,20 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from hybridkit.data.corpus import ParallelCorpus
-from hybridkit.retrieval.bm25 import bm25
+from hybridkit.retrieval.bm25 import bm25_of_texts
 from hybridkit.utils.files import digest
 from hybridkit.utils.numbers import COUNT, COUNT_OR_NONE, Range, check_choice, check_seed
 from hybridkit.utils.seeds import generator
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-
-    from hybridkit.data.benchmark import Benchmark
 
 
 _CELLS = 1 << 25  # scores that are held at a time
@@ -72,14 +70,14 @@ def rank_by_bm25(
     queries: Sequence[str], positives: Sequence[str], passages: Sequence[str], mining: Mining
 ) -> Iterator[Ranked]:
     """Rank with the kit's BM25; a passage that shares no token with the query is not ranked. Ties as they stand."""
-    toy = SimpleNamespace(queries=pd.DataFrame({"text": queries}), passages=pd.DataFrame({"text": passages}))
-    score, place = bm25(cast("Benchmark", toy)), {text: number for number, text in enumerate(passages)}
+    score = bm25_of_texts(queries, passages, [""] * len(passages))
+    position = {text: number for number, text in enumerate(passages)}
     block = max(1, _CELLS // len(passages))
     for first in range(0, len(queries), block):
         scores = score(slice(first, min(first + block, len(queries))))
         for line, positive in zip(scores, positives[first : first + block], strict=True):
-            own = float(line[place[positive]])
-            line[place[positive]] = 0
+            own = float(line[position[positive]])
+            line[position[positive]] = 0
             found = np.flatnonzero((line > 0) & (line <= _limit(own, mining)))
             if len(found) > mining.range_max:  # ties at the end stay for the sort, which keeps their order
                 found = found[line[found] >= -np.partition(-line[found], mining.range_max - 1)[mining.range_max - 1]]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from hybridkit.data.collection import read_run, whole
+from hybridkit.data.collection import whole
 from hybridkit.errors import InputError
 from hybridkit.utils.files import atomic_write
 from hybridkit.utils.numbers import SHARE
@@ -81,20 +81,6 @@ def merge_runs(runs: Sequence[pd.DataFrame], k: int = 1000) -> pd.DataFrame:
     return run_frame(every["query_id"], every["passage_id"], every["score"], k)
 
 
-def recall_against(run: pd.DataFrame, exact: pd.DataFrame) -> float:
-    """Mean share of the passages of an exact run that another one has, over the exact run's queries; 1 without any.
-
-    >>> exact = run_frame(["q", "q"], ["a", "b"], [0.9, 0.8])
-    >>> recall_against(run_frame(["q", "q"], ["a", "c"], [0.9, 0.7]), exact)
-    0.5
-    """
-    both = exact.merge(run[["query_id", "passage_id"]], on=["query_id", "passage_id"])
-    wanted = exact.groupby("query_id").size()
-    if not len(wanted):
-        return 1.0
-    return float((both.groupby("query_id").size().reindex(wanted.index, fill_value=0) / wanted).mean())
-
-
 def save_run(run: pd.DataFrame, path: Path, tag: str = "hybridkit") -> None:
     """Write a run in TREC's format, `query_id Q0 passage_id rank score tag`; nine digits give every float32 back.
 
@@ -105,15 +91,6 @@ def save_run(run: pd.DataFrame, path: Path, tag: str = "hybridkit") -> None:
     lines = zip(queries, passages, ranks, run["score"], strict=True)
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.writelines(f"{query} Q0 {passage} {rank} {score:.9g} {tag}\n" for query, passage, rank, score in lines)
-
-
-def load_run(path: Path, k: int | None = None) -> pd.DataFrame:
-    """Read a run in TREC's format, of any system; its scores count and not its ranks, as in trec_eval.
-
-    Raises InputError naming a line that is none, and for a passage that a query has twice.
-    """
-    found = read_run(path)
-    return run_frame(found["query_id"], found["passage_id"], found["score"], k)
 
 
 RRF_K = 60

@@ -14,33 +14,42 @@ from hybridkit.errors import InputError
 from hybridkit.sampling.plan import BatchPlan
 from hybridkit.sampling.strategies import Strategy
 from hybridkit.sampling.word_switching import Switcher
+from hybridkit.utils.numbers import SHARE, check_choice
 
 _SAMPLE = 2000  # draws looked at for the rates
 
 
 @dataclass(frozen=True)
 class codeswitch(Strategy):  # noqa: N801  strategies are written as the field writes them
-    """A strategy's batches with words replaced by translations (arXiv 2305.05295, section 3), as they are read.
+    """A strategy's batches with words replaced by translations, as they are read.
 
-    The plan has the very draws of `base` with the same seed, so that the two are compared row by row. Each word of a
-    text is replaced with probability `p` where the lexicon knows it: case and punctuation stay, other words stay.
+    The plan has the draws of `base` with the same seed, so that the two are compared row by row. Each word of a text is
+    replaced with probability `p` where the lexicon has it: case and punctuation stay, other words stay.
 
-    - `side`: "query", "passage" (with the hard negatives, which have to look like passages) or "both".
-    - `mode`: "multilingual" draws a language for every word, among those that know the word; "bilingual" draws one for
-      all texts of a row.
-    - `lexicon`: "muse", "atlas" or a folder with `en-LANG.txt`; English is on one side of each.
-    - `pivot`: off, as in the paper, only English texts are switched, and texts in other languages stay as they are; on,
-      the others are switched too, through the inverted lexicon into English and from English on into the rest.
-    - `languages` that take part beside English: "all" of the corpus (an error where the lexicon lacks one), those
-      "shared" by corpus and lexicon, or a list, which an English corpus needs: nothing is switched into languages that
-      the corpus does not have, unless they are listed.
+    Args:
+        base: The strategy.
+        p: Probability that a word is replaced.
+        side: "query", "passage" (with the hard negatives, which have to look like passages) or "both".
+        mode: "multilingual" draws a language for every word, among those that have the word; "bilingual" draws one for
+            all texts of a row.
+        lexicon: "muse", "atlas" or a folder with `en-LANG.txt`; English is on one side of each.
+        pivot: Off, as in the paper, only English texts are switched. On, texts in other languages are switched too,
+            through the inverted lexicon into English and from English into the rest.
+        languages: Languages to switch into and from beside English: "all" of the corpus (an error where the lexicon
+            does not have one), those "shared" by corpus and lexicon, or a list, which may name others than the corpus
+            has and which an English corpus needs.
 
-    >>> from hybridkit.sampling import hybrid
-    >>> str(codeswitch(hybrid(), p=0.3, side="both", languages=["de", "ar"]))
-    "codeswitch(hybrid(alpha=0.5), p=0.3, side='both', languages=['ar', 'de'])"
+    Raises:
+        InputError: p outside 0..1, another side or mode; from `plan`, a lexicon without a language or with broken
+            lines, and nothing that would be switched.
 
-    Raises InputError for p outside 0..1 and a side or mode that there is not; `plan` for a lexicon that lacks a
-    language or has broken lines, and where nothing would be switched.
+    Source:
+        arXiv 2305.05295, section 3.
+
+    Example:
+        >>> from hybridkit.sampling import hybrid
+        >>> str(codeswitch(hybrid(), p=0.3, side="both", languages=["de", "ar"]))
+        "codeswitch(hybrid(alpha=0.5), p=0.3, side='both', languages=['ar', 'de'])"
     """
 
     base: Strategy
@@ -54,19 +63,18 @@ class codeswitch(Strategy):  # noqa: N801  strategies are written as the field w
     def __post_init__(self) -> None:
         if not isinstance(self.base, Strategy) or isinstance(self.base, codeswitch):
             raise InputError(f"codeswitch of {self.base}: give one other strategy first, codeswitch(hybrid(alpha=0.5))")
-        if isinstance(self.p, bool) or not isinstance(self.p, int | float) or not 0 <= self.p <= 1:
-            raise InputError(f"p={self.p!r}: the probability that a word is switched is a number from 0 to 1")
-        choices = {"side": ("query", "passage", "both"), "mode": ("multilingual", "bilingual"), "pivot": (False, True)}
-        for name, known in choices.items():
-            if getattr(self, name) not in known or (name == "pivot") != isinstance(getattr(self, name), bool):
-                raise InputError(f"{name}={getattr(self, name)!r}: it is {' or '.join(map(repr, known))}")
+        SHARE.check(self.p, "p, the probability that a word is switched,")
+        check_choice(self.side, ("query", "passage", "both"), "side")
+        check_choice(self.mode, ("multilingual", "bilingual"), "mode")
+        if not isinstance(self.pivot, bool):
+            raise InputError(f"pivot must be True or False (got {self.pivot!r})")
         if not isinstance(self.lexicon, str) or not self.lexicon:
             raise InputError(f"lexicon={self.lexicon!r}: give 'muse', 'atlas' or a folder with files en-LANG.txt")
         if self.languages not in ("all", "shared"):
             listed = isinstance(self.languages, list | tuple) and all(isinstance(tag, str) for tag in self.languages)
             tags = tuple(sorted(set(self.languages) - {"en"})) if listed else ()
             if not tags:
-                raise InputError(f"languages={self.languages!r}: it is 'all', 'shared' or a list such as ['de', 'es']")
+                raise InputError(f"languages={self.languages!r}: give 'all', 'shared' or a list such as ['de', 'es']")
             object.__setattr__(self, "languages", tags)
 
     def __str__(self) -> str:
@@ -83,29 +91,17 @@ class codeswitch(Strategy):  # noqa: N801  strategies are written as the field w
         """Those of the base."""
         return self.base.shares
 
-    def shares_at(self, steps: int) -> np.ndarray:
-        """Those of the base."""
-        return self.base.shares_at(steps)
-
     @property
     def mono_share(self) -> float:
         """That of the base."""
         return self.base.mono_share
 
-    def mono_languages(self, corpus: ParallelCorpus) -> list[str]:
-        """Those of the base."""
-        return self.base.mono_languages(corpus)
-
-    def mono_weights(self, sizes: np.ndarray) -> np.ndarray:
-        """Those of the base."""
-        return self.base.mono_weights(sizes)
-
     def usable(self, corpus: ParallelCorpus) -> np.ndarray:
-        """Those of the base."""
+        """Return those of the base."""
         return self.base.usable(corpus)
 
     def plan(self, corpus: ParallelCorpus, steps: int, batch_size: int, seed: int) -> BatchPlan:
-        """The base's plan with the same arguments, which knows the lexicon's content; InputError as the class says."""
+        """Return the base's plan with the same arguments and the lexicon's fingerprint."""
         lexicons = self.lexicons(corpus.languages)
         drawn = self.base.plan(corpus, steps, batch_size, seed)
         plan = replace(drawn, strategy=str(self), lexicon=lexicons.fingerprint)
@@ -113,11 +109,11 @@ class codeswitch(Strategy):  # noqa: N801  strategies are written as the field w
         return plan
 
     def switches(self, side: str) -> bool:
-        """Tell whether texts of a side ("query", "passage", "negative") are switched."""
+        """Return whether texts of a side ("query", "passage", "negative") are switched."""
         return self.side == "both" or ("query" if side == "query" else "passage") == self.side
 
     def lexicons(self, languages: Sequence[str]) -> Lexicons:
-        """Open the lexicons of those that take part, for a corpus in `languages`; InputError where one is missing."""
+        """Open the lexicons that a corpus in `languages` is switched by; InputError where one is missing."""
         wanted = sorted(set(languages) - {"en"}) if isinstance(self.languages, str) else self.languages
         if self.languages == "shared":
             wanted = sorted(set(wanted) & set(lexicon_languages(self.lexicon)))
@@ -130,20 +126,20 @@ class codeswitch(Strategy):  # noqa: N801  strategies are written as the field w
         return Lexicons.open(self.lexicon, wanted)
 
     def _check_rates(self, plan: BatchPlan, corpus: ParallelCorpus) -> None:
-        if self.p == 0:  # asked for: the base itself, the first point of a curve over p
+        if self.p == 0:  # the base itself, the first point of a curve over p
             return
         for number, side in enumerate(("query", "passage")):
             if not self.switches(side):
                 continue
             switcher = _switcher(self, plan)
-            can = [switcher.can_switch(tag) for tag in plan.languages]
+            can = [bool(switcher.targets(tag)) for tag in plan.languages]
             fit = np.flatnonzero(np.array(can)[plan.draws[..., number + 1].ravel()])
             known, switched = _counts(plan, corpus, side, fit)[:, 1:].sum(axis=0) if len(fit) else (0, 0)
             if switched:
                 continue
-            why = f"lexicon {self.lexicon} knows no word of the {len(fit):,} {side} texts that can be switched"
+            why = f"lexicon {self.lexicon} has no word of the {len(fit):,} {side} texts that can be switched"
             if not len(fit):
-                tags = ", ".join(tag for tag, one in zip(plan.languages, can, strict=True) if one)
+                tags = ", ".join(tag for tag, has in zip(plan.languages, can, strict=True) if has)
                 why = f"no {side} of the plan is in {tags or 'English'}"
                 why += "" if self.pivot else ", and other languages are switched with pivot=True only"
             elif known:
@@ -152,7 +148,7 @@ class codeswitch(Strategy):  # noqa: N801  strategies are written as the field w
 
 
 def switcher_of(plan: BatchPlan) -> tuple[codeswitch, Switcher] | None:
-    """The strategy of a plan and what switches its texts, or None where its strategy does not switch.
+    """Return the strategy of a plan and its `Switcher`; None where its strategy does not switch.
 
     Raises InputError where the lexicon is not the one that the plan was made with.
     """
@@ -163,12 +159,15 @@ def switcher_of(plan: BatchPlan) -> tuple[codeswitch, Switcher] | None:
 
 
 def switch_rates(plan: BatchPlan, corpus: ParallelCorpus, draws: int = _SAMPLE) -> pd.DataFrame:
-    """How much of a plan's texts is switched: a frame with side, language, texts, tokens, known, switched.
+    """Return how much of a plan's texts is switched, from `draws` draws that are evenly spread over it.
 
-    `known` and `switched` are shares of the `tokens` (words; in a language without spaces that is switched, entries of
-    the lexicon and the stretches between them). Looks at `draws` draws, evenly spread over the plan, on the sides that
-    are switched, hard negatives left out. Raises InputError for a plan whose strategy does not switch, or of another
-    corpus.
+    Returns:
+        DataFrame[side, language, texts, tokens, known, switched]: a line for each language of each side that is
+        switched, without hard negatives. `known` and `switched` are shares of the `tokens` (words; in a language
+        without spaces that is switched, entries of the lexicon and the stretches between them).
+
+    Raises:
+        InputError: The plan's strategy does not switch, or the plan was made of another corpus.
     """
     plan.check(corpus)
     known = switcher_of(plan)
@@ -214,7 +213,7 @@ def _parsed(text: str) -> codeswitch:
 
     strategy = parse(text)
     if not isinstance(strategy, codeswitch):
-        raise InputError(f"{text}: not a codeswitch")
+        raise InputError(f"{text}: it is not a codeswitch strategy")
     return strategy
 
 
@@ -223,7 +222,7 @@ def _switcher(strategy: codeswitch, plan: BatchPlan) -> Switcher:
 
 
 def _lexicons(strategy: codeswitch, languages: tuple[str, ...], fingerprint: str) -> Lexicons:
-    """The lexicons that a plan was made with; where they are nowhere, those that the strategy names now."""
+    """The lexicons that a plan was made with; where they are not found, those that the strategy names now."""
     for home in homes():
         with lexicons_from(home), suppress(InputError):
             found = strategy.lexicons(languages)

@@ -8,7 +8,7 @@ _RANK = {name: rank for rank, name in enumerate(["untrained", "english", "mixed"
 
 
 def alpha(strategy: str) -> float | None:
-    """The share of monolingual batches in a strategy's name, None when it is no hybrid.
+    """Return the share of monolingual batches in a strategy's name; None where it is not a hybrid of one alpha.
 
     >>> alpha("hybrid(alpha=0.25)"), alpha("mono")
     (0.25, None)
@@ -18,7 +18,7 @@ def alpha(strategy: str) -> float | None:
 
 
 def order(strategies: Iterable[str]) -> list[str]:
-    """Distinct strategies in the kit's order: untrained, english, mixed, mono, cross, hybrid by alpha, others by name.
+    """Return distinct strategies in order: untrained, english, mixed, mono, cross, hybrid by alpha, others by name.
 
     A code-switched strategy follows the one that it switches.
 
@@ -35,7 +35,7 @@ def order(strategies: Iterable[str]) -> list[str]:
 
 
 def switched(strategy: str) -> str | None:
-    """The strategy that a code-switched one switches, None for any other.
+    """Return the strategy that a code-switched one switches; None for any other.
 
     >>> switched("codeswitch(hybrid(alpha=0.5), p=0.3)"), switched("mono")
     ('hybrid(alpha=0.5)', None)
@@ -48,7 +48,7 @@ def switched(strategy: str) -> str | None:
 
 
 def label(strategy: str) -> str:
-    """A strategy as a figure names it.
+    """Return a strategy's name in figures.
 
     >>> label("hybrid(alpha=0.5)"), label("cross"), label("codeswitch(english, p=0.5)")
     ('hybrid α = 0.5', 'cross', 'english, switched')

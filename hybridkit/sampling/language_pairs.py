@@ -9,15 +9,16 @@ import numpy as np
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.languages import language
 from hybridkit.errors import InputError
+from hybridkit.utils.numbers import SHARE
 
 Pairs = str | tuple[str, ...]  # "all", "one", "en-x", or pairs such as "de-en"
 
 
 def check_pairs(value: object) -> Pairs:
-    """Check the option `pairs` and give it back, a list as a tuple.
+    """Return the option `pairs` checked, a list as a tuple; InputError for anything else.
 
-    "all" pairs of two different languages; "one" pair a batch; "en-x", those with one language (here English) on either
-    side; or a list of pairs, query language first. Raises InputError for anything else.
+    It is "all" pairs of two different languages; "one" pair a batch; "en-x", those with one language (here English) on
+    either side; or a list of pairs, query language first.
 
     >>> check_pairs(["de-en", "zh-Hant-en"]), check_pairs("en-x")
     (('de-en', 'zh-Hant-en'), 'en-x')
@@ -31,15 +32,15 @@ def check_pairs(value: object) -> Pairs:
     if isinstance(value, list | tuple) and value and all(isinstance(pair, str) for pair in value):
         pairs = tuple(_spelt(*split_pair(pair)) for pair in value)
         if len(set(pairs)) < len(pairs):
-            raise InputError(f"pairs={list(value)!r}: a pair stands twice; leave one")
+            raise InputError(f"pairs={list(value)!r}: a pair is duplicated; leave one")
         return pairs
     raise InputError(f"pairs={value!r}: give 'all', 'one', 'en-x' or a list of pairs such as ['de-en', 'en-de']")
 
 
 def split_pair(pair: str) -> tuple[str, str]:
-    """The query language and the passage language of a pair, with a hyphen or a > between them.
+    """Return the query language and the passage language of a pair, with a hyphen or a > between them.
 
-    Raises InputError where it names no two different languages.
+    Raises InputError where it does not name two different languages.
 
     >>> split_pair("zh-Hant-en"), split_pair("en-pt-BR"), split_pair("en-x-foo>be-tarask")
     (('zh-Hant', 'en'), ('en', 'pt-BR'), ('en-x-foo', 'be-tarask'))
@@ -53,7 +54,7 @@ def split_pair(pair: str) -> tuple[str, str]:
             continue
         if both[0] != both[1]:
             return both[0], both[1]
-    raise InputError(f"pairs: {pair!r} is no pair of two different languages; write query-passage, such as 'de-en'")
+    raise InputError(f"pairs: {pair!r} is not a pair of two different languages; write query-passage, such as 'de-en'")
 
 
 def _spelt(query: str, passage: str) -> str:
@@ -62,7 +63,7 @@ def _spelt(query: str, passage: str) -> str:
 
 
 def check_weights(value: object) -> dict[str, float]:
-    """Check given weights of languages and give them back in order of the tags; they are numbers that sum to 1.
+    """Return weights of languages, checked and in order of the tags; they are numbers from 0 to 1 that sum to 1.
 
     >>> check_weights({"en": 0.75, "de": 0.25})
     {'de': 0.25, 'en': 0.75}
@@ -71,15 +72,14 @@ def check_weights(value: object) -> dict[str, float]:
         raise InputError(f"weights={value!r}: give a weight by language, such as {{'en': 0.5, 'de': 0.5}}")
     for tag, weight in value.items():
         _known(tag, "weights")
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= 1:
-            raise InputError(f"weights: {weight!r} of {tag!r}: give a number from 0 to 1")
+        SHARE.check(weight, f"weights: that of {tag!r}")
     if abs((total := sum(value.values())) - 1) > 1e-6:
-        raise InputError(f"weights={dict(value)!r}: they sum to {total:g}; weights of languages sum to 1")
+        raise InputError(f"weights={dict(value)!r}: they must sum to 1 (they sum to {total:g})")
     return dict(sorted(value.items()))
 
 
 def allowed_pairs(pairs: Pairs, languages: Sequence[str]) -> np.ndarray:
-    """Bool array (languages, languages), query by passage: the pairs of two languages that `pairs` allows.
+    """Return which pairs of two languages `pairs` allows, bool (languages, languages), query by passage.
 
     Raises InputError for a language that is not among those of the rows.
 
@@ -101,7 +101,7 @@ def allowed_pairs(pairs: Pairs, languages: Sequence[str]) -> np.ndarray:
 
 
 def column(tag: str, languages: Sequence[str], what: str) -> int:
-    """Column of a language; InputError, beginning with `what`, for one that is not there."""
+    """Return the column of a language; InputError, beginning with `what`, for one that no row has."""
     if tag not in languages:
         raise InputError(f"{what}: language {tag!r} is in no row; the corpus has {', '.join(languages) or 'none'}")
     return list(languages).index(tag)
@@ -131,7 +131,7 @@ class Patterns:
 
     @classmethod
     def of(cls, corpus: ParallelCorpus) -> "Patterns":
-        """Look at every row of a corpus, in bounded memory."""
+        """Return the patterns of a corpus, found in bounded memory."""
         count, width = len(corpus), len(corpus.languages)
         found = [np.unique(_codes(corpus, first)) for first in range(0, count, _ROWS)]
         codes = np.unique(np.concatenate([*found, _codes(corpus, count)]))
@@ -153,15 +153,15 @@ class Patterns:
         return {side: self.times @ has for side, has in known.items()}
 
     def with_pair(self, weights: np.ndarray) -> np.ndarray:
-        """Bool array (patterns,): whether the pattern has a pair of positive weight (languages, languages)."""
+        """Return which patterns have a pair of positive weight (languages, languages), bool (patterns,)."""
         reached = (self.query.astype(np.int64) @ (weights > 0)) > 0
         return np.asarray((reached & self.passage).any(axis=1))
 
 
 def _codes(corpus: ParallelCorpus, first: int) -> np.ndarray:
     """The known languages of some rows, packed into one sortable value a row."""
-    part = slice(first, first + _ROWS)
-    known = np.concatenate([corpus.places["query"][part] >= 0, corpus.places["passage"][part] >= 0], axis=1)
+    rows = slice(first, first + _ROWS)
+    known = np.concatenate([corpus.places["query"][rows] >= 0, corpus.places["passage"][rows] >= 0], axis=1)
     packed = np.packbits(known, axis=1)
     width = max(8, packed.shape[1])
     padded = np.zeros((len(packed), width), dtype=np.uint8)
@@ -183,19 +183,19 @@ class PairTable:
         queries, passages = self.pairs.T
         self._width = len(patterns.languages)
         step = max(1, (1 << 22) // max(1, len(queries)))
-        parts, counts = [np.empty(0, dtype=np.int32)], [np.empty(0, dtype=np.int64)]
+        found, counts = [np.empty(0, dtype=np.int32)], [np.empty(0, dtype=np.int64)]
         for first in range(0, len(patterns.query), step):
-            part = slice(first, first + step)
-            has = patterns.query[part][:, queries] & patterns.passage[part][:, passages]
-            parts.append(np.nonzero(has)[1].astype(np.int32))
+            some = slice(first, first + step)
+            has = patterns.query[some][:, queries] & patterns.passage[some][:, passages]
+            found.append(np.nonzero(has)[1].astype(np.int32))
             counts.append(has.sum(axis=1))
-        self._pair, self._counts = np.concatenate(parts), np.concatenate(counts)
+        self._pair, self._counts = np.concatenate(found), np.concatenate(counts)
         self._first = np.cumsum(self._counts) - self._counts
         self._bounds = None if len(weights) == 0 or np.ptp(weights) == 0 else self._cumulate(weights[self._pair])
 
     @classmethod
     def of(cls, patterns: Patterns, weights: np.ndarray) -> "PairTable":
-        """The pairs of positive weight in a matrix (languages, languages), query by passage."""
+        """Return the table of the pairs of positive weight in a matrix (languages, languages), query by passage."""
         pairs = np.argwhere(weights > 0)
         return cls(patterns, pairs, weights[pairs[:, 0], pairs[:, 1]])
 
@@ -207,17 +207,12 @@ class PairTable:
         ends = np.cumsum(share)  # every pattern sums to 1
         return np.asarray(ends - (np.cumsum(self._counts > 0) - 1)[number] + number)
 
-    @property
-    def usable(self) -> np.ndarray:
-        """Bool array (patterns,): whether a row of the pattern has a pair to draw."""
-        return self._counts > 0
-
     def rows(self) -> np.ndarray:
-        """Bool array (rows,): whether the row has a pair to draw."""
-        return np.asarray(self.usable[self._of_row])
+        """Return which rows have a pair to draw, bool (rows,)."""
+        return np.asarray((self._counts > 0)[self._of_row])
 
     def draw(self, rows: np.ndarray, chance: np.ndarray) -> np.ndarray:
-        """Pairs for some rows, int32 (..., 2), from a uniform number each; every row must be usable."""
+        """Return pairs for some rows, int32 (..., 2), from a uniform number each; every row must be usable."""
         if len(self.pairs) == 1:
             return np.broadcast_to(self.pairs[0], (*rows.shape, 2))
         own = self._of_row[rows]
@@ -230,7 +225,7 @@ class PairTable:
         return np.asarray(self.pairs[self._pair[at]])
 
     def expected(self, times: np.ndarray) -> np.ndarray:
-        """Expected draws of each pair, float (languages, languages), of `times` (patterns,) drawn rows."""
+        """Return the expected draws of each pair, float (languages, languages), of `times` (patterns,) drawn rows."""
         if self._bounds is None:
             share = 1 / np.repeat(np.maximum(self._counts, 1), self._counts)
         else:

@@ -15,7 +15,7 @@ _SCHEDULES: dict[str, type[Schedule]] = {"linear": linear, "step": step}
 
 
 def parse(text: str) -> Strategy:
-    """Turn the text of a strategy into its value; the inverse of `str`. Nothing of the text is executed.
+    """Return the strategy that a text names; the inverse of `str`. Nothing of the text is executed.
 
     Options are numbers, texts, lists and mappings of them, and schedules; a wrapper takes its strategy first. Raises
     InputError for anything else.
@@ -60,7 +60,7 @@ def _strategy(node: ast.expr) -> Strategy:
 def _options(call: ast.Call, name: str, known: list[str]) -> dict[str, Any]:
     given = [word.arg for word in call.keywords]
     if len(set(given)) < len(given):
-        raise InputError("an option stands twice; leave one")
+        raise InputError("an option is duplicated; leave one")
     found = {}
     for word in call.keywords:
         if word.arg is None or word.arg not in known:

@@ -3,6 +3,8 @@
 What a strategy is expected to draw comes with exact intervals.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -15,110 +17,20 @@ from hybridkit.data.rows import normalise
 from hybridkit.sampling.language_pairs import Patterns
 from hybridkit.sampling.plan import BatchPlan
 from hybridkit.sampling.planning import Source, sources_of
-from hybridkit.sampling.strategies import Strategy, hybrid, unwrapped
+from hybridkit.sampling.strategies import Strategy, unwrapped
 
 LEVEL = 0.999  # of all plans, so many lie within an interval, or within all intervals of one kind of batch
 _STEPS_COUNTED = 4096
-
-
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """What one kind of batch drew by pair of languages, and what was to be expected.
-
-    `drawn` (ints) and `probability` are (languages, languages), query by passage. `unit` is "batches" where a batch
-    draws its languages as a whole, else "rows". `times` has for each source the draws of each row it may draw, with
-    `rows` being their positions.
-    """
-
-    kind: str
-    unit: str
-    drawn: np.ndarray
-    probability: np.ndarray
-    sources: tuple[Source, ...]
-    times: tuple[np.ndarray, ...]
-    rows: tuple[np.ndarray, ...]
-
-
-def drawn_of(plan: BatchPlan, rules: Strategy, patterns: Patterns) -> Iterator[Drawn]:
-    """Look at every kind of batch of a plan, beside what its strategy makes one expect."""
-    width = len(patterns.languages)
-    for kind in rules.shares:
-        steps = np.flatnonzero(plan.kinds == kind)
-        sources, weights = sources_of(rules, kind, patterns)
-        rows = tuple(source.rows() for source in sources)
-        counts = np.zeros((width, width), dtype=np.int64)
-        if kind == "mono" or len(sources) > 1:
-            probability, times = np.zeros((width, width)), []
-            first = plan.draws[steps, 0, 1:]
-            np.add.at(counts, (first[:, 0], first[:, 1]), 1)
-            code = first[:, 0] * width + first[:, 1]
-            order = np.argsort(code, kind="stable")
-            code, steps = code[order], steps[order]
-            for source, weight, own in zip(sources, weights / weights.sum(), rows, strict=True):
-                query, passage = source.tables[0].pairs[0].tolist()
-                probability[query, passage] = weight
-                start, stop = np.searchsorted(code, [query * width + passage, query * width + passage + 1])
-                at = steps[start:stop]
-                times.append(np.bincount(plan.draws[at, :, 0].ravel(), minlength=len(patterns.of_row))[own])
-            yield Drawn(kind, "batches", counts, probability, tuple(sources), tuple(times), rows)
-            continue
-        total = np.zeros(len(patterns.of_row), dtype=np.int64)
-        expected = np.zeros((width, width))
-        for first_step in range(0, len(steps), _STEPS_COUNTED):
-            row, query, passage = np.moveaxis(plan.draws[steps[first_step : first_step + _STEPS_COUNTED]], 2, 0)
-            counts += np.bincount((query * width + passage).ravel(), minlength=width**2).reshape(width, width)
-            total += np.bincount(row.ravel(), minlength=len(total))
-            # a row of a blend is same-language or not by its place, and draws within its table
-            parts = [row.ravel()] if len(sources[0].tables) == 1 else [row[query == passage], row[query != passage]]
-            for table, part in zip(sources[0].tables, parts, strict=True):
-                expected += table.expected(np.bincount(patterns.of_row[part], minlength=len(patterns.query)))
-        probability = expected / max(1, counts.sum())
-        yield Drawn(kind, "rows", counts, probability, tuple(sources), (total[rows[0]],), rows)
-
-
-def interval(count: int, probability: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of the central binomial interval of each probability, ints of its shape.
-
-    >>> [int(end) for end in interval(100, np.array(0.5))]
-    [34, 66]
-    """
-    from scipy.stats import binom
-
-    low, high = binom.interval(level, count, np.clip(probability, 0, 1))
-    return np.maximum(low, 0).astype(int), np.maximum(high, 0).astype(int)
-
-
-def moving_interval(shares: np.ndarray, level: float = LEVEL) -> tuple[int, int]:
-    """Ends of the central interval of the number of hits when every step has a share of its own (Poisson binomial).
-
-    >>> moving_interval(np.full(100, 0.5)), moving_interval(np.array([0.0, 1.0, 1.0]))
-    ((34, 66), (2, 2))
-    """
-    from scipy.signal import fftconvolve
-    from scipy.stats import binom
-
-    values, counts = np.unique(shares, return_counts=True)
-    parts = [
-        binom.pmf(np.arange(count + 1), count, value) for value, count in zip(values, counts.tolist(), strict=True)
-    ]
-    while len(parts) > 1:  # always two of about equal length, so that a long plan takes a second
-        parts = [
-            fftconvolve(*parts[at : at + 2]) if at + 1 < len(parts) else parts[at] for at in range(0, len(parts), 2)
-        ]
-    total = np.cumsum(parts[0])
-    return int(np.searchsorted(total, (1 - level) / 2)), int(np.searchsorted(total, (1 + level) / 2))
-
-
 _TEXTS, _ROWS, _STEPS = 1000, 2000, 4096  # texts a side, rows of whole batches, and steps looked at at a time
-_CUT = 0.1  # share of texts that may be cut before it is worth a word
-# Texts and their side to the number of tokens of each (None where nothing is cut) and how many are read.
-TextLengths: TypeAlias = Callable[[list[str], str], tuple[np.ndarray | None, int]]
+_CUT = 0.1  # share of texts that may be cut before the check fails
+# Texts and their side to the number of tokens of each, and the number that is read.
+TextLengths: TypeAlias = Callable[[list[str], str], tuple[np.ndarray, int]]
 Check = tuple[str, Any, str, bool]
 
 
 @dataclass(frozen=True, eq=False)
 class PlanReport:
-    """What was looked at in a plan.
+    """The result of `check_plan`.
 
     `checks` has check, value, expected (in words) and ok; `languages` what `plots.plan_languages` draws: strategy,
     kind, side ("query", "passage", or "both" where they are the same), language, share (0 to 1), low and high, between
@@ -131,12 +43,12 @@ class PlanReport:
 
     @property
     def ok(self) -> bool:
-        """Whether every check is."""
+        """Whether every check is as expected."""
         return bool(self.checks["ok"].all())
 
     @property
     def text(self) -> str:
-        """The report in words, a line a check."""
+        """The report, one line a check."""
         wrong = int((~self.checks["ok"]).sum())
         end = "every check is as expected" if self.ok else f"{wrong} of {len(self.checks)} checks: LOOK"
         lines = [
@@ -149,11 +61,19 @@ class PlanReport:
 def check_plan(
     plan: BatchPlan, corpus: ParallelCorpus, strategy: Strategy | None = None, lengths: TextLengths | None = None
 ) -> PlanReport:
-    """Check a whole plan: batches that hold twins, the rules of its strategy, chances, repeats, texts that are cut.
+    """Return a report on a whole plan: twins in a batch, the strategy's rules, chances, repeats, texts that are cut.
 
-    Chances are compared with exact intervals that 99.9 % of plans lie within. `strategy` is what the plan names unless
-    given. With `lengths` (`models.embedding.text_lengths` of an encoder) a sample of 1,000 draws shows how many texts
-    are longer than the encoder reads. Raises InputError for a plan of another corpus.
+    Chances are compared with exact intervals that 99.9 % of plans lie within.
+
+    Args:
+        plan: The plan.
+        corpus: The corpus that it was made of.
+        strategy: Its strategy; by default the one that the plan names.
+        lengths: Counts tokens, see `models.embedding.text_lengths`: with it the texts of 1,000 draws are looked at, and
+            those counted that are longer than the encoder reads.
+
+    Raises:
+        InputError: The plan was made of another corpus.
     """
     from hybridkit.sampling.parsing import parse
 
@@ -174,7 +94,7 @@ def check_plan(
 
 
 def _apart(plan: BatchPlan, corpus: ParallelCorpus) -> list[Check]:
-    """Rows that may not meet, by group in all batches, and by their texts themselves in some."""
+    """Rows that may not be in one batch, by group in all batches, and by their texts in some."""
     met = absent = 0
     for first in range(0, len(plan), _STEPS):
         row, query, passage = np.moveaxis(plan.draws[first : first + _STEPS], 2, 0)
@@ -205,10 +125,9 @@ def _share_text(corpus: ParallelCorpus, rows: np.ndarray) -> bool:
 
 def _shares(plan: BatchPlan, rules: Strategy) -> list[Check]:
     """Number of batches of each kind; of a blend, the same-language rows, of which every batch has alpha's share."""
-    if isinstance(rules, hybrid) and rules.level == "row":
-        expected = rules.alpha_at(len(plan)) * plan.draws.shape[1]
+    if (share_of_rows := rules.same_share(len(plan))) is not None:
         same = (plan.draws[..., 1] == plan.draws[..., 2]).sum(axis=1)
-        off = int((np.abs(same - expected) >= 1).sum())
+        off = int((np.abs(same - share_of_rows * plan.draws.shape[1]) >= 1).sum())
         return [("batches whose share of same-language rows is a row or more from alpha", off, "0", off == 0)]
     shares = rules.shares_at(len(plan))
     found: list[Check] = []
@@ -218,13 +137,13 @@ def _shares(plan: BatchPlan, rules: Strategy) -> list[Check]:
             low, high = (int(end) for end in interval(len(plan), share[0]))
         else:
             low, high = moving_interval(share)
-        told = f"{low:,} to {high:,} of {len(plan):,}, mean {share.sum():,.1f}" if low < high else f"{low:,}, all"
-        found.append((f"{kind} batches", count, told, low <= count <= high))
+        expected = f"{low:,} to {high:,} of {len(plan):,}, mean {share.sum():,.1f}" if low < high else f"{low:,}, all"
+        found.append((f"{kind} batches", count, expected, low <= count <= high))
     return found
 
 
 def _by_kind(plan: BatchPlan, rules: Strategy) -> list[Check]:
-    """Batches that are not what their kind says."""
+    """Batches that break the rule of their kind."""
     query, passage = plan.draws[..., 1], plan.draws[..., 2]
     same, kinds = query == passage, plan.kinds
     one = (query == query[:, :1]).all(axis=1) & (passage == passage[:, :1]).all(axis=1)
@@ -240,19 +159,17 @@ def _by_kind(plan: BatchPlan, rules: Strategy) -> list[Check]:
 
 
 def _matrix(one: Drawn, tags: tuple[str, ...]) -> Check:
-    """The pairs of languages drawn, beside those to be expected: how many lie outside of their interval."""
-    total, cells = int(one.drawn.sum()), max(1, int(np.count_nonzero(one.probability)))
-    low, high = interval(total, one.probability, 1 - (1 - LEVEL) / cells)
-    outside = np.argwhere((one.drawn < low) | (one.drawn > high)).tolist()
-    names = [tags[a] if a == b else f"{tags[a]}-{tags[b]}" for a, b in outside]
-    told = [
-        f"{name} {one.drawn[a, b]:,} ({low[a, b]:,} to {high[a, b]:,})"
-        for name, (a, b) in zip(names, outside, strict=True)
+    """The pairs of languages drawn: those that lie outside of their interval."""
+    total, pairs = int(one.drawn.sum()), max(1, int(np.count_nonzero(one.probability)))
+    low, high = interval(total, one.probability, 1 - (1 - LEVEL) / pairs)
+    outside = [
+        f"{tags[a] if a == b else f'{tags[a]}-{tags[b]}'} {one.drawn[a, b]:,} ({low[a, b]:,} to {high[a, b]:,})"
+        for a, b in np.argwhere((one.drawn < low) | (one.drawn > high)).tolist()
     ]
-    value = ", ".join(told[:3]) + (f" and {len(told) - 3} more" if len(told) > 3 else "")
+    value = ", ".join(outside[:3]) + (f" and {len(outside) - 3} more" if len(outside) > 3 else "")
     what = "languages" if one.kind in ("mono", "mixed") else "pairs of languages"
     check = f"{what} of {one.kind} batches drawn more or less often than by chance"
-    return check, value or "none", f"none of {cells}, counted in {one.unit}", not outside
+    return check, value or "none", f"none of {pairs}, counted in {one.unit}", not outside
 
 
 def _repeats(one: Drawn, corpus: ParallelCorpus) -> list[Check]:
@@ -271,9 +188,9 @@ def _repeats(one: Drawn, corpus: ParallelCorpus) -> list[Check]:
         if alone.any():
             spread = max(spread, int(np.ptp(times[alone])))
             behind += int((times < times[alone].min()).sum())
-    told = f"{by}mean {span}" + (f"; {behind:,} rows fall behind, others of their group being drawn" if behind else "")
+    note = f"{by}mean {span}" + (f"; {behind:,} rows fall behind, others of their group being drawn" if behind else "")
     return [
-        (what, f"{fewest:,} to {most:,}", told, True),
+        (what, f"{fewest:,} to {most:,}", note, True),
         (f"{what}, the largest difference", spread, "at most 1 between rows that share nothing", spread <= 1),
     ]
 
@@ -287,8 +204,6 @@ def _cut_texts(plan: BatchPlan, corpus: ParallelCorpus, measure: TextLengths) ->
     found: list[Check] = []
     for side in ("query", "passage"):
         lengths, longest = measure(texts[side], side)
-        if lengths is None:
-            return []
         share = float((lengths > longest).mean())
         expected = f"share of {len(lengths):,}, cut at {longest} tokens; at most {_CUT:g}"
         found.append((f"{side} texts that are cut", share, expected, share <= _CUT))
@@ -317,3 +232,87 @@ def _number(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """What one kind of batch drew by pair of languages, and what is expected.
+
+    `drawn` (ints) and `probability` are (languages, languages), query by passage. `unit` is "batches" where a batch
+    draws its languages as a whole, else "rows". `times` has for each source the draws of each row it may draw, with
+    `rows` being their positions.
+    """
+
+    kind: str
+    unit: str
+    drawn: np.ndarray
+    probability: np.ndarray
+    sources: tuple[Source, ...]
+    times: tuple[np.ndarray, ...]
+    rows: tuple[np.ndarray, ...]
+
+
+def drawn_of(plan: BatchPlan, rules: Strategy, patterns: Patterns) -> Iterator[Drawn]:
+    """Count what every kind of batch of a plan drew, beside what its strategy leads to."""
+    width = len(patterns.languages)
+    for kind in rules.shares:
+        steps = np.flatnonzero(plan.kinds == kind)
+        sources, weights = sources_of(rules, kind, patterns)
+        rows = tuple(source.rows() for source in sources)
+        counts = np.zeros((width, width), dtype=np.int64)
+        if kind == "mono" or len(sources) > 1:
+            probability, times = np.zeros((width, width)), []
+            first = plan.draws[steps, 0, 1:]
+            np.add.at(counts, (first[:, 0], first[:, 1]), 1)
+            code = first[:, 0] * width + first[:, 1]
+            order = np.argsort(code, kind="stable")
+            code, steps = code[order], steps[order]
+            for source, weight, own in zip(sources, weights / weights.sum(), rows, strict=True):
+                query, passage = source.tables[0].pairs[0].tolist()
+                probability[query, passage] = weight
+                start, stop = np.searchsorted(code, [query * width + passage, query * width + passage + 1])
+                at = steps[start:stop]
+                times.append(np.bincount(plan.draws[at, :, 0].ravel(), minlength=len(patterns.of_row))[own])
+            yield Drawn(kind, "batches", counts, probability, tuple(sources), tuple(times), rows)
+            continue
+        total = np.zeros(len(patterns.of_row), dtype=np.int64)
+        expected = np.zeros((width, width))
+        for first_step in range(0, len(steps), _STEPS_COUNTED):
+            row, query, passage = np.moveaxis(plan.draws[steps[first_step : first_step + _STEPS_COUNTED]], 2, 0)
+            counts += np.bincount((query * width + passage).ravel(), minlength=width**2).reshape(width, width)
+            total += np.bincount(row.ravel(), minlength=len(total))
+            # a row of a blend is same-language or not by its slot, and draws within its table
+            by_table = [row.ravel()] if len(sources[0].tables) == 1 else [row[query == passage], row[query != passage]]
+            for table, rows_of in zip(sources[0].tables, by_table, strict=True):
+                expected += table.expected(np.bincount(patterns.of_row[rows_of], minlength=len(patterns.query)))
+        probability = expected / max(1, counts.sum())
+        yield Drawn(kind, "rows", counts, probability, tuple(sources), (total[rows[0]],), rows)
+
+
+def interval(count: int, probability: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ends of the central binomial interval of each probability, ints of its shape.
+
+    >>> [int(end) for end in interval(100, np.array(0.5))]
+    [34, 66]
+    """
+    from scipy.stats import binom
+
+    low, high = binom.interval(level, count, np.clip(probability, 0, 1))
+    return np.maximum(low, 0).astype(int), np.maximum(high, 0).astype(int)
+
+
+def moving_interval(shares: np.ndarray, level: float = LEVEL) -> tuple[int, int]:
+    """Return the ends of the central interval of hits when every step has a share of its own (Poisson binomial).
+
+    >>> moving_interval(np.full(100, 0.5)), moving_interval(np.array([0.0, 1.0, 1.0]))
+    ((34, 66), (2, 2))
+    """
+    from scipy.signal import fftconvolve
+    from scipy.stats import binom
+
+    values, counts = np.unique(shares, return_counts=True)
+    sums = [binom.pmf(np.arange(count + 1), count, value) for value, count in zip(values, counts.tolist(), strict=True)]
+    while len(sums) > 1:  # always two of about equal length, so that a long plan takes a second
+        sums = [fftconvolve(*sums[at : at + 2]) if at + 1 < len(sums) else sums[at] for at in range(0, len(sums), 2)]
+    total = np.cumsum(sums[0])
+    return int(np.searchsorted(total, (1 - level) / 2)), int(np.searchsorted(total, (1 + level) / 2))

@@ -14,22 +14,29 @@ from hybridkit.sampling.plan import BatchPlan
 from hybridkit.utils.files import atomic_write
 from hybridkit.utils.seeds import generator
 
+_STEPS = 4096  # looked at together, so that memory does not grow with the plan
+_TRIES = (64, 4096)  # rows drawn before all are looked at
+_DRAWS = 4096  # written at a time
+
 
 class PlanTexts:
-    """Gives the texts of any draws of a plan, by their positions: step * batch + slot.
+    """The texts of any draws of a plan, by their positions: step * batch + slot.
 
     The texts of a position depend on (plan, position) only: not on the order of reading, on what else is read, or on
-    the number of workers. A plan of `codeswitch` has them switched, everything else is as it stands in the corpus. Cut
-    the positions, not the plan: `plan[10:]` counts its positions from 0 again, so that its texts are switched anew.
+    the number of workers. A plan of `codeswitch` has them switched, all others have those of the corpus. Cut the
+    positions, not the plan: `plan[10:]` counts its positions from 0 again, so that its texts are switched anew.
 
-    Raises InputError for a plan of another corpus, and for one of `codeswitch` whose lexicon has changed since.
+    Raises:
+        InputError: A plan of another corpus, or one of `codeswitch` whose lexicon has changed since.
 
-    >>> from hybridkit.data.rows import Row
-    >>> from hybridkit.sampling import mono
-    >>> corpus = ParallelCorpus.from_rows(Row(n, n, n, {"en": f"who is {n}"}, {"en": f"she is {n}"}, {}) for n in "ab")
-    >>> texts = PlanTexts(mono().plan(corpus, steps=1, batch_size=2, seed=0), corpus)
-    >>> {side: sorted(found) for side, found in texts(np.array([0, 1])).items()}
-    {'query': ['who is a', 'who is b'], 'passage': ['she is a', 'she is b']}
+    Example:
+        >>> from hybridkit.data.rows import Row
+        >>> from hybridkit.sampling import mono
+        >>> rows = (Row(n, n, n, {"en": f"who is {n}"}, {"en": f"she is {n}"}, {}) for n in "ab")
+        >>> corpus = ParallelCorpus.from_rows(rows)
+        >>> texts = PlanTexts(mono().plan(corpus, steps=1, batch_size=2, seed=0), corpus)
+        >>> {side: sorted(found) for side, found in texts(np.array([0, 1])).items()}
+        {'query': ['who is a', 'who is b'], 'passage': ['she is a', 'she is b']}
     """
 
     def __init__(self, plan: BatchPlan, corpus: ParallelCorpus, *, negatives: bool = False) -> None:
@@ -42,10 +49,10 @@ class PlanTexts:
         switcher_of(plan)  # a lexicon that cannot be read is an error now, not when the first batch is read
 
     def __call__(self, positions: np.ndarray) -> dict[str, list[str]]:
-        """Texts of the positions (n,), n of each side: `query`, `passage`, and `negative` where any draw has one.
+        """Return the texts of positions (n,), n of each side: `query`, `passage`, and `negative` if any draw has one.
 
-        Negatives are given where they were asked for; one that does not exist in the passage's language, or may not
-        stand in its batch (`negatives.usable_negatives`), is "".
+        A negative that does not exist in the passage's language, or may not be in its batch (see `usable_negatives`),
+        is "".
         """
         positions = np.asarray(positions, dtype=np.int64)
         flat = self.plan.draws.reshape(-1, 3)
@@ -69,16 +76,12 @@ class PlanTexts:
         return known[1].switch(texts, [self.plan.languages[column] for column in columns.tolist()], positions, side)
 
 
-_STEPS = 4096  # looked at together: bounds the memory, whatever the plan's length
-_TRIES = (64, 4096)  # rows drawn before all are looked at
-
-
 def usable_negatives(plan: BatchPlan, corpus: ParallelCorpus) -> np.ndarray:
-    """Bool array (steps, batch): the draw's row has a negative in the passage's language that may stand in its batch.
+    """Return which draws have a negative in the passage's language that may be in their batch, bool (steps, batch).
 
-    A negative may not stand in a batch where it answers a row: where the rows over which that text stands as a passage,
-    in any language (`corpus.negative_group`), are of the group of a row of the batch. In a batch every row's negative
-    meets every query, so all of the batch's rows count, not only the negative's own.
+    A negative may not be in a batch where it answers a row: where the rows that have its text as a passage, in any
+    language (`corpus.negative_group`), are of the group of a row of the batch. In a batch every row's negative meets
+    every query, so all of the batch's rows count, not only the negative's own.
 
     Raises InputError for a plan of another corpus.
     """
@@ -86,13 +89,13 @@ def usable_negatives(plan: BatchPlan, corpus: ParallelCorpus) -> np.ndarray:
     usable = np.zeros(plan.draws.shape[:2], dtype=bool)
     for first in range(0, len(plan), _STEPS):
         rows, passage = plan.draws[first : first + _STEPS, :, 0], plan.draws[first : first + _STEPS, :, 2]
-        usable[first : first + _STEPS] = (corpus.places["negative"][rows, passage] >= 0) & ~_stand_beside(
+        usable[first : first + _STEPS] = (corpus.places["negative"][rows, passage] >= 0) & ~_among(
             corpus.negative_group[rows, passage], corpus.group[rows]
         )
     return usable
 
 
-def _stand_beside(groups: np.ndarray, batch: np.ndarray) -> np.ndarray:
+def _among(groups: np.ndarray, batch: np.ndarray) -> np.ndarray:
     """Whether each of `groups` (steps, n) is among the groups of its step, `batch` (steps, batch)."""
     span = max(int(batch.max(initial=0)), int(groups.max(initial=0))) + 2
     step = np.arange(len(batch), dtype=np.int64)[:, None] * span  # a range of keys for each step; no group's -1 is 0
@@ -100,10 +103,10 @@ def _stand_beside(groups: np.ndarray, batch: np.ndarray) -> np.ndarray:
 
 
 def spare_passage(plan: BatchPlan, corpus: ParallelCorpus, position: int) -> str:
-    """Give a draw that has no negative of its own a passage in its language that answers no row of its batch.
+    """Return a random passage in a draw's language that answers no row of its batch, for a draw without a negative.
 
-    The passage is drawn at random, from (plan, position) only. It counts as one more in-batch negative, as easy as the
-    others, where a format or a library wants a negative in every row. `position` is step * batch + slot.
+    It depends on (plan, position) only. It counts as one more in-batch negative, as easy as the others, where a format
+    or a library wants a negative in every row. `position` is step * batch + slot.
 
     Raises InputError where the corpus has no such passage.
     """
@@ -122,28 +125,24 @@ def spare_passage(plan: BatchPlan, corpus: ParallelCorpus, position: int) -> str
     )
 
 
-_DRAWS = 4096  # written at a time
-
-
 def export_plan(plan: BatchPlan, corpus: ParallelCorpus, path: str | Path, form: str) -> int:
     """Write every draw of a plan as a line of JSON for another trainer, and return their number.
 
     `form` is "flagembedding", `{"query": str, "pos": [str], "neg": [str]}`, or "tevatron", `{"query_id": str, "query":
     str, "positive_passages": [{"docid", "text"}], "negative_passages": [...]}`. Texts are those that the plan trains
-    on, byte for byte, switched where it is one of `codeswitch`. There is no title: tevatron puts title, a space and
-    text together wherever it finds one, an empty one too. Ids are the row's and the passage's, a colon and the
-    language; `:negative` or `:random` behind them tells a negative's from every passage's.
+    on, byte for byte. There is no title, which tevatron would put before the text, an empty one too. Ids are the row's
+    and the passage's, a colon and the language; those of negatives end in `:negative` or `:random`.
 
-    Prompts are not in the texts, for both trainers put theirs before them: tevatron by `--query_prefix` and
-    `--passage_prefix`, FlagEmbedding by `--query_instruction_for_retrieval` and `--passage_instruction_for_retrieval`
-    with their formats left at "{}{}".
+    Prompts are not in the texts, because both trainers add theirs: tevatron by `--query_prefix` and `--passage_prefix`,
+    FlagEmbedding by `--query_instruction_for_retrieval` and `--passage_instruction_for_retrieval` with their formats
+    left at "{}{}".
 
     Both trainers want a negative in every line as soon as their `train_group_size` is above 1. It is the row's own hard
-    negative where that may stand in the batch (`negatives.usable_negatives`), else a random passage that answers no row
-    of the batch, as FlagEmbedding's guide advises. Both shuffle lines and make batches of their own: a batch of the
-    plan meets as one only where their loader reads in order, with the plan's batch size over all processes.
+    negative where that may be in the batch (`usable_negatives`), else a random passage that answers no row of the
+    batch, as FlagEmbedding's guide advises. Both shuffle lines and make batches of their own: they keep a batch of the
+    plan only where their loader reads in order, with the plan's batch size over all processes.
 
-    Raises InputError for an unknown form, a file that its trainer would pass over, and a plan of another corpus.
+    Raises InputError for an unknown form, a file that its trainer would skip, and a plan of another corpus.
     """
     check_export(form, path)
     with atomic_write(Path(path)) as temporary, temporary.open("w", encoding="utf-8") as file:
@@ -155,7 +154,7 @@ def export_plan(plan: BatchPlan, corpus: ParallelCorpus, path: str | Path, form:
 
 
 def check_export(form: str, path: str | Path) -> None:
-    """Raise InputError for an unknown form, and for the name of a file that its trainer would pass over unsaid."""
+    """Raise InputError for an unknown form, and for the name of a file that its trainer would silently skip."""
     if form not in FORMS:
         raise InputError(f"export {form!r}: no such form; there are {', '.join(FORMS)}")
     if form == "flagembedding" and not str(path).endswith((".json", ".jsonl")):
@@ -171,15 +170,15 @@ def draws(plan: BatchPlan, corpus: ParallelCorpus) -> Iterator[dict[str, str]]:
         row, query, passage = flat[positions].T
         own = found.get("negative", [""] * len(positions))
         ids = zip(corpus.ids[row], corpus.passage_ids[row], query.tolist(), passage.tolist(), strict=True)
-        for slot, (ident, passage_id, asked, answer) in enumerate(ids):
-            tag = plan.languages[answer]
+        for slot, (row_id, passage_id, query, passage) in enumerate(ids):
+            tag = plan.languages[passage]
             yield {
                 "query": found["query"][slot],
                 "passage": found["passage"][slot],
                 "negative": own[slot] or spare_passage(plan, corpus, first + slot),
-                "query_id": f"{ident}:{plan.languages[asked]}",
+                "query_id": f"{row_id}:{plan.languages[query]}",
                 "passage_id": f"{passage_id}:{tag}",
-                "negative_id": f"{ident}:{tag}:negative" if own[slot] else f"{first + slot}:{tag}:random",
+                "negative_id": f"{row_id}:{tag}:negative" if own[slot] else f"{first + slot}:{tag}:random",
             }
 
 

@@ -11,97 +11,87 @@ from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.errors import InputError
 from hybridkit.sampling.language_pairs import PairTable, Patterns, column, split_pair
 from hybridkit.sampling.plan import BatchPlan
-from hybridkit.sampling.strategies import Strategy, hybrid, unwrapped
+from hybridkit.sampling.strategies import Strategy, unwrapped
 from hybridkit.utils.numbers import COUNT, PAIRED, check_seed
 from hybridkit.utils.seeds import generator
 
-
-class RowQueue:
-    """Gives batches of rows of different groups, in order of arrival; in it every row stands once an epoch.
-
-    `rows` are increasing positions in a corpus, `group` the group of each of them, `size` the rows of a batch; there
-    must be as many groups. A row whose group is in the batch already waits for the next one. Time grows with the rows
-    drawn and not with those that wait: of a group only the row that came first can be next, so a heap has it.
-
-    >>> queue = RowQueue(np.array([3, 5, 8]), np.array([0, 0, 1]), 2, np.random.default_rng(0))
-    >>> queue.take(2).tolist()
-    [[8, 3], [5, 8]]
-    """
-
-    def __init__(self, rows: np.ndarray, group: np.ndarray, size: int, random: np.random.Generator) -> None:
-        self._rows, self._size, self._random = rows, size, random
-        _, self._group = np.unique(group, return_inverse=True)
-        self._group = self._group.astype(np.int32)
-        self._fresh = np.arange(len(rows), dtype=np.int32)  # what the next epoch holds, in order
-        self._order, self._at = self._fresh[:0], 0
-        self._clock = 0  # arrivals so far
-        self._used = np.full(int(self._group.max(initial=-1)) + 1, -1, dtype=np.int64)  # when a group was last drawn
-        self._waits = np.zeros(len(rows), dtype=bool)
-        self._waiting: dict[int, deque[tuple[int, int]]] = {}  # by group: (arrival, row), first come first
-        self._next_waiting: list[tuple[int, int]] = []  # heap of (arrival of the first, group)
-        self._released: list[int] = []  # rows that waited and were drawn in this epoch
-
-    def take(self, count: int) -> np.ndarray:
-        """The next `count` batches, int32 (count, size) of positions in the corpus."""
-        batches = np.empty((count, self._size), dtype=np.int32)
-        for batch in batches:
-            self._fill(batch)
-        return np.asarray(self._rows[batches], dtype=np.int32)
-
-    def _fill(self, batch: np.ndarray) -> None:
-        start = self._clock
-        filled, heads = 0, []
-        while self._next_waiting and filled < self._size:
-            _, group = heappop(self._next_waiting)
-            _, row = self._waiting[group].popleft()
-            self._used[group] = start
-            self._waits[row] = False
-            self._released.append(row)
-            heads.append(group)
-            batch[filled] = row
-            filled += 1
-        self._clock += 1  # no arrival has the number of the groups that waited
-        while filled < self._size:
-            arrived = self._arrive(self._size - filled)
-            group = self._group[arrived]
-            number = np.arange(self._clock, self._clock + len(arrived))
-            self._clock += len(arrived)
-            free = self._used[group] < start
-            self._used[group[free][::-1]] = number[free][::-1]  # of equal groups the first is written last and stays
-            free &= self._used[group] == number
-            drawn = arrived[free]
-            batch[filled : filled + len(drawn)] = drawn
-            filled += len(drawn)
-            if len(drawn) < len(arrived):
-                self._wait(number[~free].tolist(), group[~free].tolist(), arrived[~free])
-        for group in heads:
-            if self._waiting[group]:
-                heappush(self._next_waiting, (self._waiting[group][0][0], group))
-            else:
-                del self._waiting[group]
-
-    def _wait(self, numbers: list[int], groups: list[int], rows: np.ndarray) -> None:
-        self._waits[rows] = True
-        for number, group, row in zip(numbers, groups, rows.tolist(), strict=True):
-            if group not in self._waiting:
-                self._waiting[group] = deque()
-                heappush(self._next_waiting, (number, group))
-            self._waiting[group].append((number, row))
-
-    def _arrive(self, count: int) -> np.ndarray:
-        if self._at == len(self._order):
-            # a row that still waits from the epoch before keeps its place and is not queued twice
-            if self._released or self._waiting:
-                back = np.array(self._released, dtype=np.int32)
-                self._fresh = np.union1d(self._fresh[~self._waits[self._fresh]], back)
-                self._released.clear()
-            self._order, self._at = self._random.permutation(self._fresh), 0
-        part = self._order[self._at : self._at + count]
-        self._at += len(part)
-        return part
-
-
 _DRAWS = 1 << 18  # made in one go
+_MOST = 1 << 33  # draws, 12 bytes each in memory
+
+
+def make_plan(corpus: ParallelCorpus, strategy: Strategy, steps: int, batch_size: int, seed: int) -> BatchPlan:
+    """Return the plan of a strategy: a pure function of its arguments.
+
+    The kind of each batch is drawn first, then for `mono` its language and for one pair a batch its pair; rows come
+    from an endless shuffled queue, one for each of those and one for all other batches of a kind, with every row once
+    an epoch. A row whose group is in the batch already waits for the next batch. The pair of languages of a `cross`
+    row, and the language of a `mixed` one, is drawn among those it has. The plan of n steps is the beginning of every
+    longer plan, unless alpha moves over the whole plan. A wrapper's plan has the draws of the strategy within it.
+    Time grows with the rows drawn; beside the plan, memory with the rows of the corpus.
+
+    Raises:
+        InputError: A batch cannot be made: too few rows that may be together, an unknown language or pair.
+    """
+    steps, batch_size, seed = check_size(steps, batch_size, seed)
+    rules = unwrapped(strategy)
+    kinds_of = list(rules.shares)
+    kinds = _choose(rules.shares_at(steps), generator(seed, "kinds"))
+    patterns = Patterns.of(corpus)
+    sources: list[Source] = []
+    source_of_step = np.empty(steps, dtype=np.int64)
+    for number, kind in enumerate(kinds_of):
+        at = kinds == number
+        found, weights = sources_of(rules, kind, patterns)
+        # a language or a pair is drawn for every step, so that no kind moves the draws of another
+        stream = generator(seed, "languages" if kind == "mono" else f"pair of {kind} batches")
+        source_of_step[at] = len(sources) + _choose(np.broadcast_to(weights, (steps, len(weights))), stream)[at]
+        sources += found
+    for source in sources:
+        source.check(corpus, batch_size)
+    same = _same_rows(rules, steps, batch_size, seed)
+    draws = np.empty((steps, batch_size, 3), dtype=np.int32)
+    for number in np.unique(source_of_step):  # one after the other, so that one queue at a time is in memory
+        at_steps, done = np.flatnonzero(source_of_step == number), 0
+        for some in sources[number].batches(corpus, len(at_steps), batch_size, seed, same):
+            draws[at_steps[done : done + len(some)]] = some
+            done += len(some)
+    names = np.array(kinds_of, dtype=object)[kinds]
+    return BatchPlan(draws, names, corpus.languages, str(strategy), seed, corpus.fingerprint)
+
+
+def check_size(steps: int, batch_size: int, seed: int) -> tuple[int, int, int]:
+    """Return the numbers that a plan is made of; InputError for one that is out of its range.
+
+    >>> check_size(10, 1, 0)
+    Traceback (most recent call last):
+    ...
+    hybridkit.errors.InputError: batch size must be a whole number from 2 on (got 1)
+    """
+    steps, batch_size = int(COUNT.check(steps, "steps")), int(PAIRED.check(batch_size, "batch size"))
+    if steps * batch_size > _MOST:
+        raise InputError(f"{steps:,} steps of {batch_size:,} rows: a plan holds {_MOST:,} draws at most; give fewer")
+    return steps, batch_size, check_seed(seed)
+
+
+def _choose(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Draw a position for every step by its weights (steps, positions), one uniform number each.
+
+    A longer draw begins with a shorter one.
+    """
+    chance, last = random.random(len(weights)), weights.shape[1] - 1
+    if weights.strides[0] == 0:  # the same at every step
+        bounds = np.cumsum(weights[0]) / np.sum(weights[0])
+        return np.asarray(np.minimum(np.searchsorted(bounds, chance, side="right"), last))
+    bounds = np.cumsum(weights, axis=1) / np.sum(weights, axis=1, keepdims=True)
+    return np.asarray(np.minimum((bounds <= chance[:, None]).sum(axis=1), last))
+
+
+def _same_rows(rules: Strategy, steps: int, batch_size: int, seed: int) -> np.ndarray | None:
+    """Same-language rows of each batch of a blend, (steps,): alpha's share, fractions of a row rounded at random."""
+    share = rules.same_share(steps)
+    if share is None:
+        return None
+    return np.asarray(np.floor(share * batch_size + generator(seed, "share").random(steps)).astype(np.int64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +109,7 @@ class Source:
         return f"{self.kind} batches" + (f" in {self.name!r}" if self.name else "")
 
     def rows(self) -> np.ndarray:
-        """Positions of the rows that it draws from, increasing: those with a pair in every table."""
+        """Return the positions of the rows that it draws from, increasing: those with a pair in every table."""
         return np.flatnonzero(np.logical_and.reduce([table.rows() for table in self.tables]))
 
     def check(self, corpus: ParallelCorpus, batch_size: int) -> None:
@@ -128,7 +118,7 @@ class Source:
         groups = np.count_nonzero(np.bincount(corpus.group[rows])) if len(rows) else 0
         if groups < batch_size:
             raise InputError(
-                f"{self}: only {groups} rows can stand in one batch (of {len(rows)} usable rows, those that share a "
+                f"{self}: only {groups} rows can be in one batch (of {len(rows)} usable rows, those that share a "
                 f"text or a passage count once), the batch size is {batch_size}; make batches smaller, add rows or "
                 f"leave the {'pair' if '-' in self.name and self.kind == 'cross' else 'language'} out"
             )
@@ -136,7 +126,7 @@ class Source:
     def batches(
         self, corpus: ParallelCorpus, count: int, batch_size: int, seed: int, same: np.ndarray | None
     ) -> Iterator[np.ndarray]:
-        """Yield the first `count` batches in parts, each int32 (batches, batch_size, 3), as `BatchPlan.draws`.
+        """Yield the first `count` batches in pieces, each int32 (batches, batch_size, 3), as `BatchPlan.draws`.
 
         `same` (count,) is the number of same-language rows of each batch of a blend.
         """
@@ -145,25 +135,25 @@ class Source:
         pairs, slots = generator(seed, "pairs", self.kind, self.name), generator(seed, "slots", self.kind)
         step = max(1, _DRAWS // batch_size)
         for first in range(0, count, step):
-            part = np.empty((min(step, count - first), batch_size, 3), dtype=np.int32)
-            part[..., 0] = queue.take(len(part))
-            chance = pairs.random(part.shape[:2])
-            part[..., 1:] = self.tables[-1].draw(part[..., 0], chance)
+            draws = np.empty((min(step, count - first), batch_size, 3), dtype=np.int32)
+            draws[..., 0] = queue.take(len(draws))
+            chance = pairs.random(draws.shape[:2])
+            draws[..., 1:] = self.tables[-1].draw(draws[..., 0], chance)
             if same is not None:
-                place = slots.random(part.shape[:2]).argsort(axis=1).argsort(axis=1)
-                at = place < same[first : first + len(part), None]
-                part[at, 1:] = self.tables[0].draw(part[at, 0], chance[at])
-            yield part
+                order = slots.random(draws.shape[:2]).argsort(axis=1).argsort(axis=1)
+                at = order < same[first : first + len(draws), None]
+                draws[at, 1:] = self.tables[0].draw(draws[at, 0], chance[at])
+            yield draws
 
 
 def sources_of(rules: Strategy, kind: str, patterns: Patterns) -> tuple[list[Source], np.ndarray]:
-    """The sources of a strategy's batches of one kind, and the probability of each, float (sources,).
+    """Return the sources of a strategy's batches of one kind, and the probability of each, float (sources,).
 
     Raises InputError for a language or pair that the strategy names and no row has.
     """
     if kind == "mono":
         _check_named(rules, patterns, same=True)
-        tags = rules._mono_languages(patterns)
+        tags = rules.mono_languages(patterns)
         columns = [column(tag, patterns.languages, str(rules)) for tag in tags]
         if not tags:
             raise InputError(f"{rules}: no row has its query and its passage in one language; use cross")
@@ -214,78 +204,86 @@ def _check_named(rules: Strategy, patterns: Patterns, same: bool) -> None:
             )
 
 
-_MOST = 1 << 33  # draws, 12 bytes each in memory
+class RowQueue:
+    """A queue of rows that yields batches of rows of different groups, in order of arrival, each row once an epoch.
 
+    `rows` are increasing positions in a corpus, `group` the group of each of them, `size` the rows of a batch; there
+    must be as many groups. A row whose group is in the batch already waits for the next one. Time grows with the rows
+    drawn and not with those that wait: of a group only the row that came first can be next, so the heap holds that one.
 
-def make_plan(corpus: ParallelCorpus, strategy: Strategy, steps: int, batch_size: int, seed: int) -> BatchPlan:
-    """Make the plan of a strategy: a pure function of its arguments.
-
-    The kind of each batch is drawn first, then for `mono` its language and for one pair a batch its pair; rows come
-    from an endless shuffled queue, one for each of those and one for all other batches of a kind, in which every row
-    stands once an epoch. A row whose group is in the batch already waits for the next batch. The pair of languages of a
-    `cross` row, and the language of a `mixed` one, is drawn among those it has. The plan of n steps is the beginning of
-    every longer plan, unless alpha moves over the whole plan. A wrapper's plan has the draws of the strategy within it.
-    Time grows with the rows drawn; beside the plan, memory with the rows of the corpus.
-
-    Raises InputError where a batch cannot be made: too few rows that can stand together, an unknown language or pair.
+    >>> queue = RowQueue(np.array([3, 5, 8]), np.array([0, 0, 1]), 2, np.random.default_rng(0))
+    >>> queue.take(2).tolist()
+    [[8, 3], [5, 8]]
     """
-    steps, batch_size, seed = check_size(steps, batch_size, seed)
-    rules = unwrapped(strategy)
-    kinds_of = list(rules.shares)
-    kinds = _choose(rules.shares_at(steps), generator(seed, "kinds"))
-    patterns = Patterns.of(corpus)
-    sources: list[Source] = []
-    source_of_step = np.empty(steps, dtype=np.int64)
-    for number, kind in enumerate(kinds_of):
-        at = kinds == number
-        found, weights = sources_of(rules, kind, patterns)
-        # a language or a pair is drawn for every step, so that no kind moves the draws of another
-        stream = generator(seed, "languages" if kind == "mono" else f"pair of {kind} batches")
-        source_of_step[at] = len(sources) + _choose(np.broadcast_to(weights, (steps, len(weights))), stream)[at]
-        sources += found
-    for source in sources:
-        source.check(corpus, batch_size)
-    same = _same_rows(rules, steps, batch_size, seed)
-    draws = np.empty((steps, batch_size, 3), dtype=np.int32)
-    for number in np.unique(source_of_step):  # one after the other, so that one queue at a time is in memory
-        at_steps, done = np.flatnonzero(source_of_step == number), 0
-        for part in sources[number].batches(corpus, len(at_steps), batch_size, seed, same):
-            draws[at_steps[done : done + len(part)]] = part
-            done += len(part)
-    names = np.array(kinds_of, dtype=object)[kinds]
-    return BatchPlan(draws, names, corpus.languages, str(strategy), seed, corpus.fingerprint)
 
+    def __init__(self, rows: np.ndarray, group: np.ndarray, size: int, random: np.random.Generator) -> None:
+        self._rows, self._size, self._random = rows, size, random
+        _, self._group = np.unique(group, return_inverse=True)
+        self._group = self._group.astype(np.int32)
+        self._fresh = np.arange(len(rows), dtype=np.int32)  # what the next epoch holds, in order
+        self._order, self._at = self._fresh[:0], 0
+        self._clock = 0  # arrivals so far
+        self._used = np.full(int(self._group.max(initial=-1)) + 1, -1, dtype=np.int64)  # when a group was last drawn
+        self._waits = np.zeros(len(rows), dtype=bool)
+        self._waiting: dict[int, deque[tuple[int, int]]] = {}  # by group: (arrival, row), first come first
+        self._next_waiting: list[tuple[int, int]] = []  # heap of (arrival of the first, group)
+        self._released: list[int] = []  # rows that waited and were drawn in this epoch
 
-def check_size(steps: int, batch_size: int, seed: int) -> tuple[int, int, int]:
-    """Return the numbers that a plan is made of; InputError for one that is out of its range.
+    def take(self, count: int) -> np.ndarray:
+        """Return the next `count` batches, int32 (count, size) of positions in the corpus."""
+        batches = np.empty((count, self._size), dtype=np.int32)
+        for batch in batches:
+            self._fill(batch)
+        return np.asarray(self._rows[batches], dtype=np.int32)
 
-    >>> check_size(10, 1, 0)
-    Traceback (most recent call last):
-    ...
-    hybridkit.errors.InputError: batch size must be a whole number from 2 on (got 1)
-    """
-    steps, batch_size = int(COUNT.check(steps, "steps")), int(PAIRED.check(batch_size, "batch size"))
-    if steps * batch_size > _MOST:
-        raise InputError(f"{steps:,} steps of {batch_size:,} rows: a plan holds {_MOST:,} draws at most; give fewer")
-    return steps, batch_size, check_seed(seed)
+    def _fill(self, batch: np.ndarray) -> None:
+        start = self._clock
+        filled, heads = 0, []
+        while self._next_waiting and filled < self._size:
+            _, group = heappop(self._next_waiting)
+            _, row = self._waiting[group].popleft()
+            self._used[group] = start
+            self._waits[row] = False
+            self._released.append(row)
+            heads.append(group)
+            batch[filled] = row
+            filled += 1
+        self._clock += 1  # no arrival has the number of the groups that waited
+        while filled < self._size:
+            arrived = self._arrive(self._size - filled)
+            group = self._group[arrived]
+            number = np.arange(self._clock, self._clock + len(arrived))
+            self._clock += len(arrived)
+            free = self._used[group] < start
+            self._used[group[free][::-1]] = number[free][::-1]  # of equal groups the first is written last and stays
+            free &= self._used[group] == number
+            drawn = arrived[free]
+            batch[filled : filled + len(drawn)] = drawn
+            filled += len(drawn)
+            if len(drawn) < len(arrived):
+                self._wait(number[~free].tolist(), group[~free].tolist(), arrived[~free])
+        for group in heads:
+            if self._waiting[group]:
+                heappush(self._next_waiting, (self._waiting[group][0][0], group))
+            else:
+                del self._waiting[group]
 
+    def _wait(self, numbers: list[int], groups: list[int], rows: np.ndarray) -> None:
+        self._waits[rows] = True
+        for number, group, row in zip(numbers, groups, rows.tolist(), strict=True):
+            if group not in self._waiting:
+                self._waiting[group] = deque()
+                heappush(self._next_waiting, (number, group))
+            self._waiting[group].append((number, row))
 
-def _choose(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Draw a position for every step by its weights (steps, positions), one uniform number each.
-
-    A longer draw begins with a shorter one.
-    """
-    chance, last = random.random(len(weights)), weights.shape[1] - 1
-    if weights.strides[0] == 0:  # the same at every step
-        bounds = np.cumsum(weights[0]) / np.sum(weights[0])
-        return np.asarray(np.minimum(np.searchsorted(bounds, chance, side="right"), last))
-    bounds = np.cumsum(weights, axis=1) / np.sum(weights, axis=1, keepdims=True)
-    return np.asarray(np.minimum((bounds <= chance[:, None]).sum(axis=1), last))
-
-
-def _same_rows(rules: Strategy, steps: int, batch_size: int, seed: int) -> np.ndarray | None:
-    """Same-language rows of each batch of a blend, (steps,): alpha's share, a part of a row rounded at random."""
-    if not isinstance(rules, hybrid) or rules.level != "row":
-        return None
-    share = rules.alpha_at(steps) * batch_size
-    return np.asarray(np.floor(share + generator(seed, "share").random(steps)).astype(np.int64))
+    def _arrive(self, count: int) -> np.ndarray:
+        if self._at == len(self._order):
+            # a row that still waits from the epoch before keeps its turn and is not queued twice
+            if self._released or self._waiting:
+                back = np.array(self._released, dtype=np.int32)
+                self._fresh = np.union1d(self._fresh[~self._waits[self._fresh]], back)
+                self._released.clear()
+            self._order, self._at = self._random.permutation(self._fresh), 0
+        arrived = self._order[self._at : self._at + count]
+        self._at += len(arrived)
+        return arrived

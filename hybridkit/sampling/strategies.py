@@ -13,23 +13,19 @@ from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.errors import InputError
 from hybridkit.sampling.language_pairs import Pairs, Patterns, allowed_pairs, check_pairs, check_weights, column
 from hybridkit.sampling.plan import BatchPlan
+from hybridkit.utils.numbers import COUNT, COUNT_OR_NONE, SHARE, Range
 
 
 class Schedule:
     """A share that depends on the step. Make one with `linear(0, 1, steps=1000)` or `step({0: 1.0, 500: 0.5})`."""
 
     @property
-    def absolute(self) -> bool:
-        """Whether it counts steps from the start, so that a plan of n steps is the beginning of a longer one."""
-        return True
-
-    @property
     def ends(self) -> tuple[float, float]:
-        """The least and the largest share of the schedule."""
+        """The smallest and the largest share."""
         raise NotImplementedError
 
     def at(self, steps: int) -> np.ndarray:
-        """The share at each of the steps of a training, float64 (steps,)."""
+        """Return the share at each of the steps of a training, float64 (steps,)."""
         raise NotImplementedError
 
 
@@ -38,8 +34,10 @@ class linear(Schedule):  # noqa: N801  written as a strategy's option
     """From `start` at the first step to `stop` at step `steps` and after it; over the whole training without `steps`.
 
     Over the whole training the first batch has `start` and the last `stop`, so the share of a step depends on how many
-    there are: such a plan is not the beginning of a longer one, as all others are. Raises InputError for a share
-    outside 0..1 and for steps below 1.
+    there are: such a plan is not the beginning of a longer one, as all others are.
+
+    Raises:
+        InputError: A share outside 0..1, or steps below 1.
 
     >>> linear(0, 1, steps=4).at(6).tolist(), linear(1, 0).at(3).tolist()
     ([0.0, 0.25, 0.5, 0.75, 1.0, 1.0], [1.0, 0.5, 0.0])
@@ -53,10 +51,9 @@ class linear(Schedule):  # noqa: N801  written as a strategy's option
 
     def __post_init__(self) -> None:
         for name in ("start", "stop"):
-            check_share(getattr(self, name), f"{name} of linear")
-        whole = isinstance(self.steps, int) and not isinstance(self.steps, bool)
-        if self.steps is not None and not (whole and self.steps >= 1):
-            raise InputError(f"steps={self.steps!r} of linear: give a whole number of steps, or leave it out")
+            SHARE.check(getattr(self, name), f"{name} of linear, a share of mono batches,")
+        if self.steps is not None:
+            COUNT.check(self.steps, "steps of linear")
 
     def __str__(self) -> str:
         """The text that parses back."""
@@ -64,19 +61,13 @@ class linear(Schedule):  # noqa: N801  written as a strategy's option
         return f"linear({self.start!r}, {self.stop!r}{end})"
 
     @property
-    def absolute(self) -> bool:
-        """False without `steps`: then the share depends on the length of the training."""
-        return self.steps is not None
-
-    @property
     def ends(self) -> tuple[float, float]:
-        """The least and the largest share."""
+        """The smaller and the larger of `start` and `stop`."""
         return min(self.start, self.stop), max(self.start, self.stop)
 
     def at(self, steps: int) -> np.ndarray:
-        """The share at each of the steps, float64 (steps,)."""
-        way = np.arange(steps) / (max(steps - 1, 1) if self.steps is None else self.steps)
-        way = np.minimum(way, 1.0)
+        """Return the share at each of the steps, float64 (steps,)."""
+        way = np.minimum(np.arange(steps) / (max(steps - 1, 1) if self.steps is None else self.steps), 1.0)
         return np.asarray(self.start * (1 - way) + self.stop * way)
 
 
@@ -84,7 +75,8 @@ class linear(Schedule):  # noqa: N801  written as a strategy's option
 class step(Schedule):  # noqa: N801
     """A share that jumps: `{0: 1.0, 500: 0.5}` is 1.0 in the first 500 steps and 0.5 from step 500 (from 0) on.
 
-    Raises InputError for a share outside 0..1, a step that is no whole number from 0, or none for step 0.
+    Raises:
+        InputError: A share outside 0..1, a step that is not a whole number from 0, or no share for step 0.
 
     >>> step({0: 1.0, 2: 0.5}).at(4).tolist(), str(step({2: 0.5, 0: 1}))
     ([1.0, 1.0, 0.5, 0.5], 'step({0: 1, 2: 0.5})')
@@ -96,11 +88,10 @@ class step(Schedule):  # noqa: N801
         if not isinstance(self.shares, Mapping) or not self.shares:
             raise InputError(f"step({self.shares!r}): give shares by step, such as step({{0: 1.0, 500: 0.5}})")
         for at, share in self.shares.items():
-            if isinstance(at, bool) or not isinstance(at, int) or at < 0:
-                raise InputError(f"step {at!r} of {dict(self.shares)!r}: steps are whole numbers from 0")
-            check_share(share, f"step {at}")
+            COUNT_OR_NONE.check(at, f"step({dict(self.shares)!r}): a step")
+            SHARE.check(share, f"step {at}: the share of mono batches")
         if 0 not in self.shares:
-            raise InputError(f"step({dict(self.shares)!r}): say the share of step 0 as well")
+            raise InputError(f"step({dict(self.shares)!r}): give the share of step 0 as well")
         object.__setattr__(self, "shares", dict(sorted(self.shares.items())))
 
     def __str__(self) -> str:
@@ -109,22 +100,13 @@ class step(Schedule):  # noqa: N801
 
     @property
     def ends(self) -> tuple[float, float]:
-        """The least and the largest share."""
+        """The smallest and the largest share."""
         return min(self.shares.values()), max(self.shares.values())
 
     def at(self, steps: int) -> np.ndarray:
-        """The share at each of the steps, float64 (steps,)."""
+        """Return the share at each of the steps, float64 (steps,)."""
         changes, shares = list(self.shares), np.array(list(self.shares.values()), dtype=float)
         return np.asarray(shares[np.searchsorted(changes, np.arange(steps), side="right") - 1])
-
-
-def check_share(value: object, what: str) -> None:
-    """Raise InputError unless a value is a number from 0 to 1; `what` names it.
-
-    >>> check_share(0.5, "alpha")
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise InputError(f"{what}={value!r}: the share of mono batches is a number from 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -150,37 +132,38 @@ class Strategy:
         return {type(self).__name__: 1.0}
 
     def shares_at(self, steps: int) -> np.ndarray:
-        """Probability of each kind in `shares` at every step of a training, float64 (steps, kinds)."""
+        """Return the probability of each kind in `shares` at every step of a training, float64 (steps, kinds)."""
         return np.broadcast_to(list(self.shares.values()), (steps, len(self.shares)))
+
+    def same_share(self, steps: int) -> np.ndarray | None:
+        """Return the share of same-language rows in each `blend` batch, float64 (steps,); None without such batches."""
+        return None
 
     @property
     def mono_share(self) -> float:
         """Probability that a batch is monolingual: alpha, nan for a strategy whose batches are neither."""
         return {"mono": 1.0, "english": 1.0, "cross": 0.0}.get(type(self).__name__, float("nan"))
 
-    def mono_languages(self, corpus: ParallelCorpus) -> list[str]:
-        """Languages of which monolingual batches are made: those with at least one row that has both sides."""
-        return self._mono_languages(Patterns.of(corpus))
-
-    def _mono_languages(self, patterns: Patterns) -> list[str]:
+    def mono_languages(self, patterns: Patterns) -> list[str]:
+        """Return the languages that monolingual batches are made of: those with a row that has both sides."""
         drawn = (patterns.sizes["both"] > 0) & (self.language_weights(patterns, "both") > 0)
         return [tag for tag, has in zip(patterns.languages, drawn, strict=True) if has]
 
     def mono_weights(self, sizes: np.ndarray) -> np.ndarray:
-        """Probability of each mono language, given its number of rows."""
+        """Return the probability of each mono language, given its number of rows."""
         return np.full(len(sizes), 1 / len(sizes))
 
     def language_weights(self, patterns: Patterns, side: str) -> np.ndarray:
-        """Relative weight of each language among those of one row, float (languages,); 0 for one that is not drawn.
+        """Return the relative weight of each language among those of a row, float (languages,); 0 where never drawn.
 
-        `side` says what counts as a language's size: rows with a `query`, with a `passage`, or with `both` in it.
+        The size of a language is its number of rows that have `side` in it: "query", "passage" or "both".
         """
         return np.ones(len(patterns.languages))
 
     def pair_weights(self, patterns: Patterns, same: bool) -> np.ndarray:
-        """Relative weight of each (query language, passage language), float; 0 for one that is not drawn.
+        """Return the relative weight of each (query language, passage language), float; 0 where never drawn.
 
-        Of `same` language, or of two: then it is the product of the two languages' weights.
+        With `same`, of pairs in one language; else of pairs in two, the product of the two languages' weights.
         """
         if same:
             return np.diag(self.language_weights(patterns, "both"))
@@ -188,17 +171,16 @@ class Strategy:
         return np.asarray(weights * allowed_pairs(getattr(self, "pairs", "all"), patterns.languages))
 
     def usable(self, corpus: ParallelCorpus) -> np.ndarray:
-        """Bool array (rows,): the rows that every kind of batch of the strategy can use."""
+        """Return which rows every kind of batch of the strategy can use, bool (rows,)."""
         patterns = Patterns.of(corpus)
         sorts = {"mono": [True], "mixed": [True], "cross": [False], "blend": [True, False]}
-        needed = {same for kind in self.shares for same in sorts[kind]}
         usable = np.ones(len(patterns.query), dtype=bool)
-        for same in needed:
+        for same in {same for kind in self.shares for same in sorts[kind]}:
             usable &= patterns.with_pair(self.pair_weights(patterns, same))
         return np.asarray(usable[patterns.of_row])
 
     def plan(self, corpus: ParallelCorpus, steps: int, batch_size: int, seed: int) -> BatchPlan:
-        """Make the batch plan: a pure function of its arguments; see `draw.make_plan` for the rules and errors."""
+        """Return the batch plan, a pure function of the arguments; rules and errors are those of `make_plan`."""
         from hybridkit.sampling.planning import make_plan
 
         return make_plan(corpus, self, steps, batch_size, seed)
@@ -221,22 +203,21 @@ class Weighted(Strategy):
     def __post_init__(self) -> None:
         if self.by not in ("uniform", "size"):
             raise InputError(f"by={self.by!r}: languages are drawn by 'uniform' or by 'size'")
-        if isinstance(self.power, bool) or not isinstance(self.power, int | float) or not 0 <= self.power <= 10:
-            raise InputError(f"power={self.power!r}: give a number from 0 to 10")
+        Range(0, 10).check(self.power, "power")
         if self.weights is not None:
             if self.by != "uniform":
                 raise InputError(f"by={self.by!r} and weights: languages are drawn by one of them; leave one out")
             object.__setattr__(self, "weights", check_weights(self.weights))
 
     def mono_weights(self, sizes: np.ndarray) -> np.ndarray:
-        """Probability of each mono language by the rule."""
+        """Return the probability of each mono language by the rule."""
         if self.weights is not None:  # in order of the tags, as the languages of a corpus are
             return np.array([weight for weight in self.weights.values() if weight > 0])
         raised = sizes.astype(float) ** (self.power if self.by == "size" else 0.0)
         return np.asarray(raised / raised.sum())
 
     def language_weights(self, patterns: Patterns, side: str) -> np.ndarray:
-        """Relative weight of each language by the rule; InputError for a language that no row has."""
+        """Return the relative weight of each language by the rule; InputError for a language that no row has."""
         if self.weights is None:
             return np.asarray(patterns.sizes[side] ** (float(self.power) if self.by == "size" else 0.0))
         given = np.zeros(len(patterns.languages))
@@ -254,13 +235,13 @@ class english(Strategy):  # noqa: N801  strategies are written as the field writ
         """English batches are monolingual ones."""
         return {"mono": 1.0}
 
-    def _mono_languages(self, patterns: Patterns) -> list[str]:
-        """English alone; InputError where the corpus has none."""
+    def mono_languages(self, patterns: Patterns) -> list[str]:
+        """Return English alone; InputError where the corpus has none."""
         self.language_weights(patterns, "both")
         return ["en"]
 
     def language_weights(self, patterns: Patterns, side: str) -> np.ndarray:
-        """All weight is English's."""
+        """Return all weight for English."""
         return np.asarray(np.eye(len(patterns.languages))[column("en", patterns.languages, "english")])
 
 
@@ -301,14 +282,14 @@ class cross(Weighted):  # noqa: N801
 
 
 def unwrapped(strategy: Strategy) -> Strategy:
-    """The strategy whose rules make the draws: that within a wrapper such as `codeswitch`, else the strategy itself."""
+    """Return the strategy whose rules make the draws: the one within a wrapper such as `codeswitch`, or itself."""
     base = getattr(strategy, "base", None)
     return unwrapped(base) if isinstance(base, Strategy) else strategy
 
 
 def common_rows(corpus: ParallelCorpus, strategies: Sequence[Strategy]) -> np.ndarray:
-    """Bool array (rows,): the rows that every one of the strategies can use, so that they can be compared fairly."""
-    usable = [np.ones(len(corpus), dtype=bool), *(one.usable(corpus) for one in strategies)]
+    """Return which rows every one of the strategies can use, bool (rows,), so that they can be compared fairly."""
+    usable = [np.ones(len(corpus), dtype=bool), *(strategy.usable(corpus) for strategy in strategies)]
     return np.asarray(np.logical_and.reduce(usable))
 
 
@@ -334,7 +315,7 @@ class hybrid(Weighted):  # noqa: N801
     def __post_init__(self) -> None:
         super().__post_init__()
         if not isinstance(self.alpha, Schedule):
-            check_share(self.alpha, "alpha")
+            SHARE.check(self.alpha, "alpha, the share of mono batches,")
         object.__setattr__(self, "pairs", check_pairs(self.pairs))
         if self.level not in ("batch", "row"):
             raise InputError(f"level={self.level!r}: alpha is a share of batches ('batch') or of their rows ('row')")
@@ -342,7 +323,7 @@ class hybrid(Weighted):  # noqa: N801
             raise InputError("pairs='one' with level='row': in a batch of both sorts every row draws its own pair")
 
     def language_weights(self, patterns: Patterns, side: str) -> np.ndarray:
-        """Relative weight of each language; by size only where `both` sides are in one language."""
+        """Return the relative weight of each language; by size only where `both` sides are in one language."""
         if self.weights is None and side != "both":
             return np.ones(len(patterns.languages))
         return super().language_weights(patterns, side)
@@ -357,14 +338,17 @@ class hybrid(Weighted):  # noqa: N801
         return {kind: value for kind, value in (("mono", share), ("cross", 1 - share)) if value != 0}
 
     def shares_at(self, steps: int) -> np.ndarray:
-        """Alpha and the rest at every step, float64 (steps, kinds)."""
+        """Return alpha and the rest at every step, float64 (steps, kinds)."""
         if self.level == "row" or len(self.shares) == 1:
             return super().shares_at(steps)
-        alpha = self.alpha_at(steps)
+        alpha = self._alpha_at(steps)
         return np.stack([alpha, 1 - alpha], axis=1)
 
-    def alpha_at(self, steps: int) -> np.ndarray:
-        """Alpha at every step of a training, float64 (steps,)."""
+    def same_share(self, steps: int) -> np.ndarray | None:
+        """Return alpha at every step where it is a share of rows, else None."""
+        return self._alpha_at(steps) if self.level == "row" else None
+
+    def _alpha_at(self, steps: int) -> np.ndarray:
         return self.alpha.at(steps) if isinstance(self.alpha, Schedule) else np.full(steps, float(self.alpha))
 
     @property

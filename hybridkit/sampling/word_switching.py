@@ -19,11 +19,14 @@ _UNSPACED_LETTERS = (
     r"\u0e00-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff"
     r"\uff66-\uff9f\U00020000-\U0003ffff"
 )
+# a target language, and the translations into it spelt in the case of the word
+Options = tuple[tuple[str, tuple[str, ...]], ...]
+_GAMMA = np.uint64(0x9E3779B97F4A7C15)
 
 
 @cache
 def is_spaced(tag: str) -> bool:
-    """Tell whether a language puts spaces between its words.
+    """Return whether a language puts spaces between its words.
 
     >>> is_spaced("de"), is_spaced("th"), is_spaced("zh")
     (True, False, False)
@@ -35,7 +38,7 @@ def split_words(text: str, entries: "Entries | None" = None) -> list[str]:
     r"""Split a text into [gap, word, gap, word, ..., gap]; joined they are the text again.
 
     A word is a run of letters, digits and their marks, with apostrophes inside, and with what is not seen (soft
-    hyphens and their like, see `characters.visible`) between them. ZWSP parts words only in scripts that use it so,
+    hyphens and their like, see `characters.visible`) between them. ZWSP separates words only in scripts that use it so,
     Thai and Khmer among them. In a language without spaces, give the `entries` of its lexicon: a run is cut into the
     longest entries from left to right, and what lies between stays together.
 
@@ -56,10 +59,10 @@ def split_words(text: str, entries: "Entries | None" = None) -> list[str]:
 
 
 class Entries:
-    """The words of a language without spaces, ready to be found in a run of letters.
+    """The words of a language without spaces, which are looked up in runs of letters.
 
-    No entry is found whose ends would tear a letter from its vowel signs or tone marks (Thai, Lao: also the vowels
-    written before or after the consonant they belong to), or that is a part of a word in Latin or another script.
+    An entry is not found where its ends would tear a letter from its vowel signs or tone marks (Thai, Lao: also the
+    vowels written before or after their consonant), or where it is a piece of a word in Latin or another script.
 
     >>> Entries(["กา", "การ"]).cut("การกา"), Entries(["ก"]).cut("กา"), Entries(["a", "银行"]).cut("banka银行")
     (['การ', 'กา'], ['กา'], ['banka', '银行'])
@@ -97,10 +100,10 @@ class Entries:
                 0,
             )
             if found:
-                segments += [part for part in (run[unknown:at], run[at:found]) if part]
+                segments += [piece for piece in (run[unknown:at], run[at:found]) if piece]
                 unknown = found
             at = found or end
-        return segments + [part for part in (run[unknown:],) if part]
+        return segments + ([run[unknown:]] if unknown < len(run) else [])
 
 
 def _spread(segments: list[str], run: str) -> list[str]:
@@ -116,7 +119,7 @@ def _spread(segments: list[str], run: str) -> list[str]:
 
 
 def in_case_of(word: str, translation: str, tag: str) -> str:
-    """Spell a translation in the case of the word it stands for: UPPER, Capitalised, or as the lexicon has it.
+    """Return a translation in the case of the word that it replaces: UPPER, Capitalised, or as the lexicon has it.
 
     >>> [in_case_of(word, "istanbul", "tr") for word in ("ROME", "Rome", "rome")]
     ['İSTANBUL', 'İstanbul', 'istanbul']
@@ -131,7 +134,7 @@ def in_case_of(word: str, translation: str, tag: str) -> str:
 
 
 def join_words(pieces: list[str], tags: list[str], changed: list[bool]) -> str:
-    """Join what `split_words` gave once words have been replaced; `tags` and `changed` tell of every word.
+    """Join the pieces of `split_words` after words were replaced; of each word `tags` has its language.
 
     A word changed into a language with spaces gets one on either side where it has none; between two neighbours
     changed into the same language without spaces, white space falls away.
@@ -171,11 +174,6 @@ def _cluster() -> re.Pattern[str]:
     return re.compile(rf"[^{_UNSPACED_LETTERS}]+|{before}?.[{marks()}{JOINERS}{behind}]*")
 
 
-# a target language, and the translations into it spelt in the case of the word
-Options = tuple[tuple[str, tuple[str, ...]], ...]
-_GAMMA = np.uint64(0x9E3779B97F4A7C15)
-
-
 @dataclass(frozen=True, eq=False)
 class Switcher:
     """Switches words of texts with probability `p` each (arXiv 2305.05295, section 3).
@@ -194,7 +192,7 @@ class Switcher:
     seed: int = 0
 
     def switch(self, texts: Sequence[str], tags: Sequence[str], positions: np.ndarray, side: str) -> list[str]:
-        r"""The texts, switched; `tags` are their languages, `positions` (n,) their places in a plan.
+        r"""Return the texts, switched; `tags` are their languages, `positions` (n,) their positions in a plan.
 
         >>> import tempfile
         >>> from pathlib import Path
@@ -210,7 +208,7 @@ class Switcher:
         return out
 
     def count(self, texts: Sequence[str], tags: Sequence[str], positions: np.ndarray, side: str) -> np.ndarray:
-        """Of every text its words, the known and the switched ones among them, int64 (n, 3)."""
+        """Count the words of every text, those that are known and those that are switched, int64 (n, 3)."""
         chosen = self._chosen(texts, tags, positions, side)
         counts = np.zeros((len(texts), 3), dtype=np.int64)
         for number, text in enumerate(texts):
@@ -218,12 +216,8 @@ class Switcher:
             counts[number] = words.counts() if words else (len(split_words(text)) // 2, 0, 0)
         return counts
 
-    def can_switch(self, tag: str) -> bool:
-        """Tell whether texts in a language are switched at all."""
-        return bool(self.targets(tag))
-
     def targets(self, tag: str) -> tuple[str, ...]:
-        """The languages into which texts in a language are switched."""
+        """Return the languages into which texts in a language are switched."""
         if tag == "en":
             return self.lexicons.languages
         if not self.pivot or tag not in self.lexicons.languages:
@@ -239,12 +233,12 @@ class Switcher:
         counts = np.array([len(pieces) // 2 for pieces in cut], dtype=np.int64)
         owner = np.repeat(np.arange(len(numbers)), counts)
         within = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
-        places = np.asarray(positions, dtype=np.uint64)[numbers]
+        slots = np.asarray(positions, dtype=np.uint64)[numbers]
         # 20 bits of a position's numbers are its own: two for each of its first half million words
-        index = (places[owner] << np.uint64(20)) + (within.astype(np.uint64) << np.uint64(1))
+        index = (slots[owner] << np.uint64(20)) + (within.astype(np.uint64) << np.uint64(1))
         hits = np.flatnonzero((_mix(self._key(side), index) >> np.uint64(11)) * 2.0**-53 < self.p)
         draws = _mix(self._key(side), index[hits] + np.uint64(1)).tolist()
-        one_target = (_mix(self._key("language"), places) >> np.uint64(32)).tolist() if self.bilingual else None
+        one_target = (_mix(self._key("language"), slots) >> np.uint64(32)).tolist() if self.bilingual else None
         found = {}
         for at, (number, pieces) in enumerate(zip(numbers, cut, strict=True)):
             tag, target = tags[number], ""
@@ -281,7 +275,7 @@ class Switcher:
 
 
 class _Options(dict[str, Options]):
-    """What each word of a language may become; worked out when it is first asked for."""
+    """What each word of a language may become, worked out when it is first looked up."""
 
     def __init__(self, lexicons: Lexicons, source: str, targets: tuple[str, ...]) -> None:
         super().__init__()

@@ -3,13 +3,15 @@
 import json
 from pathlib import Path
 
+import ir_measures
 import numpy as np
 import pandas as pd
 import pytest
+from ir_measures import nDCG
 from sentence_transformers import SentenceTransformer
 
 from hybridkit.cli import main
-from hybridkit.data.collection import Collection
+from hybridkit.data.collection import Collection, read_run
 from hybridkit.data.sources.open_benchmarks import open_collection
 from hybridkit.models import encoder
 from hybridkit.models.embedding import encode
@@ -145,3 +147,18 @@ def test_what_cannot_be_searched_is_refused(
 ) -> None:
     assert main.main(["evaluate", "--benchmark", str(mine), *more]) == main.INPUT
     assert message in capsys.readouterr().err
+
+
+def test_saved_runs_have_the_printed_scores(mine: Path, parallel_rows: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "runs"
+    arguments = ["--benchmark", f"{mine}[sw],{parallel_rows}", "--system", "bm25", "--save-runs", str(folder)]
+    value = told(arguments, tmp_path)
+    for name, setting, passages in ((f"{mine}[sw]", "sw>sw", 12), (str(parallel_rows), "en>de", 60)):
+        languages = setting.replace(">", ".")
+        (found,) = folder.glob(f"*{Path(name).name.partition('[')[0]}*.bm25.{languages}.run")
+        qrels = found.with_name(found.name.replace(f".bm25.{languages}.run", f".{languages}.qrels"))
+        run, judged = ir_measures.read_trec_run(str(found)), ir_measures.read_trec_qrels(str(qrels))
+        wanted = value[name]["bm25"]["languages"][setting]["nDCG@10"]
+        assert ir_measures.calc_aggregate([nDCG @ 10], judged, run) == pytest.approx({nDCG @ 10: wanted}, abs=1e-5)
+        assert read_run(found).groupby("query_id").size().max() <= passages
+    assert len(list(folder.glob("*.pool.run"))) == 2  # of the parallel rows, for each language of queries

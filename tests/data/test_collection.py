@@ -12,16 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybridkit.data.benchmark import Benchmark
-from hybridkit.data.collection import Collection, pooled, read_qrels
+from hybridkit.data.collection import Collection, pooled, read_qrels, save_judgements
 from hybridkit.data.sources.open_benchmarks import is_collection, open_benchmark
 from hybridkit.errors import InputError
-from hybridkit.evaluation.collection_scores import (
-    collection_scores,
-    collection_values,
-    ranked_run,
-    save_qrels,
-    unjudged,
-)
+from hybridkit.evaluation.collection_scores import collection_scores, collection_values, ranked_run, unjudged
 from hybridkit.evaluation.measures import MEASURES, macro, per_query, scores
 from hybridkit.evaluation.rank_table import rank_table_from_scores
 
@@ -109,10 +103,10 @@ def test_a_study_is_told_that_a_judged_set_is_no_parallel_benchmark() -> None:
 
 def test_judgements_go_to_a_file_and_back(tmp_path: Path) -> None:
     one = judged([("a", "p1", 2), ("b", "p0", 0)])
-    save_qrels(one, tmp_path / "qrels.txt")
+    save_judgements(one.judgements, tmp_path / "qrels.txt")
     assert read_qrels(tmp_path / "qrels.txt").equals(one.judgements)
     with pytest.raises(InputError, match="white space"):
-        save_qrels(judged([("a b", "p1", 1)]), tmp_path / "qrels.txt")
+        save_judgements(judged([("a b", "p1", 1)]).judgements, tmp_path / "qrels.txt")
 
 
 # Measures

@@ -400,7 +400,7 @@ def test_a_plan_beyond_the_corpus_is_told(corpus: ParallelCorpus, plan: BatchPla
 
     with pytest.raises(InputError, match="draws row 30 of a corpus of 30"):
         replace(plan, draws=plan.draws * 0 + 30).check(corpus)
-    with pytest.raises(InputError, match="draws in 'th', which the corpus has not"):
+    with pytest.raises(InputError, match="draws in 'th', which is not in the corpus"):
         replace(plan, languages=("de", "th")).check(corpus)
 
 

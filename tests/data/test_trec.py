@@ -28,14 +28,16 @@ def test_a_run_stands_in_trec_evals_order_and_keeps_every_bit(tmp_path: Path) ->
     path = tmp_path / "run.txt"
     write_run(path, toy(), lambda rows: SCORES[rows], "de")
     assert path.read_text().splitlines() == [
-        "q Q0 t:en:1 1 0.300000012 kit",
-        "q Q0 t:en:2 2 0.100000001 kit",
-        "q Q0 t:de:1 3 0.100000001 kit",
+        "q Q0 t:en:1 1 0.300000012 hybridkit",
+        "q Q0 t:en:2 2 0.100000001 hybridkit",
+        "q Q0 t:de:1 3 0.100000001 hybridkit",
     ]
     run = read_run(path)
     assert run["score"].to_numpy(np.float32).tolist() == SCORES[0, [1, 2, 0]].tolist()
     write_run(path, toy(), lambda rows: SCORES[rows], "en", "en", tag="other")
     assert path.read_text() == "q Q0 t:en:2 1 9 other\nq Q0 t:en:1 2 9 other\n"
+    write_run(path, toy(), lambda rows: SCORES[rows], "en", "en", tag="other", depth=1)
+    assert path.read_text() == "q Q0 t:en:2 1 9 other\n"
 
 
 def test_qrels_of_a_pair_and_of_the_pool(tmp_path: Path) -> None:

@@ -21,11 +21,10 @@ from hybridkit.data.rows import Row
 from hybridkit.errors import InputError
 from hybridkit.models import encoder, training
 from hybridkit.models.embedding import encode
-from hybridkit.models.linear import onednn_linear
+from hybridkit.models.fast_layers import can_be_trimmed, occurring, onednn_linear, trimmed
 from hybridkit.models.loss import Packed, batch_loss, info_nce, micro_batches
-from hybridkit.models.memory import check_memory, report_out_of_memory
+from hybridkit.models.trainer import check_memory, report_out_of_memory
 from hybridkit.models.training import TrainingSettings, train
-from hybridkit.models.trimmed_vocabulary import can_be_trimmed, occurring, trimmed
 from hybridkit.sampling import hybrid
 from hybridkit.utils.progress import calm_bars
 
@@ -136,9 +135,9 @@ def test_a_cut_vocabulary_learns_what_the_whole_would(
     start, settings = encoder.open(folder), replace(SETTINGS, freeze=freeze)
     cut = encoder.open(folder)
     sizes = []
-    from hybridkit.models import trimmed_vocabulary
+    from hybridkit.models import fast_layers
 
-    monkeypatch.setattr(trimmed_vocabulary, "occurring", lambda *args: sizes.append(occurring(*args)) or sizes[-1])
+    monkeypatch.setattr(fast_layers, "occurring", lambda *args: sizes.append(occurring(*args)) or sizes[-1])
     train(cut, CORPUS, PLAN, settings, tmp_path / "cut")
     monkeypatch.setattr(training, "TRIMMED_DRAWS", 0)
     whole = encoder.open(folder)

@@ -196,7 +196,6 @@ def test_the_plan_has_the_draws_of_the_base_and_knows_the_lexicon(folder: str, t
         assert plan.lexicon == Lexicons.open(folder, ["de"]).fingerprint
         assert plan.fingerprint != plain.fingerprint
         assert wrapped.shares == base.shares
-        assert wrapped.mono_languages(corpus) == base.mono_languages(corpus)
         assert common_rows(corpus, [wrapped, base]).all()
         plan.write(tmp_path / "plan.parquet")
         again = BatchPlan.read(tmp_path / "plan.parquet")
@@ -333,7 +332,7 @@ def test_a_rate_of_0_is_an_error_that_says_why(
 def test_a_lexicon_that_knows_no_word_is_an_error_and_p_0_is_the_base(tmp_path: Path) -> None:
     (tmp_path / "en-de.txt").write_text("xanadu xanadu\nwhale wal")
     corpus = corpus_of(12)
-    with pytest.raises(InputError, match=r"knows no word of the 12 query texts|knows no word of the \d+ query texts"):
+    with pytest.raises(InputError, match=r"has no word of the \d+ query texts"):
         codeswitch(mixed(), lexicon=str(tmp_path)).plan(corpus, 5, 4, 0)
     plan = codeswitch(mixed(), p=0, lexicon=str(tmp_path)).plan(corpus, 5, 4, 0)
     plain = PlanTexts(mixed().plan(corpus, 5, 4, 0), corpus)
@@ -384,13 +383,16 @@ def test_it_prints_what_differs_from_the_defaults() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("codeswitch(mono, p=1.5)", "p=1.5"),
-        ("codeswitch(mono, p=True)", "p=True"),
-        ("codeswitch(mono, p='0.5')", "p='0.5'"),
-        ("codeswitch(mono, side='queries')", "side='queries': it is 'query' or 'passage' or 'both'"),
+        (
+            "codeswitch(mono, p=1.5)",
+            "p, the probability that a word is switched, must be a number from 0 to 1 (got 1.5)",
+        ),
+        ("codeswitch(mono, p=True)", "(got True)"),
+        ("codeswitch(mono, p='0.5')", "(got '0.5')"),
+        ("codeswitch(mono, side='queries')", "side must be 'query' or 'passage' or 'both' (got 'queries')"),
         ("codeswitch(mono, mode='mixed')", "'multilingual' or 'bilingual'"),
         ("codeswitch(mono, mode=['bilingual'])", "'multilingual' or 'bilingual'"),
-        ("codeswitch(mono, pivot=1)", "pivot=1: it is False or True"),
+        ("codeswitch(mono, pivot=1)", "pivot must be True or False (got 1)"),
         ("codeswitch(mono, lexicon=3)", "lexicon=3"),
         ("codeswitch(mono, languages='de')", "languages='de'"),
         ("codeswitch(mono, languages=['en'])", "languages=['en']"),

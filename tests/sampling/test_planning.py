@@ -226,7 +226,7 @@ def test_a_large_group_waits_its_turn_and_is_not_forgotten() -> None:
 @pytest.mark.parametrize(
     ("strategy", "languages", "batch_size", "message"),
     [
-        (mono(), TAGS, 21, "mono batches in 'de': only 20 rows can stand in one batch .*the batch size is 21"),
+        (mono(), TAGS, 21, "mono batches in 'de': only 20 rows can be in one batch .*the batch size is 21"),
         (cross(), TAGS, 21, "cross batches: only 20 rows"),
         (cross(), ("en",), 2, "cross batches: only 0 rows"),
         (english(), ("de", "fr"), 2, "language 'en' is in no row; the corpus has de, fr"),
@@ -257,7 +257,7 @@ def test_no_steps_no_rows_and_no_row_in_one_language() -> None:
 def test_a_language_too_small_for_a_batch_is_named() -> None:
     rows = [Row(f"r{n}", f"r{n}", f"r{n}", {"en": f"q{n}"}, {"en": f"p{n}"}, {}) for n in range(8)]
     rows += [Row(f"s{n}", f"s{n % 2}", f"s{n}", {"th": f"Q {n}"}, {"th": f"P {n}"}, {}) for n in range(8)]
-    with pytest.raises(InputError, match="mono batches in 'th': only 2 rows can stand in one batch .of 8 usable rows"):
+    with pytest.raises(InputError, match="mono batches in 'th': only 2 rows can be in one batch .of 8 usable rows"):
         mono().plan(ParallelCorpus.from_rows(rows), 1, 3, 0)
 
 

@@ -199,7 +199,7 @@ def test_what_a_study_lacks_is_said(study: Study, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.jsonl: no such file, and no data set of rows"):
         missing.rows.whole  # noqa: B018
     large = Run(replace(study, training=replace(study.training, batch_size=64)), tmp_path / "c")
-    with pytest.raises(InputError, match="mono batches in 'de': only .* rows can stand in one batch"):
+    with pytest.raises(InputError, match="mono batches in 'de': only .* rows can be in one batch"):
         large.trained.train(ModelSpec("mono"))
     assert not list((tmp_path / "c").glob("models/*"))
 
