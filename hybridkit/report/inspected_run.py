@@ -167,12 +167,12 @@ class Inspected:
         return dict(zip(zip(frame["language"], frame["query_id"], strict=True), frame["text"], strict=True))
 
     @cached_property
-    def query_places(self) -> dict[tuple[str, str], int]:
+    def query_positions(self) -> dict[tuple[str, str], int]:
         """Position of each query in the benchmark by its language and id."""
         return {key: place for place, key in enumerate(self.query_texts)}
 
     @cached_property
-    def passage_places(self) -> dict[str, int]:
+    def passage_positions(self) -> dict[str, int]:
         """Position of each passage in the benchmark by its id."""
         return {name: place for place, name in enumerate(self.benchmark.passages["passage_id"])}
 
