@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -16,7 +14,7 @@ from hybridkit.data.languages import name_of
 from hybridkit.errors import InputError
 from hybridkit.evaluation.measures import distances, per_query, scores
 from hybridkit.plots.palette import step
-from hybridkit.report.inspected_run import Inspected, open_inspected
+from hybridkit.report.inspected_run import ENGLISH, Inspected, open_inspected
 from hybridkit.utils.characters import visible
 from hybridkit.utils.files import digest
 from hybridkit.utils.numbers import bare
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from hybridkit.data.benchmark import Benchmark
 
 POOL = "*"  # the passage language of the pool
-ENGLISH = "en"
 DISTANCE = "rank_distance"
 MEASURES = (DISTANCE, "AP", "RR", "RR@10", "R@1", "R@10", "nDCG@10")
 ORDERS = ("worst", "change", "distance")
@@ -166,31 +163,22 @@ def ladder(
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
-_Document = tuple[str, str]
-_Tables = tuple[dict[str, str], dict[str, _Document], Counter[_Document]]
-_known: WeakKeyDictionary[Inspected, _Tables] = WeakKeyDictionary()
-
-
 def gloss(inspected: Inspected, passage_id: str) -> str:
     """The text of a passage's English twin; empty for an English passage and where none is known.
 
     First the English passage that answers the same question; else the one with the same id in English, where the
-    document (see `_documents`) has as many passages in both languages, so that they most likely correspond.
+    document has as many passages in both languages, so that they most likely correspond.
     """
-    if inspected not in _known:
-        documents = _documents(inspected.benchmark)
-        _known[inspected] = (_judged(inspected.benchmark), documents, Counter(documents.values()))
-    judged, documents, counts = _known[inspected]
+    documents, sizes = inspected.documents, inspected.document_sizes
     if passage_id not in documents or documents[passage_id][0] == ENGLISH:
         return ""
-    twin = judged.get(passage_id, "")
+    twin = inspected.english_answers.get(passage_id, "")
     if not twin:
-        name, (language, _) = inspected.benchmark.name, documents[passage_id]
+        name, language = inspected.benchmark.name, documents[passage_id][0]
         same = f"{name}:{ENGLISH}:{passage_id.removeprefix(f'{name}:{language}:')}"
-        there = same in documents and counts[documents[passage_id]] == counts[documents[same]]
-        twin = same if there else ""
-    place = inspected.passage_positions.get(twin, -1)
-    return inspected.passage_texts[place] if place >= 0 else ""
+        twin = same if same in documents and sizes[documents[passage_id]] == sizes[documents[same]] else ""
+    position = inspected.passage_positions.get(twin, -1)
+    return inspected.passage_texts[position] if position >= 0 else ""
 
 
 class Cell(NamedTuple):
@@ -425,33 +413,6 @@ def joined(inspected: Inspected, found: pd.DataFrame, languages: Mapping[str, st
     ]
     texts = [inspected.passage_texts[place] if place >= 0 else "" for place in places]
     return found.assign(language=spoken, text=texts)
-
-
-def _judged(benchmark: Benchmark) -> dict[str, str]:
-    """The English passage that answers the first question that a passage answers."""
-    judgements = benchmark.judgements
-    english = judgements[judgements["passage_language"] == ENGLISH].drop_duplicates("query_id")
-    answers = dict(zip(english["query_id"], english["passage_id"], strict=True))
-    found: dict[str, str] = {}
-    for query, passage in zip(judgements["query_id"], judgements["passage_id"], strict=True):
-        if query in answers:
-            found.setdefault(passage, answers[query])
-    return found
-
-
-def _documents(benchmark: Benchmark) -> dict[str, _Document]:
-    """Language and document of every passage.
-
-    An id is NAME:LANGUAGE:ARTICLE, with #2 or so behind it, where passages are those of a file; else it is
-    NAME:LANGUAGE:DOCUMENT:SENTENCE. Names and articles of a user may have colons and # in them.
-    """
-    found = {}
-    columns = (benchmark.passages[name] for name in ("passage_id", "language", "article"))
-    for passage_id, language, article in zip(*columns, strict=True):
-        rest = passage_id.removeprefix(f"{benchmark.name}:{language}:")
-        own = rest == article or rest.startswith(f"{article}#")
-        found[passage_id] = (language, article if own else rest.rpartition(":")[0] or rest)
-    return found
 
 
 def _of_query(ranks: pd.DataFrame, language: str, query_id: str) -> pd.DataFrame:
