@@ -5,7 +5,9 @@ import re
 # A quoted value that is longer than anybody reads. What opens a quotation
 # stands after no letter, what closes it before none: an apostrophe is neither.
 _LONG = re.compile(r"""(?<!\w)(?P<quote>['"])(?P<inside>.{121,}?)(?P=quote)(?!\w)""", re.DOTALL)
-_UNSEEN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# Embeddings, overrides and isolates of direction: they turn or hide letters beyond their own text.
+DIRECTION_CONTROLS = "\u202a-\u202e\u2066-\u2069"
+_UNSEEN = re.compile(f"[\x00-\x08\x0e-\x1f\x7f-\x9f\u2028\u2029{DIRECTION_CONTROLS}\ud800-\udfff]")
 _SHORT, _HEAD, _TAIL = 600, 900, 300  # characters
 
 

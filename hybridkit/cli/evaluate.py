@@ -46,10 +46,10 @@ def search_all(
     table = pd.concat(parts, ignore_index=True)
     value = {
         name: {
-            system: collections_as_json(table[(table["benchmark"] == name) & (table["system"] == system)])
-            for system in systems
+            system: as_json(table[(table["benchmark"] == name) & (table["system"] == system)], collection=True)
+            for system in dict.fromkeys(args.system)
         }
-        for name, systems in ((name, dict.fromkeys(args.system)) for name in judged)
+        for name in judged
     }
     return CommandResult(_collections_text(table, args.strategy_label), value)
 
@@ -63,31 +63,31 @@ def _trec_file(args: argparse.Namespace, *names: str) -> Path:
     return Path(args.save_runs, re.sub(r"[^\w.-]", "_", ".".join(names))[-200:].lstrip("._"))
 
 
-def collections_as_json(table: "pd.DataFrame") -> dict[str, dict[str, Any]]:
-    """Turn the scores of one system into {setting: {measure: mean}, "languages": {"sw>sw": {measure: value}}}.
+def as_json(table: "pd.DataFrame", collection: bool = False) -> dict[str, dict[str, Any]]:
+    """Turn the frame of `measures.scores` into {setting: {measure: mean}, "languages": {"de>en": {measure: value}}}.
 
-    A pool's languages are "sw>*"; each has the number of its `queries` beside its measures.
+    The languages of a collection have the number of their `queries` beside the measures, those of a pool are "sw>*".
 
     >>> import pandas as pd
+    >>> keys = {"query_language": "de", "passage_language": ["de", "*"], "measure": "AP", "queries": 1}
+    >>> as_json(pd.DataFrame({"setting": ["mono", "pool"], **keys, "value": [0.5, 0.25]}))
+    {'mono': {'AP': 0.5}, 'pool': {'AP': 0.25}, 'languages': {'de>de': {'AP': 0.5}}}
     >>> keys = {"setting": "mono", "query_language": ["sw", "yo"], "passage_language": ["sw", "yo"]}
-    >>> collections_as_json(pd.DataFrame({**keys, "measure": "RR@10", "value": [0.5, 0.25], "queries": [7, 9]}))
+    >>> as_json(pd.DataFrame({**keys, "measure": "RR@10", "value": [0.5, 0.25], "queries": [7, 9]}), collection=True)
     {'mono': {'RR@10': 0.375}, 'languages': {'sw>sw': {'queries': 7, 'RR@10': 0.5}, 'yo>yo': {'queries': 9, ...}}}
     """
-    languages: dict[str, dict[str, Any]] = {}
-    columns = ["query_language", "passage_language", "measure", "value", "queries"]
-    for query, passage, measure, number, queries in table[columns].itertuples(index=False):
-        languages.setdefault(f"{query}>{passage}", {"queries": int(queries)})[measure] = float(number)
-    return by_setting(table) | {"languages": languages}
-
-
-def by_setting(table: "pd.DataFrame") -> dict[str, dict[str, Any]]:
-    """The macro means of the frame of `measures.scores` as {setting: {measure: value}}."""
     from hybridkit.evaluation.measures import macro
 
-    out: dict[str, dict[str, Any]] = {}
+    means: dict[str, dict[str, Any]] = {}
     for setting, measure, number in macro(table)[["setting", "measure", "value"]].itertuples(index=False):
-        out.setdefault(setting, {})[measure] = float(number)
-    return out
+        means.setdefault(setting, {})[measure] = float(number)
+    languages: dict[str, dict[str, Any]] = {}
+    columns = ["query_language", "passage_language", "measure", "value", "queries"]
+    rows = table if collection else table[table["setting"] != "pool"]
+    for query, passage, measure, number, queries in rows[columns].itertuples(index=False):
+        counted = {"queries": int(queries)} if collection else {}
+        languages.setdefault(f"{query}>{passage}", counted)[measure] = float(number)
+    return means | {"languages": languages if collection else dict(sorted(languages.items()))}
 
 
 def _collections_text(table: "pd.DataFrame", label: str | None) -> str:
@@ -250,21 +250,6 @@ def _ranked(
                     )
                     write_qrels(_trec_file(args, name, tags, "qrels"), part, query, passage)
     return CommandResult(_text(pd.concat(tables, ignore_index=True), args.strategy_label), value)
-
-
-def as_json(table: "pd.DataFrame") -> dict[str, dict[str, Any]]:
-    """Turn the frame of `measures.scores` into {setting: {measure: value}, "languages": {"de>en": {measure: value}}}.
-
-    >>> import pandas as pd
-    >>> keys = {"query_language": "de", "passage_language": ["de", "*"], "measure": "AP", "queries": 1}
-    >>> as_json(pd.DataFrame({"setting": ["mono", "pool"], **keys, "value": [0.5, 0.25]}))
-    {'mono': {'AP': 0.5}, 'pool': {'AP': 0.25}, 'languages': {'de>de': {'AP': 0.5}}}
-    """
-    pairs: dict[str, dict[str, float]] = {}
-    columns = ["query_language", "passage_language", "measure", "value"]
-    for query, passage, measure, number in table.loc[table["setting"] != "pool", columns].itertuples(index=False):
-        pairs.setdefault(f"{query}>{passage}", {})[measure] = float(number)
-    return by_setting(table) | {"languages": dict(sorted(pairs.items()))}
 
 
 def _check(args: argparse.Namespace, parallel: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from hybridkit.errors import InputError
 
 NOTEBOOK = "inspect.ipynb"  # beside the run's executed notebooks; the report takes those with a number only
 _FOLDERS = ("HYBRIDKIT_DATA", "HYBRIDKIT_RUNS", "HYBRIDKIT_CACHE")
+_OLD_IMPORT = re.compile(r"from hybridkit\.widgets(?:\.\w+)? import (inspect|open_inspected|views)\b")
 _TITLE = """# The inspector on {name}
 Run the cells (Run, Run All Cells). A cell of the matrix, picked by a click or with the arrow keys, is a pair of
 languages; a query of the list below it opens its rankings."""
@@ -91,9 +93,10 @@ def complete(folder: Path) -> None:
 
 
 def write_notebook(folder: Path) -> Path:
-    """Write the notebook of a run folder unless it is there, so that what a person added to it stays; gives its path.
+    """Write the notebook of a run folder unless it is there; return its path.
 
-    The notebook names the run by a relative path: a run folder that was moved or copied still opens.
+    What a person added to one that is there stays; imports that an earlier version of the kit wrote become those of
+    today. The notebook names the run by a relative path: a run folder that was moved or copied still opens.
     """
     import nbformat
 
@@ -101,6 +104,9 @@ def write_notebook(folder: Path) -> Path:
 
     path = folder / "notebooks" / NOTEBOOK
     if path.is_file():
+        text = path.read_text(encoding="utf-8")
+        if (mended := _OLD_IMPORT.sub(r"from hybridkit import \1", text)) != text:
+            write_text(path, mended)
         return path
     new = nbformat.v4
     parameters = new.new_code_cell('run = ".."  # the run folder', metadata={"tags": ["parameters"]})

@@ -77,39 +77,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     level = log.level
     log.setLevel(logging.INFO)
     try:
-        told: CommandResult = args.handler(args)
+        result: CommandResult = args.handler(args)
         if args.json is not None:
-            write_json(args.json, told.value)
-        if told.text:
-            print(told.text)
+            write_json(args.json, result.value)
+        if result.text:
+            print(result.text)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        return _say("stopped; everything finished is kept" + getattr(args, "stopped", ""), STOPPED)
+        return _fail("stopped; everything finished is kept" + getattr(args, "stopped", ""), STOPPED)
     except BrokenPipeError:
         _close_stdout()
         return PIPE
     except Exception as error:
-        return _told(error, args)
+        return _explain(error, args)
     finally:
         log.removeHandler(notices)
         log.setLevel(level)
     return 0
 
 
-def _told(error: Exception, args: argparse.Namespace) -> int:
+def _explain(error: Exception, args: argparse.Namespace) -> int:
     """Tell an error that a person can cure; any other is a bug of the kit and goes on with its traceback."""
     if any(_is_full_disk(one) for one in _chain(error)):
         folder, free = _fullest(error, args)
         text = f"{folder}: the disk is full ({free / 1e6:,.1f} MB are free); make room and say the same again; "
-        return _say(text + "everything finished is kept" + getattr(args, "stopped", ""), TROUBLE)
+        return _fail(text + "everything finished is kept" + getattr(args, "stopped", ""), TROUBLE)
     if isinstance(error, InputError):
-        return _say(str(error), INPUT)
+        return _fail(str(error), INPUT)
     if isinstance(error, OSError) and error.errno in _PATHS:
-        return _say(readable(f"{error.filename}: {error.strerror}; check the path and its permissions"), TROUBLE)
+        return _fail(readable(f"{error.filename}: {error.strerror}; check the path and its permissions"), TROUBLE)
     raise error
 
 
-def _say(text: str, code: int) -> int:
+def _fail(text: str, code: int) -> int:
     print(f"hybridkit: {text}", file=sys.stderr)
     return code
 

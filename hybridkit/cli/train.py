@@ -18,37 +18,6 @@ if TYPE_CHECKING:
     from hybridkit.sampling import BatchPlan
 
 
-def add_option(parser: argparse.ArgumentParser) -> None:
-    """Declare the option."""
-    parser.add_argument(
-        "--export",
-        nargs=2,
-        metavar=("FORM", "FILE"),
-        help="also write every row as JSON lines for another trainer; FORM is flagembedding or tevatron",
-    )
-
-
-def refuse_export(export: list[str] | None) -> None:
-    """Raise InputError, before the plan is made, for an unknown form and for a file that lies there."""
-    from hybridkit.errors import InputError
-    from hybridkit.sampling.plan_texts import check_export
-
-    if export is None:
-        return
-    form, file = export
-    check_export(form, file)
-    if Path(file).expanduser().exists():
-        raise InputError(f"{file}: it exists; give --export another file, or remove it")
-
-
-def export(export: list[str] | None, plan: "BatchPlan", corpus: "ParallelCorpus") -> None:
-    """Write what the option asks for."""
-    from hybridkit.sampling.plan_texts import export_plan
-
-    if export is not None:
-        export_plan(plan, corpus, Path(export[1]).expanduser(), export[0])
-
-
 def add(commands: Commands) -> None:
     """Declare the commands."""
     planning = command(
@@ -62,7 +31,12 @@ def add(commands: Commands) -> None:
     planning.add_argument("--out", type=Path, required=True, metavar="FILE", help="the table, a parquet file")
     planning.add_argument("--model", metavar="NAME", help="tell how many texts this model would cut")
     planning.add_argument("--max-length", type=int, metavar="N", help="at so many tokens (the model's own limit)")
-    add_option(planning)
+    planning.add_argument(
+        "--export",
+        nargs=2,
+        metavar=("FORM", "FILE"),
+        help="also write every row as JSON lines for another trainer; FORM is flagembedding or tevatron",
+    )
     training = command(
         commands,
         "train",
@@ -113,9 +87,9 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
 
 def plan(args: argparse.Namespace) -> CommandResult:
     """Make a batch plan, write it, and tell what is in it and whether it keeps to its strategy."""
-    from hybridkit.errors import InputError
     from hybridkit.models.embedding import text_lengths
     from hybridkit.sampling import BatchPlan, check_plan, parse
+    from hybridkit.sampling.plan_texts import check_export, export_plan
     from hybridkit.sampling.planning import check_size
     from hybridkit.utils.numbers import LENGTH
 
@@ -129,11 +103,16 @@ def plan(args: argparse.Namespace) -> CommandResult:
             BatchPlan.read(args.out)
         except InputError as error:
             raise InputError(f"{args.out}: it exists and is no batch plan; give another --out") from error
-    refuse_export(args.export)
+    if args.export is not None:
+        form, exported = args.export[0], Path(args.export[1]).expanduser()
+        check_export(form, args.export[1])
+        if exported.exists():
+            raise InputError(f"{args.export[1]}: it exists; give --export another file, or remove it")
     strategy, corpus = parse(args.strategy), open_rows(args.rows)
     made = strategy.plan(corpus, args.steps, args.batch_size, args.seed)
     made.write(args.out, corpus)
-    export(args.export, made, corpus)
+    if args.export is not None:
+        export_plan(made, corpus, exported, form)
     described, matrix = made.describe(), made.matrix()
     lengths = text_lengths(_model(args.model, corpus), args.max_length) if args.model else None
     report = check_plan(made, corpus, strategy, lengths)

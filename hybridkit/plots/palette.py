@@ -62,15 +62,6 @@ PURPLE_ORANGE = (  # noqa: SIM905
 GREY, GREY_INK = "#e9e9e9", "#595959"  # of what is not significant
 
 
-def heat_colour(value: float, low: float, high: float, scale: list[str]) -> str:
-    """The colour of a value between `low` and `high`.
-
-    >>> heat_colour(0, -1, 1, PURPLE_ORANGE), heat_colour(9, 0, 1, CIVIDIS), heat_colour(3, 3, 3, CIVIDIS)
-    ('#f7f7f6', '#fee838', '#7d7c78')
-    """
-    return scale[step(value, low, high)]
-
-
 def step(value: float, low: float, high: float) -> int:
     """Which of the steps of a scale a value has between `low` and `high`.
 

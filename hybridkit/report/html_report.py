@@ -11,7 +11,8 @@ import yaml
 from hybridkit.errors import InputError
 from hybridkit.plots.figure_files import kept, read_figure, read_frame, redraw
 from hybridkit.report.pages import write_pages
-from hybridkit.utils.characters import escaped, safe
+from hybridkit.report.templates import render
+from hybridkit.utils.characters import safe
 from hybridkit.utils.files import write_text
 from hybridkit.utils.paths import checkout
 from hybridkit.utils.products import is_whole, require, seal_again
@@ -20,30 +21,12 @@ if TYPE_CHECKING:
     from hybridkit.study.run import Run
 
 
-_STYLE = """
-:root { color-scheme: light }
-body { font: 16px/1.5 system-ui, "Noto Sans", sans-serif; color: #1a1a1a;
-  margin: 0 auto; max-width: 76rem; padding: 0 1rem 3rem }
-nav { display: flex; flex-wrap: wrap; gap: .4rem 1.2rem; padding: .8rem 0; border-bottom: 1px solid #bbb;
-  font: 15px system-ui, sans-serif }
-nav a { color: #0b4f8a }
-nav a[aria-current] { font-weight: 700; color: inherit; text-decoration: none }
-.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(22rem, 1fr)); gap: 1.5rem }
-figure { margin: 0; border: 1px solid #ddd; border-radius: 6px; padding: .8rem }
-figure img { max-width: 100%; height: auto }
-figcaption { font-size: .9rem; color: #333 }
-pre { background: #f6f6f6; padding: .8rem; overflow: auto }
+# No scripts of other servers: formulas stay as they are typed.
+_NOTEBOOK_TEMPLATE = """{%- extends "index.html.j2" -%}
+{%- block html_head_js -%}POLICY{%- endblock -%}
+{%- block jupyter_widgets -%}{%- endblock -%}
+{%- block html_head_js_mathjax -%}{%- endblock -%}
 """
-# whatever an output or a template asks for, the browser fetches from nowhere but the run's own folder
-_POLICY = (
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src 'self' file: data:; "
-    "style-src 'unsafe-inline'; font-src data:; base-uri 'none'; form-action 'none'\">"
-)
-_NOTEBOOK_TEMPLATE = f"""{{%- extends "index.html.j2" -%}}
-{{%- block html_head_js -%}}{_POLICY}{{%- endblock -%}}
-{{%- block jupyter_widgets -%}}{{%- endblock -%}}
-{{%- block html_head_js_mathjax -%}}{{%- endblock -%}}
-"""  # no scripts of other servers: formulas stay as they are typed
 _NOTEBOOK_STYLE = """
 div#notebook, div#notebook-container { width: auto; max-width: none; min-width: 0; padding: 0; box-shadow: none }
 div.output_subarea { max-width: 100% } div.spec { padding: 5px 0 }
@@ -64,63 +47,34 @@ def write_report(run: "Run") -> Path:
         run.rows.whole  # noqa: B018  writes them
     folder = run.folder / "report"
     pages = {path.stem: f"{path.stem}.html" for path in executed}
-    links = pages | {"Language_pairs": write_pages(run).relative_to(folder).as_posix()}
+    links = {"Overview": "index.html"} | pages
+    links["Language_pairs"] = write_pages(run).relative_to(folder).as_posix()
     for path in executed:
-        _write(folder / pages[path.stem], _notebook_page(path, _navigation(links, path.stem)))
-    _write(folder / "index.html", _index(run, _navigation(links, "")))
+        head = render("head.html.j2", pages=links, current=path.stem, style=_NOTEBOOK_STYLE)
+        # texts of data sets in the outputs of notebooks too are made safe
+        write_text(folder / pages[path.stem], safe(_notebook_page(path, head)))
+    write_text(folder / "index.html", _index(run, links))
     return folder / "index.html"
 
 
-def _write(path: Path, text: str) -> None:
-    write_text(path, safe(text))  # texts of data sets in the outputs of notebooks too
-
-
-def _navigation(pages: dict[str, str], current: str) -> str:
-    names = {"": "index.html"} | pages
-    links = [
-        f'<a href="{escaped(page)}"{" aria-current=page" * (stem == current)}>{escaped(_title(stem))}</a>'
-        for stem, page in names.items()
-    ]
-    return f"<nav>{' '.join(links)}</nav>"
-
-
-def _title(stem: str) -> str:
-    return stem.replace("_", " ") if stem else "Overview"
-
-
-def _index(run: "Run", navigation: str) -> str:
+def _index(run: "Run", pages: dict[str, str]) -> str:
     pictures = run.folder / "figures"
-    gallery = []
-    for name in kept(pictures):
-        caption = read_figure(pictures, name)["caption"]
-        gallery.append(
-            f'<figure id="{escaped(name)}"><a href="../figures/{escaped(name)}.svg"><img loading="lazy" '
-            f'src="../figures/{escaped(name)}.png" alt="{escaped(caption)}"></a>'
-            f"<figcaption><b>{escaped(name.replace('_', ' '))}</b>: {escaped(caption)} "
-            f'(<a href="../figures/{escaped(name)}.csv">data</a>)</figcaption></figure>'
-        )
-    blocks = []
+    blocks = {}
     for name, title in (("settings", "Settings"), ("versions", "Versions"), ("data", "Data files (SHA-256)")):
-        told = json.loads((run.folder / f"{name}.json").read_bytes())
-        text = yaml.safe_dump(told, allow_unicode=True, sort_keys=False)
-        blocks.append(f"<h2>{title}</h2><pre>{escaped(text)}</pre>")
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width">{_POLICY}'
-        f"<title>hybridkit: {escaped(run.study.name)}</title><style>{_STYLE}</style></head><body>"
-        f"{navigation}<h1>{escaped(run.study.title)}</h1><p>Study <code>{escaped(run.study.name)}</code>. "
-        f'The scores behind every figure: <a href="../scores.csv">scores.csv</a>.</p><h2>Figures</h2>'
-        f'<div class="gallery">{"".join(gallery)}</div>{"".join(blocks)}</body></html>\n'
-    )
+        value = json.loads((run.folder / f"{name}.json").read_bytes())
+        blocks[title] = yaml.safe_dump(value, allow_unicode=True, sort_keys=False)
+    figures = [(name, read_figure(pictures, name)["caption"]) for name in kept(pictures)]
+    values = {"study": run.study, "pages": pages, "figures": figures, "blocks": blocks}
+    return render("report.html.j2", current="Overview", style="", **values)
 
 
-def _notebook_page(path: Path, navigation: str) -> str:
+def _notebook_page(path: Path, head: str) -> str:
     from nbconvert import HTMLExporter
 
     # texts of data sets come into notebooks as frames and printed text, which pandas and nbconvert escape
     exporter = HTMLExporter(
         template_name="classic",
-        raw_template=_NOTEBOOK_TEMPLATE,
+        raw_template=_NOTEBOOK_TEMPLATE.replace("POLICY", render("policy.html.j2")),
         exclude_input_prompt=True,
         exclude_output_prompt=True,
         embed_images=True,
@@ -130,8 +84,7 @@ def _notebook_page(path: Path, navigation: str) -> str:
     except (ValueError, AttributeError, KeyError) as error:  # of an earlier version of the kit, without checksums
         raise InputError(f"{path}: no notebook can be read here; remove it, and run its study again") from error
     body = re.sub(r"@font-face\s*\{[^}]*\}", "", body)  # of icons that lie nowhere
-    style = f"<style>{_STYLE}{_NOTEBOOK_STYLE}</style>"
-    return re.sub(r"(<body[^>]*>)", lambda match: match[1] + style + navigation, body, count=1)
+    return re.sub(r"(<body[^>]*>)", lambda match: match[1] + head, body, count=1)
 
 
 def redraw_study(study: str, to: Path | None = None) -> list[Path]:

@@ -1,8 +1,9 @@
-"""Open the results of a run on one benchmark, read only, and say which of them are missing."""
+"""The results of a run on one benchmark, opened read only, with a sentence on each that is missing."""
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections import Counter
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,47 +24,41 @@ if TYPE_CHECKING:
     from hybridkit.retrieval import Scorer
 
 
-def missing_results(found: Inspected) -> list[str]:
-    """Sentences on the models whose rank tables, embeddings or weights are not there, with the command for each."""
-    study = found.study.name if found.study else found.name
-    told = []
-    if not any(found.has(*key) for key in found.results):
-        return [
-            f"There are no rank tables on {found.benchmark_name}: make them with `hybridkit run {study}`, "
-            f"or with `hybridkit inspect {found.name} --complete` if it has been run."
-        ]
-    for what, effect in (
-        ("ranks", "No rank tables of {}; they are left out"),
-        ("passages", "No embeddings of {}; its rankings show the relevant passages only"),
-        ("model", "The model of {} is deleted; the search leaves it out"),
-    ):
-        gone = [key for key in found.results if not found.has(*key, what)]
-        if gone:
-            told.append(f"{effect.format(_told(gone))}: make them with `hybridkit inspect {found.name} --complete`.")
-    judged = found.benchmark.judgements
-    if len(judged) and judged.groupby("query_id")["passage_language"].nunique().max() < 2:
-        told.append(
-            f"No query of {found.benchmark_name} has twins, relevant passages in two languages, so there is no rank "
-            "distance: name a benchmark with parallel passages, such as xquad-r, under `evaluation.benchmarks`, and "
-            f"`hybridkit run {study}`."
-        )
-    if len(found.strategies) == 1:
-        told.append(
-            f"There is one strategy only, {found.strategies[0]}: name another under `strategies` in the study, and "
-            f"`hybridkit run {study}` makes it, to have differences."
-        )
-    return told
-
-
-def _told(keys: list[tuple[str, int]]) -> str:
-    by: dict[str, list[str]] = {}
-    for strategy, seed in keys:
-        by.setdefault(strategy, []).append(str(seed))
-    return ", ".join(f"{name} (seed {' '.join(seeds)})" for name, seeds in by.items())
-
-
-_KEPT = 4  # rank tables and scorers that are held at a time
+ENGLISH = "en"
+_OPEN = 4  # rank tables and scorers that are held at a time
 _EMPTY = [pd.DataFrame(columns=list(names)) for names in (QUERY_COLUMNS, PASSAGE_COLUMNS, JUDGEMENT_COLUMNS)]
+
+
+def open_inspected(run: Run | Path | str, benchmark: str | None = None) -> Inspected:
+    """Open what a run left behind for one benchmark of its study, the first one unless another is named.
+
+    `run` is a Run, a run folder or the name of a study. Nothing is trained, encoded or ranked: `missing` describes what
+    is not there, and a folder without a run opens too.
+
+    Raises:
+        InputError: for a benchmark that is not one of the study's.
+    """
+    name, folder = _named(run)
+    there = require(folder / SETTINGS, "run the study again").is_file()
+    opened = Run.open(folder) if there else None
+    names = opened.study.evaluation.benchmarks if opened else ()
+    chosen = benchmark or (names[0] if names else "")
+    if opened and chosen not in names:
+        raise InputError(f"{name}: the study has no benchmark {chosen!r}; it has {', '.join(names)}")
+    whole, missing = _texts(chosen, opened)
+    found = Inspected(name, folder, opened.study if opened else None, chosen, whole)
+    if opened is None:
+        found.missing.append(f"No run is at {name}: make one with `hybridkit run quick`, and open that.")
+        return found
+    found.missing += missing
+    results, missing = _results(opened)
+    results = [one for one in results if one.benchmark == chosen]
+    if len(whole.queries) and any(one.texts != found.benchmark.fingerprint for one in results):
+        results = []
+        found.missing.append(f"{chosen} has other texts than when its rank tables were made, which are left out.")
+    found.results = {(one.strategy, one.seed): one for one in results}
+    found.missing += missing or missing_results(found)
+    return found
 
 
 class Inspected:
@@ -71,8 +66,9 @@ class Inspected:
 
     - `name`: how the run was named, for a line of Python that opens it again; `benchmark_name`: the benchmark's;
     - `benchmark`: its queries, passages and judgements; empty frames where its files are nowhere;
+    - `results`: by strategy and seed, where the files of a model lie, which need not be there;
     - `strategies`: those that have rank tables, in the kit's order; `compare`: the study's two that are compared;
-    - `missing`: sentences that say what is not there, each with the command that makes it.
+    - `missing`: sentences on what is not there, each with the command that makes it.
     """
 
     def __init__(self, name: str, folder: Path, study: Study | None, benchmark: str, whole: Benchmark) -> None:
@@ -86,8 +82,8 @@ class Inspected:
             self.positions = (positions[0], positions[1])
         self.missing: list[str] = []
         self.results: dict[tuple[str, int], Result] = {}
-        self._tables: dict[tuple[str, int], pd.DataFrame] = {}
-        self._scorers: dict[tuple[str, int], Scorer] = {}
+        self._ranks = lru_cache(_OPEN)(lambda key: read_ranks(self._whole(self.results[key].ranks)))
+        self._scorer = lru_cache(_OPEN)(self._open_scorer)
 
     @cached_property
     def strategies(self) -> list[str]:
@@ -99,17 +95,10 @@ class Inspected:
         """The two strategies that the study compares, less those without rank tables."""
         return tuple(name for name in (self.study.compare if self.study else ()) if name in self.strategies)
 
-    @property
-    def directions(self) -> dict[str, str]:
-        """The writing direction of each language, "ltr" or "rtl"."""
-        from hybridkit.data.languages import language
-
-        return {tag: language(tag).direction for tag in self.benchmark.languages}
-
-    def has(self, strategy: str, seed: int, what: str = "ranks") -> bool:
+    def has(self, strategy: str, seed: int, kind: str = "ranks") -> bool:
         """Whether a file of a model is there, undamaged: "ranks", "scores", "queries", "passages" or "model"."""
         result = self.results.get((strategy, seed))
-        path = self.folder / (getattr(result, what) if result else "")
+        path = self.folder / (getattr(result, kind) if result else "")
         return result is not None and path.exists() and not changed(path, thorough=False)
 
     def seeds(self, strategy: str) -> list[int]:
@@ -122,30 +111,26 @@ class Inspected:
 
     def ranks(self, strategy: str, seed: int | None = None) -> pd.DataFrame:
         """The rank table of a strategy, of its first seed unless one is given; the last few are kept."""
-        key = self._key(strategy, seed)
-        if key not in self._tables:
-            self._tables = dict(list(self._tables.items())[1 - _KEPT :])
-            self._tables[key] = read_ranks(self._whole(self.results[key].ranks))
-        return self._tables[key]
+        found: pd.DataFrame = self._ranks(self._key(strategy, seed))
+        return found
 
     def scorer(self, strategy: str, seed: int | None = None) -> Scorer | None:
         """Scores of queries and passages by a strategy's model; None where its embeddings are not there."""
+        key = self._key(strategy, seed)
+        there = self.has(*key, "queries") and self.has(*key, "passages") and len(self.benchmark.queries)
+        return self._scorer(key) if there else None
+
+    def _open_scorer(self, key: tuple[str, int]) -> Scorer:
         from hybridkit.retrieval.dense import dense
 
-        key = self._key(strategy, seed)
-        if key not in self._scorers:
-            if not (self.has(*key, "queries") and self.has(*key, "passages") and len(self.benchmark.queries)):
-                return None
-            self._scorers = dict(list(self._scorers.items())[1 - _KEPT :])
-            both = self.embeddings(*key, "query"), self.embeddings(*key, "passage")
-            self._scorers[key] = dense(self.benchmark, *both, self.similarity(*key) or "dot")
-        return self._scorers[key]
+        both = self.embeddings(*key, "query"), self.embeddings(*key, "passage")
+        return dense(self.benchmark, *both, self.similarity(*key) or "dot")
 
     def embeddings(self, strategy: str, seed: int, side: str) -> Any:
         """Embeddings of the benchmark's "query" or "passage" texts by a model, mapped from disk where they can be."""
-        result, places = self.results[strategy, seed], dict(zip(("query", "passage"), self.positions, strict=True))
+        result, positions = self.results[strategy, seed], dict(zip(("query", "passage"), self.positions, strict=True))
         path = self._whole(result.queries if side == "query" else result.passages)
-        return np.load(path, mmap_mode="r", allow_pickle=False)[places[side]]
+        return np.load(path, mmap_mode="r", allow_pickle=False)[positions[side]]
 
     def similarity(self, strategy: str, seed: int) -> str | None:
         """How a model compares a query with a passage; None where an earlier version of the kit made its embeddings."""
@@ -161,22 +146,51 @@ class Inspected:
         return dict(zip(zip(frame["language"], frame["query_id"], strict=True), frame["text"], strict=True))
 
     @cached_property
-    def query_places(self) -> dict[tuple[str, str], int]:
+    def query_positions(self) -> dict[tuple[str, str], int]:
         """Position of each query in the benchmark by its language and id."""
-        return {key: place for place, key in enumerate(self.query_texts)}
+        return {key: position for position, key in enumerate(self.query_texts)}
 
     @cached_property
-    def passage_places(self) -> dict[str, int]:
+    def passage_positions(self) -> dict[str, int]:
         """Position of each passage in the benchmark by its id."""
-        return {name: place for place, name in enumerate(self.benchmark.passages["passage_id"])}
+        return {name: position for position, name in enumerate(self.benchmark.passages["passage_id"])}
 
     @cached_property
     def passage_texts(self) -> list[str]:
         """Text of each passage, by position."""
         return list(self.benchmark.passages["text"])
 
-    def _whole(self, place: str) -> Path:
-        return require(self.folder / place, f"make it anew with `hybridkit inspect {self.name} --complete`")
+    @cached_property
+    def english_answers(self) -> dict[str, str]:
+        """By passage, the English passage that answers the first question that it answers."""
+        judgements = self.benchmark.judgements
+        english = judgements[judgements["passage_language"] == ENGLISH].drop_duplicates("query_id")
+        answers = dict(zip(english["query_id"], english["passage_id"], strict=True))
+        first = judgements[judgements["query_id"].isin(answers.keys())].drop_duplicates("passage_id")
+        return dict(zip(first["passage_id"], first["query_id"].map(answers), strict=True))
+
+    @cached_property
+    def documents(self) -> dict[str, tuple[str, str]]:
+        """Language and document of every passage.
+
+        An id is NAME:LANGUAGE:ARTICLE, with #2 or so behind it, where passages are those of a file; else it is
+        NAME:LANGUAGE:DOCUMENT:SENTENCE. Names and articles of a user may have colons and # in them.
+        """
+        found = {}
+        columns = (self.benchmark.passages[name] for name in ("passage_id", "language", "article"))
+        for passage_id, language, article in zip(*columns, strict=True):
+            rest = passage_id.removeprefix(f"{self.benchmark.name}:{language}:")
+            own = rest == article or rest.startswith(f"{article}#")
+            found[passage_id] = (language, article if own else rest.rpartition(":")[0] or rest)
+        return found
+
+    @cached_property
+    def document_sizes(self) -> Counter[tuple[str, str]]:
+        """Number of passages of each document in each language."""
+        return Counter(self.documents.values())
+
+    def _whole(self, path: str) -> Path:
+        return require(self.folder / path, f"make it anew with `hybridkit inspect {self.name} --complete`")
 
     def _key(self, strategy: str, seed: int | None) -> tuple[str, int]:
         there = self.seeds(strategy)
@@ -185,33 +199,41 @@ class Inspected:
         return strategy, there[0] if seed is None else seed
 
 
-def open_inspected(run: Run | Path | str, benchmark: str | None = None) -> Inspected:
-    """Open what a run left behind for one benchmark of its study, the first one unless another is named.
-
-    `run` is a Run, a run folder or the name of a study. Nothing is trained, encoded or ranked; what is not there is
-    told in `missing`, and where there is no run at all, that. Raises InputError for a benchmark that the study has not.
-    """
-    name, folder = _named(run)
-    there = require(folder / SETTINGS, "run the study again").is_file()
-    opened = Run.open(folder) if there else None
-    names = opened.study.evaluation.benchmarks if opened else ()
-    chosen = benchmark or (names[0] if names else "")
-    if opened and chosen not in names:
-        raise InputError(f"{name}: benchmark {chosen!r} is none of the study's; there are {', '.join(names)}")
-    whole, told = _texts(chosen, opened)
-    found = Inspected(name, folder, opened.study if opened else None, chosen, whole)
-    if opened is None:
-        found.missing.append(f"No run is at {name}: make one with `hybridkit run quick`, and open that.")
-        return found
-    found.missing += told
-    results, told = _results(opened)
-    results = [one for one in results if one.benchmark == chosen]
-    if len(whole.queries) and any(one.texts != found.benchmark.fingerprint for one in results):
-        results = []
-        found.missing.append(f"{chosen} has other texts than when its rank tables were made, which are left out.")
-    found.results = {(one.strategy, one.seed): one for one in results}
-    found.missing += told or missing_results(found)
-    return found
+def missing_results(found: Inspected) -> list[str]:
+    """Sentences on what the inspector shows and this run does not have, each with the command that makes it."""
+    study = found.study.name if found.study else found.name
+    complete = f"`hybridkit inspect {found.name} --complete`"
+    if not any(found.has(*key) for key in found.results):
+        return [
+            f"There are no rank tables on {found.benchmark_name}: make them with `hybridkit run {study}`, "
+            f"or with {complete} if it has been run."
+        ]
+    sentences = []
+    for kind, effect in (
+        ("ranks", "No rank tables of {}; they are left out"),
+        ("passages", "No embeddings of {}; its rankings show the relevant passages only"),
+        ("model", "The model of {} is deleted; the search leaves it out"),
+    ):
+        gone: dict[str, list[str]] = {}
+        for strategy, seed in found.results:
+            if not found.has(strategy, seed, kind):
+                gone.setdefault(strategy, []).append(str(seed))
+        if gone:
+            names = ", ".join(f"{name} (seed {' '.join(seeds)})" for name, seeds in gone.items())
+            sentences.append(f"{effect.format(names)}: make them with {complete}.")
+    judged = found.benchmark.judgements
+    if len(judged) and judged.groupby("query_id")["passage_language"].nunique().max() < 2:
+        sentences.append(
+            f"No query of {found.benchmark_name} has twins, relevant passages in two languages, so there is no rank "
+            "distance: name a benchmark with parallel passages, such as xquad-r, under `evaluation.benchmarks`, and "
+            f"`hybridkit run {study}`."
+        )
+    if len(found.strategies) == 1:
+        sentences.append(
+            f"There is one strategy only, {found.strategies[0]}: name another under `strategies` in the study, and "
+            f"`hybridkit run {study}` makes it, to have differences."
+        )
+    return sentences
 
 
 def _named(run: Run | Path | str) -> tuple[str, Path]:
@@ -239,7 +261,7 @@ def _texts(name: str, run: Run | None) -> tuple[Benchmark, list[str]]:
 
 
 def _results(run: Run) -> tuple[list[Result], list[str]]:
-    """The index of a run; where it is damaged or an earlier version has not written one, it is made and written."""
+    """The index of a run, made and written where it is missing or damaged; a sentence where it cannot be made."""
     found = read_index(run.folder) if is_whole(run.folder / INDEX) else None
     if found is not None:
         return found, []
@@ -248,6 +270,4 @@ def _results(run: Run) -> tuple[list[Result], list[str]]:
     try:
         return write_index(run), []
     except InputError as error:
-        return [], [
-            f"Which files belong to which model cannot be told ({error}): run `hybridkit run {run.study.name}`."
-        ]
+        return [], [f"Which files belong to which model is unknown ({error}): run `hybridkit run {run.study.name}`."]

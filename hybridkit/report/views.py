@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import math
+from dataclasses import dataclass
 from functools import cache, partial
-from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from hybridkit.data.languages import name_of
 from hybridkit.errors import InputError
 from hybridkit.evaluation.measures import distances, per_query, scores
-from hybridkit.report.inspected_run import Inspected, open_inspected
+from hybridkit.plots.palette import step
+from hybridkit.report.inspected_run import ENGLISH, Inspected, open_inspected
 from hybridkit.utils.characters import visible
 from hybridkit.utils.files import digest
+from hybridkit.utils.numbers import bare
 from hybridkit.utils.products import frame
 
 if TYPE_CHECKING:
@@ -25,222 +28,15 @@ if TYPE_CHECKING:
 
     from hybridkit.data.benchmark import Benchmark
 
-
-DISTANCE = "rank_distance"
-_KEYS = ["query_language", "passage_language"]
-_FORMAT = 1  # of what is kept; to be raised when the test or the measure changes
-
-
-def behind(ranks: pd.DataFrame) -> pd.DataFrame:
-    """How many ranks of the pool each query's passage in a language stands behind the first of its twins.
-
-    Takes a rank table; gives setting (mono or cross), query_language, passage_language, query_id, measure
-    ("rank_distance") and value, for the queries that are judged in two languages or more; of several relevant passages
-    in a language the first counts for it, and the last counts in `measures.distances`, whose rows (setting pool,
-    passage_language "*") follow.
-
-    >>> ranks = pd.DataFrame({"query_language": "en", "query_id": ["p", "p", "q"],
-    ...                       "passage_language": ["de", "en", "en"], "pool_rank": [9, 1, 2]})
-    >>> behind(ranks)[["setting", "passage_language", "query_id", "value"]].values.tolist()
-    [['cross', 'de', 'p', 8.0], ['mono', 'en', 'p', 0.0], ['pool', '*', 'p', 8.0]]
-    """
-    codes = [pd.factorize(ranks[name], sort=True) for name in ("query_language", "passage_language", "query_id")]
-    (language, languages), (passage, passages), (query, queries) = codes
-    row = language * len(queries) + query
-    first = np.full((len(languages) * len(queries), len(passages)), np.inf)
-    np.minimum.at(first, (row, passage), ranks["pool_rank"].to_numpy(float))
-    there = np.isfinite(first)
-    first[there.sum(axis=1) < 2] = np.inf
-    at, column = np.nonzero(np.isfinite(first))
-    best = first.min(axis=1)
-    named = pd.DataFrame(
-        {
-            "query_language": pd.Series(languages).array.take(at // len(queries)),
-            "passage_language": pd.Series(passages).array.take(column),
-            "query_id": pd.Series(queries).array.take(at % len(queries)),
-            "value": first[at, column] - best[at],
-        }
-    )
-    same = named["query_language"] == named["passage_language"]
-    named["setting"] = np.where(same, "mono", "cross")
-    pool = distances(ranks).rename(columns={DISTANCE: "value"}).assign(setting="pool")
-    both = pd.concat([named, pool], ignore_index=True) if len(pool) else named
-    return both.assign(measure=DISTANCE)[["setting", *_KEYS, "query_id", "measure", "value"]]
-
-
-def question_values(ranks: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """Values of one measure question by question, as `significance.compare` takes them; see `behind`."""
-    if measure == DISTANCE:
-        return behind(ranks)
-    return per_query(ranks, [measure])
-
-
-def means(inspected: Inspected, strategy: str, measure: str) -> pd.DataFrame:
-    """Mean of a measure over a strategy's seeds by pair: query_language, passage_language, value."""
-    parts = []
-    for seed in inspected.seeds(strategy):
-        if measure != DISTANCE and inspected.has(strategy, seed, "scores"):
-            found = pd.read_parquet(inspected.folder / inspected.results[strategy, seed].scores)
-            found = found[found["measure"] == measure]
-            if len(found):
-                parts.append(found)
-                continue
-        path = _path(inspected, "means", measure, [(strategy, seed)])
-        parts.append(_frame(path, partial(_means_of, inspected, strategy, seed, measure)))
-    grouped = pd.concat(parts).groupby(_KEYS, sort=True)["value"]
-    return grouped.mean().reset_index()
-
-
-def _means_of(inspected: Inspected, strategy: str, seed: int, measure: str) -> pd.DataFrame:
-    return scores(question_values(inspected.ranks(strategy, seed), measure))
-
-
-def difference(inspected: Inspected, strategy: str, minus: str, measure: str) -> pd.DataFrame:
-    """Compare two strategies by pair: query_language, passage_language, value (strategy - minus), significant.
-
-    Kept in the run folder, since the test takes seconds on a benchmark of thousands of queries.
-    """
-    from hybridkit.evaluation.clusters import question_clusters
-    from hybridkit.evaluation.significance import OVERALL, compare
-
-    models = _models(inspected, strategy, minus)
-
-    def test() -> pd.DataFrame:
-        a, b = (
-            pd.concat([question_values(inspected.ranks(*key), measure).assign(seed=key[1]) for key in keys])
-            for keys in models
-        )
-        found = compare(a, b, question_clusters(inspected.benchmark))
-        found = found[found["query_language"] != OVERALL].rename(columns={"difference": "value"})
-        return found[[*_KEYS, "value", "significant"]].sort_values(_KEYS, ignore_index=True)
-
-    return _frame(_path(inspected, "difference", measure, *models), test)
-
-
-def is_kept(inspected: Inspected, strategy: str, minus: str, measure: str) -> bool:
-    """Whether the difference of two strategies has been tested and is kept, so that it takes no time."""
-    return _path(inspected, "difference", measure, *_models(inspected, strategy, minus)).is_file()
-
-
-def plain_difference(inspected: Inspected, strategy: str, minus: str | None, measure: str) -> pd.DataFrame:
-    """The differences of two strategies' means, not tested: query_language, passage_language, value."""
-    a = means(inspected, strategy, measure)
-    return (
-        a
-        if minus is None
-        else a.assign(value=a["value"] - a.merge(means(inspected, minus, measure), on=_KEYS)["value_y"])
-    )
-
-
-def _models(inspected: Inspected, *strategies: str) -> list[list[tuple[str, int]]]:
-    return [[(name, seed) for seed in inspected.seeds(name)] for name in strategies]
-
-
-def _path(inspected: Inspected, what: str, measure: str, *models: list[tuple[str, int]]) -> Path:
-    files = [[inspected.results[key].ranks for key in keys] for keys in models]
-    return inspected.folder / "inspector" / f"{what}-{digest(_FORMAT, measure, files)[:24]}.parquet"
-
-
-def _frame(path: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    made = cache(make)
-    try:
-        return frame(path, made)
-    except OSError:  # a run folder that cannot be written to is inspected all the same
-        return made()
-
-
-ENGLISH = "en"
-_Document = tuple[str, str]
-_Tables = tuple[dict[str, str], dict[str, _Document], Counter[_Document]]
-_known: WeakKeyDictionary[Inspected, _Tables] = WeakKeyDictionary()
-
-
-def english_twin(inspected: Inspected, passage_id: str) -> str:
-    """The text of a passage's English twin; empty for an English passage and where none is known.
-
-    First the English passage that answers the same question; else the one with the same id in English, where the
-    document (see `_documents`) has as many passages in both languages, so that they most likely correspond.
-    """
-    if inspected not in _known:
-        documents = _documents(inspected.benchmark)
-        _known[inspected] = (_judged(inspected.benchmark), documents, Counter(documents.values()))
-    judged, documents, counts = _known[inspected]
-    if passage_id not in documents or documents[passage_id][0] == ENGLISH:
-        return ""
-    twin = judged.get(passage_id, "")
-    if not twin:
-        name, (language, _) = inspected.benchmark.name, documents[passage_id]
-        same = f"{name}:{ENGLISH}:{passage_id.removeprefix(f'{name}:{language}:')}"
-        there = same in documents and counts[documents[passage_id]] == counts[documents[same]]
-        twin = same if there else ""
-    place = inspected.passage_places.get(twin, -1)
-    return inspected.passage_texts[place] if place >= 0 else ""
-
-
-def _judged(benchmark: Benchmark) -> dict[str, str]:
-    """The English passage that answers the first question that a passage answers."""
-    judgements = benchmark.judgements
-    english = judgements[judgements["passage_language"] == ENGLISH].drop_duplicates("query_id")
-    answers = dict(zip(english["query_id"], english["passage_id"], strict=True))
-    found: dict[str, str] = {}
-    for query, passage in zip(judgements["query_id"], judgements["passage_id"], strict=True):
-        if query in answers:
-            found.setdefault(passage, answers[query])
-    return found
-
-
-def _documents(benchmark: Benchmark) -> dict[str, _Document]:
-    """Language and document of every passage.
-
-    An id is NAME:LANGUAGE:ARTICLE, with #2 or so behind it, where passages are those of a file; else it is
-    NAME:LANGUAGE:DOCUMENT:SENTENCE. Names and articles of a user may have colons and # in them.
-    """
-    found = {}
-    columns = (benchmark.passages[name] for name in ("passage_id", "language", "article"))
-    for passage_id, language, article in zip(*columns, strict=True):
-        rest = passage_id.removeprefix(f"{benchmark.name}:{language}:")
-        own = rest == article or rest.startswith(f"{article}#")
-        found[passage_id] = (language, article if own else rest.rpartition(":")[0] or rest)
-    return found
-
-
 POOL = "*"  # the passage language of the pool
-
-
-def ranked(benchmark: Benchmark, scores: NDArray[np.float32], passage_language: str, top: int) -> pd.DataFrame:
-    """The `top` passages of one query: rank, passage_id, score; ties as in the rank table (later ids first).
-
-    `scores` (passages,) stand in the benchmark's order; `passage_language` is "*" for the pool. Raises InputError for
-    a language without passages.
-    """
-    slices = benchmark.passage_slices
-    if passage_language != POOL and passage_language not in slices:
-        raise InputError(f"{benchmark.name}: no passages in {passage_language!r}; there are {', '.join(slices)}")
-    part = slice(0, len(scores)) if passage_language == POOL else slices[passage_language]
-    own = scores[part]
-    order = np.lexsort((-np.arange(len(own)), -own))[:top]
-    ids = benchmark.passages["passage_id"].array.take(order + part.start)
-    return pd.DataFrame({"rank": np.arange(1, len(order) + 1), "passage_id": ids, "score": own[order].astype(float)})
-
-
-def joined(inspected: Inspected, found: pd.DataFrame, languages: Mapping[str, str]) -> pd.DataFrame:
-    """The frame with language and text of each passage_id; `languages` knows those of passages without a text."""
-    benchmark = inspected.benchmark
-    places = [inspected.passage_places.get(name, -1) for name in found["passage_id"]]
-    names = benchmark.passages["language"].array
-    spoken = [
-        names[place] if place >= 0 else languages.get(name, "")
-        for place, name in zip(places, found["passage_id"], strict=True)
-    ]
-    texts = [inspected.passage_texts[place] if place >= 0 else "" for place in places]
-    return found.assign(language=spoken, text=texts)
-
-
-MEASURES = ("rank_distance", "AP", "RR", "RR@10", "R@1", "R@10", "nDCG@10")
+DISTANCE = "rank_distance"
+MEASURES = (DISTANCE, "AP", "RR", "RR@10", "R@1", "R@10", "nDCG@10")
 ORDERS = ("worst", "change", "distance")
 QUERY_COLUMNS = ["query_id", "text", "rank", "before", "change", "rank_distance"]
 RANKING_COLUMNS = ["rank", "passage_id", "language", "text", "score", "relevant", "twin"]
-__all__ = ["Inspected", "gloss", "ladder", "open_inspected", "pair_matrix", "pair_queries", "ranking"]
+__all__ = ["Inspected", "gloss", "grid", "ladder", "open_inspected", "pair_matrix", "pair_queries", "ranking"]
+_KEYS = ["query_language", "passage_language"]
+_FORMAT = 1  # of what is kept; to be raised when the test or the measure changes
 
 
 def pair_matrix(inspected: Inspected, strategy: str, measure: str = "AP", minus: str | None = None) -> pd.DataFrame:
@@ -337,7 +133,7 @@ def ranking(
     column = "pool_rank" if passage_language == POOL else "rank"
     known = dict(zip(own["passage_id"], own[column].astype(int), strict=True))
     score = dict(zip(own["passage_id"], own["score"].astype(float), strict=True))
-    scorer, place = inspected.scorer(strategy, seed), inspected.query_places.get((query_language, query_id))
+    scorer, place = inspected.scorer(strategy, seed), inspected.query_positions.get((query_language, query_id))
     if scorer is None or place is None:
         found = pd.DataFrame({"rank": known, "score": score}, dtype=object).rename_axis("passage_id").reset_index()
     else:
@@ -370,10 +166,253 @@ def ladder(
 def gloss(inspected: Inspected, passage_id: str) -> str:
     """The text of a passage's English twin; empty for an English passage and where none is known.
 
-    A twin is the English passage that answers the same question, or the one with the same place in the same document
-    where both languages have as many passages of it.
+    First the English passage that answers the same question; else the one with the same id in English, where the
+    document has as many passages in both languages, so that they most likely correspond.
     """
-    return english_twin(inspected, passage_id)
+    documents, sizes = inspected.documents, inspected.document_sizes
+    if passage_id not in documents or documents[passage_id][0] == ENGLISH:
+        return ""
+    twin = inspected.english_answers.get(passage_id, "")
+    if not twin:
+        name, language = inspected.benchmark.name, documents[passage_id][0]
+        same = f"{name}:{ENGLISH}:{passage_id.removeprefix(f'{name}:{language}:')}"
+        twin = same if same in documents and sizes[documents[passage_id]] == sizes[documents[same]] else ""
+    position = inspected.passage_positions.get(twin, -1)
+    return inspected.passage_texts[position] if position >= 0 else ""
+
+
+class Cell(NamedTuple):
+    """A cell of a matrix: its text, its step on the colour scale (None without a value), whether it is greyed."""
+
+    text: str = ""
+    step: int | None = None
+    grey: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """A matrix of language pairs as pages and inspector draw it, made by `grid`.
+
+    `queries` and `passages` are the languages of rows and columns, the pool ("*") last; `values` and `cells` are by
+    (query language, passage language), and a pair that is not judged is in neither. `low` and `high` are the ends of
+    the colour scale, as texts.
+    """
+
+    queries: tuple[str, ...]
+    passages: tuple[str, ...]
+    values: Mapping[tuple[str, str], float]
+    cells: Mapping[tuple[str, str], Cell]
+    low: str
+    high: str
+
+
+def grid(frame: pd.DataFrame, measure: str, difference: bool = False) -> Grid:
+    """Lay a frame of `pair_matrix` out as a matrix of texts and steps of a colour scale.
+
+    A difference has signs, a scale around zero, a third digit where all are small, and is greyed where it is not
+    significant. In rank distance the pool does not count for the scale, of which it would take all the colours.
+
+    >>> frame = pd.DataFrame({"query_language": "de", "passage_language": ["de", "en", "*"], "value": [0.5, 0.3, 0.1]})
+    >>> found = grid(frame, "AP")
+    >>> found.passages, found.cells["de", "en"], (found.low, found.high)
+    (('de', 'en', '*'), Cell(text='.30', step=10, grey=False), ('.10', '.50'))
+    """
+    pairs = list(zip(frame["query_language"], frame["passage_language"], strict=True))
+    given = zip(pairs, frame["value"].astype(float).tolist(), strict=True)
+    values = {pair: value for pair, value in given if not math.isnan(value)}
+    tested = frame["significant"] if "significant" in frame else [True] * len(pairs)
+    grey = {pair for pair, significant in zip(pairs, tested, strict=True) if difference and not significant}
+    scaled = [value for (_, passage), value in values.items() if measure != DISTANCE or passage != POOL]
+    scaled = scaled or list(values.values()) or [0.0]
+    low, high = min(scaled), max(scaled)
+    if difference:
+        high = max(abs(low), abs(high), 1e-9)
+        low = -high
+    digits = 3 if difference and high < 0.05 else 2
+    cells = {
+        pair: Cell(number(value, measure, difference, digits), step(value, low, high), pair in grey)
+        for pair, value in values.items()
+    }
+    return Grid(
+        tuple(sorted({query for query, _ in pairs})),
+        tuple(sorted({passage for _, passage in pairs}, key=lambda tag: (tag == POOL, tag))),
+        values,
+        cells,
+        *(number(end, measure, difference, digits) for end in (low, high)),
+    )
+
+
+def number(value: float, measure: str, signed: bool = False, digits: int = 2) -> str:
+    """A value as a cell shows it: without the leading zero, ranks with fewer digits, nothing for NaN.
+
+    >>> number(0.534, "AP"), number(-0.0124, "AP", True, 3), number(0.001, "AP", signed=True)
+    ('.53', '−.012', '.00')
+    >>> number(1234.5, "rank_distance"), number(2.34, "rank_distance"), number(0.0, "rank_distance")
+    ('1,234', '2.3', '0')
+    """
+    if math.isnan(value):
+        return ""
+    if measure == DISTANCE:
+        digits = 0 if abs(value) >= 10 or float(value).is_integer() else 1 if abs(value) >= 2 else 2
+    text = f"{value:{'+' if signed else ''},.{digits}f}"
+    return bare(text if any(digit in text for digit in "123456789") else text.lstrip("+-"))
+
+
+def spoken(tag: str) -> str:
+    """English name of a language; the tag itself where it is unknown, "pool of all languages" for "*".
+
+    >>> spoken("ar"), spoken("*"), spoken("x1")
+    ('Arabic', 'pool of all languages', 'x1')
+    """
+    return "pool of all languages" if tag == POOL else name_of(tag)
+
+
+def pair_name(pair: tuple[str, str]) -> str:
+    """A pair of languages in words.
+
+    >>> pair_name(("de", "en")), pair_name(("de", "*"))
+    ('German queries, English passages', 'German queries, pool of all languages')
+    """
+    return f"{spoken(pair[0])} queries, {candidates_name(pair[1])}"
+
+
+def candidates_name(passage_language: str) -> str:
+    """The passages that a pair's queries are ranked against, in words: "German passages", "pool of all languages"."""
+    return spoken(passage_language) + " passages" * (passage_language != POOL)
+
+
+def means(inspected: Inspected, strategy: str, measure: str) -> pd.DataFrame:
+    """Mean of a measure over a strategy's seeds by pair: query_language, passage_language, value."""
+    parts = []
+    for seed in inspected.seeds(strategy):
+        if measure != DISTANCE and inspected.has(strategy, seed, "scores"):
+            found = pd.read_parquet(inspected.folder / inspected.results[strategy, seed].scores)
+            found = found[found["measure"] == measure]
+            if len(found):
+                parts.append(found)
+                continue
+        path = _path(inspected, "means", measure, [(strategy, seed)])
+        parts.append(_frame(path, partial(_means_of, inspected, strategy, seed, measure)))
+    grouped = pd.concat(parts).groupby(_KEYS, sort=True)["value"]
+    return grouped.mean().reset_index()
+
+
+def _means_of(inspected: Inspected, strategy: str, seed: int, measure: str) -> pd.DataFrame:
+    return scores(question_values(inspected.ranks(strategy, seed), measure))
+
+
+def difference(inspected: Inspected, strategy: str, minus: str, measure: str) -> pd.DataFrame:
+    """Compare two strategies by pair: query_language, passage_language, value (strategy - minus), significant.
+
+    Kept in the run folder, since the test takes seconds on a benchmark of thousands of queries.
+    """
+    from hybridkit.evaluation.clusters import question_clusters
+    from hybridkit.evaluation.significance import OVERALL, compare
+
+    models = _models(inspected, strategy, minus)
+
+    def test() -> pd.DataFrame:
+        a, b = (
+            pd.concat([question_values(inspected.ranks(*key), measure).assign(seed=key[1]) for key in keys])
+            for keys in models
+        )
+        found = compare(a, b, question_clusters(inspected.benchmark))
+        found = found[found["query_language"] != OVERALL].rename(columns={"difference": "value"})
+        return found[[*_KEYS, "value", "significant"]].sort_values(_KEYS, ignore_index=True)
+
+    return _frame(_path(inspected, "difference", measure, *models), test)
+
+
+def is_kept(inspected: Inspected, strategy: str, minus: str, measure: str) -> bool:
+    """Whether the difference of two strategies has been tested and is kept, so that it takes no time."""
+    return _path(inspected, "difference", measure, *_models(inspected, strategy, minus)).is_file()
+
+
+def plain_difference(inspected: Inspected, strategy: str, minus: str | None, measure: str) -> pd.DataFrame:
+    """The differences of two strategies' means, not tested: query_language, passage_language, value."""
+    a = means(inspected, strategy, measure)
+    return (
+        a
+        if minus is None
+        else a.assign(value=a["value"] - a.merge(means(inspected, minus, measure), on=_KEYS)["value_y"])
+    )
+
+
+def _models(inspected: Inspected, *strategies: str) -> list[list[tuple[str, int]]]:
+    return [[(name, seed) for seed in inspected.seeds(name)] for name in strategies]
+
+
+def _path(inspected: Inspected, what: str, measure: str, *models: list[tuple[str, int]]) -> Path:
+    files = [[inspected.results[key].ranks for key in keys] for keys in models]
+    return inspected.folder / "inspector" / f"{what}-{digest(_FORMAT, measure, files)[:24]}.parquet"
+
+
+def _frame(path: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    made = cache(make)
+    try:
+        return frame(path, made)
+    except OSError:  # a run folder that cannot be written to is inspected all the same
+        return made()
+
+
+def behind(ranks: pd.DataFrame) -> pd.DataFrame:
+    """How many ranks of the pool each query's passage in a language stands behind the first of its twins.
+
+    Takes a rank table; gives setting (mono or cross), query_language, passage_language, query_id, measure
+    ("rank_distance") and value, for the queries that are judged in two languages or more; of several relevant passages
+    in a language the first counts for it, and the last counts in `measures.distances`, whose rows (setting pool,
+    passage_language "*") follow.
+
+    >>> ranks = pd.DataFrame({"query_language": "en", "query_id": ["p", "p", "q"],
+    ...                       "passage_language": ["de", "en", "en"], "pool_rank": [9, 1, 2]})
+    >>> behind(ranks)[["setting", "passage_language", "query_id", "value"]].values.tolist()
+    [['cross', 'de', 'p', 8.0], ['mono', 'en', 'p', 0.0], ['pool', '*', 'p', 8.0]]
+    """
+    keys = ["query_language", "query_id"]
+    first = ranks.groupby([*keys, "passage_language"])["pool_rank"].min().astype(float).reset_index(name="value")
+    of_query = first.groupby(keys)["value"]
+    first["value"] -= of_query.transform("min")
+    first = first[of_query.transform("size") >= 2]
+    setting = np.where(first["query_language"] == first["passage_language"], "mono", "cross")
+    pool = distances(ranks).rename(columns={DISTANCE: "value"}).assign(setting="pool")
+    both = pd.concat([frame for frame in (first.assign(setting=setting), pool) if len(frame)] or [pool])
+    return both.assign(measure=DISTANCE)[["setting", *_KEYS, "query_id", "measure", "value"]].reset_index(drop=True)
+
+
+def question_values(ranks: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """Values of one measure question by question, as `significance.compare` takes them; see `behind`."""
+    if measure == DISTANCE:
+        return behind(ranks)
+    return per_query(ranks, [measure])
+
+
+def ranked(benchmark: Benchmark, scores: NDArray[np.float32], passage_language: str, top: int) -> pd.DataFrame:
+    """The `top` passages of one query: rank, passage_id, score; ties as in the rank table (later ids first).
+
+    `scores` (passages,) stand in the benchmark's order; `passage_language` is "*" for the pool. Raises InputError for
+    a language without passages.
+    """
+    slices = benchmark.passage_slices
+    if passage_language != POOL and passage_language not in slices:
+        raise InputError(f"{benchmark.name}: no passages in {passage_language!r}; there are {', '.join(slices)}")
+    part = slice(0, len(scores)) if passage_language == POOL else slices[passage_language]
+    own = scores[part]
+    order = np.lexsort((-np.arange(len(own)), -own))[:top]
+    ids = benchmark.passages["passage_id"].array.take(order + part.start)
+    return pd.DataFrame({"rank": np.arange(1, len(order) + 1), "passage_id": ids, "score": own[order].astype(float)})
+
+
+def joined(inspected: Inspected, found: pd.DataFrame, languages: Mapping[str, str]) -> pd.DataFrame:
+    """The frame with language and text of each passage_id; `languages` knows those of passages without a text."""
+    benchmark = inspected.benchmark
+    places = [inspected.passage_positions.get(name, -1) for name in found["passage_id"]]
+    names = benchmark.passages["language"].array
+    spoken = [
+        names[place] if place >= 0 else languages.get(name, "")
+        for place, name in zip(places, found["passage_id"], strict=True)
+    ]
+    texts = [inspected.passage_texts[place] if place >= 0 else "" for place in places]
+    return found.assign(language=spoken, text=texts)
 
 
 def _of_query(ranks: pd.DataFrame, language: str, query_id: str) -> pd.DataFrame:

@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from functools import cache
 
+from hybridkit.errors import DIRECTION_CONTROLS
+
 # Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt 16.0) but ZWNJ and ZWJ: what its NFKC_Casefold takes
 # out, and UAX #31 leaves out of identifiers. Soft hyphen, word joiner, zero-width space, byte order mark, marks and
 # controls of direction, variation selectors, fillers of Hangul, tags.
@@ -31,8 +33,7 @@ LONGEST = 2_000  # characters of one text that are shown
 # A class of what lies below U+10000, with no + behind it, is four times as fast; few texts have any of the others.
 _HIDDEN, _HIDDEN_ABOVE = (re.compile(f"[{signs}]") for signs in re.split("(?=\U0001bca0)", IGNORABLE))
 _ABOVE = re.compile("[^\0-\uffff]")
-# They turn or hide letters beyond their own text: embeddings, overrides and isolates of direction.
-_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_CONTROLS = re.compile(f"[{DIRECTION_CONTROLS}]")
 
 
 def visible(text: str) -> str:

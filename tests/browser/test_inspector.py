@@ -187,7 +187,7 @@ def test_a_search_in_arabic_is_what_the_models_rank(
         scores = run.embeddings(cell, benchmark)[1] @ encode(run.trained.open(cell), [text], "query")[0]
         best = np.sort(scores)[::-1][:10]
         found = inspector.ranked("search-results", name)
-        places = [inspected.passage_places[one["passage_id"]] for one in found]
+        places = [inspected.passage_positions[one["passage_id"]] for one in found]
         assert scores[places] == pytest.approx(best, abs=1e-5)
         assert [one["text"] for one in found] == [shown(inspected.passage_texts[place]) for place in places]
 

@@ -88,6 +88,25 @@ def test_cells_that_a_person_added_stay(run: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_imports_of_an_earlier_version_become_those_of_today(run: Path) -> None:
+    path = inspect.write_notebook(run)
+    notebook = nbformat.read(path, as_version=4)
+    lines = [
+        "from hybridkit.widgets.inspector import inspect",
+        "from hybridkit.widgets.opening import open_inspected",
+        "from hybridkit.widgets import views",
+        "import hybridkit.mine  # of a person's own",
+    ]
+    notebook.cells[2].source = "\n".join([lines[0], "inspector = inspect(run)"])
+    notebook.cells.append(nbformat.v4.new_code_cell("\n".join(lines)))
+    nbformat.write(notebook, path)
+    inspect.write_notebook(run)
+    cells = nbformat.read(path, as_version=4).cells
+    assert cells[2].source == "from hybridkit import inspect\ninspector = inspect(run)"
+    names = ("inspect", "open_inspected", "views")
+    assert cells[-1].source.splitlines() == [*(f"from hybridkit import {name}" for name in names), lines[3]]
+
+
 def started(run: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> tuple[int, list[str], dict[str, str]]:
     """The exit code of the command, and the words and environment that JupyterLab would have been started with."""
     found: list[Any] = []

@@ -9,7 +9,7 @@ from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.languages import language, language_distance, tag_at_end
 from hybridkit.data.rows import Row
 from hybridkit.errors import InputError
-from hybridkit.report.pages.matrix_page import page_name, texts_name
+from hybridkit.report.pages.pair_page import page_name, texts_name
 from hybridkit.retrieval.bm25 import tokens
 from hybridkit.sampling import BatchPlan, parse
 from hybridkit.sampling.language_pairs import split_pair

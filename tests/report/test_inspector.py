@@ -18,7 +18,6 @@ from traitlets import TraitError
 from hybridkit.plots import palette
 from hybridkit.report import views
 from hybridkit.report.inspector import payloads
-from hybridkit.report.inspector import payloads as rendering
 from hybridkit.report.inspector.inspector import Inspector, inspect
 from hybridkit.utils.characters import shown
 from tests.inspected_run import HYBRID, made_run
@@ -62,7 +61,7 @@ def cells(inspector: Inspector) -> dict[tuple[str, str], dict[str, Any]]:
 
 def test_the_matrix_names_its_cells_and_greys_what_is_not_significant(inspector: Inspector) -> None:
     assert cells(inspector)["de", "ar"]["label"] == "German queries, Arabic passages: 35"
-    assert cells(inspector)["de", "*"]["label"] == "German queries, pool: 35"
+    assert cells(inspector)["de", "*"]["label"] == "German queries, pool of all languages: 35"
     inspector.shows = "difference"
     inspector.wait()
     found = cells(inspector)
@@ -152,8 +151,8 @@ def test_texts_of_the_filter_do_not_leave_their_quotes(inspector: Inspector) -> 
 def test_hostile_texts_are_shown_as_text(text: str) -> None:
     row = [1, text[:40], "ar", text, 0.5, True, False]
     frame = pd.DataFrame([row], columns=views.RANKING_COLUMNS, dtype=object)
-    page = rendering.rankings({"mono": frame}, text[:40], "ranking-pool", lambda _: text)
-    page += rendering.query(text, "en", text[:40]) + rendering.note([text], "missing", "note")
+    page = payloads.rankings({"mono": frame}, text[:40], "ranking-pool", lambda _: text)
+    page += payloads.query(text, "en", text[:40]) + payloads.note([text], "missing", "note")
     assert len(page) < 20_000
     assert "<script" not in page
     assert "<img" not in page
@@ -173,8 +172,8 @@ def test_any_text_is_inside_its_own_element(text: str) -> None:
 
     parser = Elements()
     parser.found = []
-    parser.feed(rendering.text_of(text, "th", "text"))
-    assert parser.found == ["bdi"]
+    parser.feed(payloads.query(text, "th", text))
+    assert parser.found == ["div", "span", "bdi", "code"]
 
 
 def test_a_long_text_says_how_much_is_cut() -> None:
@@ -189,7 +188,7 @@ def test_a_script_in_a_passage_comes_to_the_widget_escaped(tmp_path: Path) -> No
 
 
 def test_javascript_writes_data_as_text_only() -> None:
-    files = list(Path(rendering.__file__).parent.glob("*.js"))
+    files = list(Path(payloads.__file__).parent.glob("*.js"))
     assert len(files) >= 3
     for path in files:
         code = path.read_text(encoding="utf-8")
@@ -256,7 +255,7 @@ def test_a_copy_without_a_front_end_is_small_and_names_no_path(inspector: Inspec
 
 
 def test_the_parts_are_found_by_their_names() -> None:
-    folder = Path(rendering.__file__).parent
+    folder = Path(payloads.__file__).parent
     told = (folder / "__init__.py").read_text(encoding="utf-8")
     there = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.[jp][sy]"))
     for name in (

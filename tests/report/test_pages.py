@@ -10,6 +10,7 @@ from hybridkit.report import inspected_run, views
 from hybridkit.report.pages import write_pages
 from hybridkit.report.pages.collect import Pair, TextStore, as_json, rankings
 from hybridkit.report.pages.pair_page import colour_classes
+from hybridkit.report.templates import render
 from hybridkit.study.run import Run
 from hybridkit.utils.characters import LONGEST, shown
 from tests.inspected_run import HYBRID, made_run
@@ -178,6 +179,15 @@ def test_an_english_passage_that_was_a_twin_first_is_kept_once() -> None:
 
 def test_half_a_surrogate_does_not_stop_a_page() -> None:
     assert as_json(shown("a\ud800b")) == '"a?b"'
+
+
+def test_ids_are_as_safe_as_texts() -> None:
+    store = TextStore()
+    store.query("\u202ea", "en", "Who?")
+    store.passage("\u2066b", "en", "She.", "")
+    assert store.files()["en"] == {"queries": [["[U+202E]a", "Who?"]], "passages": [["[U+2066]b", "She.", -1]]}
+    page = render("pages/index.html.j2", study="\u202e<b>", benchmark="", pairs={}, missing=["\u2067"])
+    assert "[U+202E]&lt;b&gt;" in page and "[U+2067]" in page
 
 
 def test_no_scores_no_rankings(tmp_path: Path) -> None:

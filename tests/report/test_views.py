@@ -31,7 +31,6 @@ def cell(frame: object, query: str, passage: str, column: str = "value") -> obje
 
 def test_a_run_is_opened_whole(run: Inspected) -> None:
     assert (run.strategies, run.compare, run.missing) == (["mono", HYBRID], (HYBRID, "mono"), [])
-    assert run.directions == {"ar": "rtl", "de": "ltr", "en": "ltr"}
     assert len(run.ranks("mono")) == 12 * 3 * 3
 
 

@@ -16,7 +16,7 @@ from hybridkit.data.rows import Row
 from hybridkit.data.sources.open_benchmarks import base_name, is_collection, open_benchmark, open_collection, subset_of
 from hybridkit.data.sources.open_rows import open_corpus, source_hashes, source_stems
 from hybridkit.errors import InputError
-from hybridkit.report.views import _documents
+from hybridkit.report.inspected_run import Inspected
 from hybridkit.utils.naming import split_name, stem_of
 
 ODD = ["my.data.v2.jsonl", "a,b.jsonl", "rows[1].jsonl", "x#2.jsonl", "doc:de.jsonl", "a (1), b.jsonl", "plain.jsonl"]
@@ -97,7 +97,7 @@ def test_ids_with_the_kit_s_own_signs_never_meet_the_kit_s_ids() -> None:
     assert english["passage_id"].tolist() == ids
     found = dict(zip(english["passage_id"], english["text"], strict=True))
     assert found["m:y:en:x#2"] == "answer 3 en" and found["m:y:en:x#4"] == "answer 2 en"
-    documents = _documents(benchmark)
+    documents = Inspected("x", Path(), {}, "m:y", benchmark).documents
     assert documents["m:y:en:x#4"] == ("en", "x") and documents["m:y:en:x#2"] == ("en", "x#2")
     assert documents["m:y:de:x:de"] == ("de", "x:de")
 

@@ -26,14 +26,11 @@ from typing import TYPE_CHECKING, Any
 
 from hybridkit.errors import InputError
 from hybridkit.report import views
-from hybridkit.report import views as values
 from hybridkit.report.inspected_run import Inspected, open_inspected
 from hybridkit.report.inspector import payloads
-from hybridkit.report.inspector import payloads as rendering
 from hybridkit.report.inspector.live import Search
-from hybridkit.report.inspector.payloads import MEASURE_NAMES, spoken
 from hybridkit.report.inspector.state import State, as_python
-from hybridkit.report.views import POOL
+from hybridkit.report.views import POOL, candidates_name, spoken
 from hybridkit.sampling.labels import label
 from hybridkit.utils.characters import shown
 
@@ -166,25 +163,25 @@ class Inspector(State):
         return self._keep
 
     def _value(self, strategy: str, query: str, passage: str) -> float:
-        frame = views.pair_matrix(self.inspected, strategy, values.DISTANCE)
+        frame = views.pair_matrix(self.inspected, strategy, views.DISTANCE)
         at = (frame["query_language"] == query) & (frame["passage_language"] == passage)
         return float(frame.loc[at, "value"].iloc[0]) if at.any() else float("nan")
 
     def _draw_hint(self, widget: Any) -> None:
-        widget.hint.value = rendering.note([self.hint], "hint", "status")
-        widget.missing.value = rendering.note(self.missing, "missing", "note")
+        widget.hint.value = payloads.note([self.hint], "hint", "status")
+        widget.missing.value = payloads.note(self.missing, "missing", "note")
 
     def _draw_matrix(self, widget: Any) -> None:
-        named, difference = MEASURE_NAMES.get(self.measure, self.measure), self.shows == "difference"
+        named, difference = self.measure.replace("_", " "), self.shows == "difference"
         waits = False
         if difference and self.minus:
             title = f"{named}: {label(self.strategy)} minus {label(self.minus)}"
-            waits = not values.is_kept(self.inspected, self.strategy, self.minus, self.measure)
+            waits = not views.is_kept(self.inspected, self.strategy, self.minus, self.measure)
             title += " (testing which differ ...)" if waits else " (grey: not significant)"
         else:
             title = f"{named} of {label(self.minus if self.shows == 'before' and self.minus else self.strategy)}"
         frame = (
-            values.plain_difference(self.inspected, self.strategy, self.minus, self.measure) if waits else self.matrix()
+            views.plain_difference(self.inspected, self.strategy, self.minus, self.measure) if waits else self.matrix()
         )
         told = f"{title}, query language by passage language"
         widget.matrix.grid = payloads.matrix(frame, told, self.measure, difference)
@@ -214,15 +211,15 @@ class Inspector(State):
         if not self.query_id:
             return
         text = self.inspected.query_texts.get((self.pair[0], self.query_id), "")
-        widget.query.value = rendering.query(text, self.pair[0], self.query_id)
+        widget.query.value = payloads.query(text, self.pair[0], self.query_id)
         gloss = (lambda name: views.gloss(self.inspected, name)) if self.gloss else None
         pool, passage = "Pool: passages of all languages", self.pair[1]
         widget.pair.value = (
             ""
             if passage == POOL
-            else rendering.rankings(self.rankings(passage), f"Pair: {spoken(passage)} passages", "ranking-pair", gloss)
+            else payloads.rankings(self.rankings(passage), f"Pair: {candidates_name(passage)}", "ranking-pair", gloss)
         )
-        widget.pool.value = rendering.rankings(self.rankings(POOL), pool, "ranking-pool", gloss)
+        widget.pool.value = payloads.rankings(self.rankings(POOL), pool, "ranking-pool", gloss)
         widget.ladder.data = payloads.ladder(self.ladder(), len(self.inspected.benchmark.passages))
 
     def _draw_python(self, widget: Any) -> None:
@@ -234,7 +231,7 @@ class Inspector(State):
             return
         cold = [label(name) for name in self.names if not self.models.ready(name)]
         state = f"Loading the model of {', '.join(cold)} ..." if cold else "Searching ..."
-        widget.search_state.value = rendering.note([state], "search-state", "status")
+        widget.search_state.value = payloads.note([state], "search-state", "status")
         self._beside(self._search)
 
     def _search(self) -> None:
@@ -248,10 +245,9 @@ class Inspector(State):
         if asked != (self.search, self.candidates, tuple(self.names)) or self._widget is None:
             return  # another search was begun meanwhile
         gloss = (lambda name: views.gloss(self.inspected, name)) if self.gloss else None
-        side = "pool" if self.candidates == POOL else f"{spoken(self.candidates)} passages"
-        title = f"Search for “{shown(Search.cut(self.search), 80)}”, {side}"
-        self._widget.results.value = rendering.rankings(frames, title, "search-results", gloss)
-        self._widget.search_state.value = rendering.note([f"{'; '.join(told)}."], "search-state", "status")
+        title = f"Search for “{shown(Search.cut(self.search), 80)}”, {candidates_name(self.candidates)}"
+        self._widget.results.value = payloads.rankings(frames, title, "search-results", gloss)
+        self._widget.search_state.value = payloads.note([f"{'; '.join(told)}."], "search-state", "status")
 
     def _beside(self, work: Any) -> None:
         """Do something slow beside the notebook, whose controls go on working."""

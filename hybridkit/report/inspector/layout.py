@@ -11,8 +11,7 @@ import traitlets
 from traitlets import Dict, Int, List, Unicode
 
 from hybridkit.report import views
-from hybridkit.report.inspector.payloads import MEASURE_NAMES, spoken
-from hybridkit.report.views import POOL
+from hybridkit.report.views import POOL, spoken
 from hybridkit.sampling.labels import label
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ class Layout:
             ("strategy", "Strategy", named),
             ("minus", "Compared with", [("nothing", None), *named]),
             ("shows", "Matrix shows", self._shows()),
-            ("measure", "Measure", [(MEASURE_NAMES.get(one, one), one) for one in views.MEASURES]),
+            ("measure", "Measure", [(one.replace("_", " "), one) for one in views.MEASURES]),
             ("order", "Order", [(name, key) for key, name in _ORDERS.items()]),
             ("candidates", "Search in", [("all languages", POOL), *((spoken(tag), tag) for tag in languages)]),
         ):

@@ -5,9 +5,8 @@ from one pass over the scores.
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from hybridkit.evaluation.rank_table import score_blocks
 from hybridkit.report import views
 from hybridkit.report.views import POOL
 from hybridkit.retrieval import Scorer
-from hybridkit.utils.characters import shown
+from hybridkit.utils.characters import safe, shown
 
 if TYPE_CHECKING:
     from hybridkit.report.inspected_run import Inspected
@@ -43,7 +42,7 @@ def as_json(value: Any) -> str:
 
 
 class TextStore:
-    """The texts of all pages, each once, by language: a query or passage is known by its place among them.
+    """The texts of all pages, each once and safe to show, by language; a text is known by its position among them.
 
     >>> store = TextStore()
     >>> store.passage("t:de:1", "de", "Ja.", ""), store.passage("t:de:1", "de", "Ja.", "")
@@ -53,30 +52,31 @@ class TextStore:
     """
 
     def __init__(self) -> None:
-        self._places: dict[tuple[str, str, str], int] = {}
+        self._positions: dict[tuple[str, str, str], int] = {}
         self._files: dict[str, dict[str, list[list[Any]]]] = {}
         self._english: dict[str, int] = {}
 
     def query(self, query_id: str, language: str, text: str) -> int:
-        """Place of a query among those of its language."""
-        return self._place("queries", language, query_id, lambda: [query_id, shown(text)])
+        """Position of a query among those of its language."""
+        return self._position("queries", language, query_id, lambda: [safe(query_id), shown(text)])
 
     def passage(self, passage_id: str, language: str, text: str, english: str) -> int:
-        """Place of a passage among those of its language; `english` is its twin's text, empty where there is none."""
-        if language == "en" and (known := self._english.get(shown(text))) is not None:
+        """Position of a passage among those of its language; `english` is its twin's text, empty without one."""
+        name, text = safe(passage_id), shown(text)
+        if language == "en" and (known := self._english.get(text)) is not None:
             entry = self._files["en"]["passages"][known]
-            if entry[0] in ("", passage_id):  # so far it was only the twin of another
-                entry[0] = passage_id
+            if entry[0] in ("", name):  # so far it was only the twin of another
+                entry[0] = name
                 return known
-        place = self._place(
-            "passages", language, passage_id, lambda: [passage_id, shown(text), self._gloss(language, english)]
+        position = self._position(
+            "passages", language, passage_id, lambda: [name, text, self._gloss(language, english)]
         )
         if language == "en":
-            self._english.setdefault(shown(text), place)
-        return place
+            self._english.setdefault(text, position)
+        return position
 
     def files(self) -> dict[str, dict[str, list[list[Any]]]]:
-        """What each language's data file holds: queries [id, text], passages [id, text, place of the English twin]."""
+        """What each language's data file holds: queries [id, text], passages [id, text, position of English twin]."""
         return {language: self._files[language] for language in sorted(self._files)}
 
     def _gloss(self, language: str, english: str) -> int:
@@ -84,60 +84,42 @@ class TextStore:
             return -1
         text = shown(english)
         if text not in self._english:
-            self._english[text] = self._place("passages", "en", f"\0{text}", lambda: ["", text, -1])
+            self._english[text] = self._position("passages", "en", f"\0{text}", lambda: ["", text, -1])
         return self._english[text]
 
-    def _place(self, kind: str, language: str, key: str, make: Any) -> int:
-        if (kind, language, key) not in self._places:
+    def _position(self, kind: str, language: str, key: str, make: Callable[[], list[Any]]) -> int:
+        if (kind, language, key) not in self._positions:
             entry = make()  # may itself add the English twin
             entries = self._files.setdefault(language, {"queries": [], "passages": []})[kind]
-            self._places[kind, language, key] = len(entries)
+            self._positions[kind, language, key] = len(entries)
             entries.append(entry)
-        return self._places[kind, language, key]
+        return self._positions[kind, language, key]
 
 
-Top = tuple[str, int, float, int]  # language, place in the texts of that language, score, 0 or 1 relevant or 2 twin
+Top = tuple[str, int, float, int]  # language, position in its texts, score, 0 or 1 relevant or 2 relevant twin
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class View:
-    """A measure of a strategy for every pair, or what it is more than that of `minus`.
-
-    `frame` has the columns query_language, passage_language ("*" is the pool), value and, for a difference,
-    significant.
-    """
+    """A measure of a strategy for every pair or, with `minus`, by how much it is above that of another strategy."""
 
     strategy: str
     minus: str
     measure: str
-    frame: pd.DataFrame
+    grid: views.Grid
 
     def value(self, pair: tuple[str, str]) -> float:
         """The value of a pair; NaN where it has none."""
-        return self._values.get(pair, float("nan"))
-
-    def significant(self, pair: tuple[str, str]) -> bool:
-        """Whether the difference of a pair is significant; always so for a plain value."""
-        return pair in self._significant if self.minus else True
-
-    @cached_property
-    def _values(self) -> dict[tuple[str, str], float]:
-        keys = zip(self.frame["query_language"], self.frame["passage_language"], strict=True)
-        return dict(zip(keys, self.frame["value"].astype(float).tolist(), strict=True))
-
-    @cached_property
-    def _significant(self) -> frozenset[tuple[str, str]]:
-        kept = self.frame[self.frame["significant"].astype(bool)]
-        return frozenset(zip(kept["query_language"], kept["passage_language"], strict=True))
+        return self.grid.values.get(pair, float("nan"))
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """What is told of one pair of languages.
+    """The queries of one pair of languages, "*" for the pool.
 
     `queries` is the frame of `views.pair_queries` for the strategy now against the one before: query_id, text, rank,
     before, change, rank_distance (before and change are missing where there is one strategy only). `worst` and
-    `changed` are rows of it.
+    `changed` are the rows of it that the page lists.
     """
 
     query_language: str
@@ -166,41 +148,35 @@ class Pair:
 class Collected:
     """Everything that the pages of a benchmark show: matrices, pairs with their queries, rankings, texts once.
 
-    `name` is the benchmark's in the study. `now` and `before` are the two strategies compared; `before` is empty where
-    a run has one only. `rankings` has for (query language, passage language, query id) the top passages under each of
-    the two, None where its embeddings are gone; it is empty where both are. `missing` are sentences that say what is
-    not there and which command makes it.
+    `now` and `before` are the two strategies compared; `before` is empty where a run has one only. `rankings` has for
+    (query language, passage language, query id) the top passages under each of the two, None where its embeddings are
+    gone; it is empty where both are. `positions` are those of queries among the texts, by (language, query id).
     """
 
-    name: str
-    benchmark: Benchmark
+    inspected: "Inspected"
     now: str
     before: str
     views: tuple[View, ...]
     pairs: tuple[Pair, ...]
     rankings: Mapping[tuple[str, str, str], list[list[Top] | None]]
     texts: TextStore
-    places: Mapping[tuple[str, str], int]
-    seeds: str
-    missing: tuple[str, ...]
+    positions: Mapping[tuple[str, str], int]
 
-    def candidates(self, pair: tuple[str, str]) -> int:
+    @property
+    def compared(self) -> list[str]:
+        """The strategies that the pages compare: now and, where there is one, before."""
+        return [name for name in (self.now, self.before) if name]
+
+    def candidates(self, pair: Pair) -> int:
         """Number of passages that a pair's queries are ranked against."""
-        where = self.benchmark.passage_slices.get(pair[1], slice(0, len(self.benchmark.passages)))
+        passages = slice(0, len(self.inspected.benchmark.passages))
+        where = self.inspected.benchmark.passage_slices.get(pair.passage_language, passages)
         return int(where.stop - where.start)
 
     def tops(self, pair: Pair) -> dict[str, list[list[Top] | None]]:
         """Top passages of each query that a pair's page names, for the strategy now and the one before."""
         found = {query: self.rankings.get((*pair.key, query)) for query in pair.listed}
         return {query: sides for query, sides in found.items() if sides}
-
-    def query_place(self, pair: Pair, query_id: str) -> int:
-        """Place of a query among the texts of its language."""
-        return self.places[pair.query_language, query_id]
-
-    def english_query(self, query_id: str) -> int:
-        """Place of a query's English twin, -1 where there is none."""
-        return self.places.get(("en", query_id), -1)
 
 
 Ranked = list[tuple[int, float]]  # positions of passages in the benchmark with their scores, best first
@@ -257,13 +233,10 @@ def rankings(
     The same as the first rows of `views.ranking`, made for all queries in one pass over a strategy's scores; empty
     where no strategy has embeddings. The passages that come up are put among the texts with their English twins.
     """
-    queries = inspected.benchmark.queries
-    positions = {key: at for at, key in enumerate(zip(queries["language"], queries["query_id"], strict=True))}
+    positions = inspected.query_positions
     wanted = {pair.key: [positions[pair.query_language, query] for query in pair.listed] for pair in pairs}
-    found = []
-    for name in strategies:
-        scorer = inspected.scorer(name)
-        found.append(top_passages(inspected.benchmark, scorer, wanted, TOP) if scorer is not None else None)
+    scorers = map(inspected.scorer, strategies)
+    found = [scorer and top_passages(inspected.benchmark, scorer, wanted, TOP) for scorer in scorers]
     if not any(found):
         return {}
     marked = _Marks(inspected, texts)
@@ -276,7 +249,7 @@ def rankings(
 
 
 class _Marks:
-    """Turns positions of passages into what a page shows: language, place among the texts, score, mark."""
+    """Turns positions of passages into what a page shows: language, position among the texts, score, mark."""
 
     def __init__(self, inspected: "Inspected", texts: TextStore) -> None:
         judged = inspected.benchmark.judgements
@@ -284,7 +257,7 @@ class _Marks:
         self._relevant = set(zip(judged["query_id"], judged["passage_id"], strict=True))
         passages = inspected.benchmark.passages
         self._ids, self._languages = passages["passage_id"].tolist(), passages["language"].tolist()
-        self._placed: dict[int, int] = {}
+        self._known: dict[int, int] = {}
 
     def tops(self, ranked: Ranked, query: str, pair: Pair) -> list[Top]:
         """The entries of one ranking; a mark is 1 for a relevant passage, 2 where it is in another language."""
@@ -292,20 +265,20 @@ class _Marks:
         for position, score in ranked:
             relevant = (query, self._ids[position]) in self._relevant
             mark = relevant + (relevant and self._languages[position] != pair.query_language)
-            found.append((self._languages[position], self._place(position), round(score, 3), int(mark)))
+            found.append((self._languages[position], self._position(position), round(score, 3), int(mark)))
         return found
 
-    def _place(self, position: int) -> int:
-        if position not in self._placed:
+    def _position(self, position: int) -> int:
+        if position not in self._known:
             name = self._ids[position]
             text = self._inspected.passage_texts[position]
             english = views.gloss(self._inspected, name)
-            self._placed[position] = self._texts.passage(name, self._languages[position], text, english)
-        return self._placed[position]
+            self._known[position] = self._texts.passage(name, self._languages[position], text, english)
+        return self._known[position]
 
 
 SHOWN = 20  # queries of each list of a page
-DIFFERENCES = ("rank_distance", "AP")  # measures whose differences are tested and shown; each test takes seconds
+DIFFERENCES = (views.DISTANCE, "AP")  # measures whose differences are tested and shown; each test takes seconds
 
 
 def collect(inspected: "Inspected", compare: Sequence[str]) -> Collected:
@@ -315,23 +288,18 @@ def collect(inspected: "Inspected", compare: Sequence[str]) -> Collected:
     Raises InputError where no strategy has a rank table.
     """
     now, before = chosen(inspected.strategies, compare)
-    found = tuple(_views(inspected, now, before))
-    pairs = tuple(_pairs(inspected, found, now, before))
-    texts = TextStore()
-    places = _queries(inspected, pairs, texts)
-    kept = rankings(inspected, pairs, [name for name in (now, before) if name], texts)
+    pairs, texts = tuple(_pairs(inspected, now, before)), TextStore()
+    named = {(pair.query_language, query): None for pair in pairs for query in pair.listed}
+    named |= {("en", query): None for _, query in named if ("en", query) in inspected.query_texts}
     return Collected(
-        inspected.benchmark_name,
-        inspected.benchmark,
+        inspected,
         now,
         before,
-        found,
+        tuple(_views(inspected, now, before)),
         pairs,
-        kept,
+        rankings(inspected, pairs, [name for name in (now, before) if name], texts),
         texts,
-        places,
-        _seeds(inspected, now),
-        tuple(inspected.missing),
+        {(tag, query): texts.query(query, tag, inspected.query_texts[tag, query]) for tag, query in named},
     )
 
 
@@ -354,27 +322,19 @@ def chosen(strategies: Sequence[str], compare: Sequence[str]) -> tuple[str, str]
 
 
 def _views(inspected: "Inspected", now: str, before: str) -> Iterator[View]:
-    for strategy in inspected.strategies:
-        for measure in views.MEASURES:
-            frame = views.pair_matrix(inspected, strategy, measure)
-            if len(frame):
-                yield View(strategy, "", measure, frame)
-    for measure in DIFFERENCES if before else ():
-        if len(views.pair_matrix(inspected, now, measure)):  # without twins there is no rank distance to compare
-            yield View(now, before, measure, views.pair_matrix(inspected, now, measure, minus=before))
+    wanted = [(strategy, "", measure) for strategy in inspected.strategies for measure in views.MEASURES]
+    wanted += [(now, before, measure) for measure in DIFFERENCES if before]
+    for strategy, minus, measure in wanted:
+        # without twins there is no rank distance, nor any to compare
+        if len(frame := views.pair_matrix(inspected, strategy, measure)):
+            frame = views.pair_matrix(inspected, strategy, measure, minus) if minus else frame
+            yield View(strategy, minus, measure, views.grid(frame, measure, bool(minus)))
 
 
-def _seeds(inspected: "Inspected", strategy: str) -> str:
-    """Which models the ranks are of, where there are several."""
-    seeds = inspected.seeds(strategy)
-    several = f"Ranks are those of seed {seeds[0]}; the measures of every strategy are means over {len(seeds)} seeds."
-    return several if len(seeds) > 1 else ""
-
-
-def _pairs(inspected: "Inspected", found: Sequence[View], now: str, before: str) -> Iterator[Pair]:
-    measured = next(view.frame for view in found if view.strategy == now and view.measure == "AP")
+def _pairs(inspected: "Inspected", now: str, before: str) -> Iterator[Pair]:
+    measured = views.pair_matrix(inspected, now, "AP")
     keys = zip(measured["query_language"], measured["passage_language"], strict=True)
-    for query, passage in sorted(keys, key=lambda key: (key[0] + ":", key[1] == POOL, key[1] + ":")):
+    for query, passage in sorted(keys, key=lambda key: (key[0], key[1] == POOL, key[1])):
         frame = views.pair_queries(inspected, (query, passage), now, minus=before or None)
         frame = frame.astype(dict.fromkeys(("rank", "before", "change", "rank_distance"), float))
         worst = frame.sort_values(["rank", "query_id"], ascending=[False, True], kind="stable").head(SHOWN)
@@ -392,12 +352,3 @@ def most_changed(frame: pd.DataFrame) -> pd.DataFrame:
     order = frame.assign(factor=high / low)
     order = order[order["factor"] > 1].sort_values(["factor", "query_id"], ascending=[False, True], kind="stable")
     return order.drop(columns="factor").head(SHOWN)
-
-
-def _queries(inspected: "Inspected", pairs: Sequence[Pair], texts: TextStore) -> Mapping[tuple[str, str], int]:
-    """Put the queries that are named, and their English twins, among the texts; gives their places."""
-    queries = inspected.benchmark.queries
-    words = dict(zip(zip(queries["language"], queries["query_id"], strict=True), queries["text"], strict=True))
-    named = {(pair.query_language, query): None for pair in pairs for query in pair.listed}
-    named |= {("en", query): None for _, query in named if ("en", query) in words}
-    return {(tag, query): texts.query(query, tag, words[tag, query]) for tag, query in named}

@@ -1,8 +1,8 @@
 """The page of one pair of languages: the values of its template, its histogram of ranks, its colours."""
 
-import html
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -10,13 +10,39 @@ import numpy as np
 import pandas as pd
 
 from hybridkit.data.languages import direction_of
-from hybridkit.plots.palette import CIVIDIS, PURPLE_ORANGE, colour, ink
+from hybridkit.plots.palette import CIVIDIS, PURPLE_ORANGE, ink
 from hybridkit.report.pages.collect import Collected, Pair, View, as_json
-from hybridkit.report.pages.matrix_page import heading, language_name, number, page_name, texts_name
-from hybridkit.report.views import POOL
+from hybridkit.report.views import POOL, number, pair_name, spoken
 from hybridkit.sampling.labels import label
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 560, 210, 44, 12, 40
+_PLAIN = re.compile(r"[A-Za-z0-9-]+")
+
+
+def page_name(pair: tuple[str, str]) -> str:
+    """File name of a pair's page.
+
+    >>> page_name(("de", "en")), page_name(("zh-Hant", "*")), page_name(("../x", "en"))
+    ('de_en.html', 'zh-Hant_pool.html', 'x2e2e2fx_en.html')
+    """
+    return f"{_file(pair[0])}_{'pool' if pair[1] == POOL else _file(pair[1])}.html"
+
+
+def texts_name(tag: str) -> str:
+    """File name of the texts of a language.
+
+    >>> texts_name("de")
+    'texts-de.js'
+    """
+    return f"texts-{_file(tag)}.js"
+
+
+def _file(tag: str) -> str:
+    """A language tag as part of a file name: rows of a user may call a language anything."""
+    if _PLAIN.fullmatch(tag):
+        return tag
+    plain = [part if _PLAIN.fullmatch(part) else f"{ord(part):02x}" for part in tag]
+    return "x" + "".join(plain)
 
 
 def colour_classes() -> str:
@@ -64,36 +90,23 @@ def histogram(ranks: Mapping[str, Sequence[float]], highest: int) -> pd.DataFram
     return pd.DataFrame(counts, index=pd.Index(names)).rename_axis(columns="ranks")
 
 
-def histogram_svg(counts: pd.DataFrame, colours: Sequence[str], labels: Sequence[str]) -> str:
-    """Draw a histogram of `histogram` as SVG: bars of the strategies side by side, in the order of the columns."""
-    inner = _WIDTH - _LEFT - 6
-    floor = _HEIGHT - _BOTTOM
+def drawing(counts: pd.DataFrame) -> dict[str, Any]:
+    """Positions of what the histogram's SVG is made of: bars of the strategies side by side, ticks, names of bins."""
+    inner, floor = _WIDTH - _LEFT - 6, _HEIGHT - _BOTTOM
     tallest = max(1, int(counts.to_numpy().max(initial=1)))
     room = inner / max(1, len(counts))
     thick = room * 0.8 / max(1, counts.shape[1])
-    parts = []
-    for share in (0, 0.5, 1):
-        y = floor - share * (floor - _TOP)
-        parts.append(f'<line x1="{_LEFT}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ddd"/>')
-        parts.append(f'<text x="{_LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{tallest * share:,.0f}</text>')
+    bars, names = [], []
     for row, (name, values) in enumerate(counts.iterrows()):
         left = _LEFT + row * room
+        names.append({"x": left + room / 2, "text": _brief(str(name))})
         for column, value in enumerate(values):
             high = value / tallest * (floor - _TOP)
-            parts.append(
-                f'<rect x="{left + room * 0.1 + column * thick:.1f}" y="{floor - high:.1f}" width="{thick - 1:.1f}" '
-                f'height="{high:.1f}" fill="{html.escape(colours[column])}"><title>{html.escape(labels[column])}, '
-                f"rank {name}: {value}</title></rect>"
-            )
-        parts.append(
-            f'<text x="{left + room / 2:.1f}" y="{floor + 15}" text-anchor="middle">{_brief(str(name))}</text>'
-        )
-    parts.append(f'<text x="{_LEFT + inner / 2:.1f}" y="{_HEIGHT - 6}" text-anchor="middle">rank of the passage</text>')
-    told = html.escape(f"Number of queries by rank of their relevant passage: {', '.join(labels)}")
-    return (
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}" role="img" aria-label="{told}" '
-        f'data-testid="histogram">{"".join(parts)}</svg>'
-    )
+            x = left + room * 0.1 + column * thick
+            bars.append({"x": x, "y": floor - high, "high": high, "side": column, "name": name, "value": value})
+    ticks = [{"y": floor - share * (floor - _TOP), "text": f"{tallest * share:,.0f}"} for share in (0, 0.5, 1)]
+    sizes = {"width": _WIDTH, "height": _HEIGHT, "left": _LEFT, "middle": _LEFT + inner / 2, "floor": floor}
+    return {**sizes, "thick": thick - 1, "ticks": ticks, "bars": bars, "names": names}
 
 
 def _brief(name: str) -> str:
@@ -110,42 +123,52 @@ def _brief(name: str) -> str:
 
 def pair_context(collected: Collected, pair: Pair) -> dict[str, Any]:
     """Everything that `pair.html.j2` takes: texts as texts, the page's data as JSON for its script element."""
-    names = [name for name in (collected.now, collected.before) if name]
+    names = collected.compared
+    labels = [label(name) for name in names]
     ranks = {
         name: pair.queries[column].dropna().tolist() for name, column in zip(names, ("rank", "before"), strict=False)
     }
-    counts = histogram(ranks, collected.candidates(pair.key))
-    labels, colours = [label(name) for name in names], [colour(name) for name in names]
+    counts = histogram(ranks, collected.candidates(pair))
     tops = collected.tops(pair)
     tags = {pair.query_language, "en", *(one[0] for sides in tops.values() for side in sides if side for one in side)}
     tags &= set(collected.texts.files())
+    positions = collected.positions
     return {
-        "heading": heading(pair.key),
-        "benchmark": collected.name,
-        "queries": f"{len(pair.queries):,}",
-        "candidates": f"{collected.candidates(pair.key):,}",
-        "pool": pair.pool,
-        "seeds": collected.seeds,
-        "missing": collected.missing,
+        "heading": pair_name(pair.key),
+        "benchmark": collected.inspected.benchmark_name,
+        "pair": pair,
+        "candidates": collected.candidates(pair),
+        "seeds": _seeds(collected),
+        "missing": collected.inspected.missing,
         "files": [texts_name(tag) for tag in sorted(tags)],
         "links": _links(collected, pair),
-        "shown": [{"label": label, "colour": one} for label, one in zip(labels, colours, strict=True)],
-        "svg": histogram_svg(counts, colours, labels),
-        "histogram": [{"name": name, "numbers": list(values)} for name, *values in counts.itertuples()],
+        "strategies": names,
+        "svg": drawing(counts),
+        "histogram": list(counts.itertuples()),
         "summary": _summary(collected.views, pair.key),
-        "parts": [part for part in _parts(collected, pair, labels) if part["lines"]],
+        "lists": list(_lists(collected, pair, labels)),
         "tops": bool(tops),
         "data": as_json(
             {
-                "languages": {tag: [tag, direction_of(tag), language_name(tag)] for tag in sorted(tags)},
+                "languages": {tag: [tag, direction_of(tag), spoken(tag)] for tag in sorted(tags)},
                 "strategies": labels,
                 "queries": {
-                    str(collected.query_place(pair, query)): {"english": collected.english_query(query), "top": sides}
+                    str(positions[pair.query_language, query]): {
+                        "english": positions.get(("en", query), -1),
+                        "top": sides,
+                    }
                     for query, sides in tops.items()
                 },
             }
         ),
     }
+
+
+def _seeds(collected: Collected) -> str:
+    """Which models the ranks are of, where there are several."""
+    seeds = collected.inspected.seeds(collected.now)
+    several = f"Ranks are those of seed {seeds[0]}; the measures of every strategy are means over {len(seeds)} seeds."
+    return several if len(seeds) > 1 else ""
 
 
 def _links(collected: Collected, pair: Pair) -> list[dict[str, str]]:
@@ -160,42 +183,36 @@ def _links(collected: Collected, pair: Pair) -> list[dict[str, str]]:
     found = []
     for testid, (key, form) in wanted.items():
         if key in keys:
-            told = key[0] if testid == "pool-link" else f"{key[0]} → {'pool' if key[1] == POOL else key[1]}"
-            found.append({"href": page_name(key), "testid": testid, "name": form.format(told)})
+            name = key[0] if testid == "pool-link" else f"{key[0]} → {'pool' if key[1] == POOL else key[1]}"
+            found.append({"href": page_name(key), "testid": testid, "name": form.format(name)})
     return found
 
 
-def _summary(views: Sequence[View], key: tuple[str, str]) -> dict[str, Any]:
-    plain = [view for view in views if not view.minus and not math.isnan(view.value(key))]
-    heads = list(dict.fromkeys(view.measure for view in plain))
+def _summary(found: Sequence[View], key: tuple[str, str]) -> dict[str, Any]:
+    plain = [view for view in found if not view.minus and key in view.grid.values]
+    measures = list(dict.fromkeys(view.measure for view in plain))
     values = {(view.strategy, view.measure): number(view.value(key), view.measure) for view in plain}
-    lines = [
-        {"name": label(name), "numbers": [values.get((name, head), "") for head in heads]}
+    lines = {
+        label(name): [values.get((name, measure), "") for measure in measures]
         for name in dict.fromkeys(view.strategy for view in plain)
-    ]
-    return {"heads": [head.replace("_", " ") for head in heads], "lines": lines}
-
-
-def _parts(collected: Collected, pair: Pair, labels: Sequence[str]) -> list[dict[str, Any]]:
-    worst = {
-        "testid": "worst",
-        "title": f"The {len(pair.worst)} worst queries under {labels[0]}",
-        "told": f"Those whose relevant passage stands lowest under {labels[0]}.",
     }
-    parts = [(worst, pair.worst)]
-    if len(labels) == 2:
-        changed = {
-            "testid": "changed",
-            "title": f"The {len(pair.changed)} queries that changed most from {labels[1]} to {labels[0]}",
-            "told": "By the ratio of the two ranks, so that from 1 to 10 is as much as from 100 to 1,000.",
-        }
-        parts.append((changed, pair.changed))
+    return {"measures": measures, "lines": lines}
+
+
+def _lists(collected: Collected, pair: Pair, labels: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The tables of the worst and of the most changed queries, where there are any."""
     heads = [f"rank, {label}" for label in labels] + ["change"] * (len(labels) == 2)
     heads += ["rank distance"] * pair.pool
-    return [
-        {**told, "heads": heads, "lines": [_line(collected, pair, row) for row in frame.to_dict("records")]}
-        for told, frame in parts
-    ]
+    title = f"The {len(pair.worst)} worst queries under {labels[0]}"
+    text = f"Those whose relevant passage stands lowest under {labels[0]}."
+    found = [("worst", title, text, pair.worst)]
+    if len(labels) == 2:
+        title = f"The {len(pair.changed)} queries that changed most from {labels[1]} to {labels[0]}"
+        text = "By the ratio of the two ranks, so that from 1 to 10 is as much as from 100 to 1,000."
+        found.append(("changed", title, text, pair.changed))
+    for testid, title, text, frame in found:
+        if lines := [_line(collected, pair, row) for row in frame.to_dict("records")]:
+            yield {"testid": testid, "title": title, "text": text, "heads": heads, "lines": lines}
 
 
 def _line(collected: Collected, pair: Pair, row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -204,20 +221,12 @@ def _line(collected: Collected, pair: Pair, row: Mapping[Any, Any]) -> dict[str,
         numbers += [{"text": _rank(row["before"])}, _change(row["rank"], row["before"])]
     if pair.pool:
         numbers.append({"text": _rank(row["rank_distance"])})
-    tag = pair.query_language
-    place = collected.query_place(pair, row["query_id"])
-    return {"id": row["query_id"], "tag": tag, "dir": direction_of(tag), "place": place, "numbers": numbers}
+    position = collected.positions[pair.query_language, row["query_id"]]
+    return {"id": row["query_id"], "position": position, "numbers": numbers}
 
 
 def _rank(value: float) -> str:
-    """A rank, whole where it is one and with a digit where it is a mean over seeds.
-
-    >>> _rank(1234.0), _rank(2.3333), _rank(float("nan"))
-    ('1,234', '2.3', '–')
-    """
-    if math.isnan(value):
-        return "–"
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+    return "–" if math.isnan(value) else f"{value:,.0f}"
 
 
 def _change(now: float, before: float) -> dict[str, str]:
