@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from hybridkit.evaluation.clusters import ClusterSums, question_clusters
-from hybridkit.evaluation.measures import macro, per_query
+from hybridkit.evaluation.measures import DISTANCE, MAIN_MEASURES, macro, per_query
 from hybridkit.evaluation.resampling import SEEDS_FOR_INTERVAL
 from hybridkit.evaluation.significance import CONTRAST_COLUMNS, Models, contrast, established, model_sums
 from hybridkit.sampling import parse
@@ -20,7 +20,6 @@ from hybridkit.study.sweep import sweep
 from hybridkit.utils.numbers import number
 
 COLUMNS = ["x", "strategy", "seed", "benchmark", "setting", "measure", "value"]
-MEASURES = ("AP", "rank_distance")
 _LACKS = {  # what a study without a section is told
     "alpha": ("curve over alpha", "{alphas: [0, 0.25, 0.5, 0.75, 1], seeds: [0, 1, 2, 3, 4]}"),
     "rows": ("curve over training rows", "{rows: [300, 600, 1200], seeds: [0, 1, 2, 3, 4]}"),
@@ -39,7 +38,7 @@ def place(spec: ModelSpec, section: str) -> float:
     return of.get(section, 0.0)
 
 
-def curve_scores(run: Run, section: str = "alpha", measures: Collection[str] = MEASURES) -> pd.DataFrame:
+def curve_scores(run: Run, section: str = "alpha", measures: Collection[str] = MAIN_MEASURES) -> pd.DataFrame:
     """Macro means of the models of one curve: x, strategy, seed, benchmark, setting, measure, value.
 
     `section` is "alpha", "rows" (as many steps on fewer rows), "batch_size" (as many draws) or "pairs". Trains and
@@ -179,7 +178,7 @@ def curve_contrasts(run: Run, section: str, unit: str = "article") -> pd.DataFra
     for name in names:
         clusters, own = question_clusters(run.subset(name)[0], unit), models.setdefault(name, {})
         for spec in specs:
-            values = per_query(run.ranks(spec, name), MEASURES)
+            values = per_query(run.ranks(spec, name), MAIN_MEASURES)
             own.setdefault((place(spec, section), spec.strategy), {})[spec.seed] = model_sums(values, clusters)
     return contrasts(models, section)
 
@@ -235,7 +234,7 @@ def amount(row: Row) -> str:
     ...         "seeds_low": float("nan"), "seeds_high": float("nan")})
     '−12 ranks (−20 to −4 over questions; 1 seed, no interval over seeds)'
     """
-    distance = row["measure"] == "rank_distance"
+    distance = row["measure"] == DISTANCE
     ends = [float(row[name]) for name in ("difference", "low", "high", "seeds_low", "seeds_high")]
     places = 3 if not distance else 0 if max(map(abs, ends[:3])) >= 10 else 1
     value, low, high, first, last = (_number(one, places) for one in ends)
@@ -258,7 +257,7 @@ def _seeds(count: int) -> str:
 def _where(part: pd.DataFrame) -> str:
     setting, measure = str(part["setting"].iloc[0]), str(part["measure"].iloc[0])
     name = _SETTINGS.get(setting, setting)
-    return f"Rank distance in {name}" if measure == "rank_distance" else f"{measure} in {name}"
+    return f"Rank distance in {name}" if measure == DISTANCE else f"{measure} in {name}"
 
 
 def _alpha(part: pd.DataFrame) -> str:

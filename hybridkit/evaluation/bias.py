@@ -7,13 +7,13 @@ in the top of the pool, PEER, and the score margin. Measures of the embeddings t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from hybridkit.errors import InputError
-from hybridkit.evaluation.measures import distances
+from hybridkit.evaluation.measures import DISTANCE, Measure, distances
 from hybridkit.evaluation.rank_table import BLOCK_BYTES, relevant_positions, score_blocks
 from hybridkit.retrieval.dense import dense
 
@@ -36,7 +36,7 @@ def rank_distance(ranks: pd.DataFrame) -> pd.DataFrame:
     >>> rank_distance(ranks).values.tolist()
     [['en', 5.0, 2]]
     """
-    grouped = distances(ranks).groupby("query_language", sort=False)["rank_distance"]
+    grouped = distances(ranks).groupby("query_language", sort=False)[DISTANCE]
     frame: pd.DataFrame = grouped.agg(value="mean", queries="size").reset_index()
     return frame
 
@@ -70,7 +70,7 @@ def normalised_distance(ranks: pd.DataFrame) -> pd.DataFrame:
     keys = ["query_language", "query_id"]
     found = distances(ranks).merge(random_distances(ranks), on=keys)
     found = found[found["random"] > found["least"]]
-    value = (found["rank_distance"] - found["least"]) / (found["random"] - found["least"])
+    value = (found[DISTANCE] - found["least"]) / (found["random"] - found["least"])
     grouped = found.assign(value=value).groupby("query_language", sort=False)["value"]
     frame: pd.DataFrame = grouped.agg(value="mean", queries="size").reset_index()
     return frame
@@ -179,27 +179,21 @@ def _precision(rank: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndar
     return total / np.maximum(count, 1), count > 0
 
 
-class Side(NamedTuple):
-    """A measure of bias: which way is better ("lower", "higher", or "none" where neither is) and its unit."""
-
-    better: str
-    unit: str
-
-
-BIAS_MEASURES = {
-    "rank distance": Side("lower", "ranks"),
-    "normalised rank distance": Side("lower", "0: together, 1: random order"),
-    "PEER": Side("higher", "mean p-value, irrelevant passages"),
-    "own language in the top": Side("lower", "share ÷ share expected"),
-    "target removal": Side("lower", "fall of AP, own − other language"),
-    "AP gap, mono": Side("lower", "AP, best − worst language"),
-    "AP gap, pool": Side("lower", "AP, best − worst query language"),
-    "score margin": Side("lower", "standard deviations of a score"),
-    "language bonus": Side("lower", "standard deviations of a score"),
-    "relevance gap": Side("higher", "standard deviations of a score"),
-    "language probe": Side("none", "accuracy"),
-    "language variance": Side("none", "share of the variance"),
-}
+_BIAS_MEASURES = (
+    Measure("rank distance", "ranks", "lower"),
+    Measure("normalised rank distance", "0: together, 1: random order", "lower"),
+    Measure("PEER", "mean p-value, irrelevant passages", "higher"),
+    Measure("own language in the top", "share ÷ share expected", "lower"),
+    Measure("target removal", "fall of AP, own − other language", "lower"),
+    Measure("AP gap, mono", "AP, best − worst language", "lower"),
+    Measure("AP gap, pool", "AP, best − worst query language", "lower"),
+    Measure("score margin", "standard deviations of a score", "lower"),
+    Measure("language bonus", "standard deviations of a score", "lower"),
+    Measure("relevance gap", "standard deviations of a score", "higher"),
+    Measure("language probe", "accuracy", "none"),
+    Measure("language variance", "share of the variance", "none"),
+)
+BIAS_MEASURES = {measure.label: measure for measure in _BIAS_MEASURES}
 
 
 def language_share(benchmark: Benchmark, scorer: Scorer, k: int = 10, block_bytes: int = BLOCK_BYTES) -> pd.DataFrame:

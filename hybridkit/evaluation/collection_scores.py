@@ -12,6 +12,7 @@ import pandas as pd
 
 from hybridkit.data.collection import POOL, Collection, save_judgements
 from hybridkit.errors import InputError
+from hybridkit.evaluation.measures import COLLECTION_MEASURES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
     from ir_measures import Measure
 
 
-MEASURES = ("nDCG@10", "R@100", "RR@10")  # those of MIRACL, and RR@10 of the question asked here
 HOLES = "holes@10"
 log = logging.getLogger("hybridkit")
 
 
-def collection_scores(judged: Collection, run: pd.DataFrame, measures: Sequence[str] = MEASURES) -> pd.DataFrame:
+def collection_scores(
+    judged: Collection, run: pd.DataFrame, measures: Sequence[str] = COLLECTION_MEASURES
+) -> pd.DataFrame:
     """Measure a run query by query: a frame with query_id, measure and value, sorted by both.
 
     `run` has query_id, passage_id and score. Ties are broken by trec_eval's rule (score descending, then passage id
@@ -97,7 +99,9 @@ def _unjudged(judged: Collection, ranked: pd.DataFrame, k: int = 10) -> pd.DataF
     return pd.DataFrame({"query_id": asked, "value": counts.reindex(asked, fill_value=0).to_numpy(np.int64)})
 
 
-def collection_values(judged: Collection, run: pd.DataFrame, measures: Sequence[str] = MEASURES) -> pd.DataFrame:
+def collection_values(
+    judged: Collection, run: pd.DataFrame, measures: Sequence[str] = COLLECTION_MEASURES
+) -> pd.DataFrame:
     """The same in the columns of `measures.per_query`, with the holes, so that its means and the tests take it.
 
     setting, query_language, passage_language ("*" in a pool), query_id, measure, value; `holes@10` is among the

@@ -7,8 +7,9 @@ from typing import Protocol, TypeAlias
 
 import pandas as pd
 
-from hybridkit.analysis.claims.vocabulary import DISTANCE, ROLES, SETTINGS
+from hybridkit.analysis.claims.vocabulary import ROLES
 from hybridkit.data.sources.published import published
+from hybridkit.evaluation.measures import DISTANCE, SETTINGS
 from hybridkit.evaluation.significance import Difference
 
 Fact: TypeAlias = "float | str | frozenset[str]"
@@ -82,7 +83,7 @@ class PublishedFacts:
         """Encoders, benchmarks and measures of the tables, the paper's settings and strategies."""
         if variable in ("encoder", "benchmark", "measure"):
             return tuple(dict.fromkeys(self._table[variable]))
-        return SETTINGS if variable == "setting" else ROLES
+        return tuple(SETTINGS) if variable == "setting" else ROLES
 
     def score(self, ask: ScoreQuery) -> float:
         """The mean that was printed."""

@@ -9,7 +9,8 @@ import pandas as pd
 from hybridkit.analysis.claims.facts import Fact, Facts, NotTestable, ScoreQuery
 from hybridkit.analysis.claims.file import Claim
 from hybridkit.analysis.claims.grammar import Call, Check, Comparison, Item, Name, Number, Set, Sum, put
-from hybridkit.analysis.claims.vocabulary import DISTANCE, LOWER_IS_BETTER, ROLES, WORDS, instances, strategy_of
+from hybridkit.analysis.claims.vocabulary import ROLES, WORDS, instances, strategy_of
+from hybridkit.evaluation.measures import DISTANCE, LOWER_IS_BETTER
 from hybridkit.evaluation.significance import NAN, Difference
 from hybridkit.utils.characters import escaped
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from hybridkit.analysis.claims.facts import Fact, NotTestable, ScoreQuery
-from hybridkit.analysis.claims.vocabulary import GROUPS, ROLES, ROWS, SETTINGS, UNSEEN, is_collection_name
+from hybridkit.analysis.claims.vocabulary import ROLES, ROWS, UNSEEN, is_collection_name
 from hybridkit.analysis.scores import collection_table, macro_scores
 from hybridkit.data.sources.open_benchmarks import base_name
 from hybridkit.evaluation.clusters import question_clusters
-from hybridkit.evaluation.resampling import t_interval
-from hybridkit.evaluation.significance import NAN, Difference, Draw, article_sums, gap_of, mean_of
+from hybridkit.evaluation.measures import SEEN_GROUPS, SETTINGS
+from hybridkit.evaluation.resampling import ends, t_interval
+from hybridkit.evaluation.significance import NAN, Difference, Draw, article_sums, difference_of, mean_of
 from hybridkit.study.model_spec import ModelSpec, design
 from hybridkit.study.run import Run
 from hybridkit.study.scores import study_scores
@@ -133,14 +134,14 @@ class StudyFacts:
             return (*whole, *self._judged_names)
         if variable == "measure":
             return tuple(dict.fromkeys(self._scores["measure"]))
-        return SETTINGS if variable == "setting" else ROLES
+        return tuple(SETTINGS) if variable == "setting" else ROLES
 
     def score(self, ask: ScoreQuery) -> float:
         """The mean over seeds of the macro mean."""
         self._has(ask)
         if ask.benchmark in self._judged_names:
             return float(self._judged(ask).mean())
-        if ask.setting in (*GROUPS, UNSEEN):
+        if ask.setting in (*SEEN_GROUPS, UNSEEN):
             return mean_of(self._models(ask))
         table = self._macros
         for column, value in (
@@ -166,7 +167,7 @@ class StudyFacts:
         trained = [models for (_, one), models in zip(terms, sets, strict=True) if one.strategy != UNTRAINED]
         shared = set.intersection(*({name for name, _ in models} for models in trained or sets))
         kept = [{draw: frame for draw, frame in models.items() if draw[0] in shared} for models in sets]
-        found = gap_of([(factor, models) for (factor, _), models in zip(terms, kept, strict=True)], constant)
+        found = difference_of([(factor, models) for (factor, _), models in zip(terms, kept, strict=True)], constant)
         return self._gaps.setdefault((*terms, constant), found)
 
     def fact(self, name: str, arguments: tuple[str, ...], encoder: str) -> Fact:
@@ -214,8 +215,8 @@ class StudyFacts:
         return float(by_seed.mean(axis=1).mean())
 
     def _models(self, ask: ScoreQuery) -> dict[Draw, pd.DataFrame]:
-        """Sums by article of the models of a strategy, by set of training languages and seed; see `sums.gap_of`."""
-        if ask.setting not in (*GROUPS, UNSEEN):
+        """Sums by article of the models of a strategy, by set of training languages and seed; see `difference_of`."""
+        if ask.setting not in (*SEEN_GROUPS, UNSEEN):
             return {("", self._seed(spec)): self._asked(spec, ask) for spec in self._cells(ask.strategy)}
         found: dict[Draw, pd.DataFrame] = {}
         sets = models(self.run, ask.strategy, ask.benchmark)
@@ -295,10 +296,8 @@ class StudyFacts:
         found = pd.Series(constant, index=seeds)
         for (factor, _), one in zip(terms, by_seed, strict=True):
             found = found + factor * one
-        interval = t_interval(found)
-        ends = (interval.low, interval.high) if interval else (NAN, NAN)
         basis = f"{len(found)} seeds, no interval over questions"
-        return Difference(float(found.mean()), NAN, NAN, *ends, basis, scores)
+        return Difference(float(found.mean()), NAN, NAN, *ends(t_interval(found)), basis, scores)
 
     def _leaks(self, benchmark: str) -> float:
         leaks = getattr(self.run, "leaks", None)

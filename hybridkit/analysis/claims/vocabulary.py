@@ -9,17 +9,13 @@ from pathlib import Path
 
 from hybridkit.analysis.claims.grammar import Call, Check, Comparison, Item, Name, Number, Set, Sum, failed, put
 from hybridkit.errors import InputError
-from hybridkit.evaluation.collection_scores import MEASURES as JUDGED_MEASURES
+from hybridkit.evaluation.measures import COLLECTION_MEASURES, DISTANCE, SEEN_GROUPS, SETTINGS
 from hybridkit.evaluation.measures import MEASURES as RANK_MEASURES
 from hybridkit.study.settings import UNTRAINED
 
-DISTANCE = "rank_distance"
-MEASURES = tuple(dict.fromkeys([*RANK_MEASURES, *JUDGED_MEASURES]))
-LOWER_IS_BETTER = (DISTANCE,)
+MEASURES = tuple(dict.fromkeys([*RANK_MEASURES, *COLLECTION_MEASURES]))
 ROLES = ("mono", "cross", "hybrid")  # what the paper compares; hybrid is the study's hybrid(alpha=0.5)
-SETTINGS = ("mono", "cross", "pool")
-GROUPS = ("seen-seen", "seen-unseen", "unseen-seen", "unseen-unseen")  # query and passage language, in the rows or not
-UNSEEN = "unseen"  # the last three of these together
+UNSEEN = "unseen"  # the last three of SEEN_GROUPS together
 KINDS = ("mono", "cross", "mixed")
 ROWS = "rows"
 MOST = 1000  # times that a check may ask
@@ -184,8 +180,8 @@ def _possible(item: Call, free: set[str]) -> None:
         return
     judged = is_collection_name(benchmark)
     has: dict[str, tuple[str, ...]] = {
-        "measure": JUDGED_MEASURES if judged else (*RANK_MEASURES, DISTANCE),
-        "setting": ("mono", "pool") if judged else (*SETTINGS, *GROUPS, UNSEEN),
+        "measure": COLLECTION_MEASURES if judged else (*RANK_MEASURES, DISTANCE),
+        "setting": ("mono", "pool") if judged else (*SETTINGS, *SEEN_GROUPS, UNSEEN),
     }
     for kind, value in (("measure", measure), ("setting", setting)):
         if value and value not in free and value not in has[kind]:
@@ -206,7 +202,7 @@ def _known(kind: str, name: Name, free: set[str] | frozenset[str] = frozenset())
     if text in free and kind in (text, "data", "role"):
         return
     lists: dict[str, tuple[str, ...]] = {
-        "setting": (*SETTINGS, *GROUPS, UNSEEN),
+        "setting": (*SETTINGS, *SEEN_GROUPS, UNSEEN),
         "measure": (*MEASURES, DISTANCE),
         "role": ROLES,
         "kind": KINDS,

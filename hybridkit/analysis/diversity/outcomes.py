@@ -9,12 +9,12 @@ from functools import cache
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from hybridkit.data.languages import language, language_distance
 from hybridkit.errors import InputError, MissingDataError
-from hybridkit.evaluation.resampling import bootstrap_models
+from hybridkit.evaluation.measures import DISTANCE
+from hybridkit.evaluation.resampling import bootstrap_models, ends
 from hybridkit.study.model_spec import ModelSpec, design
 from hybridkit.study.settings import UNTRAINED
 from hybridkit.utils.paths import checkout
@@ -53,8 +53,7 @@ def _shares() -> dict[str, float]:
     return {str(language): float(size / sizes.sum()) for language, size in sizes.items()}
 
 
-MEASURES = ("RR", "RR@10", "AP", "rank_distance")
-SEEN = ("seen-seen", "seen-unseen", "unseen-seen", "unseen-unseen")
+MEASURES = ("RR", "RR@10", "AP", DISTANCE)  # what notebook 06 shows
 KEYS = ["group", "draw", "k", "languages", "series", "strategy", "seed"]
 PREDICTORS = ["log2_k", "families", "scripts", "query_distance", "passage_distance", "query_share", "passage_share"]
 COLUMNS = [*KEYS, "benchmark", "setting", "query_language", "passage_language", "seen", *PREDICTORS, "measure", "value"]
@@ -260,10 +259,8 @@ def means(frame: pd.DataFrame, measure: str = "RR", by: Sequence[str] = BY) -> p
     """
     rows = []
     for key, part in per_model(frame, measure, by).groupby(list(by), sort=False):
-        interval = bootstrap_models(part)
-        low, high = (interval.low, interval.high) if interval else (np.nan, np.nan)
-        sets = part["languages"].nunique()
-        rows.append((*key, part["value"].mean(), low, high, len(part), sets))
+        interval = ends(bootstrap_models(part))
+        rows.append((*key, part["value"].mean(), *interval, len(part), part["languages"].nunique()))
     return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "models", "sets"])
 
 

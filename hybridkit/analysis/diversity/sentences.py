@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 
 from hybridkit.analysis.diversity import regression as terms
-from hybridkit.analysis.diversity.outcomes import ALL, SEEN, differences
+from hybridkit.analysis.diversity.outcomes import ALL, differences
 from hybridkit.analysis.diversity.regression import FAR, Regression, regress
-from hybridkit.evaluation.resampling import DRAWS_FOR_INTERVAL, SEEDS_FOR_INTERVAL, t_interval
+from hybridkit.evaluation.measures import SEEN_GROUPS
+from hybridkit.evaluation.resampling import DRAWS_FOR_INTERVAL, SEEDS_FOR_INTERVAL, ends, t_interval
 from hybridkit.study.settings import HYBRID, UNTRAINED
 from hybridkit.utils.numbers import amount
 
 _EFFECTS = {
-    f"log2 k, {seen}": f"doubling the number of training languages changes {{}} on {seen} pairs" for seen in SEEN
+    f"log2 k, {seen}": f"doubling the number of training languages changes {{}} on {seen} pairs" for seen in SEEN_GROUPS
 }
 _EFFECTS |= {
     terms.QUERY_SEEN: f"training on the query's language changes {{}} (against an unseen one at distance {FAR})",
@@ -292,9 +293,7 @@ def mean_steps(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for key, part in table.groupby(by, sort=False):
         values = part.groupby(["from_languages", "to_languages"])["difference"].mean()
-        interval = t_interval(values)
-        low, high = (interval.low, interval.high) if interval else (float("nan"), float("nan"))
-        rows.append((*key, float(values.mean()), low, high, len(values)))
+        rows.append((*key, float(values.mean()), *ends(t_interval(values)), len(values)))
     return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "sets"])
 
 
