@@ -205,14 +205,8 @@ def language_share(benchmark: Benchmark, scorer: Scorer, k: int = 10, block_byte
 
     Raises InputError for scores of a wrong shape, with NaN or infinity.
 
-    >>> from hybridkit.data.benchmark import Benchmark
-    >>> queries = pd.DataFrame({"language": ["en"], "query_id": ["q"], "article": "a", "text": ["Who?"]})
-    >>> ids = ["t:de:1", "t:en:1", "t:en:2"]
-    >>> passages = pd.DataFrame({"language": ["de", "en", "en"], "passage_id": ids, "article": "a", "text": "x"})
-    >>> judgements = pd.DataFrame({"query_id": "q", "passage_language": ["de", "en"], "passage_id": ids[:2]})
-    >>> toy = Benchmark("t", queries, passages, judgements)
-    >>> language_share(toy, lambda rows: np.array([[0.9, 0.1, 0.5]]), k=2).round(2).values.tolist()
-    [['en', 'de', 0.5, 0.33], ['en', 'en', 0.5, 0.67]]
+    >>> language_share(toy, lambda rows: np.array([[0.9, 0.6, 0.5, 0.1]]), k=2).values.tolist()  # two de, two en
+    [['en', 'de', 1.0, 0.5], ['en', 'en', 0.0, 0.5]]
     """
     slices = benchmark.passage_slices
     starts = [part.start for part in slices.values()]
@@ -301,13 +295,8 @@ def peer(
     Gives query_language, value, tested (share of the queries with two languages or more to compare at each level; the
     others count as 1) and queries. Raises InputError for weights of another level or sum, and for bad scores.
 
-    >>> from hybridkit.data.benchmark import Benchmark
-    >>> queries = pd.DataFrame({"language": ["en"], "query_id": ["q"], "article": "a", "text": ["Who?"]})
-    >>> ids = ["t:de:1", "t:de:2", "t:en:1", "t:en:2"]
-    >>> passages = pd.DataFrame({"language": ["de", "de", "en", "en"], "passage_id": ids, "article": "a", "text": "x"})
-    >>> toy = Benchmark("t", queries, passages, pd.DataFrame(columns=["query_id", "passage_language", "passage_id"]))
-    >>> peer(toy, lambda rows: np.array([[0.1, 0.2, 0.8, 0.9]])).round(4).values.tolist()
-    [['en', 0.1213, 1.0, 1]]
+    >>> peer(toy, lambda rows: np.array([[0.1, 0.2, 0.8, 0.9]])).round(4).values.tolist()  # the irrelevant de:2, en:2
+    [['en', 0.3173, 1.0, 1]]
     """
     if not set(weights) <= {0, 1} or not np.isclose(sum(weights.values()), 1):
         raise InputError(f"PEER: weights {dict(weights)} cannot be; give levels 0 and 1 weights that add up to 1")
@@ -409,12 +398,7 @@ def score_margin(
     Scores are those of the rank table, by the model's own similarity, added up in float64 a block at a time. Raises
     InputError for embeddings of a wrong size, with NaN or infinity.
 
-    >>> from hybridkit.data.benchmark import Benchmark
-    >>> queries = pd.DataFrame({"language": ["en"], "query_id": ["q"], "article": "a", "text": ["Who?"]})
-    >>> ids = ["t:de:1", "t:de:2", "t:en:1", "t:en:2"]
-    >>> passages = pd.DataFrame({"language": ["de", "de", "en", "en"], "passage_id": ids, "article": "a", "text": "x"})
-    >>> judged = pd.DataFrame({"query_id": "q", "passage_language": ["de", "en"], "passage_id": [ids[0], ids[2]]})
-    >>> found = score_margin(Benchmark("t", queries, passages, judged), np.ones((1, 1)), np.array([[3], [1], [7], [4]]))
+    >>> found = score_margin(toy, np.ones((1, 1)), np.array([[3], [1], [7], [4]]))  # relevant: de 3, en 7
     >>> found[["own_irrelevant", "other_relevant", "margin", "bonus", "gap"]].values.tolist()
     [[4.0, 3.0, 1.0, 3.0, 2.0]]
     """

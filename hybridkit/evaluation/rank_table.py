@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hybridkit.data.collection import save_judgements, whole
 from hybridkit.errors import InputError
 from hybridkit.retrieval.dense import ROWS, dense
 from hybridkit.utils.files import atomic_write, digest
@@ -60,15 +59,9 @@ def rank_table_from_scores(benchmark: Benchmark, scorer: Scorer, block_bytes: in
 
     Raises InputError for scores of a wrong shape, with NaN or infinity.
 
-    >>> from hybridkit.data.benchmark import Benchmark
-    >>> queries = pd.DataFrame({"language": ["en"], "query_id": ["q"], "article": "a", "text": ["Who?"]})
-    >>> ids = ["t:de:1", "t:en:1", "t:en:2"]
-    >>> passages = pd.DataFrame({"language": ["de", "en", "en"], "passage_id": ids, "article": "a", "text": "x"})
-    >>> judgements = pd.DataFrame({"query_id": "q", "passage_language": ["de", "en"], "passage_id": ids[:2]})
-    >>> toy = Benchmark("t", queries, passages, judgements)
-    >>> ranks = rank_table_from_scores(toy, lambda rows: np.array([[0.9, 0.5, 0.5]]))
+    >>> ranks = rank_table_from_scores(toy, lambda rows: np.array([[0.9, 0.2, 0.5, 0.5]]))  # de:1, de:2, en:1, en:2
     >>> ranks[["passage_id", "rank", "candidates", "pool_rank"]].to_dict("list")
-    {'passage_id': ['t:de:1', 't:en:1'], 'rank': [1, 2], 'candidates': [1, 2], 'pool_rank': [1, 3]}
+    {'passage_id': ['t:de:1', 't:en:1'], 'rank': [1, 2], 'candidates': [2, 2], 'pool_rank': [1, 3]}
     """
     query_of, passage_of = relevant_positions(benchmark)
     scores = np.empty(len(query_of), np.float32)
@@ -262,42 +255,3 @@ def _wrong(frame: pd.DataFrame) -> str:
     if not ((rank >= 1) & (rank <= pool_rank) & (rank <= candidates) & (pool_rank <= pool_candidates)).all():
         return "ranks that are not from 1 to the candidates"
     return ""
-
-
-def write_run(
-    path: Path, benchmark: Benchmark, scorer: Scorer, query_language: str, passage_language: str = "*", tag: str = "kit"
-) -> None:
-    """Write what a system retrieves for the queries of one language, every candidate, in trec_eval's order.
-
-    `passage_language` chooses the candidates, "*" is the pool. Lines are `query_id Q0 passage_id rank score tag`;
-    scores have nine digits, enough to give every float32 back. Raises InputError for an id with white space in it,
-    which the format cannot hold, and for a language that is not there.
-    """
-    columns = _part(benchmark.passage_slices, passage_language, len(benchmark.passages), benchmark)
-    ids = whole(benchmark.passages["passage_id"].to_numpy(object)[columns])
-    asked = _part(benchmark.query_slices, query_language, len(benchmark.queries), benchmark)
-    queries = whole(benchmark.queries["query_id"].to_numpy(object))
-    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        for rows, block in score_blocks(benchmark, scorer, part=asked):
-            for query, scores in zip(queries[rows], block[:, columns], strict=True):
-                # a stable sort of the reversed scores puts the greater id first among equals
-                order = len(ids) - 1 - np.argsort(-scores[::-1], kind="stable")
-                for rank, place in enumerate(order.tolist(), start=1):
-                    file.write(f"{query} Q0 {ids[place]} {rank} {scores[place]:.9g} {tag}\n")
-
-
-def write_qrels(path: Path, benchmark: Benchmark, query_language: str, passage_language: str = "*") -> None:
-    """Write the judgements that `write_run` with the same languages is to be measured by: `query_id 0 passage_id 1`."""
-    asked = benchmark.queries.iloc[_part(benchmark.query_slices, query_language, len(benchmark.queries), benchmark)]
-    judged = benchmark.judgements[benchmark.judgements["query_id"].isin(asked["query_id"])]
-    if passage_language != "*":
-        judged = judged[judged["passage_language"] == passage_language]
-    save_judgements(judged[["query_id", "passage_id"]].assign(relevance=1), path)
-
-
-def _part(slices: dict[str, slice], language: str, count: int, benchmark: Benchmark) -> slice:
-    if language == "*":
-        return slice(0, count)
-    if language not in slices:
-        raise InputError(f"{benchmark.name} has nothing in {language!r} here; there are {' '.join(slices)}")
-    return slices[language]

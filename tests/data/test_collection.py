@@ -12,16 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybridkit.data.benchmark import Benchmark
-from hybridkit.data.collection import Collection, pooled, read_qrels
+from hybridkit.data.collection import Collection, pooled, read_qrels, save_judgements
 from hybridkit.data.sources.open_benchmarks import is_collection, open_benchmark
 from hybridkit.errors import InputError
-from hybridkit.evaluation.collection_scores import (
-    collection_scores,
-    collection_values,
-    ranked_run,
-    save_qrels,
-    unjudged,
-)
+from hybridkit.evaluation.collection_scores import collection_scores, collection_values, ranked_run
 from hybridkit.evaluation.measures import MEASURES, macro, per_query, scores
 from hybridkit.evaluation.rank_table import rank_table_from_scores
 
@@ -109,10 +103,10 @@ def test_a_study_is_told_that_a_judged_set_is_no_parallel_benchmark() -> None:
 
 def test_judgements_go_to_a_file_and_back(tmp_path: Path) -> None:
     one = judged([("a", "p1", 2), ("b", "p0", 0)])
-    save_qrels(one, tmp_path / "qrels.txt")
+    save_judgements(one.judgements, tmp_path / "qrels.txt")
     assert read_qrels(tmp_path / "qrels.txt").equals(one.judgements)
     with pytest.raises(InputError, match="white space"):
-        save_qrels(judged([("a b", "p1", 1)]), tmp_path / "qrels.txt")
+        save_judgements(judged([("a b", "p1", 1)]).judgements, tmp_path / "qrels.txt")
 
 
 # Measures
@@ -132,8 +126,7 @@ def test_measures_by_hand() -> None:
     assert values(found, "nDCG@10") == pytest.approx({"a": a, "b": 1 / math.log2(4), "c": 0, "d": 0})
     assert values(found, "R@100") == {"a": 0.5, "b": 1, "c": 0, "d": 0}
     assert values(found, "RR@10") == pytest.approx({"a": 1 / 2, "b": 1 / 3, "c": 0, "d": 0})
-    assert unjudged(one, run).values.tolist() == [["a", 1], ["b", 2], ["c", 0], ["d", 0]]
-    assert unjudged(one, run, k=1)["value"].tolist() == [1, 1, 0, 0]
+    assert values(collection_values(one, run), "holes@10") == {"a": 1, "b": 2, "c": 0, "d": 0}
 
 
 def test_the_values_go_into_the_tables_of_means() -> None:
@@ -195,7 +188,7 @@ def test_runs_that_cannot_be_measured_are_refused(run: pd.DataFrame, message: st
 
 
 def test_what_is_no_measure_is_refused() -> None:
-    with pytest.raises(InputError, match="'nDGC@10' is no measure of ir_measures"):
+    with pytest.raises(InputError, match="'nDGC@10' is not a measure of ir_measures"):
         collection_scores(judged([("a", "p1", 1)]), frame([("a", "p0", 1.0)]), ["nDGC@10"])
 
 
