@@ -25,6 +25,7 @@ from hybridkit.retrieval.search import dense_search
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
 from hybridkit.study.scores import labelled, model_scores
+from hybridkit.study.scores import study_scores as study_scores
 from hybridkit.study.settings import HYBRID, UNTRAINED
 from hybridkit.utils.products import frame
 
@@ -322,6 +323,13 @@ def collection_table(
     """
     parts = [table for _, table in collection_tables(run, run.models() if specs is None else specs, names)]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
+
+
+def by_language(table: pd.DataFrame) -> pd.DataFrame:
+    """Lay the frame of `collection_table` out by language, with the mean over languages; a table to look at."""
+    by = ["benchmark", "setting", "strategy", "measure"]
+    wide = table.astype({"value": float}).pivot_table("value", by, "language", sort=False)
+    return wide.assign(mean=wide.mean(axis=1)).round(3)
 
 
 def collection_tables(

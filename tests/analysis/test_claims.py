@@ -27,7 +27,7 @@ from hybridkit.analysis.claims.ledger import (
     as_html,
     ask,
     evidence,
-    ledger,
+    judge,
     matrix,
     summary,
     verdict_of,
@@ -55,7 +55,7 @@ def printed() -> dict[tuple[str, str, str, str], dict[str, float]]:
 
 
 def verdicts(number: str) -> Any:
-    (entry,) = ledger([claim for claim in open_claims() if claim.id == number], PublishedFacts())
+    (entry,) = judge([claim for claim in open_claims() if claim.id == number], PublishedFacts())
     return entry
 
 
@@ -70,7 +70,7 @@ def test_the_figures_that_claims_name_are_drawn_by_a_notebook() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in (checkout() or Path()).glob("notebooks/*.py"))
     for claim in open_claims():
         assert f'"{claim.figure}"' in sources, claim.id
-    entries = ledger(open_claims()[:2], PublishedFacts())
+    entries = judge(open_claims()[:2], PublishedFacts())
     assert summary(entries, ["04_settings"])["figure"].tolist() == [
         "02_batch_composition (not drawn in this run)",
         "04_settings",
@@ -91,7 +91,7 @@ def test_claim_9_does_not_hold_for_xlm_r_on_xquad_r_as_published() -> None:
 
 
 def test_the_published_tables_on_all_twelve() -> None:
-    found = {entry.claim.id: entry.verdict for entry in ledger(open_claims(), PublishedFacts())}
+    found = {entry.claim.id: entry.verdict for entry in judge(open_claims(), PublishedFacts())}
     untested = dict.fromkeys(("1", "4", "5", "12"), UNTESTED)
     assert found == untested | {
         "2": HOLDS,
@@ -255,7 +255,7 @@ def test_instead_is_told_and_decides_nothing(tmp_path: Path) -> None:
         "  check: AP(hybrid, 'xquad-r', pool) > AP(mono, 'xquad-r', pool)\n"
         "  instead: AP(hybrid, atlas, pool) > AP(mono, atlas, pool)\n"
     )
-    (entry,) = entries = ledger(open_claims(path), Double(SCORES, 0.05))
+    (entry,) = entries = judge(open_claims(path), Double(SCORES, 0.05))
     assert (entry.verdict, entry.words) == (UNTESTED, "not testable in this double")
     assert "no xquad-r" in entry.sentence and "xquad-r in the study" in entry.sentence
     assert "Asked instead" in entry.sentence and ".6000 against .5000" in entry.sentence
@@ -411,7 +411,7 @@ def test_leaks_are_counted_among_the_rows_that_are_left(
 
 
 def test_the_whole_ledger_on_a_study(facts: StudyFacts) -> None:
-    found = {entry.claim.id: entry for entry in ledger(open_claims(), facts)}
+    found = {entry.claim.id: entry for entry in judge(open_claims(), facts)}
     assert found["1"].verdict == PART  # both kinds of batches, on an encoder made from scratch
     assert found["2"].verdict == FAILS
     assert found["3"].verdict == found["10"].verdict == UNTESTED

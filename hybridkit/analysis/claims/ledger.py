@@ -237,7 +237,7 @@ class Entry:
         return f"{self.verdict} {where} {self.source}" if self.verdict == UNTESTED else self.verdict
 
 
-def ledger(claims: Sequence[Claim], facts: Facts) -> list[Entry]:
+def judge(claims: Sequence[Claim], facts: Facts) -> list[Entry]:
     """Judge every claim by the facts of a study or of the published tables.
 
     A claim holds if every answer to its check does; it does not hold if none does; in part if some do, or if what was
@@ -246,7 +246,7 @@ def ledger(claims: Sequence[Claim], facts: Facts) -> list[Entry]:
 
     >>> from hybridkit.analysis.claims.file import open_claims
     >>> from hybridkit.analysis.claims.facts import PublishedFacts
-    >>> [(entry.claim.id, entry.verdict) for entry in ledger(open_claims()[8:11], PublishedFacts())]
+    >>> [(entry.claim.id, entry.verdict) for entry in judge(open_claims()[8:11], PublishedFacts())]
     [('9', 'holds in part'), ('10', 'holds in part'), ('11', 'holds')]
     """
     entries = []
