@@ -23,10 +23,7 @@
 study = "quick"  # a study under studies/, or the path of a YAML file
 
 # %%
-from hybridkit.analysis import data
-from hybridkit.plots.figure_files import draw
-from hybridkit.study.run import Run
-from hybridkit.study.training_rows import summary
+from hybridkit import Run, analysis, plots
 
 run = Run(study)
 figures = run.folder / "figures"
@@ -39,11 +36,11 @@ print(run.study.title)
 # rows are whole groups, so that no text stands on both sides.
 
 # %%
-counts = data.row_counts(run)
+counts = analysis.data.row_counts(run)
 counts
 
 # %%
-data.licences(run)
+analysis.data.licences(run)
 
 # %% [markdown]
 # ## Languages
@@ -51,11 +48,11 @@ data.licences(run)
 # others in `mono` batches (the paper's rule is uniform over languages), so its rows are repeated more.
 
 # %%
-coverage = data.coverage(run)
-draw(
+coverage = analysis.data.coverage(run)
+plots.draw(
     figures,
     "01_coverage",
-    "coverage",
+    plots.coverage,
     coverage,
     "Rows with a query and with a passage in each language, of those that every strategy of the study can use.",
 )
@@ -66,11 +63,11 @@ draw(
 # are cut.
 
 # %%
-lengths = data.text_lengths(run.split[0])
-draw(
+lengths = analysis.data.text_lengths(run.split[0])
+plots.draw(
     figures,
     "01_text_lengths",
-    "text_lengths",
+    plots.text_lengths,
     lengths,
     "Length of queries and passages in characters: 5, 25, 50, 75 and 95 % quantiles by language.",
 )
@@ -80,14 +77,20 @@ draw(
 # The same question and passage in every language it is known in: *twins*. A twin is never a negative.
 
 # %%
-draw(figures, "01_sample_row", "sample_row", data.sample_row(run.split[0]), "One training row in all of its languages.")
+plots.draw(
+    figures,
+    "01_sample_row",
+    plots.sample_row,
+    analysis.data.sample_row(run.split[0]),
+    "One training row in all of its languages.",
+)
 
 # %% [markdown]
 # ## Benchmarks
 # A query of a parallel benchmark is asked in every language; each of its parallel passages is relevant.
 
 # %%
-benchmarks = data.benchmark_table(run)
+benchmarks = analysis.data.benchmark_table(run)
 benchmarks
 
 # %% [markdown]
@@ -96,15 +99,15 @@ benchmarks
 # (*exact*, in any language), nearly the same in its own language (*near*: texts of more than a sentence that share 80 %
 # of their shingles and numbers; within a sentence the words or letters must be the same, for "capital of Chad" is not
 # "capital of Mali"), or a row known by a question's *id*. Read a line as: so many texts of this source stand in this
-# benchmark, and so many rows were dropped for them, in all their languages. Nothing below: nothing was found. What
+# benchmark, and so many rows were dropped for them, in all their languages. Empty tables: nothing was found. What
 # is not looked for is the same fact in other words, or in an unmarked translation, and what the encoder met before.
 
 # %%
 leaks = run.rows.leaks
-summary(leaks)
+analysis.data.leak_summary(run)
 
 # %%
-leaks.drop(columns=["row"]) if len(leaks) else print("No training row stands in a benchmark.")
+leaks.drop(columns="row")
 
 # %%
 run.finish(

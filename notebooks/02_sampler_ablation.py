@@ -26,19 +26,11 @@ study = "quick"
 import pandas as pd
 from IPython.display import display
 
-from hybridkit.analysis import data, scores
-from hybridkit.analysis.curves import curve_contrasts, curve_scores, curve_sentences, make_curves, means, missing_points
-from hybridkit.models.embedding import text_lengths
-from hybridkit.plots.figure_files import draw
-from hybridkit.sampling.codeswitch import switch_rates
-from hybridkit.sampling.plan_checks import check_plan
-from hybridkit.study.run import Run
-from hybridkit.study.settings import UNTRAINED
+from hybridkit import Run, analysis, plots
 
 run = Run(study)
 figures = run.folder / "figures"
-seed = run.study.seeds[0]
-specs = [spec for spec in run.models() if spec.strategy != UNTRAINED and spec.seed == seed]
+specs = analysis.data.first_models(run)
 
 # %% [markdown]
 # ## Plans
@@ -55,11 +47,11 @@ plans
 # kinds fill the diagonal, cross-lingual batches everything but it, hybrid both.
 
 # %%
-shares = scores.batch_shares(run, specs)
-draw(
+shares = analysis.scores.batch_shares(run, specs)
+plots.draw(
     figures,
     "02_batch_composition",
-    "batch_composition",
+    plots.batch_composition,
     shares,
     "Share of each pair of query and passage language among the draws of a plan, by strategy.",
 )
@@ -69,11 +61,11 @@ draw(
 # the passage's. `mono` batches have one colour, `mixed` ones many, `cross` tiles two.
 
 # %%
-draw(
+plots.draw(
     figures,
     "02_batch_examples",
-    "batch_examples",
-    scores.first_batches(run, specs),
+    plots.batch_examples,
+    analysis.scores.first_batches(run, specs),
     "The first batches of each strategy; every tile is a row: query language above, passage language below.",
 )
 
@@ -84,18 +76,17 @@ draw(
 # plan that keeps to its strategy lies outside of one in a thousand.
 
 # %%
-lengths = text_lengths(run.trained.encoder(), run.study.training.max_length)
-reports = {spec.strategy: check_plan(run.plan(spec), run.corpus(spec), None, lengths) for spec in specs}
+reports = analysis.data.plan_reports(run, specs)
 print("\n\n".join(report.text for report in reports.values()))
 
 # %% [markdown]
 # The share of each language among the draws, by kind of batch; the band holds all languages in 99.9 % of plans.
 
 # %%
-draw(
+plots.draw(
     figures,
     "02_plan_languages",
-    "plan_languages",
+    plots.plan_languages,
     pd.concat([report.languages for report in reports.values()], ignore_index=True),
     "Share of each language among the draws of a plan, by strategy and kind of batch; the band is what chance allows.",
 )
@@ -104,103 +95,133 @@ draw(
 # ## Code-switching
 # A code-switched strategy has the very rows and languages of the one that it switches; words of its texts are replaced
 # through bilingual lexicons when a batch is read. `known` is the share of words that the lexicon has, `switched` the
-# share that is replaced.
+# share that is replaced. A study without a code-switched strategy shows nothing here.
 
 # %%
 switching = [spec for spec in specs if spec.strategy.startswith("codeswitch")]
-rates = {spec.strategy: switch_rates(run.plan(spec), run.corpus(spec)) for spec in switching}
+rates = {spec.strategy: analysis.data.plan_switches(run, spec) for spec in switching}
 for spec in switching:
     print(spec.strategy)
-    display(rates[spec.strategy].round(3), data.switched_examples(run, spec))
-if not switching:
-    print("This study has no code-switched strategy.")
+    display(rates[spec.strategy].round(3), analysis.data.switched_examples(run, spec))
 
 # %% [markdown]
 # ## Curves
 # Every point of a curve is a model for each seed, on an encoder that may be cheaper than that of the main part. What is
-# missing of them is trained and scored here.
+# missing of them is trained and scored here. A figure that says "No data" is of a curve that this study does not have;
+# the sentence below it names the key that would give it.
 
 # %%
-sections = ("alpha", "rows", "batch_size", "pairs")
-make_curves(run)
-curves = {section: curve_scores(run, section) for section in sections}
-compared = {section: curve_contrasts(run, section) for section in sections}
-words = {
-    section: [missing_points(run, section)]
-    if missing_points(run, section)
-    else curve_sentences(compared[section], section)
-    for section in sections
-}
-benchmark = run.study.section("curve").benchmarks[0] if run.models("curve") else ""
-drawn = {section: curve[curve["benchmark"] == benchmark] for section, curve in curves.items()}
-differences = {section: frame[frame["benchmark"] == benchmark] for section, frame in compared.items()}
+analysis.curves.make_curves(run)
+curves = {section: analysis.curves.curve(run, section) for section in analysis.curves.SECTIONS}
+alpha, rows, batch_size, pairs = curves.values()
 shown = ["strategy", "against", "x", "at", "setting", "measure", "difference", "low", "high", "seeds_low", "seeds_high"]
 shown += ["p_holm", "established"]
 
 # %% [markdown]
-# ## The curve over alpha
-# From only cross-lingual batches (alpha 0) to only monolingual ones (alpha 1). The three settings and, last, the rank
-# distance: how far apart the parallel passages of one question are ranked in the multilingual pool. A flat stretch says
-# that the share of monolingual batches matters little there.
+# ## Does the share of monolingual batches matter?
+# Alpha goes from only cross-lingual batches (0) to only monolingual ones (1).
 
 # %%
-if len(drawn["alpha"]):
-    caption = f"AP in the three settings and rank distance against alpha on {benchmark}."
-    display(draw(figures, "02_alpha_curve", "curves", drawn["alpha"], caption, over="alpha"))
-    display(means(drawn["alpha"]).round(3))
-else:
-    print(missing_points(run, "alpha"))
+plots.draw(
+    figures,
+    "02_alpha_curve",
+    plots.curves,
+    alpha.points,
+    f"AP in the three settings and rank distance against alpha on {alpha.benchmark}.",
+    over="alpha",
+)
 
 # %% [markdown]
-# ### Is any alpha better than 0.5?
-# Every alpha minus 0.5. The thick bar is the interval over questions: what other questions would change, given these
-# trainings. The thin bar is the interval over seeds: what other trainings would change, given these questions. A point
-# is filled only where both leave out 0 also after correction for the number of comparisons; above 0 is better for AP,
-# below 0 for the rank distance.
+# How to read it: the three settings and, last, the rank distance: how far apart the parallel passages of one question
+# are ranked in the multilingual pool. A flat stretch says that the share of monolingual batches matters little there.
+# The same as numbers, means over seeds:
 
 # %%
-if len(differences["alpha"]):
-    caption = f"Difference of every alpha to 0.5 on {benchmark}, with intervals over questions and over seeds."
-    display(draw(figures, "02_alpha_differences", "curve_differences", differences["alpha"], caption))
-print("\n".join(words["alpha"]))
+analysis.curves.means(alpha.points).round(3)
 
 # %% [markdown]
-# ## The amount of training rows
-# As many steps on fewer rows, so that rows come back more often: a line a strategy. Where lines stay parallel, the
-# choice of batches does not depend on the amount of data; the sentences test the difference at both ends and whether
-# it changes.
+# ## Is any alpha better than 0.5?
 
 # %%
-if len(drawn["rows"]):
-    caption = f"AP in the three settings and rank distance against the number of training rows on {benchmark}."
-    display(draw(figures, "02_rows_curve", "curves", drawn["rows"], caption, over="rows"))
-    display(differences["rows"][shown].round(3))
-print("\n".join(words["rows"]))
+plots.draw(
+    figures,
+    "02_alpha_differences",
+    plots.curve_differences,
+    alpha.differences,
+    f"Difference of every alpha to 0.5 on {alpha.benchmark}, with intervals over questions and over seeds.",
+)
 
 # %% [markdown]
-# ## The batch size
-# Larger batches bring more negatives; the number of steps is such that every training draws as many rows in all. Read
-# it as the figure above.
+# How to read it: every alpha minus 0.5. The thick bar is the interval over questions: what other questions would
+# change, given these trainings. The thin bar is the interval over seeds: what other trainings would change, given these
+# questions. A point is filled only where both leave out 0 also after correction for the number of comparisons; above 0
+# is better for AP, below 0 for the rank distance. What it says here:
 
 # %%
-if len(drawn["batch_size"]):
-    caption = f"AP in the three settings and rank distance against the batch size, at the same draws, on {benchmark}."
-    display(draw(figures, "02_batch_size_curve", "curves", drawn["batch_size"], caption, over="batch_size"))
-    display(differences["batch_size"][shown].round(3))
-print("\n".join(words["batch_size"]))
+print("\n".join(alpha.sentences))
 
 # %% [markdown]
-# ## Pairs inside a batch
+# ## Does the choice of batches depend on the amount of training rows?
+# As many steps on fewer rows, so that rows come back more often.
+
+# %%
+plots.draw(
+    figures,
+    "02_rows_curve",
+    plots.curves,
+    rows.points,
+    f"AP in the three settings and rank distance against the number of training rows on {rows.benchmark}.",
+    over="rows",
+)
+
+# %% [markdown]
+# How to read it: a line a strategy. Where lines stay parallel, the choice of batches does not depend on the amount of
+# data; the sentences test the difference at both ends and whether it changes. What it says here:
+
+# %%
+print("\n".join(rows.sentences))
+rows.differences[shown].round(3)
+
+# %% [markdown]
+# ## Does it depend on the batch size?
+# Larger batches bring more negatives; the number of steps is such that every training draws as many rows in all.
+
+# %%
+plots.draw(
+    figures,
+    "02_batch_size_curve",
+    plots.curves,
+    batch_size.points,
+    f"AP in the three settings and rank distance against the batch size, at the same draws, on {batch_size.benchmark}.",
+    over="batch_size",
+)
+
+# %% [markdown]
+# How to read it: as the figure above. What it says here:
+
+# %%
+print("\n".join(batch_size.sentences))
+batch_size.differences[shown].round(3)
+
+# %% [markdown]
+# ## May a batch mix pairs of languages?
 # `cross` lets every row of a batch draw its own pair of languages, so that negatives differ in language; with one pair
-# a batch, all negatives are in the language of the answer. Above: the seeds of each strategy; below: one pair minus
-# mixed pairs.
+# a batch, all negatives are in the language of the answer.
 
 # %%
-if len(drawn["pairs"]):
-    both = pd.concat([drawn["pairs"], differences["pairs"]], ignore_index=True)
-    caption = f"Cross-lingual batches with one pair of languages a batch against pairs mixed inside, on {benchmark}."
-    display(draw(figures, "02_pair_batches", "pair_batches", both, caption))
-print("\n".join(words["pairs"]))
+plots.draw(
+    figures,
+    "02_pair_batches",
+    plots.pair_batches,
+    pd.concat([pairs.points, pairs.differences], ignore_index=True),
+    f"Cross-lingual batches with one pair of languages a batch against pairs mixed inside, on {pairs.benchmark}.",
+)
+
+# %% [markdown]
+# How to read it: above, the seeds of each strategy; below, one pair minus mixed pairs. What it says here:
+
+# %%
+print("\n".join(pairs.sentences))
 
 # %%
 run.finish(
@@ -210,13 +231,9 @@ run.finish(
         "checks": {strategy: report.ok for strategy, report in reports.items()},
         "switched": {strategy: rate.to_dict("records") for strategy, rate in rates.items()},
         "curves": {
-            section: curve.groupby(["x", "strategy", "benchmark", "setting", "measure"])["value"]
-            .mean()
-            .reset_index()
-            .to_dict("records")
-            for section, curve in curves.items()
+            section: analysis.curves.mean_scores(one.scores).to_dict("records") for section, one in curves.items()
         },
-        "differences": {section: frame.to_dict("records") for section, frame in compared.items()},
-        "words": words,
+        "differences": {section: one.contrasts.to_dict("records") for section, one in curves.items()},
+        "words": {section: one.sentences for section, one in curves.items()},
     },
 )

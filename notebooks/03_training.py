@@ -25,20 +25,15 @@ study = "quick"
 # %%
 import pandas as pd
 
-from hybridkit.analysis import scores
-from hybridkit.analysis.scores import loss_verdict, new_batch_losses
-from hybridkit.plots.figure_files import draw
-from hybridkit.study.run import Run
-from hybridkit.study.settings import UNTRAINED
-from hybridkit.study.sweep import sweep
+from hybridkit import Run, analysis, plots
 
 run = Run(study)
 figures = run.folder / "figures"
 pd.Series(vars(run.study.training)).rename("training").to_frame()
 
 # %%
-specs = [spec for spec in run.models() if spec.strategy != UNTRAINED]
-sweep(run, specs)
+specs = [spec for spec in run.models() if spec.strategy != analysis.UNTRAINED]
+analysis.sweep(run, specs)
 models = {str(spec): run.trained.path(spec) for spec in specs}
 print(f"{len(models)} models in {run.folder.name}/models")
 
@@ -48,11 +43,11 @@ print(f"{len(models)} models in {run.folder.name}/models")
 # holds harder negatives than a batch of mixed languages, where the language alone gives many of them away.
 
 # %%
-losses = scores.study_losses(run)
-draw(
+losses = analysis.scores.study_losses(run)
+plots.draw(
     figures,
     "03_loss_curves",
-    "loss_curves",
+    plots.loss_curves,
     losses,
     "Training loss by step and strategy, smoothed; thin lines are seeds.",
 )
@@ -70,8 +65,8 @@ table
 # explained the retrieval, the two columns would order the strategies alike.
 
 # %%
-compared = new_batch_losses(run, run.study.evaluation.benchmarks[0])
-print("\n".join(loss_verdict(compared)))
+compared = analysis.scores.new_batch_losses(run, run.study.evaluation.benchmarks[0])
+print("\n".join(analysis.scores.loss_verdict(compared)))
 compared.groupby(["kind", "strategy"], sort=False)[["loss", "AP"]].agg(["mean", "min", "max"]).round(3)
 
 # %% [markdown]
@@ -92,6 +87,6 @@ run.finish(
         "loss of the last 20 steps": table["mean"].unstack().to_dict("index"),
         "held-out": held_out.to_dict("records"),
         "loss on new batches": compared.to_dict("records"),
-        "loss and AP": loss_verdict(compared),
+        "loss and AP": analysis.scores.loss_verdict(compared),
     },
 )

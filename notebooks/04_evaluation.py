@@ -24,22 +24,13 @@ study = "quick"
 
 # %%
 import pandas as pd
-from IPython.display import display
 
-from hybridkit.analysis import scores as comparisons
-from hybridkit.analysis import scores as results
-from hybridkit.analysis.scores import collection_table
-from hybridkit.plots.figure_files import draw
-from hybridkit.report import paper_table
-from hybridkit.study.run import Run
-from hybridkit.study.scores import study_scores
-from hybridkit.study.settings import UNTRAINED
-from hybridkit.utils.files import write_text
+from hybridkit import Run, analysis, plots, report
 
 run = Run(study)
 figures = run.folder / "figures"
-scores = study_scores(run)
-macros = results.macro_scores(scores)
+scores = analysis.scores.study_scores(run)
+macros = analysis.scores.macro_scores(scores)
 
 # %% [markdown]
 # ## The table
@@ -47,22 +38,21 @@ macros = results.macro_scores(scores)
 # higher-better, rank distance (in ranks) lower-better.
 
 # %%
-table = results.main_table(macros)
+table = analysis.scores.main_table(macros)
 first, second = run.study.compare
-baseline = second if second != UNTRAINED else first
-against = comparisons.compare_with_baseline(run, baseline)
+baseline = second if second != analysis.UNTRAINED else first
+against = analysis.scores.compare_with_baseline(run, baseline)
 similarity = run.similarity(run.models()[0], run.study.evaluation.benchmarks[0])
-caption = paper_table.caption_of(baseline, against, similarity=similarity)
-paper = paper_table.paper_table(table, caption, paper_table.significance_marks(against))
-write_text(figures / "04_table.html", paper_table.to_html(paper))
-write_text(figures / "04_table.tex", paper_table.to_latex(paper, "tab:main"))
+caption = report.paper_table.caption_of(baseline, against, similarity=similarity)
+paper = report.paper_table.paper_table(table, caption, report.paper_table.significance_marks(against))
+report.paper_table.save_table(paper, figures, "04_table", "tab:main")
 paper
 
 # %%
-draw(
+plots.draw(
     figures,
     "04_settings",
-    "settings",
+    plots.settings,
     macros[macros["measure"] == "AP"],
     "Mean AP by setting and strategy; points are seeds, bars 95 % t intervals of the mean from three seeds on.",
 )
@@ -76,8 +66,8 @@ draw(
 
 # %%
 caption = f"Difference from {baseline}: mean over questions, 95 % bootstrap interval over articles; points are seeds."
-effects = pd.concat([against, comparisons.seed_differences(macros, baseline)])
-draw(figures, "04_effects", "effects", effects, caption, baseline=baseline)
+effects = pd.concat([against, analysis.scores.seed_differences(macros, baseline)])
+plots.draw(figures, "04_effects", plots.effects, effects, caption, baseline=baseline)
 
 # %% [markdown]
 # ## Pairs of languages
@@ -86,11 +76,11 @@ draw(figures, "04_effects", "effects", effects, caption, baseline=baseline)
 # %%
 benchmark = run.study.evaluation.benchmarks[0]
 strategies = list(dict.fromkeys(spec.strategy for spec in run.models()))
-pairs = results.pair_values(scores, benchmark, strategies)
-draw(
+pairs = analysis.scores.pair_values(scores, benchmark, strategies)
+plots.draw(
     figures,
     "04_language_pairs",
-    "language_pairs",
+    plots.language_pairs,
     pairs,
     f"Mean AP on {benchmark} by query and passage language, averaged over seeds, one panel a strategy.",
 )
@@ -100,12 +90,12 @@ draw(
 # difference is not significant (paired randomisation over articles, Holm's correction over all pairs).
 
 # %%
-comparison = comparisons.compare_strategies(run, benchmark, first, second)
-difference = comparisons.pair_significance(comparison)
-draw(
+comparison = analysis.scores.compare_strategies(run, benchmark, first, second)
+difference = analysis.scores.pair_significance(comparison)
+plots.draw(
     figures,
     "04_pair_difference",
-    "pair_difference",
+    plots.pair_difference,
     difference,
     f"Difference in mean AP on {benchmark}, {first} minus {second}, by query and passage language.",
     a=first,
@@ -119,36 +109,25 @@ overall[overall["query_language"] == "*"].drop(columns=["query_language", "passa
 # %% [markdown]
 # ## Judged sets
 # Sets like MIRACL are judged within one language: a value tells how a model, trained on the languages of the study,
-# serves that language. They say nothing about pairs of languages.
+# serves that language. They say nothing about pairs of languages. An empty table: the study names none
+# (`evaluation.judged`, say tydi-goldp or miracl).
 
 # %%
-judged = collection_table(run)
-if len(judged):
-    by = ["benchmark", "setting", "strategy", "measure"]
-    display(
-        judged.pivot_table("value", by, "language", sort=False).assign(mean=lambda frame: frame.mean(axis=1)).round(3)
-    )
-else:
-    print("This study has no judged set (evaluation.judged), say tydi-goldp or miracl.")
+judged = analysis.scores.collection_table(run)
+analysis.scores.by_language(judged)
 
 # %% [markdown]
 # ## Beside published numbers
 # Other encoders, other training data and budgets: compare the order of strategies, not the height.
 
 # %%
-beside = results.beside_published(macros)
-if len(beside):
-    display(
-        draw(
-            figures,
-            "04_published",
-            "published",
-            beside,
-            "This study's macro means (filled) beside those published in arXiv 2408.10536 (hollow).",
-        )
-    )
-else:
-    print("No benchmark of this study has published numbers.")
+plots.draw(
+    figures,
+    "04_published",
+    plots.published,
+    analysis.scores.beside_published(macros),
+    "This study's macro means (filled) beside those published in arXiv 2408.10536 (hollow).",
+)
 
 # %% [markdown]
 # ## Which of the paper's robust findings hold here
@@ -156,7 +135,7 @@ else:
 # 2408.10536, tables 2 to 4). Counted over query languages and seeds: how often, and by how much on average.
 
 # %%
-findings = results.findings(scores, benchmark)
+findings = analysis.scores.findings(scores, benchmark)
 findings.round(3)
 
 # %%

@@ -25,17 +25,11 @@ study = "quick"
 # %%
 from IPython.display import Markdown
 
-from hybridkit.analysis import bias as panels
-from hybridkit.analysis import scores as results
-from hybridkit.plots.figure_files import draw
-from hybridkit.report import views
-from hybridkit.report.inspector.inspector import inspect
-from hybridkit.study.run import Run
-from hybridkit.study.scores import study_scores
+from hybridkit import Run, analysis, plots, report
 
 run = Run(study)
 figures = run.folder / "figures"
-scores = study_scores(run)
+scores = analysis.scores.study_scores(run)
 benchmark = run.study.evaluation.benchmarks[0]
 
 # %% [markdown]
@@ -44,11 +38,11 @@ benchmark = run.study.evaluation.benchmarks[0]
 # query language (arXiv 2408.10536). Lower is less bias; the size of the pool is its upper bound.
 
 # %%
-distances = results.distances_by_language(scores, benchmark)
-draw(
+distances = analysis.scores.distances_by_language(scores, benchmark)
+plots.draw(
     figures,
     "05_rank_distance",
-    "rank_distance",
+    plots.rank_distance,
     distances,
     f"Rank distance on {benchmark} by strategy and query language, in ranks of the pool; lower is less language bias.",
 )
@@ -63,12 +57,12 @@ by_strategy.round(1)
 # system blind to language would tend to.
 
 # %%
-shares = results.language_shares(run, benchmark)
+shares = analysis.scores.language_shares(run, benchmark)
 top = run.study.evaluation.top
-draw(
+plots.draw(
     figures,
     "05_language_share",
-    "language_share",
+    plots.language_share,
     shares,
     f"Share of each language among the top {top} of the pool on {benchmark}, and its ratio to the share expected.",
     k=top,
@@ -93,21 +87,21 @@ preference.round(2).to_frame()
 # line is what no preference would give.
 
 # %%
-panel = panels.bias_panel(run, benchmark)
-draw(
+panel = analysis.bias.bias_panel(run, benchmark)
+plots.draw(
     figures,
     "05_bias_panel",
-    "bias_panel",
+    plots.bias_panel,
     panel,
     f"Measures of language bias on {benchmark}, by strategy; points are seeds, dotted lines chance.",
 )
 
 # %%
-draw(
+plots.draw(
     figures,
     "05_language_map",
-    "language_map",
-    panels.language_maps(run, benchmark),
+    plots.language_map,
+    analysis.bias.language_maps(run, benchmark),
     f"Mean embeddings of the passages of each language of {benchmark}, in the plane that shows most of their variance.",
 )
 
@@ -115,7 +109,7 @@ draw(
 # What changes from the second strategy of the comparison to the first, and by which mechanism:
 
 # %%
-verdict = panels.verdict(panel, run.study.compare)
+verdict = analysis.bias.verdict(panel, run.study.compare)
 Markdown(verdict)
 
 # %% [markdown]
@@ -125,7 +119,7 @@ Markdown(verdict)
 # strategy ranks for it. The search box takes any question, in any language.
 
 # %%
-inspector = inspect(run)
+inspector = report.inspect(run)
 inspector
 
 # %% [markdown]
@@ -136,25 +130,25 @@ inspector
 # %%
 inspected = inspector.inspected
 now, before, measure, pair = inspector.strategy, inspector.minus, inspector.measure, inspector.pair
-bias_of_pairs = views.pair_matrix(inspected, before, measure)
+bias_of_pairs = report.views.pair_matrix(inspected, before, measure)
 bias_of_pairs.pivot(index="query_language", columns="passage_language", values="value").round(0)
 
 # %%
-change = views.pair_matrix(inspected, now, measure, before)
+change = report.views.pair_matrix(inspected, now, measure, before)
 wide = change.pivot(index="query_language", columns="passage_language")
 bold = wide["significant"].replace({True: "font-weight: bold", False: "color: #6e6e6e"})
 wide["value"].style.set_uuid("change").apply(lambda _: bold, axis=None).format("{:+.3g}")
 
 # %%
-queries = views.pair_queries(inspected, pair, now, before, order="change")
+queries = report.views.pair_queries(inspected, pair, now, before, order="change")
 queries.head(10)
 
 # %%
 query = queries["query_id"].iloc[0]
-views.ranking(inspected, pair[0], query, "*", now, top=5)
+report.views.ranking(inspected, pair[0], query, "*", now, top=5)
 
 # %%
-views.ladder(inspected, pair[0], query, [before, now]).pivot(
+report.views.ladder(inspected, pair[0], query, [before, now]).pivot(
     index="passage_language", columns="strategy", values="pool_rank"
 )
 

@@ -18,6 +18,9 @@
 # # 06 Language diversity
 # What does the diversity of the training languages do for retrieval in languages that were trained on and in ones that
 # were not? The factor is the set of training languages; every pair of languages of the benchmarks is an outcome.
+#
+# A study without the key `diversity` trains nothing on sets of languages: its tables here are empty and its figures say
+# "No data". `studies/diversity.yaml` shows how to ask for it.
 
 # %% tags=["parameters"]
 study = "quick"
@@ -25,25 +28,13 @@ study = "quick"
 # %%
 from IPython.display import Markdown, display
 
-from hybridkit.analysis.diversity import outcomes, regression
-from hybridkit.analysis.diversity import outcomes as means
-from hybridkit.analysis.diversity import outcomes as slices
-from hybridkit.analysis.diversity import sentences as pretraining
-from hybridkit.analysis.diversity import sentences as report
-from hybridkit.analysis.diversity import sentences as steps
-from hybridkit.analysis.diversity import sentences as words
-from hybridkit.plots.figure_files import draw
-from hybridkit.plots.scores import SETTINGS
-from hybridkit.study.run import Run
-from hybridkit.study.settings import HYBRID, UNTRAINED
-from hybridkit.study.sweep import sweep
+from hybridkit import Run, analysis, plots
 
 run = Run(study)
 figures = run.folder / "figures"
-models = outcomes.models(run)
-there = len(models) > 0
-if not there:
-    print("This study trains nothing on sets of languages; its key `diversity` would (see studies/diversity.yaml).")
+diversity = analysis.diversity
+models = diversity.models(run)
+trained = models[models["strategy"] != analysis.UNTRAINED]
 
 # %% [markdown]
 # ## Design
@@ -53,153 +44,139 @@ if not there:
 # with the number of languages. A line is a set; the columns of numbers say how many models it has.
 
 # %%
-trained = models[models["strategy"] != UNTRAINED]
-design = trained.groupby(["group", "draw", "k", "languages", "series", "strategy"], sort=False).size()
-display(design.unstack("strategy").fillna(0).astype(int) if there else None)
+by = ["group", "draw", "k", "languages", "series"]
+trained.pivot_table(index=by, columns="strategy", values="seed", aggfunc="size", fill_value=0, sort=False)
 
 # %% [markdown]
-# What is not trained and scored yet is made now.
+# What is not trained and scored yet is made now. Figures show the first benchmark.
 
 # %%
-if there:
-    sweep(run, list(models["model"]), run.study.section("diversity").benchmarks)
-frame = outcomes.outcomes(run)
-benchmark = run.study.section("diversity").benchmarks[0] if there else ""
+frame = diversity.pair_outcomes(run)
+benchmark = next(iter(frame["benchmark"]), "")
 first = frame[frame["benchmark"] == benchmark]
 
 # %% [markdown]
-# ## RR against the number of languages
-# Reciprocal rank of pairs (query language, passage language), by which of the two were trained on: seen-unseen is a
-# seen query language and an unseen passage language. The settings are shown apart, since a set of one language has
-# monolingual pairs only among its seen ones. A line that rises says that more languages help pairs of that kind; the
-# pairs of a panel change with the set, which the steps and the regression below take care of. The dotted line is the
-# untrained encoder on all pairs.
+# ## Do more languages help?
 
 # %%
-for setting in report.SETTINGS if there else ():
-    points = means.per_model(first[first["setting"] == setting])
-    caption = f"RR on {benchmark}, {SETTINGS[setting]} pairs, by number of training languages and seen group."
-    display(draw(figures, f"06_curve_{setting}", "diversity_curve", points, caption, setting=setting))
+points = diversity.per_model(first[first["setting"] == "cross"])
+caption = f"RR on {benchmark}, cross-lingual pairs, by number of training languages and seen group."
+plots.draw(figures, "06_curve_cross", plots.diversity_curve, points, caption, setting="cross")
+
+# %%
+points = diversity.per_model(first[first["setting"] == "mono"])
+caption = f"RR on {benchmark}, monolingual pairs, by number of training languages and seen group."
+plots.draw(figures, "06_curve_mono", plots.diversity_curve, points, caption, setting="mono")
 
 # %% [markdown]
-# The same as numbers, with RR@10, AP, the pool and its rank distance (lower is less language bias): means over models,
+# How to read it: reciprocal rank of pairs (query language, passage language), by which of the two were trained on:
+# seen-unseen is a seen query language and an unseen passage language. The settings are shown apart, since a set of one
+# language has monolingual pairs only among its seen ones. A line that rises says that more languages help pairs of that
+# kind; the pairs of a panel change with the set, which the steps and the regression below take care of. The dotted line
+# is the untrained encoder on all pairs.
+#
+# What it says here, with RR@10, AP, the pool and its rank distance (lower is less language bias): means over models,
 # and bootstrap intervals over sets and seeds where there are three sets or more. `seen-*` are pool queries in a seen
 # language.
 
 # %%
-tables = {measure: means.means(first, measure) for measure in outcomes.MEASURES} if there else {}
+tables = {measure: diversity.means(first, measure) for measure in diversity.MEASURES}
 for measure, table in tables.items():
-    setting = "pool" if measure == "rank_distance" else "cross"
-    wide = table[table["setting"].isin([setting, "pool"])].set_index([*means.BY])[["mean", "low", "high", "sets"]]
-    display(Markdown(f"**{measure}**"), wide.round(3))
+    shown = table[table["setting"].isin(["cross", "pool"])].set_index([*diversity.BY])
+    display(Markdown(f"**{measure}**"), shown[["mean", "low", "high", "sets"]].round(3))
 
 # %% [markdown]
-# ## From one number of languages to the next
+# ## What does one step to more languages change?
 # Sets are nested, so a pair can be followed from a set to the next larger one: it stays as it was, or one or both of
 # its languages become seen. Differences are on the same pairs; an interval is over sets, from three on.
 
 # %%
-followed = steps.mean_steps(steps.steps(first)) if there else None
-for setting in report.SETTINGS if there else ():
-    told = [
-        sentence
-        for series in dict.fromkeys(models["series"])
-        for sentence in steps.step_sentences(followed, setting=setting, series=series)
-    ]
-    display(Markdown("\n".join(f"- {sentence}" for sentence in told)))
+followed = diversity.mean_steps(diversity.steps(first))
+sentences = diversity.step_sentences(followed, setting="cross") + diversity.step_sentences(followed, setting="mono")
+Markdown("\n".join(f"- {sentence}" for sentence in sentences))
 
 # %% [markdown]
-# ## The least and the most diverse set
-# Every pair of languages under both, and what the step between them changes: the training languages are in bold.
+# ## What differs between the least and the most diverse set?
 
 # %%
-strategies = list(dict.fromkeys(trained["strategy"]))
-strategy = HYBRID if HYBRID in strategies else (strategies or [""])[-1]
-if there and trained.loc[trained["strategy"] == strategy, "languages"].nunique() > 1:
-    pairs = slices.extremes(frame, strategy, benchmark, models["series"].iloc[0])
-    caption = f"RR on {benchmark} by pair of languages for the least and the most diverse set, {strategy}."
-    display(draw(figures, "06_pairs", "diversity_pairs", pairs, caption, strategy=strategy))
+strategy = diversity.main_strategy(models)
+extremes = diversity.extremes(first, strategy)
+caption = f"RR on {benchmark} by pair of languages for the least and the most diverse set, {strategy}."
+plots.draw(figures, "06_pairs", plots.diversity_pairs, extremes, caption, strategy=strategy)
 
 # %% [markdown]
-# ## Distance
-# How much an unseen language gains, against its distance to the nearest training language: 1 is the same branch, 2 the
-# same family, 3 another family, and one more for another script; 0 is a seen language. A line that falls says that
-# training helps relatives more.
+# How to read it: every pair of languages under both sets, and what the step between them changes; the training
+# languages are in bold.
+#
+# ## Do near languages gain more?
 
 # %%
-if there:
-    gains = slices.by_distance(first)
-    caption = f"RR on {benchmark} gained over the untrained encoder, by distance to the nearest training language."
-    display(draw(figures, "06_distance", "diversity_distance", gains, caption))
+gains = diversity.by_distance(first)
+caption = f"RR on {benchmark} gained over the untrained encoder, by distance to the nearest training language."
+plots.draw(figures, "06_distance", plots.diversity_distance, gains, caption)
 
 # %% [markdown]
+# How to read it: how much an unseen language gains, against its distance to the nearest training language: 1 is the
+# same branch, 2 the same family, 3 another family, and one more for another script; 0 is a seen language. A line that
+# falls says that training helps relatives more.
+#
 # ## Does the hybrid need more or fewer languages?
-# The difference of the hybrid from the other strategies on the same sets, seeds and pairs. A line that rises towards
-# the right says that the hybrid profits more from languages than the other one, a flat line that both need as many.
 
 # %%
-apart = report.strategy_differences(first) if there else first
-cross = apart[apart["setting"] == "cross"]
-if len(cross):
-    caption = f"Difference of the hybrid from the other strategies in RR on {benchmark}, by number of languages."
-    options = {"setting": "cross"}
-    display(draw(figures, "06_interaction", "diversity_interaction", means.per_model(cross), caption, **options))
-else:
-    print("This study has no hybrid beside another strategy on the same sets (diversity.strategies).")
+apart = diversity.strategy_differences(first)
+points = diversity.per_model(apart[apart["setting"] == "cross"])
+caption = f"Difference of the hybrid from the other strategies in RR on {benchmark}, by number of languages."
+plots.draw(figures, "06_interaction", plots.diversity_interaction, points, caption, setting="cross")
 
 # %% [markdown]
-# ## Regression
+# How to read it: the difference of the hybrid from the other strategies on the same sets, seeds and pairs. A line that
+# rises towards the right says that the hybrid profits more from languages than the other one, a flat line that both
+# need as many. "No data" also stands for a study that has no hybrid beside another strategy on the same sets
+# (`diversity.strategies`).
+#
+# ## Regression: which of these effects is clear?
 # RR on log2 of the number of languages (a slope for each seen group), on what was seen and on distance, with an effect
 # of each pair of languages, for each setting; intervals are by the jackknife over draws. What a design cannot tell
 # apart is said instead of estimated.
 
 # %%
-fits = report.regressions(first) if there else []
-fits += report.regressions(apart) if len(apart) else []
-estimates = report.effects(fits)
-display(estimates.round(4))
+fits = diversity.regressions(first) + diversity.regressions(apart)
+estimates = diversity.effects(fits)
+estimates.round(4)
+
+# %% [markdown]
+# What it says here. In brackets is what the regression takes for granted and how far that holds: lines against dummies
+# of k, residuals, their spread, collinearity, bounds, the number of clusters.
 
 # %%
-sentences = {
-    f"{fit.setting}, {fit.series}, {fit.strategy}": [
-        *words.regression_sentences(fit),
-        *(f"({one.words})" for one in regression.check(fit)),
-    ]
-    for fit in fits
-}
+sentences = diversity.fit_sentences(fits)
 for title, lines in sentences.items():
     display(Markdown(f"**{title}**\n\n" + "\n".join(f"- {line}" for line in lines)))
 
 # %% [markdown]
-# In brackets is what the regression takes for granted and how far that holds: lines against dummies of k, residuals,
-# their spread, collinearity, bounds, the number of clusters.
-
-# %% [markdown]
-# ## Pretraining
+# ## Does pretraining matter?
 # The effect of a pair holds the share of its languages in the pretraining text, so the regression cannot tell it; over
 # languages:
 
 # %%
-shares = pretraining.by_language(first)
-display(shares.round(3), *pretraining.share_sentences(shares))
+shares = diversity.by_language(first)
+display(shares.round(3), *diversity.share_sentences(shares))
 
 # %% [markdown]
-# ## Judged sets
-# RR@10 in one language at a time, on the sets that the study names.
+# ## Test collections
+# RR@10 in one language at a time, on the collections that the study names (`diversity.judged`); empty where it names
+# none.
 
 # %%
-judged = outcomes.collection_outcomes(run)
+judged = diversity.collection_outcomes(run)
 by = ["benchmark", "language", "series", "strategy", "k", "seen"]
-if len(judged):
-    display(judged.groupby(by, sort=False)["value"].agg(["mean", "min", "max", "size"]).round(3))
-else:
-    print("This study names no judged sets for its language sets; diversity.judged would.")
+judged.groupby(by, sort=False)["value"].agg(["mean", "min", "max", "size"]).round(3)
 
 # %% [markdown]
 # ## What these runs cannot show
 
 # %%
-limits = words.limits(models)
+limits = diversity.limits(models)
 Markdown("\n".join(f"- {sentence}" for sentence in limits))
 
 # %%
@@ -207,11 +184,11 @@ run.finish(
     "06",
     {
         "models": len(set(models["model"])),
-        "RR": tables["RR"].to_dict("records") if there else [],
-        "steps": followed.to_dict("records") if there else [],
+        "RR": tables["RR"].to_dict("records"),
+        "steps": followed.to_dict("records"),
         "effects": estimates.to_dict("records"),
         "sentences": sentences,
-        "pretraining": pretraining.share_sentences(shares),
+        "pretraining": diversity.share_sentences(shares),
         "judged": judged.groupby(by)["value"].mean().reset_index().to_dict("records"),
         "limits": limits,
     },

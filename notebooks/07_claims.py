@@ -27,18 +27,13 @@ claims = "data/claims.yaml"
 # %%
 from IPython.display import HTML
 
-from hybridkit.analysis.claims import ledger as ledgers
-from hybridkit.analysis.claims.facts import PublishedFacts
-from hybridkit.analysis.claims.file import open_claims
-from hybridkit.analysis.claims.study_facts import StudyFacts
-from hybridkit.plots.figure_files import draw, kept
-from hybridkit.study.run import Run
+from hybridkit import Run, analysis, plots
 
-told = open_claims(claims)
+opened = analysis.claims.open_claims(claims)
 run = Run(study)
 figures = run.folder / "figures"
-ours = ledgers.ledger(told, StudyFacts(run))
-theirs = ledgers.ledger(told, PublishedFacts())
+ours = analysis.claims.judge(opened, analysis.claims.StudyFacts(run))
+theirs = analysis.claims.judge(opened, analysis.claims.PublishedFacts())
 
 # %% [markdown]
 # ## Verdicts
@@ -47,11 +42,11 @@ theirs = ledgers.ledger(told, PublishedFacts())
 # the claim speaks of, and the table below says what.
 
 # %%
-draw(
+plots.draw(
     figures,
     "07_claims",
-    "claims",
-    ledgers.matrix([ours, theirs]),
+    plots.claims,
+    analysis.claims.matrix([ours, theirs]),
     "Verdicts on the claims of arXiv 2408.10536, by this study's measurements and by the paper's published tables.",
 )
 
@@ -63,14 +58,14 @@ draw(
 # languages, so that theirs is on the short side). A comparison holds only if every interval there is leaves zero out.
 
 # %%
-HTML(ledgers.as_html(ledgers.summary(ours, kept(figures))))
+HTML(analysis.claims.as_html(analysis.claims.summary(ours, plots.kept(figures))))
 
 # %% [markdown]
 # ## The same asked of the published tables
 # They are bare numbers: no intervals, no plans of batches, no training rows.
 
 # %%
-HTML(ledgers.as_html(ledgers.summary(theirs).drop(columns=["figure", "source"])))
+HTML(analysis.claims.as_html(analysis.claims.summary(theirs).drop(columns=["figure", "source"])))
 
 # %% [markdown]
 # ## The evidence, comparison by comparison
@@ -78,14 +73,14 @@ HTML(ledgers.as_html(ledgers.summary(theirs).drop(columns=["figure", "source"]))
 # and seeds_high over what `unit` says.
 
 # %%
-evidence = ledgers.evidence(ours)
-HTML(ledgers.as_html(evidence))
+evidence = analysis.claims.evidence(ours)
+HTML(analysis.claims.as_html(evidence))
 
 # %% [markdown]
 # How the words became checks:
 
 # %%
-HTML(ledgers.as_html(ledgers.readings(told)))
+HTML(analysis.claims.as_html(analysis.claims.readings(opened)))
 
 # %%
 run.finish(

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from hybridkit.evaluation.clusters import ClusterSums, question_clusters
-from hybridkit.evaluation.measures import macro, per_query
+from hybridkit.evaluation.measures import DISTANCE, MAIN_MEASURES, macro, per_query
 from hybridkit.evaluation.resampling import SEEDS_FOR_INTERVAL
 from hybridkit.evaluation.significance import CONTRAST_COLUMNS, Models, contrast, established, model_sums
 from hybridkit.sampling import parse
@@ -20,8 +20,8 @@ from hybridkit.study.sweep import sweep
 from hybridkit.utils.numbers import number
 
 COLUMNS = ["x", "strategy", "seed", "benchmark", "setting", "measure", "value"]
-MEASURES = ("AP", "rank_distance")
-_LACKS = {  # what a study without a section is told
+SECTIONS = ("alpha", "rows", "batch_size", "pairs")
+_MISSING = {  # by section: what a study without it does not have, and the key that would give it
     "alpha": ("curve over alpha", "{alphas: [0, 0.25, 0.5, 0.75, 1], seeds: [0, 1, 2, 3, 4]}"),
     "rows": ("curve over training rows", "{rows: [300, 600, 1200], seeds: [0, 1, 2, 3, 4]}"),
     "batch_size": ("curve over the batch size", "{batch_sizes: [32, 64, 128], seeds: [0, 1, 2, 3, 4]}"),
@@ -29,17 +29,51 @@ _LACKS = {  # what a study without a section is told
 }
 
 
-def place(spec: ModelSpec, section: str) -> float:
-    """Where a model stands on the x axis of a section: its alpha, rows or batch size; 0 among the pairs.
+@dataclass(frozen=True)
+class Curve:
+    """One curve of a study: its scores and comparisons on every benchmark, and what they say in sentences."""
 
-    >>> place(ModelSpec("mono", section="curve"), "alpha"), place(ModelSpec("mono", section="curve", rows=300), "rows")
+    scores: pd.DataFrame
+    contrasts: pd.DataFrame
+    sentences: list[str]
+
+    @property
+    def benchmark(self) -> str:
+        """The first benchmark, which figures show; "" for a curve that the study does not have."""
+        return next(iter(self.scores["benchmark"]), "")
+
+    @property
+    def points(self) -> pd.DataFrame:
+        """The scores on the first benchmark."""
+        return self.scores[self.scores["benchmark"] == self.benchmark]
+
+    @property
+    def differences(self) -> pd.DataFrame:
+        """The comparisons on the first benchmark."""
+        return self.contrasts[self.contrasts["benchmark"] == self.benchmark]
+
+
+def curve(run: Run, section: str = "alpha") -> Curve:
+    """Return one curve of a study; trains and scores what is missing.
+
+    A study without the section has a curve without rows, whose sentence names the key that would give it.
+    """
+    contrasts = curve_contrasts(run, section)
+    missing = missing_points(run, section)
+    return Curve(curve_scores(run, section), contrasts, [missing] if missing else curve_sentences(contrasts, section))
+
+
+def x_of(spec: ModelSpec, section: str) -> float:
+    """Return where a model stands on the x axis of a section: its alpha, rows or batch size; 0 among the pairs.
+
+    >>> x_of(ModelSpec("mono", section="curve"), "alpha"), x_of(ModelSpec("mono", section="curve", rows=300), "rows")
     (1.0, 300.0)
     """
     of = {"alpha": spec.alpha, "rows": float(spec.rows), "batch_size": float(spec.batch_size)}
     return of.get(section, 0.0)
 
 
-def curve_scores(run: Run, section: str = "alpha", measures: Collection[str] = MEASURES) -> pd.DataFrame:
+def curve_scores(run: Run, section: str = "alpha", measures: Collection[str] = MAIN_MEASURES) -> pd.DataFrame:
     """Macro means of the models of one curve: x, strategy, seed, benchmark, setting, measure, value.
 
     `section` is "alpha", "rows" (as many steps on fewer rows), "batch_size" (as many draws) or "pairs". Trains and
@@ -53,7 +87,7 @@ def curve_scores(run: Run, section: str = "alpha", measures: Collection[str] = M
             found = macro(model_scores(run, spec, name))
             found = found[found["measure"].isin(list(measures))]
             parts.append(
-                found.assign(x=place(spec, section), strategy=spec.strategy, seed=spec.seed, benchmark=name)[COLUMNS]
+                found.assign(x=x_of(spec, section), strategy=spec.strategy, seed=spec.seed, benchmark=name)[COLUMNS]
             )
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
 
@@ -74,7 +108,7 @@ def missing_points(run: Run, section: str) -> str:
     """
     if curve_models(run.study, section):
         return ""
-    name, key = _LACKS[section]
+    name, key = _MISSING[section]
     return f"This study has no {name}; `curve: {key}` would give it."
 
 
@@ -84,6 +118,12 @@ def means(curve: pd.DataFrame) -> pd.DataFrame:
     found = curve.groupby([*by, "benchmark", "setting", "measure"], sort=False)["value"].mean()
     wide: pd.DataFrame = found.unstack(["benchmark", "setting", "measure"])
     return wide.sort_index()
+
+
+def mean_scores(curve: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean over seeds, a row each: x, strategy, benchmark, setting, measure, value."""
+    by = [name for name in COLUMNS if name not in ("seed", "value")]
+    return curve.groupby(by)["value"].mean().reset_index()
 
 
 Point = tuple[float, str]  # x, strategy
@@ -169,18 +209,18 @@ def curve_contrasts(run: Run, section: str, unit: str = "article") -> pd.DataFra
     specs = curve_models(run.study, section)
     needed = {
         point
-        for one in planned([(place(spec, section), spec.strategy) for spec in specs], section)
+        for one in planned([(x_of(spec, section), spec.strategy) for spec in specs], section)
         for _, point in one.parts
     }
-    specs = [spec for spec in specs if (place(spec, section), spec.strategy) in needed]
+    specs = [spec for spec in specs if (x_of(spec, section), spec.strategy) in needed]
     names = run.study.section("curve").benchmarks if specs else ()
     sweep(run, specs, names)
     models: dict[str, dict[Point, dict[int, dict[str, ClusterSums]]]] = {}
     for name in names:
         clusters, own = question_clusters(run.subset(name)[0], unit), models.setdefault(name, {})
         for spec in specs:
-            values = per_query(run.ranks(spec, name), MEASURES)
-            own.setdefault((place(spec, section), spec.strategy), {})[spec.seed] = model_sums(values, clusters)
+            values = per_query(run.ranks(spec, name), MAIN_MEASURES)
+            own.setdefault((x_of(spec, section), spec.strategy), {})[spec.seed] = model_sums(values, clusters)
     return contrasts(models, section)
 
 
@@ -235,7 +275,7 @@ def amount(row: Row) -> str:
     ...         "seeds_low": float("nan"), "seeds_high": float("nan")})
     '−12 ranks (−20 to −4 over questions; 1 seed, no interval over seeds)'
     """
-    distance = row["measure"] == "rank_distance"
+    distance = row["measure"] == DISTANCE
     ends = [float(row[name]) for name in ("difference", "low", "high", "seeds_low", "seeds_high")]
     places = 3 if not distance else 0 if max(map(abs, ends[:3])) >= 10 else 1
     value, low, high, first, last = (_number(one, places) for one in ends)
@@ -258,7 +298,7 @@ def _seeds(count: int) -> str:
 def _where(part: pd.DataFrame) -> str:
     setting, measure = str(part["setting"].iloc[0]), str(part["measure"].iloc[0])
     name = _SETTINGS.get(setting, setting)
-    return f"Rank distance in {name}" if measure == "rank_distance" else f"{measure} in {name}"
+    return f"Rank distance in {name}" if measure == DISTANCE else f"{measure} in {name}"
 
 
 def _alpha(part: pd.DataFrame) -> str:

@@ -1,13 +1,20 @@
 """A study's data before training, as frames: how many rows, how long, what one looks like, what is evaluated on."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.sources.open_rows import source_stems
 from hybridkit.data.sources.registry import DATA_SETS
+from hybridkit.models.embedding import text_lengths as encoded_lengths
+from hybridkit.sampling.codeswitch import switch_rates
+from hybridkit.sampling.plan_checks import PlanReport, check_plan
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
+from hybridkit.study.settings import UNTRAINED
+from hybridkit.study.training_rows import summary
 from hybridkit.utils.naming import split_name
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -100,6 +107,27 @@ def benchmark_table(run: Run) -> pd.DataFrame:
         parts.append(queries.join(candidates, how="outer").fillna(0).astype(int).reset_index().assign(benchmark=name))
     columns = ["benchmark", "language", "queries", "candidates", "articles"]
     return pd.concat(parts, ignore_index=True)[columns]
+
+
+def first_models(run: Run) -> list[ModelSpec]:
+    """Return the model of each trained strategy with the first seed."""
+    return [spec for spec in run.models() if spec.strategy != UNTRAINED and spec.seed == run.study.seeds[0]]
+
+
+def plan_reports(run: Run, specs: Sequence[ModelSpec]) -> dict[str, PlanReport]:
+    """Check the plans of some models, by strategy: kinds and languages of batches, repeats, cut texts."""
+    lengths = encoded_lengths(run.trained.encoder(), run.study.training.max_length)
+    return {spec.strategy: check_plan(run.plan(spec), run.corpus(spec), None, lengths) for spec in specs}
+
+
+def plan_switches(run: Run, spec: ModelSpec) -> pd.DataFrame:
+    """Return how many words of a code-switched plan its lexicon knows and switches: `codeswitch.switch_rates`."""
+    return switch_rates(run.plan(spec), run.corpus(spec))
+
+
+def leak_summary(run: Run) -> pd.DataFrame:
+    """Count the texts of benchmarks that were found among the rows, and the rows that were dropped for them."""
+    return summary(run.rows.leaks)
 
 
 def switched_examples(run: Run, spec: ModelSpec, count: int = 6) -> pd.DataFrame:

@@ -18,13 +18,14 @@ from hybridkit.evaluation.bias import language_share
 from hybridkit.evaluation.clusters import question_clusters
 from hybridkit.evaluation.collection_scores import collection_values
 from hybridkit.evaluation.encoder_scores import batch_losses
-from hybridkit.evaluation.measures import macro, per_query, scores
-from hybridkit.evaluation.resampling import t_interval
+from hybridkit.evaluation.measures import DISTANCE, MAIN_MEASURES, SETTINGS, macro, per_query, scores
+from hybridkit.evaluation.resampling import ends, t_interval
 from hybridkit.evaluation.significance import OVERALL, against, compare, holm
 from hybridkit.retrieval.search import dense_search
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
 from hybridkit.study.scores import labelled, model_scores
+from hybridkit.study.scores import study_scores as study_scores
 from hybridkit.study.settings import HYBRID, UNTRAINED
 from hybridkit.utils.products import frame
 
@@ -45,14 +46,14 @@ def main_table(macros: pd.DataFrame) -> pd.DataFrame:
     """The table of a paper, a line a benchmark and strategy: mean over seeds of AP by setting and of rank distance."""
     from hybridkit.sampling.labels import order
 
-    kept = macros[(macros["measure"] == "AP") | (macros["measure"] == "rank_distance")]
+    kept = macros[macros["measure"].isin(MAIN_MEASURES)]
     names = kept["setting"].where(kept["measure"] == "AP", "rank distance")
     wide = kept.assign(column=names).pivot_table(
         index=["benchmark", "strategy"], columns="column", values="value", aggfunc="mean", sort=False
     )
     lines = [(b, s) for b in dict.fromkeys(kept["benchmark"]) for s in order(kept["strategy"])]
     wide = wide.reindex(pd.MultiIndex.from_tuples(lines, names=["benchmark", "strategy"])).dropna(how="all")
-    columns = [name for name in ("mono", "cross", "pool", "rank distance") if name in wide]
+    columns = [name for name in (*SETTINGS, "rank distance") if name in wide]
     seeds = kept.groupby(["benchmark", "strategy"])["seed"].nunique()
     table: pd.DataFrame = wide[columns].join(seeds.rename("seeds")).rename_axis(columns=None)
     return table
@@ -113,7 +114,7 @@ def pair_values(table: pd.DataFrame, benchmark: str, strategies: Sequence[str], 
 
 def distances_by_language(table: pd.DataFrame, benchmark: str) -> pd.DataFrame:
     """Rank distance by strategy, seed and query language, in ranks of the pool."""
-    chosen = table[(table["benchmark"] == benchmark) & (table["measure"] == "rank_distance")]
+    chosen = table[(table["benchmark"] == benchmark) & (table["measure"] == DISTANCE)]
     return chosen[["strategy", "seed", "query_language", "value"]].reset_index(drop=True)
 
 
@@ -134,11 +135,11 @@ def _shares(run: Run, spec: ModelSpec, benchmark: str) -> pd.DataFrame:
 
 def beside_published(macros: pd.DataFrame) -> pd.DataFrame:
     """Our macro means and the published ones of arXiv 2408.10536, for the benchmarks that both have."""
-    ours = macros[macros["measure"].isin(["AP", "rank_distance"])].assign(source="this study")
+    ours = macros[macros["measure"].isin(MAIN_MEASURES)].assign(source="this study")
     ours = ours.rename(columns={"encoder": "system"})
     theirs = published().rename(columns={"encoder": "system"})
     theirs = theirs[(theirs["language"] == "mean") & theirs["benchmark"].isin(ours["benchmark"])]
-    theirs = theirs[theirs["measure"].isin(["AP", "rank_distance"])]
+    theirs = theirs[theirs["measure"].isin(MAIN_MEASURES)]
     shared = ours[ours["benchmark"].isin(theirs["benchmark"]) & (ours["strategy"] != UNTRAINED)]
     columns = ["benchmark", "setting", "system", "strategy", "measure", "value", "source"]
     return pd.concat([shared, theirs], ignore_index=True)[columns] if len(shared) else shared[columns]
@@ -180,10 +181,7 @@ def findings(table: pd.DataFrame, benchmark: str) -> pd.DataFrame:
     return pd.DataFrame(out, columns=columns)
 
 
-MEASURES = ("AP", "rank_distance")
-
-
-def strategy_values(run: Run, benchmark: str, strategy: str, measures: Sequence[str] = MEASURES) -> pd.DataFrame:
+def strategy_values(run: Run, benchmark: str, strategy: str, measures: Sequence[str] = MAIN_MEASURES) -> pd.DataFrame:
     """Per-query values of a strategy's models on a benchmark, with their seed: what `significance.compare` takes.
 
     Raises InputError for a strategy that the study has not.
@@ -199,7 +197,7 @@ def strategy_values(run: Run, benchmark: str, strategy: str, measures: Sequence[
 
 
 def compare_strategies(
-    run: Run, benchmark: str, first: str, second: str, unit: str = "article", measures: Sequence[str] = MEASURES
+    run: Run, benchmark: str, first: str, second: str, unit: str = "article", measures: Sequence[str] = MAIN_MEASURES
 ) -> pd.DataFrame:
     """Compare two strategies on a benchmark per pair of languages and overall: the frame of `significance.compare`."""
     clusters = question_clusters(run.subset(benchmark)[0], unit)
@@ -239,7 +237,7 @@ def compare_with_baseline(run: Run, baseline: str, unit: str = "article") -> pd.
     return holm(table.assign(family=f"{len(table)} comparisons with {baseline}"))
 
 
-def seed_differences(macros: pd.DataFrame, baseline: str, measures: Sequence[str] = MEASURES) -> pd.DataFrame:
+def seed_differences(macros: pd.DataFrame, baseline: str, measures: Sequence[str] = MAIN_MEASURES) -> pd.DataFrame:
     """Differences from a baseline seed by seed, and from three seeds on their t interval: what trainings vary by.
 
     Takes `results.macro_scores`; gives benchmark, system, setting, measure, seed, difference, mean, low, high, where
@@ -260,11 +258,10 @@ def seed_differences(macros: pd.DataFrame, baseline: str, measures: Sequence[str
     rows = kept[kept["strategy"] != baseline].merge(base, on=[*by, "seed"]).rename(columns={"strategy": "system"})
     rows["difference"] = rows["value"] - rows["base"]
     group = ["benchmark", "system", "setting", "measure"]
-    found = {key: t_interval(part) for key, part in rows.groupby(group)["difference"]}
-    intervals = [found[key] for key in rows[group].itertuples(index=False, name=None)]
+    found = {key: ends(t_interval(part)) for key, part in rows.groupby(group)["difference"]}
     rows["mean"] = rows.groupby(group)["difference"].transform("mean")
-    rows["low"] = [interval.low if interval else float("nan") for interval in intervals]
-    rows["high"] = [interval.high if interval else float("nan") for interval in intervals]
+    intervals = [found[key] for key in rows[group].itertuples(index=False, name=None)]
+    rows[["low", "high"]] = np.array(intervals).reshape(-1, 2)
     return rows[[*group, "seed", "difference", "mean", "low", "high"]]
 
 
@@ -326,6 +323,13 @@ def collection_table(
     """
     parts = [table for _, table in collection_tables(run, run.models() if specs is None else specs, names)]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
+
+
+def by_language(table: pd.DataFrame) -> pd.DataFrame:
+    """Lay the frame of `collection_table` out by language, with the mean over languages; a table to look at."""
+    by = ["benchmark", "setting", "strategy", "measure"]
+    wide = table.astype({"value": float}).pivot_table("value", by, "language", sort=False)
+    return wide.assign(mean=wide.mean(axis=1)).round(3)
 
 
 def collection_tables(

@@ -7,13 +7,13 @@ in the top of the pool, PEER, and the score margin. Measures of the embeddings t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from hybridkit.errors import InputError
-from hybridkit.evaluation.measures import distances
+from hybridkit.evaluation.measures import DISTANCE, Measure, distances
 from hybridkit.evaluation.rank_table import BLOCK_BYTES, relevant_positions, score_blocks
 from hybridkit.retrieval.dense import dense
 
@@ -36,7 +36,7 @@ def rank_distance(ranks: pd.DataFrame) -> pd.DataFrame:
     >>> rank_distance(ranks).values.tolist()
     [['en', 5.0, 2]]
     """
-    grouped = distances(ranks).groupby("query_language", sort=False)["rank_distance"]
+    grouped = distances(ranks).groupby("query_language", sort=False)[DISTANCE]
     frame: pd.DataFrame = grouped.agg(value="mean", queries="size").reset_index()
     return frame
 
@@ -70,7 +70,7 @@ def normalised_distance(ranks: pd.DataFrame) -> pd.DataFrame:
     keys = ["query_language", "query_id"]
     found = distances(ranks).merge(random_distances(ranks), on=keys)
     found = found[found["random"] > found["least"]]
-    value = (found["rank_distance"] - found["least"]) / (found["random"] - found["least"])
+    value = (found[DISTANCE] - found["least"]) / (found["random"] - found["least"])
     grouped = found.assign(value=value).groupby("query_language", sort=False)["value"]
     frame: pd.DataFrame = grouped.agg(value="mean", queries="size").reset_index()
     return frame
@@ -179,27 +179,21 @@ def _precision(rank: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndar
     return total / np.maximum(count, 1), count > 0
 
 
-class Side(NamedTuple):
-    """A measure of bias: which way is better ("lower", "higher", or "none" where neither is) and its unit."""
-
-    better: str
-    unit: str
-
-
-BIAS_MEASURES = {
-    "rank distance": Side("lower", "ranks"),
-    "normalised rank distance": Side("lower", "0: together, 1: random order"),
-    "PEER": Side("higher", "mean p-value, irrelevant passages"),
-    "own language in the top": Side("lower", "share ÷ share expected"),
-    "target removal": Side("lower", "fall of AP, own − other language"),
-    "AP gap, mono": Side("lower", "AP, best − worst language"),
-    "AP gap, pool": Side("lower", "AP, best − worst query language"),
-    "score margin": Side("lower", "standard deviations of a score"),
-    "language bonus": Side("lower", "standard deviations of a score"),
-    "relevance gap": Side("higher", "standard deviations of a score"),
-    "language probe": Side("none", "accuracy"),
-    "language variance": Side("none", "share of the variance"),
-}
+_BIAS_MEASURES = (
+    Measure("rank distance", "ranks", "lower"),
+    Measure("normalised rank distance", "0: together, 1: random order", "lower"),
+    Measure("PEER", "mean p-value, irrelevant passages", "higher"),
+    Measure("own language in the top", "share ÷ share expected", "lower"),
+    Measure("target removal", "fall of AP, own − other language", "lower"),
+    Measure("AP gap, mono", "AP, best − worst language", "lower"),
+    Measure("AP gap, pool", "AP, best − worst query language", "lower"),
+    Measure("score margin", "standard deviations of a score", "lower"),
+    Measure("language bonus", "standard deviations of a score", "lower"),
+    Measure("relevance gap", "standard deviations of a score", "higher"),
+    Measure("language probe", "accuracy", "none"),
+    Measure("language variance", "share of the variance", "none"),
+)
+BIAS_MEASURES = {measure.label: measure for measure in _BIAS_MEASURES}
 
 
 def language_share(benchmark: Benchmark, scorer: Scorer, k: int = 10, block_bytes: int = BLOCK_BYTES) -> pd.DataFrame:
@@ -211,14 +205,8 @@ def language_share(benchmark: Benchmark, scorer: Scorer, k: int = 10, block_byte
 
     Raises InputError for scores of a wrong shape, with NaN or infinity.
 
-    >>> from hybridkit.data.benchmark import Benchmark
-    >>> queries = pd.DataFrame({"language": ["en"], "query_id": ["q"], "article": "a", "text": ["Who?"]})
-    >>> ids = ["t:de:1", "t:en:1", "t:en:2"]
-    >>> passages = pd.DataFrame({"language": ["de", "en", "en"], "passage_id": ids, "article": "a", "text": "x"})
-    >>> judgements = pd.DataFrame({"query_id": "q", "passage_language": ["de", "en"], "passage_id": ids[:2]})
-    >>> toy = Benchmark("t", queries, passages, judgements)
-    >>> language_share(toy, lambda rows: np.array([[0.9, 0.1, 0.5]]), k=2).round(2).values.tolist()
-    [['en', 'de', 0.5, 0.33], ['en', 'en', 0.5, 0.67]]
+    >>> language_share(toy, lambda rows: np.array([[0.9, 0.6, 0.5, 0.1]]), k=2).values.tolist()  # two de, two en
+    [['en', 'de', 1.0, 0.5], ['en', 'en', 0.0, 0.5]]
     """
     slices = benchmark.passage_slices
     starts = [part.start for part in slices.values()]
@@ -307,13 +295,8 @@ def peer(
     Gives query_language, value, tested (share of the queries with two languages or more to compare at each level; the
     others count as 1) and queries. Raises InputError for weights of another level or sum, and for bad scores.
 
-    >>> from hybridkit.data.benchmark import Benchmark
-    >>> queries = pd.DataFrame({"language": ["en"], "query_id": ["q"], "article": "a", "text": ["Who?"]})
-    >>> ids = ["t:de:1", "t:de:2", "t:en:1", "t:en:2"]
-    >>> passages = pd.DataFrame({"language": ["de", "de", "en", "en"], "passage_id": ids, "article": "a", "text": "x"})
-    >>> toy = Benchmark("t", queries, passages, pd.DataFrame(columns=["query_id", "passage_language", "passage_id"]))
-    >>> peer(toy, lambda rows: np.array([[0.1, 0.2, 0.8, 0.9]])).round(4).values.tolist()
-    [['en', 0.1213, 1.0, 1]]
+    >>> peer(toy, lambda rows: np.array([[0.1, 0.2, 0.8, 0.9]])).round(4).values.tolist()  # the irrelevant de:2, en:2
+    [['en', 0.3173, 1.0, 1]]
     """
     if not set(weights) <= {0, 1} or not np.isclose(sum(weights.values()), 1):
         raise InputError(f"PEER: weights {dict(weights)} cannot be; give levels 0 and 1 weights that add up to 1")
@@ -415,12 +398,7 @@ def score_margin(
     Scores are those of the rank table, by the model's own similarity, added up in float64 a block at a time. Raises
     InputError for embeddings of a wrong size, with NaN or infinity.
 
-    >>> from hybridkit.data.benchmark import Benchmark
-    >>> queries = pd.DataFrame({"language": ["en"], "query_id": ["q"], "article": "a", "text": ["Who?"]})
-    >>> ids = ["t:de:1", "t:de:2", "t:en:1", "t:en:2"]
-    >>> passages = pd.DataFrame({"language": ["de", "de", "en", "en"], "passage_id": ids, "article": "a", "text": "x"})
-    >>> judged = pd.DataFrame({"query_id": "q", "passage_language": ["de", "en"], "passage_id": [ids[0], ids[2]]})
-    >>> found = score_margin(Benchmark("t", queries, passages, judged), np.ones((1, 1)), np.array([[3], [1], [7], [4]]))
+    >>> found = score_margin(toy, np.ones((1, 1)), np.array([[3], [1], [7], [4]]))  # relevant: de 3, en 7
     >>> found[["own_irrelevant", "other_relevant", "margin", "bonus", "gap"]].values.tolist()
     [[4.0, 3.0, 1.0, 3.0, 2.0]]
     """

@@ -1,10 +1,9 @@
-"""Measures of a run on a judged set, by ir_measures, and the holes in its judgements."""
+"""Measures of a run on a test collection, by ir_measures, and how much of its top was judged by nobody."""
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,132 +11,81 @@ import pandas as pd
 
 from hybridkit.data.collection import POOL, Collection
 from hybridkit.errors import InputError
+from hybridkit.evaluation.measures import COLLECTION_MEASURES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ir_measures import Measure
 
 
-MEASURES = ("nDCG@10", "R@100", "RR@10")  # those of MIRACL, and RR@10 of the question asked here
-HOLES = "holes@10"
+HOLES = "holes@10"  # passages among the top ten that nobody judged
 log = logging.getLogger("hybridkit")
 
 
-def collection_scores(judged: Collection, run: pd.DataFrame, measures: Sequence[str] = MEASURES) -> pd.DataFrame:
-    """Measure a run query by query: a frame with query_id, measure and value, sorted by both.
+def collection_scores(
+    collection: Collection, run: pd.DataFrame, measures: Sequence[str] = COLLECTION_MEASURES
+) -> pd.DataFrame:
+    """Measure a run query by query: query_id, measure and value, sorted by both.
 
-    `run` has query_id, passage_id and score. Ties are broken by trec_eval's rule (score descending, then passage id
-    descending) for every measure alike; a judged query for which nothing was retrieved counts 0; relevance above 0 is
-    relevant, nDCG's gain is the relevance. `measures` are names of ir_measures (arXiv 2111.13466). A run that is cut
-    before a measure's cut-off is told in the log.
+    Ties are broken by trec_eval's rule (score descending, then passage id descending) for every measure alike; a judged
+    query for which nothing was retrieved counts 0; relevance above 0 is relevant, nDCG's gain is the relevance. A run
+    that is cut before a measure's cut-off is named in the log.
 
-    Raises InputError for a run of another set (unknown queries), a passage twice for one query, a score that is no
-    number, and for what is no measure.
+    Args:
+        collection: Queries with judgements.
+        run: query_id, passage_id and score.
+        measures: Names of ir_measures (arXiv 2111.13466).
 
-    >>> queries = pd.DataFrame({"query_id": ["1", "2"], "text": ["?", "!"]})
-    >>> judgements = pd.DataFrame({"query_id": ["1", "2"], "passage_id": ["a", "c"], "relevance": [1, 1]})
-    >>> toy = Collection("toy", "de", queries, judgements, lambda: iter([]), 3, "f00")
-    >>> run = pd.DataFrame({"query_id": ["1", "1"], "passage_id": ["a", "b"], "score": [0.5, 0.5]})
-    >>> collection_scores(toy, run, ["RR@10"]).values.tolist()
-    [['1', 'RR@10', 0.5], ['2', 'RR@10', 0.0]]
+    Raises:
+        InputError: For a run of another collection (unknown queries), a duplicate passage of a query, a score that is
+            not a number, and an unknown measure.
+
+    Example:
+        >>> run = pd.DataFrame({"query_id": ["1", "1"], "passage_id": ["a", "b"], "score": [0.5, 0.5]})
+        >>> collection_scores(toy_collection, run, ["RR@10"]).values.tolist()
+        [['1', 'RR@10', 0.5], ['2', 'RR@10', 0.0]]
     """
-    return _scores(judged, ranked_run(judged, run), measures)
+    return _scores(collection, ranked_run(collection, run), measures)
 
 
-def _scores(judged: Collection, ranked: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
-    import ir_measures
-
-    parsed = [_measure(name) for name in measures]
-    deepest = int(ranked["rank"].max()) if len(ranked) else 0
-    cuts = [int(found[1]) if (found := re.search(r"@(\d+)$", name)) else judged.size for name in measures]
-    for name, cut in zip(measures, cuts, strict=True):
-        if deepest < min(cut, judged.size):
-            log.warning(
-                "%s: %s looks at %d passages, the run has %d at most",
-                _where(judged),
-                name,
-                min(cut, judged.size),
-                deepest,
-            )
-    ranked = ranked[ranked["rank"] <= max(cuts)]
-    # Its back ends break ties in different ways and compare scores in different precisions: ranks leave them none.
-    hits = ranked.assign(score=-ranked["rank"].astype(float)).rename(columns={"passage_id": "doc_id"})
-    qrels = judged.judgements.rename(columns={"passage_id": "doc_id"})
-    values = {
-        (one.query_id, str(one.measure)): float(one.value)
-        for one in ir_measures.iter_calc(parsed, qrels, hits[["query_id", "doc_id", "score"]])
-    }
-    rows = [
-        (query, name, values.get((query, str(measure)), 0.0))
-        for query in sorted(set(judged.judgements["query_id"]))
-        for name, measure in zip(measures, parsed, strict=True)
-    ]
-    return pd.DataFrame(rows, columns=["query_id", "measure", "value"])
-
-
-def unjudged(judged: Collection, run: pd.DataFrame, k: int = 10) -> pd.DataFrame:
-    """Count the passages among each judged query's top k that nobody judged: query_id, value.
-
-    They count as not relevant in every measure, which is a guess: the more of them, the less the scores say.
-
-    >>> queries = pd.DataFrame({"query_id": ["1"], "text": ["?"]})
-    >>> judgements = pd.DataFrame({"query_id": ["1"], "passage_id": ["a"], "relevance": [0]})
-    >>> toy = Collection("toy", "de", queries, judgements, lambda: iter([]), 3, "f00")
-    >>> unjudged(toy, pd.DataFrame({"query_id": "1", "passage_id": ["a", "b"], "score": [0.7, 0.5]})).values.tolist()
-    [['1', 1]]
-    """
-    return _unjudged(judged, ranked_run(judged, run), k)
-
-
-def _unjudged(judged: Collection, ranked: pd.DataFrame, k: int = 10) -> pd.DataFrame:
-    top = ranked[ranked["rank"] <= k].merge(judged.judgements, on=["query_id", "passage_id"], how="left")
-    counts = top["relevance"].isna().groupby(top["query_id"]).sum()
-    asked = sorted(set(judged.judgements["query_id"]))
-    return pd.DataFrame({"query_id": asked, "value": counts.reindex(asked, fill_value=0).to_numpy(np.int64)})
-
-
-def collection_values(judged: Collection, run: pd.DataFrame, measures: Sequence[str] = MEASURES) -> pd.DataFrame:
-    """The same in the columns of `measures.per_query`, with the holes, so that its means and the tests take it.
+def collection_values(
+    collection: Collection, run: pd.DataFrame, measures: Sequence[str] = COLLECTION_MEASURES
+) -> pd.DataFrame:
+    """Measure a run in the columns of `measures.per_query`, so that its means and the tests take it.
 
     setting, query_language, passage_language ("*" in a pool), query_id, measure, value; `holes@10` is among the
-    measures: the mean number of the top ten passages that nobody judged.
+    measures: how many of the top ten passages nobody judged. They count as not relevant in every measure, which is a
+    guess: the more of them, the less the scores say.
 
-    >>> queries = pd.DataFrame({"query_id": ["1"], "text": ["?"]})
-    >>> judgements = pd.DataFrame({"query_id": ["1"], "passage_id": ["a"], "relevance": [1]})
-    >>> toy = Collection("toy", "de", queries, judgements, lambda: iter([]), 1, "f00")
-    >>> run = pd.DataFrame({"query_id": ["1"], "passage_id": ["a"], "score": [0.5]})
-    >>> collection_values(toy, run, ["RR@10"]).values.tolist()
-    [['mono', 'de', 'de', '1', 'RR@10', 1.0], ['mono', 'de', 'de', '1', 'holes@10', 0.0]]
+    >>> run = pd.DataFrame({"query_id": ["1", "1"], "passage_id": ["a", "b"], "score": [0.5, 0.4]})
+    >>> collection_values(toy_collection, run, ["RR@10"])[["query_id", "measure", "value"]].values.tolist()
+    [['1', 'RR@10', 1.0], ['2', 'RR@10', 0.0], ['1', 'holes@10', 1.0], ['2', 'holes@10', 0.0]]
     """
-    ranked = ranked_run(judged, run)
-    unjudged = _unjudged(judged, ranked).assign(measure=HOLES)
-    values = pd.concat([_scores(judged, ranked, measures), unjudged.astype({"value": float})], ignore_index=True)
-    target = "*" if judged.setting == POOL else judged.language
-    keys = {"setting": judged.setting, "query_language": judged.language, "passage_language": target}
-    columns = [*keys, "query_id", "measure", "value"]
+    ranked = ranked_run(collection, run)
+    parts = [_scores(collection, ranked, measures), _unjudged(collection, ranked)]
+    values = pd.concat(parts, ignore_index=True)
+    target = "*" if collection.setting == POOL else collection.language
+    keys = {"setting": collection.setting, "query_language": collection.language, "passage_language": target}
     order = {name: nth for nth, name in enumerate([*measures, HOLES])}
-    return (
-        values.assign(**keys)
-        .sort_values(["measure", "query_id"], kind="stable", key=lambda c: c.map(order) if c.name == "measure" else c)
-        .reset_index(drop=True)[columns]
-    )
+    ordered = values.assign(**keys, nth=values["measure"].map(order)).sort_values(["nth", "query_id"], kind="stable")
+    return ordered[[*keys, "query_id", "measure", "value"]].reset_index(drop=True)
 
 
-def ranked_run(judged: Collection, run: pd.DataFrame) -> pd.DataFrame:
+def ranked_run(collection: Collection, run: pd.DataFrame) -> pd.DataFrame:
     """Put a run in trec_eval's order: query_id, passage_id and rank from 1, sorted by query and rank.
 
-    Passages that `judged.skip_own` rules out are gone, and so are queries without a judgement. Raises InputError as
-    `collection_scores` says.
+    Passages that `collection.skip_own` rules out are gone, and so are queries without a judgement. Raises InputError as
+    `collection_scores` does.
 
-    >>> queries = pd.DataFrame({"query_id": ["1"], "text": ["?"]})
-    >>> judgements = pd.DataFrame({"query_id": ["1"], "passage_id": ["a"], "relevance": [1]})
-    >>> toy = Collection("toy", "de", queries, judgements, lambda: iter([]), 3, "f00")
-    >>> ranked_run(toy, pd.DataFrame({"query_id": "1", "passage_id": ["a", "b"], "score": [0.5, 0.5]})).values.tolist()
+    >>> run = pd.DataFrame({"query_id": "1", "passage_id": ["a", "b"], "score": [0.5, 0.5]})
+    >>> ranked_run(toy_collection, run).values.tolist()
     [['1', 'b', 1], ['1', 'a', 2]]
     """
-    where = f"{_where(judged)}: the run"
+    where = f"{_where(collection)}: the run"
     if missing := [column for column in ("query_id", "passage_id", "score") if column not in run]:
         raise InputError(f"{where} has no column {missing[0]}; give query_id, passage_id and score")
-    unknown = run.loc[~run["query_id"].isin(judged.queries["query_id"]), "query_id"]
+    unknown = run.loc[~run["query_id"].isin(collection.queries["query_id"]), "query_id"]
     if len(unknown):
         raise InputError(f"{where} has queries of another set, such as {unknown.iloc[0]!r}; make it on this one")
     repeated = run[run.duplicated(["query_id", "passage_id"])]
@@ -146,13 +94,50 @@ def ranked_run(judged: Collection, run: pd.DataFrame) -> pd.DataFrame:
         raise InputError(f"{where} has passage {passage!r} twice for query {query!r}; leave one")
     if not np.isfinite(run["score"].to_numpy(float)).all():
         raise InputError(f"{where} has a score that is NaN or infinite; was it made by a broken encoder?")
-    kept = run["query_id"].isin(judged.judgements["query_id"])
-    if judged.skip_own:
+    kept = run["query_id"].isin(collection.judgements["query_id"])
+    if collection.skip_own:
         kept &= run["query_id"] != run["passage_id"]
     ranked = run.loc[kept, ["query_id", "passage_id", "score"]].sort_values(
         ["query_id", "score", "passage_id"], ascending=[True, False, False], kind="stable", ignore_index=True
     )
     return ranked.assign(rank=ranked.groupby("query_id").cumcount() + 1)[["query_id", "passage_id", "rank"]]
+
+
+def _scores(collection: Collection, ranked: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
+    import ir_measures
+
+    parsed = [_measure(name) for name in measures]
+    deepest = int(ranked["rank"].max()) if len(ranked) else 0
+    size = collection.size
+    cuts = [int(found[1]) if (found := re.search(r"@(\d+)$", name)) else size for name in measures]
+    for name, cut in zip(measures, cuts, strict=True):
+        if deepest < min(cut, size):
+            text = "%s: %s looks at %d passages, the run has %d at most"
+            log.warning(text, _where(collection), name, min(cut, size), deepest)
+    ranked = ranked[ranked["rank"] <= max(cuts)]
+    # Its back ends break ties in different ways and compare scores in different precisions: ranks leave them none.
+    hits = ranked.assign(score=-ranked["rank"].astype(float)).rename(columns={"passage_id": "doc_id"})
+    qrels = collection.judgements.rename(columns={"passage_id": "doc_id"})
+    values = {
+        (one.query_id, str(one.measure)): float(one.value)
+        for one in ir_measures.iter_calc(parsed, qrels, hits[["query_id", "doc_id", "score"]])
+    }
+    rows = [
+        (query, name, values.get((query, str(measure)), 0.0))
+        for query in sorted(set(collection.judgements["query_id"]))
+        for name, measure in zip(measures, parsed, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["query_id", "measure", "value"])
+
+
+def _unjudged(collection: Collection, ranked: pd.DataFrame) -> pd.DataFrame:
+    """Count what nobody judged; Judged@10 of ir_measures is a share of what was retrieved, and so not this number."""
+    keys = ["query_id", "passage_id"]
+    top = ranked[ranked["rank"] <= 10].merge(collection.judgements, on=keys, how="left")
+    counts = top["relevance"].isna().groupby(top["query_id"]).sum()
+    queries = sorted(set(collection.judgements["query_id"]))
+    values = counts.reindex(queries, fill_value=0).to_numpy(float)
+    return pd.DataFrame({"query_id": queries, "measure": HOLES, "value": values})
 
 
 def _measure(name: str) -> Measure:
@@ -161,9 +146,11 @@ def _measure(name: str) -> Measure:
     try:
         measure: Measure = ir_measures.parse_measure(name)
     except (ValueError, NameError, SyntaxError, AttributeError) as error:
-        raise InputError(f"{name!r} is no measure of ir_measures ({error}); write nDCG@10, R@100 or RR@10") from error
+        raise InputError(
+            f"{name!r} is not a measure of ir_measures ({error}); write nDCG@10, R@100 or RR@10"
+        ) from error
     return measure
 
 
-def _where(judged: Collection) -> str:
-    return f"{judged.name}, {judged.language}"
+def _where(collection: Collection) -> str:
+    return f"{collection.name}, {collection.language}"

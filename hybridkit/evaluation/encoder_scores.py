@@ -7,7 +7,7 @@ import pandas as pd
 
 from hybridkit.data.benchmark import Benchmark
 from hybridkit.errors import InputError
-from hybridkit.evaluation.measures import macro, scores_of
+from hybridkit.evaluation.measures import DISTANCE, macro, scores_of
 from hybridkit.evaluation.rank_table import rank_table
 from hybridkit.models.embedding import encode
 from hybridkit.models.encoder import similarity_of
@@ -37,9 +37,9 @@ def evaluate_encoder(
     pairs = scores_of(rank_table(benchmark, queries, passages, similarity=similarity_of(encoder)))
     table = macro(pairs)
     found = {setting: value for setting, measure, value in table.itertuples(index=False) if measure == "AP"}
-    distance = table.loc[table["measure"] == "rank_distance", "value"]
+    distance = table.loc[table["measure"] == DISTANCE, "value"]
     out = {"AP": sum(found.values()) / len(found)} | {f"AP {setting}": value for setting, value in found.items()}
-    out |= {"rank_distance": float(distance.iloc[0])} if len(distance) else {}
+    out |= {DISTANCE: float(distance.iloc[0])} if len(distance) else {}
     named = "AP " + pairs["query_language"] + ">" + pairs["passage_language"]
     asked = pairs.loc[(named == pair) & (pairs["measure"] == "AP"), "value"]
     out |= {pair: asked.iloc[0]} if len(asked) else {}

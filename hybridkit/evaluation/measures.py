@@ -1,20 +1,33 @@
-"""AP, RR, RR@10, R@k, nDCG@10 and rank distance, read off the rank table; per query, per pair and as macro means."""
+"""The measures: their labels, units and directions; their values per query, per pair and as macro means."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from numpy.typing import NDArray
 
 
-MEASURES = ("AP", "RR", "RR@10", "R@1", "R@10", "nDCG@10")
+class Measure(NamedTuple):
+    """A measure: its label on an axis, its unit, and which way is better ("higher", "lower", "none")."""
+
+    label: str
+    unit: str = ""
+    better: str = "higher"
+
+
 DISTANCE = "rank_distance"
+MEASURES = ("AP", "RR", "RR@10", "R@1", "R@10", "nDCG@10")  # of the rank table, per query, from 0 to 1
+MAIN_MEASURES = ("AP", DISTANCE)  # those of the main table, of the curves and of the tests
+COLLECTION_MEASURES = ("nDCG@10", "R@100", "RR@10")  # of a test collection: those of MIRACL, and RR@10
+LOWER_IS_BETTER = (DISTANCE,)
+SETTINGS = {"mono": "monolingual", "cross": "cross-lingual", "pool": "multilingual pool"}
+SEEN_GROUPS = ("seen-seen", "seen-unseen", "unseen-seen", "unseen-unseen")  # query and passage language in the rows?
 KEYS = ["setting", "query_language", "passage_language"]
 _NAMED = ["query_language", "passage_language", "query_id"]
 _RANKS = 1 << 19  # ranks whose values are held at a time, those of one query language at least
@@ -53,6 +66,23 @@ def per_query(ranks: pd.DataFrame, measures: Collection[str] = (*MEASURES, DISTA
     return pd.concat([part[columns] for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
+def measure_of(name: str) -> Measure:
+    """Return how tables and figures show a measure.
+
+    >>> measure_of("AP").label, measure_of("rank_distance").label
+    ('mean AP', 'rank distance (ranks; lower is less bias)')
+    """
+    if name == DISTANCE:
+        return Measure("rank distance (ranks; lower is less bias)", "ranks", "lower")
+    return Measure(f"mean {name}")
+
+
+def in_order(settings: Iterable[str]) -> list[str]:
+    """Return the distinct settings as mono, cross, pool, then others by name."""
+    known = list(SETTINGS)
+    return sorted(set(settings), key=lambda name: (known.index(name) if name in known else 9, name))
+
+
 def scores(values: pd.DataFrame) -> pd.DataFrame:
     """Average per-query values over the queries of each pair, and of each query language in the pool.
 
@@ -88,7 +118,7 @@ def scores_of(ranks: pd.DataFrame) -> pd.DataFrame:
             parts.append(scores(per_query(ranks.iloc[order[start:end]])))
             start = end
     found = pd.concat(parts, ignore_index=True)
-    place = found["setting"].map({"mono": 0, "cross": 1, "pool": 2}) + (found["measure"] == DISTANCE)
+    place = found["setting"].map(list(SETTINGS).index) + (found["measure"] == DISTANCE)
     return found.iloc[np.argsort(place.to_numpy(), kind="stable")].reset_index(drop=True)
 
 

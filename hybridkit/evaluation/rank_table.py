@@ -60,15 +60,9 @@ def rank_table_from_scores(benchmark: Benchmark, scorer: Scorer, block_bytes: in
 
     Raises InputError for scores of a wrong shape, with NaN or infinity.
 
-    >>> from hybridkit.data.benchmark import Benchmark
-    >>> queries = pd.DataFrame({"language": ["en"], "query_id": ["q"], "article": "a", "text": ["Who?"]})
-    >>> ids = ["t:de:1", "t:en:1", "t:en:2"]
-    >>> passages = pd.DataFrame({"language": ["de", "en", "en"], "passage_id": ids, "article": "a", "text": "x"})
-    >>> judgements = pd.DataFrame({"query_id": "q", "passage_language": ["de", "en"], "passage_id": ids[:2]})
-    >>> toy = Benchmark("t", queries, passages, judgements)
-    >>> ranks = rank_table_from_scores(toy, lambda rows: np.array([[0.9, 0.5, 0.5]]))
+    >>> ranks = rank_table_from_scores(toy, lambda rows: np.array([[0.9, 0.2, 0.5, 0.5]]))  # de:1, de:2, en:1, en:2
     >>> ranks[["passage_id", "rank", "candidates", "pool_rank"]].to_dict("list")
-    {'passage_id': ['t:de:1', 't:en:1'], 'rank': [1, 2], 'candidates': [1, 2], 'pool_rank': [1, 3]}
+    {'passage_id': ['t:de:1', 't:en:1'], 'rank': [1, 2], 'candidates': [2, 2], 'pool_rank': [1, 3]}
     """
     query_of, passage_of = relevant_positions(benchmark)
     scores = np.empty(len(query_of), np.float32)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -25,18 +26,42 @@ if TYPE_CHECKING:
 
 
 _BLOCK_BYTES = 32 * 2**20  # of the largest array of a block
-_TIED = 1e-12  # sums this near, relative to the sum of all parts, are equal: the order of adding moves the last digits
+_TIED = 1e-12  # sums this near, relative to the sum of all terms, are equal: the order of adding moves the last digits
+SEEDS_FOR_INTERVAL = 3
+DRAWS_FOR_INTERVAL = 3
+MODEL_RESAMPLES = 2000
 
 
-def randomisation(sums: ClusterSums, resamples: int, seed: int) -> NDArray[np.float64]:
+@dataclass(frozen=True)
+class Resampling:
+    """How a comparison is tested: resamples, level of the interval, threshold of Holm's p, seed of the draws."""
+
+    resamples: int = 10_000
+    level: float = 0.95
+    threshold: float = 0.05
+    seed: int = 0
+
+
+DEFAULT = Resampling()
+
+
+class Interval(NamedTuple):
+    """A mean with the ends of its interval, in the unit of the values."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def randomisation(sums: ClusterSums, how: Resampling = DEFAULT) -> NDArray[np.float64]:
     """Two-sided p of every pair and setting: how often exchanging a and b in clusters gives as large a difference."""
     shares = sums.shares
     bound = np.abs(shares.sum(axis=0)) - _TIED * np.abs(shares).sum(axis=0)
     clusters = len(shares)
-    exact = 2 ** min(clusters, 62) <= resamples
-    total = 2**clusters if exact else resamples
+    exact = 2 ** min(clusters, 62) <= how.resamples
+    total = 2**clusters if exact else how.resamples
     extreme = np.zeros(shares.shape[1])
-    random = generator(seed, "significance", "randomisation")
+    random = generator(how.seed, "significance", "randomisation")
     for start, stop in _blocks(total, max(shares.shape)):
         if exact:
             negative = np.arange(start, stop)[:, None] >> np.arange(clusters) & 1
@@ -46,24 +71,22 @@ def randomisation(sums: ClusterSums, resamples: int, seed: int) -> NDArray[np.fl
     return extreme / total if exact else (extreme + 1) / (total + 1)
 
 
-def bootstrap(
-    sums: ClusterSums, resamples: int, level: float, seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def bootstrap(sums: ClusterSums, how: Resampling = DEFAULT) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Percentile interval of every pair and setting, clusters drawn with replacement; NaN with a single cluster.
 
     Clusters differ in size, so both the sum and the number of queries are drawn, and divided within each resample.
     """
     clusters = len(sums.sums)
-    draws = np.empty((resamples, len(sums.labels)))
-    random = generator(seed, "significance", "bootstrap")
-    for start, stop in _blocks(resamples, max(clusters, draws.shape[1])):
+    draws = np.empty((how.resamples, len(sums.labels)))
+    random = generator(how.seed, "significance", "bootstrap")
+    for start, stop in _blocks(how.resamples, max(clusters, draws.shape[1])):
         drawn = random.integers(0, clusters, (stop - start, clusters))
         place = drawn + clusters * np.arange(stop - start)[:, None]
         times = np.bincount(place.ravel(), minlength=place.size).reshape(place.shape).astype(float)
         with one_blas_thread(), np.errstate(invalid="ignore"):  # a pair of few clusters may be absent from a resample
             draws[start:stop] = sums.with_settings((times @ sums.sums) / (times @ sums.sizes))
     quantile = np.nanquantile if np.isnan(draws).any() else np.quantile
-    low, high = quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    low, high = quantile(draws, [(1 - how.level) / 2, (1 + how.level) / 2], axis=0)
     single = sums.clusters < 2
     return np.where(single, np.nan, low), np.where(single, np.nan, high)
 
@@ -84,22 +107,16 @@ def effect_size(sums: ClusterSums) -> NDArray[np.float64]:
         return np.where(difference == 0, np.where(count > 1, 0.0, np.nan), difference / spread)
 
 
+def ends(interval: Interval | None) -> tuple[float, float]:
+    """Return the ends of an interval, NaN where there is none."""
+    return (interval.low, interval.high) if interval else (math.nan, math.nan)
+
+
 def _blocks(count: int, width: int) -> Iterator[tuple[int, int]]:
     """Cut `count` rows of `width` numbers into blocks of bounded memory."""
     step = max(1, _BLOCK_BYTES // (8 * width))
     for start in range(0, count, step):
         yield start, min(start + step, count)
-
-
-SEEDS_FOR_INTERVAL = 3
-
-
-class Interval(NamedTuple):
-    """A mean with the ends of its interval, in the unit of the values."""
-
-    mean: float
-    low: float
-    high: float
 
 
 def t_interval(values: Iterable[float], level: float = 0.95) -> Interval | None:
@@ -122,10 +139,6 @@ def t_interval(values: Iterable[float], level: float = 0.95) -> Interval | None:
     half = float(t.ppf((1 + level) / 2, len(sample) - 1) * sample.std(ddof=1) / math.sqrt(len(sample)))
     mean = float(sample.mean())
     return Interval(mean, mean - half, mean + half)
-
-
-DRAWS_FOR_INTERVAL = 3
-MODEL_RESAMPLES = 2000
 
 
 def bootstrap_models(

@@ -14,15 +14,15 @@ All of it is linear in the values, so that `article_sums`, made once a model, se
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from hybridkit.errors import InputError
 from hybridkit.evaluation.clusters import ClusterSums, cluster_sums, paired
-from hybridkit.evaluation.measures import KEYS, per_query
-from hybridkit.evaluation.resampling import bootstrap, effect_size, randomisation, t_interval
+from hybridkit.evaluation.measures import KEYS, LOWER_IS_BETTER, SETTINGS, per_query
+from hybridkit.evaluation.resampling import DEFAULT, Resampling, bootstrap, effect_size, ends, randomisation, t_interval
 
 NAN = float("nan")
 
@@ -64,15 +64,7 @@ COLUMNS = (
 OVERALL = "*"  # the query language of a setting's mean over its pairs or query languages
 
 
-def compare(
-    a: pd.DataFrame,
-    b: pd.DataFrame,
-    clusters: pd.Series,
-    resamples: int = 10_000,
-    level: float = 0.95,
-    threshold: float = 0.05,
-    seed: int = 0,
-) -> pd.DataFrame:
+def compare(a: pd.DataFrame, b: pd.DataFrame, clusters: pd.Series, how: Resampling = DEFAULT) -> pd.DataFrame:
     """Compare two systems on the same questions, per pair of languages and overall, measure by measure.
 
     `a` and `b` are per-query values (`measures.per_query`); with a column `seed`, the values of one question are
@@ -107,29 +99,29 @@ def compare(
     [['en', 0.15, 0.125, False], ['*', 0.15, 0.125, False]]
     """
     parts = []
-    for measure, part in paired(a, b, clusters).groupby("measure", sort=False):
-        sums = cluster_sums(part)
-        rows = sums.labels.assign(
-            measure=measure,
-            difference=sums.shares.sum(axis=0),
-            effect=effect_size(sums),
-            p=randomisation(sums, resamples, seed),
-            queries=sums.queries,
-            clusters=sums.clusters,
-        )
-        rows["low"], rows["high"] = bootstrap(sums, resamples, level, seed)
-        parts.append(rows.assign(family=_families(rows)))
-    return holm(pd.concat(parts, ignore_index=True), threshold)[list(COLUMNS)]
+    for measure, rows in paired(a, b, clusters).groupby("measure", sort=False):
+        sums = cluster_sums(rows)
+        found = _tested(sums, str(measure), how).assign(effect=effect_size(sums))
+        parts.append(found.assign(family=_families(found)))
+    return holm(pd.concat(parts, ignore_index=True), how.threshold)[list(COLUMNS)]
+
+
+def _tested(sums: ClusterSums, measure: str, how: Resampling) -> pd.DataFrame:
+    """Return the difference of every pair and setting, its interval and its p, which all comparisons share."""
+    low, high = bootstrap(sums, how)
+    return sums.labels.assign(
+        measure=measure,
+        difference=sums.shares.sum(axis=0),
+        low=low,
+        high=high,
+        p=randomisation(sums, how),
+        queries=sums.queries,
+        clusters=sums.clusters,
+    )
 
 
 def against(
-    values: Mapping[str, pd.DataFrame],
-    baseline: str,
-    clusters: pd.Series,
-    resamples: int = 10_000,
-    level: float = 0.95,
-    threshold: float = 0.05,
-    seed: int = 0,
+    values: Mapping[str, pd.DataFrame], baseline: str, clusters: pd.Series, how: Resampling = DEFAULT
 ) -> pd.DataFrame:
     """Compare several systems with one of them, setting by setting: the rows that a table marks.
 
@@ -144,11 +136,11 @@ def against(
     parts = []
     for name, own in values.items():
         if name != baseline:
-            found = compare(own, values[baseline], clusters, resamples, level, threshold, seed)
+            found = compare(own, values[baseline], clusters, how)
             found = found[found["query_language"] == OVERALL]
             parts.append(found.assign(system=name)[["system", *COLUMNS]])
     table = pd.concat(parts, ignore_index=True)
-    return holm(table.assign(family=f"{len(table)} comparisons with {baseline}"), threshold)
+    return holm(table.assign(family=f"{len(table)} comparisons with {baseline}"), how.threshold)
 
 
 def holm(frame: pd.DataFrame, threshold: float = 0.05) -> pd.DataFrame:
@@ -187,7 +179,6 @@ def _families(rows: pd.DataFrame) -> pd.Series:
     return family
 
 
-RESAMPLES, LEVEL = 10_000, 0.95  # as in significance.compare
 CONTRAST_COLUMNS = [
     "setting",
     "measure",
@@ -201,8 +192,6 @@ CONTRAST_COLUMNS = [
     "seeds_high",
     "seeds_p",
 ]
-LOWER_IS_BETTER = ("rank_distance",)
-_ORDER = ("mono", "cross", "pool")
 _ROUNDING = 1e-12
 Models = Mapping[int, Mapping[str, ClusterSums]]  # a strategy's models: by seed, by measure
 
@@ -224,34 +213,44 @@ def model_sums(values: pd.DataFrame, clusters: pd.Series) -> dict[str, ClusterSu
     return {str(measure): cluster_sums(part) for measure, part in rows.groupby("measure", sort=False)}
 
 
-def contrast(parts: Sequence[tuple[float, Models]], seed: int = 0) -> pd.DataFrame:
-    """A sum of systems with their factors, such as ((1, a), (-1, b)), setting by setting: is it different from 0?
+def contrast(terms: Sequence[tuple[float, Models]], how: Resampling = DEFAULT) -> pd.DataFrame:
+    """Test whether a sum of systems with their factors, such as ((1, a), (-1, b)), is different from 0, by setting.
 
-    Gives setting, measure, the difference (mean over questions of a pair of languages, then over pairs or languages, as
-    `measures.macro`; seeds averaged); low, high, p over questions, with clusters as units and seeds averaged first
-    (bootstrap and two-sided paired randomisation as in `significance.compare`); seeds_low, seeds_high, seeds_p over
-    the `seeds` that all systems have, paired (Student's t), NaN below three of them. InputError where systems share no
-    seed, or were not judged on the same questions.
+    Seeds are averaged first for what is over questions, with clusters as units, as in `compare`. What is over seeds is
+    over those that all systems have, paired, and missing below three of them.
+
+    Args:
+        terms: A factor and the models of a system by seed and measure (`model_sums`), each.
+        how: Resamples, level and seed.
+
+    Returns:
+        A frame with setting, measure, difference (mean over questions of a pair of languages, then over pairs or
+        languages, as `measures.macro`), low, high, p (over questions), clusters, seeds (their number), seeds_low,
+        seeds_high, seeds_p (Student's t over seeds).
+
+    Raises:
+        InputError: Where systems share no seed, or were not judged on the same questions.
     """
-    seeds = sorted(set.intersection(*(set(models) for _, models in parts)))
+    seeds = sorted(set.intersection(*(set(models) for _, models in terms)))
     if not seeds:
         raise InputError("curves: the systems of a comparison share no seed; train them with the same seeds")
-    rows = []
-    for measure, like in parts[0][1][seeds[0]].items():
-        by_seed = [_combined([(factor, models[one][measure]) for factor, models in parts]) for one in seeds]
-        mean = np.mean(by_seed, axis=0)
-        sums = ClusterSums(like.pairs, np.where(np.abs(mean) < _ROUNDING, 0.0, mean), like.sizes, like.questions)
-        ends = bootstrap(sums, RESAMPLES, LEVEL, seed)
-        p, columns = randomisation(sums, RESAMPLES, seed), np.flatnonzero(sums.labels["query_language"] == OVERALL)
-        own = [ClusterSums(like.pairs, one, like.sizes, like.questions).shares.sum(axis=0) for one in by_seed]
-        for at in columns:
-            trained = np.array([one[at] for one in own])
-            interval = t_interval(trained)
-            low, high = (interval.low, interval.high) if interval else (np.nan, np.nan)
-            told = (sums.labels["setting"].iloc[at], measure, sums.shares.sum(axis=0)[at], ends[0][at], ends[1][at])
-            rows.append((*told, p[at], sums.clusters[at], len(seeds), low, high, _t_test(trained)))
-    rows.sort(key=lambda row: _ORDER.index(row[0]) if row[0] in _ORDER else len(_ORDER))
-    return pd.DataFrame(rows, columns=CONTRAST_COLUMNS)
+    parts = []
+    for measure, like in terms[0][1][seeds[0]].items():
+        by_seed = [_combined([(factor, models[seed][measure]) for factor, models in terms]) for seed in seeds]
+        sums = replace(like, sums=_rounded(np.mean(by_seed, axis=0)))
+        found = _tested(sums, measure, how).assign(seeds=len(seeds))
+        trained = np.stack([replace(like, sums=one).shares.sum(axis=0) for one in by_seed], axis=1)
+        found[["seeds_low", "seeds_high"]] = [ends(t_interval(one)) for one in trained]
+        found["seeds_p"] = [_t_test(one) for one in trained]
+        parts.append(found[found["query_language"] == OVERALL])
+    rows = pd.concat(parts, ignore_index=True)
+    position = rows["setting"].map(lambda setting: [*SETTINGS, setting].index(setting))
+    return rows.iloc[np.argsort(position.to_numpy(), kind="stable")].reset_index(drop=True)[CONTRAST_COLUMNS]
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    """Make 0 of what is 0 but for the order of adding."""
+    return np.where(np.abs(values) < _ROUNDING, 0.0, values)
 
 
 def _combined(parts: Sequence[tuple[float, ClusterSums]]) -> np.ndarray:
@@ -302,7 +301,6 @@ def established(rows: pd.DataFrame, family: str) -> pd.DataFrame:
     )
 
 
-RESAMPLES_, LEVEL_, SEED = 10_000, 0.95, 0  # those of significance.compare
 SUM_COLUMNS = ["set", "query_language", "passage_language"]  # set: of training languages
 Draw = tuple[str, int]  # a set of training languages and a seed
 Part = tuple[float, Mapping[Draw, pd.DataFrame]]  # a factor and the sums of a strategy's models
@@ -323,7 +321,7 @@ def article_sums(ranks: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
     return grouped.agg(sum="sum", size="size").reset_index()
 
 
-def gap_of(parts: Sequence[Part], constant: float = 0.0) -> Difference:
+def difference_of(parts: Sequence[Part], constant: float = 0.0, how: Resampling = DEFAULT) -> Difference:
     """The sum of scores with their factors, and its intervals over articles and over trainings.
 
     Each part is a factor and the sums of a strategy's models by set of training languages and seed, with the columns
@@ -333,7 +331,7 @@ def gap_of(parts: Sequence[Part], constant: float = 0.0) -> Difference:
     `intervals.t_interval`: the latter over seeds, or over the sets of languages where there are several.
     """
     found = _cluster_sums(parts, constant)
-    low, high = bootstrap(found, RESAMPLES_, LEVEL_, SEED)
+    low, high = bootstrap(found, how)
     sets = sorted({name for name, _ in parts[0][1]})
     trained = [{seed for _, seed in models} - {-1} for _, models in parts]
     seeds = sorted(set.intersection(*filter(None, trained))) if any(trained) else []
@@ -342,13 +340,11 @@ def gap_of(parts: Sequence[Part], constant: float = 0.0) -> Difference:
     else:
         scores = [[_mean(models, seed) for seed in seeds] for _, models in parts]
     weighted = np.array([factor for factor, _ in parts]) @ np.array(scores) + constant
-    interval = t_interval(weighted)
-    ends = (interval.low, interval.high) if interval else (NAN, NAN)
     unit = "sets of languages" if len(sets) > 1 else "seeds"
-    told = [f"{len(found.sums)} articles", f"{len(sets)} {unit}" if len(sets) > 1 else "", f"{len(seeds)} seeds"]
+    basis = [f"{len(found.sums)} articles", f"{len(sets)} {unit}" if len(sets) > 1 else "", f"{len(seeds)} seeds"]
     means = tuple(mean_of(models) for _, models in parts)
-    difference = float(found.shares.sum(axis=0)[-1])
-    return Difference(difference, float(low[-1]), float(high[-1]), *ends, ", ".join(filter(None, told)), means, unit)
+    questions = float(found.shares.sum(axis=0)[-1]), float(low[-1]), float(high[-1])
+    return Difference(*questions, *ends(t_interval(weighted)), ", ".join(filter(None, basis)), means, unit)
 
 
 def _cluster_sums(parts: Sequence[Part], constant: float) -> ClusterSums:
@@ -358,9 +354,7 @@ def _cluster_sums(parts: Sequence[Part], constant: float) -> ClusterSums:
     sums = pd.concat(added, axis=1).sum(axis=1).unstack(SUM_COLUMNS).fillna(0.0)
     sizes = grouped[0]["size"].first().unstack(SUM_COLUMNS).fillna(0.0)[sums.columns].to_numpy(float)
     pairs = sums.columns.to_frame(index=False)[SUM_COLUMNS[1:]].assign(setting="asked")[KEYS]
-    values = sums.to_numpy(float)
-    values = np.where(np.abs(values) < _ROUNDING, 0.0, values) + constant * sizes
-    return ClusterSums(pairs, values, sizes, (int(sizes.sum()),))
+    return ClusterSums(pairs, _rounded(sums.to_numpy(float)) + constant * sizes, sizes, (int(sizes.sum()),))
 
 
 def mean_of(models: Mapping[Draw, pd.DataFrame]) -> float:

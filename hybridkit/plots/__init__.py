@@ -1,4 +1,4 @@
-"""One function a figure: a tidy frame in, a matplotlib Figure out; `save` writes it as PNG and SVG.
+"""One function a figure: a tidy frame in, a matplotlib Figure out; `draw` also keeps its frame, PNG and SVG.
 
 A figure knows its frame and nothing of studies or runs: this room may import evaluation, data and utils, and the labels
 of sampling. Start at `scores.settings`; every figure of the kit is in `FIGURES`, by the name of its function. A figure
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from hybridkit.evaluation.resampling import Interval as Interval
     from hybridkit.evaluation.resampling import t_interval as t_interval
+    from hybridkit.plots.figure_files import draw as draw
+    from hybridkit.plots.figure_files import kept as kept
     from hybridkit.plots.style import save as save
 
     FIGURES: dict[str, Callable[..., Figure]]
@@ -30,6 +32,8 @@ _HOMES = {
     "scores": ("settings", "effects", "published", "loss_curves"),
 }
 _FOUND = {name: f"hybridkit.plots.{module}" for module, names in _HOMES.items() for name in names} | {
+    "draw": "hybridkit.plots.figure_files",
+    "kept": "hybridkit.plots.figure_files",
     "save": "hybridkit.plots.style",
     "Interval": "hybridkit.evaluation.resampling",
     "t_interval": "hybridkit.evaluation.resampling",

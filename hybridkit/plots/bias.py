@@ -10,9 +10,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from hybridkit.evaluation.bias import BIAS_MEASURES
+from hybridkit.evaluation.measures import DISTANCE, measure_of
 from hybridkit.plots.marks import dot_rows, handles, one, require_columns, seeds_note
 from hybridkit.plots.palette import colour, marker
-from hybridkit.plots.scores import RANK_DISTANCE
 from hybridkit.plots.style import WIDTH, foot, language_label, panels, printed
 from hybridkit.sampling.labels import label, order
 
@@ -37,7 +37,7 @@ def rank_distance(frame: pd.DataFrame) -> Figure:
     dot_rows(axes[1], overall, strategies)
     axes[1].set_title("mean over query languages")
     for ax in axes:
-        ax.set_xlabel(RANK_DISTANCE)
+        ax.set_xlabel(measure_of(DISTANCE).label)
         _ranks(ax, means)
     foot(figure, handles(strategies), "right: " + seeds_note(overall, "strategy"))
     figure.suptitle("Rank distance of parallel passages in the pool")

@@ -11,18 +11,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from hybridkit.errors import InputError
+from hybridkit.evaluation.measures import SEEN_GROUPS, SETTINGS
 from hybridkit.evaluation.resampling import DRAWS_FOR_INTERVAL, bootstrap_models
 from hybridkit.plots.marks import handles, matrix, one, pick, require_columns
 from hybridkit.plots.pairs import READABLE, colour_bar, heat, small_multiples
 from hybridkit.plots.palette import colour, marker
-from hybridkit.plots.scores import SETTINGS
 from hybridkit.plots.style import WIDTH, foot, panels, printed, round_ticks
-from hybridkit.sampling.labels import label, order
+from hybridkit.sampling.labels import UNTRAINED, label, order
 
-_SEEN = ("seen-seen", "seen-unseen", "unseen-seen", "unseen-unseen")
-_SEEN_COLOURS = dict(zip(_SEEN, ("#0072B2", "#009E73", "#E69F00", "#CC79A7"), strict=True))
+_SEEN_COLOURS = dict(zip(SEEN_GROUPS, ("#0072B2", "#009E73", "#E69F00", "#CC79A7"), strict=True))
 _SERIES = {"fixed": "same rows for every set", "growing": "rows grow with the languages"}
-_UNTRAINED, _ALL = "untrained", "all"
+_ALL = "all"
 _MARKS = {"random": "o", "spread": "D", _ALL: "o"}  # how a set was chosen; families: a plus
 _GREY = "#767676"
 
@@ -36,13 +35,13 @@ def diversity_curve(frame: pd.DataFrame, measure: str = "RR", setting: str = "")
     """
     require_columns(frame, "diversity_curve", "series", "strategy", "seen", "group", "k", "languages", "seed", "value")
     one(frame, "diversity_curve", "setting", "benchmark", "measure")
-    trained = frame[frame["strategy"] != _UNTRAINED]
-    groups = [name for name in _SEEN if name in set(trained["seen"])]
+    trained = frame[frame["strategy"] != UNTRAINED]
+    groups = [name for name in SEEN_GROUPS if name in set(trained["seen"])]
     figure, places = _grid(trained, groups)
     strategies = order(trained["strategy"])
     for (series, seen), axes in places.items():
         part = trained[(trained["series"] == series) & (trained["seen"] == seen)]
-        base = frame.loc[(frame["strategy"] == _UNTRAINED) & (frame["series"] == series), "value"]
+        base = frame.loc[(frame["strategy"] == UNTRAINED) & (frame["series"] == series), "value"]
         if len(base):
             axes.axhline(float(base.mean()), color=_GREY, linestyle=":", linewidth=0.9)
         for place, name in enumerate(strategies):
@@ -66,7 +65,7 @@ def diversity_interaction(frame: pd.DataFrame, measure: str = "RR", setting: str
         frame, "diversity_interaction", "series", "strategy", "seen", "group", "k", "languages", "seed", "value"
     )
     one(frame, "diversity_interaction", "setting", "benchmark", "measure")
-    groups = [name for name in _SEEN if name in set(frame["seen"])]
+    groups = [name for name in SEEN_GROUPS if name in set(frame["seen"])]
     figure, places = _grid(frame.assign(seen=frame["strategy"]), list(dict.fromkeys(frame["strategy"])))
     for (series, name), axes in places.items():
         axes.axhline(0, color=_GREY, linewidth=0.8)
@@ -182,7 +181,7 @@ def _finish(
             axes.set_xlabel("training languages" if across == "k" else "distance (0: trained on)")
     marks = {"random": "filled: random sets", "spread": "diamonds: spread sets"} if across == "k" else {}
     told = [text for group, text in marks.items() if group in set(frame["group"])]
-    if across == "k" and set(frame["group"]) - {*_MARKS, _UNTRAINED}:
+    if across == "k" and set(frame["group"]) - {*_MARKS, UNTRAINED}:
         told.append("plus: one family")
     drawn = frame[frame["group"] == "random"] if across == "k" else frame
     enough = drawn.groupby(across)["languages"].nunique().max() >= DRAWS_FOR_INTERVAL

@@ -11,19 +11,57 @@ from hybridkit.utils.files import atomic_write, write_text
 from hybridkit.utils.reading import json_file
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from matplotlib.figure import Figure
 
 
-def draw(folder: Path, name: str, kind: str, frame: pd.DataFrame, caption: str, **options: Any) -> "Figure":
-    """Draw a figure of a kind in `plots.FIGURES`, and keep NAME.csv, NAME.json, NAME.png and NAME.svg in the folder.
+def draw(
+    folder: Path, name: str, plot: "Callable[..., Figure]", frame: pd.DataFrame, caption: str, **options: Any
+) -> "Figure":
+    """Draw a figure and keep NAME.csv, NAME.json, NAME.png and NAME.svg in a folder.
 
-    `caption` says how to read it; `options` go to the plot function and must be plain JSON values.
+    An empty frame gives a figure that says so, and nothing is kept.
+
+    Args:
+        folder: Where the files go.
+        name: Their name, such as "04_settings".
+        plot: One of the functions of `plots`, such as `plots.settings`.
+        frame: What it draws.
+        caption: How to read the figure.
+        options: Keyword arguments of the function, plain JSON values.
+
+    Raises:
+        InputError: For a function that is not one of `plots.FIGURES`, and as the function does.
     """
+    kind = getattr(plot, "__name__", str(plot))
+    _plot(kind, f"figure {name}")
+    if frame.empty:
+        from hybridkit.plots.style import note
+
+        return note(f"No data: {caption}")
     with atomic_write(folder / f"{name}.csv") as temporary:
         frame.to_csv(temporary, index=False)
     text = json.dumps({"kind": kind, "caption": caption, "options": options}, indent=2, ensure_ascii=False)
     write_text(folder / f"{name}.json", text + "\n")
-    return _draw(folder, name, kind, read_frame(folder / f"{name}.csv"), options)
+    return _draw(folder, name, plot, options)
+
+
+def _plot(kind: str, where: str) -> "Callable[..., Figure]":
+    from hybridkit import plots
+
+    if kind not in plots.FIGURES:
+        raise InputError(f"{where}: no figure {kind!r}; there are {', '.join(plots.FIGURES)}")
+    return plots.FIGURES[kind]
+
+
+def _draw(folder: Path, name: str, plot: "Callable[..., Figure]", options: dict[str, Any]) -> "Figure":
+    """Draw from the kept frame, so that it is the same figure as one that is drawn again."""
+    from hybridkit.plots.style import save
+
+    figure = plot(read_frame(folder / f"{name}.csv"), **options)
+    save(figure, folder, name)
+    return figure
 
 
 def read_frame(path: Path) -> pd.DataFrame:
@@ -31,35 +69,24 @@ def read_frame(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
 
-def _draw(folder: Path, name: str, kind: str, frame: pd.DataFrame, options: dict[str, Any]) -> "Figure":
-    from hybridkit import plots
-    from hybridkit.plots.style import save
-
-    if kind not in plots.FIGURES:
-        raise InputError(f"{folder / name}.json: no figure {kind!r}; there are {', '.join(plots.FIGURES)}")
-    figure: Figure = plots.FIGURES[kind](frame, **options)
-    save(figure, folder, name)
-    return figure
-
-
 def kept(folder: Path) -> list[str]:
-    """Names of the figures that a folder keeps the frames of, in order."""
+    """Return the names of the figures that a folder keeps the frames of, in order."""
     return sorted(path.stem for path in folder.glob("*.json") if path.with_suffix(".csv").is_file())
 
 
 def read_figure(folder: Path, name: str) -> dict[str, Any]:
-    """Read what a kept figure is: its kind, caption and options. Raises InputError for a file that is none."""
+    """Read what a kept figure is: its kind, caption and options. Raises InputError for another file."""
     path, cure = folder / f"{name}.json", "make it anew with `hybridkit run`"
-    told = json_file(path, cure, "a figure of the kit")
+    found = json_file(path, cure, "a figure of the kit")
     kinds = {"kind": str, "caption": str, "options": dict}
-    if not isinstance(told, dict) or any(not isinstance(told.get(key), kind) for key, kind in kinds.items()):
+    if not isinstance(found, dict) or any(not isinstance(found.get(key), kind) for key, kind in kinds.items()):
         raise InputError(f"{path}: not a figure of the kit (kind, caption and options are not there); {cure}")
-    return {key: told[key] for key in kinds}
+    return {key: found[key] for key in kinds}
 
 
 def redraw(folder: Path) -> list[Path]:
-    """Draw every kept figure of a folder again from its frame; gives the PNGs."""
+    """Draw every kept figure of a folder again from its frame, and return the paths of the PNGs."""
     for name in kept(folder):
-        told = read_figure(folder, name)
-        _draw(folder, name, told["kind"], read_frame(folder / f"{name}.csv"), told["options"])
+        found = read_figure(folder, name)
+        _draw(folder, name, _plot(found["kind"], f"{folder / name}.json"), found["options"])
     return [folder / f"{name}.png" for name in kept(folder)]

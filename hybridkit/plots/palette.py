@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 
-from hybridkit.sampling.labels import alpha, switched
+from hybridkit.sampling.labels import UNTRAINED, alpha, switched
 
 # Okabe & Ito's colours, safe for the common kinds of colour blindness; a marker each, for prints in grey.
 _FIXED: dict[str, tuple[str, str]] = {
-    "untrained": ("#767676", "X"),
+    UNTRAINED: ("#767676", "X"),
     "english": ("#56B4E9", "v"),
     "mixed": ("#E69F00", "s"),
     "mono": ("#0072B2", "<"),

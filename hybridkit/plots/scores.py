@@ -8,25 +8,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from hybridkit.errors import InputError
+from hybridkit.evaluation.measures import DISTANCE, SETTINGS, in_order, measure_of
 from hybridkit.plots.marks import dot_rows, handles, one, pick, require_columns, seeds_note
 from hybridkit.plots.palette import colour, marker
 from hybridkit.plots.style import WIDTH, foot, panels, printed, round_ticks
-from hybridkit.sampling.labels import label, order
+from hybridkit.sampling.labels import UNTRAINED, label, order
 
-SETTINGS = {"mono": "monolingual", "cross": "cross-lingual", "pool": "multilingual pool"}
 SETTING_COLOURS = {"mono": "#0072B2", "cross": "#D55E00", "pool": "#CC79A7"}
-RANK_DISTANCE = "rank distance (ranks; lower is less bias)"
-
-
-def in_order(settings: pd.Series) -> list[str]:
-    """Distinct settings as mono, cross, pool, then others by name."""
-    known = list(SETTINGS)
-    return sorted(set(settings), key=lambda name: (known.index(name) if name in known else 9, name))
-
-
-def measure_label(measure: str) -> str:
-    """A measure on an axis, with its direction: `mean AP` for AP, the unit of the rank distance."""
-    return RANK_DISTANCE if measure == "rank_distance" else f"mean {measure}"
 
 
 @printed
@@ -47,16 +35,16 @@ def settings(frame: pd.DataFrame, measure: str = "AP") -> Figure:
         benchmark, setting = benchmarks[number // len(columns)], columns[number % len(columns)]
         part = frame[(frame["benchmark"] == benchmark) & (frame["setting"] == setting)]
         dot_rows(ax, part, strategies)
-        untrained = part.loc[part["strategy"] == "untrained", "value"].mean()
+        untrained = part.loc[part["strategy"] == UNTRAINED, "value"].mean()
         if not pd.isna(untrained):
             ax.axvline(untrained, color="#767676", linewidth=0.8, linestyle=":", zorder=0.5)
         if number < len(columns):
             ax.set_title(SETTINGS.get(setting, setting))
         if number >= len(axes) - len(columns):
-            ax.set_xlabel(measure_label(measure))
+            ax.set_xlabel(measure_of(measure).label)
         if number % len(columns) == 0:
             ax.set_ylabel(benchmark)
-    dotted = "; dotted: untrained" if "untrained" in strategies else ""
+    dotted = "; dotted: untrained" if UNTRAINED in strategies else ""
     foot(figure, [], seeds_note(frame, "strategy", "benchmark", "setting") + dotted)
     figure.suptitle(f"{measure} by setting and strategy")
     return figure
@@ -77,7 +65,7 @@ def effects(frame: pd.DataFrame, baseline: str = "", measure: str = "AP") -> Fig
     require_columns(frame, "effects", *needed)
     one(frame, "effects", "encoder", "study")
     names = frame["setting"].where(frame["measure"] == measure, _DISTANCE)
-    frame = frame.assign(panel=names)[frame["measure"].isin([measure, "rank_distance"])]
+    frame = frame.assign(panel=names)[frame["measure"].isin([measure, DISTANCE])]
     if frame.empty:
         raise InputError(f"figure effects: no rows of {measure!r} or 'rank_distance'; nothing to draw")
     seeds = frame["seed"].notna() if "seed" in frame.columns else pd.Series(False, index=frame.index)
@@ -146,7 +134,7 @@ def published(frame: pd.DataFrame, ours: str = "this study") -> Figure:
     points = frame.groupby(["benchmark", "setting", "measure", "strategy", "system", "source"], sort=False)["value"]
     frame = points.mean().reset_index()
     kinds = list(dict.fromkeys(zip(frame["setting"], frame["measure"], strict=True)))
-    kinds.sort(key=lambda kind: (kind[1] == "rank_distance", kind[1], in_order(frame["setting"]).index(kind[0])))
+    kinds.sort(key=lambda kind: (kind[1] == DISTANCE, kind[1], in_order(frame["setting"]).index(kind[0])))
     benchmarks, strategies = list(dict.fromkeys(frame["benchmark"])), order(frame["strategy"])
     systems = sorted({(system, source) for system, source in zip(frame["system"], frame["source"], strict=True)})
     names = sorted({system for system, _ in systems})
@@ -169,9 +157,9 @@ def published(frame: pd.DataFrame, ours: str = "this study") -> Figure:
         ax.grid(axis="x")
         ax.margins(x=0.1)
         if number < len(kinds):
-            ax.set_title("language bias" if measure == "rank_distance" else SETTINGS.get(setting, setting))
+            ax.set_title("language bias" if measure == DISTANCE else SETTINGS.get(setting, setting))
         if number >= len(axes) - len(kinds):
-            ax.set_xlabel(measure_label(measure).replace(" (ranks; ", "\n(ranks; "))
+            ax.set_xlabel(measure_of(measure).label.replace(" (ranks; ", "\n(ranks; "))
         if number % len(kinds) == 0:
             ax.set_ylabel(benchmark)
     entries = [

@@ -6,14 +6,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hybridkit.evaluation.measures import DISTANCE, SETTINGS, in_order, measure_of
 from hybridkit.evaluation.resampling import t_interval
 from hybridkit.plots.marks import dot_rows, handles, one, pick, require_columns
 from hybridkit.plots.palette import colour, marker
-from hybridkit.plots.scores import SETTING_COLOURS, SETTINGS, in_order, measure_label
+from hybridkit.plots.scores import SETTING_COLOURS
 from hybridkit.plots.style import WIDTH, foot, panels, printed, round_ticks
 from hybridkit.sampling.labels import label, order
 
-_BIAS, _GREY = "rank_distance", "#444444"
+_GREY = "#444444"
 _X = {"alpha": "α", "rows": "training rows", "batch_size": "batch size"}
 _PUBLISHED = 0.5  # the alpha of arXiv 2408.10536
 _ENDS = ["difference", "low", "high", "seeds_low", "seeds_high"]
@@ -42,8 +43,8 @@ def curves(frame: pd.DataFrame, over: str = "alpha", measure: str = "AP") -> Fig
         for strategy in () if whole else strategies:
             _line(ax, part[part["strategy"] == strategy], colour(strategy), marker(strategy), strategy)
         _finish(ax, name, over, sorted(set(frame["x"])))
-    _y_labels(axes, list(drawn), measure_label(measure), "rank distance (ranks;\nlower is less bias)")
-    if _BIAS in drawn:
+    _y_labels(axes, list(drawn), measure_of(measure).label, "rank distance (ranks;\nlower is less bias)")
+    if DISTANCE in drawn:
         axes[-1].set_ylim(bottom=0)
     counts = frame.groupby(["x", "strategy", "setting", "measure"])["value"].count()
     bands = {1: "", 2: "; line: mean"}.get(int(counts.max()), "; line and band: mean and 95 % t interval over seeds")
@@ -97,9 +98,9 @@ def pair_batches(frame: pd.DataFrame, measure: str = "AP") -> Figure:
         dot_rows(above, part[part["value"].notna()], strategies)
         above.set_yticks(range(len(strategies)), [_PAIRS.get(name, label(name)) for name in strategies])
         above.set_title(SETTINGS.get(name, "language bias"))
-        above.set_xlabel("rank distance (ranks)" if name == _BIAS else f"mean {measure}")
+        above.set_xlabel("rank distance (ranks)" if name == DISTANCE else f"mean {measure}")
         _difference_rows(below, part[part["difference"].notna()], strategies[1:])
-        below.set_xlabel("Δ rank distance (ranks)" if name == _BIAS else f"Δ mean {measure}")
+        below.set_xlabel("Δ rank distance (ranks)" if name == DISTANCE else f"Δ mean {measure}")
         if number:
             above.set_yticklabels([])
             below.set_yticklabels([])
@@ -112,8 +113,8 @@ def _panels(frame: pd.DataFrame, figure: str, measure: str) -> dict[str, pd.Data
     """The rows of each panel: the settings of a measure, then the rank distance where there is one."""
     chosen = pick(frame, figure, "measure", measure)
     found = {name: chosen[chosen["setting"] == name] for name in in_order(chosen["setting"])}
-    distance = frame[frame["measure"] == _BIAS]
-    return found | ({_BIAS: distance} if len(distance) and measure != _BIAS else {})
+    distance = frame[frame["measure"] == DISTANCE]
+    return found | ({DISTANCE: distance} if len(distance) and measure != DISTANCE else {})
 
 
 def _line(axes: Axes, frame: pd.DataFrame, shade: str, shape: str, name: str) -> None:
@@ -163,7 +164,7 @@ def _difference_rows(axes: Axes, frame: pd.DataFrame, strategies: list[str]) -> 
 
 
 def _finish(axes: Axes, name: str, over: str, places: list[float]) -> None:
-    axes.set_title(SETTINGS.get(name, "language bias" if name == _BIAS else name))
+    axes.set_title(SETTINGS.get(name, "language bias" if name == DISTANCE else name))
     axes.set_xlabel(_X.get(over, over))
     if over != "alpha":
         axes.set_xscale("log")
@@ -176,6 +177,6 @@ def _finish(axes: Axes, name: str, over: str, places: list[float]) -> None:
 
 def _y_labels(axes: list[Axes], names: list[str], text: str, distance: str) -> None:
     """The measure on the first panel, the rank distance with its unit on its own."""
-    axes[0].set_ylabel(distance if names[0] == _BIAS else text)
-    if names[-1] == _BIAS:
+    axes[0].set_ylabel(distance if names[0] == DISTANCE else text)
+    if names[-1] == DISTANCE:
         axes[-1].set_ylabel(distance)

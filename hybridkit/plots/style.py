@@ -1,6 +1,7 @@
 """The look of every figure: a print style, fonts and line breaks for every script, files that repeat byte for byte."""
 
 import re
+import textwrap
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -166,6 +167,16 @@ def foot(figure: Figure, handles: list[Any], text: str = "", columns: int = 5) -
         legend.get_title().set(fontsize=7, color="#444444")
     elif text:
         figure.supxlabel(text, fontsize=7, color="#444444")
+
+
+@printed
+def note(text: str) -> Figure:
+    """Return a figure that says why there is nothing to draw."""
+    figure, (axes,) = panels(1, 1, WIDTH, 0.5)
+    axes.set_axis_off()
+    lines = "\n".join(textwrap.wrap(text, 110))
+    axes.text(0.5, 0.5, lines, ha="center", va="center", color="#444444", parse_math=False)
+    return figure
 
 
 def round_ticks(count: int = 5) -> MaxNLocator:

@@ -14,9 +14,11 @@ import pandas as pd
 
 from hybridkit.errors import InputError
 from hybridkit.utils.characters import escaped
+from hybridkit.utils.files import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from pathlib import Path
 
     from great_tables import GT
 
@@ -221,6 +223,12 @@ def to_latex(table: PaperTable, label: str = "") -> str:
         flags = zip(cells, table.best[nth], table.second[nth], strict=True)
         lines.append(_line([latex(name), *(_cell(text, best, second) for text, best, second in flags)]))
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"])
+
+
+def save_table(table: PaperTable, folder: Path, name: str, label: str = "") -> None:
+    """Write a table as NAME.html and NAME.tex, each whole or absent."""
+    write_text(folder / f"{name}.html", to_html(table))
+    write_text(folder / f"{name}.tex", to_latex(table, label))
 
 
 def latex(text: str) -> str:

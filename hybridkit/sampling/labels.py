@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable
 
+UNTRAINED = "untrained"  # the encoder before training, which stands beside the strategies
 _ALPHA = re.compile(r"hybrid\(alpha=([0-9.eE+-]+)\)")
-_RANK = {name: rank for rank, name in enumerate(["untrained", "english", "mixed", "mono", "cross"])}
+_RANK = {name: rank for rank, name in enumerate([UNTRAINED, "english", "mixed", "mono", "cross"])}
 
 
 def alpha(strategy: str) -> float | None:

@@ -12,6 +12,7 @@ from hybridkit.errors import InputError
 from hybridkit.models.encoder import ALIASES
 from hybridkit.models.training import TrainingSettings
 from hybridkit.sampling import Strategy, cross, hybrid, mono, parse
+from hybridkit.sampling.labels import UNTRAINED as UNTRAINED
 from hybridkit.utils import yaml_files
 from hybridkit.utils.files import digest
 from hybridkit.utils.naming import split_name
@@ -149,9 +150,6 @@ def check_seeds(seeds: Sequence[int], what: str) -> None:
         check_seed(seed, f"{what}[{place}]")
     if len(set(seeds)) != len(seeds) or not seeds:
         raise InputError(f"{what} must be one seed or more, all different (got {list(seeds)})")
-
-
-UNTRAINED = "untrained"
 
 
 @dataclass(frozen=True)

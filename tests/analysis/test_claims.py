@@ -15,9 +15,9 @@ import scipy.stats
 import yaml
 
 from hybridkit.analysis.claims import study_facts
+from hybridkit.analysis.claims.checks import parse
 from hybridkit.analysis.claims.facts import Fact, NotTestable, PublishedFacts, ScoreQuery
 from hybridkit.analysis.claims.file import check_claims, open_claims
-from hybridkit.analysis.claims.grammar import parse
 from hybridkit.analysis.claims.ledger import (
     FAILS,
     HOLDS,
@@ -27,7 +27,7 @@ from hybridkit.analysis.claims.ledger import (
     as_html,
     ask,
     evidence,
-    ledger,
+    judge,
     matrix,
     summary,
     verdict_of,
@@ -55,7 +55,7 @@ def printed() -> dict[tuple[str, str, str, str], dict[str, float]]:
 
 
 def verdicts(number: str) -> Any:
-    (entry,) = ledger([claim for claim in open_claims() if claim.id == number], PublishedFacts())
+    (entry,) = judge([claim for claim in open_claims() if claim.id == number], PublishedFacts())
     return entry
 
 
@@ -70,7 +70,7 @@ def test_the_figures_that_claims_name_are_drawn_by_a_notebook() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in (checkout() or Path()).glob("notebooks/*.py"))
     for claim in open_claims():
         assert f'"{claim.figure}"' in sources, claim.id
-    entries = ledger(open_claims()[:2], PublishedFacts())
+    entries = judge(open_claims()[:2], PublishedFacts())
     assert summary(entries, ["04_settings"])["figure"].tolist() == [
         "02_batch_composition (not drawn in this run)",
         "04_settings",
@@ -80,7 +80,7 @@ def test_the_figures_that_claims_name_are_drawn_by_a_notebook() -> None:
 def test_claim_9_does_not_hold_for_xlm_r_on_xquad_r_as_published() -> None:
     entry = verdicts("9")
     assert entry.verdict == PART
-    outcomes = {(one.encoder, one.part.split(", ")[1]): one for one in entry.answers}
+    outcomes = {(one.encoder, one.part.split(", ")[1].strip("'")): one for one in entry.answers}
     for (backbone, dataset, kind, language), values in printed().items():
         if kind == "multilingual mAP" and language == "mean":
             best = values["Hybrid"] > max(values["X-X-mono"], values["X-Y"])
@@ -91,7 +91,7 @@ def test_claim_9_does_not_hold_for_xlm_r_on_xquad_r_as_published() -> None:
 
 
 def test_the_published_tables_on_all_twelve() -> None:
-    found = {entry.claim.id: entry.verdict for entry in ledger(open_claims(), PublishedFacts())}
+    found = {entry.claim.id: entry.verdict for entry in judge(open_claims(), PublishedFacts())}
     untested = dict.fromkeys(("1", "4", "5", "12"), UNTESTED)
     assert found == untested | {
         "2": HOLDS,
@@ -104,7 +104,7 @@ def test_the_published_tables_on_all_twelve() -> None:
         "11": HOLDS,
     }
     lost = [one for one in verdicts("10").answers if one.outcome == FAILS]
-    assert [(one.encoder, one.part) for one in lost] == [("xlm-r", "best(AP, xquad-r, pool) == hybrid")]
+    assert [(one.encoder, one.part) for one in lost] == [("xlm-r", "best(AP, 'xquad-r', pool) == hybrid")]
 
 
 def test_claim_11_on_published_distances() -> None:
@@ -113,8 +113,8 @@ def test_claim_11_on_published_distances() -> None:
         backbone = {"xlm-r": "XLM-R", "labse": "LaBSE"}[answer.encoder]
         dataset = "XQuAD-R" if "xquad-r" in answer.part else "MLQA-R"
         row = table[backbone, dataset, "multilingual rank_distance", "mean"]
-        assert answer.gap.difference == pytest.approx(row["Hybrid"] - 0.9 * row["X-X-mono"])
-        assert answer.outcome == HOLDS and math.isnan(answer.gap.low)
+        assert answer.difference.difference == pytest.approx(row["Hybrid"] - 0.9 * row["X-X-mono"])
+        assert answer.outcome == HOLDS and math.isnan(answer.difference.low)
 
 
 def test_published_means_are_the_means_of_their_languages() -> None:
@@ -136,9 +136,9 @@ def test_published_means_are_the_means_of_their_languages() -> None:
         (ONE + "  text: again\n", 5, "'text' stands twice"),
         (ONE + ONE, 5, "the id '1' stands in line 1 already"),
         (ONE.replace("a claim", "[a, list]"), 2, "text is to be a text"),
-        (ONE.replace("== 11", "=! 11"), 4, "check: character 25"),
-        (ONE.replace("atlas", "atlass"), 4, "'atlass' is no benchmark"),
-        (ONE + "  instead: AP(hybrid, miracl, mono) > 1\n", 5, "instead: character 1: AP(hybrid, miracl, mono)"),
+        (ONE.replace("== 11", "=! 11"), 4, "check: the check cannot be read"),
+        (ONE.replace("atlas", "atlass"), 4, "'atlass' is not a benchmark"),
+        (ONE + "  instead: AP(hybrid, miracl, mono) > 1\n", 5, "instead: AP(hybrid, miracl, mono)"),
         (ONE + "  figure: ../x\n", 5, "no name such as 04_settings"),
         (ONE.replace("count(", "!!python/object/apply:os.system [ls] #"), 4, "is to be a text"),
         ("- &a\n  id: *a\n", 1, None),
@@ -174,7 +174,7 @@ class Double:
             raise NotTestable(f"no {one.benchmark}", f"{one.benchmark} in the study", "benchmark")
         return self.scores[one.strategy, one.benchmark]
 
-    def gap(self, terms: Sequence[tuple[float, ScoreQuery]], constant: float = 0.0) -> Difference:
+    def difference(self, terms: Sequence[tuple[float, ScoreQuery]], constant: float = 0.0) -> Difference:
         scores = tuple(self.score(one) for _, one in terms)
         found = sum(factor * score for (factor, _), score in zip(terms, scores, strict=True)) + constant
         ends = (found - self.around, found + self.around, found - self.seeds, found + self.seeds)
@@ -204,11 +204,11 @@ SCORES = {("mono", "atlas"): 0.5, ("hybrid(alpha=0.5)", "atlas"): 0.6, ("cross",
         ("best(AP, atlas, pool) == hybrid", 0.05, NAN, HOLDS),
         ("best(AP, atlas, pool) == hybrid", 0.15, NAN, NOT_SHOWN),
         ("best(AP, atlas, pool) == mono", 0.15, NAN, FAILS),
-        ("AP(hybrid, xquad-r, pool) > .5", NAN, NAN, UNTESTED),
+        ("AP(hybrid, 'xquad-r', pool) > .5", NAN, NAN, UNTESTED),
         ("leaks(atlas) == 0", NAN, NAN, FAILS),
         ("count(relatives(atlas)) == 1", NAN, NAN, HOLDS),
-        ("xquad-r in benchmarks", NAN, NAN, FAILS),
-        ("benchmarks <= {atlas, mlqa-r}", NAN, NAN, HOLDS),
+        ("'xquad-r' in benchmarks", NAN, NAN, FAILS),
+        ("benchmarks <= {atlas, 'mlqa-r'}", NAN, NAN, HOLDS),
     ],
 )
 def test_one_comparison(check: str, around: float, seeds: float, outcome: str) -> None:
@@ -225,7 +225,7 @@ def test_what_a_free_variable_lacks_is_no_answer_and_what_is_named_is() -> None:
     text = "every benchmark{}: AP(hybrid, benchmark, pool) > AP(mono, benchmark, pool)"
     (free,) = ask(parse(text.format("")), Double(SCORES))
     assert free.outcome == HOLDS
-    named = ask(parse(text.format(" in {atlas, xquad-r}")), Double(SCORES))
+    named = ask(parse(text.format(" in {atlas, 'xquad-r'}")), Double(SCORES))
     assert [one.outcome for one in named] == [HOLDS, UNTESTED]
     assert verdict_of(named) == PART
     lacking = ask(parse(text.format("")), Double({}))
@@ -252,10 +252,10 @@ def test_instead_is_told_and_decides_nothing(tmp_path: Path) -> None:
     path = tmp_path / "claims.yaml"
     path.write_text(
         "- id: x\n  text: <script>alert(1)</script>\n  source: me\n"
-        "  check: AP(hybrid, xquad-r, pool) > AP(mono, xquad-r, pool)\n"
+        "  check: AP(hybrid, 'xquad-r', pool) > AP(mono, 'xquad-r', pool)\n"
         "  instead: AP(hybrid, atlas, pool) > AP(mono, atlas, pool)\n"
     )
-    (entry,) = entries = ledger(open_claims(path), Double(SCORES, 0.05))
+    (entry,) = entries = judge(open_claims(path), Double(SCORES, 0.05))
     assert (entry.verdict, entry.words) == (UNTESTED, "not testable in this double")
     assert "no xquad-r" in entry.sentence and "xquad-r in the study" in entry.sentence
     assert "Asked instead" in entry.sentence and ".6000 against .5000" in entry.sentence
@@ -329,7 +329,7 @@ def test_differences_and_intervals_are_those_of_significance_and_scipy(
 ) -> None:
     (name,) = tiny.study.evaluation.benchmarks
     one, other = (ScoreQuery(measure, strategy, name, setting, "static") for strategy in ("hybrid(alpha=0.5)", "mono"))
-    gap = facts.gap([(1.0, one), (-0.5, other)])
+    gap = facts.difference([(1.0, one), (-0.5, other)])
     a, b = values(tiny, one.strategy, measure), values(tiny, "mono", measure)
     articles = pd.Series({f"r{n}": f"p{n}" for n in range(40, 64)})
     found = compare(a, b.assign(value=b["value"] * 0.5), articles).query(
@@ -358,7 +358,7 @@ def test_unseen_pairs_by_hand(tiny: Run, facts: StudyFacts) -> None:
     assert len(seen) == 4 * 3 and len(unseen) == 5 * 3
     assert facts.score(ScoreQuery("RR", "mono", name, "seen-seen", "static")) == pytest.approx(seen.mean())
     assert facts.score(ScoreQuery("RR", "mono", name, "unseen", "static")) == pytest.approx(unseen.mean())
-    gap = facts.gap(
+    gap = facts.difference(
         [
             (1.0, ScoreQuery("RR", "mono", name, "unseen", "static")),
             (-1.0, ScoreQuery("RR", "untrained", name, "unseen", "static")),
@@ -408,7 +408,7 @@ def test_leaks_are_counted_among_the_rows_that_are_left(
 
 
 def test_the_whole_ledger_on_a_study(facts: StudyFacts) -> None:
-    found = {entry.claim.id: entry for entry in ledger(open_claims(), facts)}
+    found = {entry.claim.id: entry for entry in judge(open_claims(), facts)}
     assert found["1"].verdict == PART  # both kinds of batches, on an encoder made from scratch
     assert found["2"].verdict == FAILS
     assert found["3"].verdict == found["10"].verdict == UNTESTED

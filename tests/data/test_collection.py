@@ -15,7 +15,7 @@ from hybridkit.data.benchmark import Benchmark
 from hybridkit.data.collection import Collection, pooled, read_qrels, save_judgements
 from hybridkit.data.sources.open_benchmarks import is_collection, open_benchmark
 from hybridkit.errors import InputError
-from hybridkit.evaluation.collection_scores import collection_scores, collection_values, ranked_run, unjudged
+from hybridkit.evaluation.collection_scores import collection_scores, collection_values, ranked_run
 from hybridkit.evaluation.measures import MEASURES, macro, per_query, scores
 from hybridkit.evaluation.rank_table import rank_table_from_scores
 
@@ -57,13 +57,13 @@ def test_frames_are_put_in_order() -> None:
 @pytest.mark.parametrize(
     ("queries", "judgements", "message"),
     [
-        ({"query_id": ["1", "1"], "text": "?"}, [("1", "p", 1)], "toy, de: queries: 1 is duplicated"),
-        ({"query_id": ["1"], "text": " "}, [("1", "p", 1)], "queries: text ' ' must be a text"),
+        ({"query_id": ["1", "1"], "text": "?"}, [("1", "p", 1)], "toy, de: queries: 1 stands twice"),
+        ({"query_id": ["1"], "text": " "}, [("1", "p", 1)], "queries: text ' ' is not a text"),
         ({"query_id": ["1"]}, [("1", "p", 1)], "queries: no column text"),
-        ({"query_id": ["1"], "text": "?"}, [("1", "p", 1), ("1", "p", 0)], "judgements: 1, p is duplicated"),
+        ({"query_id": ["1"], "text": "?"}, [("1", "p", 1), ("1", "p", 0)], "judgements: 1, p stands twice"),
         ({"query_id": ["1"], "text": "?"}, [("1", "p", 0.5)], "relevance is float64; give integers"),
         ({"query_id": ["1"], "text": "?"}, [("2", "p", 1)], "1 judgements of unknown queries, the first '2'"),
-        ({"query_id": ["1"], "text": "?"}, [(1, "p", 1)], "query_id 1 must be a text"),
+        ({"query_id": ["1"], "text": "?"}, [(1, "p", 1)], "query_id 1 is not a text"),
     ],
 )
 def test_frames_that_are_none_are_refused(queries: dict[str, Any], judgements: list[Any], message: str) -> None:
@@ -126,8 +126,7 @@ def test_measures_by_hand() -> None:
     assert values(found, "nDCG@10") == pytest.approx({"a": a, "b": 1 / math.log2(4), "c": 0, "d": 0})
     assert values(found, "R@100") == {"a": 0.5, "b": 1, "c": 0, "d": 0}
     assert values(found, "RR@10") == pytest.approx({"a": 1 / 2, "b": 1 / 3, "c": 0, "d": 0})
-    assert unjudged(one, run).values.tolist() == [["a", 1], ["b", 2], ["c", 0], ["d", 0]]
-    assert unjudged(one, run, k=1)["value"].tolist() == [1, 1, 0, 0]
+    assert values(collection_values(one, run), "holes@10") == {"a": 1, "b": 2, "c": 0, "d": 0}
 
 
 def test_the_values_go_into_the_tables_of_means() -> None:
@@ -189,7 +188,7 @@ def test_runs_that_cannot_be_measured_are_refused(run: pd.DataFrame, message: st
 
 
 def test_what_is_no_measure_is_refused() -> None:
-    with pytest.raises(InputError, match="'nDGC@10' is no measure of ir_measures"):
+    with pytest.raises(InputError, match="'nDGC@10' is not a measure of ir_measures"):
         collection_scores(judged([("a", "p1", 1)]), frame([("a", "p0", 1.0)]), ["nDGC@10"])
 
 

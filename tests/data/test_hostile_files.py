@@ -247,7 +247,7 @@ STUDY = (checkout() or Path()) / "studies" / "quick.yaml"
 FORMATS: dict[str, tuple[st.SearchStrategy[bytes], str, Callable[[Path], Any]]] = {
     "study": (changed(STUDY.read_bytes()), "mine.yaml", open_study),
     "claims": (
-        changed(b"- id: '1'\n  text: t\n  source: s\n  check: 'count(pairs(xquad-r, cross)) == 110'\n"),
+        changed(b"- id: '1'\n  text: t\n  source: s\n  check: count(pairs('xquad-r', cross)) == 110\n"),
         "mine.yaml",
         open_claims,
     ),

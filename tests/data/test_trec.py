@@ -1,4 +1,4 @@
-"""TREC files: order, precision, and lines that are none."""
+"""TREC files: lines that are invalid."""
 
 from __future__ import annotations
 

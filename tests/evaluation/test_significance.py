@@ -12,7 +12,7 @@ from scipy import stats
 from hybridkit.data.benchmark import Benchmark
 from hybridkit.errors import InputError
 from hybridkit.evaluation.clusters import cluster_sums, question_clusters
-from hybridkit.evaluation.resampling import bootstrap, effect_size, randomisation
+from hybridkit.evaluation.resampling import Resampling, bootstrap, effect_size, randomisation
 from hybridkit.evaluation.significance import COLUMNS, against, compare, holm
 from hybridkit.utils.seeds import generator
 
@@ -86,7 +86,7 @@ def test_settings_weigh_pairs_alike_whatever_their_queries() -> None:
     first = values([0.2, 0.4, 0.6], "e")
     second = values([0.9], "d")
     found = compare(
-        pd.concat([first, second]), pd.concat([first, second]).assign(value=0.0), own_cluster(3), resamples=200
+        pd.concat([first, second]), pd.concat([first, second]).assign(value=0.0), own_cluster(3), Resampling(200)
     )
     assert row(found, query_language="*")["difference"] == pytest.approx((0.4 + 0.9) / 2)
     assert row(found, query_language="*")["queries"] == 3 and row(found, query_language="d")["clusters"] == 1
@@ -123,9 +123,11 @@ def test_identical_systems_have_p_one_and_no_mark() -> None:
 def test_the_same_call_gives_the_same_frame_and_sides_only_change_the_sign() -> None:
     table = generator(3, "test").random((40, 2))
     a, b, clusters = values(table, "de"), values(table**2, "de"), own_cluster(40)
-    first = compare(a, b, clusters, resamples=500)
-    pd.testing.assert_frame_equal(first, compare(a.sample(frac=1, random_state=0).sort_index(), b, clusters, 500))
-    other = compare(b, a, clusters, resamples=500)
+    first = compare(a, b, clusters, Resampling(500))
+    pd.testing.assert_frame_equal(
+        first, compare(a.sample(frac=1, random_state=0).sort_index(), b, clusters, Resampling(500))
+    )
+    other = compare(b, a, clusters, Resampling(500))
     assert np.allclose(other["difference"], -first["difference"]) and np.allclose(other["p"], first["p"])
     assert np.allclose(other["low"], -first["high"]) and np.allclose(other["effect"], -first["effect"])
 
@@ -140,7 +142,7 @@ def test_holm_by_hand_and_its_families() -> None:
     table = generator(4, "test").random((20, 2))
     parts = [values(table, "de"), values(table, "de", "cross"), values(table, "de", "pool")]
     mixed = pd.concat(parts)
-    families = compare(mixed, mixed.assign(value=0.0), own_cluster(20), resamples=100)["family"].value_counts()
+    families = compare(mixed, mixed.assign(value=0.0), own_cluster(20), Resampling(100))["family"].value_counts()
     assert families.to_dict() == {"4 languages, AP": 4, "2 query languages of the pool, AP": 2, "3 settings, AP": 3}
 
 
@@ -200,8 +202,8 @@ def clustered(random: np.random.Generator, sizes: np.ndarray, worlds: int = 1) -
 def test_without_a_difference_five_per_cent_are_rejected_and_many_more_without_clusters() -> None:
     sizes = 1 + np.arange(40) % 5  # 120 questions in 40 clusters of one to five
     frame = clustered(generator(6, "test", "null"), sizes, worlds=600)
-    kept = randomisation(cluster_sums(frame), 2000, 0) < 0.05
-    naive = randomisation(cluster_sums(frame.assign(cluster=frame["query_id"])), 2000, 0) < 0.05
+    kept = randomisation(cluster_sums(frame), Resampling(2000)) < 0.05
+    naive = randomisation(cluster_sums(frame.assign(cluster=frame["query_id"])), Resampling(2000)) < 0.05
     for columns in (slice(None, 1200), slice(1200, None)):  # 600 worlds in two languages; their 600 means
         # three standard errors of 600 tests are 3 sqrt(.05 .95 / 600) = .027
         assert abs(kept[columns].mean() - 0.05) < 0.027
@@ -211,9 +213,9 @@ def test_without_a_difference_five_per_cent_are_rejected_and_many_more_without_c
 def test_the_interval_covers_the_truth() -> None:
     sizes = 1 + np.arange(60) % 3
     frame = clustered(generator(7, "test", "coverage"), sizes, worlds=400)
-    low, high = bootstrap(cluster_sums(frame), 1000, 0.95, 0)
+    low, high = bootstrap(cluster_sums(frame), Resampling(1000))
     covered = (low <= 0) & (high >= 0)
-    low, high = bootstrap(cluster_sums(frame.assign(cluster=frame["query_id"])), 1000, 0.95, 0)
+    low, high = bootstrap(cluster_sums(frame.assign(cluster=frame["query_id"])), Resampling(1000))
     naive = (low <= 0) & (high >= 0)
     for columns in (slice(None, 800), slice(800, None)):
         # percentile intervals of 60 clusters run a little short of 95 %; those that ignore clusters far
@@ -233,7 +235,7 @@ def test_a_pair_missing_from_resamples_has_an_interval_from_the_others() -> None
     frame = clustered(generator(9, "test"), np.ones(6, int))
     frame = frame[(frame["query_language"] == "d") | (frame["cluster"] < 2)]
     sums = cluster_sums(frame)
-    low, high = bootstrap(sums, 300, 0.95, 0)
+    low, high = bootstrap(sums, Resampling(300))
     assert np.isfinite(low).all() and (low < high).all() and sums.clusters.tolist() == [6, 2, 6]
     assert np.isfinite(effect_size(sums)).all()
 

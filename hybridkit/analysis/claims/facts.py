@@ -7,8 +7,9 @@ from typing import Protocol, TypeAlias
 
 import pandas as pd
 
-from hybridkit.analysis.claims.vocabulary import DISTANCE, ROLES, SETTINGS
+from hybridkit.analysis.claims.checks import ROLES
 from hybridkit.data.sources.published import published
+from hybridkit.evaluation.measures import DISTANCE, SETTINGS
 from hybridkit.evaluation.significance import Difference
 
 Fact: TypeAlias = "float | str | frozenset[str]"
@@ -48,10 +49,10 @@ class Facts(Protocol):
     def names(self, variable: str) -> tuple[str, ...]:
         """All that a variable of a check stands for here."""
 
-    def score(self, ask: ScoreQuery) -> float:
+    def score(self, query: ScoreQuery) -> float:
         """A score; NotTestable where there is none."""
 
-    def gap(self, terms: Sequence[tuple[float, ScoreQuery]], constant: float = 0.0) -> Difference:
+    def difference(self, terms: Sequence[tuple[float, ScoreQuery]], constant: float = 0.0) -> Difference:
         """The sum of scores with their factors, plus a constant; all of one measure, benchmark, setting and encoder."""
 
     def fact(self, name: str, arguments: tuple[str, ...], encoder: str) -> Fact:
@@ -65,8 +66,8 @@ class PublishedFacts:
     """What the paper's own tables say.
 
     >>> facts = PublishedFacts()
-    >>> ask = ScoreQuery("AP", "hybrid(alpha=0.5)", "xquad-r", "pool", "xlm-r")
-    >>> facts.score(ask), sorted(facts.fact("benchmarks", (), ""))
+    >>> query = ScoreQuery("AP", "hybrid(alpha=0.5)", "xquad-r", "pool", "xlm-r")
+    >>> facts.score(query), sorted(facts.fact("benchmarks", (), ""))
     (0.5927, ['miracl', 'mlqa-r', 'xquad-r'])
     """
 
@@ -82,19 +83,19 @@ class PublishedFacts:
         """Encoders, benchmarks and measures of the tables, the paper's settings and strategies."""
         if variable in ("encoder", "benchmark", "measure"):
             return tuple(dict.fromkeys(self._table[variable]))
-        return SETTINGS if variable == "setting" else ROLES
+        return tuple(SETTINGS) if variable == "setting" else ROLES
 
-    def score(self, ask: ScoreQuery) -> float:
+    def score(self, query: ScoreQuery) -> float:
         """The mean that was printed."""
-        found = self._rows(ask)
+        found = self._rows(query)
         mean = found.loc[found["language"] == "mean", "value"]
         if mean.empty:
-            raise NotTestable(f"the tables print no mean for {ask}", "", "benchmark", "setting", "measure")
+            raise NotTestable(f"the tables print no mean for {query}", "", "benchmark", "setting", "measure")
         return float(mean.iloc[0])
 
-    def gap(self, terms: Sequence[tuple[float, ScoreQuery]], constant: float = 0.0) -> Difference:
+    def difference(self, terms: Sequence[tuple[float, ScoreQuery]], constant: float = 0.0) -> Difference:
         """A difference of printed numbers, which have no interval."""
-        scores = tuple(self.score(ask) for _, ask in terms)
+        scores = tuple(self.score(query) for _, query in terms)
         found = sum(factor * score for (factor, _), score in zip(terms, scores, strict=True)) + constant
         return Difference(round(found, 9), basis="bare numbers, which were published without intervals", scores=scores)
 
@@ -124,17 +125,17 @@ class PublishedFacts:
             "leaks": "training rows",
             "relatives": "training rows",
         }
-        told = what.get(name) or f"{name} of {', '.join(arguments)}"
-        raise NotTestable(f"the tables hold no {told}", "", "benchmark")
+        missing = what.get(name) or f"{name} of {', '.join(arguments)}"
+        raise NotTestable(f"the tables hold no {missing}", "", "benchmark")
 
-    def _rows(self, ask: ScoreQuery) -> pd.DataFrame:
+    def _rows(self, query: ScoreQuery) -> pd.DataFrame:
         table = self._table
-        setting = "pool" if ask.measure == DISTANCE else ask.setting
-        for column, value in (("encoder", ask.encoder), ("benchmark", ask.benchmark), ("strategy", ask.strategy)):
+        setting = "pool" if query.measure == DISTANCE else query.setting
+        for column, value in (("encoder", query.encoder), ("benchmark", query.benchmark), ("strategy", query.strategy)):
             table = table[table[column] == value]
             if table.empty:
                 raise NotTestable(f"the tables have no {column} {value}", "", column)
-        table = table[(table["setting"] == setting) & (table["measure"] == ask.measure)]
+        table = table[(table["setting"] == setting) & (table["measure"] == query.measure)]
         if table.empty:
-            raise NotTestable(f"the tables have no {ask}", "", "benchmark", "setting", "measure")
+            raise NotTestable(f"the tables have no {query}", "", "benchmark", "setting", "measure")
         return table

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from hybridkit.analysis.claims.grammar import Check, parse
-from hybridkit.analysis.claims.vocabulary import check_names
+from hybridkit.analysis.claims.checks import Check, check_names, parse
 from hybridkit.errors import InputError
 from hybridkit.utils import yaml_files
 from hybridkit.utils.paths import checkout
@@ -49,7 +48,7 @@ def open_claims(path: str | Path = CLAIMS) -> list[Claim]:
     something that the kit does not know.
 
     >>> [claim.id for claim in open_claims()][:3], str(open_claims()[7].check.parts[0])
-    (['1', '2', '3'], 'count(pairs(xquad-r, cross)) == 110')
+    (['1', '2', '3'], "count(pairs('xquad-r', cross)) == 110")
     """
     path = Path(path).expanduser()
     here = (checkout() or Path()) / path

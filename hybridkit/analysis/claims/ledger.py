@@ -3,15 +3,27 @@
 import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import TypeGuard
 
 import pandas as pd
 
+from hybridkit.analysis.claims.checks import (
+    ROLES,
+    WORDS,
+    Call,
+    Check,
+    Comparison,
+    Item,
+    Terms,
+    instances,
+    put,
+    strategy_of,
+)
 from hybridkit.analysis.claims.facts import Fact, Facts, NotTestable, ScoreQuery
 from hybridkit.analysis.claims.file import Claim
-from hybridkit.analysis.claims.grammar import Call, Check, Comparison, Item, Name, Number, Set, Sum, put
-from hybridkit.analysis.claims.vocabulary import DISTANCE, LOWER_IS_BETTER, ROLES, WORDS, instances, strategy_of
+from hybridkit.evaluation.measures import DISTANCE, LOWER_IS_BETTER
 from hybridkit.evaluation.significance import NAN, Difference
-from hybridkit.utils.characters import escaped
+from hybridkit.utils.characters import safe
 
 HOLDS, NOT_SHOWN, FAILS, UNTESTED = "holds", "not shown", "does not hold", "not testable"
 _WORST = (FAILS, NOT_SHOWN, HOLDS)
@@ -34,29 +46,29 @@ class Answer:
     outcome: str
     value: str = ""
     against: str = ""
-    gap: Difference = Difference(NAN)
+    difference: Difference = Difference(NAN)
     reason: str = ""
     cure: str = ""
     about: frozenset[str] = frozenset()
 
 
 def ask(check: Check, facts: Facts) -> list[Answer]:
-    """ScoreQuery a check of facts: an answer for each of its comparisons and for every name of its variables.
+    """Answer a check by facts: an answer for each of its comparisons and for every name of its variables.
 
     A check about scores that names no encoder is asked for every encoder. Where a variable stands for all that there
     are, those that lack what is asked for are left out, unless nothing else remains.
 
-    >>> from hybridkit.analysis.claims.grammar import parse
+    >>> from hybridkit.analysis.claims.checks import parse
     >>> from hybridkit.analysis.claims.facts import PublishedFacts
     >>> check = parse("every encoder, benchmark: best(AP, benchmark, pool) == hybrid")
     >>> [(answer.encoder, answer.outcome) for answer in ask(check, PublishedFacts())][:2]
     [('xlm-r', 'does not hold'), ('xlm-r', 'holds')]
     """
-    free = {one.variable: facts.names(one.variable) for one in check.every if one.names is None}
+    free = {name: facts.names(name) for name, names in check.every.items() if names is None}
     found: list[Answer] = []
     encoders = facts.names("encoder")
     scored = _of_scores(check)
-    implicit = "encoder" not in {one.variable for one in check.every} and scored
+    implicit = "encoder" not in check.every and scored
     for names in instances(check, free):
         for encoder in encoders if implicit else (names.get("encoder", encoders[0]),):
             parts = [put(part, names) for part in check.parts]
@@ -67,73 +79,68 @@ def ask(check: Check, facts: Facts) -> list[Answer]:
 
 
 def _of_scores(check: Check) -> bool:
-    items = [item for part in check.parts for _, item in (*part.left.terms, *part.right.terms)]
+    items = [item for part in check.parts for item in part.items]
     return any(isinstance(item, Call) and (item.name in ("best", "macro") or _is_score(item)) for item in items)
 
 
-def _is_score(item: Item) -> bool:
+def _is_score(item: Item) -> TypeGuard[Call]:
     return isinstance(item, Call) and WORDS[item.name].gives == "score"
 
 
 def _answer(part: Comparison, facts: Facts, encoder: str, shown: str) -> Answer:
     answer = Answer(str(part), shown, UNTESTED)
-    left = part.left.terms[0][1]
+    (_, left), (_, right) = part.left[0], part.right[0]
     try:
         if isinstance(left, Call) and left.name == "best":
-            return _best(answer, left, str(part.right), facts, encoder)
-        if part.operator in ("<", "<=", ">", ">=") and any(map(_is_score, _items(part))):
+            return _best(answer, left, str(right), facts, encoder)
+        if part.operator in ("<", "<=", ">", ">=") and any(map(_is_score, part.items)):
             return _ordered(answer, part, facts, encoder)
         value, other = (_value(side, facts, encoder) for side in (part.left, part.right))
         held = _compare(value, part.operator, other)
-        return replace(answer, outcome=HOLDS if held else FAILS, value=told(value), against=told(other))
-    except NotTestable as lack:
-        return replace(answer, reason=lack.what, cure=lack.cure, about=lack.about)
-
-
-def _items(part: Comparison) -> list[Item]:
-    return [item for _, item in (*part.left.terms, *part.right.terms)]
+        return replace(answer, outcome=HOLDS if held else FAILS, value=written(value), against=written(other))
+    except NotTestable as missing:
+        return replace(answer, reason=missing.what, cure=missing.cure, about=missing.about)
 
 
 def _best(answer: Answer, left: Call, best: str, facts: Facts, encoder: str) -> Answer:
     """The named strategy against each of the others; the answer is that of the one that is hardest to beat."""
-    measure, benchmark, setting = map(_text, left.arguments)
+    measure, benchmark, setting = map(str, left.arguments)
     sign = -1.0 if measure in LOWER_IS_BETTER else 1.0
-    asked = {role: ScoreQuery(measure, strategy_of(role), benchmark, setting, encoder) for role in ROLES}
+    query = {role: ScoreQuery(measure, strategy_of(role), benchmark, setting, encoder) for role in ROLES}
     found = []
     for role in ROLES:
         if role != best:
-            gap = facts.gap([(1.0, asked[best]), (-1.0, asked[role])])
-            values = (told(gap.scores[0]), f"{told(gap.scores[1])} of {role}")
-            found.append((_WORST.index(_shown(gap, sign)), sign * gap.difference, values, gap))
-    worst, _, (value, against), gap = min(found, key=lambda one: one[:2])
-    return replace(answer, outcome=_WORST[worst], value=value, against=against, gap=gap)
+            one = facts.difference([(1.0, query[best]), (-1.0, query[role])])
+            values = (written(one.scores[0]), f"{written(one.scores[1])} of {role}")
+            found.append((_WORST.index(_shown(one, sign)), sign * one.difference, values, one))
+    worst, _, (value, against), difference = min(found, key=lambda one: one[:2])
+    return replace(answer, outcome=_WORST[worst], value=value, against=against, difference=difference)
 
 
 def _ordered(answer: Answer, part: Comparison, facts: Facts, encoder: str) -> Answer:
     terms: list[tuple[float, ScoreQuery]] = []
     constants: dict[float, float] = {}
     for side, sign in ((part.left, 1.0), (part.right, -1.0)):
-        asked = [(factor, _ask_of(item, encoder)) for factor, item in side.terms if _is_score(item)]
-        terms += [(sign * factor, one) for factor, one in asked]
-        plain = [(factor, _item(item, facts, encoder)) for factor, item in side.terms if not _is_score(item)]
+        terms += [(sign * factor, _query_of(item, encoder)) for factor, item in side if _is_score(item)]
+        plain = [(factor, _item(item, facts, encoder)) for factor, item in side if not _is_score(item)]
         constants[sign] = sum(factor * _number(value) for factor, value in plain)
-    gap = facts.gap(terms, constants[1.0] - constants[-1.0])
-    outcome = _shown(gap, 1.0 if part.operator[0] == ">" else -1.0, part.operator.endswith("="))
-    count = sum(_is_score(item) for _, item in part.left.terms)
-    parts = [factor * score for (factor, _), score in zip(terms, gap.scores, strict=True)]
+    difference = facts.difference(terms, constants[1.0] - constants[-1.0])
+    outcome = _shown(difference, 1.0 if part.operator[0] == ">" else -1.0, part.operator.endswith("="))
+    count = sum(_is_score(item) for _, item in part.left)
+    parts = [factor * score for (factor, _), score in zip(terms, difference.scores, strict=True)]
     value, against = sum(parts[:count]) + constants[1.0], constants[-1.0] - sum(parts[count:])
-    return replace(answer, outcome=outcome, value=told(value), against=told(against), gap=gap)
+    return replace(answer, outcome=outcome, value=written(value), against=written(against), difference=difference)
 
 
-def _shown(gap: Difference, sign: float, or_equal: bool = False) -> str:
+def _shown(found: Difference, sign: float, or_equal: bool = False) -> str:
     """Whether a difference is on the side of `sign`, and its intervals with it."""
 
     def beyond(value: float) -> bool:
         return sign * value > _NO_DIFFERENCE or (or_equal and sign * value > -_NO_DIFFERENCE)
 
-    if not beyond(gap.difference):
+    if not beyond(found.difference):
         return FAILS
-    ends = (gap.low, gap.seeds_low) if sign > 0 else (gap.high, gap.seeds_high)
+    ends = (found.low, found.seeds_low) if sign > 0 else (found.high, found.seeds_high)
     return HOLDS if all(beyond(end) for end in ends if not math.isnan(end)) else NOT_SHOWN
 
 
@@ -149,50 +156,45 @@ def _compare(value: Fact, operator: str, other: Fact) -> bool:
     return {"==": equal, "!=": not equal, "<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[operator]
 
 
-def _value(side: Sum, facts: Facts, encoder: str) -> Fact:
-    values = [(factor, _item(item, facts, encoder)) for factor, item in side.terms]
+def _value(side: Terms, facts: Facts, encoder: str) -> Fact:
+    values = [(factor, _item(item, facts, encoder)) for factor, item in side]
     if len(values) == 1 and values[0][0] == 1.0:
         return values[0][1]
     return sum(factor * _number(value) for factor, value in values)
 
 
 def _item(item: Item, facts: Facts, encoder: str) -> Fact:
-    if isinstance(item, Number):
-        return item.value
-    if isinstance(item, Set):
-        return frozenset(name.text for name in item.items)
-    if isinstance(item, Name):
-        return facts.fact(item.text, (), encoder) if item.text in WORDS and not WORDS[item.text].takes else item.text
+    if isinstance(item, float):
+        return item
+    if isinstance(item, tuple):
+        return frozenset(item)
+    if isinstance(item, str):
+        return facts.fact(item, (), encoder) if item in WORDS and not WORDS[item].takes else item
     if item.name == "count":
         inner = _item(item.arguments[0], facts, encoder)
         return float(len(inner)) if isinstance(inner, frozenset) else NAN
     if _is_score(item):
-        return facts.score(_ask_of(item, encoder))
-    texts = zip(WORDS[item.name].takes, map(_text, item.arguments), strict=True)
+        return facts.score(_query_of(item, encoder))
+    texts = zip(WORDS[item.name].takes, map(str, item.arguments), strict=True)
     return facts.fact(
         item.name, tuple(strategy_of(text) if kind == "strategy" else text for kind, text in texts), encoder
     )
 
 
-def _ask_of(item: Item, encoder: str) -> ScoreQuery:
-    assert isinstance(item, Call)
-    strategy, benchmark, *setting = map(_text, item.arguments)
+def _query_of(item: Call, encoder: str) -> ScoreQuery:
+    strategy, benchmark, *setting = map(str, item.arguments)
     measure = item.name
     return ScoreQuery(measure, strategy_of(strategy), benchmark, "pool" if measure == DISTANCE else setting[0], encoder)
-
-
-def _text(item: Item) -> str:
-    return str(getattr(item, "text", item))
 
 
 def _number(value: Fact) -> float:
     return value if isinstance(value, int | float) else NAN
 
 
-def told(value: Fact) -> str:
+def written(value: Fact) -> str:
     """A value in words: counts whole, scores with four decimals, ranks with one, sets in order.
 
-    >>> told(0.59271), told(110.0), told(286.64), told(frozenset({"mono", "cross"}))
+    >>> written(0.59271), written(110.0), written(286.64), written(frozenset({"mono", "cross"}))
     ('.5927', '110', '286.6', '{cross, mono}')
     """
     if isinstance(value, str):
@@ -235,7 +237,7 @@ class Entry:
         return f"{self.verdict} {where} {self.source}" if self.verdict == UNTESTED else self.verdict
 
 
-def ledger(claims: Sequence[Claim], facts: Facts) -> list[Entry]:
+def judge(claims: Sequence[Claim], facts: Facts) -> list[Entry]:
     """Judge every claim by the facts of a study or of the published tables.
 
     A claim holds if every answer to its check does; it does not hold if none does; in part if some do, or if what was
@@ -244,7 +246,7 @@ def ledger(claims: Sequence[Claim], facts: Facts) -> list[Entry]:
 
     >>> from hybridkit.analysis.claims.file import open_claims
     >>> from hybridkit.analysis.claims.facts import PublishedFacts
-    >>> [(entry.claim.id, entry.verdict) for entry in ledger(open_claims()[8:11], PublishedFacts())]
+    >>> [(entry.claim.id, entry.verdict) for entry in judge(open_claims()[8:11], PublishedFacts())]
     [('9', 'holds in part'), ('10', 'holds in part'), ('11', 'holds')]
     """
     entries = []
@@ -280,11 +282,11 @@ def _sentence(verdict: str, answers: Sequence[Answer]) -> str:
     parts = []
     if tested > 1:
         parts.append(f"{len(by[HOLDS])} of {tested} comparisons hold{' beyond doubt' * bool(by[NOT_SHOWN])}.")
-    told = {FAILS: "Not so", NOT_SHOWN: "The right sign, but not shown, zero lies inside an interval"}
-    for outcome in told:
-        parts += [f"{told[outcome]}: {_first_few([tell(one) for one in by[outcome]])}."] if by[outcome] else []
+    starts = {FAILS: "Not so", NOT_SHOWN: "The right sign, but not shown, zero lies inside an interval"}
+    for outcome, start in starts.items():
+        parts += [f"{start}: {_first_few([answer_text(one) for one in by[outcome]])}."] if by[outcome] else []
     if len(by[HOLDS]) == tested > 0:
-        parts.append(f"{_first_few([tell(one) for one in by[HOLDS]])}.")
+        parts.append(f"{_first_few([answer_text(one) for one in by[HOLDS]])}.")
     if by[UNTESTED]:
         parts.append(f"Not tested: {_first_few([one.reason for one in by[UNTESTED]])}.")
         if cures := list(dict.fromkeys(one.cure for one in by[UNTESTED] if one.cure)):
@@ -292,29 +294,29 @@ def _sentence(verdict: str, answers: Sequence[Answer]) -> str:
     return " ".join(parts)
 
 
-def tell(answer: Answer) -> str:
+def answer_text(answer: Answer) -> str:
     """An answer in words: the comparison and what was found, with the interval of a difference.
 
     >>> from hybridkit.evaluation.significance import Difference
-    >>> tell(Answer("AP(hybrid, b, pool) > AP(mono, b, pool)", "labse", HOLDS, ".5", ".4", Difference(0.1)))
+    >>> answer_text(Answer("AP(hybrid, b, pool) > AP(mono, b, pool)", "labse", HOLDS, ".5", ".4", Difference(0.1)))
     'labse: AP(hybrid, b, pool) > AP(mono, b, pool) (.5 against .4)'
-    >>> tell(Answer("AP(hybrid, b, pool) > .4", "labse", HOLDS, ".5", ".4", Difference(0.1, 0.05, 0.15)))
+    >>> answer_text(Answer("AP(hybrid, b, pool) > .4", "labse", HOLDS, ".5", ".4", Difference(0.1, 0.05, 0.15)))
     'labse: AP(hybrid, b, pool) > .4 (.5 against .4; +0.1000, +0.0500 to +0.1500 over articles)'
-    >>> tell(Answer("count(languages(b)) == 11", "", FAILS, "7", "11"))
+    >>> answer_text(Answer("count(languages(b)) == 11", "", FAILS, "7", "11"))
     'count(languages(b)) == 11 (it is 7)'
     """
-    gap = answer.gap
+    found = answer.difference
     if answer.against.startswith("{") and not answer.value.startswith("{"):
-        found = f"there is {answer.against}"
-    elif gap.difference == gap.difference:
-        found = f"{answer.value} against {answer.against}"
-        ends = (("articles", gap.low, gap.high), (gap.unit, gap.seeds_low, gap.seeds_high))
+        text = f"there is {answer.against}"
+    elif not math.isnan(found.difference):
+        text = f"{answer.value} against {answer.against}"
+        ends = (("articles", found.low, found.high), (found.unit, found.seeds_low, found.seeds_high))
         form = "+,.1f" if DISTANCE in answer.part else "+.4f"
-        told = [f"{low:{form}} to {high:{form}} over {unit}" for unit, low, high in ends if low == low]
-        found += f"; {gap.difference:{form}}, {', '.join(told)}" * bool(told)
+        intervals = [f"{low:{form}} to {high:{form}} over {unit}" for unit, low, high in ends if not math.isnan(low)]
+        text += f"; {found.difference:{form}}, {', '.join(intervals)}" * bool(intervals)
     else:
-        found = f"it is {answer.value}"
-    return f"{answer.encoder}: " * bool(answer.encoder) + f"{answer.part} ({found})"
+        text = f"it is {answer.value}"
+    return f"{answer.encoder}: " * bool(answer.encoder) + f"{answer.part} ({text})"
 
 
 def _first_few(texts: Sequence[str]) -> str:
@@ -354,13 +356,10 @@ def evidence(entries: Sequence[Entry]) -> pd.DataFrame:
     lines = []
     for entry in entries:
         for one in entry.answers:
-            gap = (
-                {key: value for key, value in asdict(one.gap).items() if key != "scores"}
-                if one.gap.difference == one.gap.difference
-                else {}
-            )
+            known = {} if math.isnan(one.difference.difference) else asdict(one.difference)
+            known.pop("scores", None)
             keys = {"check": one.part, "encoder": one.encoder, "outcome": one.outcome, "value": one.value}
-            rest = {"against": one.against, **gap, "reason": one.reason}
+            rest = {"against": one.against, **known, "reason": one.reason}
             lines.append({"claim": entry.claim.id, **keys, **rest})
     columns = ["claim", "check", "encoder", "outcome", "value", "against", "difference", "low", "high", "seeds_low"]
     return pd.DataFrame(lines, columns=[*columns, "seeds_high", "unit", "basis", "reason"])
@@ -378,15 +377,12 @@ def as_html(frame: pd.DataFrame) -> str:
     >>> as_html(pd.DataFrame({"text": ["<b>"]})).count("&lt;b&gt;")
     1
     """
-    head = "".join(f"<th>{escaped(str(name))}</th>" for name in frame.columns)
-    lines = []
-    for row in frame.itertuples(index=False):
-        cells = "".join(f'<td style="text-align:left;vertical-align:top">{escaped(_cell(value))}</td>' for value in row)
-        lines.append(f"<tr>{cells}</tr>")
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    with pd.option_context("display.max_colwidth", None):
+        page = frame.map(_cell).to_html(index=False, border=0)
+    return page.replace("<td>", '<td style="text-align:left;vertical-align:top">')
 
 
 def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return "" if value != value else f"{value:+,.4f}"
-    return "" if value is None else str(value)
+    if value is None or value != value:
+        return ""
+    return f"{value:+,.4f}" if isinstance(value, float) else safe(str(value))

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from hybridkit.analysis.claims.checks import ROLES, ROWS, UNSEEN, is_collection_name
 from hybridkit.analysis.claims.facts import Fact, NotTestable, ScoreQuery
-from hybridkit.analysis.claims.vocabulary import GROUPS, ROLES, ROWS, SETTINGS, UNSEEN, is_collection_name
 from hybridkit.analysis.scores import collection_table, macro_scores
 from hybridkit.data.sources.open_benchmarks import base_name
 from hybridkit.evaluation.clusters import question_clusters
-from hybridkit.evaluation.resampling import t_interval
-from hybridkit.evaluation.significance import NAN, Difference, Draw, article_sums, gap_of, mean_of
+from hybridkit.evaluation.measures import SEEN_GROUPS, SETTINGS
+from hybridkit.evaluation.resampling import ends, t_interval
+from hybridkit.evaluation.significance import NAN, Difference, Draw, article_sums, difference_of, mean_of
 from hybridkit.study.model_spec import ModelSpec, design
 from hybridkit.study.run import Run
 from hybridkit.study.scores import study_scores
@@ -120,7 +121,7 @@ class StudyFacts:
     def __init__(self, run: Run) -> None:
         self.run = run
         self._sums: dict[tuple[ModelSpec, str], pd.DataFrame] = {}
-        self._gaps: dict[tuple[object, ...], Difference] = {}
+        self._differences: dict[tuple[object, ...], Difference] = {}
 
     def names(self, variable: str) -> tuple[str, ...]:
         """The study's encoder and benchmarks (a part of a benchmark only where the whole is not there), and so on."""
@@ -133,41 +134,41 @@ class StudyFacts:
             return (*whole, *self._judged_names)
         if variable == "measure":
             return tuple(dict.fromkeys(self._scores["measure"]))
-        return SETTINGS if variable == "setting" else ROLES
+        return tuple(SETTINGS) if variable == "setting" else ROLES
 
-    def score(self, ask: ScoreQuery) -> float:
+    def score(self, query: ScoreQuery) -> float:
         """The mean over seeds of the macro mean."""
-        self._has(ask)
-        if ask.benchmark in self._judged_names:
-            return float(self._judged(ask).mean())
-        if ask.setting in (*GROUPS, UNSEEN):
-            return mean_of(self._models(ask))
+        self._has(query)
+        if query.benchmark in self._judged_names:
+            return float(self._judged(query).mean())
+        if query.setting in (*SEEN_GROUPS, UNSEEN):
+            return mean_of(self._models(query))
         table = self._macros
         for column, value in (
-            ("benchmark", ask.benchmark),
-            ("strategy", ask.strategy),
-            ("setting", ask.setting),
-            ("measure", ask.measure),
+            ("benchmark", query.benchmark),
+            ("strategy", query.strategy),
+            ("setting", query.setting),
+            ("measure", query.measure),
         ):
             table = table[table[column] == value]
         if table.empty:
-            raise NotTestable(f"no {ask}", "", "benchmark", "setting", "measure")
+            raise NotTestable(f"no {query}", "", "benchmark", "setting", "measure")
         return float(table["value"].mean())
 
-    def gap(self, terms: Sequence[tuple[float, ScoreQuery]], constant: float = 0.0) -> Difference:
+    def difference(self, terms: Sequence[tuple[float, ScoreQuery]], constant: float = 0.0) -> Difference:
         """A difference with its intervals: over articles, and over seeds from three on."""
         for _, one in terms:
             self._has(one)
         if terms[0][1].benchmark in self._judged_names:
-            return self._judged_gap(terms, constant)
-        if (*terms, constant) in self._gaps:
-            return self._gaps[(*terms, constant)]
+            return self._collection_difference(terms, constant)
+        if (*terms, constant) in self._differences:
+            return self._differences[(*terms, constant)]
         sets = [self._models(one) for _, one in terms]
         trained = [models for (_, one), models in zip(terms, sets, strict=True) if one.strategy != UNTRAINED]
         shared = set.intersection(*({name for name, _ in models} for models in trained or sets))
         kept = [{draw: frame for draw, frame in models.items() if draw[0] in shared} for models in sets]
-        found = gap_of([(factor, models) for (factor, _), models in zip(terms, kept, strict=True)], constant)
-        return self._gaps.setdefault((*terms, constant), found)
+        found = difference_of([(factor, models) for (factor, _), models in zip(terms, kept, strict=True)], constant)
+        return self._differences.setdefault((*terms, constant), found)
 
     def fact(self, name: str, arguments: tuple[str, ...], encoder: str) -> Fact:
         """Everything that is no score; see `words.WORDS`."""
@@ -202,53 +203,53 @@ class StudyFacts:
         own = own[(own["setting"] == arguments[1]) & (own["measure"] == "AP")]
         return frozenset(own["query_language"] + ">" + own["passage_language"])
 
-    def _macro(self, ask: ScoreQuery) -> float:
+    def _macro(self, query: ScoreQuery) -> float:
         """The mean of the study's parts, made here from what each pair of languages scored, not by `macro_scores`."""
-        self._has(ask)
+        self._has(query)
         own = self._scores
         for column in ("benchmark", "strategy", "setting", "measure"):
-            own = own[own[column] == getattr(ask, column)]
+            own = own[own[column] == getattr(query, column)]
         if own.empty:
-            raise NotTestable(f"no {ask}", "", "benchmark", "setting", "measure")
+            raise NotTestable(f"no {query}", "", "benchmark", "setting", "measure")
         by_seed = own.pivot_table("value", "seed", ["query_language", "passage_language"])
         return float(by_seed.mean(axis=1).mean())
 
-    def _models(self, ask: ScoreQuery) -> dict[Draw, pd.DataFrame]:
-        """Sums by article of the models of a strategy, by set of training languages and seed; see `sums.gap_of`."""
-        if ask.setting not in (*GROUPS, UNSEEN):
-            return {("", self._seed(spec)): self._asked(spec, ask) for spec in self._cells(ask.strategy)}
+    def _models(self, query: ScoreQuery) -> dict[Draw, pd.DataFrame]:
+        """Sums by article of the models of a strategy, by set of training languages and seed; see `difference_of`."""
+        if query.setting not in (*SEEN_GROUPS, UNSEEN):
+            return {("", self._seed(spec)): self._sums_of(spec, query) for spec in self._specs_of(query.strategy)}
         found: dict[Draw, pd.DataFrame] = {}
-        sets = models(self.run, ask.strategy, ask.benchmark)
+        sets = models(self.run, query.strategy, query.benchmark)
         for spec, languages in sets:
-            own = of_group(self._asked(spec, ask), languages, ask.setting)
+            own = of_group(self._sums_of(spec, query), languages, query.setting)
             if len(own):
                 name = " ".join(languages)
                 found[name, self._seed(spec)] = own.assign(set=name)
         if not found:
             raise NotTestable(
-                f"every language of {ask.benchmark} is among those of the training rows",
+                f"every language of {query.benchmark} is among those of the training rows",
                 "a section diversity in the study, with notebook 06, or rows.languages that leave some out",
                 "benchmark",
             )
         return found
 
-    def _asked(self, spec: ModelSpec, ask: ScoreQuery) -> pd.DataFrame:
+    def _sums_of(self, spec: ModelSpec, query: ScoreQuery) -> pd.DataFrame:
         """Sums of one measure and setting of a model; those of a group are chosen from mono and cross."""
-        key = (spec, ask.benchmark)
+        key = (spec, query.benchmark)
         if key not in self._sums:
-            clusters = question_clusters(self.run.subset(ask.benchmark)[0])
-            self._sums[key] = article_sums(self.run.ranks(spec, ask.benchmark), clusters)
+            clusters = question_clusters(self.run.subset(query.benchmark)[0])
+            self._sums[key] = article_sums(self.run.ranks(spec, query.benchmark), clusters)
         table = self._sums[key]
-        settings = (ask.setting,) if ask.setting in SETTINGS else ("mono", "cross")
-        own = table[(table["measure"] == ask.measure) & table["setting"].isin(settings)]
+        settings = (query.setting,) if query.setting in SETTINGS else ("mono", "cross")
+        own = table[(table["measure"] == query.measure) & table["setting"].isin(settings)]
         if own.empty:
-            raise NotTestable(f"no {ask}", "", "benchmark", "setting", "measure")
+            raise NotTestable(f"no {query}", "", "benchmark", "setting", "measure")
         return own.assign(set="")
 
     def _seed(self, spec: ModelSpec) -> int:
         return -1 if spec.strategy == UNTRAINED else spec.seed
 
-    def _cells(self, strategy: str) -> list[ModelSpec]:
+    def _specs_of(self, strategy: str) -> list[ModelSpec]:
         specs = [spec for spec in self.run.models() if spec.strategy == strategy]
         if not specs:
             raise self._no_strategy(strategy)
@@ -258,47 +259,45 @@ class StudyFacts:
         cure = "untrained: true in the study" if strategy == UNTRAINED else f"{strategy} among the study's strategies"
         return NotTestable(f"the study has no {strategy}", cure, "strategy")
 
-    def _has(self, ask: ScoreQuery) -> None:
+    def _has(self, query: ScoreQuery) -> None:
         own = self.run.study.encoder.name
-        if own.lower() != ask.encoder:
+        if own.lower() != query.encoder:
             studies = {"xlm-r": "studies/paper.yaml", "labse": "studies/paper-labse.yaml"}
-            cure = studies.get(ask.encoder, f"a study with the encoder {ask.encoder}")
-            raise NotTestable(f"the encoder is {own}, not {ask.encoder}", cure, "encoder")
-        self._has_benchmark(ask.benchmark)
-        self._cells(ask.strategy)
+            cure = studies.get(query.encoder, f"a study with the encoder {query.encoder}")
+            raise NotTestable(f"the encoder is {own}, not {query.encoder}", cure, "encoder")
+        self._has_benchmark(query.benchmark)
+        self._specs_of(query.strategy)
 
     def _has_benchmark(self, name: str) -> None:
         if name not in (*self.run.study.evaluation.benchmarks, *self._judged_names):
             key = "evaluation.judged" if is_collection_name(name) else "evaluation.benchmarks"
             raise NotTestable(f"the study has no benchmark {name}", f"{name} among {key}", "benchmark")
 
-    def _judged(self, ask: ScoreQuery) -> pd.Series:
+    def _judged(self, query: ScoreQuery) -> pd.Series:
         """The mean over languages on a judged set, by seed."""
         table = self._judged_table
-        named = table["benchmark"].map(lambda name: split_name(name)[0] == ask.benchmark)
-        own = table[named & (table["strategy"] == ask.strategy) & (table["setting"] == ask.setting)]
-        own = own[own["measure"] == ask.measure]
+        named = table["benchmark"].map(lambda name: split_name(name)[0] == query.benchmark)
+        own = table[named & (table["strategy"] == query.strategy) & (table["setting"] == query.setting)]
+        own = own[own["measure"] == query.measure]
         if own.empty:
-            raise NotTestable(f"no {ask}", "", "benchmark", "setting", "measure")
+            raise NotTestable(f"no {query}", "", "benchmark", "setting", "measure")
         found: pd.Series = own.pivot_table("value", "seed", "language").mean(axis=1)
         return found
 
-    def _judged_gap(self, terms: Sequence[tuple[float, ScoreQuery]], constant: float) -> Difference:
+    def _collection_difference(self, terms: Sequence[tuple[float, ScoreQuery]], constant: float) -> Difference:
         """On judged sets values are kept by language, so that there is an interval over seeds only."""
-        values = [self._judged(ask) for _, ask in terms]
+        values = [self._judged(query) for _, query in terms]
         scores = tuple(float(one.mean()) for one in values)
         seeds = max(values, key=len).index  # the untrained encoder has one value, for every seed
         by_seed = [
-            one.reindex(seeds) if ask.strategy != UNTRAINED else one.iloc[0]
-            for one, (_, ask) in zip(values, terms, strict=True)
+            one.reindex(seeds) if query.strategy != UNTRAINED else one.iloc[0]
+            for one, (_, query) in zip(values, terms, strict=True)
         ]
         found = pd.Series(constant, index=seeds)
         for (factor, _), one in zip(terms, by_seed, strict=True):
             found = found + factor * one
-        interval = t_interval(found)
-        ends = (interval.low, interval.high) if interval else (NAN, NAN)
         basis = f"{len(found)} seeds, no interval over questions"
-        return Difference(float(found.mean()), NAN, NAN, *ends, basis, scores)
+        return Difference(float(found.mean()), NAN, NAN, *ends(t_interval(found)), basis, scores)
 
     def _leaks(self, benchmark: str) -> float:
         named = benchmark if benchmark in self._judged_names else self.run.benchmark(base_name(benchmark)).name

@@ -1,4 +1,58 @@
 """How the diversity of the training languages changes retrieval: outcomes, regressions, sentences.
 
-It may import what `analysis` may. Start at `outcomes`.
+It may import what `analysis` may. Start at `outcomes`. A study without the section `diversity` gives empty frames and
+lists everywhere.
 """
+
+from hybridkit.analysis.diversity.outcomes import (
+    BY,
+    MEASURES,
+    by_distance,
+    collection_outcomes,
+    extremes,
+    main_strategy,
+    means,
+    models,
+    pair_outcomes,
+    per_model,
+)
+from hybridkit.analysis.diversity.regression import check, regress
+from hybridkit.analysis.diversity.sentences import (
+    by_language,
+    effects,
+    fit_sentences,
+    limits,
+    mean_steps,
+    regression_sentences,
+    regressions,
+    share_sentences,
+    step_sentences,
+    steps,
+    strategy_differences,
+)
+
+__all__ = [
+    "BY",
+    "MEASURES",
+    "by_distance",
+    "by_language",
+    "check",
+    "collection_outcomes",
+    "effects",
+    "extremes",
+    "fit_sentences",
+    "limits",
+    "main_strategy",
+    "mean_steps",
+    "means",
+    "models",
+    "pair_outcomes",
+    "per_model",
+    "regress",
+    "regression_sentences",
+    "regressions",
+    "share_sentences",
+    "step_sentences",
+    "steps",
+    "strategy_differences",
+]

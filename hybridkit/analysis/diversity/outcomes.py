@@ -9,14 +9,17 @@ from functools import cache
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from hybridkit.data.languages import language, language_distance
-from hybridkit.errors import InputError, MissingDataError
-from hybridkit.evaluation.resampling import bootstrap_models
+from hybridkit.errors import MissingDataError
+from hybridkit.evaluation.measures import DISTANCE
+from hybridkit.evaluation.resampling import bootstrap_models, ends
+from hybridkit.sampling.labels import label
 from hybridkit.study.model_spec import ModelSpec, design
-from hybridkit.study.settings import UNTRAINED
+from hybridkit.study.scores import model_scores
+from hybridkit.study.settings import HYBRID, UNTRAINED
+from hybridkit.study.sweep import sweep
 from hybridkit.utils.paths import checkout
 
 if TYPE_CHECKING:
@@ -53,8 +56,7 @@ def _shares() -> dict[str, float]:
     return {str(language): float(size / sizes.sum()) for language, size in sizes.items()}
 
 
-MEASURES = ("RR", "RR@10", "AP", "rank_distance")
-SEEN = ("seen-seen", "seen-unseen", "unseen-seen", "unseen-unseen")
+MEASURES = ("RR", "RR@10", "AP", DISTANCE)  # what notebook 06 shows
 KEYS = ["group", "draw", "k", "languages", "series", "strategy", "seed"]
 PREDICTORS = ["log2_k", "families", "scripts", "query_distance", "passage_distance", "query_share", "passage_share"]
 COLUMNS = [*KEYS, "benchmark", "setting", "query_language", "passage_language", "seen", *PREDICTORS, "measure", "value"]
@@ -68,7 +70,7 @@ def models(run: "Run") -> pd.DataFrame:
     return pd.concat([pd.DataFrame(none, columns=lines.columns), lines], ignore_index=True) if none else lines
 
 
-def outcomes(run: "Run") -> pd.DataFrame:
+def pair_outcomes(run: "Run") -> pd.DataFrame:
     """Scores of the models of a diversity study by pair of languages, with the predictors; a line a measure.
 
     Columns: those of `design` without the spec, benchmark, setting, query_language, passage_language ("*" in the pool),
@@ -76,13 +78,13 @@ def outcomes(run: "Run") -> pd.DataFrame:
     rank distance of the pool) and value. Predictors: log2_k; families and scripts of the set; distance of the query's
     and the passage's language to the nearest training language (`language_distance`, 0 to 4); their shares of the
     encoder's pretraining text (`pretraining_share`). What is not known is missing, for k = 0 all of a set's. A study
-    without the section has an empty frame. Models that are not made yet are made now; `sweep` makes them faster.
+    without the section has an empty frame. Models that are not made yet are made now.
     """
-    from hybridkit.study.scores import model_scores
-
     lines, parts, scored = models(run), [], {}
+    benchmarks = run.study.section("diversity").benchmarks if len(lines) else ()
+    sweep(run, list(lines["model"]), benchmarks)
     for line in lines.to_dict("records"):
-        for name in run.study.section("diversity").benchmarks:
+        for name in benchmarks:
             spec = line["model"]
             if (spec, name) not in scored:
                 table = model_scores(run, spec, name)
@@ -178,36 +180,38 @@ def spread(languages: str) -> float:
     return sum(language_distance(*pair) for pair in pairs) / len(pairs) if pairs else 0.0
 
 
-def extremes(
-    frame: pd.DataFrame, strategy: str, benchmark: str, series: str = "fixed", measure: str = "RR"
-) -> pd.DataFrame:
-    """A measure by pair of languages for the least and the most diverse set of a strategy, seeds averaged.
+def main_strategy(models: pd.DataFrame) -> str:
+    """Return the strategy that figures of one show: the hybrid, else the last of a design; "" where none is trained."""
+    trained = [*dict.fromkeys(models.loc[models["strategy"] != UNTRAINED, "strategy"])]
+    return HYBRID if HYBRID in trained else [*trained, ""][max(0, len(trained) - 1)]
+
+
+def extremes(frame: pd.DataFrame, strategy: str, measure: str = "RR") -> pd.DataFrame:
+    """Return a measure by pair of languages for the least and the most diverse set of a strategy, seeds averaged.
 
     Diverse is, in this order: more languages, more families, more scripts, farther from each other (`spread`), the
-    first by name of equals. Columns: which ("least", "most"), languages, query_language, passage_language, value.
-    Raises InputError where the strategy has fewer than two sets.
+    first by name of equals. The sets are those of the frame's first series.
+
+    Returns:
+        A frame with which ("least", "most"), languages, query_language, passage_language, value; without rows where
+        the strategy has fewer than two sets.
     """
     chosen = frame[
         (frame["strategy"] == strategy)
-        & (frame["series"] == series)
+        & (frame["series"] == next(iter(frame["series"]), ""))
         & (frame["measure"] == measure)
-        & (frame["benchmark"] == benchmark)
         & (frame["setting"] != "pool")
     ]
     sets = chosen.drop_duplicates("languages")[["k", "families", "scripts", "languages"]].to_dict("records")
-    if len(sets) < 2:
-        raise InputError(
-            f"diversity: {strategy!r} has {len(sets)} sets of languages in the series {series!r}; two differ"
-        )
     sets.sort(key=lambda one: str(one["languages"]))
     sets.sort(key=lambda one: (one["k"], one["families"], one["scripts"], spread(str(one["languages"]))))
     by = ["languages", "query_language", "passage_language"]
-    parts: list[pd.DataFrame] = []
-    for which, one in (("least", sets[0]), ("most", sets[-1])):
+    parts: list[pd.DataFrame] = [pd.DataFrame(columns=["which", *by, "value"])]
+    for which, one in (("least", sets[0]), ("most", sets[-1])) if len(sets) > 1 else ():
         own = chosen[chosen["languages"] == one["languages"]].groupby(by, sort=False)["value"].mean().reset_index()
         own.insert(0, "which", pd.Series([which] * len(own)))
         parts.append(own)
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
 def by_distance(frame: pd.DataFrame, measure: str = "RR") -> pd.DataFrame:
@@ -241,8 +245,8 @@ MINUS = " minus "
 def per_model(frame: pd.DataFrame, measure: str = "RR", by: Sequence[str] = BY) -> pd.DataFrame:
     """Average a measure over the pairs of languages of each model: `by`, seed, languages, value, pairs.
 
-    Takes `outcomes`. Two draws of a group that give the same set are one. The set of all languages and the untrained
-    encoder keep their own group.
+    Takes `pair_outcomes`. Two draws of a group that give the same set are one. The set of all languages and the
+    untrained encoder keep their own group.
     """
     chosen = frame[frame["measure"] == measure]
     keys = list(dict.fromkeys([*by, "seed", "languages"]))
@@ -260,10 +264,8 @@ def means(frame: pd.DataFrame, measure: str = "RR", by: Sequence[str] = BY) -> p
     """
     rows = []
     for key, part in per_model(frame, measure, by).groupby(list(by), sort=False):
-        interval = bootstrap_models(part)
-        low, high = (interval.low, interval.high) if interval else (np.nan, np.nan)
-        sets = part["languages"].nunique()
-        rows.append((*key, part["value"].mean(), low, high, len(part), sets))
+        interval = ends(bootstrap_models(part))
+        rows.append((*key, part["value"].mean(), *interval, len(part), part["languages"].nunique()))
     return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "models", "sets"])
 
 
@@ -272,8 +274,6 @@ def differences(frame: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
 
     Gives the columns of the frame with the difference as value and "FIRST minus SECOND" as strategy.
     """
-    from hybridkit.sampling.labels import label
-
     keys = [name for name in frame.columns if name not in ("strategy", "value")]
     a, b = (frame[frame["strategy"] == name].drop(columns="strategy") for name in (first, second))
     both = a.merge(b, on=keys, suffixes=("", "_second"))

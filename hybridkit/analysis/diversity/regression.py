@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from hybridkit.analysis.diversity.outcomes import ALL, MINUS, SEEN
+from hybridkit.analysis.diversity.outcomes import ALL, MINUS
+from hybridkit.evaluation.measures import SEEN_GROUPS
 from hybridkit.study.settings import UNTRAINED
 
 CLUSTERS_FOR_INTERVAL = 4
@@ -112,7 +113,7 @@ def _terms(data: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
     logs = data["log2_k"] - (middle.min() + middle.max()) / 2
     columns, left_out = {}, {}
     mono = (data["setting"] == "mono").all()
-    for group in ("seen-seen", "unseen-unseen") if mono else SEEN:
+    for group in ("seen-seen", "unseen-unseen") if mono else SEEN_GROUPS:
         own = data["seen"] == group
         ks = sorted(data.loc[own, "k"].unique())
         if len(ks) > 1:
@@ -238,7 +239,7 @@ def _linear(regression: Regression) -> Check:
     """Lines in log2 k against a dummy for every k, seen group by seen group."""
     data, matrix = regression.data, regression.matrix
     dummies: dict[str, pd.Series] = {}
-    for seen in SEEN:
+    for seen in SEEN_GROUPS:
         own = data["seen"] == seen
         ks = sorted(data.loc[own, "k"].unique())
         # two of a line's points say nothing on its shape

@@ -8,14 +8,16 @@ import numpy as np
 import pandas as pd
 
 from hybridkit.analysis.diversity import regression as terms
-from hybridkit.analysis.diversity.outcomes import ALL, SEEN, differences
-from hybridkit.analysis.diversity.regression import FAR, Regression, regress
-from hybridkit.evaluation.resampling import DRAWS_FOR_INTERVAL, SEEDS_FOR_INTERVAL, t_interval
+from hybridkit.analysis.diversity.outcomes import ALL, differences
+from hybridkit.analysis.diversity.regression import FAR, Regression, check, regress
+from hybridkit.evaluation.measures import SEEN_GROUPS
+from hybridkit.evaluation.resampling import DRAWS_FOR_INTERVAL, SEEDS_FOR_INTERVAL, ends, t_interval
+from hybridkit.sampling.labels import label, order
 from hybridkit.study.settings import HYBRID, UNTRAINED
 from hybridkit.utils.numbers import amount
 
 _EFFECTS = {
-    f"log2 k, {seen}": f"doubling the number of training languages changes {{}} on {seen} pairs" for seen in SEEN
+    f"log2 k, {seen}": f"doubling the number of training languages changes {{}} on {seen} pairs" for seen in SEEN_GROUPS
 }
 _EFFECTS |= {
     terms.QUERY_SEEN: f"training on the query's language changes {{}} (against an unseen one at distance {FAR})",
@@ -34,8 +36,6 @@ def regression_sentences(regression: Regression) -> list[str]:
     A sentence begins with the strategy. An interval that holds 0 is no proof that there is no effect, and is told as
     "no clear effect".
     """
-    from hybridkit.sampling.labels import label
-
     name = label(regression.strategy)
     if regression.reason:
         return [f"{name}: the effect of the number of languages cannot be estimated: {regression.reason}."]
@@ -48,10 +48,21 @@ def regression_sentences(regression: Regression) -> list[str]:
     return sentences
 
 
+def fit_sentences(fits: Sequence[Regression]) -> dict[str, list[str]]:
+    """Describe every regression, and in brackets what it takes for granted, by "setting, series, strategy"."""
+    return {
+        f"{fit.setting}, {fit.series}, {fit.strategy}": [
+            *regression_sentences(fit),
+            *(f"({one.words})" for one in check(fit)),
+        ]
+        for fit in fits
+    }
+
+
 def limits(design: pd.DataFrame) -> list[str]:
     """Say what the runs of a design cannot show; an empty list is a design without these limits.
 
-    Takes the frame of `design` or the rows of `outcomes`: group, draw, k, languages, series, strategy, seed.
+    Takes the frame of `design` or the rows of `pair_outcomes`: group, draw, k, languages, series, strategy, seed.
     """
     rows = design[design["strategy"] != UNTRAINED]
     if rows.empty:
@@ -95,8 +106,6 @@ def _seeds(rows: pd.DataFrame) -> list[str]:
 
 
 def _sizes(rows: pd.DataFrame) -> list[str]:
-    from hybridkit.sampling.labels import label
-
     found = []
     sizes = rows.groupby("strategy", sort=False)["k"].agg(lambda k: sorted(set(k)))
     for strategy, ks in sizes.items():
@@ -183,8 +192,6 @@ SETTINGS = ("cross", "mono")
 
 def regressions(frame: pd.DataFrame, measure: str = "RR") -> list[Regression]:
     """Regress each strategy of the outcomes in each series and setting, in the kit's order (see `regress`)."""
-    from hybridkit.sampling.labels import order
-
     trained = frame[frame["strategy"] != UNTRAINED]
     return [
         regress(trained, strategy, series, measure, setting)
@@ -292,21 +299,16 @@ def mean_steps(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for key, part in table.groupby(by, sort=False):
         values = part.groupby(["from_languages", "to_languages"])["difference"].mean()
-        interval = t_interval(values)
-        low, high = (interval.low, interval.high) if interval else (float("nan"), float("nan"))
-        rows.append((*key, float(values.mean()), low, high, len(values)))
+        rows.append((*key, float(values.mean()), *ends(t_interval(values)), len(values)))
     return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "sets"])
 
 
-def step_sentences(
-    means: pd.DataFrame, measure: str = "RR", setting: str = "cross", series: str = "fixed"
-) -> list[str]:
-    """Say in sentences what happens to the pairs of a setting from each number of languages to the next."""
-    from hybridkit.sampling.labels import label
-
-    chosen = means[(means["setting"] == setting) & (means["series"] == series)]
+def step_sentences(means: pd.DataFrame, measure: str = "RR", setting: str = "cross") -> list[str]:
+    """Describe what happens to the pairs of a setting from each number of languages to the next, series by series."""
+    chosen = means[means["setting"] == setting]
+    rank = chosen["series"].map({name: rank for rank, name in enumerate(dict.fromkeys(means["series"]))})
     sentences = []
-    for row in chosen.sort_values(["strategy", "from_k", "was"]).to_dict("records"):
+    for row in chosen.assign(rank=rank).sort_values(["rank", "strategy", "from_k", "was"]).to_dict("records"):
         kind = f"stay {row['was']}" if row["was"] == row["seen"] else f"go from {row['was']} to {row['seen']}"
         start = "the untrained encoder" if row["from_k"] == 0 else str(row["from_k"])
         languages = "language" if row["to_k"] == 1 else "languages"
