@@ -104,7 +104,7 @@ def _search(system: str, path: Path, queries: np.ndarray, k: int, rounds: int) -
         if index is None:
             _, places = exact_topk(queries, passages, ids, k)
         else:
-            _, places = topk.ask(index, queries, passages, ids, k, system, topk.FaissSettings())
+            _, places = topk.search_index(index, queries, passages, ids, k, system, topk.FaissSettings())
         seconds.append(time.process_time() - start)
         walls.append(time.perf_counter() - wall)
     held = 0 if system == "exact" else passages.nbytes / 2**20

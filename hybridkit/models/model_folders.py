@@ -1,6 +1,6 @@
 """Model folders: may one be opened, and the hub's models as such folders, without their pickles.
 
-Weights are safetensors; their headers tell how large a model may be before anything is built.
+Weights are safetensors; their headers limit how large a model may be before anything is built.
 """
 
 import re
@@ -37,41 +37,36 @@ def header(path: Path) -> Header:
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "model.safetensors"
-    >>> told = b'{"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}'
-    >>> _ = path.write_bytes(len(told).to_bytes(8, "little") + told + bytes(8))
+    >>> from safetensors.numpy import save_file
+    >>> import numpy as np
+    >>> save_file({"a": np.zeros(2, np.float32)}, path)
     >>> header(path)
     Header(tensors=1, bytes=8)
     """
+    from safetensors import SafetensorError, safe_open
+
     with path.open("rb") as file:
-        size = path.stat().st_size
         length = int.from_bytes(file.read(8), "little")
-        if size < 8 or length > min(size - 8, _HEADER_BYTES):
-            raise InputError(f"{path.name} is no whole safetensors file (its header); get the folder again")
-        raw = file.read(length)
-    value = json_value(raw.decode(errors="replace"), path.name, "a whole safetensors file", "get the folder again")
     try:
-        spans = sorted(tuple(one["data_offsets"]) for name, one in value.items() if name != "__metadata__")
-        ends = [0, *(end for _, end in spans)]
-        whole = all(type(bound) is int for span in spans for bound in span)
-        whole = whole and all(before == start <= end for before, (start, end) in zip(ends, spans, strict=False))
-    except (AttributeError, KeyError, TypeError, ValueError):
-        whole = False
-    if not whole or 8 + length + ends[-1] != size:
-        raise InputError(f"{path.name} is no whole safetensors file (its tensors' places); get the folder again")
-    return Header(len(spans), ends[-1])
+        if length > _HEADER_BYTES:
+            raise ValueError(f"a header of {length:,} bytes")
+        with safe_open(path, "np") as opened:  # it checks the header against the file's size, and reads no weight
+            return Header(len(opened.keys()), path.stat().st_size - 8 - length)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(f"{path.name} is not a whole safetensors file ({first_line(error)}); {_AGAIN}") from error
 
 
 @contextmanager
 def held_to(headers: Iterable[Header], name: str) -> Iterator[None]:
-    """Let no model be made in the block that is far larger than its weights, whatever its configuration says.
+    """Stop the building, in the block, of a model that is far larger than its weights.
 
-    Parameters and buffers are counted as modules register them, which is before they are drawn or read: a million
-    layers end in an error after some thousand. Raises InputError with `name` in front.
+    Parameters and buffers are counted as modules register them, before they are drawn or read: a million layers end in
+    an error after some thousand. Raises InputError that begins with `name`.
     """
     from torch.nn.modules import module as hooks
 
     known = list(headers)
-    # the weights may hold a half of the model, in 16 bits: the encoder of an encoder and decoder
+    # the weights may be half of the model, in 16 bits: the encoder of an encoder and decoder
     values = 2 * sum(one.bytes for one in known) + _SPARE_VALUES
     tensors = 4 * sum(one.tensors for one in known) + _SPARE_TENSORS
     count = [0, 0]
@@ -81,7 +76,7 @@ def held_to(headers: Iterable[Header], name: str) -> Iterator[None]:
         if value is None or threading.get_ident() != thread:
             return
         if module._parameters.get(key) is not None or module._buffers.get(key) is not None:
-            return  # what was made without content gets it
+            return  # it was registered before, without content
         count[0] += value.numel()
         count[1] += 1
         if count[0] > values or count[1] > tensors:
@@ -103,7 +98,7 @@ def held_to(headers: Iterable[Header], name: str) -> Iterator[None]:
 
 
 def _too_large(name: str) -> str:
-    return f"{name}: its configuration says a far larger model than its weights hold; get the folder again"
+    return f"{name}: its configuration is of a far larger model than its weights; get the folder again"
 
 
 WANTED: dict[str, Any] = {
@@ -111,7 +106,7 @@ WANTED: dict[str, Any] = {
     "ignore_patterns": ["onnx/*", "openvino/*"],
 }
 
-# The modules of sentence-transformers for dense encoders, under the names it has and had for them, and what each opens.
+# Modules of sentence-transformers for dense encoders, under all names that it ever had for them, by what they open.
 _NAME = re.compile(
     r"sentence_transformers\.((base|sentence_transformer)\.)?(models|modules)\.([a-zA-Z_.]+\.)?(?P<kind>\w+)"
 )
@@ -120,66 +115,34 @@ _WEIGHED = ("Dense", "LSTM", "CNN", "LayerNorm", "WeightedLayerPooling", "Static
 _ROUTERS = ("Router", "Asym")
 _PLAIN = ("Pooling", "Normalize", "Dropout", "BoW", "WordWeights")
 _TOKENIZERS = ("WhitespaceTokenizer", "WordTokenizer", "PhraseTokenizer")
-_READ = (".json", ".safetensors", ".txt", ".model", ".jinja", ".md")  # what is opened of a folder
+_READ = (".json", ".safetensors", ".txt", ".model", ".jinja", ".md")  # files that are opened
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.h5", "*.msgpack", "*.npy")
 _BYTES = 2**28  # no file beside the weights is larger
 _DEEP, _MANY = 8, 100  # routers in routers, modules of one
 _AGAIN = "get the folder again"
-# Settings of a module that say where or how files are read; the kit says that itself.
-_OURS = {
-    "adapter_kwargs",
-    "adapter_name",
-    "auto_map",
-    "cache_dir",
-    "code_revision",
-    "config",
-    "device_map",
-    "force_download",
-    "from_flax",
-    "from_tf",
-    "gguf_file",
-    "ignore_mismatched_sizes",
-    "kernel_config",
-    "load_in_4bit",
-    "load_in_8bit",
-    "local_files_only",
-    "offload_folder",
-    "proxies",
-    "quantization_config",
-    "revision",
-    "state_dict",
-    "subfolder",
-    "token",
-    "use_kernels",
-    "use_safetensors",
-    "variant",
-    "weights_only",
-}
+# Settings of a module about where and how files are read, which the kit decides itself.
+_OURS = """
+    adapter_kwargs adapter_name auto_map cache_dir code_revision config device_map force_download from_flax
+    from_tf gguf_file ignore_mismatched_sizes kernel_config load_in_4bit load_in_8bit local_files_only
+    offload_folder proxies quantization_config revision state_dict subfolder token use_kernels use_safetensors
+    variant weights_only
+"""
 _SETTINGS = ("model_args", "model_kwargs", "tokenizer_args", "processor_kwargs", "config_args", "config_kwargs")
-_CONFIGS = (
-    "config.json",
-    "sentence_*_config.json",
-    "config_sentence_transformers.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "generation_config.json",
-    "*processor_config.json",
-    "lstm_config.json",
-    "cnn_config.json",
-    "wordembedding_config.json",
-    "hybridkit.json",
-)
+_CONFIGS = """
+    config.json sentence_*_config.json config_sentence_transformers.json tokenizer_config.json
+    special_tokens_map.json added_tokens.json generation_config.json *processor_config.json lstm_config.json
+    cnn_config.json wordembedding_config.json hybridkit.json
+"""
 _LAYERS = re.compile(r"(layers?|depths?|blocks?|groups?)$")
 
 
 def fault(folder: Path) -> str | None:
-    """Say why a folder is no encoder that the kit opens, with the cure; None when it is one.
+    """Return why the kit does not open a folder as an encoder, with the cure; None when it does.
 
-    Wanted are `modules.json` naming modules of sentence-transformers only, or `config.json` of transformers; and
-    weights as safetensors in each module that has weights, whatever else lies beside them: a pickle that nothing would
-    open may stay. No file is a link that leads out of the folder (but into the hub's own cache), and no configuration
-    says more layers than there are tensors. Only headers of the weights are read, and no module is imported.
+    A folder must have `modules.json` with modules of sentence-transformers only, or `config.json` of transformers; and
+    safetensors in each module that has weights (a pickle beside them that nothing would open may stay). No file may be
+    a link out of the folder (but into the hub's own cache), and no configuration may have more layers than there are
+    tensors. Only headers of the weights are read, and no module is imported.
 
     >>> fault(Path("no-such-folder"))
     'it has neither modules.json nor config.json; give a SentenceTransformer or transformers folder'
@@ -194,7 +157,7 @@ def fault(folder: Path) -> str | None:
 
 
 def headers(folder: Path) -> list[Header]:
-    """Return the headers of the weights that a model folder's modules open; InputError for what `fault` says."""
+    """Return the headers of the weights that a model folder's modules open; InputError for what `fault` describes."""
     _check_files(folder, folder)
     if (folder / "modules.json").is_file():
         found = _modules(folder)
@@ -209,34 +172,34 @@ def headers(folder: Path) -> list[Header]:
         weights = _weights(folder, home, kind) if kind in (*_TRANSFORMERS, *_WEIGHED) else []
         known |= {path: header(path) for path in weights}
         _check_settings(folder, home, kind, sum(known[path].tensors for path in weights))
-    _check_settings(folder, folder, "", 0)  # of the model as a whole, whose modules may all have folders of their own
+    _check_settings(folder, folder, "", 0)  # of the whole model, because each module may have a folder of its own
     if not known and not any(kind == "BoW" for kind, _ in found):
         raise InputError(f"it has no weights (*.safetensors); {_AGAIN}")
     return list(known.values())
 
 
 def _modules(folder: Path) -> list[tuple[str, Path]]:
-    """Every module that is opened, those of routers too: what it is, and its folder."""
+    """The kind and the folder of every module that is opened, those of routers too."""
     listed = _json(folder, folder / "modules.json", list)
     if not all(isinstance(one, dict) and isinstance(one.get("path"), str) for one in listed):
-        raise InputError(f"its modules.json is no list of modules with type and path; {_AGAIN}")
+        raise InputError(f"its modules.json is not a list of modules with type and path; {_AGAIN}")
     todo = [(one.get("type"), one["path"], 0) for one in listed]
     found: list[tuple[str, Path]] = []
     while todo:
-        name, place, deep = todo.pop(0)
+        name, path, deep = todo.pop(0)
         kind = _kind(name, (*_TRANSFORMERS, *_WEIGHED, *_ROUTERS, *_PLAIN))
-        if Path(place).is_absolute() or ".." in Path(place).parts or deep > _DEEP or len(found) == _MANY:
-            raise InputError(f"its module {place!r} lies outside the folder or too deep in it; {_AGAIN}")
-        home = folder / place
+        if Path(path).is_absolute() or ".." in Path(path).parts or deep > _DEEP or len(found) == _MANY:
+            raise InputError(f"its module {path!r} is outside the folder or too deep in it; {_AGAIN}")
+        home = folder / path
         _check_files(folder, home)
         found.append((kind, home))
         if kind in _ROUTERS:
             own = home / "router_config.json"
-            told = _json(folder, own, dict) if own.is_file() else {}
-            types = (told or _json(folder, home / "config.json", dict)).get("types")
+            settings = _json(folder, own, dict) if own.is_file() else {}
+            types = (settings or _json(folder, home / "config.json", dict)).get("types")
             if not isinstance(types, dict):
-                raise InputError(f"its router {place!r} names no modules; {_AGAIN}")
-            todo += [(one, str(Path(place) / part), deep + 1) for part, one in types.items()]
+                raise InputError(f"its router {path!r} does not name its modules; {_AGAIN}")
+            todo += [(kind, str(Path(path) / inner), deep + 1) for inner, kind in types.items()]
     return found
 
 
@@ -247,7 +210,7 @@ def _kind(name: object, kinds: tuple[str, ...]) -> str:
         return match["kind"]
     if isinstance(name, str) and not name.startswith("sentence_transformers."):
         raise InputError(f"its module {name!r} is code of its own, which the kit never runs; use another model")
-    raise InputError(f"its module {name!r} is none of those of dense encoders ({', '.join(kinds)}); use another model")
+    raise InputError(f"its module {name!r} must be one of dense encoders ({', '.join(kinds)}); use another model")
 
 
 def _check_files(folder: Path, home: Path) -> None:
@@ -260,9 +223,9 @@ def _check_files(folder: Path, home: Path) -> None:
         if not any(path.resolve().is_relative_to(one) for one in homes):
             raise InputError(f"its {name} is a link that leads out of the folder; put the file itself there")
         if not path.is_file() and not path.is_dir():
-            raise InputError(f"its {name} is no plain file; {_AGAIN}")
+            raise InputError(f"its {name} is not a plain file; {_AGAIN}")
         if path.suffix != ".safetensors" and path.is_file() and path.stat().st_size > _BYTES:
-            raise InputError(f"its {name} is larger than {_BYTES >> 20} MiB, which no such file is; {_AGAIN}")
+            raise InputError(f"its {name} is larger than {_BYTES >> 20} MiB, the most that is allowed; {_AGAIN}")
 
 
 def _weights(folder: Path, home: Path, kind: str) -> list[Path]:
@@ -275,10 +238,10 @@ def _weights(folder: Path, home: Path, kind: str) -> list[Path]:
         shards = _json(folder, index, dict).get("weight_map")
         names = sorted(set(map(str, shards.values()))) if isinstance(shards, dict) else []
         if outside := [name for name in names if name != Path(name).name]:
-            raise InputError(f"its {index.name} names {outside[0]!r}, which lies outside the folder; {_AGAIN}")
+            raise InputError(f"its {index.name} names {outside[0]!r}, which is outside the folder; {_AGAIN}")
         if names and all(name.endswith(".safetensors") for name in names):
             if missing := [name for name in names if not (home / name).is_file()]:
-                raise InputError(f"its {missing[0]}, a part of the weights, is missing; {_AGAIN}")
+                raise InputError(f"its {missing[0]}, which has some of the weights, is missing; {_AGAIN}")
             return [home / name for name in names]
     pickled = [*names, *sorted(path.name for one in _PICKLES for path in home.glob(one))]
     if pickled:
@@ -290,10 +253,10 @@ def _weights(folder: Path, home: Path, kind: str) -> list[Path]:
 
 
 def _check_settings(folder: Path, home: Path, kind: str, tensors: int) -> None:
-    """Look at a module's configuration: it runs nothing, opens nothing else, and has no more layers than weights."""
+    """Check a module's configuration: it runs no code, opens no other file, and has no more layers than tensors."""
     if kind in _TRANSFORMERS and (home / "adapter_config.json").is_file():
         raise InputError("it is an adapter of another model; merge it into that (merge_and_unload) and save the whole")
-    read = {path: _json(folder, path, dict) for name in _CONFIGS for path in sorted(home.glob(name))}
+    read = {path: _json(folder, path, dict) for name in _CONFIGS.split() for path in sorted(home.glob(name))}
     for path, value in read.items():
         name = path.relative_to(folder)
         for key, one in _settings(value):
@@ -302,21 +265,21 @@ def _check_settings(folder: Path, home: Path, kind: str, tensors: int) -> None:
             if key.endswith("attn_implementation") and isinstance(one, str) and not one.isidentifier():
                 raise InputError(f"its {name} names the code {one!r} for {key}, which the kit never runs; take it out")
             if type(one) is int and _LAYERS.search(key) and one > max(1000, tensors):
-                raise InputError(f"its {name} says {key} {one}, and its weights have {tensors} tensors; {_AGAIN}")
+                raise InputError(f"its {name} has {key} {one}, and its weights have {tensors} tensors; {_AGAIN}")
         for key in _SETTINGS if path.match("sentence_*_config.json") else ():
             if not isinstance(value.get(key, {}), dict):
                 raise InputError(f"its {name} has a {type(value[key]).__name__} for {key}; {_AGAIN}")
-            if ours := sorted(_OURS & set(value.get(key, {}))):
+            if ours := sorted(set(_OURS.split()) & set(value.get(key, {}))):
                 raise InputError(f"its {name} sets {key}.{ours[0]}, which the kit decides itself; take it out")
         prompts = value.get("prompts", {})
         if not isinstance(prompts, dict) or not all(isinstance(one, str | None) for one in prompts.values()):
-            raise InputError(f"its {name} has prompts that are no texts; {_AGAIN}")
+            raise InputError(f"its {name} has prompts that are not texts; {_AGAIN}")
         if value.get("tokenizer_name_or_path") is not None and path.match("sentence_*_config.json"):
             raise InputError(f"its {name} takes the tokenizer from elsewhere; put its files into the folder")
     if kind == "Dense":
         named = read.get(home / "config.json", {}).get("activation_function", "torch.nn.modules.")
         if not (isinstance(named, str) and named.startswith("torch.nn.modules.")):
-            raise InputError(f"the activation {named!r} in {home.name} is no module of torch.nn; use another model")
+            raise InputError(f"the activation {named!r} in {home.name} is not a module of torch.nn; use another model")
     if kind == "WordEmbeddings":
         _kind(read.get(home / "wordembedding_config.json", {}).get("tokenizer_class"), _TOKENIZERS)
 
@@ -339,12 +302,12 @@ def _json(folder: Path, path: Path, kind: type) -> Any:
         raise InputError(f"its {name} is missing; {_AGAIN}")
     value = json_value(path.read_bytes().decode(errors="replace"), f"its {name}", cure=_AGAIN, finite=False)
     if not isinstance(value, kind):
-        raise InputError(f"its {name} holds a {type(value).__name__}, and it is to be a {kind.__name__}; {_AGAIN}")
+        raise InputError(f"its {name} holds a {type(value).__name__}, and it must be a {kind.__name__}; {_AGAIN}")
     return value
 
 
 def fetch(hub: str, cure: str) -> Path:
-    """Give the local folder of a hub model, fetching what is missing; its name is the revision.
+    """Return the local folder of a hub model, fetching what is missing; its name is the revision.
 
     Raises MissingDataError naming the model, the hub's cache folder and the cure when it is nowhere.
     """
@@ -362,7 +325,7 @@ def fetch(hub: str, cure: str) -> Path:
 
 
 def here(hub: str) -> Path | None:
-    """Give the folder of a hub model in the hub's cache; None where it is not there, not whole, or no hub name."""
+    """Return the folder of a hub model in the hub's cache; None where it is missing, not whole, or not a hub name."""
     from huggingface_hub import snapshot_download
 
     try:
@@ -373,7 +336,7 @@ def here(hub: str) -> Path | None:
 
 
 def first_line(error: BaseException) -> str:
-    """Tell an error of a library in one line.
+    """Return an error of a library in one line.
 
     >>> first_line(KeyError("type"))
     "KeyError: 'type'"

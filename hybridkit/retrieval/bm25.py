@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from hybridkit.retrieval import Scorer
 
 
-VERSION = 3  # part of the key of every index, so that one of other tokens is never read
+VERSION = 3  # in the key of every index, so that one of other tokens is never read
 # Blocks of the scripts that are written without spaces: Thai, Lao, Myanmar, Khmer, kana, Han.
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -47,86 +47,24 @@ _UNSPACED = (
 # pairs of its syllables too: nDCG@10 of tydi-goldp[ko] is .71 by pairs and .43 by words.
 _HANGUL = "\uac00-\ud7af"
 _DOTLESS = str.maketrans({"I": "ı", "İ": "i"})  # Turkish and Azerbaijani, where casefold would write an English i
-
-
-def tokens(text: str, language: str = "") -> list[str]:
-    r"""Split a text: words, casefolded and stemmed, and pairs of characters where a script has no spaces.
-
-    What is not `visible` goes, then NFKC; combining marks and joiners that say something belong to their word, so that
-    Devanagari and pointed Arabic stay whole. A text without a letter or digit has no token.
-    `language` is a tag: words are stemmed where there is a `stemmer` for it, and Korean is cut into pairs too. Without
-    one words stay whole. Raises InputError for a tag that is none.
-
-    >>> tokens("Der Fl\u00aduß, 308 हिन्दी")
-    ['der', 'fluss', '308', 'हिन्दी']
-    >>> tokens("NFL超級盃 水")
-    ['nfl', '超級', '級盃', '水']
-    >>> tokens("Two rivers flowed", "en"), tokens("한강이 2", "ko")
-    (['two', 'river', 'flow'], ['한강', '강이', '2'])
-    """
-    base = language.partition("-")[0]
-    stem = stemmer(base)
-    text = unicodedata.normalize("NFKC", visible(text))
-    if base in ("az", "azj", "tr"):
-        text = text.translate(_DOTLESS)
-    found: list[str] = []
-    for match in _runs(_UNSPACED + _HANGUL if base == "ko" else _UNSPACED).finditer(text.casefold()):
-        run = match.group()
-        if match.lastgroup == "word":
-            found.append(stem(run) if stem else run)
-        elif len(run) == 1:
-            found.append(run)
-        else:
-            found.extend(run[start : start + 2] for start in range(len(run) - 1))
-    return found
-
-
-@cache
-def stemmer(language: str) -> Callable[[str], str] | None:
-    """Snowball's stemmer of a language (PyStemmer), or None where it has none; `language` is a tag without a region.
-
-    >>> stemmer("fi")("taloissa"), stemmer("sw"), stemmer("")
-    ('talo', None, None)
-    """
-    if not language:
-        return None
-    snowball = _snowball()
-    name = facts(language).name.split()[0].lower()  # "Norwegian Bokmål" is Norwegian
-    stem: Callable[[str], str] | None = snowball.Stemmer(name).stemWord if name in snowball.algorithms() else None
-    return stem
-
-
-def stemmer_version() -> str:
-    """Version of the stemmers, which change words now and then."""
-    return str(_snowball().version())
-
-
-def _snowball() -> Any:
-    try:
-        import Stemmer
-    except ImportError as error:  # words left whole would give other scores without a word
-        raise InputError("BM25 stems words with PyStemmer, which is not here; `pip install PyStemmer`") from error
-    return Stemmer
-
-
-@cache
-def _runs(unspaced: str) -> re.Pattern[str]:
-    inside = f"(?![{unspaced}])[\\w{JOINERS}{marks()}]"  # a word starts with a letter or digit, not with a mark
-    return re.compile(f"(?P<unspaced>[{unspaced}]+)|(?P<word>(?=\\w)(?:{inside})+)")
-
-
 # k1 and b of Anserini and of MIRACL's baselines (arXiv 2210.09984)
 K1, B = 0.9, 0.4
+_SPILL = "triples.i32"
+_TRIPLES = 1 << 22  # sorted at a time
 
 
 def bm25(benchmark: Benchmark, k1: float = K1, b: float = B) -> Scorer:
-    """Make a BM25 scorer over all passages of the benchmark, one index for the whole pool.
+    """Return a BM25 scorer over all passages of the benchmark, one index for the whole pool.
 
-    Lucene's variant (bm25s, arXiv 2407.03618), with the k1 and b that MIRACL's baselines use (arXiv 2210.09984).
     Passages are cut into `tokens` of their own language. So is the query for each language's passages, so that a name
     in it is written as they write it: on XQuAD-R mAP is .757 mono, .124 cross, .094 pool, without stems .717, .122,
     .092. A query without a known token scores 0 everywhere, and so does a passage without a token. Scores are float32.
-    Raises InputError for k1 below 0 and b outside 0..1.
+
+    Raises:
+        InputError: k1 below 0, or b outside 0..1.
+
+    Source:
+        Lucene's variant of bm25s (arXiv 2407.03618); k1 and b of MIRACL's baselines (arXiv 2210.09984).
     """
     passages = benchmark.passages
     return bm25_of_texts(
@@ -137,7 +75,7 @@ def bm25(benchmark: Benchmark, k1: float = K1, b: float = B) -> Scorer:
 def bm25_of_texts(
     queries: Sequence[str], passages: Sequence[str], languages: Sequence[str], k1: float = K1, b: float = B
 ) -> Scorer:
-    """Make the scorer of `bm25` from texts; `languages` are the passages' tags, or "" for words that stay whole.
+    """Return the scorer of `bm25` for texts; `languages` are the passages' tags, or "" for words that stay whole.
 
     >>> bm25_of_texts(["blue"], ["red sky", "blue sky"], ["", ""])(slice(0, 1)) > 0
     array([[False,  True]])
@@ -183,22 +121,84 @@ def _by_language(index: object, firsts: list[int]) -> tuple[NDArray[np.float32],
     return scores["data"][order], scores["indices"][order].astype(np.int64), bounds
 
 
-_SPILL = "triples.i32"
-_TRIPLES = 1 << 22  # that are sorted at a time
+def tokens(text: str, language: str = "") -> list[str]:
+    r"""Return the tokens of a text: words, casefolded and stemmed, and pairs of characters where words have no spaces.
+
+    Characters that are not `visible` are dropped, then NFKC is applied. Combining marks and joiners belong to their
+    word, so that Devanagari and pointed Arabic stay whole. A text without a letter or digit has no token. `language` is
+    a tag: words are stemmed where it has a `stemmer`, and Korean is cut into pairs too; without one words stay whole.
+    Raises InputError for an invalid tag.
+
+    >>> tokens("Der Fl\u00aduß, 308 हिन्दी")
+    ['der', 'fluss', '308', 'हिन्दी']
+    >>> tokens("NFL超級盃 水")
+    ['nfl', '超級', '級盃', '水']
+    >>> tokens("Two rivers flowed", "en"), tokens("한강이 2", "ko")
+    (['two', 'river', 'flow'], ['한강', '강이', '2'])
+    """
+    base = language.partition("-")[0]
+    stem = stemmer(base)
+    text = unicodedata.normalize("NFKC", visible(text))
+    if base in ("az", "azj", "tr"):
+        text = text.translate(_DOTLESS)
+    found: list[str] = []
+    for match in _runs(_UNSPACED + _HANGUL if base == "ko" else _UNSPACED).finditer(text.casefold()):
+        run = match.group()
+        if match.lastgroup == "word":
+            found.append(stem(run) if stem else run)
+        elif len(run) == 1:
+            found.append(run)
+        else:
+            found.extend(run[start : start + 2] for start in range(len(run) - 1))
+    return found
+
+
+@cache
+def stemmer(language: str) -> Callable[[str], str] | None:
+    """Return Snowball's stemmer of a language (PyStemmer), or None; `language` is a tag without a region.
+
+    >>> stemmer("fi")("taloissa"), stemmer("sw"), stemmer("")
+    ('talo', None, None)
+    """
+    if not language:
+        return None
+    snowball = _snowball()
+    name = facts(language).name.split()[0].lower()  # "Norwegian Bokmål" is Norwegian
+    stem: Callable[[str], str] | None = snowball.Stemmer(name).stemWord if name in snowball.algorithms() else None
+    return stem
+
+
+def stemmer_version() -> str:
+    """Return the version of the stemmers, which change words now and then."""
+    return str(_snowball().version())
+
+
+def _snowball() -> Any:
+    try:
+        import Stemmer
+    except ImportError as error:  # words left whole would silently give other scores
+        raise InputError("BM25 stems words with PyStemmer, which is not installed; `pip install PyStemmer`") from error
+    return Stemmer
+
+
+@cache
+def _runs(unspaced: str) -> re.Pattern[str]:
+    inside = f"(?![{unspaced}])[\\w{JOINERS}{marks()}]"  # a word starts with a letter or digit, not with a mark
+    return re.compile(f"(?P<unspaced>[{unspaced}]+)|(?P<word>(?=\\w)(?:{inside})+)")
 
 
 def bm25_index(
-    judged: Collection, k1: float = K1, b: float = B, folder: Path | None = None
+    collection: Collection, k1: float = K1, b: float = B, folder: Path | None = None
 ) -> tuple[Any, StringColumn]:
-    """Open a set's BM25 index, made now if it is not there: a `bm25s.BM25` with its arrays mapped, and passage ids.
+    """Return a collection's BM25 index, built unless it is kept: a `bm25s.BM25` with mapped arrays, and passage ids.
 
-    Passages are cut into `tokens` of the set's language; in a pool, of the language that stands in front of their id.
-    The vocabulary is in memory, postings are written to disk as the stream goes by, weighed there by Lucene's formula
-    as bm25s has it (arXiv 2407.03618), and never in memory whole. `folder` is by default one of the cache; a damaged
-    index is made anew.
+    Passages are cut into `tokens` of the collection's language; in a pool, of the language at the start of their id.
+    The vocabulary is in memory; postings are written to disk as the stream goes by, weighed there by Lucene's formula
+    as bm25s has it (arXiv 2407.03618), and never in memory whole. `folder` is by default in the cache; a damaged index
+    is built anew.
 
-    Raises InputError for a stream with another number of passages than the set says, and for a folder that holds the
-    index of something else.
+    Raises:
+        InputError: The stream has another number of passages than the collection, or the folder holds another index.
     """
     check_parameters(k1, b)
     key = {
@@ -206,14 +206,14 @@ def bm25_index(
         "stemmer": stemmer_version(),
         "k1": k1,
         "b": b,
-        "corpus": judged.corpus,
-        "size": judged.size,
-        "language": "in the ids" if judged.setting == "pool" else judged.language,
+        "corpus": collection.corpus,
+        "size": collection.size,
+        "language": "in the ids" if collection.setting == "pool" else collection.language,
     }
     folder = folder or cache_folder() / "bm25" / digest(key)[:24]
     if not is_whole(folder):
         with atomic_folder(folder) as temporary:
-            _build(temporary, judged, k1, b)
+            _build(temporary, collection, k1, b)
             (temporary / "key.json").write_text(json.dumps(key, indent=2) + "\n", encoding="utf-8")
         seal(folder)
     import bm25s
@@ -221,7 +221,7 @@ def bm25_index(
     cure = "delete the folder"
     if (found := json_file(folder / "key.json", cure)) != key:
         raise InputError(
-            f"{folder}: this BM25 index was made from another set or with other settings ({found}); "
+            f"{folder}: this BM25 index was made from another collection or with other settings ({found}); "
             "delete the folder or give another one"
         )
     try:
@@ -229,20 +229,20 @@ def bm25_index(
     except InputError:
         raise
     except (OSError, EOFError, KeyError, ValueError) as error:
-        raise InputError(f"{folder}: no BM25 index can be read here ({error}); {cure}") from error
+        raise InputError(f"{folder}: the BM25 index cannot be read ({error}); {cure}") from error
     adopt(folder)
     return opened
 
 
-def _build(folder: Path, judged: Collection, k1: float, b: float) -> None:
+def _build(folder: Path, collection: Collection, k1: float, b: float) -> None:
     vocabulary: dict[str, int] = {}
     lengths, documents = array("i"), array("i")  # tokens of each passage, passages of each token
     with id_writer(folder) as add, (folder / _SPILL).open("wb") as spill:
-        for ids, texts in judged.passages():
+        for ids, texts in collection.passages():
             add(ids)
             triples = array("i")
             for name, text in zip(ids, texts, strict=True):
-                language = name.partition(":")[0] if judged.setting == "pool" else judged.language
+                language = name.partition(":")[0] if collection.setting == "pool" else collection.language
                 found = tokens(text, language)
                 for token, times in Counter(found).items():
                     number = vocabulary.setdefault(token, len(vocabulary))
@@ -252,14 +252,14 @@ def _build(folder: Path, judged: Collection, k1: float, b: float) -> None:
                     triples.extend((number, len(lengths), times))
                 lengths.append(len(found))
             spill.write(triples.tobytes())
-        if not vocabulary and lengths:  # bm25s reads no index of nothing; no text has the empty token
+        if not vocabulary and lengths:  # bm25s does not read an empty index; no text has the empty token
             vocabulary[""] = 0
             documents.append(1)
             spill.write(array("i", (0, 0, 1)).tobytes())
-    if len(lengths) != judged.size:
+    if len(lengths) != collection.size:
         raise InputError(
-            f"{judged.name}, {judged.language}: {len(lengths)} passages were read, and it says it has {judged.size}; "
-            "did its files change? Open the set anew"
+            f"{collection.name}, {collection.language}: {len(lengths)} passages were read instead of "
+            f"{collection.size}; did its files change? Open the collection anew"
         )
     _weigh(folder, np.array(documents, np.int64), np.array(lengths, np.float32), k1, b)
     (folder / _SPILL).unlink()
@@ -294,7 +294,7 @@ def _weigh(folder: Path, documents: np.ndarray, lengths: np.ndarray, k1: float, 
             piece = piece[np.argsort(piece[:, 0], kind="stable")]
             token, passage, times = piece.T
             first = np.searchsorted(token, token)  # of its token in this piece
-            place = free[token] + np.arange(len(token)) - first
-            indices[place] = passage
-            data[place] = inverse[token] * times / (times + damping[passage])
+            posting = free[token] + np.arange(len(token)) - first
+            indices[posting] = passage
+            data[posting] = inverse[token] * times / (times + damping[passage])
             free += np.bincount(token, minlength=len(free))

@@ -30,52 +30,93 @@ COSINE = "cosine"
 DISTANCES = {"euclidean": "euclidean", "manhattan": "cityblock"}  # scipy's words
 SIMILARITIES = (COSINE, "dot", *DISTANCES)
 ROWS, COLUMNS = 256, 1024  # queries and passages of one product
-_UNIT = 1e-3  # how far from 1 the length of a vector may be that is said to have length 1
+_UNIT = 1e-3  # how far from 1 the length of a vector of length 1 may be
+_ROWS = 2048  # rows that are looked at together
+_STRIP_BYTES = 64 * 2**20  # of the scores of the queries that are computed together
 
 
-def similarity_in(folder: Path) -> str:
-    """Return the similarity that the folder of a saved encoder names, without opening the encoder.
+def dense(
+    benchmark: Benchmark,
+    query_embeddings: NDArray[np.floating],
+    passage_embeddings: NDArray[np.floating],
+    similarity: str = "dot",
+) -> Scorer:
+    """Return the scorer of a dense encoder: float32 scores of every query with every passage, higher is nearer.
 
-    Raises InputError for a damaged file or another similarity.
+    Passages with the same embedding, byte for byte, get the same score, however the matrix product rounds. Queries are
+    taken in strips that begin at the first one of each language, so that a score does not depend on which others are
+    computed with it, on the number of threads or on the process.
+
+    Args:
+        benchmark: The benchmark.
+        query_embeddings: (queries, dim) in the benchmark's order.
+        passage_embeddings: (passages, dim) in the benchmark's order.
+        similarity: The model's own (`encoder.similarity_of`), see `scores_of`.
+
+    Raises:
+        InputError: A wrong size, NaN or infinity, cosine of rows whose length is not 1.
+
+    >>> import pandas as pd
+    >>> from hybridkit.data.benchmark import Benchmark
+    >>> queries = pd.DataFrame({"language": ["en"], "query_id": ["q"], "article": "a", "text": ["Who?"]})
+    >>> ids = ["t:en:1", "t:en:2"]
+    >>> passages = pd.DataFrame({"language": "en", "passage_id": ids, "article": "a", "text": "x"})
+    >>> toy = Benchmark("t", queries, passages, pd.DataFrame(columns=["query_id", "passage_language", "passage_id"]))
+    >>> dense(toy, np.array([[1.0, 0.0]]), np.array([[0.6, 0.8], [1.0, 0.0]]))(slice(0, 1)).tolist()
+    [[0.6000000238418579, 1.0]]
     """
-    path = folder / "config_sentence_transformers.json"
-    cure = "get the model's folder again"
-    value = json_file(path, cure) if path.is_file() else {}
-    if not isinstance(value, dict):
-        raise InputError(f"{path}: it holds no settings of a model; {cure}")
-    try:
-        return check_similarity(value.get("similarity_fn_name") or COSINE)
-    except InputError as error:
-        raise InputError(f"{path}: {error}; {cure}") from error
+    check_similarity(similarity)
+    queries = _checked("queries", query_embeddings, len(benchmark.queries), similarity)
+    passages = _checked("passages", passage_embeddings, len(benchmark.passages), similarity)
+    if queries.shape[1] != passages.shape[1]:
+        raise InputError(
+            f"embeddings of queries have {queries.shape[1]} dimensions, those of passages {passages.shape[1]}; "
+            "encode both with one encoder"
+        )
+    repeated, first = _repeats(passages)
+    height = min(ROWS, max(1, _STRIP_BYTES // (4 * max(1, len(passages)))))
+    starts = [at for rows in benchmark.query_slices.values() for at in range(rows.start, rows.stop, height)]
+    edges = np.array([*starts, len(queries)])
+
+    def score(rows: slice) -> NDArray[np.float32]:
+        around = slice(int(np.searchsorted(edges, rows.start, "right")) - 1, int(np.searchsorted(edges, rows.stop)) + 1)
+        low, high = edges[around][[0, -1]].tolist()
+        block = scores_of(queries[low:high], passages, similarity, (edges[around] - low).tolist())
+        block = block[rows.start - low : rows.stop - low]
+        if len(repeated):
+            block[:, repeated] = block[:, first]
+        return block
+
+    return score
 
 
-def similarity_path(embeddings: Path) -> Path:
-    """Return where the similarity of a model is written down: beside its embeddings of queries or passages.
-
-    >>> from pathlib import Path
-    >>> similarity_path(Path("embeddings/f00d-query.npy")).as_posix()
-    'embeddings/f00d-similarity.txt'
-    """
-    return embeddings.with_name(f"{embeddings.stem.rpartition('-')[0]}-similarity.txt")
-
-
-def read_similarity(path: Path) -> str:
-    """Return the similarity that a run wrote down. Raises InputError for a damaged file."""
-    try:
-        return check_similarity(path.read_text(encoding="utf-8").strip())
-    except (OSError, ValueError, InputError) as error:
-        raise InputError(f"{path}: names no similarity; delete it, and it is made again") from error
+def _checked(what: str, embeddings: NDArray[np.floating], count: int, similarity: str) -> NDArray[np.float32]:
+    if embeddings.ndim != 2 or len(embeddings) != count:
+        raise InputError(f"embeddings of {what}: shape {embeddings.shape}, but the benchmark has {count} {what}")
+    embeddings = embeddings.astype(np.float32, copy=False)
+    blocks = [embeddings[at : at + _ROWS] for at in range(0, len(embeddings), _ROWS)]
+    finite = np.concatenate([np.ones(0, bool), *(np.isfinite(block).all(axis=1) for block in blocks)])
+    if not finite.all():
+        row = int(np.flatnonzero(~finite)[0])
+        raise InputError(f"embeddings of {what}: {int((~finite).sum())} hold NaN or infinity, the first in row {row}")
+    for nth, block in enumerate(blocks):
+        check_lengths(what, np.vecdot(block, block), similarity, nth * _ROWS)
+    return embeddings
 
 
-def check_similarity(name: str) -> str:
-    """Return the name of a similarity, or raise InputError that says which there are.
-
-    >>> check_similarity("dot")
-    'dot'
-    """
-    if name not in SIMILARITIES:
-        raise InputError(f"similarity {name!r}: must be one of {', '.join(SIMILARITIES)}")
-    return name
+def _repeats(embeddings: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows that repeat an earlier one, and the earlier ones, in bounded memory."""
+    odd = generator(0, "repeats").integers(2**63, size=embeddings.shape[1], dtype=np.uint64) * 2 + 1
+    sums = np.empty(len(embeddings), np.uint64)  # equal rows have equal sums, and others hardly ever
+    for at in range(0, len(embeddings), _ROWS):
+        bits = np.ascontiguousarray(embeddings[at : at + _ROWS]).view(np.uint32)
+        sums[at : at + _ROWS] = (bits * odd).sum(axis=1, dtype=np.uint64)
+    order = np.argsort(sums, kind="stable")
+    again = np.flatnonzero(sums[order[1:]] == sums[order[:-1]])
+    rows = np.union1d(order[again], order[again + 1])
+    seen: dict[bytes, int] = {}
+    firsts = np.array([seen.setdefault(embeddings[row].tobytes(), row) for row in rows.tolist()], np.int64)
+    return rows[firsts != rows], firsts[firsts != rows]
 
 
 def scores_of(
@@ -86,11 +127,10 @@ def scores_of(
 ) -> NDArray[np.float32]:
     """Return the scores of queries (q, dim) with passages (p, dim), float32 (q, p): the higher, the nearer.
 
-    "dot" is the inner product, "cosine" the same of vectors of length 1, "euclidean" and "manhattan" the distance with
-    a minus in front, as in `sentence_transformers.util`. The matrix is made in products of a fixed shape, each by one
-    thread and as many side by side as BLAS has threads, so that its bytes depend on the vectors and their order alone,
-    neither on the number of threads nor on the memory. `edges` are the rows at which products begin and the number of
-    queries, by default every 256th. Distances are summed in float64.
+    "dot" is the inner product, "cosine" the same of vectors of length 1, "euclidean" and "manhattan" the negative
+    distance, as in `sentence_transformers.util`, summed in float64. The matrix is made in products of a fixed shape,
+    each by one thread and as many side by side as BLAS has threads, so that its bytes depend on the vectors and their
+    order alone. `edges` are the rows at which products begin and the number of queries, by default every 256th.
 
     >>> scores_of(np.array([[1.0, 0.0]], np.float32), np.array([[3, 4], [1, 0]], np.float32), "euclidean").tolist()
     [[-4.4721360206604, 0.0]]
@@ -137,9 +177,9 @@ def own_scores(
 
 
 def check_lengths(what: str, squares: NDArray[np.floating], similarity: str, start: int = 0) -> None:
-    """Raise InputError where cosine is asked of vectors whose length is not 1; `squares` are those of their lengths.
+    """Raise InputError for cosine of vectors whose length is not 1; `squares` are their squared lengths.
 
-    A vector of zeros, of a text without a token, is allowed: it scores 0. The first row's number is `start`.
+    A vector of zeros, of a text without a token, is allowed: it scores 0. The first row has the number `start`.
     """
     if similarity != COSINE:
         return
@@ -152,84 +192,46 @@ def check_lengths(what: str, squares: NDArray[np.floating], similarity: str, sta
         )
 
 
-_ROWS = 2048  # rows that are looked at together
-_STRIP_BYTES = 64 * 2**20  # of the scores of the queries that are computed together
+def check_similarity(name: str) -> str:
+    """Return the name of a similarity; InputError for another one than cosine, dot, euclidean and manhattan.
 
-
-def dense(
-    benchmark: Benchmark,
-    query_embeddings: NDArray[np.floating],
-    passage_embeddings: NDArray[np.floating],
-    similarity: str = "dot",
-) -> Scorer:
-    """Make the scorer of a dense encoder: float32 scores of every query with every passage, higher is nearer.
-
-    `query_embeddings` (queries, dim) and `passage_embeddings` (passages, dim) stand in the benchmark's order;
-    `similarity` is the model's own (`encoder.similarity_of`), see `scores_of`. Passages with the same embedding, byte
-    for byte, get the same score, whatever the matrix product makes of the last bit. Queries are taken in strips that
-    begin at the first one of each language, so that a score does not depend on which others are asked for with it, on
-    the number of threads or on the process.
-
-    Raises InputError for a wrong size, for NaN or infinity, and for cosine of rows whose length is not 1.
-
-    >>> import pandas as pd
-    >>> from hybridkit.data.benchmark import Benchmark
-    >>> queries = pd.DataFrame({"language": ["en"], "query_id": ["q"], "article": "a", "text": ["Who?"]})
-    >>> ids = ["t:en:1", "t:en:2"]
-    >>> passages = pd.DataFrame({"language": "en", "passage_id": ids, "article": "a", "text": "x"})
-    >>> toy = Benchmark("t", queries, passages, pd.DataFrame(columns=["query_id", "passage_language", "passage_id"]))
-    >>> dense(toy, np.array([[1.0, 0.0]]), np.array([[0.6, 0.8], [1.0, 0.0]]))(slice(0, 1)).tolist()
-    [[0.6000000238418579, 1.0]]
+    >>> check_similarity("dot")
+    'dot'
     """
-    check_similarity(similarity)
-    queries = _checked("queries", query_embeddings, len(benchmark.queries), similarity)
-    passages = _checked("passages", passage_embeddings, len(benchmark.passages), similarity)
-    if queries.shape[1] != passages.shape[1]:
-        raise InputError(
-            f"embeddings of queries have {queries.shape[1]} dimensions, those of passages {passages.shape[1]}; "
-            "encode both with one encoder"
-        )
-    repeated, first = _repeats(passages)
-    height = min(ROWS, max(1, _STRIP_BYTES // (4 * max(1, len(passages)))))
-    starts = [at for part in benchmark.query_slices.values() for at in range(part.start, part.stop, height)]
-    edges = np.array([*starts, len(queries)])
-
-    def score(rows: slice) -> NDArray[np.float32]:
-        around = slice(int(np.searchsorted(edges, rows.start, "right")) - 1, int(np.searchsorted(edges, rows.stop)) + 1)
-        low, high = edges[around][[0, -1]].tolist()
-        block = scores_of(queries[low:high], passages, similarity, (edges[around] - low).tolist())
-        block = block[rows.start - low : rows.stop - low]
-        if len(repeated):
-            block[:, repeated] = block[:, first]
-        return block
-
-    return score
+    if name not in SIMILARITIES:
+        raise InputError(f"similarity {name!r}: must be one of {', '.join(SIMILARITIES)}")
+    return name
 
 
-def _checked(what: str, embeddings: NDArray[np.floating], count: int, similarity: str) -> NDArray[np.float32]:
-    if embeddings.ndim != 2 or len(embeddings) != count:
-        raise InputError(f"embeddings of {what}: shape {embeddings.shape}, but the benchmark has {count} {what}")
-    embeddings = embeddings.astype(np.float32, copy=False)
-    parts = [embeddings[at : at + _ROWS] for at in range(0, len(embeddings), _ROWS)]
-    finite = np.concatenate([np.ones(0, bool), *(np.isfinite(part).all(axis=1) for part in parts)])
-    if not finite.all():
-        row = int(np.flatnonzero(~finite)[0])
-        raise InputError(f"embeddings of {what}: {int((~finite).sum())} hold NaN or infinity, the first in row {row}")
-    for nth, part in enumerate(parts):
-        check_lengths(what, np.vecdot(part, part), similarity, nth * _ROWS)
-    return embeddings
+def similarity_in(folder: Path) -> str:
+    """Return the similarity that the folder of a saved encoder names, without opening the encoder.
+
+    Raises InputError for a damaged file or another similarity.
+    """
+    path = folder / "config_sentence_transformers.json"
+    cure = "get the model's folder again"
+    value = json_file(path, cure) if path.is_file() else {}
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: it does not hold a model's settings; {cure}")
+    try:
+        return check_similarity(value.get("similarity_fn_name") or COSINE)
+    except InputError as error:
+        raise InputError(f"{path}: {error}; {cure}") from error
 
 
-def _repeats(embeddings: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Find the rows that repeat an earlier one, and the earlier ones; in memory that many embeddings do not fill."""
-    odd = generator(0, "repeats").integers(2**63, size=embeddings.shape[1], dtype=np.uint64) * 2 + 1
-    sums = np.empty(len(embeddings), np.uint64)  # equal rows have equal sums, and others hardly ever
-    for at in range(0, len(embeddings), _ROWS):
-        bits = np.ascontiguousarray(embeddings[at : at + _ROWS]).view(np.uint32)
-        sums[at : at + _ROWS] = (bits * odd).sum(axis=1, dtype=np.uint64)
-    order = np.argsort(sums, kind="stable")
-    again = np.flatnonzero(sums[order[1:]] == sums[order[:-1]])
-    rows = np.union1d(order[again], order[again + 1])
-    seen: dict[bytes, int] = {}
-    firsts = np.array([seen.setdefault(embeddings[row].tobytes(), row) for row in rows.tolist()], np.int64)
-    return rows[firsts != rows], firsts[firsts != rows]
+def similarity_path(embeddings: Path) -> Path:
+    """Return the path of a model's similarity, beside its embeddings of queries or passages.
+
+    >>> from pathlib import Path
+    >>> similarity_path(Path("embeddings/f00d-query.npy")).as_posix()
+    'embeddings/f00d-similarity.txt'
+    """
+    return embeddings.with_name(f"{embeddings.stem.rpartition('-')[0]}-similarity.txt")
+
+
+def read_similarity(path: Path) -> str:
+    """Return the similarity that a run wrote down. Raises InputError for a damaged file."""
+    try:
+        return check_similarity(path.read_text(encoding="utf-8").strip())
+    except (OSError, ValueError, InputError) as error:
+        raise InputError(f"{path}: it does not name a similarity; delete it, and it is made again") from error

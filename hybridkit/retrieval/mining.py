@@ -22,26 +22,34 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 
-_CELLS = 1 << 25  # scores that are held at a time
-_QUERIES = 1 << 14  # whose lists of texts are held at a time
+_SCORES = 1 << 25  # held at a time
+_QUERIES = 1 << 14  # whose candidates are held at a time
 Ranked: TypeAlias = list[tuple[str, float]]  # passages and their scores, the best first
-# Takes queries, the passage that answers each, all passages (each once) and limits; gives a list for every query.
+# Takes queries, the passage that answers each, all passages (each once) and limits; yields a list for every query.
 Ranker: TypeAlias = Callable[[Sequence[str], Sequence[str], Sequence[str], "Mining"], Iterator[Ranked]]
+log = logging.getLogger("hybridkit")
 
 
 @dataclass(frozen=True)
 class Mining:
     """What counts as a hard negative; margins, scores and `range_max` are those of sentence-transformers' miner.
 
-    `language` "passage" ranks, for each passage of a row, the passages in its language by the row's query in that
-    language; where it has none, a model takes its query in another one, BM25 the passage itself. "any" ranks the
-    passages of all languages by all queries of the row, takes the row that the best one belongs to, and makes that
-    row's passages the negatives, each in its language.
+    The `range_max` best passages are candidates. Of those that are allowed the first `range_min` are skipped, and one
+    of the next `top` is drawn.
 
-    The `range_max` best are looked at; of those that are allowed the first `range_min` are passed over, and one of the
-    next `top` is drawn. Not allowed is a passage that scores more than `max_score`, or closer to the row's own passage
-    than `absolute_margin`, or than `relative_margin` of that one's score. `keep` leaves alone the negatives that rows
-    have already.
+    Args:
+        language: "passage" ranks, for each passage of a row, the passages in its language by the row's query in that
+            language; where there is none, a model takes the row's query in another one, BM25 the passage itself. "any"
+            ranks the passages of all languages by all queries of the row, takes the row that the best one belongs to,
+            and makes that row's passages the negatives, each in its language.
+        range_min: Candidates to skip.
+        range_max: Candidates.
+        top: Candidates to draw from.
+        max_score: The highest score that is allowed.
+        absolute_margin: How far below the row's own passage a negative must score.
+        relative_margin: The same as a share of that passage's score.
+        keep: Keep the negatives that rows have already.
+        seed: Of the draws.
     """
 
     language: Literal["passage", "any"] = "passage"
@@ -55,7 +63,7 @@ class Mining:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Raise InputError naming what is out of its range, and the range."""
+        """Raise InputError that names the setting and its range."""
         check_choice(self.language, ("passage", "any"), "mining: language")
         least = COUNT_OR_NONE.check(self.range_min, "mining: range_min")
         Range(least + 1, whole=True).check(self.range_max, f"mining: range_max, beside range_min {least},")
@@ -66,106 +74,15 @@ class Mining:
         check_seed(self.seed, "mining: seed")
 
 
-def rank_by_bm25(
-    queries: Sequence[str], positives: Sequence[str], passages: Sequence[str], mining: Mining
-) -> Iterator[Ranked]:
-    """Rank with the kit's BM25; a passage that shares no token with the query is not ranked. Ties as they stand."""
-    score = bm25_of_texts(queries, passages, [""] * len(passages))
-    position = {text: number for number, text in enumerate(passages)}
-    block = max(1, _CELLS // len(passages))
-    for first in range(0, len(queries), block):
-        scores = score(slice(first, min(first + block, len(queries))))
-        for line, positive in zip(scores, positives[first : first + block], strict=True):
-            own = float(line[position[positive]])
-            line[position[positive]] = 0
-            found = np.flatnonzero((line > 0) & (line <= _limit(own, mining)))
-            if len(found) > mining.range_max:  # ties at the end stay for the sort, which keeps their order
-                found = found[line[found] >= -np.partition(-line[found], mining.range_max - 1)[mining.range_max - 1]]
-            best = found[np.argsort(-line[found], kind="stable")][: mining.range_max]
-            yield [(passages[number], float(line[number])) for number in best]
-
-
-def _limit(own: float, mining: Mining) -> float:
-    """The highest score that a negative may have beside the answer's own."""
-    limits = [np.inf if mining.max_score is None else mining.max_score]
-    if mining.absolute_margin is not None:
-        limits.append(own - mining.absolute_margin)
-    if mining.relative_margin is not None:
-        limits.append(own - abs(own) * mining.relative_margin)
-    return float(min(limits))
-
-
-def rank_by_encoder(encoder: "SentenceTransformer") -> Ranker:
-    """Make the ranker of a model: sentence-transformers' `mine_hard_negatives`, all of whose candidates are taken.
-
-    It would make every vector one of length 1, and so rank by cosine whatever the model's similarity is; here it gets
-    the vectors of `encode` and the model's own similarity.
-    """
-
-    def rank(
-        queries: Sequence[str], positives: Sequence[str], passages: Sequence[str], mining: Mining
-    ) -> Iterator[Ranked]:
-        import torch
-        from datasets import Dataset
-        from sentence_transformers.util import mine_hard_negatives
-
-        from hybridkit.models.embedding import encode
-        from hybridkit.models.encoder import similarity_of
-        from hybridkit.retrieval.dense import own_scores, scores_of
-
-        own = similarity_of(encoder)
-
-        def scores(one: Any, other: Any) -> Any:
-            return torch.from_numpy(scores_of(np.asarray(one), np.asarray(other), own))
-
-        def of_pairs(one: Any, other: Any) -> Any:
-            pairs = zip(np.asarray(one), np.asarray(other), strict=True)
-            return torch.tensor([own_scores(query, passage[None], own)[0] for query, passage in pairs])
-
-        model: Any = SimpleNamespace(
-            device="cpu",
-            model_card_data=SimpleNamespace(base_model=""),
-            encode_query=lambda texts, **_: encode(encoder, texts, "query", progress="queries"),
-            encode_document=lambda texts, **_: encode(encoder, texts, "passage", progress="passages"),
-            similarity=scores,
-            similarity_pairwise=of_pairs,
-        )
-        options: dict[str, Any] = {
-            "range_max": mining.range_max,
-            "num_negatives": mining.range_max,
-            "max_score": mining.max_score,
-            "absolute_margin": mining.absolute_margin,
-            "relative_margin": mining.relative_margin,
-            "output_format": "labeled-list",
-            "output_scores": True,
-            "verbose": False,
-        }
-        with TemporaryDirectory() as folder:  # where the passages' embeddings wait for the next block of queries
-            for first in range(0, len(queries), _QUERIES):
-                asked, right = list(queries[first : first + _QUERIES]), list(positives[first : first + _QUERIES])
-                pairs = Dataset.from_dict({"query": asked, "passage": right})
-                mined = mine_hard_negatives(pairs, model, corpus=list(passages), cache_folder=folder, **options)
-                found = {
-                    (line["query"], line["passage"][0]): list(zip(line["passage"][1:], line["scores"][1:], strict=True))
-                    for line in mined
-                }
-                yield from (found.get(pair, []) for pair in zip(asked, right, strict=True))
-
-    return rank
-
-
-log = logging.getLogger("hybridkit")
-
-
 def mine_negatives(
     corpus: ParallelCorpus, system: "SentenceTransformer | Literal['bm25']", mining: Mining | None = None
 ) -> ParallelCorpus:
-    """Give the corpus with a hard negative for every row and language where one is found; a notice says how many.
+    """Return the corpus with a hard negative for every row and language where one is found; a notice says how many.
 
     A model ranks through `sentence_transformers.util.mine_hard_negatives` with its own prompts and similarity, "bm25"
-    through the kit's BM25. Never taken is a passage of the row's group: no twin of its passage, no other passage of its
-    question, nothing that stands as an answer to it anywhere in the corpus. The same corpus, system and settings give
-    the same negatives on the same machine; the fingerprint depends on what was mined.
+    through the kit's BM25. A passage of the row's group is never taken: no twin of its passage, no other passage of its
+    question, nothing that answers it anywhere in the corpus. The same corpus, system and settings give the same
+    negatives on the same machine; the fingerprint depends on what was mined.
 
     >>> from hybridkit.data.rows import Row
     >>> texts = ["the red house", "a red horse", "blue sky"]
@@ -194,7 +111,7 @@ def mine_negatives(
 
 
 def negative_counts(corpus: ParallelCorpus) -> pd.DataFrame:
-    """Count passages, and those that have a negative in their language: language, passages, negatives, share."""
+    """Return DataFrame[language, passages, negatives, share]: the passages that have a negative in their language."""
     has, negative = corpus.has_passage, corpus.places["negative"] >= 0
     counts = pd.DataFrame({"language": corpus.languages, "passages": has.sum(0), "negatives": (has & negative).sum(0)})
     return counts[counts["passages"] > 0].assign(share=counts["negatives"] / counts["passages"])
@@ -203,7 +120,7 @@ def negative_counts(corpus: ParallelCorpus) -> pd.DataFrame:
 def _by_language(
     corpus: ParallelCorpus, wanted: np.ndarray, rank: Ranker, mining: Mining, by_words: bool
 ) -> np.ndarray:
-    """Places in the passage tables, int32 (rows, languages), each language by itself; -1 for none."""
+    """Positions in the passage tables, int32 (rows, languages), each language by itself; -1 for none."""
     mined = np.full(wanted.shape, -1, dtype=np.int32)
     for column, tag in enumerate(corpus.languages):
         rows = np.flatnonzero(wanted[:, column])
@@ -212,9 +129,8 @@ def _by_language(
         owners = _owners(corpus, [column])
         positives = corpus.take_texts("passage", rows, np.full(len(rows), column))
         known = corpus.has_query[rows, column]
-        asked = np.where(known, column, corpus.has_query[rows].argmax(axis=1))
-        queries = corpus.take_texts("query", rows, asked)
-        if by_words:  # which a query in another language has by accident only
+        queries = corpus.take_texts("query", rows, np.where(known, column, corpus.has_query[rows].argmax(axis=1)))
+        if by_words:  # which a query in another language shares by accident only
             queries = [query if has else own for query, own, has in zip(queries, positives, known, strict=True)]
         ranked = rank(queries, positives, list(owners), mining)
         chance = generator(mining.seed, "negatives", tag).random(len(rows))
@@ -226,16 +142,16 @@ def _by_language(
 
 
 def _by_row(corpus: ParallelCorpus, wanted: np.ndarray, rank: Ranker, mining: Mining) -> np.ndarray:
-    """The same, by the one row that is nearest in any language; its passages in all languages that are wanted."""
+    """The same by the one row that is nearest in any language: its passages in all languages that are wanted."""
     mined = np.full(wanted.shape, -1, dtype=np.int32)
     owners = _owners(corpus, range(len(corpus.languages)))
-    rows, asked = np.nonzero(corpus.has_query & wanted.any(axis=1, keepdims=True))
-    answers = np.where(corpus.has_passage[rows, asked], asked, corpus.has_passage[rows].argmax(axis=1))
+    rows, columns = np.nonzero(corpus.has_query & wanted.any(axis=1, keepdims=True))
+    answers = np.where(corpus.has_passage[rows, columns], columns, corpus.has_passage[rows].argmax(axis=1))
     positives = corpus.take_texts("passage", rows, answers)
-    ranked = rank(corpus.take_texts("query", rows, asked), positives, list(owners), mining)
+    ranked = rank(corpus.take_texts("query", rows, columns), positives, list(owners), mining)
     chance = generator(mining.seed, "negatives").random(len(corpus))
     for row, lists in groupby(zip(rows.tolist(), ranked, strict=True), key=lambda pair: pair[0]):
-        best = sorted((one for _, found in lists for one in found), key=lambda one: -one[1])
+        best = sorted((pair for _, found in lists for pair in found), key=lambda pair: -pair[1])
         owner = _choose(corpus, row, best, owners, mining, chance[row])
         if owner >= 0:
             mined[row] = np.where(wanted[row], corpus.places["passage"][owner], -1)
@@ -253,16 +169,11 @@ def _owners(corpus: ParallelCorpus, columns: Sequence[int]) -> dict[str, int]:
 
 def _choose(corpus: ParallelCorpus, row: int, best: Ranked, owners: dict[str, int], mining: Mining, luck: float) -> int:
     """The row whose passage becomes the negative of `row`; -1 where none is allowed."""
-    # rows that share a passage are of one group, so that the first row that has it tells the group of the text
-    allowed = dict.fromkeys(_allowed(corpus, row, best, owners))
+    # rows that share a passage are of one group, so that the first row that has a text has the text's group
+    rows = (owners[text] for text, _ in best)
+    allowed = dict.fromkeys(other for other in rows if corpus.group[other] != corpus.group[row])
     left = list(allowed)[mining.range_min :][: mining.top]
     return left[int(luck * len(left))] if left else -1
-
-
-def _allowed(corpus: ParallelCorpus, row: int, best: Ranked, owners: dict[str, int]) -> Iterator[int]:
-    for text, _ in best:
-        if corpus.group[owners[text]] != corpus.group[row]:
-            yield owners[text]
 
 
 def _with_negatives(corpus: ParallelCorpus, mined: np.ndarray, keep: bool) -> ParallelCorpus:
@@ -271,10 +182,98 @@ def _with_negatives(corpus: ParallelCorpus, mined: np.ndarray, keep: bool) -> Pa
     for column, tag in enumerate(corpus.languages):
         rows = np.flatnonzero(mined[:, column] >= 0)
         if len(rows):
-            used, place = np.unique(mined[rows, column], return_inverse=True)
+            used, position = np.unique(mined[rows, column], return_inverse=True)
             before = texts.get(("negative", tag), pa.array([], pa.large_string()))
             texts["negative", tag] = pa.concat_arrays([before, corpus.texts["passage", tag].take(pa.array(used))])
-            places[rows, column] = len(before) + place
-    # what was mined are places in the corpus's own tables: with its fingerprint they tell every text
+            places[rows, column] = len(before) + position
+    # what was mined are positions in the corpus's own tables: with its fingerprint they determine every text
     key = digest(corpus.fingerprint, mined, keep)
     return replace(corpus, places={**corpus.places, "negative": places}, texts=texts, fingerprint=key, origin=None)
+
+
+def rank_by_bm25(
+    queries: Sequence[str], positives: Sequence[str], passages: Sequence[str], mining: Mining
+) -> Iterator[Ranked]:
+    """Rank by BM25: only passages that share a token with the query; ties in the order of the passages."""
+    score = bm25_of_texts(queries, passages, [""] * len(passages))
+    position = {text: number for number, text in enumerate(passages)}
+    block = max(1, _SCORES // len(passages))
+    for first in range(0, len(queries), block):
+        scores = score(slice(first, min(first + block, len(queries))))
+        for line, positive in zip(scores, positives[first : first + block], strict=True):
+            own = float(line[position[positive]])
+            line[position[positive]] = 0
+            found = np.flatnonzero((line > 0) & (line <= _limit(own, mining)))
+            if len(found) > mining.range_max:  # ties at the end are left to the sort, which keeps their order
+                found = found[line[found] >= -np.partition(-line[found], mining.range_max - 1)[mining.range_max - 1]]
+            best = found[np.argsort(-line[found], kind="stable")][: mining.range_max]
+            yield [(passages[number], float(line[number])) for number in best]
+
+
+def _limit(own: float, mining: Mining) -> float:
+    """The highest score that a negative may have beside the answer's own."""
+    limits = [np.inf if mining.max_score is None else mining.max_score]
+    if mining.absolute_margin is not None:
+        limits.append(own - mining.absolute_margin)
+    if mining.relative_margin is not None:
+        limits.append(own - abs(own) * mining.relative_margin)
+    return float(min(limits))
+
+
+def rank_by_encoder(encoder: "SentenceTransformer") -> Ranker:
+    """Return the ranker of a model: sentence-transformers' `mine_hard_negatives`, of which all candidates are taken.
+
+    By itself it normalises vectors, and so ranks by cosine whatever the model's similarity is; here it gets the vectors
+    of `encode` and the model's own similarity.
+    """
+
+    def rank(
+        queries: Sequence[str], positives: Sequence[str], passages: Sequence[str], mining: Mining
+    ) -> Iterator[Ranked]:
+        import torch
+        from datasets import Dataset
+        from sentence_transformers.util import mine_hard_negatives
+
+        from hybridkit.models.embedding import encode
+        from hybridkit.models.encoder import similarity_of
+        from hybridkit.retrieval.dense import own_scores, scores_of
+
+        own = similarity_of(encoder)
+
+        def scores(one: Any, other: Any) -> Any:
+            return torch.from_numpy(scores_of(np.asarray(one), np.asarray(other), own))
+
+        def of_pairs(one: Any, other: Any) -> Any:
+            pairs = zip(np.asarray(one), np.asarray(other), strict=True)
+            return torch.tensor([own_scores(query, passage[None], own)[0] for query, passage in pairs])
+
+        model: Any = SimpleNamespace(  # all that the library reads of a model
+            device="cpu",
+            model_card_data=SimpleNamespace(base_model=""),
+            encode_query=lambda texts, **_: encode(encoder, texts, "query", progress="queries"),
+            encode_document=lambda texts, **_: encode(encoder, texts, "passage", progress="passages"),
+            similarity=scores,
+            similarity_pairwise=of_pairs,
+        )
+        options: dict[str, Any] = {
+            "range_max": mining.range_max,
+            "num_negatives": mining.range_max,
+            "max_score": mining.max_score,
+            "absolute_margin": mining.absolute_margin,
+            "relative_margin": mining.relative_margin,
+            "output_format": "labeled-list",
+            "output_scores": True,
+            "verbose": False,
+        }
+        with TemporaryDirectory() as folder:  # where the passages' embeddings wait for the next block of queries
+            for first in range(0, len(queries), _QUERIES):
+                some, answers = list(queries[first : first + _QUERIES]), list(positives[first : first + _QUERIES])
+                pairs = Dataset.from_dict({"query": some, "passage": answers})
+                mined = mine_hard_negatives(pairs, model, corpus=list(passages), cache_folder=folder, **options)
+                found = {
+                    (line["query"], line["passage"][0]): list(zip(line["passage"][1:], line["scores"][1:], strict=True))
+                    for line in mined
+                }
+                yield from (found.get(pair, []) for pair in zip(some, answers, strict=True))
+
+    return rank

@@ -26,10 +26,10 @@ RUN_COLUMNS = ("query_id", "passage_id", "score")
 
 
 def run_frame(query_ids: ArrayLike, passage_ids: ArrayLike, scores: ArrayLike, k: int | None = None) -> pd.DataFrame:
-    """Make a run: DataFrame[query_id, passage_id, score (float32)] of the best `k` passages of each query.
+    """Return a run: DataFrame[query_id, passage_id, score (float32)] of the best `k` passages of each query.
 
-    The three stand beside each other, in any order. The run is sorted by query_id, then by score descending, then by
-    passage id as UTF-8 bytes descending, which is how trec_eval breaks ties.
+    The three arguments belong together position by position, in any order. The run is sorted by query_id, then by score
+    descending, then by passage id as UTF-8 bytes descending, which is how trec_eval breaks ties.
 
     Raises InputError for a passage that a query has twice and for scores with NaN or infinity.
 
@@ -49,7 +49,7 @@ def run_frame(query_ids: ArrayLike, passage_ids: ArrayLike, scores: ArrayLike, k
     if len(np.unique(pairs)) < len(pairs):
         twice = int(np.flatnonzero(pd.Series(pairs).duplicated())[0])
         raise InputError(
-            f"run: query {queries[query[twice]]!r} has passage {passages[passage[twice]]!r} twice; ids are to be "
+            f"run: query {queries[query[twice]]!r} has passage {passages[passage[twice]]!r} twice; ids must be "
             "unique over everything that is searched (put the set or the language in front)"
         )
     if k is not None:
@@ -59,22 +59,22 @@ def run_frame(query_ids: ArrayLike, passage_ids: ArrayLike, scores: ArrayLike, k
 
 
 def frame_of_positions(
-    query_ids: Sequence[str], ids: StringColumn, scores: NDArray[np.float32], places: NDArray[np.int64]
+    query_ids: Sequence[str], ids: StringColumn, scores: NDArray[np.float32], positions: NDArray[np.int64]
 ) -> pd.DataFrame:
-    """Make a run of scores and places of passages, both (queries, k); a place below 0 is none."""
-    query, column = np.nonzero(places >= 0)
-    names = ids[places[query, column]] if len(query) else np.empty(0, object)
+    """Return the run of scores and positions of passages, both (queries, k); a position of -1 is left out."""
+    query, column = np.nonzero(positions >= 0)
+    names = ids[positions[query, column]] if len(query) else np.empty(0, object)
     return run_frame(np.asarray(query_ids, object)[query], names, scores[query, column])
 
 
 def merge_runs(runs: Sequence[pd.DataFrame], k: int = 1000) -> pd.DataFrame:
-    """Merge what one system found in several parts of a collection into the run over all of it.
+    """Return the run over all corpora of a collection from one system's runs over each of them.
 
-    The same as a search over all parts together, where scores do not depend on the part (dense ones do not, BM25's
-    do). Raises InputError for an id that stands in two parts.
+    It is the run of a search over all together where scores do not depend on the corpus (dense ones do not, BM25's
+    do). Raises InputError for an id that two corpora have.
 
-    >>> parts = [run_frame(["q"], ["de:1"], [0.4]), run_frame(["q", "q"], ["en:1", "en:2"], [0.7, 0.1])]
-    >>> merge_runs(parts, k=2)["passage_id"].tolist()
+    >>> runs = [run_frame(["q"], ["de:1"], [0.4]), run_frame(["q", "q"], ["en:1", "en:2"], [0.7, 0.1])]
+    >>> merge_runs(runs, k=2)["passage_id"].tolist()
     ['en:1', 'de:1']
     """
     every = pd.concat([run[list(RUN_COLUMNS)] for run in runs], ignore_index=True)
@@ -105,12 +105,15 @@ def fuse(
 ) -> pd.DataFrame:
     """Fuse two runs into one of the best `k` passages of each query, among those that either found.
 
-    "interpolation" is MIRACL's hybrid (arXiv 2210.09984, section 4, made with Pyserini): a run's scores are scaled to
-    0..1 over what it found for the query (1 if they are all equal, but 0 if all are 0), a passage it did not find gets
-    0, as its last one does, and the sum is weight * first + (1 - weight) * second. "rrf" is reciprocal rank fusion
-    (Cormack et al., SIGIR 2009): the sum of 1 / (60 + rank) over the runs that found the passage; it takes no weight.
+    "interpolation" scales a run's scores to 0..1 over what it found for the query (1 if they are all equal, but 0 if
+    all are 0), gives 0 to a passage that it did not find, as its last one has, and takes the sum weight * first + (1 -
+    weight) * second. "rrf" is reciprocal rank fusion: the sum of 1 / (60 + rank) over the runs that found the passage.
 
-    Raises InputError for another `how` and a weight outside 0..1.
+    Raises:
+        InputError: Another `how`, or a weight outside 0..1.
+
+    Source:
+        MIRACL's hybrid, arXiv 2210.09984, section 4; for "rrf" Cormack et al., SIGIR 2009.
 
     >>> one = run_frame(["q"] * 3, ["a", "b", "c"], [9, 8, 5])
     >>> other = run_frame(["q"] * 2, ["c", "d"], [0.7, 0.6])
@@ -120,7 +123,7 @@ def fuse(
     ['c', 'a', 'd', 'b']
     """
     if how not in ("interpolation", "rrf"):
-        raise InputError(f"fusion by {how!r}: there are interpolation and rrf")
+        raise InputError(f"fusion by {how!r}: it must be interpolation or rrf")
     SHARE.check(weight, "fusion: weight, the first system's share,")
     one, other = (_by_rank(run) if how == "rrf" else _between_0_and_1(run) for run in (first, second))
     both = one.merge(other, on=["query_id", "passage_id"], how="outer", suffixes=("_one", "_other")).fillna(
@@ -136,7 +139,7 @@ def _between_0_and_1(run: pd.DataFrame) -> pd.DataFrame:
     groups = scores.groupby(run["query_id"])
     low = groups.transform("min")
     span = groups.transform("max") - low
-    alike = (scores != 0).astype(np.float64)  # all of them equal: 0 says nothing of any
+    alike = (scores != 0).astype(np.float64)  # of scores that are all equal
     return run.assign(score=((scores - low) / span.where(span > 0, 1)).where(span > 0, alike))
 
 
@@ -145,11 +148,10 @@ def _by_rank(run: pd.DataFrame) -> pd.DataFrame:
 
 
 def fusion(first: Scorer, second: Scorer, weight: float = 0.5) -> Scorer:
-    """Interpolate two scorers: weight * first + (1 - weight) * second, each scaled to 0..1 over a query's passages.
+    """Return weight * first + (1 - weight) * second, each scaled to 0..1 over all passages of a query.
 
-    The hybrid baseline of MIRACL (arXiv 2210.09984, section 4) with weight 0.5; scaled over the whole pool here,
-    where MIRACL scales over each system's top 1000. A query whose scores are all equal gets 0 from that system.
-    Raises InputError for a weight outside 0..1.
+    MIRACL's hybrid (arXiv 2210.09984, section 4) scales over each system's top 1000 instead. A query whose scores are
+    all equal gets 0 from that system. Raises InputError for a weight outside 0..1.
 
     >>> one, other = (lambda rows: np.array([[0, 5, 10]])), (lambda rows: np.array([[0.2, 0.2, 0.1]]))
     >>> fusion(one, other)(slice(0, 1)).tolist()
@@ -163,33 +165,8 @@ def fusion(first: Scorer, second: Scorer, weight: float = 0.5) -> Scorer:
     return score
 
 
-def rrf(first: Scorer, second: Scorer) -> Scorer:
-    """Fuse two scorers by reciprocal rank (see `fuse`), ranks being those in the whole pool.
-
-    The passages stand in the order of their ids, so that of equal scores the later passage has the better rank.
-
-    >>> one, other = (lambda rows: np.array([[0, 5, 10]])), (lambda rows: np.array([[0.2, 0.2, 0.1]]))
-    >>> wanted = [[1 / 63 + 1 / 62, 1 / 62 + 1 / 61, 1 / 61 + 1 / 63]]
-    >>> np.allclose(rrf(one, other)(slice(0, 1)), wanted)
-    True
-    """
-
-    def score(rows: slice) -> NDArray[np.float32]:
-        return _reciprocal(first(rows)) + _reciprocal(second(rows))
-
-    return score
-
-
 def _scaled(block: NDArray[np.floating]) -> NDArray[np.float32]:
     low = block.min(axis=1, keepdims=True)
     span = block.max(axis=1, keepdims=True) - low
     scaled: NDArray[np.float32] = ((block - low) / np.where(span > 0, span, 1)).astype(np.float32, copy=False)
     return scaled
-
-
-def _reciprocal(block: NDArray[np.floating]) -> NDArray[np.float32]:
-    count = block.shape[1]
-    order = count - 1 - np.argsort(-block[:, ::-1], axis=1, kind="stable")
-    found = np.empty(block.shape, np.float32)
-    np.put_along_axis(found, order, np.broadcast_to(1 / (RRF_K + 1 + np.arange(count)), block.shape), axis=1)
-    return found

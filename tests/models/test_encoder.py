@@ -156,7 +156,7 @@ def test_folders_that_are_no_models_are_told(tmp_path: Path) -> None:
     folder = plain_bert(tmp_path / "bert")
     whole = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match="bert: model.safetensors is no whole safetensors file"):
+    with pytest.raises(InputError, match="bert: model.safetensors is not a whole safetensors file"):
         encoder.open(folder)
 
 

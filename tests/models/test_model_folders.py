@@ -174,8 +174,12 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object], str]] = {
         ),
         r"pickled \(evil.bin\)",
     ),
-    "shard elsewhere": ("bert", lambda f: index(f, "../x.safetensors"), "names '../x.safetensors', which lies outside"),
-    "shard missing": ("bert", lambda f: index(f, "x.safetensors"), "x.safetensors, a part of the weights, is missing"),
+    "shard elsewhere": ("bert", lambda f: index(f, "../x.safetensors"), "names '../x.safetensors', which is outside"),
+    "shard missing": (
+        "bert",
+        lambda f: index(f, "x.safetensors"),
+        "x.safetensors, which has some of the weights, is missing",
+    ),
     "pickle named in the configuration": (
         "bert",
         lambda f: (
@@ -196,34 +200,38 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "a library in a router": (
         "router",
         lambda f: typed(f / "router_config.json", TRANSFORMER, "sentence_transformers.util.misc.importlib"),
-        "importlib' is none of those of dense encoders",
+        "importlib' must be one of dense encoders",
     ),
     "a function": (
         "st",
         lambda f: typed(f / LIST, TRANSFORMER, "sentence_transformers.util.http_get"),
-        "http_get' is none of",
+        "http_get' must be one of",
     ),
     "a class that is no module": (
         "st",
         lambda f: typed(f / LIST, TRANSFORMER, "sentence_transformers.SentenceTransformer"),
-        "SentenceTransformer' is none of",
+        "SentenceTransformer' must be one of",
     ),
-    "something private": ("st", lambda f: typed(f / LIST, TRANSFORMER, f"{BASE}.dense._Dense"), "_Dense' is none of"),
+    "something private": (
+        "st",
+        lambda f: typed(f / LIST, TRANSFORMER, f"{BASE}.dense._Dense"),
+        "_Dense' must be one of",
+    ),
     "a module's neighbour": (
         "st",
         lambda f: typed(f / LIST, TRANSFORMER, f"{BASE}.dense.Transformer"),
         "cannot be opened",
     ),
-    "a type of number": ("st", lambda f: (f / LIST).write_text('[{"type": 5, "path": ""}]'), "5 is none of those"),
+    "a type of number": ("st", lambda f: (f / LIST).write_text('[{"type": 5, "path": ""}]'), "5 must be one of"),
     "an activation": (
         "st",
         lambda f: put(home_of(f, "Dense") / "config.json", activation_function="torch.hub.load"),
-        "'torch.hub.load' in 2_Dense is no module of torch.nn",
+        "'torch.hub.load' in 2_Dense is not a module of torch.nn",
     ),
     "another activation": (
         "st",
         lambda f: put(home_of(f, "Dense") / "config.json", activation_function="os.system"),
-        "is no module of torch",
+        "is not a module of torch",
     ),
     "a tokenizer": (
         "lstm",
@@ -238,8 +246,8 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     ),
     "an adapter": ("bert", lambda f: (f / "adapter_config.json").write_text("{}"), "adapter of another model"),
     # paths
-    "a module outside": ("st", lambda f: typed(f / LIST, '"1_Pooling"', '"../1_Pooling"'), "lies outside"),
-    "a module anywhere": ("st", lambda f: typed(f / LIST, '"1_Pooling"', '"/tmp"'), "lies outside"),
+    "a module outside": ("st", lambda f: typed(f / LIST, '"1_Pooling"', '"../1_Pooling"'), "is outside"),
+    "a module anywhere": ("st", lambda f: typed(f / LIST, '"1_Pooling"', '"/tmp"'), "is outside"),
     "another tokenizer": ("st", lambda f: put(f / BERT, tokenizer_name_or_path="/tmp"), "tokenizer from elsewhere"),
     "another folder": (
         "st",
@@ -256,10 +264,10 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "a pipe": (
         "bert",
         lambda f: ((f / "tokenizer.json").unlink(), os.mkfifo(f / "tokenizer.json")),
-        "tokenizer.json is no plain file",
+        "tokenizer.json is not a plain file",
     ),
     # sizes
-    "layers": ("bert", lambda f: put(f / CONFIG, num_hidden_layers=10**9), "says num_hidden_layers 1000000000"),
+    "layers": ("bert", lambda f: put(f / CONFIG, num_hidden_layers=10**9), "has num_hidden_layers 1000000000"),
     "layers of a layer": ("bert", lambda f: put(f / CONFIG, num_hidden_layers=900, hidden_size=2), LARGE),
     "vocabulary": ("bert", lambda f: put(f / CONFIG, vocab_size=10**12), LARGE),
     "width": ("bert", lambda f: put(f / CONFIG, hidden_size=10**8, intermediate_size=10**9), "far larger model"),
@@ -272,7 +280,7 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "layers of an LSTM": (
         "lstm",
         lambda f: put(home_of(f, "LSTM") / "lstm_config.json", num_layers=10**9),
-        "says num_layers 1000000000",
+        "has num_layers 1000000000",
     ),
     "kernels of a CNN": (
         "cnn",
@@ -289,11 +297,15 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "digits": ("bert", lambda f: (f / CONFIG).write_text('{"a": ' + "9" * 5000 + "}"), "thousands of digits"),
     "other types": ("bert", lambda f: put(f / CONFIG, num_hidden_layers="many"), "cannot be opened"),
     "no number of heads": ("bert", lambda f: put(f / CONFIG, num_attention_heads=0), "cannot be opened"),
-    "prompts": ("st", lambda f: put(f / "config_sentence_transformers.json", prompts=[1]), "prompts that are no texts"),
+    "prompts": (
+        "st",
+        lambda f: put(f / "config_sentence_transformers.json", prompts=[1]),
+        "prompts that are not texts",
+    ),
     "numbers as prompts": (
         "st",
         lambda f: put(f / "config_sentence_transformers.json", prompts={"query": 5}),
-        "prompts that are no texts",
+        "prompts that are not texts",
     ),
     "broken prompts": (
         "st",
@@ -303,19 +315,27 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "an origin": ("st", lambda f: (f / "hybridkit.json").write_text("[]"), "hybridkit.json holds a list"),
     "a tokenizer of nothing": ("bert", lambda f: (f / "tokenizer.json").write_text("{}"), "cannot be opened"),
     "nothing": ("st", lambda f: (f / LIST).write_text("[]"), "no weights"),
-    "cut": ("bert", lambda f: (f / "model.safetensors").write_bytes(b"\x00" * 7), "no whole safetensors file"),
+    "cut": ("bert", lambda f: (f / "model.safetensors").write_bytes(b"\x00" * 7), "is not a whole safetensors file"),
     "overlap": (
         "bert",
         lambda f: told(f / "model.safetensors", {"a": tensor(0, 64), "b": tensor(32, 64)}),
-        "tensors' places",
+        "is not a whole safetensors file",
     ),
-    "before the start": ("bert", lambda f: told(f / "model.safetensors", {"a": tensor(-64, 64)}), "tensors' places"),
+    "before the start": (
+        "bert",
+        lambda f: told(f / "model.safetensors", {"a": tensor(-64, 64)}),
+        "is not a whole safetensors file",
+    ),
     "a header of exabytes": (
         "bert",
         lambda f: (f / "model.safetensors").write_bytes(struct.pack("<Q", 2**60) + bytes(99)),
-        "its header",
+        "a header of 1,152,921,504,606,846,976 bytes",
     ),
-    "a nested header": ("bert", lambda f: told(f / "model.safetensors", b'{"a":' * 100_000), "nested too deep"),
+    "a nested header": (
+        "bert",
+        lambda f: told(f / "model.safetensors", b'{"a":' * 100_000),
+        "recursion limit exceeded",
+    ),
 }
 
 
