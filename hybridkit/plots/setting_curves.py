@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from hybridkit.evaluation.measures import DISTANCE, SETTINGS, in_order, measure_of
 from hybridkit.evaluation.resampling import t_interval
-from hybridkit.plots.marks import dot_rows, handles, one, pick, require_columns
+from hybridkit.plots.marks import dot_rows, handles, one, pick, require_columns, strategy_axis
 from hybridkit.plots.palette import colour, marker
 from hybridkit.plots.scores import SETTING_COLOURS
 from hybridkit.plots.style import WIDTH, foot, panels, printed, round_ticks
@@ -100,6 +100,7 @@ def pair_batches(frame: pd.DataFrame, measure: str = "AP") -> Figure:
         above.set_title(SETTINGS.get(name, "language bias"))
         above.set_xlabel("rank distance (ranks)" if name == DISTANCE else f"mean {measure}")
         _difference_rows(below, part[part["difference"].notna()], strategies[1:])
+        below.set_yticks(range(len(strategies) - 1), [_PAIRS.get(name, label(name)) for name in strategies[1:]])
         below.set_xlabel("Δ rank distance (ranks)" if name == DISTANCE else f"Δ mean {measure}")
         if number:
             above.set_yticklabels([])
@@ -155,12 +156,7 @@ def _difference_rows(axes: Axes, frame: pd.DataFrame, strategies: list[str]) -> 
     for strategy, filled, *ends in frame[["strategy", "established", *_ENDS]].itertuples(index=False, name=None):
         place = strategies.index(strategy)
         _bars(axes, ends, place, 0.07, colour(strategy), marker(strategy), bool(filled), upright=False)
-    axes.set_yticks(range(len(strategies)), [_PAIRS.get(name, label(name)) for name in strategies])
-    axes.set_ylim(len(strategies) - 0.5, -0.5)
-    axes.tick_params(axis="y", length=0)
-    axes.xaxis.set_major_locator(round_ticks(3))
-    axes.grid(axis="x")
-    axes.margins(x=0.1)
+    strategy_axis(axes, strategies, ticks=3, below=0.5)
 
 
 def _finish(axes: Axes, name: str, over: str, places: list[float]) -> None:

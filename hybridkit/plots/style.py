@@ -156,6 +156,21 @@ def panels(rows: int, columns: int, width: float, height: float, **options: Any)
     return figure, list(axes.ravel())
 
 
+def many(
+    count: int, height: float, more: float, width: float = 0.0, most: int = 3, **options: Any
+) -> tuple[Figure, list[Axes]]:
+    """Make `count` axes, at most `most` beside each other; `height` is that of a line, `more` that of the rest.
+
+    Without a `width` (inches), columns are as wide as a third of a page.
+    """
+    columns = min(count, most)
+    rows = -(-count // columns)
+    figure, axes = panels(rows, columns, width or max(WIDTH * columns / 3, 4.2), rows * height + more, **options)
+    for spare in axes[count:]:
+        spare.set_visible(False)
+    return figure, axes[:count]
+
+
 def foot(figure: Figure, handles: list[Any], text: str = "", columns: int = 5) -> None:
     """Put one legend for the whole figure under it, `columns` or one more beside each other, and a line of text.
 
