@@ -64,7 +64,7 @@ def batch_composition(frame: pd.DataFrame) -> Figure:
 def batch_examples(frame: pd.DataFrame) -> Figure:
     """The first batches of each strategy: every tile is a row, upper half its query's language, lower its passage's.
 
-    Columns: strategy, step (from 0), position (place in the batch, from 0), query_language, passage_language. The first
+    Columns: strategy, step (from 0), position (in the batch, from 0), query_language, passage_language. The first
     six steps and sixteen positions are drawn.
     """
     columns = ("strategy", "step", "position", "query_language", "passage_language")

@@ -61,10 +61,8 @@ def language_share(frame: pd.DataFrame, k: int = 10) -> Figure:
     ratios = shares.div(expected, axis=0).where(shares > 0)
     for ax, values in zip(axes, (shares * 100, ratios), strict=True):
         _dots(ax, values)
-    places = np.arange(len(languages))
-    axes[0].vlines(
-        expected * 100, places - 0.5, places + 0.5, color="black", linewidth=1.2, label="expected", zorder=0.9
-    )
+    ys = np.arange(len(languages))
+    axes[0].vlines(expected * 100, ys - 0.5, ys + 0.5, color="black", linewidth=1.2, label="expected", zorder=0.9)
     axes[1].axvline(1, color="black", linewidth=1.2, zorder=0.9)
     axes[0].set_xlim(left=0)
     axes[0].set(xlabel=f"share of the top {k} (%)", ylabel="passage language")
@@ -86,8 +84,8 @@ def language_share(frame: pd.DataFrame, k: int = 10) -> Figure:
 
 def _dots(axes: Axes, values: pd.DataFrame) -> None:
     """One line a language (index, from the top), one point a strategy (columns), those of a language side by side."""
-    for place, name in enumerate(values):
-        shift = (place - (values.shape[1] - 1) / 2) * 0.75 / values.shape[1]
+    for nth, name in enumerate(values):
+        shift = (nth - (values.shape[1] - 1) / 2) * 0.75 / values.shape[1]
         axes.plot(
             values[name],
             np.arange(len(values)) + shift,

@@ -66,12 +66,12 @@ def text_lengths(frame: pd.DataFrame) -> Figure:
     for ax, unit in zip(axes, units, strict=True):
         part = frame[frame["unit"] == unit].set_index(["side", "language"])
         for shift, side in ((-0.19, "query"), (0.19, "passage")):
-            there = [place for place, tag in enumerate(languages) if (side, tag) in part.index]
-            found = [part.loc[(side, languages[place])] for place in there]
+            there = [nth for nth, tag in enumerate(languages) if (side, tag) in part.index]
+            found = [part.loc[(side, languages[nth])] for nth in there]
             names = dict(zip(QUANTILES, ("whislo", "q1", "med", "q3", "whishi"), strict=True))
             ax.bxp(
                 [{new: float(entry[old]) for old, new in names.items()} for entry in found],
-                positions=[place + shift for place in there],
+                positions=[nth + shift for nth in there],
                 widths=0.32,
                 orientation="horizontal",
                 showfliers=False,

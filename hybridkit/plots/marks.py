@@ -69,16 +69,16 @@ def dot_rows(axes: Axes, frame: pd.DataFrame, strategies: list[str]) -> None:
 
     One or two seeds are drawn as points alone; three or more also get their mean and its interval (`t_interval`).
     """
-    for place, name in enumerate(strategies):
+    for y, name in enumerate(strategies):
         values = frame.loc[frame["strategy"] == name, "value"].dropna().astype(float).tolist()
         shade, shape = colour(name), marker(name)
         interval = t_interval(values)
         if interval is None:
-            axes.plot(values, [place] * len(values), shape, color=shade, markersize=5, linestyle="none", label=name)
+            axes.plot(values, [y] * len(values), shape, color=shade, markersize=5, linestyle="none", label=name)
             continue
-        axes.plot(values, [place + 0.24] * len(values), ".", color=shade, markersize=3.5, alpha=0.8, linestyle="none")
-        axes.plot([interval.low, interval.high], [place, place], color=shade, linewidth=1.6, label=f"{name} interval")
-        axes.plot([interval.mean], [place], shape, color=shade, markersize=4.8, label=name)
+        axes.plot(values, [y + 0.24] * len(values), ".", color=shade, markersize=3.5, alpha=0.8, linestyle="none")
+        axes.plot([interval.low, interval.high], [y, y], color=shade, linewidth=1.6, label=f"{name} interval")
+        axes.plot([interval.mean], [y], shape, color=shade, markersize=4.8, label=name)
     strategy_axis(axes, strategies, margin=0.08)
 
 

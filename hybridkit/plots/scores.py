@@ -85,17 +85,17 @@ def effects(frame: pd.DataFrame, baseline: str = "", measure: str = "AP") -> Fig
 
 def _forest(axes: Axes, rows: pd.DataFrame, seeds: pd.DataFrame, systems: list[str]) -> None:
     axes.axvline(0, color="#767676", linewidth=0.8, zorder=0.5)
-    for place, name in enumerate(systems):
+    for y, name in enumerate(systems):
         shade = colour(name)
         points = seeds.loc[seeds["system"] == name, "difference"].tolist()
-        axes.plot(points, [place + 0.26] * len(points), ".", color=shade, markersize=3.5, alpha=0.8, linestyle="none")
+        axes.plot(points, [y + 0.26] * len(points), ".", color=shade, markersize=3.5, alpha=0.8, linestyle="none")
         own = rows[rows["system"] == name]
         ends = own[["difference", "low", "high"]].to_numpy(float)
         for (value, low, high), significant in zip(ends.tolist(), own["significant"], strict=True):
-            axes.plot([low, high], [place, place], color=shade, linewidth=1.6, label=f"{name} interval")
+            axes.plot([low, high], [y, y], color=shade, linewidth=1.6, label=f"{name} interval")
             axes.plot(
                 [value],
-                [place],
+                [y],
                 marker(name),
                 color=shade,
                 markerfacecolor=shade if significant else "white",
@@ -130,8 +130,8 @@ def published(frame: pd.DataFrame, ours: str = "this study") -> Figure:
     for number, ax in enumerate(axes):
         benchmark, (setting, measure) = benchmarks[number // len(kinds)], kinds[number % len(kinds)]
         here = (frame["benchmark"] == benchmark) & (frame["setting"] == setting) & (frame["measure"] == measure)
-        for place, (system, source) in enumerate(systems):
-            shift = (place - (len(systems) - 1) / 2) * 0.6 / max(len(systems), 1)
+        for nth, (system, source) in enumerate(systems):
+            shift = (nth - (len(systems) - 1) / 2) * 0.6 / max(len(systems), 1)
             part = frame[here & (frame["system"] == system) & (frame["source"] == source)]
             at = [strategies.index(name) + shift for name in part["strategy"]]
             ax.plot(part["value"], at, label=f"{system}, {source}", **_look(names.index(system), source == ours))
@@ -174,7 +174,7 @@ def loss_curves(frame: pd.DataFrame, span: int = 20) -> Figure:
 
     Columns: strategy, seed, step (from 0), kind ("mono", "cross", "mixed"), loss (in-batch InfoNCE, nats). Kinds have
     panels of their own because their losses do not compare: the negatives of a batch in one language are harder to
-    tell from the passage than those of a batch in many. `span` is the smoothing, in batches of that kind.
+    distinguish from the passage than those of a batch in many. `span` is the smoothing, in batches of that kind.
     """
     require_columns(frame, "loss_curves", "strategy", "seed", "step", "kind", "loss")
     kinds = sorted(set(frame["kind"]), key=lambda kind: (KINDS.index(kind) if kind in KINDS else 9, kind))

@@ -142,10 +142,10 @@ def _lay_out(figure: Figure) -> None:
     before = np.zeros((len(figure.axes), 4))
     for _ in range(10):
         engine.execute(figure)
-        places = np.array([axes.get_position().bounds for axes in figure.axes])
-        if len(places) == len(before) and np.allclose(places, before, atol=1e-3):
+        bounds = np.array([axes.get_position().bounds for axes in figure.axes])
+        if len(bounds) == len(before) and np.allclose(bounds, before, atol=1e-3):
             break
-        before = places
+        before = bounds
     figure.set_layout_engine("none")
 
 
@@ -195,7 +195,7 @@ def note(text: str) -> Figure:
 
 
 def round_ticks(count: int = 5) -> MaxNLocator:
-    """Tick places in steps of 1, 2 or 5 of a power of ten."""
+    """Tick bounds in steps of 1, 2 or 5 of a power of ten."""
     return MaxNLocator(count, steps=[1, 2, 5, 10])
 
 
