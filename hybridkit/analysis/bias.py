@@ -186,7 +186,7 @@ def verdict(panel: pd.DataFrame, pair: tuple[str, str] = ("hybrid(alpha=0.5)", "
     Takes the frame of `panel.bias_panel`. A side has changed where every seed says so. The mechanism is read off the
     same-language score margin (`margin.score_margin`), which is the language bonus less the relevance gap: an answer in
     another language overtakes irrelevant passages in the query's language because language counts less, or because
-    relevance counts more. Raises InputError for a strategy that the panel lacks.
+    relevance counts more. Raises InputError for a strategy that is not in the panel.
     """
     from hybridkit.sampling.labels import label
 
@@ -220,9 +220,9 @@ def _moves(rows: pd.DataFrame) -> str:
 
 
 def _move(row: pd.Series) -> str:
-    places = 0 if abs(row["before"]) >= 100 else 3
+    digits = 0 if abs(row["before"]) >= 100 else 3
     clear = "" if row["agree"] else " (seeds disagree)"
-    return f"{row['before']:,.{places}f} → {row['after']:,.{places}f}{clear}"
+    return f"{row['before']:,.{digits}f} → {row['after']:,.{digits}f}{clear}"
 
 
 def _mechanism(margin: pd.Series, bonus: pd.Series, gap: pd.Series) -> str:
@@ -235,9 +235,9 @@ def _mechanism(margin: pd.Series, bonus: pd.Series, gap: pd.Series) -> str:
         ("the bonus of the query's language", "shrinks" if bonus["change"] < 0 else "grows", bonus, bonus["change"]),
         ("the weight of relevance across languages", "grows" if gap["change"] > 0 else "shrinks", gap, -gap["change"]),
     ]
-    told = []
+    reasons = []
     for name, word, row, part in sorted(parts, key=lambda one: -one[3] / margin["change"]):
         share = part / margin["change"]
         how = f"{share:.0%} of it because {name} {word}" if share > 0 else f"against it, {name} {word}"
-        told.append(f"{how if row['agree'] else f'no clear part has {name}'} ({_move(row)})")
-    return f"mechanism: {start}: {'; '.join(told)}"
+        reasons.append(f"{how if row['agree'] else f'no clear part has {name}'} ({_move(row)})")
+    return f"mechanism: {start}: {'; '.join(reasons)}"

@@ -151,7 +151,7 @@ class Planned:
 
 
 def planned(points: Collection[Point], section: str) -> list[Planned]:
-    """Say which points of a curve are compared; none where the curve lacks what they are compared with.
+    """Return which points of a curve are compared; none where what they are compared with is missing.
 
     "alpha": every other point with alpha 0.5. "pairs": every other strategy with the first. "rows" and "batch_size":
     the hybrid with every other strategy at the smallest and at the largest point, and the change of that difference
@@ -277,8 +277,8 @@ def amount(row: Row) -> str:
     """
     distance = row["measure"] == DISTANCE
     ends = [float(row[name]) for name in ("difference", "low", "high", "seeds_low", "seeds_high")]
-    places = 3 if not distance else 0 if max(map(abs, ends[:3])) >= 10 else 1
-    value, low, high, first, last = (_number(one, places) for one in ends)
+    digits = 3 if not distance else 0 if max(map(abs, ends[:3])) >= 10 else 1
+    value, low, high, first, last = (_number(one, digits) for one in ends)
     start = f"{'' if value.startswith('−') else '+'}{value}{' ranks' * distance} ({low} to {high} over questions"
     seeds = int(row["seeds"])
     if math.isnan(ends[3]):
@@ -286,9 +286,9 @@ def amount(row: Row) -> str:
     return f"{start}, {first} to {last} over {seeds} seeds)"
 
 
-def _number(value: float, places: int) -> str:
-    value = value if math.isnan(value) or round(value, places) else 0.0  # no minus before a zero
-    return number(value) if places == 3 else format(value, f",.{places}f").replace("-", "−")
+def _number(value: float, digits: int) -> str:
+    value = value if math.isnan(value) or round(value, digits) else 0.0  # no minus before a zero
+    return number(value) if digits == 3 else format(value, f",.{digits}f").replace("-", "−")
 
 
 def _seeds(count: int) -> str:

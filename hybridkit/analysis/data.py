@@ -45,8 +45,8 @@ def row_counts(run: Run) -> pd.DataFrame:
 def licences(run: Run) -> pd.DataFrame:
     """Name, licence and citation of the data sets that a study trains and evaluates on, its lexicons among them."""
     names = [*run.study.rows.files, *run.study.evaluation.benchmarks, *run.study.lexicons]
-    asked = dict.fromkeys(split_name(name)[0] for name in names)
-    known = [DATA_SETS[name] for name in asked if name in DATA_SETS]
+    bases = dict.fromkeys(split_name(name)[0] for name in names)
+    known = [DATA_SETS[name] for name in bases if name in DATA_SETS]
     return pd.DataFrame([{"name": one.name, "licence": one.licence, "citation": one.citation} for one in known])
 
 

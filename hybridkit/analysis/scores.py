@@ -158,7 +158,7 @@ def findings(table: pd.DataFrame, benchmark: str) -> pd.DataFrame:
     """How often one strategy beats another, by the claims that are robust in the tables of arXiv 2408.10536.
 
     AP of each query language and seed, averaged over passage languages, is one comparison. Columns: better, worse,
-    setting, comparisons, wins, mean difference, smallest difference. Strategies a study lacks are left out.
+    setting, comparisons, wins, mean difference, smallest difference. Strategies that are missing are left out.
     """
     chosen = table[(table["benchmark"] == benchmark) & (table["measure"] == "AP")]
     values = chosen.groupby(["setting", "strategy", "seed", "query_language"])["value"].mean()
@@ -184,7 +184,7 @@ def findings(table: pd.DataFrame, benchmark: str) -> pd.DataFrame:
 def strategy_values(run: Run, benchmark: str, strategy: str, measures: Sequence[str] = MAIN_MEASURES) -> pd.DataFrame:
     """Per-query values of a strategy's models on a benchmark, with their seed: what `significance.compare` takes.
 
-    Raises InputError for a strategy that the study has not.
+    Raises InputError for a strategy that the study does not have.
     """
     specs = [spec for spec in run.models() if spec.strategy == strategy]
     if not specs:
@@ -242,7 +242,7 @@ def seed_differences(macros: pd.DataFrame, baseline: str, measures: Sequence[str
 
     Takes `results.macro_scores`; gives benchmark, system, setting, measure, seed, difference, mean, low, high, where
     the last three belong to all seeds of the row's comparison and low and high are NaN below three. Seeds that the
-    baseline has not are left out, and so is the untrained encoder.
+    baseline does not have are left out, and so is the untrained encoder.
 
     >>> macros = pd.DataFrame({"benchmark": "b", "strategy": ["mono"] * 3 + ["cross"] * 3, "seed": [0, 1, 2] * 2,
     ...                        "setting": "pool", "measure": "AP", "value": [0.1, 0.2, 0.3, 0.2, 0.4, 0.6]})
@@ -299,7 +299,7 @@ def loss_verdict(frame: pd.DataFrame) -> list[str]:
         if len(part) < 3:
             continue
         rho = float(part["loss"].rank().corr(part["AP"].rank()))
-        goes = "goes with a higher AP" if rho < -0.5 else "does not tell of a higher AP"
+        goes = "goes with a higher AP" if rho < -0.5 else "does not go with a higher AP"
         means = part.groupby("strategy", sort=False)[["loss", "AP"]].mean()
         said.append(
             f"{kind} batches, {len(part)} models: a lower loss {goes} (rank correlation {rho:.2f}); lowest loss "
@@ -336,12 +336,12 @@ def collection_tables(
     run: Run, specs: Sequence[ModelSpec], names: Sequence[str] | None = None
 ) -> list[tuple[ModelSpec, pd.DataFrame]]:
     """The same, a table for each judged set and model, with the model: two may differ by more than their labels say."""
-    asked = run.study.evaluation.judged if names is None else names
-    sets = [(name, one) for name in asked for one in open_collection(run.study.at(name))]
+    chosen = run.study.evaluation.judged if names is None else names
+    sets = [(name, one) for name in chosen for one in open_collection(run.study.at(name))]
     scored = {spec: _scores(run, spec, [one for _, one in sets]) for spec in specs}
     return [
-        (spec, labelled(scored[spec][place], run, spec, name)[_COLUMNS])
-        for place, (name, _) in enumerate(sets)
+        (spec, labelled(scored[spec][nth], run, spec, name)[_COLUMNS])
+        for nth, (name, _) in enumerate(sets)
         for spec in specs
     ]
 

@@ -142,7 +142,7 @@ def target_removal(ranks: pd.DataFrame) -> pd.DataFrame:
     first = np.flatnonzero(np.diff(query, prepend=-1))
     nth = np.arange(len(frame)) - first[query] if len(frame) else np.empty(0, int)
     names, code = np.unique(frame["passage_language"].to_numpy(object).astype(str), return_inverse=True)
-    asked = frame["query_language"].to_numpy(object)[first]
+    own_language = frame["query_language"].to_numpy(object)[first]
     shape = (len(first), int(nth.max(initial=-1)) + 1)
     rank, language = np.ones(shape), np.full(shape, -1)  # -1: the query has fewer passages
     rank[query, nth], language[query, nth] = frame["pool_rank"].to_numpy(float), code
@@ -152,12 +152,12 @@ def target_removal(ranks: pd.DataFrame) -> pd.DataFrame:
         gone = language == number
         after, left = _precision(rank - np.cumsum(gone, axis=1), (language >= 0) & ~gone)
         there = gone.any(axis=1) & left
-        mine = asked == name
+        mine = own_language == name
         own[there & mine] = after[there & mine]
         other[there & ~mine] += after[there & ~mine]
         others += there & ~mine
     kept = ~np.isnan(own) & (others > 0)
-    wide = pd.DataFrame({"query_language": asked, "before": before, "own": own})[kept]
+    wide = pd.DataFrame({"query_language": own_language, "before": before, "own": own})[kept]
     wide["other"] = other[kept] / others[kept]
     mean = wide.groupby("query_language", sort=True).agg(
         before=("before", "mean"), own=("own", "mean"), other=("other", "mean"), queries=("own", "size")
@@ -255,7 +255,7 @@ def kruskal_wallis(values: Sequence[float], groups: Sequence[object]) -> float:
     """Compute the p-value of the Kruskal-Wallis H test: the groups' values come from one distribution (1: no doubt).
 
     Ties get their mean rank and H is corrected for them, as in `scipy.stats.kruskal`; with one group, or all values
-    the same, there is nothing to tell apart and it is 1.
+    the same, there is no difference to test and it is 1.
 
     >>> round(kruskal_wallis([1, 2, 3, 4], ["de", "de", "en", "en"]), 4)  # H = 12/20 (9/2 + 49/2) - 15 = 2.4
     0.1213
@@ -288,9 +288,9 @@ def peer(
     benchmarks, where rank distance looks at the same passages. So the default asks it of the irrelevant ones alone,
     which a parallel pool offers alike in every language. Second, the authors' package (hltcoe/peer_measure) leaves out
     irrelevant passages below k, so that a top k in one language alone has nothing to compare and counts as fair (1);
-    here they tie at the end with the rest, unless `unretrieved` is False. Third, that package puts places in the list
-    into the formula, this one ranks among the tested passages, as the test is defined. And a p-value mixes size with
-    certainty: it says whether there is a preference, not how large.
+    here they tie at the end with the rest, unless `unretrieved` is False. Third, that package puts positions in the
+    list into the formula, this one ranks among the tested passages, as the test is defined. And a p-value mixes size
+    with certainty: it says whether there is a preference, not how large.
 
     Gives query_language, value, tested (share of the queries with two languages or more to compare at each level; the
     others count as 1) and queries. Raises InputError for weights of another level or sum, and for bad scores.
@@ -299,7 +299,7 @@ def peer(
     [['en', 0.3173, 1.0, 1]]
     """
     if not set(weights) <= {0, 1} or not np.isclose(sum(weights.values()), 1):
-        raise InputError(f"PEER: weights {dict(weights)} cannot be; give levels 0 and 1 weights that add up to 1")
+        raise InputError(f"PEER: weights {dict(weights)} are not valid; give levels 0 and 1 weights that add up to 1")
     bounds = np.array([part.stop for part in benchmark.passage_slices.values()], np.int64)
     sizes, width, k = np.diff(bounds, prepend=0), len(benchmark.passages), min(k, len(benchmark.passages))
     query_of, passage_of = relevant_positions(benchmark)
@@ -390,7 +390,7 @@ def score_margin(
     - bonus = own_irrelevant - other_irrelevant: what language alone adds;
     - gap = other_relevant - other_irrelevant: what relevance adds, across languages.
 
-    The margin is the bonus less the gap, so that a change of it is told apart into the two: that is ours. `spread` is
+    The margin is the bonus less the gap, so that a change of it has two parts: that is ours. `spread` is
     the standard deviation of a query's scores over the pool; margin_sd, bonus_sd and gap_sd are divided by it query by
     query, since encoders differ in the range of their scores. `queries` counts those with relevant and irrelevant
     passages on both sides, which all of it is over.

@@ -50,12 +50,12 @@ def _paragraphs(benchmark: Benchmark) -> pd.Series:
     from scipy.sparse.csgraph import connected_components
 
     judged = benchmark.judgements
-    places = [_PARAGRAPH.fullmatch(name) for name in judged["passage_id"]]
-    for name, place in zip(judged["passage_id"], places, strict=True):
-        if place is None:
+    matches = [_PARAGRAPH.fullmatch(name) for name in judged["passage_id"]]
+    for name, match in zip(judged["passage_id"], matches, strict=True):
+        if match is None:
             raise InputError(f"{benchmark.name}: passage {name!r} names no paragraph; resample by 'article'")
     query, ids = pd.factorize(judged["query_id"])
-    paragraph, names = pd.factorize(pd.Series([place[1] for place in places if place], dtype=object))
+    paragraph, names = pd.factorize(pd.Series([match[1] for match in matches if match], dtype=object))
     edges = coo_array((np.ones(len(query)), (query, paragraph + len(ids))), shape=(len(ids) + len(names),) * 2)
     _, part = connected_components(edges, directed=False)
     return pd.Series(part[: len(ids)].astype(str), index=pd.Index(ids, name="query_id"), name="cluster")
@@ -64,7 +64,7 @@ def _paragraphs(benchmark: Benchmark) -> pd.Series:
 def paired(a: pd.DataFrame, b: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
     """Subtract b's per-query values from a's: the columns of both with `difference` and the number of the `cluster`.
 
-    Seeds of a question are averaged first. Raises InputError as told in `significance.compare`.
+    Seeds of a question are averaged first. Raises InputError as `significance.compare` does.
     """
     keys = [*KEYS, "measure", "query_id"]
     left, right = _checked(a, keys, "a"), _checked(b, keys, "b")
@@ -73,8 +73,8 @@ def paired(a: pd.DataFrame, b: pd.DataFrame, clusters: pd.Series) -> pd.DataFram
         if lonely.any():
             first = _name(here[lonely.to_numpy(bool)].iloc[0], keys)
             raise InputError(
-                f"comparison: system {name} lacks {int(lonely.sum())} values, the first of {first}; both systems must "
-                "have the same queries"
+                f"comparison: system {name} does not have {int(lonely.sum())} values, the first of {first}; "
+                "both systems must have the same queries"
             )
     both = left.merge(right, on=keys, how="left")
     if not clusters.index.is_unique:
@@ -84,7 +84,7 @@ def paired(a: pd.DataFrame, b: pd.DataFrame, clusters: pd.Series) -> pd.DataFram
         count, query = int(cluster.isna().sum()), both["query_id"][cluster.isna()].iloc[0]
         raise InputError(f"comparison: {count} values without a cluster, the first of query {query!r}; give it one")
     value, other = both["value_a"].to_numpy(float), both["value_b"].to_numpy(float)
-    # sums of seeds in another order differ in the last digit, and that is no difference
+    # sums of seeds in another order differ in the last digit, which is not a difference
     difference = np.where(np.abs(value - other) < _ROUNDING * np.maximum(1, np.abs(value)), 0.0, value - other)
     return both[keys].assign(difference=difference, cluster=pd.factorize(cluster)[0])
 
@@ -132,7 +132,7 @@ class ClusterSums:
     def settings(self) -> dict[str, NDArray[np.intp]]:
         """The columns of each setting."""
         code, names = pd.factorize(self.pairs["setting"])
-        return {str(name): np.flatnonzero(code == place) for place, name in enumerate(names)}
+        return {str(name): np.flatnonzero(code == nth) for nth, name in enumerate(names)}
 
     @property
     def labels(self) -> pd.DataFrame:
@@ -160,11 +160,11 @@ class ClusterSums:
     def with_settings(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Append to values (rows, pairs) a column a setting: the mean over its pairs that are there (not NaN)."""
         means = np.empty((len(values), len(self.settings)))
-        for place, columns in enumerate(self.settings.values()):
+        for nth, columns in enumerate(self.settings.values()):
             part = values[:, columns]
             there = ~np.isnan(part)
             with np.errstate(invalid="ignore"):
-                means[:, place] = np.where(there, part, 0).sum(axis=1) / there.sum(axis=1)
+                means[:, nth] = np.where(there, part, 0).sum(axis=1) / there.sum(axis=1)
         return np.concatenate([values, means], axis=1)
 
 
@@ -182,8 +182,8 @@ def cluster_sums(differences: pd.DataFrame) -> ClusterSums:
     pairs = differences[KEYS].drop_duplicates(ignore_index=True)
     cluster = pd.factorize(differences["cluster"])[0]
     shape = (int(cluster.max()) + 1, len(pairs))
-    place = cluster * shape[1] + column
-    sums = np.bincount(place, differences["difference"].to_numpy(float), shape[0] * shape[1]).astype(float)
-    sizes = np.bincount(place, minlength=shape[0] * shape[1]).astype(float)
+    cell = cluster * shape[1] + column
+    sums = np.bincount(cell, differences["difference"].to_numpy(float), shape[0] * shape[1]).astype(float)
+    sizes = np.bincount(cell, minlength=shape[0] * shape[1]).astype(float)
     questions = differences.groupby("setting", sort=False)["query_id"].nunique()
     return ClusterSums(pairs, sums.reshape(shape), sizes.reshape(shape), tuple(questions.tolist()))

@@ -39,12 +39,12 @@ def language_probe(
     most: int = 200,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Measure how well a linear probe tells a passage's language from its embedding, on articles that it has not seen.
+    """Measure how well a linear probe recognises a passage's language from its embedding, on unseen articles.
 
     A logistic regression (scikit-learn; embeddings standardised on the training folds, C = 1), cross-validated with
     whole articles in a fold, so that no content stands in training in one language and in the test in another. Each
     language has the same number of passages, `most` or as many as the smallest has, drawn with the seed. Linear probes
-    for language: Libovický et al., arXiv 1911.03310. It says whether languages can be told apart, not that retrieval
+    for language: Libovický et al., arXiv 1911.03310. It says whether languages can be separated, not that retrieval
     is misled by it: a direction that no query's score depends on does no harm.
 
     Gives language, value (share of its passages that are recognised), chance (one over the number of languages) and
@@ -96,14 +96,14 @@ def language_centroids(embeddings: NDArray[np.floating], languages: Iterable[str
     centred = means - means.mean(axis=0)
     left, scale, _ = np.linalg.svd(centred, full_matrices=False)
     kept = np.flatnonzero(scale[:2] > 1e-9 * np.abs(means).max(initial=0))  # the rest is rounding
-    place = np.zeros((len(names), 2))
-    place[:, kept] = left[:, kept] * scale[kept]
-    far = np.abs(place) >= np.abs(place).max(axis=0) * (1 - 1e-9)
+    points = np.zeros((len(names), 2))
+    points[:, kept] = left[:, kept] * scale[kept]
+    far = np.abs(points) >= np.abs(points).max(axis=0) * (1 - 1e-9)
     last = len(names) - 1 - np.argmax(far[::-1], axis=0)  # of two ends that are as far, the last
-    place *= np.where(place[last, [0, 1]] < 0, -1.0, 1.0)
+    points *= np.where(points[last, [0, 1]] < 0, -1.0, 1.0)
     whole = (scale**2).sum()
     shown = float((scale[:2] ** 2).sum() / whole) if len(kept) else 1.0
-    return pd.DataFrame({"language": names, "x": place[:, 0], "y": place[:, 1], "shown": shown})
+    return pd.DataFrame({"language": names, "x": points[:, 0], "y": points[:, 1], "shown": shown})
 
 
 @one_blas_thread()

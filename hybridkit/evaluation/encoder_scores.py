@@ -41,8 +41,8 @@ def evaluate_encoder(
     out = {"AP": sum(found.values()) / len(found)} | {f"AP {setting}": value for setting, value in found.items()}
     out |= {DISTANCE: float(distance.iloc[0])} if len(distance) else {}
     named = "AP " + pairs["query_language"] + ">" + pairs["passage_language"]
-    asked = pairs.loc[(named == pair) & (pairs["measure"] == "AP"), "value"]
-    out |= {pair: asked.iloc[0]} if len(asked) else {}
+    chosen = pairs.loc[(named == pair) & (pairs["measure"] == "AP"), "value"]
+    out |= {pair: chosen.iloc[0]} if len(chosen) else {}
     return {key: float(value) for key, value in out.items()}
 
 
@@ -97,8 +97,8 @@ def _parallel(benchmark: Benchmark) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     query_at[at] = np.arange(len(queries))
     # of a question with several relevant passages in a language, the first
     judged = judged.drop_duplicates(["query_id", "passage_language"])
-    place = pd.Index(benchmark.passages["passage_id"]).get_indexer(judged["passage_id"])
-    passage_at[ids.get_indexer(judged["query_id"]), judged["passage_language"].map(languages).to_numpy()] = place
+    position = pd.Index(benchmark.passages["passage_id"]).get_indexer(judged["passage_id"])
+    passage_at[ids.get_indexer(judged["query_id"]), judged["passage_language"].map(languages).to_numpy()] = position
     articles = np.zeros(len(ids), dtype=np.int64)
     articles[at[0]] = pd.factorize(queries["article"])[0]
     return query_at, passage_at, articles

@@ -118,8 +118,8 @@ def scores_of(ranks: pd.DataFrame) -> pd.DataFrame:
             parts.append(scores(per_query(ranks.iloc[order[start:end]])))
             start = end
     found = pd.concat(parts, ignore_index=True)
-    place = found["setting"].map(list(SETTINGS).index) + (found["measure"] == DISTANCE)
-    return found.iloc[np.argsort(place.to_numpy(), kind="stable")].reset_index(drop=True)
+    position = found["setting"].map(list(SETTINGS).index) + (found["measure"] == DISTANCE)
+    return found.iloc[np.argsort(position.to_numpy(), kind="stable")].reset_index(drop=True)
 
 
 def macro(table: pd.DataFrame) -> pd.DataFrame:
@@ -179,7 +179,7 @@ def _measured(
         "nDCG@10": np.add.reduceat(gain, starts) / ideal[np.minimum(sizes, 10) - 1],
     }
     found = {measure: found[measure] for measure in measures}
-    told = np.repeat(codes[:, starts], len(found), axis=1)
-    frame = pd.DataFrame({column: name.take(code) for column, name, code in zip(_NAMED, names, told, strict=True)})
+    repeated = np.repeat(codes[:, starts], len(found), axis=1)
+    frame = pd.DataFrame({column: name.take(code) for column, name, code in zip(_NAMED, names, repeated, strict=True)})
     named = pd.Series(list(found)).array.take(np.tile(np.arange(len(found)), len(starts)))
     return frame.assign(setting=setting, measure=named, value=np.stack(list(found.values()), axis=1).ravel())

@@ -123,12 +123,11 @@ def relevant_positions(benchmark: Benchmark) -> tuple[NDArray[np.int64], NDArray
     """Positions of every query and its relevant passages, one pair each, sorted by query, then by passage."""
     queries = pd.DataFrame({"query_id": benchmark.queries["query_id"], "query": np.arange(len(benchmark.queries))})
     ids = benchmark.passages["passage_id"]
-    known = np.flatnonzero(
-        ids.isin(benchmark.judgements["passage_id"])
-    )  # a pool may be much larger than what is judged
-    place = pd.Series(known, index=ids.iloc[known])
-    judged = benchmark.judgements[["query_id"]].assign(passage=place[benchmark.judgements["passage_id"]].to_numpy())
-    both = queries.merge(judged, on="query_id").sort_values(["query", "passage"])
+    judged = benchmark.judgements["passage_id"]
+    known = np.flatnonzero(ids.isin(judged))  # a pool may be much larger than what is judged
+    position = pd.Series(known, index=ids.iloc[known])
+    relevant = benchmark.judgements[["query_id"]].assign(passage=position[judged].to_numpy())
+    both = queries.merge(relevant, on="query_id").sort_values(["query", "passage"])
     return both["query"].to_numpy(np.int64), both["passage"].to_numpy(np.int64)
 
 
@@ -142,8 +141,8 @@ def _count(
     """Ranks of block[row, position] within the bounds of its language and in the whole row; rows ascend.
 
     Columns stand in the order of ids, so what goes before a passage is what scores higher to its left and what scores
-    as high or higher from its own place on (itself included, which makes the rank start at 1). Left and right of the
-    language that is one comparison for many rows at once; only inside it equals must be told by their place.
+    as high or higher from its own column on (itself included, which makes the rank start at 1). Left and right of the
+    language that is one comparison for many rows at once; only inside it equals are ordered by column.
     """
     width, step = block.shape[1], max(1, _TILE_BYTES // (4 * max(1, block.shape[1])))
     tiles = rows // step * len(bounds) + languages
@@ -155,16 +154,16 @@ def _count(
         for some in range(begin, end, step):  # a row may have several passages of a language
             at = order[some : min(some + step, end)]
             start, stop = bounds[languages[at[0]]].tolist()
-            here, place, out = rows[at], positions[at], ahead[: len(at)]
+            here, columns, out = rows[at], positions[at], ahead[: len(at)]
             first = int(here[0])
             run = np.array_equal(here, np.arange(first, first + len(here)))
             scores = block[first : first + len(here)] if run else block[here]  # a view where it can be
-            own = block[here, place][:, None]
+            own = block[here, columns][:, None]
             np.greater(scores[:, :stop], own, out=out[:, :stop])
             np.greater_equal(scores[:, stop:], own, out=out[:, stop:width])
             same = scores[:, start:stop] == own
             alone = np.count_nonzero(same) == len(at)  # each is only the same as itself: nearly always
-            equal = 1 if alone else _true(same & (np.arange(start, stop) >= place[:, None]))
+            equal = 1 if alone else _true(same & (np.arange(start, stop) >= columns[:, None]))
             ranks[at] = _true(out[:, start:stop]) + equal
             pool_ranks[at] = _true(out) + equal
     return ranks, pool_ranks
@@ -193,7 +192,7 @@ def write_ranks(ranks: pd.DataFrame, path: Path) -> None:
 def read_ranks(path: Path) -> pd.DataFrame:
     """Read a rank table written by `write_ranks`.
 
-    Raises InputError for a file that is none, of another version or damaged: it holds a checksum of its cells, with
+    Raises InputError for a file of another kind or version, or a damaged one: it holds a checksum of its cells, with
     which those that were read are compared (tables of earlier versions have none), and ranks are from 1 to candidates.
     """
     import pyarrow as pa
@@ -241,7 +240,7 @@ def checksum(frame: pd.DataFrame) -> str:
 
 
 def _wrong(frame: pd.DataFrame) -> str:
-    """Say what of a table cannot be; empty where all of it can."""
+    """Return what is wrong with a table; empty where nothing is."""
     if missing := [name for name in (*_TEXTS, "score", *_COUNTS) if name not in frame.columns]:
         return f"no column {missing[0]}"
     for name in _TEXTS:

@@ -81,8 +81,8 @@ def bootstrap(sums: ClusterSums, how: Resampling = DEFAULT) -> tuple[NDArray[np.
     random = generator(how.seed, "significance", "bootstrap")
     for start, stop in _blocks(how.resamples, max(clusters, draws.shape[1])):
         drawn = random.integers(0, clusters, (stop - start, clusters))
-        place = drawn + clusters * np.arange(stop - start)[:, None]
-        times = np.bincount(place.ravel(), minlength=place.size).reshape(place.shape).astype(float)
+        cell = drawn + clusters * np.arange(stop - start)[:, None]
+        times = np.bincount(cell.ravel(), minlength=cell.size).reshape(cell.shape).astype(float)
         with one_blas_thread(), np.errstate(invalid="ignore"):  # a pair of few clusters may be absent from a resample
             draws[start:stop] = sums.with_settings((times @ sums.sums) / (times @ sums.sizes))
     quantile = np.nanquantile if np.isnan(draws).any() else np.quantile

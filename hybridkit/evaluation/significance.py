@@ -90,7 +90,7 @@ def compare(a: pd.DataFrame, b: pd.DataFrame, clusters: pd.Series, how: Resampli
     Sources: Smucker, Allan and Carterette, CIKM 2007 (randomisation); Efron and Tibshirani 1993, chapter 8 (bootstrap
     of clusters); Holm, Scandinavian Journal of Statistics 6, 1979.
 
-    Raises InputError for a query that one system lacks, values that are NaN, a query without a cluster.
+    Raises InputError for a query that one system does not have, values that are NaN, a query without a cluster.
 
     >>> b = pd.DataFrame({"setting": "mono", "query_language": "en", "passage_language": "en",
     ...                   "query_id": ["p", "q", "r", "s"], "measure": "AP", "value": [0.1, 0.2, 0.3, 0.4]})
@@ -353,7 +353,7 @@ def _cluster_sums(parts: Sequence[Part], constant: float) -> ClusterSums:
     added = [factor * one["sum"].mean() for (factor, _), one in zip(parts, grouped, strict=True)]
     sums = pd.concat(added, axis=1).sum(axis=1).unstack(SUM_COLUMNS).fillna(0.0)
     sizes = grouped[0]["size"].first().unstack(SUM_COLUMNS).fillna(0.0)[sums.columns].to_numpy(float)
-    pairs = sums.columns.to_frame(index=False)[SUM_COLUMNS[1:]].assign(setting="asked")[KEYS]
+    pairs = sums.columns.to_frame(index=False)[SUM_COLUMNS[1:]].assign(setting="query")[KEYS]
     return ClusterSums(pairs, _rounded(sums.to_numpy(float)) + constant * sizes, sizes, (int(sizes.sum()),))
 
 

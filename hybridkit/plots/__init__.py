@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from hybridkit.evaluation.resampling import Interval as Interval
-    from hybridkit.evaluation.resampling import t_interval as t_interval
     from hybridkit.plots.figure_files import draw as draw
     from hybridkit.plots.figure_files import kept as kept
     from hybridkit.plots.style import save as save
@@ -35,8 +33,6 @@ _FOUND = {name: f"hybridkit.plots.{module}" for module, names in _HOMES.items() 
     "draw": "hybridkit.plots.figure_files",
     "kept": "hybridkit.plots.figure_files",
     "save": "hybridkit.plots.style",
-    "Interval": "hybridkit.evaluation.resampling",
-    "t_interval": "hybridkit.evaluation.resampling",
 }
 
 __all__ = [*_FOUND, "FIGURES"]  # noqa: PLE0604

@@ -12,9 +12,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from hybridkit.plots.marks import matrix, require_columns
+from hybridkit.plots.marks import matrix, require_columns, row_axis
 from hybridkit.plots.pairs import colour_bar, heat, small_multiples
-from hybridkit.plots.style import WIDTH, foot, language_label, panels, printed, round_ticks
+from hybridkit.plots.style import WIDTH, foot, language_label, many, printed, round_ticks
 from hybridkit.sampling.labels import label, order
 
 # Blues without their palest part, so that a rare pair is never taken for one that does not occur
@@ -64,7 +64,7 @@ def batch_composition(frame: pd.DataFrame) -> Figure:
 def batch_examples(frame: pd.DataFrame) -> Figure:
     """The first batches of each strategy: every tile is a row, upper half its query's language, lower its passage's.
 
-    Columns: strategy, step (from 0), position (place in the batch, from 0), query_language, passage_language. The first
+    Columns: strategy, step (from 0), position (in the batch, from 0), query_language, passage_language. The first
     six steps and sixteen positions are drawn.
     """
     columns = ("strategy", "step", "position", "query_language", "passage_language")
@@ -75,13 +75,10 @@ def batch_examples(frame: pd.DataFrame) -> Figure:
     languages = sorted({*frame["query_language"], *frame["passage_language"]})
     shades = dict(zip(languages, sns.husl_palette(len(languages), s=0.65, l=0.78), strict=True))
     across = min(len(strategies), 2)
-    down = -(-len(strategies) // across)
     steps, positions = int(frame["step"].max()) + 1, int(frame["position"].max()) + 1
     width = max(WIDTH * across / 2 if positions > 8 else WIDTH * across / 3, 4.2)
-    figure, axes = panels(down, across, width, down * (0.27 * steps + 0.45) + 0.75)
-    for spare in axes[len(strategies) :]:
-        spare.set_visible(False)
-    for ax, name in zip(axes, strategies, strict=False):
+    figure, axes = many(len(strategies), 0.27 * steps + 0.45, 0.75, width, most=2)
+    for ax, name in zip(axes, strategies, strict=True):
         part = frame[frame["strategy"] == name]
         for step, position, query, passage in part[list(columns[1:])].itertuples(index=False):
             for tag, top in ((query, 0.44), (passage, 0.0)):
@@ -93,7 +90,7 @@ def batch_examples(frame: pd.DataFrame) -> Figure:
         ax.set_yticks(range(steps), [str(step + 1) for step in range(steps)])
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
-    for ax in axes[: len(strategies) : across]:
+    for ax in axes[::across]:
         ax.set_ylabel("batch")
     entries = [Patch(color=shades[tag], label=language_label(tag)) for tag in languages]
     foot(figure, entries, "tiles: rows of a batch; upper half: language of the query, lower half: of the passage")
@@ -116,19 +113,13 @@ def plan_languages(frame: pd.DataFrame) -> Figure:
     pairs = frame[["strategy", "kind"]].drop_duplicates()
     parts = [(name, kind) for name in order(pairs["strategy"]) for kind in pairs.loc[pairs["strategy"] == name, "kind"]]
     languages = sorted(set(frame["language"]))
-    place = {tag: number for number, tag in enumerate(languages)}
-    columns = min(len(parts), 3)
-    rows = -(-len(parts) // columns)
     lines = max(len(fill(label(name), TITLE).splitlines()) for name, _ in parts)
-    height = rows * (0.2 * len(languages) + 0.75 + 0.13 * lines) + 0.5
-    figure, axes = panels(rows, columns, max(WIDTH * columns / 3, 4.2), height, sharey=True)
-    for spare in axes[len(parts) :]:
-        spare.set_visible(False)
-    for ax, (name, kind) in zip(axes, parts, strict=False):
+    figure, axes = many(len(parts), 0.2 * len(languages) + 0.75 + 0.13 * lines, 0.5, sharey=True)
+    for ax, (name, kind) in zip(axes, parts, strict=True):
         part = frame[(frame["strategy"] == name) & (frame["kind"] == kind)]
         for side, tag, share, low, high in part[["side", "language", "share", "low", "high"]].itertuples(index=False):
             shade, marker, shift = SIDES[side]
-            at = place[tag] + shift
+            at = languages.index(tag) + shift
             ax.plot([low, high], [at, at], color="#c8c8c8", linewidth=3.6, solid_capstyle="butt", zorder=1)
             odd: dict[str, Any] = {} if low <= share <= high else {"markeredgecolor": "#CC0000", "markeredgewidth": 1.4}
             ax.plot([share], [at], marker, color=shade, markersize=4, zorder=2, **odd)
@@ -138,11 +129,8 @@ def plan_languages(frame: pd.DataFrame) -> Figure:
             ax.set_xlim(0, 1.04)
         ax.xaxis.set_major_locator(round_ticks(4))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
-        ax.grid(axis="x")
-        ax.tick_params(axis="y", length=0)
+        row_axis(ax, [language_label(tag) for tag in languages])
         ax.set_xlabel("share")
-    axes[0].set_yticks(list(place.values()), [language_label(tag) for tag in languages])
-    axes[0].set_ylim(len(languages) - 0.4, -0.6)
     sides = [side for side in SIDES if side in set(frame["side"])]
     words = {"both": "language of query and passage", "query": "language of the query", "passage": "of the passage"}
     entries: list[Any] = [

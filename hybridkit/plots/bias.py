@@ -11,9 +11,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 
 from hybridkit.evaluation.bias import BIAS_MEASURES
 from hybridkit.evaluation.measures import DISTANCE, measure_of
-from hybridkit.plots.marks import dot_rows, handles, one, require_columns, seeds_note
+from hybridkit.plots.marks import dot_rows, handles, one, require_columns, row_axis, seeds_note
 from hybridkit.plots.palette import colour, marker
-from hybridkit.plots.style import WIDTH, foot, language_label, panels, printed
+from hybridkit.plots.style import WIDTH, foot, language_label, many, panels, printed
 from hybridkit.sampling.labels import label, order
 
 
@@ -61,10 +61,8 @@ def language_share(frame: pd.DataFrame, k: int = 10) -> Figure:
     ratios = shares.div(expected, axis=0).where(shares > 0)
     for ax, values in zip(axes, (shares * 100, ratios), strict=True):
         _dots(ax, values)
-    places = np.arange(len(languages))
-    axes[0].vlines(
-        expected * 100, places - 0.5, places + 0.5, color="black", linewidth=1.2, label="expected", zorder=0.9
-    )
+    ys = np.arange(len(languages))
+    axes[0].vlines(expected * 100, ys - 0.5, ys + 0.5, color="black", linewidth=1.2, label="expected", zorder=0.9)
     axes[1].axvline(1, color="black", linewidth=1.2, zorder=0.9)
     axes[0].set_xlim(left=0)
     axes[0].set(xlabel=f"share of the top {k} (%)", ylabel="passage language")
@@ -86,8 +84,8 @@ def language_share(frame: pd.DataFrame, k: int = 10) -> Figure:
 
 def _dots(axes: Axes, values: pd.DataFrame) -> None:
     """One line a language (index, from the top), one point a strategy (columns), those of a language side by side."""
-    for place, name in enumerate(values):
-        shift = (place - (values.shape[1] - 1) / 2) * 0.75 / values.shape[1]
+    for nth, name in enumerate(values):
+        shift = (nth - (values.shape[1] - 1) / 2) * 0.75 / values.shape[1]
         axes.plot(
             values[name],
             np.arange(len(values)) + shift,
@@ -99,10 +97,7 @@ def _dots(axes: Axes, values: pd.DataFrame) -> None:
         )
     for line in range(1, len(values)):
         axes.axhline(line - 0.5, color="#eeeeee", linewidth=0.6, zorder=0)
-    axes.set_yticks(range(len(values)), [language_label(tag) for tag in values.index])
-    axes.set_ylim(len(values) - 0.5, -0.5)
-    axes.tick_params(axis="y", length=0)
-    axes.grid(axis="x")
+    row_axis(axes, [language_label(tag) for tag in values.index], below=0.5)
 
 
 def _ranks(axes: Axes, values: pd.Series) -> None:
@@ -133,17 +128,13 @@ def bias_panel(frame: pd.DataFrame) -> Figure:
     require_columns(frame, "bias_panel", "strategy", "seed", "measure", "value", "better", "chance")
     one(frame, "bias_panel", "benchmark", "encoder", "study")
     measures, strategies = list(dict.fromkeys(frame["measure"])), order(frame["strategy"])
-    columns = min(3, len(measures))
-    rows = -(-len(measures) // columns)
-    figure, axes = panels(rows, columns, WIDTH, rows * (0.2 * len(strategies) + 0.72) + 0.7, sharey=True)
-    for ax, measure in zip(axes, measures, strict=False):
+    figure, axes = many(len(measures), 0.2 * len(strategies) + 0.72, 0.7, WIDTH, sharey=True)
+    for ax, measure in zip(axes, measures, strict=True):
         part = frame[frame["measure"] == measure]
         dot_rows(ax, part, strategies)
         ax.set_title(measure)
         unit = BIAS_MEASURES[measure].unit if measure in BIAS_MEASURES else "value"
         ax.set_xlabel(f"{unit}\n{_BETTER[part['better'].iloc[0]]}{_chance(ax, part)}", fontsize=7)
-    for ax in axes[len(measures) :]:
-        ax.set_visible(False)
     foot(figure, [], seeds_note(frame, "strategy", "measure") + "; dotted: chance, where it is near")
     figure.suptitle("Language bias from several sides")
     return figure
@@ -172,19 +163,15 @@ def language_map(frame: pd.DataFrame) -> Figure:
     require_columns(frame, "language_map", "strategy", "language", "x", "y", "shown", "variance")
     one(frame, "language_map", "benchmark", "encoder", "study")
     strategies = order(frame["strategy"])
-    columns = min(3, len(strategies))
-    rows = -(-len(strategies) // columns)
-    figure, axes = panels(rows, columns, WIDTH, rows * _MAP + 0.6)
+    figure, axes = many(len(strategies), _MAP, 0.6, WIDTH)
     by = frame.groupby("strategy")[["x", "y"]]
     bar = _round(float((by.max() - by.min()).max(axis=1).min()) / 3)
-    for ax, name in zip(axes, strategies, strict=False):
+    for ax, name in zip(axes, strategies, strict=True):
         part = frame[frame["strategy"] == name]
         ax.plot(part["x"], part["y"], "o", color=colour(name), markersize=4, linestyle="none", label=name)
         _name(ax, part, _frame(ax, part, bar))
-        told = f"{part['variance'].iloc[0]:.1%} of the variance by language"
-        ax.set_title(f"{label(name)}\n{told}\nplane shows {part['shown'].iloc[0]:.0%}", fontsize=7.5)
-    for ax in axes[len(strategies) :]:
-        ax.set_visible(False)
+        variance = f"{part['variance'].iloc[0]:.1%} of the variance by language"
+        ax.set_title(f"{label(name)}\n{variance}\nplane shows {part['shown'].iloc[0]:.0%}", fontsize=7.5)
     foot(figure, [], f"bar: {bar:g} in the units of the embeddings; each map has a scale of its own")
     figure.suptitle("Where the languages lie: mean embeddings of their passages")
     return figure

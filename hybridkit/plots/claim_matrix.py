@@ -42,8 +42,8 @@ def claims(frame: pd.DataFrame) -> Figure:
                 axes.add_patch(
                     Rectangle((column, line), 1, 1, fill=False, hatch=hatch, edgecolor="#dddddd", linewidth=0)
                 )
-            told = f"{mark}  {verdicts.get((name, source), '')}".strip()
-            axes.text(column + 0.5, line + 0.5, told, ha="center", va="center", fontsize=7.5)
+            words = f"{mark}  {verdicts.get((name, source), '')}".strip()
+            axes.text(column + 0.5, line + 0.5, words, ha="center", va="center", fontsize=7.5)
     axes.set(xlim=(0, len(sources)), ylim=(len(texts), 0))
     axes.set_xticks([column + 0.5 for column in range(len(sources))], sources)
     axes.xaxis.tick_top()

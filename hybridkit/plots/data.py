@@ -1,5 +1,6 @@
 """Figures of the rows a study trains on: rows by language, lengths of their texts, and one row typeset."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -7,8 +8,20 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from hybridkit.data.languages import language
-from hybridkit.plots.marks import one, require_columns
-from hybridkit.plots.style import WIDTH, Page, covers, fonts, foot, language_label, panels, printed, round_ticks, wrap
+from hybridkit.plots.marks import one, require_columns, row_axis
+from hybridkit.plots.style import (
+    WIDTH,
+    Page,
+    covers,
+    fonts,
+    foot,
+    language_label,
+    many,
+    panels,
+    printed,
+    round_ticks,
+    wrap,
+)
 
 SIDES = {"query": "#0072B2", "passage": "#E69F00"}
 QUANTILES = ("q05", "q25", "q50", "q75", "q95")
@@ -23,26 +36,17 @@ def coverage(frame: pd.DataFrame) -> Figure:
     """
     require_columns(frame, "coverage", "source", "language", "queries", "passages")
     sources, languages = list(dict.fromkeys(frame["source"])), sorted(set(frame["language"]))
-    columns = min(len(sources), 3)
-    rows = -(-len(sources) // columns)
-    height = rows * (0.19 * len(languages) + 0.75) + 0.5
-    figure, axes = panels(rows, columns, max(WIDTH * columns / 3, 4.2), height, sharey=True)
-    for spare in axes[len(sources) :]:
-        spare.set_visible(False)
-    places = range(len(languages))
-    for ax, source in zip(axes, sources, strict=False):
+    figure, axes = many(len(sources), 0.19 * len(languages) + 0.75, 0.5, sharey=True)
+    for ax, source in zip(axes, sources, strict=True):
         part = frame[frame["source"] == source].groupby("language")[["queries", "passages"]].sum()
         part = part.reindex(languages, fill_value=0)
         for shift, side, column in ((-0.19, "query", "queries"), (0.19, "passage", "passages")):
-            ax.barh([place + shift for place in places], part[column], height=0.38, color=SIDES[side])
+            ax.barh(np.arange(len(languages)) + shift, part[column], height=0.38, color=SIDES[side])
         ax.set_title(str(source))
         ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10], integer=True))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-        ax.grid(axis="x")
-        ax.tick_params(axis="y", length=0)
+        row_axis(ax, [language_label(tag) for tag in languages])
         ax.set_xlabel("rows")
-    axes[0].set_yticks(list(places), [language_label(tag) for tag in languages])
-    axes[0].set_ylim(len(languages) - 0.4, -0.6)
     foot(figure, [Patch(color=shade, label=f"rows with a {side}") for side, shade in SIDES.items()])
     figure.suptitle("Rows by language")
     return figure
@@ -62,12 +66,12 @@ def text_lengths(frame: pd.DataFrame) -> Figure:
     for ax, unit in zip(axes, units, strict=True):
         part = frame[frame["unit"] == unit].set_index(["side", "language"])
         for shift, side in ((-0.19, "query"), (0.19, "passage")):
-            there = [place for place, tag in enumerate(languages) if (side, tag) in part.index]
-            found = [part.loc[(side, languages[place])] for place in there]
+            there = [nth for nth, tag in enumerate(languages) if (side, tag) in part.index]
+            found = [part.loc[(side, languages[nth])] for nth in there]
             names = dict(zip(QUANTILES, ("whislo", "q1", "med", "q3", "whishi"), strict=True))
             ax.bxp(
                 [{new: float(entry[old]) for old, new in names.items()} for entry in found],
-                positions=[place + shift for place in there],
+                positions=[nth + shift for nth in there],
                 widths=0.32,
                 orientation="horizontal",
                 showfliers=False,
@@ -81,10 +85,7 @@ def text_lengths(frame: pd.DataFrame) -> Figure:
         ax.set_xlabel(f"length ({unit})")
         ax.set_xlim(left=0)
         ax.xaxis.set_major_locator(round_ticks(6))
-        ax.grid(axis="x")
-        ax.tick_params(axis="y", length=0)
-    axes[0].set_yticks(range(len(languages)), [language_label(tag) for tag in languages])
-    axes[0].set_ylim(len(languages) - 0.4, -0.6)
+        row_axis(ax, [language_label(tag) for tag in languages])
     entries = [Patch(color=shade, label=side) for side, shade in SIDES.items()]
     foot(figure, entries, "white line: median; box: middle half; whiskers: 5th to 95th percentile")
     figure.suptitle("Text lengths by language")

@@ -37,18 +37,18 @@ def diversity_curve(frame: pd.DataFrame, measure: str = "RR", setting: str = "")
     one(frame, "diversity_curve", "setting", "benchmark", "measure")
     trained = frame[frame["strategy"] != UNTRAINED]
     groups = [name for name in SEEN_GROUPS if name in set(trained["seen"])]
-    figure, places = _grid(trained, groups)
+    figure, grid = _grid(trained, groups)
     strategies = order(trained["strategy"])
-    for (series, seen), axes in places.items():
+    for (series, seen), axes in grid.items():
         part = trained[(trained["series"] == series) & (trained["seen"] == seen)]
         base = frame.loc[(frame["strategy"] == UNTRAINED) & (frame["series"] == series), "value"]
         if len(base):
             axes.axhline(float(base.mean()), color=_GREY, linestyle=":", linewidth=0.9)
-        for place, name in enumerate(strategies):
-            shift = 0.07 * (place - (len(strategies) - 1) / 2)
+        for nth, name in enumerate(strategies):
+            shift = 0.07 * (nth - (len(strategies) - 1) / 2)
             _line(axes, part[part["strategy"] == name], "k", shift, colour(name), marker(name), name)
         axes.set_ylim(bottom=max(axes.get_ylim()[0], 0))  # no value is below it; intervals of few sets may be
-    _finish(figure, places, f"mean {measure}", handles(strategies, line=True), trained)
+    _finish(figure, grid, f"mean {measure}", handles(strategies, line=True), trained)
     figure.suptitle(
         f"{measure} by number of training languages" + f", {SETTINGS.get(setting, setting)} pairs" * bool(setting)
     )
@@ -66,15 +66,15 @@ def diversity_interaction(frame: pd.DataFrame, measure: str = "RR", setting: str
     )
     one(frame, "diversity_interaction", "setting", "benchmark", "measure")
     groups = [name for name in SEEN_GROUPS if name in set(frame["seen"])]
-    figure, places = _grid(frame.assign(seen=frame["strategy"]), list(dict.fromkeys(frame["strategy"])))
-    for (series, name), axes in places.items():
+    figure, grid = _grid(frame.assign(seen=frame["strategy"]), list(dict.fromkeys(frame["strategy"])))
+    for (series, name), axes in grid.items():
         axes.axhline(0, color=_GREY, linewidth=0.8)
         part = frame[(frame["series"] == series) & (frame["strategy"] == name)]
-        for place, seen in enumerate(groups):
-            shift = 0.07 * (place - (len(groups) - 1) / 2)
+        for nth, seen in enumerate(groups):
+            shift = 0.07 * (nth - (len(groups) - 1) / 2)
             _line(axes, part[part["seen"] == seen], "k", shift, _SEEN_COLOURS[seen], "o", seen)
     lines = [Line2D([], [], color=_SEEN_COLOURS[seen], label=seen) for seen in groups]
-    _finish(figure, places, f"Δ mean {measure}", lines, frame)
+    _finish(figure, grid, f"Δ mean {measure}", lines, frame)
     figure.suptitle(
         f"Difference by number of training languages: {measure}"
         + f", {SETTINGS.get(setting, setting)} pairs" * bool(setting)
@@ -93,16 +93,16 @@ def diversity_distance(frame: pd.DataFrame, measure: str = "RR") -> Figure:
         frame, "diversity_distance", "series", "strategy", "side", "distance", "group", "languages", "seed", "value"
     )
     one(frame, "diversity_distance", "benchmark", "measure")
-    figure, places = _grid(frame.assign(seen=frame["side"]), list(dict.fromkeys(frame["side"])))
+    figure, grid = _grid(frame.assign(seen=frame["side"]), list(dict.fromkeys(frame["side"])))
     strategies = order(frame["strategy"])
-    for (series, side), axes in places.items():
+    for (series, side), axes in grid.items():
         part = frame[(frame["series"] == series) & (frame["side"] == side)]
         axes.axhline(0, color=_GREY, linewidth=0.8)
-        for place, name in enumerate(strategies):
-            shift = 0.1 * (place - (len(strategies) - 1) / 2)
+        for nth, name in enumerate(strategies):
+            shift = 0.1 * (nth - (len(strategies) - 1) / 2)
             own = part[part["strategy"] == name]
             _line(axes, own.assign(group="random"), "distance", shift, colour(name), marker(name), name)
-    _finish(figure, places, f"gain in mean {measure}", handles(strategies, line=True), frame, "distance")
+    _finish(figure, grid, f"gain in mean {measure}", handles(strategies, line=True), frame, "distance")
     figure.suptitle(f"{measure} gained over the untrained encoder, by distance to the nearest training language")
     return figure
 
@@ -115,17 +115,17 @@ def _grid(frame: pd.DataFrame, groups: Sequence[str]) -> tuple[Figure, dict[tupl
     if len(series) == 1:
         width = min(WIDTH, max(6.4, 1.75 * len(groups) + 1.8))
         figure, axes = panels(1, len(groups), width, 2.7, sharey=True, sharex=True)
-        places = {(series[0], group): ax for group, ax in zip(groups, axes, strict=True)}
-        titles = {key: label(key[1]) for key in places}
+        grid = {(series[0], group): ax for group, ax in zip(groups, axes, strict=True)}
+        titles = {key: label(key[1]) for key in grid}
     else:
         figure, axes = panels(len(groups), 2, 5.6, 1.35 * len(groups) + 1.1, sharey="row", sharex=True)
-        places = {
+        grid = {
             (name, group): axes[2 * row + col] for row, group in enumerate(groups) for col, name in enumerate(series)
         }
-        titles = {(name, group): f"{label(group)}\n{_SERIES[name]}" for name, group in places}
+        titles = {(name, group): f"{label(group)}\n{_SERIES[name]}" for name, group in grid}
     for key, text in titles.items():
-        places[key].set_title(text)
-    return figure, places
+        grid[key].set_title(text)
+    return figure, grid
 
 
 def _line(axes: Axes, part: pd.DataFrame, across: str, shift: float, shade: str, mark: str, name: str) -> None:
@@ -133,7 +133,7 @@ def _line(axes: Axes, part: pd.DataFrame, across: str, shift: float, shade: str,
     for group, models in part.groupby("group"):
         hollow = group not in ("random", _ALL)
         axes.plot(
-            [_place(value, across) + shift for value in models[across]],
+            [_x(value, across) + shift for value in models[across]],
             models["value"],
             _MARKS.get(str(group), "P"),
             color=shade,
@@ -148,7 +148,7 @@ def _line(axes: Axes, part: pd.DataFrame, across: str, shift: float, shade: str,
     at, means = [], []
     for value, models in drawn.groupby(across):
         models = models.drop_duplicates(["languages", "seed"])
-        at.append(_place(float(str(value)), across) + shift)
+        at.append(_x(float(str(value)), across) + shift)
         means.append(float(models["value"].mean()))
         if interval := bootstrap_models(models):
             ends = [interval.low, interval.high]
@@ -156,39 +156,39 @@ def _line(axes: Axes, part: pd.DataFrame, across: str, shift: float, shade: str,
     axes.plot(at, means, marker=mark, color=shade, markersize=4, label=name)
 
 
-def _place(value: float, across: str) -> float:
+def _x(value: float, across: str) -> float:
     return math.log2(value) if across == "k" else value
 
 
 def _finish(
     figure: Figure,
-    places: dict[tuple[str, str], Axes],
+    grid: dict[tuple[str, str], Axes],
     ylabel: str,
     legend: list[Line2D],
     frame: pd.DataFrame,
     across: str = "k",
 ) -> None:
     values = sorted(set(frame[across].dropna()))
-    for axes in places.values():
-        grid = axes.get_subplotspec()
-        axes.set_xticks([_place(value, across) for value in values], [f"{value:g}" for value in values])
+    for axes in grid.values():
+        spec = axes.get_subplotspec()
+        axes.set_xticks([_x(value, across) for value in values], [f"{value:g}" for value in values])
         axes.yaxis.set_major_locator(round_ticks())
         axes.grid(axis="y")
         axes.margins(x=0.08)
-        if grid is not None and grid.is_first_col():
+        if spec is not None and spec.is_first_col():
             axes.set_ylabel(ylabel)
-        if grid is not None and grid.is_last_row():
+        if spec is not None and spec.is_last_row():
             axes.set_xlabel("training languages" if across == "k" else "distance (0: trained on)")
     marks = {"random": "filled: random sets", "spread": "diamonds: spread sets"} if across == "k" else {}
-    told = [text for group, text in marks.items() if group in set(frame["group"])]
+    notes = [text for group, text in marks.items() if group in set(frame["group"])]
     if across == "k" and set(frame["group"]) - {*_MARKS, UNTRAINED}:
-        told.append("plus: one family")
+        notes.append("plus: one family")
     drawn = frame[frame["group"] == "random"] if across == "k" else frame
     enough = drawn.groupby(across)["languages"].nunique().max() >= DRAWS_FOR_INTERVAL
     bars = "bars: 95 % bootstrap intervals over sets and seeds" if enough else "too few draws for intervals"
     dotted = ["dotted: untrained"] if ylabel.startswith("mean") else []
     groups = ["groups: query-passage"] if across == "k" else []
-    foot(figure, legend, "; ".join([*groups, "points: models", *told]) + "\n" + "; ".join([bars, *dotted]))
+    foot(figure, legend, "; ".join([*groups, "points: models", *notes]) + "\n" + "; ".join([bars, *dotted]))
 
 
 @printed

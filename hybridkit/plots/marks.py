@@ -12,7 +12,7 @@ from hybridkit.errors import InputError
 from hybridkit.evaluation.resampling import t_interval
 from hybridkit.plots.palette import colour, marker
 from hybridkit.plots.style import round_ticks
-from hybridkit.sampling.labels import alpha, label, order, switched
+from hybridkit.sampling.labels import label, order
 
 
 def require_columns(frame: pd.DataFrame, figure: str, *columns: str) -> pd.DataFrame:
@@ -51,9 +51,6 @@ def matrix(frame: pd.DataFrame, rows: list[str], columns: list[str], value: str 
     return table.reindex(index=rows, columns=columns).to_numpy(dtype=float)
 
 
-__all__ = ["alpha", "colour", "handles", "label", "marker", "order", "switched"]
-
-
 def handles(strategies: Iterable[str], line: bool = False) -> list[Any]:
     """Legend entries for strategies, in the kit's order: markers, or lines."""
     style: dict[str, Any] = {"linestyle": "-"} if line else {"linestyle": "none", "markersize": 5}
@@ -72,22 +69,44 @@ def dot_rows(axes: Axes, frame: pd.DataFrame, strategies: list[str]) -> None:
 
     One or two seeds are drawn as points alone; three or more also get their mean and its interval (`t_interval`).
     """
-    for place, name in enumerate(strategies):
+    for y, name in enumerate(strategies):
         values = frame.loc[frame["strategy"] == name, "value"].dropna().astype(float).tolist()
         shade, shape = colour(name), marker(name)
         interval = t_interval(values)
         if interval is None:
-            axes.plot(values, [place] * len(values), shape, color=shade, markersize=5, linestyle="none", label=name)
+            axes.plot(values, [y] * len(values), shape, color=shade, markersize=5, linestyle="none", label=name)
             continue
-        axes.plot(values, [place + 0.24] * len(values), ".", color=shade, markersize=3.5, alpha=0.8, linestyle="none")
-        axes.plot([interval.low, interval.high], [place, place], color=shade, linewidth=1.6, label=f"{name} interval")
-        axes.plot([interval.mean], [place], shape, color=shade, markersize=4.8, label=name)
-    axes.set_yticks(range(len(strategies)), [label(name) for name in strategies])
-    axes.set_ylim(len(strategies) - 0.4, -0.6)
+        axes.plot(values, [y + 0.24] * len(values), ".", color=shade, markersize=3.5, alpha=0.8, linestyle="none")
+        axes.plot([interval.low, interval.high], [y, y], color=shade, linewidth=1.6, label=f"{name} interval")
+        axes.plot([interval.mean], [y], shape, color=shade, markersize=4.8, label=name)
+    strategy_axis(axes, strategies, margin=0.08)
+
+
+def strategy_axis(axes: Axes, strategies: list[str], ticks: int = 4, below: float = 0.4, margin: float = 0.1) -> None:
+    """Name strategies on the y axis, the first at the top, and rule the x axis; `below` is the room under the last."""
+    row_axis(axes, [label(name) for name in strategies], below)
+    axes.xaxis.set_major_locator(round_ticks(ticks))
+    axes.margins(x=margin)
+
+
+def row_axis(axes: Axes, labels: list[str], below: float = 0.4) -> None:
+    """Name rows on the y axis from the top, without ticks, under a grid of x."""
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - below, below - 1)
     axes.tick_params(axis="y", length=0)
-    axes.xaxis.set_major_locator(round_ticks(4))
     axes.grid(axis="x")
-    axes.margins(x=0.08)
+
+
+def name_grid(axes: list[Axes], titles: list[str], below: list[str], left: list[str]) -> None:
+    """Name the panels of a grid: each column above its first and below its last panel, each line at its left."""
+    for number, ax in enumerate(axes):
+        line, column = divmod(number, len(titles))
+        if not line:
+            ax.set_title(titles[column])
+        if line == len(left) - 1:
+            ax.set_xlabel(below[column])
+        if not column:
+            ax.set_ylabel(left[line])
 
 
 def seeds_note(frame: pd.DataFrame, *group: str) -> str:

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 
 from hybridkit.errors import InputError
 from hybridkit.plots.marks import matrix, one, require_columns
-from hybridkit.plots.style import GREYED, MISSING, foot, language_label, panels, printed
+from hybridkit.plots.style import GREYED, MISSING, foot, language_label, many, printed
 from hybridkit.sampling.labels import label, order
 from hybridkit.utils.numbers import bare
 
@@ -81,12 +81,9 @@ def small_multiples(
     Returns the figure, the axes in use, and those of them that stand in the first column.
     """
     columns = min(count, 3)
-    rows = -(-count // columns)
     side = max(cell * languages, 1.9 if count == 1 else 1.4)
-    figure, axes = panels(rows, columns, max((side + labels) * columns + 1.0, 3.6), (side + 0.5) * rows + 0.8)
-    for spare in axes[count:]:
-        spare.set_visible(False)
-    return figure, axes[:count], axes[:count:columns]
+    figure, axes = many(count, side + 0.5, 0.8, max((side + labels) * columns + 1.0, 3.6))
+    return figure, axes, axes[::columns]
 
 
 def colour_bar(figure: Figure, axes: list[Axes], colours: str | Colormap, norm: Normalize, label: str) -> Any:

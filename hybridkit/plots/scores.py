@@ -9,9 +9,9 @@ from matplotlib.lines import Line2D
 
 from hybridkit.errors import InputError
 from hybridkit.evaluation.measures import DISTANCE, SETTINGS, in_order, measure_of
-from hybridkit.plots.marks import dot_rows, handles, one, pick, require_columns, seeds_note
+from hybridkit.plots.marks import dot_rows, handles, name_grid, one, pick, require_columns, seeds_note, strategy_axis
 from hybridkit.plots.palette import colour, marker
-from hybridkit.plots.style import WIDTH, foot, panels, printed, round_ticks
+from hybridkit.plots.style import WIDTH, foot, panels, printed
 from hybridkit.sampling.labels import UNTRAINED, label, order
 
 SETTING_COLOURS = {"mono": "#0072B2", "cross": "#D55E00", "pool": "#CC79A7"}
@@ -38,12 +38,7 @@ def settings(frame: pd.DataFrame, measure: str = "AP") -> Figure:
         untrained = part.loc[part["strategy"] == UNTRAINED, "value"].mean()
         if not pd.isna(untrained):
             ax.axvline(untrained, color="#767676", linewidth=0.8, linestyle=":", zorder=0.5)
-        if number < len(columns):
-            ax.set_title(SETTINGS.get(setting, setting))
-        if number >= len(axes) - len(columns):
-            ax.set_xlabel(measure_of(measure).label)
-        if number % len(columns) == 0:
-            ax.set_ylabel(benchmark)
+    name_grid(axes, [SETTINGS.get(name, name) for name in columns], [measure_of(measure).label] * 9, benchmarks)
     dotted = "; dotted: untrained" if UNTRAINED in strategies else ""
     foot(figure, [], seeds_note(frame, "strategy", "benchmark", "setting") + dotted)
     figure.suptitle(f"{measure} by setting and strategy")
@@ -79,12 +74,9 @@ def effects(frame: pd.DataFrame, baseline: str = "", measure: str = "AP") -> Fig
         chosen = frame["panel"] == name
         chosen &= frame["benchmark"] == row if row else True
         _forest(ax, frame[chosen & ~seeds], frame[chosen & seeds], systems)
-        if number < len(columns):
-            ax.set_title(SETTINGS.get(name, "language bias" if name == _DISTANCE else name))
-        if number >= len(axes) - len(columns):
-            ax.set_xlabel("Δ rank distance (ranks)" if name == _DISTANCE else f"Δ mean {measure}")
-        if number % len(columns) == 0:
-            ax.set_ylabel(row)
+    titles = [SETTINGS.get(name, "language bias" if name == _DISTANCE else name) for name in columns]
+    below = ["Δ rank distance (ranks)" if name == _DISTANCE else f"Δ mean {measure}" for name in columns]
+    name_grid(axes, titles, below, rows)
     text = "marker and bar: mean and 95 % bootstrap interval over questions; filled: significant"
     foot(figure, [], text + "; points: seeds" * bool(seeds.any()))
     figure.suptitle("Difference" + f" from {label(baseline)}" * bool(baseline))
@@ -93,29 +85,24 @@ def effects(frame: pd.DataFrame, baseline: str = "", measure: str = "AP") -> Fig
 
 def _forest(axes: Axes, rows: pd.DataFrame, seeds: pd.DataFrame, systems: list[str]) -> None:
     axes.axvline(0, color="#767676", linewidth=0.8, zorder=0.5)
-    for place, name in enumerate(systems):
+    for y, name in enumerate(systems):
         shade = colour(name)
         points = seeds.loc[seeds["system"] == name, "difference"].tolist()
-        axes.plot(points, [place + 0.26] * len(points), ".", color=shade, markersize=3.5, alpha=0.8, linestyle="none")
+        axes.plot(points, [y + 0.26] * len(points), ".", color=shade, markersize=3.5, alpha=0.8, linestyle="none")
         own = rows[rows["system"] == name]
         ends = own[["difference", "low", "high"]].to_numpy(float)
         for (value, low, high), significant in zip(ends.tolist(), own["significant"], strict=True):
-            axes.plot([low, high], [place, place], color=shade, linewidth=1.6, label=f"{name} interval")
+            axes.plot([low, high], [y, y], color=shade, linewidth=1.6, label=f"{name} interval")
             axes.plot(
                 [value],
-                [place],
+                [y],
                 marker(name),
                 color=shade,
                 markerfacecolor=shade if significant else "white",
                 markersize=5,
                 label=name,
             )
-    axes.set_yticks(range(len(systems)), [label(name) for name in systems])
-    axes.set_ylim(len(systems) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
-    axes.xaxis.set_major_locator(round_ticks(3))
-    axes.grid(axis="x")
-    axes.margins(x=0.1)
+    strategy_axis(axes, systems, ticks=3)
 
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D00")
@@ -143,25 +130,17 @@ def published(frame: pd.DataFrame, ours: str = "this study") -> Figure:
     for number, ax in enumerate(axes):
         benchmark, (setting, measure) = benchmarks[number // len(kinds)], kinds[number % len(kinds)]
         here = (frame["benchmark"] == benchmark) & (frame["setting"] == setting) & (frame["measure"] == measure)
-        for place, (system, source) in enumerate(systems):
-            shift = (place - (len(systems) - 1) / 2) * 0.6 / max(len(systems), 1)
+        for nth, (system, source) in enumerate(systems):
+            shift = (nth - (len(systems) - 1) / 2) * 0.6 / max(len(systems), 1)
             part = frame[here & (frame["system"] == system) & (frame["source"] == source)]
             at = [strategies.index(name) + shift for name in part["strategy"]]
             ax.plot(part["value"], at, label=f"{system}, {source}", **_look(names.index(system), source == ours))
         for line in range(1, len(strategies)):
             ax.axhline(line - 0.5, color="#eeeeee", linewidth=0.6, zorder=0)
-        ax.set_yticks(range(len(strategies)), [label(name) for name in strategies])
-        ax.set_ylim(len(strategies) - 0.5, -0.5)
-        ax.tick_params(axis="y", length=0)
-        ax.xaxis.set_major_locator(round_ticks(4))
-        ax.grid(axis="x")
-        ax.margins(x=0.1)
-        if number < len(kinds):
-            ax.set_title("language bias" if measure == DISTANCE else SETTINGS.get(setting, setting))
-        if number >= len(axes) - len(kinds):
-            ax.set_xlabel(measure_of(measure).label.replace(" (ranks; ", "\n(ranks; "))
-        if number % len(kinds) == 0:
-            ax.set_ylabel(benchmark)
+        strategy_axis(ax, strategies, below=0.5)
+    titles = ["language bias" if name == DISTANCE else SETTINGS.get(setting, setting) for setting, name in kinds]
+    below = [measure_of(name).label.replace(" (ranks; ", "\n(ranks; ") for _, name in kinds]
+    name_grid(axes, titles, below, benchmarks)
     entries = [
         Line2D([], [], label=f"{system}, {source}", **_look(names.index(system), source == ours))
         for system, source in systems
@@ -195,7 +174,7 @@ def loss_curves(frame: pd.DataFrame, span: int = 20) -> Figure:
 
     Columns: strategy, seed, step (from 0), kind ("mono", "cross", "mixed"), loss (in-batch InfoNCE, nats). Kinds have
     panels of their own because their losses do not compare: the negatives of a batch in one language are harder to
-    tell from the passage than those of a batch in many. `span` is the smoothing, in batches of that kind.
+    distinguish from the passage than those of a batch in many. `span` is the smoothing, in batches of that kind.
     """
     require_columns(frame, "loss_curves", "strategy", "seed", "step", "kind", "loss")
     kinds = sorted(set(frame["kind"]), key=lambda kind: (KINDS.index(kind) if kind in KINDS else 9, kind))

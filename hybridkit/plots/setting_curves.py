@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from hybridkit.evaluation.measures import DISTANCE, SETTINGS, in_order, measure_of
 from hybridkit.evaluation.resampling import t_interval
-from hybridkit.plots.marks import dot_rows, handles, one, pick, require_columns
+from hybridkit.plots.marks import dot_rows, handles, one, pick, require_columns, strategy_axis
 from hybridkit.plots.palette import colour, marker
 from hybridkit.plots.scores import SETTING_COLOURS
 from hybridkit.plots.style import WIDTH, foot, panels, printed, round_ticks
@@ -100,6 +100,7 @@ def pair_batches(frame: pd.DataFrame, measure: str = "AP") -> Figure:
         above.set_title(SETTINGS.get(name, "language bias"))
         above.set_xlabel("rank distance (ranks)" if name == DISTANCE else f"mean {measure}")
         _difference_rows(below, part[part["difference"].notna()], strategies[1:])
+        below.set_yticks(range(len(strategies) - 1), [_PAIRS.get(name, label(name)) for name in strategies[1:]])
         below.set_xlabel("Δ rank distance (ranks)" if name == DISTANCE else f"Δ mean {measure}")
         if number:
             above.set_yticklabels([])
@@ -123,8 +124,8 @@ def _line(axes: Axes, frame: pd.DataFrame, shade: str, shape: str, name: str) ->
     means = {float(x): float(part.mean()) for x, part in points}  # type: ignore[arg-type]
     ends = [(x, found.low, found.high) for x, found in intervals.items() if found]
     if ends:
-        places, lows, highs = zip(*ends, strict=True)
-        axes.fill_between(places, lows, highs, color=shade, alpha=0.18, linewidth=0, label=f"{name} interval".strip())
+        xs, lows, highs = zip(*ends, strict=True)
+        axes.fill_between(xs, lows, highs, color=shade, alpha=0.18, linewidth=0, label=f"{name} interval".strip())
     axes.plot(list(means), list(means.values()), "-", color=shade, label=f"{name} mean".strip())
     axes.plot(
         frame["x"],
@@ -144,33 +145,28 @@ def _bars(
     """One difference, and `apart` on both sides of it its intervals over questions (thick) and over seeds (thin)."""
     value, low, high, first, last = map(float, ends)
     for both, width, side, name in (([low, high], 2.2, -apart, "questions"), ([first, last], 0.9, apart, "seeds")):
-        places = ([at + side] * 2, both) if upright else (both, [at + side] * 2)
-        axes.plot(*places, color=shade, linewidth=width, alpha=0.7 if width > 1 else 1, label=name)
-    place = ([at], [value]) if upright else ([value], [at])
-    axes.plot(*place, shape, color=shade, markerfacecolor=shade if filled else "white", markersize=3.6, label="mean")
+        line = ([at + side] * 2, both) if upright else (both, [at + side] * 2)
+        axes.plot(*line, color=shade, linewidth=width, alpha=0.7 if width > 1 else 1, label=name)
+    point = ([at], [value]) if upright else ([value], [at])
+    axes.plot(*point, shape, color=shade, markerfacecolor=shade if filled else "white", markersize=3.6, label="mean")
 
 
 def _difference_rows(axes: Axes, frame: pd.DataFrame, strategies: list[str]) -> None:
     axes.axvline(0, color="#767676", linewidth=0.8, zorder=0.5)
     for strategy, filled, *ends in frame[["strategy", "established", *_ENDS]].itertuples(index=False, name=None):
-        place = strategies.index(strategy)
-        _bars(axes, ends, place, 0.07, colour(strategy), marker(strategy), bool(filled), upright=False)
-    axes.set_yticks(range(len(strategies)), [_PAIRS.get(name, label(name)) for name in strategies])
-    axes.set_ylim(len(strategies) - 0.5, -0.5)
-    axes.tick_params(axis="y", length=0)
-    axes.xaxis.set_major_locator(round_ticks(3))
-    axes.grid(axis="x")
-    axes.margins(x=0.1)
+        y = strategies.index(strategy)
+        _bars(axes, ends, y, 0.07, colour(strategy), marker(strategy), bool(filled), upright=False)
+    strategy_axis(axes, strategies, ticks=3, below=0.5)
 
 
-def _finish(axes: Axes, name: str, over: str, places: list[float]) -> None:
+def _finish(axes: Axes, name: str, over: str, xs: list[float]) -> None:
     axes.set_title(SETTINGS.get(name, "language bias" if name == DISTANCE else name))
     axes.set_xlabel(_X.get(over, over))
     if over != "alpha":
         axes.set_xscale("log")
         axes.minorticks_off()
-    shown = places if len(places) <= 6 else places[:: -(-len(places) // 6)]
-    axes.set_xticks(shown, [f"{place:g}" for place in shown])
+    shown = xs if len(xs) <= 6 else xs[:: -(-len(xs) // 6)]
+    axes.set_xticks(shown, [f"{x:g}" for x in shown])
     axes.yaxis.set_major_locator(round_ticks())
     axes.grid(axis="y")
 

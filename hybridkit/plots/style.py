@@ -142,10 +142,10 @@ def _lay_out(figure: Figure) -> None:
     before = np.zeros((len(figure.axes), 4))
     for _ in range(10):
         engine.execute(figure)
-        places = np.array([axes.get_position().bounds for axes in figure.axes])
-        if len(places) == len(before) and np.allclose(places, before, atol=1e-3):
+        bounds = np.array([axes.get_position().bounds for axes in figure.axes])
+        if len(bounds) == len(before) and np.allclose(bounds, before, atol=1e-3):
             break
-        before = places
+        before = bounds
     figure.set_layout_engine("none")
 
 
@@ -154,6 +154,21 @@ def panels(rows: int, columns: int, width: float, height: float, **options: Any)
     figure = Page(figsize=(width, height))
     axes = figure.subplots(rows, columns, squeeze=False, **options)
     return figure, list(axes.ravel())
+
+
+def many(
+    count: int, height: float, more: float, width: float = 0.0, most: int = 3, **options: Any
+) -> tuple[Figure, list[Axes]]:
+    """Make `count` axes, at most `most` beside each other; `height` is that of a line, `more` that of the rest.
+
+    Without a `width` (inches), columns are as wide as a third of a page.
+    """
+    columns = min(count, most)
+    rows = -(-count // columns)
+    figure, axes = panels(rows, columns, width or max(WIDTH * columns / 3, 4.2), rows * height + more, **options)
+    for spare in axes[count:]:
+        spare.set_visible(False)
+    return figure, axes[:count]
 
 
 def foot(figure: Figure, handles: list[Any], text: str = "", columns: int = 5) -> None:
@@ -180,7 +195,7 @@ def note(text: str) -> Figure:
 
 
 def round_ticks(count: int = 5) -> MaxNLocator:
-    """Tick places in steps of 1, 2 or 5 of a power of ten."""
+    """Tick bounds in steps of 1, 2 or 5 of a power of ten."""
     return MaxNLocator(count, steps=[1, 2, 5, 10])
 
 

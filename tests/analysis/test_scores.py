@@ -19,7 +19,7 @@ from hybridkit.analysis.scores import (
     strategy_values,
 )
 from hybridkit.errors import InputError
-from hybridkit.plots import t_interval
+from hybridkit.evaluation.resampling import t_interval
 from hybridkit.report.paper_table import paper_table, significance_marks
 from hybridkit.study.run import Run
 from hybridkit.study.scores import study_scores

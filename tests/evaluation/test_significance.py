@@ -160,9 +160,9 @@ def test_against_a_baseline_is_one_family() -> None:
 
 def test_what_cannot_be_compared_is_named() -> None:
     a, clusters = values([0.1, 0.2]), own_cluster(2)
-    with pytest.raises(InputError, match="system b lacks 1 values, the first of .*query_id q1"):
+    with pytest.raises(InputError, match="system b does not have 1 values, the first of .*query_id q1"):
         compare(a, a.iloc[:1], clusters)
-    with pytest.raises(InputError, match="system a lacks 1 values, the first of .*query_id q1"):
+    with pytest.raises(InputError, match="system a does not have 1 values, the first of .*query_id q1"):
         compare(a.iloc[:1], a, clusters)
     with pytest.raises(InputError, match="system b has no number for .*query_id q1.* but nan"):
         compare(a, a.assign(value=[0.1, np.nan]), clusters)

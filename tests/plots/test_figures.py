@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from hybridkit import plots
 from hybridkit.data.languages import language
 from hybridkit.errors import InputError
+from hybridkit.evaluation.resampling import t_interval
 from hybridkit.plots import palette, style
 from hybridkit.plots.style import language_label, pieces, wrap
 from hybridkit.sampling import labels
@@ -295,9 +296,9 @@ def test_diversity_pairs_draws_the_difference_and_the_training_languages_in_bold
 
 def test_the_t_interval_by_hand() -> None:
     # mean 2, s = 1, n = 3; t(.975, 2) = 4.302653 (table): 4.302653 / sqrt(3) = 2.484138
-    interval = plots.t_interval([1.0, 2.0, 3.0])
+    interval = t_interval([1.0, 2.0, 3.0])
     assert interval is not None and np.allclose(interval, [2.0, 2.0 - 2.484138, 2.0 + 2.484138], atol=1e-6)
-    assert plots.t_interval([1.0, 2.0]) is None and plots.t_interval([1.0, 2.0, math.nan]) is None
+    assert t_interval([1.0, 2.0]) is None and t_interval([1.0, 2.0, math.nan]) is None
 
 
 def test_settings_draw_seeds_and_an_interval_from_three_seeds_on() -> None:
@@ -420,7 +421,7 @@ def test_effects_show_seeds_as_points_also_after_a_round_through_a_file(tmp_path
         [("cross", "mono", "AP", 0, -0.08), ("cross", "mono", "AP", 1, -0.12)],
         columns=["system", "setting", "measure", "seed", "difference"],
     )
-    figure = draw(tmp_path, "one", "effects", pd.concat([FRAMES["effects"], seeds]), "", baseline="mono")
+    figure = draw(tmp_path, "one", plots.effects, pd.concat([FRAMES["effects"], seeds]), "", baseline="mono")
     left = seen(figure)[0]
     points = next(drawn for drawn in left.lines if drawn.get_marker() == "." and len(drawn.get_xdata()))
     assert points.get_xdata().tolist() == [-0.08, -0.12] and "points: seeds" in figure.get_supxlabel()

@@ -7,6 +7,7 @@ import nbformat
 import pandas as pd
 import pytest
 
+from hybridkit import plots
 from hybridkit.errors import InputError
 from hybridkit.plots.figure_files import draw
 from hybridkit.report.html_report import write_report
@@ -27,7 +28,7 @@ def run(tmp_path: Path) -> Run:
 
 
 def test_texts_are_shown_as_texts(run: Run) -> None:
-    draw(run.folder / "figures", "curve", "curves", FRAME, EVIL)
+    draw(run.folder / "figures", "curve", plots.curves, FRAME, EVIL)
     outputs = [
         nbformat.v4.new_output("display_data", {"text/html": pd.DataFrame({EVIL: [EVIL]})._repr_html_()}),
         nbformat.v4.new_output("display_data", {"text/plain": EVIL}),
@@ -51,7 +52,7 @@ FETCHED = re.compile(
 
 
 def test_no_page_asks_anybody_for_anything(run: Run) -> None:
-    draw(run.folder / "figures", "curve", "curves", FRAME, "How to read it")
+    draw(run.folder / "figures", "curve", plots.curves, FRAME, "How to read it")
     markdown = nbformat.v4.new_markdown_cell("$\\alpha$ is the share, ```mermaid\ngraph LR\n```")
     widget = nbformat.v4.new_output("display_data", {"text/plain": "inspector", "text/vnd.mermaid": "graph LR"})
     notebook = nbformat.v4.new_notebook(cells=[markdown, nbformat.v4.new_code_cell("x", outputs=[widget])])

@@ -216,7 +216,7 @@ class _Put(ast.NodeTransformer):
 
 
 def put(part: Comparison, names: dict[str, str]) -> Comparison:
-    """Return a comparison with names in the places of its variables.
+    """Return a comparison with names for its variables.
 
     >>> str(put(parse("best(AP, benchmark, pool) == hybrid").parts[0], {"benchmark": "mlqa-r"}))
     "best(AP, 'mlqa-r', pool) == hybrid"

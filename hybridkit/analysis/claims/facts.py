@@ -17,7 +17,7 @@ Fact: TypeAlias = "float | str | frozenset[str]"
 
 @dataclass(frozen=True)
 class ScoreQuery:
-    """A score that is asked for, averaged as its setting's macro mean is; the strategy as studies spell it."""
+    """A score that a check names, averaged as its setting's macro mean is; the strategy as studies spell it."""
 
     measure: str
     strategy: str
@@ -30,10 +30,10 @@ class ScoreQuery:
 
 
 class NotTestable(Exception):  # noqa: N818  it is an answer, not an error
-    """What was asked for is not there: what is lacking, what would make it testable, and which variables it concerns.
+    """What a check needs is not there: what is missing, what would make it testable, and which variables it concerns.
 
-    `about` are variables of a check; an answer that lacks something about a variable that stands for whatever there is
-    (`every benchmark`) is no answer of the check.
+    `about` are variables of a check; an answer without something about a variable that stands for whatever there is
+    (`every benchmark`) is not an answer of the check.
     """
 
     def __init__(self, what: str, cure: str = "", *about: str) -> None:
@@ -56,7 +56,7 @@ class Facts(Protocol):
         """The sum of scores with their factors, plus a constant; all of one measure, benchmark, setting and encoder."""
 
     def fact(self, name: str, arguments: tuple[str, ...], encoder: str) -> Fact:
-        """A fact by its name in `words.WORDS`: a number, a word or a set; NotTestable where it is not known."""
+        """A fact by its name in `checks.WORDS`: a number, a word or a set; NotTestable where it is not known."""
 
 
 PAPER = "arXiv 2408.10536"

@@ -44,7 +44,7 @@ def open_claims(path: str | Path = CLAIMS) -> list[Claim]:
     """Read a file of claims: a list of mappings with the keys of `Claim`.
 
     A relative path that is not here is sought in the checkout. Raises InputError, with file and line, for YAML that
-    does not read, an unknown or missing key, an id that stands twice, a check that is not of the grammar or names
+    does not read, an unknown or missing key, a duplicate id, a check that is not of the grammar or names
     something that the kit does not know.
 
     >>> [claim.id for claim in open_claims()][:3], str(open_claims()[7].check.parts[0])
@@ -61,7 +61,7 @@ def open_claims(path: str | Path = CLAIMS) -> list[Claim]:
     seen: dict[str, int] = {}
     for claim in claims:
         if claim.id in seen:
-            raise InputError(f"{path}, line {claim.line}: the id {claim.id!r} stands in line {seen[claim.id]} already")
+            raise InputError(f"{path}, line {claim.line}: the id {claim.id!r} is in line {seen[claim.id]} already")
         seen[claim.id] = claim.line
     return claims
 
@@ -71,23 +71,23 @@ def _claim(node: yaml.Node, path: str) -> Claim:
     if not isinstance(node, yaml.MappingNode):
         raise InputError(f"{where}: a claim is a mapping with the keys {', '.join(_KEYS)}")
     texts: dict[str, str] = {}
-    places: dict[str, str] = {}
+    lines: dict[str, str] = {}
     for key, value in node.value:
         here = f"{path}, line {key.start_mark.line + 1}"
         if not isinstance(key, yaml.ScalarNode) or key.value not in _KEYS:
             name = repr(key.value) if isinstance(key, yaml.ScalarNode) else "that is a list or mapping"
             raise InputError(f"{here}: unknown key {name}; there are {', '.join(_KEYS)}")
-        places[key.value] = here
+        lines[key.value] = here
         if key.value in texts:
-            raise InputError(f"{here}: the key {key.value!r} stands twice")
+            raise InputError(f"{here}: the key {key.value!r} is duplicated")
         if not isinstance(value, yaml.ScalarNode) or not value.value.strip():
             raise InputError(f"{here}: {key.value} is to be a text")
         texts[key.value] = " ".join(value.value.split())
     if missing := [key for key in _NEEDED if key not in texts]:
         raise InputError(f"{where}: the key {missing[0]!r} is missing")
     if "figure" in texts and not _FIGURE.fullmatch(texts["figure"]):
-        raise InputError(f"{places['figure']}: figure {texts['figure']!r} is no name such as 04_settings")
-    checks = {key: _check(texts[key], places[key], key) for key in ("check", "instead") if key in texts}
+        raise InputError(f"{lines['figure']}: figure {texts['figure']!r} is not a name such as 04_settings")
+    checks = {key: _check(texts[key], lines[key], key) for key in ("check", "instead") if key in texts}
     return Claim(
         texts["id"],
         texts["text"],

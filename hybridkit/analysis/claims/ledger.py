@@ -37,8 +37,8 @@ class Answer:
 
     A comparison of scores holds if the difference has the claimed sign and every interval there is lies wholly on that
     side of zero; with the sign but with zero inside an interval it is not shown. Everything else is compared as it is.
-    `part` is the comparison with names in the places of variables, `value` and `against` are its sides; `reason` says
-    what is lacking where it could not be tested, `cure` what would help, `about` which variables that concerns.
+    `part` is the comparison with names for its variables, `value` and `against` are its sides; `reason` says
+    what is missing where it could not be tested, `cure` what would help, `about` which variables that concerns.
     """
 
     part: str
@@ -56,7 +56,7 @@ def ask(check: Check, facts: Facts) -> list[Answer]:
     """Answer a check by facts: an answer for each of its comparisons and for every name of its variables.
 
     A check about scores that names no encoder is asked for every encoder. Where a variable stands for all that there
-    are, those that lack what is asked for are left out, unless nothing else remains.
+    are, those without what it needs are left out, unless nothing else remains.
 
     >>> from hybridkit.analysis.claims.checks import parse
     >>> from hybridkit.analysis.claims.facts import PublishedFacts
@@ -217,7 +217,7 @@ def _few(names: list[str], most: int = 12) -> Iterator[str]:
 PART = "holds in part"
 VERDICTS = (HOLDS, PART, FAILS, UNTESTED)
 MARKS = {HOLDS: "✓", PART: "◐", FAILS: "✗", UNTESTED: "–"}
-_SHOWN = 3  # answers that a sentence tells
+_SHOWN = 3  # answers in a sentence
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ class Entry:
 
     @property
     def words(self) -> str:
-        """The verdict as it is told: "not testable in this study"."""
+        """The verdict in words: "not testable in this study"."""
         where = "on" if "tables" in self.source else "in"
         return f"{self.verdict} {where} {self.source}" if self.verdict == UNTESTED else self.verdict
 
@@ -242,7 +242,7 @@ def judge(claims: Sequence[Claim], facts: Facts) -> list[Entry]:
 
     A claim holds if every answer to its check does; it does not hold if none does; in part if some do, or if what was
     tested holds and the check names something that is not there, or if a difference has the claimed sign without being
-    shown (zero lies inside an interval). What cannot be tested says what is lacking, and tells the answer to `instead`.
+    shown (zero lies inside an interval). What cannot be tested says what is missing, and gives the answer to `instead`.
 
     >>> from hybridkit.analysis.claims.file import open_claims
     >>> from hybridkit.analysis.claims.facts import PublishedFacts

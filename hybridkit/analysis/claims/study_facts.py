@@ -32,8 +32,9 @@ def of_group(frame: pd.DataFrame, languages: tuple[str, ...], group: str) -> pd.
     [1, 1, 2]
     """
     seen = {True: "seen", False: "unseen"}
-    told = frame["query_language"].isin(languages).map(seen) + "-" + frame["passage_language"].isin(languages).map(seen)
-    return frame[told != "seen-seen"] if group == UNSEEN else frame[told == group]
+    query, passage = (frame[f"{side}_language"].isin(languages).map(seen) for side in ("query", "passage"))
+    groups = query + "-" + passage
+    return frame[groups != "seen-seen"] if group == UNSEEN else frame[groups == group]
 
 
 def models(run: Run, strategy: str, benchmark: str) -> list[tuple[ModelSpec, tuple[str, ...]]]:
@@ -171,7 +172,7 @@ class StudyFacts:
         return self._differences.setdefault((*terms, constant), found)
 
     def fact(self, name: str, arguments: tuple[str, ...], encoder: str) -> Fact:
-        """Everything that is no score; see `words.WORDS`."""
+        """Everything that is not a score; see `checks.WORDS`."""
         run, first = self.run, (arguments or ("",))[0]
         if name == "start":
             return "scratch" if run.study.encoder.name == "static" else "pretrained"
@@ -185,7 +186,7 @@ class StudyFacts:
         if name == "languages" and first == ROWS:
             return frozenset(run.split[0].languages)
         if name == "macro":
-            return self._macro(ScoreQuery(*(arguments[place] for place in (0, 1, 2, 3)), encoder))  # type: ignore[call-arg]
+            return self._macro(ScoreQuery(*(arguments[nth] for nth in (0, 1, 2, 3)), encoder))  # type: ignore[call-arg]
         self._has_benchmark(first)
         if name == "relatives":
             return frozenset(relatives(first, run.study.rows.files, run.study.encoder.name))

@@ -1,3 +1,4 @@
+# ruff: noqa: F401  public names
 """How the diversity of the training languages changes retrieval: outcomes, regressions, sentences.
 
 It may import what `analysis` may. Start at `outcomes`. A study without the section `diversity` gives empty frames and
@@ -30,29 +31,3 @@ from hybridkit.analysis.diversity.sentences import (
     steps,
     strategy_differences,
 )
-
-__all__ = [
-    "BY",
-    "MEASURES",
-    "by_distance",
-    "by_language",
-    "check",
-    "collection_outcomes",
-    "effects",
-    "extremes",
-    "fit_sentences",
-    "limits",
-    "main_strategy",
-    "mean_steps",
-    "means",
-    "models",
-    "pair_outcomes",
-    "per_model",
-    "regress",
-    "regression_sentences",
-    "regressions",
-    "share_sentences",
-    "step_sentences",
-    "steps",
-    "strategy_differences",
-]

@@ -53,7 +53,7 @@ def regress(
     Student's t with clusters - 1 degrees of freedom. A cluster is a draw of a group, since its sets are nested and so
     share languages; the set of all languages is one of its own. That was chosen before a random intercept by training
     set, which takes nested sets for independent ones, and before the usual sandwich, which is too narrow for a handful
-    of clusters. Terms that the design cannot tell apart are left out with the reason, and one that rests on a single
+    of clusters. Terms that the design cannot separate are left out with the reason, and one that rests on a single
     cluster has no interval. Models on several lines of the design count once.
     """
     data = _data(frame, strategy, series, measure, setting)
@@ -137,14 +137,14 @@ def _independent(inside: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
     kept: list[str] = []
     left_out: dict[str, str] = {}
     scale = np.sqrt((inside**2).mean())
-    # what comes first is kept; where the design cannot tell the effect of both seen, that is the one to go
+    # what comes first is kept; where the design cannot separate the effect of both seen, that is the one to go
     order = sorted(map(str, inside), key=lambda name: name == BOTH_SEEN)
     for name in order:
         others = ", ".join(kept)
         if scale[name] < 1e-9:
             left_out[name] = "it does not vary within pairs"
         elif np.linalg.matrix_rank((inside[[*kept, name]] / scale[[*kept, name]]).to_numpy(), tol=1e-6) <= len(kept):
-            left_out[name] = f"it cannot be told from {others}"
+            left_out[name] = f"it cannot be separated from {others}"
         else:
             kept.append(name)
     return inside[[name for name in inside if name in kept]], left_out
@@ -191,18 +191,18 @@ def _named(cluster: str) -> str:
 
 
 def _lost(matrix: pd.DataFrame) -> list[str]:
-    """Terms that the remaining observations cannot tell from the others."""
+    """Terms that the remaining observations cannot separate from the others."""
     scale = np.sqrt((matrix**2).mean()).replace(0, 1)
     values = (matrix / scale).to_numpy()
     rank = np.linalg.matrix_rank(values, tol=1e-6)
     every = range(values.shape[1])
     if rank == len(every):
         return []
-    # a column is told apart where leaving it out loses a rank
+    # a column is separate where leaving it out loses a rank
     return [
         str(name)
-        for place, name in enumerate(matrix)
-        if np.linalg.matrix_rank(values[:, [one for one in every if one != place]], tol=1e-6) == rank
+        for nth, name in enumerate(matrix)
+        if np.linalg.matrix_rank(values[:, [one for one in every if one != nth]], tol=1e-6) == rank
     ]
 
 
@@ -293,8 +293,8 @@ def _spread(regression: Regression) -> Check:
     for name, groups in by.items():
         spreads = data["residual"].groupby(groups, observed=True).agg(["std", "size"]).query("size > 8")["std"]
         if len(spreads) > 1 and spreads.min() > 1e-12:
-            told = f"{name} {spreads.idxmax()} against {spreads.idxmin()}"
-            ratios[told] = float(spreads.max() / spreads.min())
+            between = f"{name} {spreads.idxmax()} against {spreads.idxmin()}"
+            ratios[between] = float(spreads.max() / spreads.min())
     if not ratios:
         return Check("equal spread", True, "too little varies for unequal spread to show")
     worst = max(ratios, key=lambda name: ratios[name])
@@ -310,11 +310,11 @@ def _collinear(regression: Regression) -> Check:
     values = matrix.to_numpy()
     if matrix.shape[1] < 2:
         return Check("collinearity", True, "there is one term")
-    factors = {name: float(variance_inflation_factor(values, place)) for place, name in enumerate(matrix)}
+    factors = {name: float(variance_inflation_factor(values, nth)) for nth, name in enumerate(matrix)}
     worst = max(factors, key=lambda name: factors[name])
     words = f"largest variance inflation {factors[worst]:.1f} ({worst})"
     ok = factors[worst] <= INFLATED
-    return Check("collinearity", ok, words if ok else words + "; its effect can hardly be told from the others'")
+    return Check("collinearity", ok, words if ok else words + "; its effect can hardly be separated from the others'")
 
 
 def _bounds(regression: Regression) -> Check:

@@ -31,9 +31,9 @@ _EFFECTS |= {
 
 
 def regression_sentences(regression: Regression) -> list[str]:
-    """Say each effect of a regression with its interval, and whether that leaves out 0; why, where it cannot be.
+    """Describe each effect of a regression with its interval, and whether that leaves out 0; why, where it has none.
 
-    A sentence begins with the strategy. An interval that holds 0 is no proof that there is no effect, and is told as
+    A sentence begins with the strategy. An interval that holds 0 is no proof that there is no effect, and is called
     "no clear effect".
     """
     name = label(regression.strategy)
@@ -123,10 +123,10 @@ def _series(rows: pd.DataFrame) -> list[str]:
     if series == {"fixed"}:
         return [
             "All models are trained on the same number of rows, so that more languages mean fewer rows of each: "
-            "whether languages that bring rows of their own help more is not asked (series: growing)."
+            "whether languages that bring rows of their own help more is not tested (series: growing)."
         ]
     if series == {"growing"}:
-        return ["Rows grow with the number of languages: what the languages do and what the rows do is not told apart."]
+        return ["Rows grow with the number of languages: the effects of languages and of rows cannot be separated."]
     return []
 
 
@@ -162,21 +162,21 @@ def share_sentences(table: pd.DataFrame, measure: str = "RR") -> list[str]:
     """
     if table.empty:
         return ["The encoder's pretraining text is not published by language (or it has none): shares are missing."]
-    told = []
+    sentences = []
     for column, what in (
         ("untrained", f"{measure} of the untrained encoder"),
         ("gain", f"the gain in {measure} unseen"),
     ):
         known = table[(table["share"] > 0) & table[column].notna()]
         if len(known) < LANGUAGES_FOR_LINE:
-            told.append(f"How {what} goes with the pretraining share cannot be estimated: {len(known)} languages.")
+            sentences.append(f"How {what} goes with the pretraining share cannot be estimated: {len(known)} languages.")
             continue
         slope, low, high = _line(np.log2(known["share"].to_numpy(float)), known[column].to_numpy(float))
-        told.append(
+        sentences.append(
             f"A query language with twice the pretraining text goes with a change of {what} by "
             f"{amount(slope, low, high)} ({len(known)} languages)."
         )
-    return told
+    return sentences
 
 
 def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
@@ -220,10 +220,10 @@ def effects(fits: Sequence[Regression]) -> pd.DataFrame:
         if fit.reason:
             left = pd.DataFrame([("all", f"cannot be estimated: {fit.reason}")], columns=["term", "note"])
         both = pd.concat([one for one in (table, left) if len(one)], ignore_index=True)
-        for place, (name, value) in enumerate(
+        for nth, (name, value) in enumerate(
             (("setting", fit.setting), ("series", fit.series), ("strategy", fit.strategy))
         ):
-            both.insert(place, name, pd.Series([value] * len(both)))
+            both.insert(nth, name, pd.Series([value] * len(both)))
         parts.append(both)
     columns = ["setting", "series", "strategy", "term", "estimate", "low", "high", "note"]
     return pd.concat(parts, ignore_index=True).reindex(columns=columns) if parts else pd.DataFrame(columns=columns)
