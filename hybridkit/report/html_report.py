@@ -94,12 +94,14 @@ def redraw_study(study: str, to: Path | None = None) -> list[Path]:
     Raises InputError where the study has no figures yet.
     """
     from hybridkit.study.run import find_run
+    from hybridkit.study.settings import open_study
 
     run = find_run(study, there=False)
     name, committed = run.name, (checkout() or Path()) / "figures" / run.name
     source = run / "figures" if kept(run / "figures") else committed
     cure = f"`hybridkit run {study}`"
     if not kept(source):
+        open_study(study)
         raise InputError(f"study {name}: no figures yet; make them with {cure}")
     made = [run / path.stem for path in (run / "notebooks").glob("[0-9]*_*.ipynb")]
     for notebook in made:  # pictures are drawn anew here

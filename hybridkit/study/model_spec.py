@@ -10,7 +10,7 @@ from hybridkit.data.languages import language, language_distance
 from hybridkit.errors import InputError
 from hybridkit.models.training import TrainingSettings
 from hybridkit.sampling import parse
-from hybridkit.study.settings import ANY_LANGUAGES, UNTRAINED, Study, check_group, strategy_at
+from hybridkit.study.settings import ALL, ANY_LANGUAGES, UNTRAINED, Study, check_group, strategy_at
 from hybridkit.utils.seeds import generator
 
 if TYPE_CHECKING:
@@ -99,7 +99,6 @@ def curve_models(study: Study, curve: str) -> list[ModelSpec]:
     ]
 
 
-ALL = "all"
 COLUMNS = ["group", "draw", "k", "languages", "series", "strategy", "seed", "model"]
 
 

@@ -207,20 +207,19 @@ def find_run(name: str | Path, there: bool = True) -> Path:
     Raises:
         InputError: Where there must be a run and is none, with the runs there are and the command that makes one.
     """
-    path = Path(name).expanduser()
-    is_yaml = path.suffix in (".yaml", ".yml")
-    if is_yaml:
-        folder = runs_folder() / (open_study(path).name if path.is_file() else path.stem)
-    elif str(name) != path.name or (path / SETTINGS).is_file():
+    path, called = Path(name).expanduser(), str(name)
+    cure = path.name or "quick"
+    if path.suffix in (".yaml", ".yml"):
+        folder, cure = runs_folder() / (open_study(path).name if path.is_file() else path.stem), called
+    elif called != path.name or (path / SETTINGS).is_file():
         folder = path.absolute()
     else:
-        folder = runs_folder() / path
+        folder, called = runs_folder() / path, f"study {called!r}"
     if there and not (folder / SETTINGS).is_file():
         runs = ", ".join(sorted(str(one.parent) for one in runs_folder().glob(f"*/{SETTINGS}"))) or "none"
-        study = name if is_yaml else path.name or "quick"
         raise InputError(
-            f"{name}: no run is there (a run folder has {SETTINGS}); in {runs_folder()} there are {runs}; "
-            f"make one with `hybridkit run {study}`"
+            f"{called}: no run is there (a run folder has {SETTINGS}); in {runs_folder()} there are {runs}; make one "
+            f"with `hybridkit run {cure}`"
         )
     return folder
 

@@ -1,198 +1,193 @@
-"""A study: what is trained on what, how often, and how it is judged; one YAML file under studies/, checked whole."""
+"""A study: what is trained on what, how often, and how it is evaluated; one YAML file under studies/, checked whole."""
 
 import dataclasses
+import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import AfterValidator, Field, PlainValidator, Strict, TypeAdapter, ValidationInfo, WithJsonSchema
 
 from hybridkit.data.languages import families
 from hybridkit.errors import InputError
 from hybridkit.models.encoder import ALIASES
-from hybridkit.models.training import TrainingSettings
+from hybridkit.models.training import Precision, TrainingSettings
 from hybridkit.sampling import Strategy, cross, hybrid, mono, parse
 from hybridkit.sampling.labels import UNTRAINED as UNTRAINED
 from hybridkit.utils import yaml_files
 from hybridkit.utils.files import digest
 from hybridkit.utils.naming import split_name
-from hybridkit.utils.numbers import COUNT, COUNT_OR_NONE, LENGTH, PAIRED, SHARE, SHARE_BELOW_1, check_choice, check_seed
+from hybridkit.utils.numbers import COUNT, COUNT_OR_NONE, LENGTH, PAIRED, SEED, SHARE, SHARE_BELOW_1
 from hybridkit.utils.paths import checkout
 from hybridkit.utils.products import require
 from hybridkit.utils.reading import json_file
+from hybridkit.utils.yaml_files import settings
 
 SETTINGS = "settings.json"  # of a run folder: the study as it was last run
 HYBRID = "hybrid(alpha=0.5)"
+ALL = "all"
 ANY_LANGUAGES = ("random", "spread")  # groups of languages that are no family
 
 
-@dataclass(frozen=True)
+def check_group(group: str) -> str:
+    """Return a group of languages; InputError unless it is "random", "spread", or a family or branch of languages."""
+    if group not in (*ANY_LANGUAGES, *families()):
+        raise InputError(
+            f"unknown group {group!r}; there are {', '.join(ANY_LANGUAGES)}, and families and branches of languages: "
+            f"{', '.join(families())}"
+        )
+    return group
+
+
+def spelt(text: str) -> str:
+    """Return a strategy in the one spelling that it prints, so that `hybrid` and `hybrid(alpha=.5)` are one model."""
+    return str(parse(text))
+
+
+def _spelt_model(text: str) -> str:
+    return text if text == UNTRAINED else spelt(text)
+
+
+def _seeds(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(seeds)) != len(seeds) or not seeds:
+        raise InputError(f"must be one seed or more, all different (got {list(seeds)})")
+    return seeds
+
+
+def _different(texts: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(texts)) != len(texts):
+        raise InputError(f"must be one strategy or more, each once (got {list(texts)})")
+    return texts
+
+
+def _compared(texts: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    named = {*info.data.get("strategies", texts), UNTRAINED}
+    if len(set(texts)) != 2 or not set(texts) <= named:
+        raise InputError(f"must be two of {', '.join(sorted(named))} (got {list(texts)})")
+    return texts
+
+
+def _name(name: str) -> str:
+    if not name.replace("-", "").replace("_", "").isalnum():
+        raise InputError(f"must be letters, digits, - and _ (got {name!r})")
+    return name
+
+
+def _pairs(texts: tuple[str, ...]) -> tuple[str, ...]:
+    if len(texts) == 1:
+        raise InputError(f"must name two strategies or more, or none (got {list(texts)})")
+    return texts
+
+
+def _size(size: Any) -> int | str:
+    return ALL if size == ALL else int(COUNT.check(size, ""))
+
+
+def _sizes(strategies: dict[str, tuple[int | str, ...]]) -> dict[str, tuple[int | str, ...]]:
+    for text, sizes in strategies.items():
+        if {"cross", "blend"} & set(parse(text).shares) and 1 in sizes:
+            raise InputError(f"{text}: a set of 1 language has no pair of two languages; leave the 1 out")
+    return strategies
+
+
+StrategyText = Annotated[str, AfterValidator(spelt)]
+Names = Annotated[tuple[str, ...], Field(min_length=1)]
+Seeds = Annotated[tuple[Annotated[int, SEED], ...], AfterValidator(_seeds)]
+Size = Annotated[
+    int | str, PlainValidator(_size), WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": ALL}]})
+]
+
+
+@settings("encoder")
 class EncoderSettings:
-    """Which encoder: a name for `encoder.open`, or "static" to make one from scratch on the study's rows."""
+    """Which encoder, by its name or folder, or "static" to make one from scratch on the study's rows."""
 
     name: str
-    vocab_size: int = 8000
-    dim: int = 256
-    seed: int = 0
+    """static, e5-small, xlm-r, labse, a name of the hub or the path of a folder."""
+    vocab_size: Annotated[int, COUNT] = 8000
+    """Tokens of an encoder made from scratch."""
+    dim: Annotated[int, COUNT] = 256
+    """Length of the vectors of an encoder made from scratch."""
+    seed: Annotated[int, SEED] = 0
     prompts: dict[str, str] | None = None
-
-    def __post_init__(self) -> None:
-        """Raise InputError naming the key that is out of its range, and the range."""
-        COUNT.check(self.vocab_size, "encoder.vocab_size")
-        COUNT.check(self.dim, "encoder.dim")
-        check_seed(self.seed, "encoder.seed")
+    """What stands before each query and passage; the encoder's own unless given."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings(kw_only=True)
 class SectionSettings:
-    """What a part of a study has of its own; where it says nothing, encoder, training, benchmarks are the study's."""
+    """What a section of a study has of its own; where it has none, encoder, training, benchmarks are the study's."""
 
-    seeds: tuple[int, ...]
+    seeds: Seeds
     encoder: EncoderSettings | None = None
     training: TrainingSettings | None = None
     benchmarks: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings("curve", kw_only=True)
 class CurveSettings(SectionSettings):
-    """Curves over alpha and, for some `strategies`, over training rows and batch sizes; `pairs` are compared beside.
+    """Curves over alpha and, for some strategies, over training rows and batch sizes."""
 
-    Fewer `rows` are trained on for as many steps. A training with another batch size draws as many rows in all.
-    """
-
-    alphas: tuple[float, ...] = ()
-    rows: tuple[int, ...] = ()
-    batch_sizes: tuple[int, ...] = ()
-    strategies: tuple[str, ...] = ("mono", "cross", HYBRID)
-    pairs: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Raise InputError naming the key that is out of its range, and the range."""
-        _spell(self, "strategies", "curve.strategies")
-        _spell(self, "pairs", "curve.pairs")
-        check_seeds(self.seeds, "curve.seeds")
-        for name, allowed in (("alphas", SHARE), ("rows", PAIRED), ("batch_sizes", PAIRED)):
-            for place, value in enumerate(getattr(self, name)):
-                allowed.check(value, f"curve.{name}[{place}]")
-        if not self.strategies:
-            raise InputError("curve.strategies must name one strategy or more (got none)")
-        if len(self.pairs) == 1:
-            raise InputError(f"curve.pairs must name two strategies or more, or none (got {list(self.pairs)})")
+    alphas: tuple[Annotated[float, SHARE], ...] = ()
+    rows: tuple[Annotated[int, PAIRED], ...] = ()
+    """Numbers of training rows; fewer rows are trained on for as many steps."""
+    batch_sizes: tuple[Annotated[int, PAIRED], ...] = ()
+    """Batch sizes; a training with another one draws as many rows in all."""
+    strategies: Annotated[tuple[StrategyText, ...], Field(min_length=1)] = ("mono", "cross", HYBRID)
+    """Strategies of the curves over rows and batch sizes."""
+    pairs: Annotated[tuple[StrategyText, ...], AfterValidator(_pairs)] = ()
+    """Two strategies or more to compare beside the curves."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings("diversity", kw_only=True)
 class DiversitySettings(SectionSettings):
-    """Training languages as the factor: `strategies` says for each strategy the sizes of its sets ("all": every one).
+    """Training languages as the factor: models trained on sets of languages of several sizes."""
 
-    `groups` say how sets are chosen: "random", "spread" (over families and scripts), or within a family or branch, as
-    "Indo-European"; `draws` of each. In the series "fixed" every set has the same number of rows (`rows`, 0 for as many
-    as all have) and steps, in "growing" both grow with the number of languages and are the same for all of them.
-    """
-
-    strategies: dict[str, tuple[int | str, ...]]
-    groups: tuple[str, ...] = ("random", "spread")
-    draws: int = 2
-    series: tuple[str, ...] = ("fixed",)
-    rows: int = 0
+    strategies: Annotated[
+        dict[StrategyText, Annotated[tuple[Size, ...], Field(min_length=1)]],
+        Field(min_length=1),
+        AfterValidator(_sizes),
+    ]
+    """For each strategy the sizes of its sets of languages; all is the set of every language."""
+    groups: Annotated[tuple[Annotated[str, AfterValidator(check_group)], ...], Field(min_length=1)] = ANY_LANGUAGES
+    """How sets are chosen: random, spread (over families and scripts), or a family or branch, as Indo-European."""
+    draws: Annotated[int, COUNT] = 2
+    """Sets of each group and size."""
+    series: Annotated[tuple[Literal["fixed", "growing"], ...], Field(min_length=1)] = ("fixed",)
+    """fixed: every set has as many rows and steps; growing: both grow with the number of languages."""
+    rows: Annotated[int, COUNT_OR_NONE] = 0
+    """Training rows of every set in the fixed series; 0 for as many as all sets have."""
     judged: tuple[str, ...] | None = None
-
-    def __post_init__(self) -> None:
-        """Raise InputError naming the key that is out of its range, and the range."""
-        named = {spelt(text, "diversity.strategies"): sizes for text, sizes in self.strategies.items()}
-        object.__setattr__(self, "strategies", named)
-        for text, sizes in named.items():
-            key = f"diversity.strategies.{text}"
-            if not sizes:
-                raise InputError(f'{key} must have numbers of languages, or "all" (got none)')
-            for size in sizes:
-                if size != "all":
-                    COUNT.check(size, f'{key}: a number of languages that is not "all"')
-            if {"cross", "blend"} & set(parse(text).shares) and 1 in sizes:
-                raise InputError(f"{key}: a set of 1 language has no pair of two languages; leave the 1 out")
-        for group in self.groups:
-            check_group(group)
-        for name in ("strategies", "groups", "series"):
-            if not getattr(self, name):
-                raise InputError(f"diversity.{name} must name one or more (got none)")
-        for place, series in enumerate(self.series):
-            check_choice(series, ("fixed", "growing"), f"diversity.series[{place}]")
-        COUNT.check(self.draws, "diversity.draws")
-        COUNT_OR_NONE.check(self.rows, "diversity.rows")
-        check_seeds(self.seeds, "diversity.seeds")
+    """Collections to evaluate on beside the study's own."""
 
 
-def check_group(group: str) -> None:
-    """Raise InputError for a group that is neither "random" nor "spread" nor a family or branch of languages."""
-    if group not in (*ANY_LANGUAGES, *families()):
-        raise InputError(
-            f"diversity.groups: unknown group {group!r}; there are {', '.join(ANY_LANGUAGES)}, and families and "
-            f"branches of languages: {', '.join(families())}"
-        )
-
-
-def _spell(settings: SectionSettings, name: str, key: str) -> None:
-    """Give every strategy of a setting its one spelling."""
-    texts = tuple(spelt(text, f"{key}[{place}]") for place, text in enumerate(getattr(settings, name)))
-    object.__setattr__(settings, name, texts)
-
-
-def spelt(text: str, where: str) -> str:
-    """Spell a strategy in the one way that it prints; InputError says where it stands."""
-    try:
-        return str(parse(text))
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-
-
-def check_seeds(seeds: Sequence[int], what: str) -> None:
-    """Raise InputError unless there are one or more seeds, each once."""
-    for place, seed in enumerate(seeds):
-        check_seed(seed, f"{what}[{place}]")
-    if len(set(seeds)) != len(seeds) or not seeds:
-        raise InputError(f"{what} must be one seed or more, all different (got {list(seeds)})")
-
-
-@dataclass(frozen=True)
+@settings("rows")
 class RowSettings:
-    """Training rows: names of data sets or paths, pooled; `use` "common" keeps what every strategy can use, "each" not.
+    """Training rows: which files, and which rows of them."""
 
-    `held_out` is the share of groups kept out of training to choose by; `languages` restricts the rows to some.
-    """
-
-    files: tuple[str, ...]
-    use: str = "common"
-    held_out: float = 0.0
+    files: Names
+    """Names of data sets, or paths; they are pooled."""
+    use: Literal["common", "each"] = "common"
+    """common keeps the rows that every strategy can use; each gives every strategy those that it can use."""
+    held_out: Annotated[float, SHARE_BELOW_1] = 0.0
+    """Share of the groups of rows that is kept out of training to choose by."""
     languages: tuple[str, ...] | None = None
-
-    def __post_init__(self) -> None:
-        """Raise InputError naming the key that is out of its range, and the range."""
-        if not self.files:
-            raise InputError("rows.files must name one data set or file, or more (got none)")
-        check_choice(self.use, ("common", "each"), "rows.use")
-        SHARE_BELOW_1.check(self.held_out, "rows.held_out")
+    """Languages to keep; all unless given."""
 
 
-@dataclass(frozen=True)
+@settings("evaluation")
 class EvaluationSettings:
-    """Benchmarks by name (a slice of articles as in "xquad-r[16:]"), and how texts are encoded for them.
+    """Benchmarks, and how texts are encoded for them."""
 
-    `judged` are sets that are judged language by language, in MIRACL's or BEIR's layout, as in "tydi-goldp[fi,sw]".
-    """
-
-    benchmarks: tuple[str, ...]
-    max_length: int | None = None
-    precision: str = "float32"
-    top: int = 10
+    benchmarks: Names
+    """Names or paths; a slice of articles as in xquad-r[16:]; held-out for the study's own rows."""
+    max_length: Annotated[int, LENGTH] | None = None
+    """Tokens of a text; the encoder's own limit unless given."""
+    precision: Precision = "float32"
+    top: Annotated[int, COUNT] = 10
+    """Passages at the top of a ranking whose languages are counted."""
     judged: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Raise InputError naming the key that is out of its range, and the range."""
-        if not self.benchmarks:
-            raise InputError("evaluation.benchmarks must name one benchmark or more (got none)")
-        if self.max_length is not None:
-            LENGTH.check(self.max_length, "evaluation.max_length")
-        check_choice(self.precision, ("float32", "bf16"), "evaluation.precision")
-        COUNT.check(self.top, "evaluation.top")
+    """Collections judged language by language, in MIRACL's or BEIR's layout, as in tydi-goldp[fi,sw]."""
 
 
 class Section(NamedTuple):
@@ -203,29 +198,37 @@ class Section(NamedTuple):
     benchmarks: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@settings()
 class Study:
-    """Every setting of a study; `compare` are two strategies whose difference is drawn, the first minus the second.
+    """Every setting of a study.
 
-    `folder` is what relative paths start from, wherever a study names a file or folder of the user's: rows, benchmarks,
-    judged sets, encoders, lexicons. It is that of the study's own file unless the file says another, and no setting:
-    no hash depends on it. Names stay as they are written; `at` and `encoder_at` say where they lie.
+    Names of files and folders stay as they are written; `at` and `encoder_at` return where they lie.
     """
 
-    name: str
+    name: Annotated[str, AfterValidator(_name)]
+    """Name of the run folder: letters, digits, - and _."""
     title: str
     rows: RowSettings
     encoder: EncoderSettings
-    strategies: tuple[str, ...]
-    seeds: tuple[int, ...]
+    strategies: Annotated[tuple[StrategyText, ...], Field(min_length=1), AfterValidator(_different)]
+    """Strategies to compare: english, mixed, mono, cross, hybrid(alpha=0.5), codeswitch(...), ..."""
+    seeds: Seeds
+    """One model is trained of every strategy and seed."""
     training: TrainingSettings
     evaluation: EvaluationSettings
     curve: CurveSettings | None = None
     diversity: DiversitySettings | None = None
-    untrained: bool = True
-    compare: tuple[str, ...] = (HYBRID, "mono")
-    notebooks: tuple[str, ...] = field(default=("01", "02", "03", "04", "05", "06", "07"))
+    untrained: Annotated[bool, Strict()] = True
+    """Whether the encoder as it is at the start is evaluated too."""
+    compare: Annotated[tuple[Annotated[str, AfterValidator(_spelt_model)], ...], AfterValidator(_compared)] = (
+        HYBRID,
+        "mono",
+    )
+    """Two strategies (or untrained) whose difference is drawn: the first minus the second."""
+    notebooks: tuple[str, ...] = ("01", "02", "03", "04", "05", "06", "07")
+    """Numbers of the notebooks that are run."""
     folder: str | None = field(default=None, compare=False)
+    """What relative paths start from: the folder of the study's own file unless given. No hash depends on it."""
 
     @property
     def key(self) -> str:
@@ -358,9 +361,8 @@ def study_of_run(folder: Path) -> Study:
 
 
 def _study_of(value: Any, path: Path, beside: Path) -> Study:
-    study: Study = yaml_files.build(Study, value, str(path))
-    start = whole_path(study.folder or ".", str(beside))
-    return _checked(dataclasses.replace(study, folder=start), str(path))
+    study = yaml_files.build(Study, value, str(path))
+    return dataclasses.replace(study, folder=whole_path(study.folder or ".", str(beside)))
 
 
 def whole_path(path: str, folder: str) -> str:
@@ -397,17 +399,19 @@ def is_known(name: str) -> bool:
     return name in DATA_SETS or name in NAMES or name == "held-out"
 
 
-def _checked(study: Study, where: str) -> Study:
-    # one spelling of each strategy from here on: `hybrid` and `hybrid(alpha=.5)` are one model
-    strategies = [spelt(text, f"{where}: strategies[{place}]") for place, text in enumerate(study.strategies)]
-    named = set(strategies) | {UNTRAINED}
-    compare = [text if text in named else spelt(text, f"{where}: compare") for text in study.compare]
-    study = dataclasses.replace(study, strategies=tuple(strategies), compare=tuple(compare))
-    if not study.name.replace("-", "").replace("_", "").isalnum():
-        raise InputError(f"{where}: name must be letters, digits, - and _ (got {study.name!r})")
-    if len(set(strategies)) != len(strategies) or not strategies:
-        raise InputError(f"{where}: strategies must be one strategy or more, each once (got {strategies})")
-    check_seeds(study.seeds, f"{where}: seeds")
-    if len(set(compare)) != 2 or not set(compare) <= named:
-        raise InputError(f"{where}: compare must be two of {', '.join(sorted(named))} (got {compare})")
-    return study
+def schema() -> str:
+    """Return the JSON schema of a study's YAML file, which editors complete and check keys by.
+
+    Written to studies/schema.json. A study may extend another, so that no key is required but where it stands alone.
+    """
+    value = TypeAdapter(Study).json_schema()
+    for section in (value, *value["$defs"].values()):
+        section["description"] = section["description"].partition("\n")[0]
+        section.pop("required")
+    extends = {
+        "type": "string",
+        "description": "Name of a YAML file beside this one, of which this one is a variation.",
+    }
+    value["properties"]["extends"] = extends
+    value |= {"$schema": "http://json-schema.org/draft-07/schema#"}
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"

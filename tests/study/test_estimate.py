@@ -142,6 +142,9 @@ def test_rows_here_and_the_encoder_not(study: Study, monkeypatch: pytest.MonkeyP
     assert found.disk is None
     gone = replace(study, rows=replace(study.rows, files=("gone.jsonl", "mlqa-test")))
     needs = missing(gone)
-    assert [one.of for one in needs] == ["rows", "rows"]
-    assert needs[0].told.startswith("rows gone.jsonl: no such file (") and "start from its own folder" in needs[0].told
-    assert needs[1].told.endswith("licence CC BY-SA 3.0): put it into a folder that HYBRIDKIT_DATA names")
+    assert [one.kind for one in needs] == ["rows", "rows"]
+    assert (
+        needs[0].message.startswith("rows gone.jsonl: no such file (")
+        and "start from its own folder" in needs[0].message
+    )
+    assert needs[1].message.endswith("licence CC BY-SA 3.0): put it into a folder that HYBRIDKIT_DATA names")

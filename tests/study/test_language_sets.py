@@ -157,11 +157,11 @@ def test_a_sweep_makes_what_is_missing_and_keeps_no_embeddings(study: Study, tmp
 @pytest.mark.parametrize(
     ("section", "told"),
     [
-        ({"diversity": {"strategies": {"cross": [1, 2]}, "seeds": [0]}}, "diversity.strategies.cross: a set of 1"),
+        ({"diversity": {"strategies": {"cross": [1, 2]}, "seeds": [0]}}, "diversity.strategies: cross: a set of 1"),
         ({"diversity": {"strategies": {"mono": ["every"]}, "seeds": [0]}}, "must be a whole number from 1 on .got"),
         ({"diversity": {"strategies": {"mono": [2]}, "seeds": [0], "groups": ["far"]}}, "unknown group 'far'"),
         ({"diversity": {"strategies": {"mono": [2]}, "seeds": [0], "series": ["wild"]}}, "series.0. must be"),
-        ({"diversity": {"strategies": {"mon": [2]}, "seeds": [0]}}, "diversity.strategies: .*'mon'"),
+        ({"diversity": {"strategies": {"mon": [2]}, "seeds": [0]}}, "diversity.strategies.*'mon'"),
         ({"curve": {"seeds": [0], "alphas": [1.5]}}, "curve.alphas.0. must be a number from 0 to 1"),
         ({"curve": {"seeds": [0], "pairs": ["cross"]}}, "curve.pairs must name two"),
         ({"curve": {"seeds": [0], "batch_sizes": [1]}}, "curve.batch_sizes.0. must be a whole number from 2"),
