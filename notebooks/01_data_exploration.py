@@ -100,7 +100,7 @@ benchmarks
 # is not looked for is the same fact in other words, or in an unmarked translation, and what the encoder met before.
 
 # %%
-leaks = run.leaks
+leaks = run.rows.leaks
 summary(leaks)
 
 # %%

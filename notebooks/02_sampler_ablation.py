@@ -84,7 +84,7 @@ draw(
 # plan that keeps to its strategy lies outside of one in a thousand.
 
 # %%
-lengths = text_lengths(run.open_encoder(), run.study.training.max_length)
+lengths = text_lengths(run.trained.encoder(), run.study.training.max_length)
 reports = {spec.strategy: check_plan(run.plan(spec), run.corpus(spec), None, lengths) for spec in specs}
 print("\n\n".join(report.text for report in reports.values()))
 
@@ -131,7 +131,7 @@ words = {
     else curve_sentences(compared[section], section)
     for section in sections
 }
-benchmark = run.benchmarks("curve")[0] if run.models("curve") else ""
+benchmark = run.study.section("curve").benchmarks[0] if run.models("curve") else ""
 drawn = {section: curve[curve["benchmark"] == benchmark] for section, curve in curves.items()}
 differences = {section: frame[frame["benchmark"] == benchmark] for section, frame in compared.items()}
 shown = ["strategy", "against", "x", "at", "setting", "measure", "difference", "low", "high", "seeds_low", "seeds_high"]

@@ -39,7 +39,7 @@ pd.Series(vars(run.study.training)).rename("training").to_frame()
 # %%
 specs = [spec for spec in run.models() if spec.strategy != UNTRAINED]
 sweep(run, specs)
-models = {str(spec): run.model_folder(spec) for spec in specs}
+models = {str(spec): run.trained.path(spec) for spec in specs}
 print(f"{len(models)} models in {run.folder.name}/models")
 
 # %% [markdown]
@@ -79,7 +79,9 @@ compared.groupby(["kind", "strategy"], sort=False)[["loss", "AP"]].agg(["mean", 
 # Rows of the training files that share no text and no passage with those trained on: what one may choose settings by.
 
 # %%
-held_out = pd.DataFrame([{"strategy": spec.strategy, "seed": spec.seed} | run.kept_scores(spec) for spec in specs])
+held_out = pd.DataFrame(
+    [{"strategy": spec.strategy, "seed": spec.seed} | run.trained.held_out_scores(spec) for spec in specs]
+)
 held_out.round(3) if run.study.rows.held_out else "This study holds no rows out; notebook 04 has its benchmarks."
 
 # %%

@@ -62,9 +62,9 @@ display(design.unstack("strategy").fillna(0).astype(int) if there else None)
 
 # %%
 if there:
-    sweep(run, list(models["model"]), run.benchmarks("diversity"))
+    sweep(run, list(models["model"]), run.study.section("diversity").benchmarks)
 frame = outcomes.outcomes(run)
-benchmark = run.benchmarks("diversity")[0] if there else ""
+benchmark = run.study.section("diversity").benchmarks[0] if there else ""
 first = frame[frame["benchmark"] == benchmark]
 
 # %% [markdown]

@@ -52,9 +52,12 @@ def made_run(
     path.write_text("\n".join(lines), encoding="utf-8")
     settings = {
         "name": "mine",
+        "title": "Made by hand",
+        "rows": {"files": [str(path)]},
+        "training": {"steps": 1, "batch_size": 2},
         "strategies": list(strategies),
         "seeds": [0],
-        "compare": [HYBRID, "mono"],
+        "compare": [HYBRID, "mono"] if HYBRID in strategies else ["mono", "untrained"],
         "encoder": {"name": "static"},
         "evaluation": {"benchmarks": [str(path)]},
     }

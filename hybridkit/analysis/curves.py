@@ -13,7 +13,7 @@ from hybridkit.evaluation.resampling import SEEDS_FOR_INTERVAL
 from hybridkit.evaluation.significance import CONTRAST_COLUMNS, Models, contrast, established, model_sums
 from hybridkit.sampling import parse
 from hybridkit.sampling.labels import label
-from hybridkit.study.model_spec import ModelSpec
+from hybridkit.study.model_spec import ModelSpec, curve_models
 from hybridkit.study.run import Run
 from hybridkit.study.scores import model_scores
 from hybridkit.study.sweep import sweep
@@ -45,8 +45,8 @@ def curve_scores(run: Run, section: str = "alpha", measures: Collection[str] = M
     `section` is "alpha", "rows" (as many steps on fewer rows), "batch_size" (as many draws) or "pairs". Trains and
     scores what is missing; a frame without rows where the study has no such section (`missing_points` says so).
     """
-    specs, parts = run.curve_models(section), []
-    names = run.benchmarks("curve") if specs else ()
+    specs, parts = curve_models(run.study, section), []
+    names = run.study.section("curve").benchmarks if specs else ()
     sweep(run, specs, names)
     for spec in specs:
         for name in names:
@@ -61,7 +61,7 @@ def curve_scores(run: Run, section: str = "alpha", measures: Collection[str] = M
 def make_curves(run: Run) -> int:
     """Train and score every model of a study's curves that is missing, with one bar; gives how many were."""
     specs = run.models("curve")
-    return sweep(run, specs, run.benchmarks("curve")) if specs else 0
+    return sweep(run, specs, run.study.section("curve").benchmarks) if specs else 0
 
 
 def missing_points(run: Run, section: str) -> str:
@@ -72,7 +72,7 @@ def missing_points(run: Run, section: str) -> str:
     >>> print(missing_points(Run(open_study("starter"), pathlib.Path(tempfile.mkdtemp())), "rows"))
     This study has no curve over training rows; `curve: {rows: [300, 600, 1200], seeds: [0, 1, 2, 3, 4]}` would give it.
     """
-    if run.curve_models(section):
+    if curve_models(run.study, section):
         return ""
     name, key = _LACKS[section]
     return f"This study has no {name}; `curve: {key}` would give it."
@@ -166,14 +166,14 @@ def curve_contrasts(run: Run, section: str, unit: str = "article") -> pd.DataFra
 
     `unit` is what questions are resampled by (`clusters.question_clusters`). Trains and scores what is missing.
     """
-    specs = run.curve_models(section)
+    specs = curve_models(run.study, section)
     needed = {
         point
         for one in planned([(place(spec, section), spec.strategy) for spec in specs], section)
         for _, point in one.parts
     }
     specs = [spec for spec in specs if (place(spec, section), spec.strategy) in needed]
-    names = run.benchmarks("curve") if specs else ()
+    names = run.study.section("curve").benchmarks if specs else ()
     sweep(run, specs, names)
     models: dict[str, dict[Point, dict[int, dict[str, ClusterSums]]]] = {}
     for name in names:

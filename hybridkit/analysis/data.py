@@ -17,8 +17,8 @@ def row_counts(run: Run) -> pd.DataFrame:
     """What happens to the rows on their way to training: rows, groups and languages after each step."""
     training, held_out = run.split
     steps = {
-        "rows in the files": run.rows,
-        f"of use to every strategy ({run.study.rows.use})": run.usable_rows,
+        "rows in the files": run.rows.whole,
+        f"of use to every strategy ({run.study.rows.use})": run.rows.usable,
         "held out": held_out,
         "trained on": training,
     }
@@ -46,7 +46,7 @@ def licences(run: Run) -> pd.DataFrame:
 def coverage(run: Run) -> pd.DataFrame:
     """Rows with a query and with a passage by file and language: source, language, queries, passages."""
     files = source_stems(list(map(run.study.at, run.study.rows.files)))
-    corpus = run.usable_rows
+    corpus = run.rows.usable
     stems = (
         np.array([ident.split("/")[0] for ident in corpus.ids]) if len(files) > 1 else np.full(len(corpus), files[0])
     )

@@ -96,7 +96,7 @@ def first_batches(run: Run, specs: Sequence[ModelSpec], steps: int = 6) -> pd.Da
 def study_losses(run: Run) -> pd.DataFrame:
     """Loss of every step of every training of the main part: strategy, seed, step, kind, loss."""
     specs = [spec for spec in run.models() if spec.strategy != UNTRAINED]
-    parts = [run.losses(spec).assign(strategy=spec.strategy, seed=spec.seed) for spec in specs]
+    parts = [run.trained.losses(spec).assign(strategy=spec.strategy, seed=spec.seed) for spec in specs]
     return pd.concat(parts, ignore_index=True)[["strategy", "seed", "step", "kind", "loss"]]
 
 
@@ -348,7 +348,7 @@ def _path(run: Run, spec: ModelSpec, judged: Collection) -> Path:
 
 def _scores(run: Run, spec: ModelSpec, sets: list[Collection]) -> list[pd.DataFrame]:
     """The scores of a model on the sets; where some are missing it is opened once for all of them, and searches."""
-    settings, model = run.study.evaluation, cache(lambda: run.open_model(spec))
+    settings, model = run.study.evaluation, cache(lambda: run.trained.open(spec))
 
     def score(judged: Collection) -> pd.DataFrame:
         found = dense_search(judged, model(), max_length=settings.max_length, precision=settings.precision)

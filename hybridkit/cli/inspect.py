@@ -10,7 +10,6 @@ from pathlib import Path
 
 from hybridkit.cli.options import CommandResult, Commands, command
 from hybridkit.errors import InputError
-from hybridkit.utils.paths import runs_folder
 
 NOTEBOOK = "inspect.ipynb"  # beside the run's executed notebooks; the report takes those with a number only
 _FOLDERS = ("HYBRIDKIT_DATA", "HYBRIDKIT_RUNS", "HYBRIDKIT_CACHE")
@@ -54,6 +53,8 @@ def add(commands: Commands) -> None:
 
 def inspect(args: argparse.Namespace) -> CommandResult:
     """Write the notebook if it is not there and open it; gives back when JupyterLab has ended."""
+    from hybridkit.study.run import find_run
+
     folder = find_run(args.run)
     if args.complete and not args.dry_run:
         complete(folder)
@@ -75,31 +76,14 @@ def inspect(args: argparse.Namespace) -> CommandResult:
     return CommandResult("", value)
 
 
-def find_run(name: str) -> Path:
-    """Find a run folder by its path, by its study's name or by its study's YAML file.
-
-    Raises InputError where there is none, with the runs that there are and the command that makes one.
-    """
-    path = Path(name).expanduser()
-    is_file = path.suffix in (".yaml", ".yml")
-    places = [runs_folder() / path.stem] if is_file else [path, runs_folder() / name]
-    for place in places:
-        if (place / "settings.json").is_file():
-            return place.absolute()
-    there = ", ".join(sorted(str(one.parent) for one in runs_folder().glob("*/settings.json")))
-    raise InputError(
-        f"{name}: no run is there (a run folder has settings.json); in {runs_folder()} there are "
-        f"{there or 'none'}; make one with `hybridkit run {name if is_file else path.name or 'quick'}`"
-    )
-
-
 def complete(folder: Path) -> None:
     """Make whatever a run lacks of what the inspector shows: models, rank tables, embeddings, and their index."""
-    from hybridkit.study.run import open_run
+    from hybridkit.study.run import Run
     from hybridkit.study.scores import write_index
     from hybridkit.study.sweep import sweep
 
-    run = open_run(str(folder))
+    run = Run.open(folder)
+    run.prepare()
     names = run.study.evaluation.benchmarks
     sweep(run, run.models(), names)
     for spec in run.models():

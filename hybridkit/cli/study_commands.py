@@ -144,8 +144,8 @@ def try_out(args: argparse.Namespace) -> CommandResult:
 
 def export(args: argparse.Namespace) -> CommandResult:
     """Copy a model out of a run."""
-    from hybridkit.study.model_card import export_model
-    from hybridkit.study.run import find_model, open_run
+    from hybridkit.study.export import export_model, find_model
+    from hybridkit.study.run import open_run
 
     made = open_run(args.run)
     folder = export_model(made, find_model(made, args.model, args.seed), args.out)

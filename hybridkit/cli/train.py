@@ -177,33 +177,18 @@ def _model(name: str, corpus: "ParallelCorpus") -> "SentenceTransformer":
 
 
 def _card(args: argparse.Namespace, corpus: "ParallelCorpus", settings: "TrainingSettings", plan: str) -> str:
-    rows = ", ".join(Path(name).name for name in args.rows)
+    from hybridkit.study.model_card import model_card
+
+    files = ", ".join(Path(name).name for name in args.rows)
     values = {
-        "encoder at the start": Path(args.model).name if Path(args.model).exists() else args.model,
-        "strategy": f"`{args.strategy}`",
         "seed": args.seed,
-        "training rows": f"{len(corpus):,} of {rows} in {len(corpus.languages)} languages",
+        "training rows": f"{len(corpus):,} of {files} in {len(corpus.languages)} languages",
         "corpus": f"`{corpus.fingerprint}`",
         "batch plan": f"`{plan}`",
-        **{name.replace("_", " "): value for name, value in vars(settings).items()},
+        **asdict(settings),
     }
-    lines = [
-        "---",
-        "library_name: sentence-transformers",
-        "pipeline_tag: sentence-similarity",
-        "tags: [sentence-transformers, hybridkit, multilingual, retrieval]",
-        f"language: [{', '.join(corpus.languages)}]",
-        "---",
-        "",
-        f"# {values['encoder at the start']}, trained on {args.strategy} batches",
-        "",
-        "Made by `hybridkit train`; no rows were held out.",
-        "",
-        "| what | value |",
-        "| --- | --- |",
-        *(f"| {name} | {value} |" for name, value in values.items()),
-    ]
-    return "\n".join(lines) + "\n"
+    encoder = Path(args.model).name if Path(args.model).exists() else args.model
+    return model_card("Made by `hybridkit train`; no rows were held out.", encoder, args.strategy, corpus, values)
 
 
 RECORD = "hybridkit-train.json"  # beside the checkpoints, then in the model's folder: what it was made from

@@ -14,7 +14,7 @@ from hybridkit.report.pages import write_pages
 from hybridkit.report.templates import render
 from hybridkit.utils.characters import safe
 from hybridkit.utils.files import write_text
-from hybridkit.utils.paths import checkout, runs_folder
+from hybridkit.utils.paths import checkout
 from hybridkit.utils.products import is_whole, require, seal_again
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def write_report(run: "Run") -> Path:
         raise InputError(f"{run.folder}: no executed notebooks; make them with `hybridkit run {run.study.name}`")
     for path in executed:  # each with its figures and numbers
         require(run.folder / path.stem, f"make it anew with `hybridkit run {run.study.name}`")
-    if not is_whole(run.folder / "data.json"):
-        run.rows  # noqa: B018  writes it
+    if not all(is_whole(run.folder / f"{name}.json") for name in ("settings", "versions", "data")):
+        run.rows.whole  # noqa: B018  writes them
     folder = run.folder / "report"
     pages = {path.stem: f"{path.stem}.html" for path in executed}
     links = {"Overview": "index.html"} | pages
@@ -93,13 +93,16 @@ def redraw_study(study: str, to: Path | None = None) -> list[Path]:
     With `to`, the run's figures, scores and key numbers are copied there first and drawn there. Gives the PNGs.
     Raises InputError where the study has no figures yet.
     """
+    from hybridkit.study.run import find_run
     from hybridkit.study.settings import open_study
 
-    name = open_study(study).name
-    run, committed = runs_folder() / name, (checkout() or Path()) / "figures" / name
+    run = find_run(study, there=False)
+    name, committed = run.name, (checkout() or Path()) / "figures" / run.name
     source = run / "figures" if kept(run / "figures") else committed
     cure = f"`hybridkit run {study}`"
     if not kept(source):
+        if name == study:
+            open_study(study)  # raises where there is no such study
         raise InputError(f"study {name}: no figures yet; make them with {cure}")
     made = [run / path.stem for path in (run / "notebooks").glob("[0-9]*_*.ipynb")]
     for notebook in made:  # pictures are drawn anew here

@@ -14,14 +14,14 @@ from hybridkit.data.benchmark import JUDGEMENT_COLUMNS, PASSAGE_COLUMNS, QUERY_C
 from hybridkit.errors import InputError
 from hybridkit.evaluation.rank_table import read_ranks
 from hybridkit.sampling.labels import order
+from hybridkit.study.run import Run, find_run
 from hybridkit.study.scores import INDEX, Result, read_index, write_index
+from hybridkit.study.settings import SETTINGS, Study
 from hybridkit.utils.paths import runs_folder
 from hybridkit.utils.products import changed, is_whole, require
-from hybridkit.utils.reading import json_file
 
 if TYPE_CHECKING:
     from hybridkit.retrieval import Scorer
-    from hybridkit.study.run import Run
 
 
 ENGLISH = "en"
@@ -39,18 +39,19 @@ def open_inspected(run: Run | Path | str, benchmark: str | None = None) -> Inspe
         InputError: for a benchmark that is not one of the study's.
     """
     name, folder = _named(run)
-    settings = _settings(folder)
-    names = settings.get("evaluation", {}).get("benchmarks", [])
+    there = require(folder / SETTINGS, "run the study again").is_file()
+    opened = Run.open(folder) if there else None
+    names = opened.study.evaluation.benchmarks if opened else ()
     chosen = benchmark or (names[0] if names else "")
-    if settings and chosen not in names:
+    if opened and chosen not in names:
         raise InputError(f"{name}: the study has no benchmark {chosen!r}; it has {', '.join(names)}")
-    whole, missing = _texts(chosen, folder, settings)
-    found = Inspected(name, folder, settings, chosen, whole)
-    if not settings:
+    whole, missing = _texts(chosen, opened)
+    found = Inspected(name, folder, opened.study if opened else None, chosen, whole)
+    if opened is None:
         found.missing.append(f"No run is at {name}: make one with `hybridkit run quick`, and open that.")
         return found
     found.missing += missing
-    results, missing = _results(folder, settings)
+    results, missing = _results(opened)
     results = [one for one in results if one.benchmark == chosen]
     if len(whole.queries) and any(one.texts != found.benchmark.fingerprint for one in results):
         results = []
@@ -70,10 +71,10 @@ class Inspected:
     - `missing`: sentences on what is not there, each with the command that makes it.
     """
 
-    def __init__(self, name: str, folder: Path, settings: dict[str, Any], benchmark: str, whole: Benchmark) -> None:
+    def __init__(self, name: str, folder: Path, study: Study | None, benchmark: str, whole: Benchmark) -> None:
         from hybridkit.data.sources.open_benchmarks import subset_of
 
-        self.name, self.folder, self.settings, self.benchmark_name = name, folder, settings, benchmark
+        self.name, self.folder, self.study, self.benchmark_name = name, folder, study, benchmark
         self.benchmark = whole
         self.positions: tuple[Any, Any] = (slice(None), slice(None))  # of its texts among the whole's embeddings
         if benchmark.endswith("]") and len(whole.queries):
@@ -84,12 +85,6 @@ class Inspected:
         self._ranks = lru_cache(_OPEN)(lambda key: read_ranks(self._whole(self.results[key].ranks)))
         self._scorer = lru_cache(_OPEN)(self._open_scorer)
 
-    def encoder_at(self, name: str) -> str:
-        """The study's encoder by its name, or its path made whole."""
-        from hybridkit.study.settings import study_of_run
-
-        return study_of_run(self.folder).encoder_at(name)
-
     @cached_property
     def strategies(self) -> list[str]:
         """The strategies that have rank tables, in the kit's order."""
@@ -98,7 +93,7 @@ class Inspected:
     @property
     def compare(self) -> tuple[str, ...]:
         """The two strategies that the study compares, less those without rank tables."""
-        return tuple(name for name in self.settings.get("compare", ()) if name in self.strategies)
+        return tuple(name for name in (self.study.compare if self.study else ()) if name in self.strategies)
 
     def has(self, strategy: str, seed: int, kind: str = "ranks") -> bool:
         """Whether a file of a model is there, undamaged: "ranks", "scores", "queries", "passages" or "model"."""
@@ -206,7 +201,7 @@ class Inspected:
 
 def missing_results(found: Inspected) -> list[str]:
     """Sentences on what the inspector shows and this run does not have, each with the command that makes it."""
-    study = found.settings.get("name", found.name)
+    study = found.study.name if found.study else found.name
     complete = f"`hybridkit inspect {found.name} --complete`"
     if not any(found.has(*key) for key in found.results):
         return [
@@ -243,11 +238,7 @@ def missing_results(found: Inspected) -> list[str]:
 
 def _named(run: Run | Path | str) -> tuple[str, Path]:
     """A run's name in a line of Python, and its folder: no path where the name alone opens it, else one from here."""
-    if not isinstance(run, str | Path):
-        folder = run.folder
-    else:
-        path = Path(run).expanduser()
-        folder = path if path.is_absolute() or path.is_dir() else runs_folder() / path
+    folder = find_run(run, there=False) if isinstance(run, str | Path) else run.folder
     if folder.parent.resolve() == runs_folder().resolve():
         return folder.name, folder
     whole, here = folder.absolute(), Path.cwd()
@@ -256,53 +247,28 @@ def _named(run: Run | Path | str) -> tuple[str, Path]:
     ), folder
 
 
-def _settings(folder: Path) -> dict[str, Any]:
-    path = require(folder / "settings.json", "run the study again")
-    value = json_file(path, "run the study again") if path.is_file() else {}
-    if not isinstance(value, dict):
-        raise InputError(f"{path}: no settings of a study; run the study again")
-    return value
-
-
-def _texts(name: str, folder: Path, settings: dict[str, Any]) -> tuple[Benchmark, list[str]]:
+def _texts(name: str, run: Run | None) -> tuple[Benchmark, list[str]]:
     """The whole benchmark that a name is of; an empty one and a sentence where its files are nowhere."""
-    from hybridkit.data.sources.open_benchmarks import base_name, open_benchmark
-    from hybridkit.study.settings import placed
+    from hybridkit.data.sources.open_benchmarks import base_name
 
     base = base_name(name) if name else "none"
     try:
-        if base == "held-out":
-            return _run(folder).held_out, []
-        if name:
-            return open_benchmark(placed(base, _start(folder, settings))), []
+        if run is not None:
+            return run.benchmark(base), []
     except InputError as error:
         return Benchmark(base, *_EMPTY), [f"The texts of {base} cannot be shown: {error}."]
     return Benchmark(base, *_EMPTY), []
 
 
-def _results(folder: Path, settings: dict[str, Any]) -> tuple[list[Result], list[str]]:
+def _results(run: Run) -> tuple[list[Result], list[str]]:
     """The index of a run, made and written where it is missing or damaged; a sentence where it cannot be made."""
-    found = read_index(folder) if is_whole(folder / INDEX) else None
+    found = read_index(run.folder) if is_whole(run.folder / INDEX) else None
     if found is not None:
         return found, []
-    study = settings.get("name", folder.name)
-    if not any((folder / "ranks").glob("*.parquet")):
-        return [], [f"There are no rank tables: make them with `hybridkit run {study}`."]
+    cure = f"`hybridkit run {run.study.name}`"
+    if not any((run.folder / "ranks").glob("*.parquet")):
+        return [], [f"There are no rank tables: make them with {cure}."]
     try:
-        return write_index(_run(folder)), []
+        return write_index(run), []
     except InputError as error:
-        return [], [f"Which files belong to which model is unknown ({error}): run `hybridkit run {study}`."]
-
-
-def _start(folder: Path, settings: dict[str, Any]) -> str | None:
-    """What relative paths of a run's study start from, None where it has none."""
-    from hybridkit.study.settings import whole_path
-
-    return whole_path(settings["folder"], str(folder.resolve())) if "folder" in settings else None
-
-
-def _run(folder: Path) -> Run:
-    from hybridkit.study.run import Run
-    from hybridkit.study.settings import study_of_run
-
-    return Run(study_of_run(folder), folder)
+        return [], [f"Which files belong to which model is unknown ({error}): run {cure}."]

@@ -49,7 +49,7 @@ def missing(study: Study) -> list[Missing]:
     wanted += [("judged set", name) for name in study.judged]
     wanted += [("lexicon", name) for name in study.lexicons]
     found = [Missing(of, told) for of, name in dict.fromkeys(wanted) for told in _data(of, name, study)]
-    settings = [study.encoder, *(study.section(part)[0] for part in study.sections)]
+    settings = [study.encoder, *(study.section(part).encoder for part in study.sections)]
     encoders = dict.fromkeys(told for one in settings for told in _encoder(one.name, study.encoder_at(one.name)))
     return found + [Missing("encoder", told) for told in encoders]
 
@@ -141,12 +141,12 @@ def estimate(run: Run) -> Estimate:
     if any(one.of in ("rows", "benchmark") for one in lacking):
         known = [part for part in run.study.sections if part != "diversity"]
         specs = [spec for part in known for spec in run.models(part) if spec.strategy != UNTRAINED]
-        steps = sum(run.training(spec).steps for spec in specs)
+        steps = sum(spec.training(run.study).steps for spec in specs)
         return Estimate(run.study.name, [one.told for one in lacking], len(specs), len(specs), steps)
     specs = [spec for spec in run if spec.strategy != UNTRAINED]
-    folders = {run.model_folder(spec): spec for spec in specs}  # parts may share models
+    folders = {run.trained.path(spec): spec for spec in specs}  # parts may share models
     left = [spec for folder, spec in folders.items() if not is_whole(folder, thorough=False)]
-    steps = sum(run.training(spec).steps for spec in left)
+    steps = sum(spec.training(run.study).steps for spec in left)
     rows = _rows(run)
     if lacking:
         return Estimate(run.study.name, [one.told for one in lacking], len(folders), len(left), steps, rows)
@@ -156,7 +156,9 @@ def estimate(run: Run) -> Estimate:
         todo, texts = [spec for spec in left if spec.section == part], _texts_left(run, part)
         if not todo and not texts:
             continue
-        encoder, training = run.open_encoder(part), run.training(todo[0]) if todo else run.settings(part)[1]
+        settings = run.study.section(part)
+        encoder = run.trained.encoder(part)
+        training = todo[0].training(run.study) if todo else settings.training
         sizes = {name: 4 * one.numel() for name, one in encoder.named_parameters()}
         trained = sum(size for name, size in sizes.items() if not any(part in name for part in training.freeze))
         disk["models"] += sum(sizes.values()) * len(todo)
@@ -166,9 +168,9 @@ def estimate(run: Run) -> Estimate:
         rate = time_texts(encoder, run, _benchmarks(run, part)[0])
         seconds["encoding"] += rate * texts
         if todo:
-            with threads(1) if run.settings(part)[0].name == "static" else nullcontext():  # as they are trained
+            with threads(1) if settings.encoder.name == "static" else nullcontext():  # as they are trained
                 step = time_step(encoder, run.corpus(todo[0]), run.plan(todo[0]), training)
-            draws = sum(one.steps * one.batch_size for one in map(run.training, todo))
+            draws = sum(one.steps * one.batch_size for one in [spec.training(run.study) for spec in todo])
             seconds["training"] += step * draws / training.batch_size
             if training.evaluate_every and len(run.split[1]):
                 times = training.steps // training.evaluate_every * len(todo)
@@ -244,14 +246,14 @@ def _rows(run: Run) -> pd.DataFrame:
 
 def _benchmarks(run: Run, part: str) -> list[str]:
     """The whole benchmarks that the models of a part are evaluated on."""
-    return list(dict.fromkeys(base_name(name) for name in run.benchmarks(part)))
+    return list(dict.fromkeys(base_name(name) for name in run.study.section(part).benchmarks))
 
 
 def _texts_left(run: Run, part: str) -> int:
     """Texts of all benchmarks for every model of a part that is not ranked on all of them yet."""
     left = {
-        (run.model_key(spec), base_name(name))
-        for name in run.benchmarks(part)
+        (run.trained.key(spec), base_name(name))
+        for name in run.study.section(part).benchmarks
         for spec in run.models(part)
         if not is_whole(run.ranks_path(spec, name), thorough=False)
     }

@@ -1,17 +1,22 @@
-"""One model of a study by its strategy, seed and section, and the design of a diversity study."""
+"""The models of a study: which there are in each section, and the sets of training languages of a diversity study."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from hybridkit.data.languages import language, language_distance
 from hybridkit.errors import InputError
+from hybridkit.models.training import TrainingSettings
 from hybridkit.sampling import parse
-from hybridkit.study.language_sets import ALL, LanguageSet, language_sets
-from hybridkit.study.settings import UNTRAINED
+from hybridkit.study.settings import ANY_LANGUAGES, UNTRAINED, Study, check_group, strategy_at
+from hybridkit.utils.seeds import generator
 
 if TYPE_CHECKING:
-    from hybridkit.study.trained_models import Trainings
+    from hybridkit.study.training_rows import TrainingRows
+
+CURVES = ("alpha", "rows", "batch_size", "pairs")
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,12 @@ class ModelSpec:
         """Share of monolingual batches; nan where batches are neither monolingual nor cross-lingual."""
         return float("nan") if self.strategy == UNTRAINED else parse(self.strategy).mono_share
 
+    def training(self, study: Study) -> TrainingSettings:
+        """How the model is trained: as its section says, with its own batch size and steps where it has some."""
+        found = study.section(self.section).training
+        return replace(found, batch_size=self.batch_size or found.batch_size, steps=self.steps or found.steps)
+
     def __str__(self) -> str:
-        """Say which model it is, to a person."""
         other = [f"languages {' '.join(self.languages)}"] if self.languages else []
         other += [f"{self.rows} rows"] if self.rows else []
         other += [f"batches of {self.batch_size}"] if self.batch_size else []
@@ -59,10 +68,42 @@ class ModelSpec:
         return f"{plain[:80]}-s{self.seed}"
 
 
+def models(study: Study, rows: "TrainingRows", section: str = "main") -> list[ModelSpec]:
+    """Return the models of a section, the untrained one first, then seed by seed: an early stop leaves whole seeds."""
+    if section == "curve":
+        return list(dict.fromkeys(spec for curve in CURVES for spec in curve_models(study, curve)))
+    if section == "diversity":
+        return list(dict.fromkeys(design(study, rows)["model"]))
+    trained = [ModelSpec(text, seed) for seed in study.seeds for text in study.strategies]
+    return ([ModelSpec(UNTRAINED)] if study.untrained else []) + trained
+
+
+def curve_models(study: Study, curve: str) -> list[ModelSpec]:
+    """Return the models of one curve, seed by seed: over "alpha", "rows" or "batch_size", or the compared "pairs"."""
+    settings = study.curve
+    if settings is None:
+        return []
+    training = study.section("curve").training
+    draws = training.steps * training.batch_size
+    texts = {"alpha": [str(strategy_at(alpha)) for alpha in settings.alphas], "pairs": settings.pairs}
+    if curve in texts:
+        return [ModelSpec(text, seed, "curve") for seed in settings.seeds for text in texts[curve]]
+    at = [(count, 0, 0) for count in settings.rows]
+    if curve == "batch_size":  # the same number of draws in all
+        at = [(0, size, max(1, draws // size)) for size in settings.batch_sizes]
+    return [
+        ModelSpec(text, seed, "curve", (), rows, size, steps)
+        for seed in settings.seeds
+        for rows, size, steps in at
+        for text in settings.strategies
+    ]
+
+
+ALL = "all"
 COLUMNS = ["group", "draw", "k", "languages", "series", "strategy", "seed", "model"]
 
 
-def design(run: "Trainings") -> pd.DataFrame:
+def design(study: Study, rows: "TrainingRows") -> pd.DataFrame:
     """Lay out the models of a study's section `diversity`: group, draw, k, languages, series, strategy, seed, model.
 
     One line a set of languages, series, strategy and seed; `languages` are joined by spaces, `spec` is the model, which
@@ -73,47 +114,107 @@ def design(run: "Trainings") -> pd.DataFrame:
 
     Raises InputError for sets that cannot be (see `language_sets`) or a set with fewer rows than `diversity.rows`.
     """
-    settings = run.study.diversity
+    settings = study.diversity
     if settings is None:
         return pd.DataFrame(columns=COLUMNS)
-    languages = run.split[0].languages
-    sets = language_sets(
-        languages, settings.groups, settings.draws, [k for of in settings.strategies.values() for k in of]
-    )
-    rows = {chosen: run.rows_of(chosen) for chosen in dict.fromkeys(one.languages for one in sets)}
-    fewest = min(rows, key=lambda chosen: rows[chosen])
-    if rows[fewest] < settings.rows:
+    sizes = [k for of in settings.strategies.values() for k in of]
+    sets = language_sets(rows.split[0].languages, settings.groups, settings.draws, sizes)
+    fewest = min(dict.fromkeys(one.languages for one in sets), key=rows.count)
+    most = rows.count(fewest)
+    if most < settings.rows:
         raise InputError(
-            f"study {run.study.name}: diversity.rows: {settings.rows} is more than the {rows[fewest]} rows of "
-            f"{', '.join(fewest)}; give at most {rows[fewest]}, or 0 for as many as every set has"
+            f"study {study.name}: diversity.rows: {settings.rows} is more than the {most} rows of "
+            f"{', '.join(fewest)}; give at most {most}, or 0 for as many as every set has"
         )
-    count = settings.rows or rows[fewest]
-    lines = [
-        (
-            one.group,
-            one.draw,
-            len(one.languages),
-            " ".join(one.languages),
-            series,
-            strategy,
-            seed,
-            _spec(run, one, strategy, seed, count, series == "growing"),
-        )
-        for seed in settings.seeds
-        for series in settings.series
-        for one in sets
-        for strategy, of in settings.strategies.items()
-        if len(one.languages) in of or (ALL in of and one.group == ALL)
-    ]
+    lines = []
+    for seed in settings.seeds:
+        for series in settings.series:
+            for one in sets:
+                named = (one.group, one.draw, len(one.languages), " ".join(one.languages), series)
+                for strategy, of in settings.strategies.items():
+                    if len(one.languages) in of or (ALL in of and one.group == ALL):
+                        spec = _spec(study, rows, one, strategy, seed, settings.rows or most, series == "growing")
+                        lines.append((*named, strategy, seed, spec))
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
-def _spec(run: "Trainings", chosen: LanguageSet, strategy: str, seed: int, rows: int, growing: bool) -> ModelSpec:
+def _spec(
+    study: Study, rows: "TrainingRows", chosen: "LanguageSet", strategy: str, seed: int, count: int, growing: bool
+) -> ModelSpec:
     """The model of a set; what is as in the whole study is left out, so that it is the same model as there."""
-    k, every, steps = len(chosen.languages), len(run.split[0].languages), 0
+    k, every, steps = len(chosen.languages), len(rows.split[0].languages), 0
     if growing and k < every:
-        rows, steps = rows * k // every, max(1, run.settings("diversity")[1].steps * k // every)
+        count, steps = count * k // every, max(1, study.section("diversity").training.steps * k // every)
     some = chosen.languages if k < every else ()
     return ModelSpec(
-        strategy, seed, "diversity", some, rows if rows < run.rows_of(chosen.languages) else 0, steps=steps
+        strategy, seed, "diversity", some, count if count < rows.count(chosen.languages) else 0, steps=steps
     )
+
+
+@dataclass(frozen=True)
+class LanguageSet:
+    """Some languages of a study's rows, sorted, with the group and the draw that they were chosen by."""
+
+    group: str
+    draw: int
+    languages: tuple[str, ...]
+
+
+def language_sets(
+    languages: Sequence[str], groups: Sequence[str], draws: int, sizes: Iterable[int | str]
+) -> list[LanguageSet]:
+    """Choose the sets of every group, draw and size, each once; of all languages there is one, whose group is "all".
+
+    A draw is an order of the languages, and its set of size k the first k of it: sets of a draw are nested, so that
+    what changes with k is not which languages there are. Random order: a shuffle named by the draw, which begins with
+    another language in every draw. Spread: begins with
+    the language that the random order of the same draw begins with, then always adds the one that is farthest from the
+    nearest of those chosen (`language_distance`; of equals the first in the random order). A family or branch: its
+    languages in the random order; sizes that it has not are left out. The set of one language is the random one, and
+    the same for "spread".
+
+    Raises InputError for an unknown group, a size larger than the languages, a family with fewer than two of them.
+
+    >>> [" ".join(one.languages) for one in language_sets(["ar", "de", "en", "zh"], ["spread"], 1, [1, 2, "all"])]
+    ['ar', 'ar en', 'ar de en zh']
+    """
+    known = sorted(languages)
+    counts = sorted({len(known) if size == ALL else int(size) for size in sizes})
+    if not known or counts[-1] > len(known):
+        raise InputError(
+            f"diversity.strategies: a set of {counts[-1]} languages cannot be chosen, the training rows have "
+            f"{len(known)}: {', '.join(known)}"
+        )
+    found: dict[LanguageSet, None] = {}  # each once, in order
+    for group in groups:
+        check_group(group)
+        if group not in ANY_LANGUAGES and sum(_belongs(tag, group) for tag in known) < 2:
+            raise InputError(f"diversity.groups: the training rows have fewer than two languages of {group!r}")
+        for draw in range(draws):
+            order = _order(known, group, draw)
+            for count in (count for count in counts if count <= len(order)):
+                chosen = tuple(sorted(order[:count]))
+                found[LanguageSet(ALL, 0, chosen) if count == len(known) else LanguageSet(group, draw, chosen)] = None
+    return list(found)
+
+
+def _order(known: list[str], group: str, draw: int) -> list[str]:
+    """The languages in the order in which a draw of a group takes them."""
+    # draws begin with different languages for as long as there are some, so that the sets of one cover many
+    first = known[generator(0, "diversity", "first").permutation(len(known))[draw % len(known)]]
+    random = [known[number] for number in generator(draw, "diversity", "languages").permutation(len(known))]
+    shuffled = [first, *(tag for tag in random if tag != first)]
+    if group == "random":
+        return shuffled
+    if group != "spread":
+        return [tag for tag in shuffled if _belongs(tag, group)]
+    order, left = shuffled[:1], shuffled[1:]
+    while left:
+        farthest = max(left, key=lambda tag: min(language_distance(tag, one) for one in order))
+        order.append(farthest)
+        left.remove(farthest)
+    return order
+
+
+def _belongs(tag: str, group: str) -> bool:
+    return group in (language(tag).family, language(tag).branch)

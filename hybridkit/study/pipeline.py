@@ -78,7 +78,7 @@ def run_study(
         raise InputError(f"ipykernel: it is not installed for {sys.executable}, which runs the notebooks; install it")
     if fresh:
         shutil.rmtree(run.folder, ignore_errors=True)
-        run = Run(study)
+    run.prepare()
     if damaged := remove_damaged(run.folder):  # what is made from them is gone through once more
         for stamp in (run.folder / "notebooks").glob("*.stamp"):
             stamp.unlink()
@@ -101,7 +101,7 @@ def _contents(run: Run, parameters: Mapping[str, str]) -> str:
     """Hash of what a study's files hold: rows, encoders, lexicons, benchmarks, judged sets, claims."""
     claims = Path(parameters.get("claims", ""))
     told = sha256_file(claims) if claims.is_file() else ""
-    return digest(run.rows.fingerprint, list(map(run.model_key, run)), evaluated_key(run.study), told)
+    return digest(run.rows.whole.fingerprint, list(map(run.trained.key, run)), evaluated_key(run.study), told)
 
 
 def _execute(run: Run, number: str, source: Path, study: str, parameters: Mapping[str, str], made_of: str) -> None:

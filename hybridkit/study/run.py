@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 
 from hybridkit.data.benchmark import Benchmark
 from hybridkit.data.collection import Collection
+from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.sources.open_benchmarks import base_name, benchmark_path, open_benchmark, open_collection, subset_of
 from hybridkit.errors import InputError
 from hybridkit.evaluation.rank_table import rank_table_from_scores, read_ranks, write_ranks
@@ -18,26 +20,45 @@ from hybridkit.models.embedding import encode
 from hybridkit.models.encoder import similarity_of
 from hybridkit.retrieval import Scorer
 from hybridkit.retrieval.dense import dense, read_similarity, similarity_in, similarity_path
-from hybridkit.sampling import parse
+from hybridkit.sampling import BatchPlan
+from hybridkit.study import model_spec
 from hybridkit.study.model_spec import ModelSpec
-from hybridkit.study.settings import UNTRAINED, Study, open_study, study_of_run
-from hybridkit.study.trained_models import Trainings
-from hybridkit.study.training_rows import evaluated, refuse_leaks
+from hybridkit.study.settings import SETTINGS, UNTRAINED, Study, open_study, study_of_run
+from hybridkit.study.trained_models import TrainedModels
+from hybridkit.study.training_rows import TrainingRows, evaluated, refuse_leaks, write_json
 from hybridkit.utils.files import atomic_write, digest, write_text
 from hybridkit.utils.paths import runs_folder
-from hybridkit.utils.products import kept, remove, require
+from hybridkit.utils.products import kept, remove
 
 RESULTS_FORMAT = 2  # of embeddings and what is made from them; those of 1 had length 1 whatever the model's similarity
 log = logging.getLogger("hybridkit")
 
 
-class Run(Trainings):
-    """What a study has made so far, and makes when it is asked for: its trainings, then embeddings and rank tables."""
+class Run:
+    """What a study has made so far, and makes when it is used: embeddings and rank tables here, the rest in its parts.
+
+    - `study`: the settings; `folder`: the run folder, runs/NAME unless given;
+    - `rows`: the training rows (whole, usable, split, ...); `trained`: batch plans, models and encoders.
+
+    Nothing is read or written before it is used; `Run.open` reads the study of a run folder.
+    """
 
     def __init__(self, study: Study | str | Path, folder: Path | None = None) -> None:
-        super().__init__(study, folder)
+        self.study = study if isinstance(study, Study) else open_study(study)
+        self.folder = folder or runs_folder() / self.study.name
+        self.rows = TrainingRows(self.study, self.folder)
+        self.trained = TrainedModels(self.study, self.folder, self.rows)
         self._subsets: dict[str, tuple[Benchmark, np.ndarray, np.ndarray]] = {}
-        self._told_old = False
+        self._warned = False
+
+    @classmethod
+    def open(cls, folder: Path) -> "Run":
+        """Open a run folder as it is, with the settings of its last run; InputError where they cannot be read."""
+        return cls(study_of_run(folder), folder.absolute())
+
+    def prepare(self) -> None:
+        """Write the settings and versions into the folder, and remove what a killed process left half written."""
+        self.rows.prepare()
 
     def check(self) -> None:
         """Raise InputError now for what would fail later: missing files, unknown benchmarks, impossible batches."""
@@ -46,21 +67,42 @@ class Run(Trainings):
                 benchmark_path(self.study.at(base_name(name)))
         for name in evaluated(self.study)[1]:
             open_collection(self.study.at(name))
-        for part in self.split:
-            refuse_leaks(part, self.leaks, f"study {self.study.name}")
+        for rows in self.split:
+            refuse_leaks(rows, self.rows.leaks, f"study {self.study.name}")
         for spec in self:
             if spec.strategy != UNTRAINED:
                 self.plan(spec)
 
+    def models(self, section: str = "main") -> list[ModelSpec]:
+        """The models of a section of the study: "main", "curve" or "diversity"."""
+        return model_spec.models(self.study, self.rows, section)
+
+    def __iter__(self) -> Iterator[ModelSpec]:
+        """Every model that the study's notebooks make."""
+        return iter([spec for section in self.study.sections for spec in self.models(section)])
+
+    @property
+    def split(self) -> tuple[ParallelCorpus, ParallelCorpus]:
+        """Training rows and held-out rows."""
+        return self.rows.split
+
+    def corpus(self, spec: ModelSpec) -> ParallelCorpus:
+        """The training rows of a model."""
+        return self.rows.of(spec)
+
+    def plan(self, spec: ModelSpec) -> BatchPlan:
+        """The batch plan of a model."""
+        return self.trained.plan(spec)
+
     def benchmark(self, name: str) -> Benchmark:
         """A whole benchmark by name; "held-out" is that of the study's held-out rows. Kept once opened."""
         if name not in self._subsets:
-            whole = self.held_out if name == "held-out" else open_benchmark(self.study.at(name))
+            whole = self.rows.held_out if name == "held-out" else open_benchmark(self.study.at(name))
             self._subsets[name] = (whole, np.arange(len(whole.queries)), np.arange(len(whole.passages)))
         return self._subsets[name][0]
 
     def subset(self, name: str) -> tuple[Benchmark, np.ndarray, np.ndarray]:
-        """The part of a benchmark that a name asks for, with its positions in the whole. Kept once opened."""
+        """The part of a benchmark that a name stands for, with its positions in the whole. Kept once opened."""
         if name not in self._subsets:
             self._subsets[name] = subset_of(self.benchmark(base_name(name)), name)
         return self._subsets[name]
@@ -69,7 +111,7 @@ class Run(Trainings):
         """Embeddings of a whole benchmark's queries and passages by a model, float32, mapped from disk."""
         settings, benchmark = self.study.evaluation, self.benchmark(base_name(name))
         self.similarity(spec, name)  # noted first, so that no embeddings are there without it
-        model = cache(lambda: self.open_model(spec))  # once for both sides, and not where both are there
+        model = cache(lambda: self.trained.open(spec))  # once for both sides, and not where both are there
 
         def make(path: Path) -> None:
             side, frame = next(one for one in sides if path.stem.endswith(one[0]))
@@ -93,30 +135,30 @@ class Run(Trainings):
 
         def make(path: Path) -> None:
             trained = spec.strategy != UNTRAINED
-            found = similarity_in(self.train(spec)) if trained else similarity_of(self.open_model(spec))
+            found = similarity_in(self.trained.train(spec)) if trained else similarity_of(self.trained.open(spec))
             write_text(path, f"{found}\n")
 
         return kept(similarity_path(self.embedding_paths(spec, name)[0]), make, read_similarity)
 
     def result_key(self, spec: ModelSpec, benchmark: Benchmark | Collection) -> str:
-        """Hash of everything that a model's results on a benchmark, a part of one or a judged set are made from."""
+        """Hash of everything that a model's results on a benchmark, a part of one or a collection are made from."""
         return digest(RESULTS_FORMAT, *self._made_from(spec, benchmark))
 
     def _made_from(self, spec: ModelSpec, benchmark: Benchmark | Collection) -> tuple[Any, ...]:
         settings = self.study.evaluation
-        return self.model_key(spec), benchmark.fingerprint, settings.max_length, settings.precision
+        return self.trained.key(spec), benchmark.fingerprint, settings.max_length, settings.precision
 
     def scorer(self, spec: ModelSpec, name: str) -> Scorer:
         """The dense scorer of a model, by its own similarity, on a benchmark or a part of one."""
         part, queries, passages = self.subset(name)
         old = self.folder / "ranks" / f"{digest(*self._made_from(spec, part))[:24]}.parquet"
-        if not self._told_old and old.is_file():
+        if not self._warned and old.is_file():
             log.warning(
                 "%s: its embeddings and rank tables are of an earlier version of the kit, which took every "
                 "model for one of cosine; they are made anew",
                 self.folder.name,
             )
-            self._told_old = True
+            self._warned = True
         whole = self.embeddings(spec, name)
         return dense(part, whole[0][queries], whole[1][passages], self.similarity(spec, name))
 
@@ -146,7 +188,7 @@ class Run(Trainings):
     def finish(self, number: str, numbers: dict[str, Any]) -> None:
         """Write a notebook's key numbers to notebooks/NUMBER.json, which tests and the next notebooks read."""
         text = pd.Series(numbers, dtype=object).to_json(indent=2, double_precision=6, force_ascii=False)
-        self.write_json(f"notebooks/{number}.json", json.loads(text))
+        write_json(self.folder / "notebooks" / f"{number}.json", json.loads(text))
 
 
 def read_embeddings(path: Path) -> np.ndarray:
@@ -155,40 +197,38 @@ def read_embeddings(path: Path) -> np.ndarray:
     return found
 
 
-def open_run(name: str) -> Run:
-    """Open what a study has made: by the study's name, the path of its YAML file, or the path of a run folder.
+def find_run(name: str | Path, there: bool = True) -> Path:
+    """Return the run folder of a study, by the study's name, the path of its YAML file or the path of the folder.
 
-    Raises InputError where there is no run yet.
+    Args:
+        name: What people call the run: a run folder of that name here, else that in `runs_folder`.
+        there: Whether the folder must be that of a run, which has settings.json.
+
+    Raises:
+        InputError: Where there must be a run and is none, with the runs there are and the command that makes one.
     """
-    folder = Path(name).expanduser()
-    if (folder / "settings.json").is_file():
-        return Run(study_of_run(folder), folder.absolute())
-    if folder.is_dir() and "/" in name:
-        raise InputError(f"{name}: no run folder (settings.json is missing); make one with `hybridkit run STUDY`")
-    study = open_study(name)
-    folder = runs_folder() / study.name
-    if not (folder / "settings.json").is_file():
-        raise InputError(f"{folder}: there is no run of study {study.name} yet; make it with `hybridkit run {name}`")
-    return Run(study)
-
-
-def find_model(run: Run, model: str, seed: int | None = None) -> ModelSpec:
-    """Find a model of a run by its strategy's text and its seed (the first there is unless given).
-
-    Raises InputError, with what there is, for a model that is not part of the study or is not trained yet.
-    """
-    if model == UNTRAINED:
+    path = Path(name).expanduser()
+    is_yaml = path.suffix in (".yaml", ".yml")
+    if is_yaml:
+        folder = runs_folder() / (open_study(path).name if path.is_file() else path.stem)
+    elif str(name) != path.name or (path / SETTINGS).is_file():
+        folder = path.absolute()
+    else:
+        folder = runs_folder() / path
+    if there and not (folder / SETTINGS).is_file():
+        runs = ", ".join(sorted(str(one.parent) for one in runs_folder().glob(f"*/{SETTINGS}"))) or "none"
+        cure = f"make one with `hybridkit run {name if is_yaml else path.name or 'quick'}`"
+        if str(name) == path.name and not is_yaml:
+            try:
+                open_study(name)
+            except InputError as error:  # there is no study either that could be run
+                cure = str(error)
         raise InputError(
-            f"untrained: that is the encoder which study {run.study.name} starts from, {run.study.encoder.name!r}; "
-            "only trained models are exported"
+            f"{name}: no run is there (a run folder has {SETTINGS}); in {runs_folder()} there are {runs}; {cure}"
         )
-    strategy = str(parse(model))
-    specs = [spec for spec in run if spec.strategy == strategy and seed in (None, spec.seed)]
-    if not specs:
-        known = dict.fromkeys(f"{spec.strategy} (seed {spec.seed})" for spec in run if spec.strategy != UNTRAINED)
-        wanted = strategy + ("" if seed is None else f" with seed {seed}")
-        raise InputError(f"study {run.study.name}: no model of {wanted}; there are {', '.join(known)}")
-    cure = f"make it with `hybridkit run {run.study.name}`"
-    if not require(run.model_folder(specs[0]), cure).is_dir():
-        raise InputError(f"{run.folder}: the model of {specs[0]} is not trained yet; {cure}")
-    return specs[0]
+    return folder
+
+
+def open_run(name: str | Path) -> Run:
+    """Open what a study has made; `name` as in `find_run`. Nothing is written."""
+    return Run.open(find_run(name))

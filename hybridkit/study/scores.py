@@ -14,6 +14,7 @@ from hybridkit.evaluation.measures import MEASURES, scores_of
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
 from hybridkit.study.settings import UNTRAINED
+from hybridkit.study.training_rows import write_json
 from hybridkit.utils.products import frame, remove, write
 from hybridkit.utils.reading import json_file
 
@@ -53,7 +54,7 @@ def labelled(table: pd.DataFrame, run: Run, spec: ModelSpec, benchmark: str) -> 
     """The table with the columns that say which model and benchmark it is of (see DESIGN: one tidy frame) in front."""
     trained = spec.languages or run.split[0].languages
     languages = "" if spec.strategy == UNTRAINED else " ".join(trained)
-    name = run.settings(spec.section)[0].name
+    name = run.study.section(spec.section).encoder.name
     front = pd.DataFrame(index=table.index)
     for column, value in zip(
         FRONT, (run.study.name, name, spec.strategy, spec.alpha, spec.seed, languages, benchmark), strict=True
@@ -109,14 +110,14 @@ def index_of(run: Run) -> list[Result]:
 
 def _model(run: Run, spec: ModelSpec) -> str:
     if spec.strategy != UNTRAINED:
-        return f"models/{run.model_folder(spec).name}"
-    return f"models/static-{run.encoder_key()[:16]}" if run.study.encoder.name == "static" else ""
+        return f"models/{run.trained.path(spec).name}"
+    return f"models/static-{run.trained.encoder_key()[:16]}" if run.study.encoder.name == "static" else ""
 
 
 def write_index(run: Run) -> list[Result]:
     """Write index.json of a run folder, unless it says just that already."""
     results = index_of(run)
-    run.write_json(INDEX, {"format": INDEX_FORMAT, "results": [dataclasses.asdict(one) for one in results]})
+    write_json(run.folder / INDEX, {"format": INDEX_FORMAT, "results": [dataclasses.asdict(one) for one in results]})
     return results
 
 

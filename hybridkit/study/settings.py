@@ -5,13 +5,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from hybridkit.data.languages import families
 from hybridkit.errors import InputError
 from hybridkit.models.encoder import ALIASES
 from hybridkit.models.training import TrainingSettings
 from hybridkit.sampling import Strategy, cross, hybrid, mono, parse
-from hybridkit.study.language_sets import check_group
 from hybridkit.utils import yaml_files
 from hybridkit.utils.files import digest
 from hybridkit.utils.naming import split_name
@@ -20,7 +20,9 @@ from hybridkit.utils.paths import checkout
 from hybridkit.utils.products import require
 from hybridkit.utils.reading import json_file
 
+SETTINGS = "settings.json"  # of a run folder: the study as it was last run
 HYBRID = "hybrid(alpha=0.5)"
+ANY_LANGUAGES = ("random", "spread")  # groups of languages that are no family
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,15 @@ class DiversitySettings(SectionSettings):
         check_seeds(self.seeds, "diversity.seeds")
 
 
+def check_group(group: str) -> None:
+    """Raise InputError for a group that is neither "random" nor "spread" nor a family or branch of languages."""
+    if group not in (*ANY_LANGUAGES, *families()):
+        raise InputError(
+            f"diversity.groups: unknown group {group!r}; there are {', '.join(ANY_LANGUAGES)}, and families and "
+            f"branches of languages: {', '.join(families())}"
+        )
+
+
 def _spell(settings: SectionSettings, name: str, key: str) -> None:
     """Give every strategy of a setting its one spelling."""
     texts = tuple(spelt(text, f"{key}[{place}]") for place, text in enumerate(getattr(settings, name)))
@@ -186,6 +197,14 @@ class EvaluationSettings:
         COUNT.check(self.top, "evaluation.top")
 
 
+class Section(NamedTuple):
+    """What the models of a section of a study start from, how they are trained and what they are evaluated on."""
+
+    encoder: EncoderSettings
+    training: TrainingSettings
+    benchmarks: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Study:
     """Every setting of a study; `compare` are two strategies whose difference is drawn, the first minus the second.
@@ -242,7 +261,7 @@ class Study:
 
     def paths(self) -> list[tuple[str, str]]:
         """What of the study's names are relative paths: (what it is, the name as it is written)."""
-        encoders = dict.fromkeys(self.section(part)[0].name for part in self._all_sections())
+        encoders = dict.fromkeys(self.section(part).encoder.name for part in self._all_sections())
         found = [("rows", name) for name in self.rows.files if self.at(name) != name]
         found += [("benchmark", name) for name in self.benchmarks if self.at(name) != name]
         found += [("judged set", name) for name in self.judged if self.at(name) != name]
@@ -288,20 +307,20 @@ class Study:
         there = {"main": True, "curve": self.curve is not None, "diversity": self.diversity is not None}
         return tuple(part for part, where in trained.items() if there[part] and where & set(self.notebooks))
 
-    def section(self, name: str) -> tuple[EncoderSettings, TrainingSettings, tuple[str, ...]]:
-        """Encoder, training and benchmarks of a part; InputError where the study has no such part."""
-        own = (self.encoder, self.training, self.evaluation.benchmarks)
+    def section(self, name: str) -> Section:
+        """Return encoder, training and benchmarks of a section; InputError where the study does not have it."""
         if name == "main":
-            return own
-        part: SectionSettings | None = getattr(self, name)
-        if part is None:
+            return Section(self.encoder, self.training, self.evaluation.benchmarks)
+        own: SectionSettings | None = getattr(self, name)
+        if own is None:
             raise InputError(f"study {self.name}: it has no {name}; add the key {name}")
-        return (part.encoder or own[0], part.training or own[1], part.benchmarks or own[2])
+        main = self.section("main")
+        return Section(own.encoder or main.encoder, own.training or main.training, own.benchmarks or main.benchmarks)
 
     @property
     def benchmarks(self) -> tuple[str, ...]:
         """The benchmarks of every part that the study has, without repeats."""
-        return tuple(dict.fromkeys(name for part in self._all_sections() for name in self.section(part)[2]))
+        return tuple(dict.fromkeys(name for part in self._all_sections() for name in self.section(part).benchmarks))
 
 
 def strategy_at(alpha: float) -> Strategy:
@@ -332,7 +351,7 @@ def open_study(name: str | Path) -> Study:
 
 def study_of_run(folder: Path) -> Study:
     """Read the study of a run folder, as it was when it was last run. InputError names the file and the key."""
-    path = require(folder / "settings.json", cure := "run the study again")
+    path = require(folder / SETTINGS, cure := "run the study again")
     value = json_file(path, cure)  # not as YAML, to which some signs in a prompt are ends of lines
     try:
         return _study_of(value, path, folder.resolve())

@@ -16,6 +16,7 @@ from hybridkit.sampling import parse
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
 from hybridkit.study.settings import UNTRAINED, Study
+from hybridkit.study.training_rows import write_json
 from hybridkit.utils.parallel import processes, threads
 from hybridkit.utils.products import is_whole, kept
 from hybridkit.utils.progress import bar
@@ -33,8 +34,8 @@ def sweep(run: "Run", specs: Sequence["ModelSpec"], benchmarks: Sequence[str] = 
     missing = _missing(run, specs, benchmarks)
     if not missing:
         return 0
-    print(f"{len(set(map(run.model_key, specs)))} models, {len(missing)} to make", file=sys.stderr)
-    small = [spec for spec in missing if run.settings(spec.section)[0].name == "static"]
+    print(f"{len(set(map(run.trained.key, specs)))} models, {len(missing)} to make", file=sys.stderr)
+    small = [spec for spec in missing if run.study.section(spec.section).encoder.name == "static"]
     with bar(total=len(missing), desc="models", unit="model") as shown:
         for _ in _in_processes(run, small, benchmarks) if len(small) > 1 else ():
             shown.update()
@@ -49,21 +50,21 @@ def make(run: "Run", spec: "ModelSpec", benchmarks: Sequence[str]) -> None:
     from hybridkit.study.scores import model_scores
 
     if spec.strategy != UNTRAINED:
-        run.train(spec)
+        run.trained.train(spec)
     for name in benchmarks:
         run.ranks(spec, name)  # also where only its scores are left
         model_scores(run, spec, name)
-    kept = {run.model_key(one) for one in run.models()} if "main" in run.study.sections else set()
-    for name in benchmarks if run.model_key(spec) not in kept else ():
+    kept = {run.trained.key(one) for one in run.models()} if "main" in run.study.sections else set()
+    for name in benchmarks if run.trained.key(spec) not in kept else ():
         run.forget_embeddings(spec, name)
 
 
 def _missing(run: "Run", specs: Sequence["ModelSpec"], benchmarks: Sequence[str]) -> list["ModelSpec"]:
     """One of the specs of every model that is not trained or not ranked on every benchmark."""
     found = {
-        run.model_key(spec): spec
+        run.trained.key(spec): spec
         for spec in specs
-        if (spec.strategy != UNTRAINED and not is_whole(run.model_folder(spec), thorough=False))
+        if (spec.strategy != UNTRAINED and not is_whole(run.trained.path(spec), thorough=False))
         or not all(is_whole(run.ranks_path(spec, name), thorough=False) for name in benchmarks)
     }
     return list(found.values())
@@ -71,7 +72,7 @@ def _missing(run: "Run", specs: Sequence["ModelSpec"], benchmarks: Sequence[str]
 
 def _in_processes(run: "Run", specs: Sequence["ModelSpec"], benchmarks: Sequence[str]) -> Iterator[None]:
     for part in {spec.section for spec in specs}:
-        run.open_encoder(part)  # made once, before the processes that start from it
+        run.trained.encoder(part)  # made once, before the processes that start from it
     with processes(len(specs)) as pool:
         jobs = [pool.submit(_make, run.study, run.folder, spec, tuple(benchmarks)) for spec in specs]
         for job in as_completed(jobs):
@@ -119,10 +120,10 @@ def try_recipes(
             spec = ModelSpec(str(parse(strategy)))
             training = replace(run.study.training, learning_rate=rate, temperature=temperature, steps=steps)
             trial = Run(replace(run.study, training=training), folder)
-            scores = trial.kept_scores(spec)
+            scores = trial.trained.held_out_scores(spec)
         else:
             spec, trial = ModelSpec(UNTRAINED), Run(run.study, folder)
-            path = folder / f"untrained-{trial.model_key(spec)[:16]}.json"
+            path = folder / f"untrained-{trial.trained.key(spec)[:16]}.json"
             scores = kept(
                 path, partial(_score_untrained, trial, spec), lambda path: dict(json.loads(path.read_bytes()))
             )
@@ -137,4 +138,4 @@ def try_recipes(
 
 
 def _score_untrained(run: Run, spec: ModelSpec, path: Path) -> None:
-    run.write_json(path.name, run.held_out_scores(run.open_model(spec)))
+    write_json(path, run.trained.score_held_out(run.trained.open(spec)))

@@ -10,15 +10,15 @@ from dataclasses import asdict
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from hybridkit.data.benchmark import Benchmark
 from hybridkit.data.collection import Collection
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.leakage import VERSION, Nearness, find_leaks, targets_of
-from hybridkit.data.sources.lexicons import remember
 from hybridkit.data.sources.open_benchmarks import (
     base_name,
     benchmark_path,
@@ -29,13 +29,111 @@ from hybridkit.data.sources.open_benchmarks import (
 from hybridkit.data.sources.open_rows import corpus_key, kept_corpus, source_hashes, source_stems
 from hybridkit.errors import InputError
 from hybridkit.sampling import common_rows, parse
-from hybridkit.study.model_spec import ModelSpec
-from hybridkit.study.settings import Study, open_study
+from hybridkit.study.settings import SETTINGS, Study
 from hybridkit.utils.files import digest, remove_leftovers, sha256_file
 from hybridkit.utils.naming import split_name
-from hybridkit.utils.paths import runs_folder
 from hybridkit.utils.products import frame, write
 from hybridkit.utils.seeds import generator
+
+if TYPE_CHECKING:
+    from hybridkit.study.model_spec import ModelSpec
+
+log = logging.getLogger("hybridkit")
+_VERSIONED = ("hybridkit", "torch", "transformers", "sentence-transformers", "tokenizers", "numpy", "pandas")
+
+
+class TrainingRows:
+    """The rows that a study trains on: read, searched for leaks and split when they are first used.
+
+    The corpus, the leaks and `data.json`, with the hashes of the data files, are kept in the run folder.
+    """
+
+    def __init__(self, study: Study, folder: Path) -> None:
+        self.study = study
+        self.folder = folder
+        self._last: tuple[object, ParallelCorpus] | None = None  # the rows of the last model
+        self._counts: dict[tuple[str, ...], int] = {}
+
+    def prepare(self) -> None:
+        """Write settings.json and versions.json, and remove what a killed process left half written."""
+        remove_leftovers(self.folder)
+        write_json(self.folder / SETTINGS, self.study.written(self.folder))
+        write_json(self.folder / "versions.json", {name: version(name) for name in _VERSIONED})
+
+    @cached_property
+    def whole(self) -> ParallelCorpus:
+        """Every row of the study's files in the study's languages, before any is dropped."""
+        self.prepare()
+        settings, files = self.study.rows, [self.study.at(name) for name in self.study.rows.files]
+        hashes = source_hashes(files)
+        write_json(self.folder / "data.json", hashes)
+        corpus = kept_corpus(self.folder / "corpus" / corpus_key(hashes), files)
+        return corpus if settings.languages is None else corpus.keep_languages(settings.languages)
+
+    @cached_property
+    def usable(self) -> ParallelCorpus:
+        """The rows that no benchmark holds and that every strategy can use (with `use: each`: any)."""
+        each = self.study.rows.use == "each"
+        usable = common_rows(self.whole, [] if each else self.study.every_strategy())
+        kept = without_leaks(self.whole, usable, self.leaks)
+        if kept.sum() < usable.sum():
+            log.info("%d rows are dropped that a benchmark holds too", usable.sum() - kept.sum())
+        if each and kept.all():
+            return self.whole
+        if kept.sum() < len(self.whole):
+            log.info("%d of %d rows can be used by every strategy; the rest is dropped", kept.sum(), len(self.whole))
+        return self.whole.select(kept)
+
+    @cached_property
+    def leaks(self) -> pd.DataFrame:
+        """Rows of the study's files that a benchmark of it holds too; none of them is trained on (see `leaks_of`)."""
+        return leaks_of(self.study, self.whole, self.folder)
+
+    @cached_property
+    def split(self) -> tuple[ParallelCorpus, ParallelCorpus]:
+        """Training rows and held-out rows; they share no text and no passage_id."""
+        return self.usable.split(self.study.rows.held_out)
+
+    @cached_property
+    def held_out(self) -> Benchmark:
+        """The benchmark of the study's held-out rows; InputError where no rows are held out."""
+        if len(self.split[1]) == 0:
+            raise InputError(f"study {self.study.name}: no rows are held out; set rows.held_out, say to 0.05")
+        return Benchmark.from_corpus(self.split[1], "held-out")
+
+    def of(self, spec: "ModelSpec") -> ParallelCorpus:
+        """The training rows of a model."""
+        key = (spec.strategy if self.study.rows.use == "each" else "", spec.languages, spec.rows, spec.seed)
+        if self._last is None or key != self._last[0]:
+            corpus = self._in_languages(spec.languages, spec.strategy)
+            if spec.rows > len(corpus):
+                raise InputError(f"study {self.study.name}: {spec}: there are only {len(corpus)} rows; give fewer")
+            if spec.rows:  # those of a smaller number are among those of a larger one
+                corpus = corpus.select(np.sort(generator(spec.seed, "rows").permutation(len(corpus))[: spec.rows]))
+            self._last = (key, corpus)
+        return self._last[1]
+
+    def count(self, languages: tuple[str, ...]) -> int:
+        """How many training rows every strategy of the section "diversity" can use in some languages."""
+        if languages not in self._counts:
+            self._counts[languages] = len(self._in_languages(languages))
+        return self._counts[languages]
+
+    def _in_languages(self, languages: tuple[str, ...], strategy: str = "") -> ParallelCorpus:
+        """The training rows in some languages (all where none is named) that the strategies can use there."""
+        corpus, diversity = self.split[0], self.study.diversity
+        if languages and set(languages) != set(corpus.languages):
+            corpus = corpus.keep_languages(languages)
+            sizes = diversity.strategies if diversity else {}
+            usable = common_rows(corpus, [parse(text) for text, of in sizes.items() if len(languages) in of])
+            corpus = corpus if usable.all() else corpus.select(usable)
+        return corpus.select(parse(strategy).usable(corpus)) if strategy and self.study.rows.use == "each" else corpus
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file of a run folder, unless it holds just that already."""
+    write(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
 
 _MADE_OF = {"mlqa-r": ("mlqa", "dev")}  # benchmark: data set of rows and the word that asks for the same questions
 
@@ -160,87 +258,3 @@ def _files(benchmark: str) -> Iterator[Path]:
         yield path / "heldout.jsonl.xz"
     else:
         yield from sorted(path.glob("*.json")) if path.is_dir() else [path]
-
-
-log = logging.getLogger("hybridkit")
-_VERSIONED = ("torch", "transformers", "sentence-transformers", "tokenizers", "numpy", "pandas")
-
-
-class StudyRows:
-    """The rows that a study trains on, in its run folder; `folder` is runs/NAME unless given."""
-
-    def __init__(self, study: Study | str | Path, folder: Path | None = None) -> None:
-        self.study = study if isinstance(study, Study) else open_study(study)
-        self.folder = folder or runs_folder() / self.study.name
-        self._corpus: tuple[object, ParallelCorpus] | None = None  # of the last model asked for
-        self._rows_of: dict[tuple[str, ...], int] = {}
-        remove_leftovers(self.folder)
-        self.write_json("settings.json", self.study.written(self.folder))
-        if self.study.folder is not None:
-            remember(Path(self.study.folder))
-        self.write_json("versions.json", {name: version(name) for name in ("hybridkit", *_VERSIONED)})
-
-    def write_json(self, name: str, value: Any) -> None:
-        """Write a JSON file of the run folder, unless it holds just that already."""
-        write(self.folder / name, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-
-    @cached_property
-    def rows(self) -> ParallelCorpus:
-        """Every row of the study's files in the study's languages, before any is dropped."""
-        settings, files = self.study.rows, [self.study.at(name) for name in self.study.rows.files]
-        hashes = source_hashes(files)
-        self.write_json("data.json", hashes)
-        corpus = kept_corpus(self.folder / "corpus" / corpus_key(hashes), files)
-        return corpus if settings.languages is None else corpus.keep_languages(settings.languages)
-
-    @cached_property
-    def usable_rows(self) -> ParallelCorpus:
-        """The rows that no benchmark holds and that every strategy can use; strategies do not count with `each`."""
-        each = self.study.rows.use == "each"
-        usable = common_rows(self.rows, [] if each else self.study.every_strategy())
-        kept = without_leaks(self.rows, usable, self.leaks)
-        if kept.sum() < usable.sum():
-            log.info("%d rows are dropped that a benchmark holds too", usable.sum() - kept.sum())
-        if each and kept.all():
-            return self.rows
-        if kept.sum() < len(self.rows):
-            log.info("%d of %d rows can be used by every strategy; the rest is dropped", kept.sum(), len(self.rows))
-        return self.rows.select(kept)
-
-    @cached_property
-    def leaks(self) -> pd.DataFrame:
-        """Rows of the study's files that a benchmark of it holds too; none of them is trained on (see `hygiene`)."""
-        return leaks_of(self.study, self.rows, self.folder)
-
-    @cached_property
-    def split(self) -> tuple[ParallelCorpus, ParallelCorpus]:
-        """Training rows and held-out rows; they share no text and no passage_id."""
-        return self.usable_rows.split(self.study.rows.held_out)
-
-    def corpus(self, spec: ModelSpec) -> ParallelCorpus:
-        """The training rows of a model."""
-        key = (spec.strategy if self.study.rows.use == "each" else "", spec.languages, spec.rows, spec.seed)
-        if self._corpus is None or key != self._corpus[0]:
-            corpus = self._in_languages(spec.languages, spec.strategy)
-            if spec.rows > len(corpus):
-                raise InputError(f"study {self.study.name}: {spec}: there are only {len(corpus)} rows; give fewer")
-            if spec.rows:  # those of a smaller number are among those of a larger one
-                corpus = corpus.select(np.sort(generator(spec.seed, "rows").permutation(len(corpus))[: spec.rows]))
-            self._corpus = (key, corpus)
-        return self._corpus[1]
-
-    def rows_of(self, languages: tuple[str, ...]) -> int:
-        """How many training rows every strategy of the part "diversity" can use in some languages; 0 where none."""
-        if languages not in self._rows_of:
-            self._rows_of[languages] = len(self._in_languages(languages))
-        return self._rows_of[languages]
-
-    def _in_languages(self, languages: tuple[str, ...], strategy: str = "") -> ParallelCorpus:
-        """The training rows in some languages (all where none is named) that the strategies can use there."""
-        corpus, diversity = self.split[0], self.study.diversity
-        if languages and set(languages) != set(corpus.languages):
-            corpus = corpus.keep_languages(languages)
-            sizes = diversity.strategies if diversity else {}
-            usable = common_rows(corpus, [parse(text) for text, of in sizes.items() if len(languages) in of])
-            corpus = corpus if usable.all() else corpus.select(usable)
-        return corpus.select(parse(strategy).usable(corpus)) if strategy and self.study.rows.use == "each" else corpus

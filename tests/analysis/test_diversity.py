@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -77,37 +78,27 @@ def test_pretraining_shares() -> None:
     assert pretraining_share("sentence-transformers/LaBSE", "de") is None
 
 
-class ToyRun:
-    """As much of a run as outcomes need: two models and the scores that they have."""
-
-    class study:  # noqa: N801
-        class diversity:  # noqa: N801
-            judged = None
-
-    def benchmarks(self, part: str) -> tuple[str, ...]:
-        assert part == "diversity"
-        return ("toy",)
-
-    def settings(self, part: str) -> tuple[object, object]:
-        return type("Encoder", (), {"name": "static"}), None
-
-
 def test_outcomes_hold_every_line_of_the_design_and_the_untrained_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     trained = ModelSpec("mono", 3, "diversity", ("de",))
     line = {"group": "random", "draw": 1, "k": 1, "languages": "de", "series": "fixed", "strategy": "mono", "seed": 3}
     monkeypatch.setattr(
-        outcomes, "design", lambda run: pd.DataFrame([line | {"model": trained}] * 2).assign(group=["random", "spread"])
+        outcomes,
+        "design",
+        lambda study, rows: pd.DataFrame([line | {"model": trained}] * 2).assign(group=["random", "spread"]),
     )
     asked = []
+    section = SimpleNamespace(encoder=SimpleNamespace(name="static"), benchmarks=("toy",))
+    study = SimpleNamespace(diversity=SimpleNamespace(judged=None), section={"diversity": section}.__getitem__)
+    run = SimpleNamespace(study=study, rows=None)
 
-    def model_scores(run: ToyRun, spec: ModelSpec, name: str) -> pd.DataFrame:
+    def model_scores(run: object, spec: ModelSpec, name: str) -> pd.DataFrame:
         asked.append(spec)
         rows = [("mono", "de", "de", "RR", 0.5), ("mono", "de", "de", "R@1", 0.4), ("pool", "de", "*", "AP", 0.3)]
         columns = ["setting", "query_language", "passage_language", "measure", "value"]
         return pd.DataFrame(rows, columns=columns).assign(strategy="?", seed=9, benchmark=name)
 
     monkeypatch.setattr("hybridkit.study.scores.model_scores", model_scores)
-    table = outcomes.outcomes(ToyRun())  # type: ignore[arg-type]
+    table = outcomes.outcomes(run)  # type: ignore[arg-type]
     assert list(table.columns) == outcomes.COLUMNS and len(table) == 3 * 2  # R@1 is not among them
     assert asked == [ModelSpec("untrained", 0, "diversity"), trained]  # a model on two lines is read once
     assert table["group"].tolist() == ["untrained"] * 2 + ["random"] * 2 + ["spread"] * 2

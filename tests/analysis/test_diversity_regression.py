@@ -10,7 +10,7 @@ import pytest
 from hybridkit.analysis.diversity import sentences
 from hybridkit.analysis.diversity.outcomes import with_predictors
 from hybridkit.analysis.diversity.regression import Check, Regression, check, regress
-from hybridkit.study.language_sets import LanguageSet, language_sets
+from hybridkit.study.model_spec import LanguageSet, language_sets
 
 TAGS = ["ar", "de", "en", "es", "hi", "ru", "th", "tr"]
 PAIRS = list(itertools.permutations(TAGS, 2))

@@ -184,7 +184,7 @@ def test_a_search_in_arabic_is_what_the_models_rank(
     (benchmark,) = run.study.evaluation.benchmarks
     for name in (HYBRID, "mono"):
         cell = ModelSpec(name)
-        scores = run.embeddings(cell, benchmark)[1] @ encode(run.open_model(cell), [text], "query")[0]
+        scores = run.embeddings(cell, benchmark)[1] @ encode(run.trained.open(cell), [text], "query")[0]
         best = np.sort(scores)[::-1][:10]
         found = inspector.ranked("search-results", name)
         places = [inspected.passage_positions[one["passage_id"]] for one in found]

@@ -13,7 +13,7 @@ import pytest
 
 from hybridkit.cli import inspect, main
 from hybridkit.errors import InputError
-from hybridkit.study.run import Run
+from hybridkit.study.run import Run, find_run
 from hybridkit.study.scores import study_scores
 
 KERNEL = "--ServerApp.kernel_spec_manager_class=hybridkit.study.pipeline.OwnSpecs"
@@ -32,15 +32,15 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("name", ["mine", "elsewhere/mine.yaml", "mine.yml"])
 def test_a_run_is_found_by_its_study(run: Path, name: str) -> None:
-    assert inspect.find_run(name) == run
+    assert find_run(name) == run
 
 
 def test_a_run_is_found_by_its_folder(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     moved = run.parent.parent / "copied"
     run.rename(moved)
-    assert inspect.find_run(str(moved)) == moved
+    assert find_run(str(moved)) == moved
     monkeypatch.chdir(moved.parent)
-    assert inspect.find_run("copied/") == moved
+    assert find_run("copied/") == moved
 
 
 @pytest.mark.parametrize(
@@ -53,15 +53,15 @@ def test_a_run_is_found_by_its_folder(run: Path, monkeypatch: pytest.MonkeyPatch
 )
 def test_without_a_run_the_runs_and_the_command_are_told(run: Path, name: str, cure: str) -> None:
     with pytest.raises(InputError, match=name) as raised:
-        inspect.find_run(name)
+        find_run(name)
     assert f"`{cure}`" in str(raised.value)
     assert str(run) in str(raised.value)
 
 
 def test_without_any_run_none_are_told(run: Path) -> None:
     (run / "settings.json").unlink()
-    with pytest.raises(InputError, match=r"there are none; make one with `hybridkit run mine`"):
-        inspect.find_run("mine")
+    with pytest.raises(InputError, match=r"there are none; study 'mine': there is no such study; there are .*quick"):
+        find_run("mine")
 
 
 def test_the_notebook_is_whole_plain_and_names_the_run_by_a_relative_path(run: Path) -> None:
@@ -196,6 +196,6 @@ def test_what_a_run_lacks_is_made_again(parallel_rows: Path, tmp_path: Path) -> 
     lost = [run.ranks_path(run.models()[1], str(asked)), *run.embedding_paths(run.models()[2], str(asked))]
     for path in [*lost, run.folder / "index.json"]:
         path.unlink()
-    shutil.rmtree(run.model_folder(run.models()[1]))
+    shutil.rmtree(run.trained.path(run.models()[1]))
     inspect.complete(run.folder)
     assert {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()} == before

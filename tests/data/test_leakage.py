@@ -216,33 +216,33 @@ def leaking(tmp_path: Path) -> Study:
 def test_a_study_drops_what_hits_keeps_the_list_and_passes_its_check(leaking: Study, tmp_path: Path) -> None:
     run = Run(leaking, tmp_path / "run")
     run.check()
-    assert len(run.rows) == 41 and len(run.usable_rows) == 40 and "r40" not in set(run.usable_rows.ids)
-    assert set(run.leaks["id"]) == {"r40"} and set(run.leaks["training_language"]) == {"de", "en"}
-    assert run.leaks["source"].eq(leaking.rows.files[0]).all()
-    assert summary(run.leaks)["rows"].tolist() == [1, 1]  # by its queries and by its passages
+    assert len(run.rows.whole) == 41 and len(run.rows.usable) == 40 and "r40" not in set(run.rows.usable.ids)
+    assert set(run.rows.leaks["id"]) == {"r40"} and set(run.rows.leaks["training_language"]) == {"de", "en"}
+    assert run.rows.leaks["source"].eq(leaking.rows.files[0]).all()
+    assert summary(run.rows.leaks)["rows"].tolist() == [1, 1]  # by its queries and by its passages
     (kept,) = (tmp_path / "run" / "leaks").glob("*.parquet")  # beside it lies its checksum
     when = kept.stat().st_mtime_ns
-    pd.testing.assert_frame_equal(Run(leaking, tmp_path / "run").leaks, run.leaks)
+    pd.testing.assert_frame_equal(Run(leaking, tmp_path / "run").rows.leaks, run.rows.leaks)
     assert kept.stat().st_mtime_ns == when
     each = replace(leaking, rows=replace(leaking.rows, use="each"))
-    assert len(Run(each, tmp_path / "each").usable_rows) == 40
+    assert len(Run(each, tmp_path / "each").rows.usable) == 40
 
 
 def test_rows_without_hits_are_the_rows_that_they_were(leaking: Study, tmp_path: Path) -> None:
     rows = Path(leaking.rows.files[0])
     rows.write_text("\n".join(rows.read_text().splitlines()[:40]))
     run = Run(replace(leaking, rows=replace(leaking.rows, use="each")), tmp_path / "run")
-    assert run.leaks.empty and run.usable_rows is run.rows
+    assert run.rows.leaks.empty and run.rows.usable is run.rows.whole
 
 
 def test_hits_tell_the_file_that_they_came_from(leaking: Study, tmp_path: Path) -> None:
     more = tmp_path / "more.jsonl"
     more.write_text(json.dumps({"id": "m", "query": {"en": "Who is new?"}, "passage": {"en": "She."}}))
     two = replace(leaking, rows=replace(leaking.rows, files=(*leaking.rows.files, str(more))))
-    assert Run(two, tmp_path / "run").leaks["source"].unique().tolist() == list(leaking.rows.files)
+    assert Run(two, tmp_path / "run").rows.leaks["source"].unique().tolist() == list(leaking.rows.files)
     rows = Path(leaking.rows.files[0])
     rows.write_text("\n".join(rows.read_text().splitlines()[:40]))
-    none = Run(two, tmp_path / "none").leaks
+    none = Run(two, tmp_path / "none").rows.leaks
     assert none.empty and "source" in none
 
 

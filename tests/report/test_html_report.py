@@ -12,6 +12,7 @@ from hybridkit.plots.figure_files import draw
 from hybridkit.report.html_report import write_report
 from hybridkit.study.pipeline import _strip_machine
 from hybridkit.study.run import Run
+from hybridkit.study.training_rows import write_json
 from tests.plots.test_figure_files import FRAME
 
 EVIL = '<script>alert(1)</script><img src=x onerror="alert(2)">'
@@ -20,7 +21,8 @@ EVIL = '<script>alert(1)</script><img src=x onerror="alert(2)">'
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     made = Run("quick", tmp_path / "quick")
-    made.write_json("data.json", {})
+    made.prepare()
+    write_json(made.folder / "data.json", {})
     return made
 
 

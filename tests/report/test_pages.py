@@ -5,8 +5,6 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-import pytest
-
 from hybridkit.plots.palette import contrast
 from hybridkit.report import inspected_run, views
 from hybridkit.report.pages import write_pages
@@ -55,18 +53,6 @@ def data_of(page: str) -> dict[str, dict[str, dict[str, list[list[list[object]]]
     assert match is not None
     found: dict[str, dict[str, dict[str, list[list[list[object]]]]]] = json.loads(match[1])
     return found
-
-
-@pytest.fixture(autouse=True)
-def keep_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Run writes the settings of its study; the runs here are made by hand and keep theirs."""
-    monkeypatch.setattr(Run, "__init__", _bare)
-
-
-def _bare(self: Run, study: str, folder: Path) -> None:
-    from hybridkit.study.settings import open_study
-
-    self.study, self.folder = open_study(study), folder
 
 
 def test_every_pair_and_pool_has_a_page_and_every_link_leads_to_a_file(tmp_path: Path) -> None:

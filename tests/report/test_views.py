@@ -153,10 +153,10 @@ def sentences(german: int, english: int) -> Benchmark:
 
 
 def test_a_gloss_of_a_sentence_is_known_by_its_question_or_by_its_place() -> None:
-    same = Inspected("x", Path(), {}, "t", sentences(3, 3))
+    same = Inspected("x", Path(), None, "t", sentences(3, 3))
     # its question's answer in English is the second sentence; without a question, the same place
     assert [views.gloss(same, f"t:de:07:{n}") for n in range(3)] == ["<t:en:07:1>", "<t:en:07:1>", "<t:en:07:2>"]
-    other = Inspected("x", Path(), {}, "t", sentences(3, 2))
+    other = Inspected("x", Path(), None, "t", sentences(3, 2))
     assert [views.gloss(other, f"t:de:07:{n}") for n in range(3)] == ["<t:en:07:1>", "", ""]
 
 

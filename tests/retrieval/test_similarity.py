@@ -328,7 +328,7 @@ def test_a_study_ranks_searches_and_weighs_bias_by_it(tmp_path: Path, caplog: py
     name = str(data / "asked.jsonl")
     benchmark = run.benchmark(name)
     for spec in (ModelSpec(UNTRAINED), ModelSpec("mono", 0)):
-        model = run.open_model(spec)
+        model = run.trained.open(spec)
         queries, passages = (
             encode_of(frame["text"].tolist())
             for encode_of, frame in (
@@ -372,7 +372,7 @@ def _old_key(run: Run, spec: ModelSpec, benchmark: Benchmark) -> str:
     from hybridkit.utils.files import digest
 
     settings = run.study.evaluation
-    return digest(run.model_key(spec), benchmark.fingerprint, settings.max_length, settings.precision)
+    return digest(run.trained.key(spec), benchmark.fingerprint, settings.max_length, settings.precision)
 
 
 def test_scores_of_nothing_are_0() -> None:

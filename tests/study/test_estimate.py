@@ -59,7 +59,7 @@ def test_everything_here(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (found.rows.attrs["rows"], found.rows.attrs["held_out"]) == (train, held)
     assert found.rows["language"].tolist() == ["de", "en"]
     assert found.rows["queries"].tolist() == found.rows["passages"].tolist() == [train, train]
-    encoder = run.open_encoder()
+    encoder = run.trained.encoder()
     weights = 4 * sum(one.numel() for one in encoder.parameters())
     assert found.disk["models"] == 4 * weights
     assert found.disk["checkpoints while training"] == 2 * 3 * weights
@@ -83,7 +83,7 @@ def test_what_is_made_is_not_counted_again(study: Study, monkeypatch: pytest.Mon
     monkeypatch.setattr(estimating, "time_step", lambda *_: 2.0)
     monkeypatch.setattr(estimating, "time_texts", lambda *_: 0.5)
     specs = run.models()
-    run.train(specs[1])
+    run.trained.train(specs[1])
     run.ranks(specs[1], study.evaluation.benchmarks[0])
     found = estimate(Run(study))
     assert (found.trainings, found.left, found.steps) == (2, 1, 6)
@@ -93,7 +93,7 @@ def test_what_is_made_is_not_counted_again(study: Study, monkeypatch: pytest.Mon
 
 def test_steps_are_real_and_undone(study: Study) -> None:
     run = Run(study)
-    encoder, spec = run.open_encoder(), run.models()[1]
+    encoder, spec = run.trained.encoder(), run.models()[1]
     before, vector = weights_hash(encoder), encode(encoder, ["what is en number 7"])
     spent = time_step(encoder, run.corpus(spec), run.plan(spec), study.training)
     assert 0 < spent < 60
@@ -107,10 +107,10 @@ def test_the_time_is_that_of_the_steps_after_the_first(study: Study, monkeypatch
     spec = run.models()[1]
     times = iter([0.0, 9.0, 10.0, 11.0, 12.0])  # the first step takes nine seconds, the others one
     monkeypatch.setattr(estimating.time, "perf_counter", lambda: next(times))
-    assert time_step(run.open_encoder(), run.corpus(spec), run.plan(spec), study.training) == 1.0
+    assert time_step(run.trained.encoder(), run.corpus(spec), run.plan(spec), study.training) == 1.0
     slow = iter([0.0, 25.0])
     monkeypatch.setattr(estimating.time, "perf_counter", lambda: next(slow))
-    assert time_step(run.open_encoder(), run.corpus(spec), run.plan(spec), study.training) == 25.0
+    assert time_step(run.trained.encoder(), run.corpus(spec), run.plan(spec), study.training) == 25.0
 
 
 def test_the_papers_study_without_anything_here(

@@ -10,8 +10,7 @@ import yaml
 
 from hybridkit.data.languages import language
 from hybridkit.errors import InputError
-from hybridkit.study.language_sets import language_sets
-from hybridkit.study.model_spec import ModelSpec, design
+from hybridkit.study.model_spec import ModelSpec, curve_models, design, language_sets
 from hybridkit.study.run import Run
 from hybridkit.study.settings import Study, open_study
 from hybridkit.study.sweep import sweep
@@ -110,12 +109,12 @@ def study(tmp_path: Path) -> Study:
 
 def test_every_set_has_the_same_rows_and_steps_in_the_fixed_series(study: Study, tmp_path: Path) -> None:
     run = Run(study, tmp_path / "run")
-    lines = design(run)
+    lines = design(run.study, run.rows)
     assert len(run.split[0]) == 40
     fixed, growing = (lines[lines["series"] == name] for name in ("fixed", "growing"))
     assert {len(run.corpus(spec)) for spec in fixed["model"]} == {32}  # as many as Greek alone has
-    assert {run.training(spec).steps for spec in fixed["model"]} == {8}
-    amounts = {len(spec.languages): (len(run.corpus(spec)), run.training(spec).steps) for spec in growing["model"]}
+    assert {spec.training(study).steps for spec in fixed["model"]} == {8}
+    amounts = {len(spec.languages): (len(run.corpus(spec)), spec.training(study).steps) for spec in growing["model"]}
     assert amounts == {1: (8, 2), 2: (16, 4), 0: (32, 8)}
     for spec in lines["model"]:
         assert set(run.corpus(spec).languages) == set(spec.languages or run.split[0].languages)
@@ -128,24 +127,26 @@ def test_too_many_rows_are_refused(study: Study, tmp_path: Path) -> None:
     assert study.diversity is not None
     asked = replace(study, diversity=replace(study.diversity, rows=33))
     with pytest.raises(InputError, match="diversity.rows: 33 is more than the 32 rows of"):
-        design(Run(asked, tmp_path / "run"))
+        design(asked, Run(asked, tmp_path / "run").rows)
 
 
 def test_the_cells_of_curves(study: Study, tmp_path: Path) -> None:
     run = Run(study, tmp_path / "run")
-    assert run.curve_models("alpha") == [ModelSpec(name, s, "curve") for s in (0, 1) for name in ("cross", "mono")]
-    assert [len(run.corpus(spec)) for spec in run.curve_models("rows")] == [10, 20] * 2
-    small, large = (set(run.corpus(spec).ids) for spec in run.curve_models("rows")[:2])
+    assert curve_models(study, "alpha") == [ModelSpec(name, s, "curve") for s in (0, 1) for name in ("cross", "mono")]
+    assert [len(run.corpus(spec)) for spec in curve_models(study, "rows")] == [10, 20] * 2
+    small, large = (set(run.corpus(spec).ids) for spec in curve_models(study, "rows")[:2])
     assert small < large
-    sizes = [(run.training(spec).batch_size, run.training(spec).steps) for spec in run.curve_models("batch_size")]
+    sizes = [
+        (spec.training(study).batch_size, spec.training(study).steps) for spec in curve_models(study, "batch_size")
+    ]
     assert sizes == [(2, 16), (8, 4)] * 2
-    assert [spec.strategy for spec in run.curve_models("pairs")] == ["cross", "cross(pairs='one')"] * 2
+    assert [spec.strategy for spec in curve_models(study, "pairs")] == ["cross", "cross(pairs='one')"] * 2
     assert len(run.models("curve")) == 4 + 4 + 4 + 2  # cross stands in two of them
 
 
 def test_a_sweep_makes_what_is_missing_and_keeps_no_embeddings(study: Study, tmp_path: Path) -> None:
     run = Run(study, tmp_path / "run")
-    specs, names = run.curve_models("alpha"), run.benchmarks("curve")
+    specs, names = curve_models(study, "alpha"), run.study.section("curve").benchmarks
     sweep(run, specs[:1], names)
     assert sweep(run, specs, names) == len(specs) - 1
     assert sweep(Run(study, tmp_path / "run"), specs, names) == 0

@@ -6,9 +6,9 @@ import pytest
 from hybridkit.cli import main
 from hybridkit.errors import InputError
 from hybridkit.models import encoder
-from hybridkit.study.model_card import benchmark_scores, export_model
+from hybridkit.study.export import benchmark_scores, export_model, find_model
 from hybridkit.study.model_spec import ModelSpec
-from hybridkit.study.run import Run, find_model, open_run
+from hybridkit.study.run import Run, open_run
 
 STUDY = """name: tiny
 title: A tiny study
@@ -42,7 +42,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     study = folder / "tiny.yaml"
     study.write_text(STUDY.format(rows=rows, asked=asked), encoding="utf-8")
     made = Run(study, folder / "runs" / "tiny")
-    made.train(find_trained(made))
+    made.trained.train(find_trained(made))
     return made
 
 
@@ -52,7 +52,7 @@ def find_trained(run: Run) -> ModelSpec:
 
 def test_a_model_is_copied_with_its_scores_in_the_card(run: Run, tmp_path: Path) -> None:
     spec = find_model(run, "mono()", 4)
-    source = run.model_folder(spec)
+    source = run.trained.path(spec)
     out = export_model(run, spec, tmp_path / "model")
     assert (out / "model.safetensors").read_bytes() == (source / "model.safetensors").read_bytes()
     before, after = ((folder / "README.md").read_text() for folder in (source, out))
@@ -88,7 +88,7 @@ def test_a_run_opens_by_its_folder(run: Run, tmp_path: Path) -> None:
     opened = open_run(str(run.folder))
     assert opened.study == run.study and opened.folder == run.folder
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="no run folder"):
+    with pytest.raises(InputError, match="no run is there"):
         open_run(str(tmp_path / "empty"))
     (tmp_path / "settings.json").write_text('{"name": "tiny", "strtegies": []}')
     with pytest.raises(InputError, match=r"settings\.json: unknown key strtegies.*run the study again"):

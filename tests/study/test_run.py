@@ -19,7 +19,7 @@ from hybridkit.sampling import Strategy
 from hybridkit.study import run as runs
 from hybridkit.study import trained_models
 from hybridkit.study.model_spec import ModelSpec
-from hybridkit.study.run import Run
+from hybridkit.study.run import Run, open_run
 from hybridkit.study.scores import study_scores
 from hybridkit.study.settings import CurveSettings, Study
 from tests.tiny_study import tiny_study
@@ -129,12 +129,12 @@ def test_a_stop_keeps_what_is_finished_and_the_next_run_goes_on(
 
 def test_a_model_says_where_it_comes_from(whole: Run) -> None:
     spec = ModelSpec("cross", 0)
-    folder = whole.train(spec)
+    folder = whole.trained.train(spec)
     card = (folder / "README.md").read_text(encoding="utf-8")
     for said in ("cross", "| seed | 0 |", whole.corpus(spec).fingerprint, whole.plan(spec).fingerprint, "rows.jsonl"):
         assert said in card
     scores = json.loads((folder / "held-out.json").read_text())
-    assert scores == pytest.approx(whole.held_out_scores(whole.open_model(spec)))
+    assert scores == pytest.approx(whole.trained.score_held_out(whole.trained.open(spec)))
     assert f"| AP pool | {scores['AP pool']:.4f} |" in card
     assert [line["kind"] for line in map(json.loads, (folder / "steps.jsonl").read_text().splitlines())] == [
         "cross"
@@ -142,7 +142,7 @@ def test_a_model_says_where_it_comes_from(whole: Run) -> None:
 
 
 def test_rows_plans_and_parts(study: Study, whole: Run) -> None:
-    assert (len(whole.rows), len(whole.usable_rows)) == (32, 29)  # three rows have one language only
+    assert (len(whole.rows.whole), len(whole.rows.usable)) == (32, 29)  # three rows have one language only
     train, held_out = whole.split
     assert len(train) + len(held_out) == 29
     assert len(held_out) > 0
@@ -155,7 +155,7 @@ def test_rows_plans_and_parts(study: Study, whole: Run) -> None:
         plan.check(train)
         assert (len(plan), plan.draws.shape[1], plan.strategy) == (5, 4, spec.strategy)
     each = Run(replace(study, rows=replace(study.rows, use="each")), whole.folder / "each")
-    assert len(each.usable_rows) == 32
+    assert len(each.rows.usable) == 32
     assert len(each.corpus(ModelSpec("mono"))) > len(each.corpus(ModelSpec("cross")))
 
 
@@ -167,22 +167,23 @@ def test_the_untrained_model_is_the_encoder_and_training_moves_it(whole: Run) ->
 
 def test_keys_hang_on_what_a_product_is_made_from(study: Study, whole: Run) -> None:
     spec = ModelSpec("mono", 0)
-    key = whole.model_key(spec)
-    assert whole.model_key(ModelSpec("mono", 1)) != key != whole.model_key(ModelSpec("cross", 0))
+    key = whole.trained.key(spec)
+    assert whole.trained.key(ModelSpec("mono", 1)) != key != whole.trained.key(ModelSpec("cross", 0))
     for other in (
         replace(study, training=replace(study.training, learning_rate=0.03)),
         replace(study, encoder=replace(study.encoder, seed=1)),
         replace(study, rows=replace(study.rows, held_out=0.3)),
     ):
-        assert Run(other, whole.folder / "other").model_key(spec) != key
+        assert Run(other, whole.folder / "other").trained.key(spec) != key
     same = replace(study, title="Another", evaluation=replace(study.evaluation, top=5), seeds=(0, 1, 2))
-    assert Run(same, whole.folder / "other").model_key(spec) == key
+    assert Run(same, whole.folder / "other").trained.key(spec) == key
 
 
 def test_where_run_folders_lie(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HYBRIDKIT_RUNS", str(tmp_path / "mine"))
     run = Run(study)
-    assert run.folder == tmp_path / "mine" / "tiny"
+    assert run.folder == tmp_path / "mine" / "tiny" and not run.folder.exists()
+    run.prepare()
     settings = json.loads((run.folder / "settings.json").read_text())
     assert settings["training"]["steps"] == 5
     assert "torch" in json.loads((run.folder / "versions.json").read_text())
@@ -193,13 +194,13 @@ def test_what_a_study_lacks_is_said(study: Study, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="study tiny: no rows are held out; set rows.held_out"):
         nothing.benchmark("held-out")
     with pytest.raises(InputError, match="study tiny: it has no curve; add the key curve"):
-        nothing.settings("curve")
+        nothing.study.section("curve")
     missing = Run(replace(study, rows=replace(study.rows, files=("none.jsonl",))), tmp_path / "b")
     with pytest.raises(InputError, match=r"none\.jsonl: no such file, and no data set of rows"):
-        missing.rows  # noqa: B018
+        missing.rows.whole  # noqa: B018
     large = Run(replace(study, training=replace(study.training, batch_size=64)), tmp_path / "c")
     with pytest.raises(InputError, match="mono batches in 'de': only .* rows can stand in one batch"):
-        large.train(ModelSpec("mono"))
+        large.trained.train(ModelSpec("mono"))
     assert not list((tmp_path / "c").glob("models/*"))
 
 
@@ -225,5 +226,17 @@ def test_a_part_with_its_own_training_is_measured_as_it_is_trained(
     own = replace(study.training, watch="AP en>de", precision="bf16", evaluate_every=5)
     curve = CurveSettings(training=own, alphas=(0.5,), seeds=(0,))
     run = Run(replace(study, curve=curve), tmp_path)
-    scores = run.kept_scores(ModelSpec("cross", 0, "curve"))
-    assert "AP en>de" in scores and "AP en>de" not in run.kept_scores(ModelSpec("cross", 0))
+    scores = run.trained.held_out_scores(ModelSpec("cross", 0, "curve"))
+    assert "AP en>de" in scores and "AP en>de" not in run.trained.held_out_scores(ModelSpec("cross", 0))
+
+
+def test_a_run_folder_is_opened_as_it_is(study: Study, whole: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYBRIDKIT_RUNS", str(whole.folder.parent))
+    before = {path: path.stat().st_mtime_ns for path in whole.folder.rglob("*")}
+    for opened in (Run.open(whole.folder), open_run(whole.folder), open_run(whole.folder.name)):
+        assert (opened.study, opened.folder) == (study, whole.folder)
+        for spec in opened.models():
+            assert opened.trained.path(spec) == whole.trained.path(spec)
+    assert {path: path.stat().st_mtime_ns for path in whole.folder.rglob("*")} == before
+    with pytest.raises(InputError, match=r"nothing: no run is there .* make one with `hybridkit run nothing`"):
+        open_run("nothing")

@@ -31,6 +31,12 @@ def rows(path: Path, front: str, count: int, *languages: str) -> None:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
 
+def prepared(study: Study) -> Run:
+    run = Run(study)
+    run.prepare()
+    return run
+
+
 def judged(folder: Path) -> None:
     folder.mkdir()
     (folder / "topics.mine-sw-dev.tsv").write_text("1\tnani huyu\n")
@@ -75,10 +81,11 @@ def test_every_kind_of_path_starts_from_the_file_of_the_study(mine: Path) -> Non
     assert study.evaluation.benchmarks == ("held.v1.jsonl", "held.v1.jsonl[2:]")  # as they are written
     run = Run(study)
     run.check()
-    assert len(run.rows) == 24 and run.rows.ids[0] == "a,b.v2/train0" and run.rows.ids[16] == "other:a,b.v2/more0"
+    ids = run.rows.whole.ids
+    assert len(ids) == 24 and ids[0] == "a,b.v2/train0" and ids[16] == "other:a,b.v2/more0"
     assert len(run.subset("held.v1.jsonl[2:]")[0].queries) == 8
     specs = [spec for spec in run if "codeswitch" in spec.strategy]
-    assert run.plan(specs[0]).lexicon and run.train(specs[0]).is_dir()
+    assert run.plan(specs[0]).lexicon and run.trained.train(specs[0]).is_dir()
     assert len(run.ranks(specs[0], "held.v1.jsonl")) == 24  # 6 questions in 2 languages, 2 answers each
     assert main(["run", os.path.relpath(mine / "mine.yaml"), "--dry-run"]) == 0
 
@@ -104,16 +111,16 @@ def test_what_is_not_there_is_told_at_the_start_with_its_whole_path(mine: Path, 
 def test_a_run_whose_project_is_moved_opens_where_it_is_now(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run(mine / "mine.yaml")
     spec = next(spec for spec in run if spec.strategy == "mono")
-    made = run.train(spec)
+    made = run.trained.train(spec)
     assert str(mine) not in (run.folder / "settings.json").read_text()
-    keys = [run.model_key(one) for one in run]
+    keys = [run.trained.key(one) for one in run]
     moved = mine.rename(mine.parent / "moved")
     monkeypatch.setenv("HYBRIDKIT_RUNS", str(moved / "runs"))
     for again in (open_run(str(moved / "runs" / "mine")), Run(moved / "mine.yaml")):
-        assert [again.model_key(one) for one in again] == keys
-        assert again.train(spec) == moved / "runs" / "mine" / "models" / made.name
+        assert [again.trained.key(one) for one in again] == keys
+        assert again.trained.train(spec) == moved / "runs" / "mine" / "models" / made.name
     found = open_inspected(moved / "runs" / "mine", "held.v1.jsonl[2:]")
-    assert len(found.benchmark.queries) == 8 and found.encoder_at("start") == str(moved / "start")
+    assert len(found.benchmark.queries) == 8 and found.study and found.study.encoder_at("start") == str(moved / "start")
 
 
 def test_settings_of_a_study_without_relative_paths_are_what_they_were(tmp_path: Path) -> None:
@@ -149,13 +156,14 @@ def test_names_of_the_kit_are_no_paths() -> None:
 def test_a_run_folder_tells_the_very_prompts_that_it_was_run_with(mine: Path, prompt: str) -> None:
     study = open_study(mine / "mine.yaml")
     study = dataclasses.replace(study, encoder=dataclasses.replace(study.encoder, prompts={"query": prompt}))
-    assert study_of_run(Run(study).folder) == study
+    assert study_of_run(prepared(study).folder) == study
 
 
 def test_links_to_a_study_and_to_run_folders_lead_to_the_same_files(mine: Path, tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (mine / "runs").symlink_to(tmp_path / "disk", target_is_directory=True)
     run = Run(mine / "mine.yaml")
+    run.prepare()
     for folder in (run.folder, run.folder.resolve()):
         assert missing(study_of_run(folder)) == []
     (tmp_path / "kept.yaml").write_bytes((mine / "mine.yaml").read_bytes())
@@ -170,4 +178,4 @@ def test_a_lexicon_that_was_changed_makes_another_plan(mine: Path) -> None:
     assert Run(mine / "mine.yaml").plan(spec).fingerprint == before.fingerprint
     (mine / "words" / "en-de.txt").write_text("and oder\n")
     run = Run(mine / "mine.yaml")
-    assert run.plan(spec).lexicon != before.lexicon and run.train(spec).is_dir()
+    assert run.plan(spec).lexicon != before.lexicon and run.trained.train(spec).is_dir()

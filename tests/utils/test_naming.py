@@ -97,7 +97,7 @@ def test_ids_with_the_kit_s_own_signs_never_meet_the_kit_s_ids() -> None:
     assert english["passage_id"].tolist() == ids
     found = dict(zip(english["passage_id"], english["text"], strict=True))
     assert found["m:y:en:x#2"] == "answer 3 en" and found["m:y:en:x#4"] == "answer 2 en"
-    documents = Inspected("x", Path(), {}, "m:y", benchmark).documents
+    documents = Inspected("x", Path(), None, "m:y", benchmark).documents
     assert documents["m:y:en:x#4"] == ("en", "x") and documents["m:y:en:x#2"] == ("en", "x#2")
     assert documents["m:y:de:x:de"] == ("de", "x:de")
 
@@ -173,5 +173,5 @@ def test_coverage_tells_every_file_of_a_study(tmp_path: Path, monkeypatch: pytes
 
     files = [str(rows(tmp_path / folder / "my.rows.jsonl", folder)) for folder in ("a", "b")]
     study = SimpleNamespace(rows=SimpleNamespace(files=files), at=lambda name: name)
-    table = coverage(cast(Run, SimpleNamespace(study=study, usable_rows=open_corpus(files))))
+    table = coverage(cast(Run, SimpleNamespace(study=study, rows=SimpleNamespace(usable=open_corpus(files)))))
     assert table["source"].tolist() == [file for file in files for _ in range(2)] and np.all(table["queries"] == 6)

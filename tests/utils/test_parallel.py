@@ -33,8 +33,8 @@ def test_processes_and_one_process_make_the_same_models(study: Study, tmp_path: 
     specs = together.models()
     sweep(together, specs)
     for spec in specs[1:]:
-        alone.train(spec)
-        weights = [run.model_folder(spec) / "model.safetensors" for run in (together, alone)]
+        alone.trained.train(spec)
+        weights = [run.trained.path(spec) / "model.safetensors" for run in (together, alone)]
         assert weights[0].read_bytes() == weights[1].read_bytes()
     before = [path.stat().st_mtime_ns for path in sorted((together.folder / "models").rglob("*.safetensors"))]
     sweep(together, specs)

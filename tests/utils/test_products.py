@@ -19,8 +19,8 @@ from hybridkit.report.html_report import redraw_study, write_report
 from hybridkit.report.inspected_run import open_inspected
 from hybridkit.report.views import DISTANCE, difference, means
 from hybridkit.study import pipeline
-from hybridkit.study.model_card import export_model
-from hybridkit.study.run import Run, find_model, open_run
+from hybridkit.study.export import export_model, find_model
+from hybridkit.study.run import Run, open_run
 from hybridkit.study.scores import study_scores
 from hybridkit.study.settings import UNTRAINED, Study
 from hybridkit.utils import files, products
@@ -44,7 +44,7 @@ run = Run(study)
 pairs = {"strategy": ["mono", "cross"], "query_language": "de", "passage_language": "en", "share": [1.0, 0.5]}
 frame = pd.DataFrame(pairs)
 draw(run.folder / "figures", "01_shares", "batch_composition", frame, "How to read it")
-run.finish("01", {"rows": len(run.rows)})
+run.finish("01", {"rows": len(run.rows.whole)})
 """
 
 
@@ -72,10 +72,10 @@ def everything(study: Study, folder: Path) -> Run:
     bias_panel(run, name)
     collection_table(run)
     for spec in run.models():
-        run.open_model(spec)
+        run.trained.open(spec)
         if spec.strategy != UNTRAINED:
-            assert len(run.losses(spec)) == 5
-            assert set(run.kept_scores(spec)) >= {"AP", "rank_distance"}
+            assert len(run.trained.losses(spec)) == 5
+            assert set(run.trained.held_out_scores(spec)) >= {"AP", "rank_distance"}
     inspected = open_inspected(run)
     assert inspected.missing == []
     means(inspected, "mono", DISTANCE)
@@ -168,7 +168,7 @@ def test_an_unreadable_model_of_an_earlier_version_is_left_to_people(study: Stud
             path.write_bytes(NOISE[: path.stat().st_size])
     run = Run(study, folder)
     before = contents(folder / "models")
-    for read in (run.open_model, run.losses, run.kept_scores):
+    for read in (run.trained.open, run.trained.losses, run.trained.held_out_scores):
         with pytest.raises(InputError, match=r"models.mono-s0-\w+: (damaged \(|model.safetensors is no whole)"):
             read(run.models()[1])
     assert contents(folder / "models") == before

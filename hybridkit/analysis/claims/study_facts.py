@@ -44,9 +44,9 @@ def models(run: Run, strategy: str, benchmark: str) -> list[tuple[ModelSpec, tup
     main = [(spec, run.corpus(spec).languages) for spec in run.models() if spec.strategy in (strategy, UNTRAINED)]
     drawn: list[tuple[ModelSpec, tuple[str, ...]]] = []
     settings = run.study.diversity
-    if settings is not None and run.settings("diversity")[0] == run.study.encoder:
-        table = design(run)
-        table = table[(table["series"] == "fixed") & (benchmark in run.benchmarks("diversity"))]
+    if settings is not None and run.study.section("diversity").encoder == run.study.encoder:
+        table = design(run.study, run.rows)
+        table = table[(table["series"] == "fixed") & (benchmark in run.study.section("diversity").benchmarks)]
         drawn = [(spec, tuple(names.split())) for spec, names in zip(table["model"], table["languages"], strict=True)]
         drawn = [(spec, names) for spec, names in drawn if run.ranks_path(spec, benchmark).is_file()]
     if strategy == UNTRAINED:
@@ -301,11 +301,8 @@ class StudyFacts:
         return Difference(float(found.mean()), NAN, NAN, *ends, basis, scores)
 
     def _leaks(self, benchmark: str) -> float:
-        leaks = getattr(self.run, "leaks", None)
-        if leaks is None:
-            raise NotTestable("the study's rows were not searched for leaks", "a version of the kit with run.leaks")
         named = benchmark if benchmark in self._judged_names else self.run.benchmark(base_name(benchmark)).name
-        return float(left(leaks, named, self.run.split))
+        return float(left(self.run.rows.leaks, named, self.run.split))
 
     @cached_property
     def _judged_names(self) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ COLUMNS = [*KEYS, "benchmark", "setting", "query_language", "passage_language", 
 
 def models(run: "Run") -> pd.DataFrame:
     """The lines of `design` with the untrained encoder (k = 0, no languages) in front, once for each series."""
-    lines = design(run)
+    lines = design(run.study, run.rows)
     untrained = ModelSpec(UNTRAINED, 0, "diversity")
     none = [(UNTRAINED, 0, 0, "", series, UNTRAINED, 0, untrained) for series in dict.fromkeys(lines["series"])]
     return pd.concat([pd.DataFrame(none, columns=lines.columns), lines], ignore_index=True) if none else lines
@@ -82,7 +82,7 @@ def outcomes(run: "Run") -> pd.DataFrame:
 
     lines, parts, scored = models(run), [], {}
     for line in lines.to_dict("records"):
-        for name in run.benchmarks("diversity"):
+        for name in run.study.section("diversity").benchmarks:
             spec = line["model"]
             if (spec, name) not in scored:
                 table = model_scores(run, spec, name)
@@ -91,7 +91,7 @@ def outcomes(run: "Run") -> pd.DataFrame:
             parts.append(scored[spec, name].assign(**keys))
     if not parts:
         return pd.DataFrame(columns=COLUMNS)
-    encoder = run.settings("diversity")[0].name
+    encoder = run.study.section("diversity").encoder.name
     return with_predictors(pd.concat(parts, ignore_index=True), encoder)[COLUMNS]
 
 
@@ -116,7 +116,7 @@ def collection_outcomes(run: "Run") -> pd.DataFrame:
     if not parts:
         return pd.DataFrame(columns=columns)
     frame = pd.concat(parts, ignore_index=True)
-    encoder = run.settings("diversity")[0].name
+    encoder = run.study.section("diversity").encoder.name
     both = list(zip(frame["languages"], frame["language"], strict=True))
     return frame.assign(
         seen=["seen" if one in of.split() else "unseen" for of, one in both],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from hybridkit.report.inspected_run import Inspected
+    from hybridkit.study.settings import Study
 
 
 _MOST = 10_000  # characters of a query that are read; an encoder cuts much earlier
@@ -56,14 +57,18 @@ class Search:
                     f"the model of {strategy}, seed {key[1]} is deleted; make it again with "
                     f"`hybridkit inspect {inspected.name} --complete`"
                 )
-            settings = inspected.settings["encoder"]
-            model = encoder.open(inspected.folder / place if place else inspected.encoder_at(settings["name"]))
+            study = self._study
+            model = encoder.open(inspected.folder / place if place else study.encoder_at(study.encoder.name))
             if not place:
-                encoder.set_prompts(model, settings.get("prompts") or {})
+                encoder.set_prompts(model, study.encoder.prompts or {})
             self._models = dict(list(self._models.items())[1 - _KEPT :])
             self.encode(model, "warm")  # the first text that a model reads takes it seconds
             self._models[key] = model
         return self._models[key]
+
+    @property
+    def _study(self) -> Study:
+        return cast("Study", self.inspected.study)  # there is one wherever there are results
 
     def find(self, text: str, strategy: str, passage_language: str = POOL, top: int = 10) -> tuple[pd.DataFrame, float]:
         """The passages that a strategy's model ranks first for a text, with the seconds that it took.
@@ -84,14 +89,8 @@ class Search:
         """The embedding of one query, made as those of the benchmark were."""
         from hybridkit.models.embedding import encode
 
-        settings: dict[str, Any] = self.inspected.settings["evaluation"]
-        made = encode(
-            model,
-            [text],
-            "query",
-            max_length=settings.get("max_length"),
-            precision=settings.get("precision", "float32"),
-        )
+        settings = self._study.evaluation
+        made = encode(model, [text], "query", max_length=settings.max_length, precision=settings.precision)
         return np.asarray(made[0], np.float32)
 
     def _similarity(self, strategy: str, model: SentenceTransformer) -> str:

@@ -171,4 +171,4 @@ def _key(inspected: "Inspected | None", missing: Sequence[str]) -> str:
         f"{strategy}, seed {seed}": [one.ranks, *(inspected.has(strategy, seed, what) for what in KINDS)]
         for (strategy, seed), one in inspected.results.items()
     }
-    return digest(code, inspected.benchmark.fingerprint, inspected.settings, there, list(missing))
+    return digest(code, inspected.benchmark.fingerprint, inspected.study and inspected.study.key, there, list(missing))
