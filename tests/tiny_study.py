@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -11,18 +12,21 @@ WORDS = ["river", "stone", "cloud", "green", "seven", "paper", "north", "salt"]
 GERMAN = ["Fluss", "Stein", "Wolke", "grün", "sieben", "Papier", "Norden", "Salz"]
 
 
-def tiny_study(folder: Path) -> Study:
-    """Write the study's files, rows (three of them in one language only), benchmark and settings, and open it."""
+def tiny_study(folder: Path, lone: int = 3, asked: int = 8, **changes: Any) -> Study:
+    """Write the study's files, rows, benchmark and settings, and open it.
+
+    The first `lone` rows are in one language only, the last `asked` are the benchmark; `changes` replace settings.
+    """
     lines = []
     for n in range(40):
         en, de = (f"{words[n % 8]} {words[n // 8]}" for words in (WORDS, GERMAN))
         query = {"en": f"what of {en}", "de": f"was ist {de}"}
         passage = {"en": f"{en} it is", "de": f"{de} ist es"}
-        if n < 3:
+        if n < lone:
             del query["de"], passage["de"]
         lines.append(json.dumps({"id": f"r{n}", "query": query, "passage": passage}))
-    (folder / "rows.jsonl").write_text("\n".join(lines[:32]))
-    (folder / "asked.jsonl").write_text("\n".join(lines[32:]))
+    (folder / "rows.jsonl").write_text("\n".join(lines[:-asked]))
+    (folder / "asked.jsonl").write_text("\n".join(lines[-asked:]))
     value = {
         "name": "tiny",
         "title": "A test",
@@ -34,5 +38,5 @@ def tiny_study(folder: Path) -> Study:
         "evaluation": {"benchmarks": [str(folder / "asked.jsonl")]},
         "training": {"steps": 5, "batch_size": 4, "learning_rate": 0.02, "checkpoint_every": 2},
     }
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(value))
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(value | changes))
     return open_study(folder / "tiny.yaml")

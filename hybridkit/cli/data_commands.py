@@ -1,4 +1,4 @@
-"""The commands data and model: what there is, where it is, a user's own rows, and mining of hard negatives."""
+"""The commands data and model: list and fetch them, check rows of your own, mine hard negatives."""
 
 import argparse
 import json
@@ -42,7 +42,7 @@ def add(commands: Commands) -> None:
     checking = command(
         data,
         "check",
-        "check parallel rows of your own and tell what is in them",
+        "check parallel rows of your own and show what is in them",
         check,
         "data check mine.jsonl",
         "data check mine.jsonl --against xquad-r,mlqa-r",
@@ -63,7 +63,7 @@ def add(commands: Commands) -> None:
         pin,
         "data pin xquad-r",
     )
-    pinning.add_argument("name", metavar="NAME", help="a data set that lies on this machine")
+    pinning.add_argument("name", metavar="NAME", help="a data set that is on this machine")
     model = group(commands, "model", "models: list, fetch", "model fetch e5-small")
     command(
         model,
@@ -84,7 +84,7 @@ def add(commands: Commands) -> None:
 
 
 def list_data(_: argparse.Namespace) -> CommandResult:
-    """Tell what data sets there are."""
+    """List the data sets."""
     from hybridkit.data.sources.fetch import table
 
     found = table()
@@ -126,7 +126,7 @@ def check(args: argparse.Namespace) -> CommandResult:
 
 
 def pin(args: argparse.Namespace) -> CommandResult:
-    """Print what pins.json should hold of a data set."""
+    """Print what pins.json should have of a data set."""
     from hybridkit.data.sources.registry import data_set, folders_of, locate
     from hybridkit.errors import MissingDataError
     from hybridkit.utils.files import sha256_file
@@ -136,8 +136,7 @@ def pin(args: argparse.Namespace) -> CommandResult:
     if folder is None:
         where = " nor in ".join(map(str, folders_of(data)))
         raise MissingDataError(
-            f"data set {data.name}: its {len(data.files)} files are not in {where}; "
-            f"get it with `hybridkit data fetch {data.name}`"
+            f"data set {data.name}: its files are not in {where}; get it with `hybridkit data fetch {data.name}`"
         )
     found = {file: [(folder / file).stat().st_size, sha256_file(folder / file)] for file in data.files}
     lines = [f" {json.dumps(file)}: {json.dumps(entry)}" for file, entry in sorted(found.items())]
@@ -145,7 +144,7 @@ def pin(args: argparse.Namespace) -> CommandResult:
 
 
 def list_models(_: argparse.Namespace) -> CommandResult:
-    """Tell what models have short names."""
+    """List the models that have short names."""
     import pandas as pd
 
     from hybridkit.models import encoder
@@ -157,7 +156,7 @@ def list_models(_: argparse.Namespace) -> CommandResult:
 
 
 def _where(alias: str, hub: str) -> str:
-    """Where a model lies on this machine; asks no network."""
+    """Where a model is on this machine, without asking the network."""
     from huggingface_hub import try_to_load_from_cache
 
     from hybridkit.errors import InputError
@@ -214,12 +213,12 @@ def _add_negatives(data: Commands) -> None:
     option("--max-score", type=float, metavar="X", help="leave out what scores more than this")
     option("--absolute-margin", type=float, metavar="X", help="leave out what scores closer to the answer than this")
     option("--relative-margin", type=float, metavar="X", help="the same, as a share of the answer's score")
-    option("--replace", dest="keep", action="store_false", help="mine anew where a row has a negative already")
+    option("--replace", dest="keep", action="store_false", help="mine again where a row has a negative already")
     option("--seed", type=seed, metavar="N", help="seed of --top (0)")
 
 
 def mine(args: argparse.Namespace) -> CommandResult:
-    """Mine, write the rows, and tell how many have a negative."""
+    """Mine, write the rows, and count those with a negative."""
     from dataclasses import fields
 
     from hybridkit.data.sources.open_rows import open_corpus, open_rows_source, source_stems
@@ -245,12 +244,12 @@ def mine(args: argparse.Namespace) -> CommandResult:
 
 
 def _rows(mined: "ParallelCorpus", rows: Iterable["Row"]) -> Iterator[dict[str, Any]]:
-    """The rows as they were read, which stand in the corpus in the same order, with the negatives of the corpus."""
+    """The rows as they were read, in the order of the corpus, with its negatives."""
     for number, row in enumerate(rows):
-        places = mined.places["negative"][number].tolist()
+        positions = mined.places["negative"][number].tolist()
         negative = {
-            tag: mined.texts["negative", tag][place].as_py()
-            for tag, place in zip(mined.languages, places, strict=True)
-            if place >= 0
+            tag: mined.texts["negative", tag][position].as_py()
+            for tag, position in zip(mined.languages, positions, strict=True)
+            if position >= 0
         }
         yield {key: value for key, value in (vars(row) | {"negative": negative}).items() if value}

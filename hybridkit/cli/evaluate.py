@@ -24,7 +24,7 @@ MORE_SYSTEMS = ("rrf", "faiss-flat", "ivf", "hnsw")  # beside dense, bm25 and fu
 def search_all(
     args: argparse.Namespace, judged: Mapping[str, Sequence["Collection"]], model: "SentenceTransformer | None"
 ) -> CommandResult:
-    """Search every set by every system, and tell the scores of each language and their mean."""
+    """Search every collection by every system: the scores of each language and their mean."""
     import pandas as pd
 
     from hybridkit.data.collection import save_judgements
@@ -109,19 +109,20 @@ def _collections_text(table: "pd.DataFrame", label: str | None) -> str:
     return show(shown)
 
 
-SYSTEMS = ("dense", "bm25", "fusion")  # of parallel benchmarks; what searches judged sets is in judging
+SYSTEMS = ("dense", "bm25", "fusion")  # of parallel benchmarks
 _MORE = """
-benchmarks with parallel passages (atlas, xquad-r, mlqa-r, both with -paragraphs, your own file of parallel rows; a part
-such as "xquad-r[16:]") are ranked in full, JSON: {benchmark: {system: {setting: {measure: value}, "languages":
-{"de>en": {measure: value}}}}}, with setting mono, cross, pool.
+Benchmarks with parallel passages are ranked in full: atlas, xquad-r and mlqa-r (both also with -paragraphs), your own
+file of parallel rows, and subsets such as "xquad-r[16:]". Settings are mono, cross and pool.
+JSON: {benchmark: {system: {setting: {measure: value}, "languages": {"de>en": {measure: value}}}}}
 
-judged sets (miracl, tydi-goldp, your own folder in MIRACL's or BEIR's layout; some languages as in "miracl[sw,yo]") are
-searched to --depth, JSON: the same with setting mono and languages such as "sw>sw"; "tydi-goldp[pool]" searches the
-corpora of all languages at once, with setting pool and languages such as "sw>*": judged in the query's language only,
-so a lower bound. A language's "queries" are counted beside its measures; holes@10 of the top ten were judged by nobody.
+Collections are searched to --depth: miracl, tydi-goldp, your own folder in MIRACL's or BEIR's layout, and some of their
+languages as in "miracl[sw,yo]". JSON is the same, with setting mono and languages such as "sw>sw". "tydi-goldp[pool]"
+searches the corpora of all languages at once, with setting pool and languages such as "sw>*"; its values are a lower
+bound, since passages are judged in the query's language only. A language's "queries" are counted beside its measures;
+holes@10 is the share of the top ten that nobody judged.
 
-dense scores are made by the similarity that the model names (similarity_fn_name: cosine, dot, euclidean, manhattan).
-Where it is not cosine the first line of the table says so, and in JSON "similarity" stands beside the settings.
+Dense scores are made by the similarity that the model names (similarity_fn_name: cosine, dot, euclidean, manhattan).
+Where it is not cosine, the first line of the table names it, and in JSON "similarity" stands beside the settings.
 """
 
 
@@ -146,19 +147,19 @@ def add(commands: Commands) -> None:
         type=names,
         required=True,
         metavar="NAME[,NAME]",
-        help="names, files of parallel rows or folders of judged sets; see below",
+        help="names, files of parallel rows or folders of collections; see below",
     )
     option(
         "--system",
         type=_systems,
         default=["dense"],
         metavar="NAME[,NAME]",
-        help=f"{', '.join(SYSTEMS)}; on judged sets {', '.join(MORE_SYSTEMS)} too (dense)",
+        help=f"{', '.join(SYSTEMS)}; on collections {', '.join(MORE_SYSTEMS)} too (dense)",
     )
     option("--query-prompt", metavar="TEXT", help="text before each query (the model's own)")
     option("--passage-prompt", metavar="TEXT", help="text before each passage (the model's own)")
     option("--strategy-label", metavar="TEXT", help="a name for the model in the printed table, e.g. its strategy")
-    depth = "passages to search for on judged sets, and of every run that is saved (1000)"
+    depth = "passages to search for on collections, and of every run that is saved (1000)"
     option("--depth", type=int, default=1000, metavar="N", help=depth)
     runs = "write every run and its judgements in TREC format: NAME.SYSTEM.QUERIES.PASSAGES.run, *.qrels"
     option("--save-runs", type=Path, metavar="FOLDER", help=runs)
@@ -192,14 +193,14 @@ def evaluate(args: argparse.Namespace) -> CommandResult:
         subset_of(wholes[base_name(name)], name)
     judged = {name: open_collection(name) for name in sets}
     model = None if args.system == ["bm25"] else _open(args)
-    told = []
+    results = []
     if parallel:
-        told.append(_ranked(args, parallel, wholes, model))
+        results.append(_ranked(args, parallel, wholes, model))
     if judged:
-        told.append(search_all(args, judged, model))
-    value = {name: one for part in told for name, one in part.value.items()}
+        results.append(search_all(args, judged, model))
+    value = {name: one for result in results for name, one in result.value.items()}
     header = _similarity(args.system, model, value)
-    text = "\n\n".join(part.text for part in told)
+    text = "\n\n".join(result.text for result in results)
     return CommandResult(header + text, {name: value[name] for name in args.benchmark})
 
 
@@ -259,7 +260,8 @@ def _check(args: argparse.Namespace, parallel: list[str]) -> None:
     more = [name for name in args.system if name in MORE_SYSTEMS]
     if more and parallel:
         raise InputError(
-            f"--system {more[0]}: it searches judged sets; {parallel[0]} is ranked in full, by {', '.join(SYSTEMS)}"
+            f"--system {more[0]}: it searches collections such as miracl; {parallel[0]} is ranked in full: "
+            f"give {', '.join(SYSTEMS[:-1])} or {SYSTEMS[-1]}"
         )
     COUNT.check(args.depth, "--depth")
     if args.save_runs and args.save_runs.is_file():

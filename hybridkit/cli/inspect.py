@@ -46,13 +46,13 @@ def add(commands: Commands) -> None:
     option(
         "--complete",
         action="store_true",
-        help="first make what the run lacks: models, rank tables, embeddings of its benchmarks",
+        help="first make what is missing in the run: models, rank tables, embeddings of its benchmarks",
     )
     option("--dry-run", action="store_true", help="only write the notebook and print the command that would open it")
 
 
 def inspect(args: argparse.Namespace) -> CommandResult:
-    """Write the notebook if it is not there and open it; gives back when JupyterLab has ended."""
+    """Write the notebook if it is not there and open it; return when JupyterLab has ended."""
     from hybridkit.study.run import find_run
 
     folder = find_run(args.run)
@@ -72,12 +72,12 @@ def inspect(args: argparse.Namespace) -> CommandResult:
     if code == -signal.SIGINT:  # stopped before it could ask
         raise KeyboardInterrupt
     if code:
-        raise InputError(f"{notebook}: JupyterLab stopped with exit code {code}, and says why above")
+        raise InputError(f"{notebook}: JupyterLab stopped with exit code {code}; its messages are above")
     return CommandResult("", value)
 
 
 def complete(folder: Path) -> None:
-    """Make whatever a run lacks of what the inspector shows: models, rank tables, embeddings, and their index."""
+    """Make what the inspector shows and the run does not have: models, rank tables, embeddings, and their index."""
     from hybridkit.study.run import Run
     from hybridkit.study.scores import write_index
     from hybridkit.study.sweep import sweep
@@ -123,7 +123,7 @@ def write_notebook(folder: Path) -> Path:
 
 
 def _open(words: list[str]) -> int:
-    """Run JupyterLab until it ends; gives its exit code. Ctrl-C is JupyterLab's, which asks before it stops."""
+    """Run JupyterLab until it ends and return its exit code; Ctrl-C goes to JupyterLab, which asks before it stops."""
     process = subprocess.Popen(words, env=_environment())
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The command `hybridkit`: arguments in, an exit code out; every error that a user can cure is one message."""
+"""The command `hybridkit`: arguments in, an exit code out; every error that a user can fix is one message."""
 
 import argparse
 import errno
@@ -16,7 +16,7 @@ from hybridkit.cli import data_commands, evaluate, inspect, study_commands, trai
 from hybridkit.cli.options import CommandResult, write_json
 from hybridkit.errors import InputError, readable
 
-INPUT, TROUBLE, STOPPED, PIPE = 2, 1, 130, 141  # exit codes; the last two are what shells give for SIGINT and SIGPIPE
+INPUT, TROUBLE, STOPPED, PIPE = 2, 1, 130, 141  # exit codes; the last two are those of shells for SIGINT and SIGPIPE
 _PATHS = (
     errno.ENOENT,
     errno.EACCES,
@@ -39,11 +39,13 @@ exit codes: 0 success, 1 trouble with the machine, 2 wrong input, 130 stopped by
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse's, whose errors quote what was typed no longer than ours do."""
+    """argparse's, whose errors are as short as the kit's, in its words, and name the help."""
 
     def error(self, message: str) -> NoReturn:
-        """Tell what is wrong and exit."""
-        super().error(readable(message))
+        """Print what is wrong and where help is, and exit with code 2."""
+        message = message.replace("invalid int value:", "must be a whole number, not")
+        message = message.replace("invalid float value:", "must be a number, not")
+        super().error(f"{readable(message)}; see `{self.prog} --help`")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -63,10 +65,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the arguments say and give the exit code: 0 only on success.
+    """Do what the arguments say and return the exit code: 0 only on success.
 
-    Wrong input is told in one message on stderr (exit code 2, as argparse does for wrong options), a full disk and
-    the like with the folder (1); tables go to stdout, notices and progress to stderr.
+    Wrong input is one message on stderr (exit code 2, as argparse does for wrong options), a full disk and the like
+    one that names the folder (1). Tables go to stdout, notices and progress to stderr.
 
     >>> main(["data", "check", "no-such-file.jsonl"])
     2
@@ -97,10 +99,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _explain(error: Exception, args: argparse.Namespace) -> int:
-    """Tell an error that a person can cure; any other is a bug of the kit and goes on with its traceback."""
+    """Print an error that a user can fix; any other is a bug of the kit and is raised with its traceback."""
     if any(_is_full_disk(one) for one in _chain(error)):
         folder, free = _fullest(error, args)
-        text = f"{folder}: the disk is full ({free / 1e6:,.1f} MB are free); make room and say the same again; "
+        text = f"{folder}: the disk is full ({free / 1e6:,.1f} MB are free); make room and run the same command again; "
         return _fail(text + "everything finished is kept" + getattr(args, "stopped", ""), TROUBLE)
     if isinstance(error, InputError):
         return _fail(str(error), INPUT)
@@ -132,14 +134,14 @@ def _is_full_disk(error: BaseException) -> bool:
 
 
 def _fullest(error: BaseException, args: argparse.Namespace) -> tuple[Path, int]:
-    """The folder that was written to: the error's own, else of all the kit writes to the one with the least room."""
+    """The folder that was written to, with its free bytes: the error's own, else the fullest that the kit writes to."""
     from hybridkit.utils.paths import cache_folder, runs_folder
 
     named = [Path(str(one.filename)) for one in _chain(error) if isinstance(one, OSError) and one.filename]
-    given = [path for path in (getattr(args, "out", None), args.json) if path is not None]
-    places = named or [*given, runs_folder(), cache_folder()]
+    given = [one for one in (getattr(args, "out", None), args.json) if one is not None]
+    paths = named or [*given, runs_folder(), cache_folder()]
     folders = [
-        next(folder for folder in (place.absolute(), *place.absolute().parents) if folder.is_dir()) for place in places
+        next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.is_dir()) for path in paths
     ]
     free = {folder: shutil.disk_usage(folder).free for folder in folders}
     folder = min(free, key=lambda one: free[one])
@@ -148,7 +150,7 @@ def _fullest(error: BaseException, args: argparse.Namespace) -> tuple[Path, int]
 
 def _close_stdout() -> None:
     """Whoever read our output has gone: let the interpreter's last flush go nowhere instead of failing."""
-    with suppress(OSError, ValueError):  # stdout may be no file
+    with suppress(OSError, ValueError):  # stdout may not be a file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

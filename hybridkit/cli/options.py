@@ -1,4 +1,4 @@
-"""What the commands share: how a command is declared, the types of its options, and how tables are told."""
+"""What the commands share: how a command is declared, the types of its options, and its result as text and JSON."""
 
 import argparse
 import json
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from hybridkit.data.corpus import ParallelCorpus
 
 
-Commands = Any  # what add_subparsers gives; its type is generic and private to argparse
+Commands = Any  # what add_subparsers returns; its type is generic and private to argparse
 
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What a command says: the text for a person, and the same as a JSON value for `--json`."""
+    """What a command prints, and the same as a JSON value for `--json`."""
 
     text: str
     value: Any = field(default=None)
@@ -34,9 +34,9 @@ def command(
     """Declare a command: its summary, the function that does it, and examples (what follows `hybridkit`).
 
     >>> commands = argparse.ArgumentParser(prog="hybridkit").add_subparsers()
-    >>> hello = command(commands, "hello", "say hello", lambda _: CommandResult("hello"), "hello --json told.json")
+    >>> hello = command(commands, "hello", "say hello", lambda _: CommandResult("hello"), "hello --json hello.json")
     >>> hello.epilog.splitlines()[1]
-    '  hybridkit hello --json told.json'
+    '  hybridkit hello --json hello.json'
     """
     parser = _add_parser(commands, name, summary, *examples)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write what is printed to this file, as JSON")
@@ -45,7 +45,7 @@ def command(
 
 
 def group(commands: Commands, name: str, summary: str, *examples: str) -> Commands:
-    """Declare a command that has commands of its own; gives what to declare them on."""
+    """Declare a command that has commands of its own; returns what to declare them on."""
     return _add_parser(commands, name, summary, *examples).add_subparsers(required=True, metavar="COMMAND")
 
 
@@ -62,7 +62,7 @@ def _add_parser(commands: Commands, name: str, summary: str, *examples: str) -> 
 
 
 def names(text: str) -> list[str]:
-    """Split a list of names or files at its commas; commas in brackets stay, and those of a file that lies here.
+    """Split a list of names or files at its commas, but not in brackets and not in the name of a file that is here.
 
     >>> names("xquad-r[16:], mlqa-r"), names("mono,hybrid(by='size', alpha=0.5)")
     (['xquad-r[16:]', 'mlqa-r'], ['mono', "hybrid(by='size', alpha=0.5)"])
@@ -82,7 +82,7 @@ def names(text: str) -> list[str]:
 
 
 def _file_here(text: str) -> str:
-    """The longest beginning of a list, up to a comma or its end, that has a comma or bracket in it and lies on disk."""
+    """The longest beginning of a list that is a path on disk with a comma or a bracket in it."""
     parts = text.split(",")
     for count in range(len(parts), 0, -1):
         name = ",".join(parts[:count])
@@ -94,10 +94,10 @@ def _file_here(text: str) -> str:
 
 def _until_comma(text: str) -> str:
     depth = 0
-    for place, letter in enumerate(text):
+    for position, letter in enumerate(text):
         depth += (letter in "([") - (letter in ")]")
         if letter == "," and depth == 0:
-            return text[:place]
+            return text[:position]
     return text
 
 
@@ -122,8 +122,8 @@ def seed(text: str) -> int:
     try:
         return check_seed(int(text))
     except ValueError as error:
-        told = str(error) if isinstance(error, InputError) else f"seed must be {SEED} (got {text!r})"
-        raise argparse.ArgumentTypeError(told) from error
+        message = str(error) if isinstance(error, InputError) else f"seed must be {SEED} (got {text!r})"
+        raise argparse.ArgumentTypeError(message) from error
 
 
 def add_plan_options(parser: argparse.ArgumentParser) -> None:
@@ -144,12 +144,12 @@ def open_rows(files: list[str]) -> "ParallelCorpus":
 
 
 def show(frame: "pd.DataFrame", digits: int = 4) -> str:
-    """Lay a table out for a terminal, numbers with so many digits behind the point, whole, however wide."""
+    """A table as text for a terminal: all of it, however wide, numbers with so many digits behind the point."""
     return frame.to_string(index=False, na_rep="-", float_format=lambda value: f"{value:.{digits}f}")
 
 
 def records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
-    """Turn a table into plain JSON values, a missing number into null.
+    """A table as plain JSON values, a missing number as null.
 
     >>> import pandas as pd
     >>> records(pd.DataFrame({"language": ["de"], "rows": [3], "AP": [float("nan")]}))

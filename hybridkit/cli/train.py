@@ -1,4 +1,4 @@
-"""The commands plan and train: one batch plan, one training, without a study; a training goes on where it was."""
+"""The commands plan and train: one batch plan or one training, without a study; a killed training can continue."""
 
 import argparse
 import json
@@ -29,8 +29,8 @@ def add(commands: Commands) -> None:
     )
     add_plan_options(planning)
     planning.add_argument("--out", type=Path, required=True, metavar="FILE", help="the table, a parquet file")
-    planning.add_argument("--model", metavar="NAME", help="tell how many texts this model would cut")
-    planning.add_argument("--max-length", type=int, metavar="N", help="at so many tokens (the model's own limit)")
+    planning.add_argument("--model", metavar="NAME", help="count the texts that this model would cut")
+    planning.add_argument("--max-length", type=int, metavar="N", help="cut at so many tokens (the model's own limit)")
     planning.add_argument(
         "--export",
         nargs=2,
@@ -40,7 +40,7 @@ def add(commands: Commands) -> None:
     training = command(
         commands,
         "train",
-        "train an encoder on parallel rows, without a study; --resume goes on with a killed one",
+        "train an encoder on parallel rows, without a study; --resume continues a killed one",
         train,
         'train --model e5-small --rows mine.jsonl --strategy "hybrid(alpha=0.5)" --steps 150 --batch-size 32 '
         "--lr 1e-5 --temperature 0.02 --out my-model",
@@ -80,13 +80,13 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     option("--checkpoint-every", type=int, metavar="N", help="steps between checkpoints (50)")
     option("--out", type=Path, required=True, metavar="FOLDER", help="folder of the trained model")
     again = parser.add_mutually_exclusive_group()
-    again.add_argument("--resume", action="store_true", help="go on from the last checkpoint of the same training")
-    again.add_argument("--overwrite", action="store_true", help="start anew, whatever training lies there")
-    parser.set_defaults(stopped="; go on from the last checkpoint by adding --resume")
+    again.add_argument("--resume", action="store_true", help="continue from the last checkpoint of the same training")
+    again.add_argument("--overwrite", action="store_true", help="start again, whatever training is there")
+    parser.set_defaults(stopped="; add --resume to continue from the last checkpoint")
 
 
 def plan(args: argparse.Namespace) -> CommandResult:
-    """Make a batch plan, write it, and tell what is in it and whether it keeps to its strategy."""
+    """Make a batch plan, write it, and describe it: what is in it, and whether it keeps to its strategy."""
     from hybridkit.models.embedding import text_lengths
     from hybridkit.sampling import BatchPlan, check_plan, parse
     from hybridkit.sampling.plan_texts import check_export, export_plan
@@ -97,12 +97,12 @@ def plan(args: argparse.Namespace) -> CommandResult:
     if args.max_length is not None:
         LENGTH.check(args.max_length, "--max-length")
         if not args.model:
-            raise InputError("--max-length: say by --model whose tokens are counted")
+            raise InputError("--max-length: the tokens of which model? give --model NAME too")
     if args.out.exists():
         try:
             BatchPlan.read(args.out)
         except InputError as error:
-            raise InputError(f"{args.out}: it exists and is no batch plan; give another --out") from error
+            raise InputError(f"{args.out}: it exists and is not a batch plan; give another --out") from error
     if args.export is not None:
         form, exported = args.export[0], Path(args.export[1]).expanduser()
         check_export(form, args.export[1])
@@ -124,7 +124,7 @@ def plan(args: argparse.Namespace) -> CommandResult:
 
 
 def train(args: argparse.Namespace) -> CommandResult:
-    """Train an encoder on the plan of a strategy; under `accelerate launch` the first process keeps the books."""
+    """Train an encoder on the plan of a strategy; under `accelerate launch` the first process writes the records."""
     import pandas as pd
 
     from hybridkit.models import training
@@ -200,18 +200,16 @@ def work_folder(out: Path) -> Path:
 
 
 def refuse(out: Path, resume: bool, overwrite: bool) -> None:
-    """Raise InputError where a training would replace something that the user did not give up."""
+    """Raise InputError where a training would replace something without --resume or --overwrite."""
     work = work_folder(out)
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         if not (out / "steps.jsonl").is_file():
-            raise InputError(f"{out}: it exists and is no model that the kit trained; give another --out")
+            raise InputError(f"{out}: it exists and is not a model that the kit trained; give another --out")
         if not (resume or overwrite):
-            raise InputError(
-                f"{out}: a finished training lies here; give another --out, or replace it with --overwrite"
-            )
+            raise InputError(f"{out}: a finished training is here; give another --out, or replace it with --overwrite")
     if any(work.glob("checkpoint-*")) and not (resume or overwrite):
         raise InputError(
-            f"{work}: an unfinished training lies here; go on with --resume, or start anew with --overwrite"
+            f"{work}: an unfinished training is here; continue with --resume, or start again with --overwrite"
         )
 
 
@@ -227,32 +225,32 @@ def record(name: str, model: "SentenceTransformer", plan: "BatchPlan", settings:
 
 
 def text_of(record: dict[str, Any]) -> str:
-    """Write a record as JSON."""
+    """A record as JSON."""
     return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
 
 
 def note(out: Path, record: dict[str, Any]) -> None:
-    """Write the record beside the checkpoints; InputError where checkpoints of another training lie there."""
+    """Write the record beside the checkpoints; InputError where checkpoints of another training are there."""
     from hybridkit.utils.files import write_text
 
     work = work_folder(out)
     if any(work.glob("checkpoint-*")) and (why := _difference(work / RECORD, record)):
         raise InputError(
             f"{work}: the unfinished training here is another one ({why}); give the same options, "
-            "start anew with --overwrite, or give another --out"
+            "start again with --overwrite, or give another --out"
         )
     write_text(work / RECORD, text_of(record))
 
 
 def is_finished(out: Path, record: dict[str, Any]) -> bool:
-    """Whether this very training lies at `out`, finished; InputError where another one does."""
+    """Whether this very training is at `out`, finished; InputError where another one is."""
     from hybridkit.utils.files import checksum
 
     if not (out / "steps.jsonl").is_file():
         return False
     if why := _difference(out / RECORD, record):
         raise InputError(
-            f"{out}: another training lies here, finished ({why}); give another --out, or replace it with --overwrite"
+            f"{out}: another training is here, finished ({why}); give another --out, or replace it with --overwrite"
         )
     for name, known in _read(out / RECORD).get("files", {}).items():
         if not (out / name).is_file() or checksum(out / name) != known:
@@ -276,7 +274,7 @@ def _difference(path: Path, record: dict[str, Any]) -> str:
         return f"{path.name} is missing or damaged"
     before = {"encoder": record["encoder"], **before}  # earlier versions noted weights and prompts alone
     changed = [key for key in record if key != "model" and before.get(key) != record[key]]
-    return "; ".join(f"{key}: {before.get(key)!r} there, {record[key]!r} asked for" for key in changed)
+    return "; ".join(f"{key}: {before.get(key)!r} there, {record[key]!r} in this command" for key in changed)
 
 
 def _read(path: Path) -> dict[str, Any]:

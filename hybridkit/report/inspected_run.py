@@ -265,9 +265,10 @@ def _results(run: Run) -> tuple[list[Result], list[str]]:
     found = read_index(run.folder) if is_whole(run.folder / INDEX) else None
     if found is not None:
         return found, []
+    cure = f"`hybridkit run {run.study.name}`"
     if not any((run.folder / "ranks").glob("*.parquet")):
-        return [], [f"There are no rank tables: make them with `hybridkit run {run.study.name}`."]
+        return [], [f"There are no rank tables: make them with {cure}."]
     try:
         return write_index(run), []
     except InputError as error:
-        return [], [f"Which files belong to which model is unknown ({error}): run `hybridkit run {run.study.name}`."]
+        return [], [f"Which files belong to which model is unknown ({error}): run {cure}."]

@@ -217,9 +217,14 @@ def find_run(name: str | Path, there: bool = True) -> Path:
         folder, called = runs_folder() / path, f"study {called!r}"
     if there and not (folder / SETTINGS).is_file():
         runs = ", ".join(sorted(str(one.parent) for one in runs_folder().glob(f"*/{SETTINGS}"))) or "none"
+        cure = f"make one with `hybridkit run {cure}`"
+        if called != str(name):
+            try:
+                open_study(name)
+            except InputError as error:  # there is no study either that could be run
+                cure = str(error)
         raise InputError(
-            f"{called}: no run is there (a run folder has {SETTINGS}); in {runs_folder()} there are {runs}; make one "
-            f"with `hybridkit run {cure}`"
+            f"{called}: no run is there (a run folder has {SETTINGS}); in {runs_folder()} there are {runs}; {cure}"
         )
     return folder
 

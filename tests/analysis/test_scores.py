@@ -1,12 +1,10 @@
 """A study's strategies compared: the values are those of its scores, seeds are averaged, one family for a table."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from hybridkit.analysis.scores import (
     compare_strategies,
@@ -23,37 +21,17 @@ from hybridkit.evaluation.resampling import t_interval
 from hybridkit.report.paper_table import paper_table, significance_marks
 from hybridkit.study.run import Run
 from hybridkit.study.scores import study_scores
-from hybridkit.study.settings import open_study
-
-WORDS = ["river", "stone", "cloud", "green", "seven", "paper", "north", "salt"]
-GERMAN = ["Fluss", "Stein", "Wolke", "grün", "sieben", "Papier", "Norden", "Salz"]
+from tests.tiny_study import tiny_study
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Two strategies with three seeds, a few steps each, on rows in two languages; ten questions to judge by."""
     folder = tmp_path_factory.mktemp("study")
-    lines = []
-    for n in range(40):
-        en, de = (f"{words[n % 8]} {words[n // 8]}" for words in (WORDS, GERMAN))
-        texts = {"query": {"en": f"what of {en}", "de": f"was ist {de}"}}
-        texts["passage"] = {"en": f"{en} it is", "de": f"{de} ist es"}
-        lines.append(json.dumps({"id": f"r{n}", **texts}))
-    (folder / "rows.jsonl").write_text("\n".join(lines[:30]))
-    (folder / "asked.jsonl").write_text("\n".join(lines[30:]))
-    value = {
-        "name": "tiny",
-        "title": "A test",
-        "rows": {"files": [str(folder / "rows.jsonl")]},
-        "encoder": {"name": "static", "vocab_size": 120, "dim": 16},
-        "strategies": ["mono", "cross"],
-        "seeds": [0, 1, 2],
-        "compare": ["cross", "mono"],
-        "evaluation": {"benchmarks": [str(folder / "asked.jsonl")]},
-        "training": {"steps": 8, "batch_size": 4, "learning_rate": 0.05},
-    }
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(value))
-    return Run(open_study(folder / "tiny.yaml"), tmp_path_factory.mktemp("run"))
+    training = {"steps": 8, "batch_size": 4, "learning_rate": 0.05}
+    rows = {"files": [str(folder / "rows.jsonl")]}
+    study = tiny_study(folder, lone=0, asked=10, rows=rows, seeds=[0, 1, 2], training=training)
+    return Run(study, tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture(scope="module")

@@ -138,7 +138,10 @@ def test_depth_cuts_the_runs(mine: Path, tmp_path: Path, capsys: pytest.CaptureF
     [
         (["--system", "dense"], "needs an encoder; give --model"),
         (["--system", "bm25", "--depth", "0"], "--depth must be a whole number from 1 on"),
-        (["--system", "bm25,hnsw", "--benchmark", "atlas"], "--system hnsw: it searches judged sets; atlas is ranked"),
+        (
+            ["--system", "bm25,hnsw", "--benchmark", "atlas"],
+            "--system hnsw: it searches collections such as miracl; atlas is ranked",
+        ),
         (["--system", "bm25", "--benchmark", "tydi-goldp[xx]"], "no language 'xx'; there are en, fi, id, ko, sw"),
     ],
 )

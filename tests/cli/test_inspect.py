@@ -15,6 +15,7 @@ from hybridkit.cli import inspect, main
 from hybridkit.errors import InputError
 from hybridkit.study.run import Run, find_run
 from hybridkit.study.scores import study_scores
+from tests.tiny_study import tiny_study
 
 KERNEL = "--ServerApp.kernel_spec_manager_class=hybridkit.study.pipeline.OwnSpecs"
 
@@ -60,7 +61,7 @@ def test_without_a_run_the_runs_and_the_command_are_told(run: Path, name: str, c
 
 def test_without_any_run_none_are_told(run: Path) -> None:
     (run / "settings.json").unlink()
-    with pytest.raises(InputError, match=r"there are none; make one with `hybridkit run mine`"):
+    with pytest.raises(InputError, match=r"there are none; study 'mine': there is no such study; there are .*quick"):
         find_run("mine")
 
 
@@ -174,26 +175,13 @@ def test_ctrl_c_is_jupyterlabs() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_what_a_run_lacks_is_made_again(parallel_rows: Path, tmp_path: Path) -> None:
-    asked = tmp_path / "asked.jsonl"
-    asked.write_text("\n".join(parallel_rows.read_text().replace("who", "whose").splitlines()[:12]))
-    value = {
-        "name": "tiny",
-        "title": "A test",
-        "rows": {"files": [str(parallel_rows)]},
-        "encoder": {"name": "static", "vocab_size": 120, "dim": 8},
-        "strategies": ["mono", "cross"],
-        "seeds": [0],
-        "compare": ["cross", "mono"],
-        "evaluation": {"benchmarks": [str(asked)]},
-        "training": {"steps": 2, "batch_size": 4, "learning_rate": 0.02, "checkpoint_every": 2},
-    }
-    (tmp_path / "tiny.yaml").write_text(json.dumps(value))
-    run = Run(tmp_path / "tiny.yaml", tmp_path / "tiny")
+def test_what_is_missing_in_a_run_is_made_again(tmp_path: Path) -> None:
+    study = tiny_study(tmp_path)
+    run, (asked,) = Run(study, tmp_path / "tiny"), study.evaluation.benchmarks
     study_scores(run)
     inspect.complete(run.folder)  # lacks at most the index
     before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
-    lost = [run.ranks_path(run.models()[1], str(asked)), *run.embedding_paths(run.models()[2], str(asked))]
+    lost = [run.ranks_path(run.models()[1], asked), *run.embedding_paths(run.models()[2], asked)]
     for path in [*lost, run.folder / "index.json"]:
         path.unlink()
     shutil.rmtree(run.trained.path(run.models()[1]))

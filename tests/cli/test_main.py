@@ -187,7 +187,7 @@ def test_a_plan_is_a_table_that_reads_back(rows: Path, tmp_path: Path, capsys: p
 
 def test_a_plan_replaces_nothing_but_a_plan(rows: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = rows.read_bytes()
-    assert "is no batch plan" in refused(["plan", "--rows", str(rows), *PLAN, "--out", str(rows)], capsys)
+    assert "is not a batch plan" in refused(["plan", "--rows", str(rows), *PLAN, "--out", str(rows)], capsys)
     assert rows.read_bytes() == before
 
 
@@ -267,7 +267,7 @@ def test_a_finished_training_is_never_lost(rows: Path, model: Path, capsys: pyte
     before = (model / "model.safetensors").read_bytes()
     assert "--overwrite" in refused(training(rows, model), capsys)
     told = refused(training(rows, model, "--resume", "--lr", "0.02"), capsys)
-    assert "another training" in told and "learning_rate: 0.01 there, 0.02 asked for" in told
+    assert "another training" in told and "learning_rate: 0.01 there, 0.02 in this command" in told
     assert main.main(training(rows, model, "--resume")) == 0
     assert "finished" in capsys.readouterr().out
     assert (model / "model.safetensors").read_bytes() == before
@@ -312,7 +312,7 @@ def test_a_damaged_training_is_not_taken_for_finished(
 
 
 def test_overwrite_spares_folders_that_are_no_training(rows: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "no model that the kit trained" in refused(training(rows, rows.parent, "--overwrite"), capsys)
+    assert "not a model that the kit trained" in refused(training(rows, rows.parent, "--overwrite"), capsys)
     assert rows.is_file()
 
 
@@ -325,10 +325,10 @@ def test_an_unfinished_training_goes_on_to_the_same_weights(
         patch.setattr("hybridkit.models.training.atomic_folder", stop)
         assert main.main(training(rows, out, *step)) == 130
     told = capsys.readouterr().err
-    assert "everything finished is kept; go on from the last checkpoint by adding --resume" in told
+    assert "everything finished is kept; add --resume to continue from the last checkpoint" in told
     assert list(train.work_folder(out).glob("checkpoint-*")) and not out.exists()
     assert "--resume" in refused(training(rows, out, *step), capsys)
-    assert "temperature: 0.05 there, 0.5 asked for" in refused(
+    assert "temperature: 0.05 there, 0.5 in this command" in refused(
         training(rows, out, *step, "--resume", "--temperature", "0.5"), capsys
     )
     assert main.main(training(rows, out, *step, "--resume")) == 0

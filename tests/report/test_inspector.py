@@ -54,7 +54,7 @@ def test_it_opens_on_the_most_biased_pair_and_what_changed_there(inspector: Insp
 
 
 def cells(inspector: Inspector) -> dict[tuple[str, str], dict[str, Any]]:
-    grid = inspector._widget.matrix.grid
+    grid = inspector.layout.matrix.grid
     tags = [column["tag"] for column in grid["columns"]]
     return {(row["tag"], tag): one for row in grid["rows"] for tag, one in zip(tags, row["cells"], strict=True)}
 
@@ -77,7 +77,7 @@ def test_the_matrix_names_its_cells_and_greys_what_is_not_significant(inspector:
 
 
 def test_what_is_clicked_is_the_state(inspector: Inspector) -> None:
-    widget = inspector._widget
+    widget = inspector.layout
     widget.matrix.selected = ["en", "*"]
     assert inspector.pair == ("en", "*")
     assert widget.pair.value == ""  # the pool is shown once
@@ -94,11 +94,11 @@ def test_what_is_clicked_is_the_state(inspector: Inspector) -> None:
 
 def test_the_state_is_shown_and_checked(inspector: Inspector) -> None:
     inspector.contains = "r1"
-    assert [row["id"] for row in inspector._widget.queries.page["rows"]] == ["r10", "r11", "r12"]
-    assert inspector._widget.controls["contains"].value == "r1"
+    assert [row["id"] for row in inspector.layout.queries.page["rows"]] == ["r10", "r11", "r12"]
+    assert inspector.layout.controls["contains"].value == "r1"
     inspector.gloss = True
     assert (
-        '<bdi class="hk-text" data-testid="gloss" lang="en" dir="ltr">she is r01</bdi>' in inspector._widget.pair.value
+        '<bdi class="hk-text" data-testid="gloss" lang="en" dir="ltr">she is r01</bdi>' in inspector.layout.pair.value
     )
     for name, wrong in {
         "pair": ("de", "fr"),
@@ -183,8 +183,8 @@ def test_a_long_text_says_how_much_is_cut() -> None:
 def test_a_script_in_a_passage_comes_to_the_widget_escaped(tmp_path: Path) -> None:
     inspector = inspect(made_run(tmp_path / "mine", texts={"r01": HOSTILE[0]}))
     assert inspector.widget is not None
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in inspector._widget.pool.value
-    assert "<script" not in inspector._widget.pool.value
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in inspector.layout.pool.value
+    assert "<script" not in inspector.layout.pool.value
 
 
 def test_javascript_writes_data_as_text_only() -> None:
@@ -209,7 +209,7 @@ def test_the_colours_are_those_of_the_figures_and_can_be_read() -> None:
 def test_it_opens_without_a_run_and_says_so(tmp_path: Path) -> None:
     found = inspect(tmp_path / "none")
     assert found.widget is not None
-    assert "hybridkit run quick" in found._widget.missing.value
+    assert "hybridkit run quick" in found.layout.missing.value
     assert found.hint == "There is nothing to inspect yet."
 
 
@@ -218,14 +218,14 @@ def test_it_opens_without_rank_tables(tmp_path: Path) -> None:
     shutil.rmtree(folder / "ranks")
     found = inspect(folder)
     assert found.widget is not None
-    assert "hybridkit run mine" in found._widget.missing.value
+    assert "hybridkit run mine" in found.layout.missing.value
 
 
 def test_it_opens_with_one_strategy(tmp_path: Path) -> None:
     found = inspect(made_run(tmp_path / "mine", ("mono",)))
     assert found.widget is not None
     assert (found.strategy, found.minus, found.shows, found.pair) == ("mono", None, "now", ("de", "ar"))
-    assert "one strategy only" in found._widget.missing.value
+    assert "one strategy only" in found.layout.missing.value
 
 
 def test_it_opens_on_a_benchmark_without_twins(tmp_path: Path) -> None:
@@ -235,14 +235,14 @@ def test_it_opens_on_a_benchmark_without_twins(tmp_path: Path) -> None:
     assert "no query has twins" in found.hint.lower()
     assert any("twins" in one for one in found.missing)
     found.measure = "rank_distance"  # asked for all the same: an empty matrix
-    assert found._widget.matrix.grid["rows"] == []
+    assert found.layout.matrix.grid["rows"] == []
 
 
 def test_a_search_that_cannot_be_done_says_why(inspector: Inspector) -> None:
     shutil.rmtree(inspector.inspected.folder / "models")
     inspector.search = "من هو"
     inspector.wait()
-    assert "is deleted; make it again with" in inspector._widget.search_state.value
+    assert "is deleted; make it again with" in inspector.layout.search_state.value
 
 
 def test_a_copy_without_a_front_end_is_small_and_names_no_path(inspector: Inspector, tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_ids_with_the_kit_s_own_signs_never_meet_the_kit_s_ids() -> None:
     assert english["passage_id"].tolist() == ids
     found = dict(zip(english["passage_id"], english["text"], strict=True))
     assert found["m:y:en:x#2"] == "answer 3 en" and found["m:y:en:x#4"] == "answer 2 en"
-    documents = Inspected("x", Path(), {}, "m:y", benchmark).documents
+    documents = Inspected("x", Path(), None, "m:y", benchmark).documents
     assert documents["m:y:en:x#4"] == ("en", "x") and documents["m:y:en:x#2"] == ("en", "x#2")
     assert documents["m:y:de:x:de"] == ("de", "x:de")
 

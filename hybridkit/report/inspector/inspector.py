@@ -70,7 +70,7 @@ class Inspector(State):
         self.models = Search(inspected)
         self._threads: list[threading.Thread] = []
         self._page = 0
-        self._widget: Any = None
+        self.layout: Any = None  # the widgets, once they are shown
         self.observe(self._changed, list(_TOUCHES))
 
     @property
@@ -110,12 +110,12 @@ class Inspector(State):
     @property
     def widget(self) -> Any:
         """The widget itself, made when it is first shown."""
-        if self._widget is None:
+        if self.layout is None:
             from hybridkit.report.inspector.layout import Layout
 
-            self._widget = Layout(self)
+            self.layout = Layout(self)
             self.draw(*(_ALL if self.names else ("hint",)))
-        return self._widget.box
+        return self.layout.box
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """Show the widget; a copy without a front end has the hint instead."""
@@ -135,9 +135,9 @@ class Inspector(State):
 
     def draw(self, *parts: str) -> None:
         """Draw parts of the widget anew."""
-        if self._widget is not None:
+        if self.layout is not None:
             for part in parts:
-                getattr(self, f"_draw_{part}")(self._widget)
+                getattr(self, f"_draw_{part}")(self.layout)
 
     def _changed(self, change: Any) -> None:
         name = change["name"]
@@ -145,8 +145,8 @@ class Inspector(State):
             self._page = 0
         if name == "pair" and not self._kept_query():
             self.query_id = str(self.queries()["query_id"].iloc[0]) if len(self.queries()) else ""
-        if self._widget is not None:
-            self._widget.follow(name)
+        if self.layout is not None:
+            self.layout.follow(name)
         self.draw(*_TOUCHES[name])
 
     def pick(self, language: str) -> None:
@@ -242,12 +242,12 @@ class Inspector(State):
                 told.append(f"{label(name)}: {1000 * seconds:,.0f} ms")
             except InputError as error:
                 told.append(f"{label(name)}: {error}")
-        if asked != (self.search, self.candidates, tuple(self.names)) or self._widget is None:
+        if asked != (self.search, self.candidates, tuple(self.names)) or self.layout is None:
             return  # another search was begun meanwhile
         gloss = (lambda name: views.gloss(self.inspected, name)) if self.gloss else None
         title = f"Search for “{shown(Search.cut(self.search), 80)}”, {candidates_name(self.candidates)}"
-        self._widget.results.value = payloads.rankings(frames, title, "search-results", gloss)
-        self._widget.search_state.value = payloads.note([f"{'; '.join(told)}."], "search-state", "status")
+        self.layout.results.value = payloads.rankings(frames, title, "search-results", gloss)
+        self.layout.search_state.value = payloads.note([f"{'; '.join(told)}."], "search-state", "status")
 
     def _beside(self, work: Any) -> None:
         """Do something slow beside the notebook, whose controls go on working."""
