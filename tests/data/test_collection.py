@@ -89,7 +89,7 @@ def test_a_pool_has_every_corpus_and_each_languages_judgements() -> None:
     assert finnish.fingerprint != swahili.fingerprint
     assert pooled([other, one])[0].corpus != finnish.corpus  # another order of passages
     for wrong in ([one], [one, one], [finnish, other]):
-        with pytest.raises(InputError, match="a pool needs sets in two or more different languages"):
+        with pytest.raises(InputError, match="a pool must be of collections in two or more different languages"):
             pooled(wrong)
 
 

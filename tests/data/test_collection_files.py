@@ -241,7 +241,7 @@ def test_a_folder_in_beirs_layout(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert open_collection(f"{folder}[de]")[0].language == "de"
     with pytest.raises(InputError, match="a BEIR folder is in one language"):
         open_collection(f"{folder}[de,en]")
-    with pytest.raises(InputError, match="'klingon' is no language tag"):
+    with pytest.raises(InputError, match="'klingon' is not a language tag"):
         open_collection(f"{folder}[klingon]")
 
 

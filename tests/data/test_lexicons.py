@@ -82,7 +82,7 @@ def test_a_language_without_a_file_and_a_folder_without_files_are_errors(tmp_pat
     with pytest.raises(InputError, match="no such folder, and no lexicon of the kit; it knows atlas, muse"):
         Lexicons.open("mouse")
     (tmp_path / "en-german.txt").write_text("bank Bank")
-    with pytest.raises(InputError, match=r"en-german\.txt: 'german' is no language tag"):
+    with pytest.raises(InputError, match=r"en-german\.txt: 'german' is not a language tag"):
         Lexicons.open(name)
 
 
