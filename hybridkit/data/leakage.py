@@ -251,7 +251,9 @@ def targets_of(benchmarks: Sequence[Benchmark], collections: Sequence[Collection
         where = {"benchmark": collection.name, "language": collection.language, "article": ""}
         frames.append(collection.queries.rename(columns={"query_id": "id"}).assign(side="query", **where))
         good = set(collection.judgements.loc[collection.judgements["relevance"] > 0, "passage_id"])
-        kept = [pair for ids, texts in collection.passages() for pair in zip(ids, texts, strict=True) if pair[0] in good]
+        kept = [
+            pair for ids, texts in collection.passages() for pair in zip(ids, texts, strict=True) if pair[0] in good
+        ]
         frames.append(pd.DataFrame(kept, columns=["id", "text"]).assign(side="passage", **where))
     if not frames:
         return pd.DataFrame(columns=[*_TARGETS, "article"], dtype=object)

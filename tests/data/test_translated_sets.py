@@ -114,7 +114,7 @@ def test_a_corpus_of_a_source_is_that_of_its_rows(translated: Path, parallel_row
 
 def test_what_is_asked_of_a_source_is_checked(data: Path) -> None:
     with pytest.raises(
-        InputError, match=r"'fi' is nothing that can be asked of squad-translate-train; it takes en, ar"
+        InputError, match=r"'fi' is not an option of squad-translate-train; it takes en, ar"
     ):
         open_rows_source("squad-translate-train[fi]")
     with pytest.raises(InputError, match="it takes nothing in brackets"):
