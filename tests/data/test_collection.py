@@ -103,7 +103,9 @@ def test_which_names_are_judged_sets(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_study_is_told_that_a_judged_set_is_no_parallel_benchmark() -> None:
-    with pytest.raises(InputError, match="'tydi-goldp': it is judged in each language on its own .* open_collection"):
+    with pytest.raises(
+        InputError, match="'tydi-goldp': it is a collection, judged in each language on its own.* open_collection"
+    ):
         open_benchmark("tydi-goldp")
 
 

@@ -321,7 +321,7 @@ def test_the_15way_corpus_gives_the_languages(data: Path, caplog: pytest.LogCapt
     ("line", "message"),
     [
         ("de\tentailment", r"xnli\.dev\.tsv, line 2: 2 columns, not the 19 of the header"),
-        (xnli_line("de", "maybe", "A.", "B.", 2), r"line 2: 'de' and 'maybe' are not a language and a label"),
+        (xnli_line("de", "maybe", "A.", "B.", 2), r"line 2: 'de' and 'maybe' must be a language and a label"),
         (xnli_line("xx", "neutral", "A.", "B.", 2), "line 2: 'xx' and 'neutral'"),
         (xnli_line("de", "entailment", "A.", " ", 2), "line 2: an empty sentence"),
         (xnli_line("de", "neutral", "A.", "B.", 2), "xnli: its files hold no usable row"),

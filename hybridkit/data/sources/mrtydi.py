@@ -1,8 +1,7 @@
-"""Training questions with judged passages: Mr. TyDi (arXiv 2108.08787) and MIRACL's training part, a JSON line each.
+"""Training questions with judged passages: Mr. TyDi and MIRACL.
 
-Apache-2.0, the hub's castorini/mr-tydi.
-
-MIRACL (doi:10.1162/tacl_a_00595): the hub's miracl/miracl (topics, judgements) and miracl/miracl-corpus (passages).
+Mr. TyDi (arXiv 2108.08787): the hub's castorini/mr-tydi, a JSON line a question. MIRACL (doi:10.1162/tacl_a_00595): the
+hub's miracl/miracl (topics, judgements) and miracl/miracl-corpus (passages). Both are Apache-2.0.
 """
 
 import logging
@@ -35,12 +34,14 @@ log = logging.getLogger("hybridkit")
 
 
 def read_mrtydi(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:
-    """A row for every question and positive passage, in one language each, with one of the question's negatives.
+    """Yield a row for every question and positive passage, in one language each, with one of the question's negatives.
 
     `folder` holds `mr-tydi/mrtydi-v1.1-LANGUAGE/train.jsonl.gz`; `words` may name languages (all by default). A
-    passage's text is its title, a space and its text. The n-th positive of a question takes its n-th negative, round
-    and round. Questions without a positive are counted in the log. Raises InputError (file and line) for a line that
-    is no JSON or of another shape.
+    passage's text is its title, a space and its text. The n-th positive of a question gets its n-th negative, in turn.
+    Questions without a positive are counted in the log.
+
+    Raises:
+        InputError: With file and line, for a line that is not JSON or of another form.
     """
     for tag in [tag for tag in LANGUAGES if tag in words] or LANGUAGES:
         path = folder / "mr-tydi" / f"mrtydi-v1.1-{LANGUAGES[tag]}" / "train.jsonl.gz"
@@ -60,9 +61,9 @@ def read_mrtydi(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:
 def judged_rows(
     language: str, name: str, question: str, positives: Mapping[str, str], negatives: Mapping[str, str]
 ) -> Iterator[Row]:
-    """Rows of one question in one language: one a positive passage (id to text), each with one negative if there is.
+    """Yield the rows of one question in one language: one for each positive passage (id to text), each with a negative.
 
-    A negative that has the text of a positive is none.
+    A negative that has the text of a positive is left out.
 
     >>> [row.negative for row in judged_rows("sw", "1", "Nani?", {"a": "A", "b": "B"}, {"c": "B", "d": "D"})]
     [{'sw': 'D'}, {'sw': 'D'}]
@@ -101,7 +102,7 @@ def _text(value: Any, key: str, where: str) -> str:
     return encodable(found, f"{where}: {key}")
 
 
-# Language and number of files of its corpus, as the corpus' own loader has them; German and Yoruba have no training.
+# Number of files of each language's corpus, as in the corpus' own loader; German and Yoruba have no training split.
 CORPUS_FILES = {
     "ar": 5,
     "bn": 1,
@@ -124,7 +125,7 @@ _DOCID = re.compile(r'\s*\{\s*"docid"\s*:\s*"([^"\\]*)"')
 
 
 def files_of(language: str) -> tuple[str, ...]:
-    """The files of a language in a data folder: topics, judgements, passages.
+    """Return the files of a language in a data folder: topics, judgements, passages.
 
     >>> files_of("sw")[2]
     'miracl-corpus/miracl-corpus-v1.0-sw/docs-0.jsonl.gz'
@@ -139,12 +140,14 @@ def files_of(language: str) -> tuple[str, ...]:
 
 
 def read_miracl_train(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:
-    """A row for every question and relevant passage, with a passage judged not relevant as its negative.
+    """Yield a row for every question and relevant passage, with a passage judged not relevant as its negative.
 
-    `words` may name languages (all 16 by default); of each, the corpus is read once as a stream, and only what is
-    judged is kept, one language at a time. The n-th relevant passage of a question takes its n-th other, round and
-    round. Judged passages that are not in the corpus and questions without a relevant one are counted in the log.
-    Raises InputError (file and line) for a line of another shape.
+    `words` may name languages (all 16 by default). The corpus of each is read once as a stream, and only judged
+    passages are kept, one language at a time. The n-th relevant passage of a question gets its n-th negative, in turn.
+    Judged passages that are not in the corpus and questions without a relevant one are counted in the log.
+
+    Raises:
+        InputError: With file and line, for a line of another form.
     """
     for language in [tag for tag in CORPUS_FILES if tag in words] or CORPUS_FILES:
         topics_file, qrels_file, *corpus = (folder / file for file in files_of(language))
@@ -173,7 +176,7 @@ def read_miracl_train(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:
 
 
 def _find(corpus: Sequence[Path], wanted: set[str]) -> dict[str, str]:
-    """The texts of the wanted passages; the other lines of the corpus, millions of them, are not even parsed."""
+    """The texts of the wanted passages; the other lines of the corpus, millions, are not parsed."""
     texts: dict[str, str] = {}
     for path in corpus:
         if len(texts) == len(wanted):
