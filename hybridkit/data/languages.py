@@ -65,26 +65,12 @@ _OWN = (
     "ttq tw umu uzn xpe xsl ydd zai zsm zyb "
 )
 # Tags from before RFC 4646, with what replaces them (IANA's registry, grandfathered).
-_GRANDFATHERED = {
-    "art-lojban": "jbo",
-    "en-gb-oed": "en-GB-oxendict",
-    "i-ami": "ami",
-    "i-bnn": "bnn",
-    "i-hak": "hak",
-    "i-klingon": "tlh",
-    "i-lux": "lb",
-    "i-navajo": "nv",
-    "i-pwn": "pwn",
-    "i-tao": "tao",
-    "i-tay": "tay",
-    "i-tsu": "tsu",
-    "no-bok": "nb",
-    "no-nyn": "nn",
-    "zh-guoyu": "cmn",
-    "zh-hakka": "hak",
-    "zh-min-nan": "nan",
-    "zh-xiang": "hsn",
-}
+_REPLACED = (
+    "art-lojban=jbo en-gb-oed=en-GB-oxendict i-ami=ami i-bnn=bnn i-hak=hak i-klingon=tlh i-lux=lb i-navajo=nv "
+    "i-pwn=pwn i-tao=tao i-tay=tay i-tsu=tsu no-bok=nb no-nyn=nn zh-guoyu=cmn zh-hakka=hak zh-min-nan=nan "
+    "zh-xiang=hsn"
+)
+_GRANDFATHERED = dict(pair.split("=") for pair in _REPLACED.split())
 
 
 @dataclass(frozen=True)

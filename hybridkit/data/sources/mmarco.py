@@ -121,22 +121,11 @@ def _paired(high: np.ndarray, low: np.ndarray) -> np.ndarray:
     return np.asarray((high.astype(np.int64) << _SHIFT) | low)
 
 
-LANGUAGES = {
-    "ar": "arabic",
-    "de": "german",
-    "en": "english",
-    "es": "spanish",
-    "fr": "french",
-    "hi": "hindi",
-    "id": "indonesian",
-    "it": "italian",
-    "ja": "japanese",
-    "nl": "dutch",
-    "pt": "portuguese",
-    "ru": "russian",
-    "vi": "vietnamese",
-    "zh": "chinese",
-}
+_NAMES = (
+    "ar=arabic de=german en=english es=spanish fr=french hi=hindi id=indonesian it=italian ja=japanese nl=dutch "
+    "pt=portuguese ru=russian vi=vietnamese zh=chinese"
+)
+LANGUAGES = dict(pair.split("=") for pair in _NAMES.split())
 UNITS = ("triples", "pairs")  # what a row is
 _COLUMN = {"query": 0, "passage": 1, "negative": 2}
 TRIPLES = "mmarco/data/triples.train.ids.small.tsv"

@@ -17,19 +17,11 @@ from hybridkit.errors import InputError
 from hybridkit.utils.files import read_lines
 from hybridkit.utils.reading import encodable, json_value
 
-LANGUAGES = {
-    "ar": "arabic",
-    "bn": "bengali",
-    "en": "english",
-    "fi": "finnish",
-    "id": "indonesian",
-    "ja": "japanese",
-    "ko": "korean",
-    "ru": "russian",
-    "sw": "swahili",
-    "te": "telugu",
-    "th": "thai",
-}
+_NAMES = (
+    "ar=arabic bn=bengali en=english fi=finnish id=indonesian ja=japanese ko=korean ru=russian sw=swahili te=telugu "
+    "th=thai"
+)
+LANGUAGES = dict(pair.split("=") for pair in _NAMES.split())
 log = logging.getLogger("hybridkit")
 
 
@@ -103,24 +95,8 @@ def _text(value: Any, key: str, where: str) -> str:
 
 
 # Number of files of each language's corpus, as in the corpus' own loader; German and Yoruba have no training split.
-CORPUS_FILES = {
-    "ar": 5,
-    "bn": 1,
-    "en": 66,
-    "es": 21,
-    "fa": 5,
-    "fi": 4,
-    "fr": 30,
-    "hi": 2,
-    "id": 3,
-    "ja": 14,
-    "ko": 3,
-    "ru": 20,
-    "sw": 1,
-    "te": 2,
-    "th": 2,
-    "zh": 10,
-}
+_COUNTS = "ar=5 bn=1 en=66 es=21 fa=5 fi=4 fr=30 hi=2 id=3 ja=14 ko=3 ru=20 sw=1 te=2 th=2 zh=10"
+CORPUS_FILES = {tag: int(count) for tag, count in (pair.split("=") for pair in _COUNTS.split())}
 _DOCID = re.compile(r'\s*\{\s*"docid"\s*:\s*"([^"\\]*)"')
 
 
