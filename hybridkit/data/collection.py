@@ -80,7 +80,7 @@ class Collection:
         object.__setattr__(self, "corpus", self.corpus or self.fingerprint)
 
 
-def pooled(sets: Sequence[Collection]) -> tuple[Collection, ...]:
+def pooled(collections: Sequence[Collection]) -> tuple[Collection, ...]:
     """Return collections in several languages as one multilingual pool: each one's queries against all passages.
 
     Ids get their language in front ("sw:12#0", queries too), `setting` is "pool". Judgements are those of the query's
@@ -100,28 +100,28 @@ def pooled(sets: Sequence[Collection]) -> tuple[Collection, ...]:
     >>> yoruba.judgements.values.tolist(), yoruba.size, swahili.corpus == yoruba.corpus
     ([['yo:1', 'yo:a', 1]], 2, True)
     """
-    tags = [one.language for one in sets]
-    if len(sets) < 2 or len(set(tags)) < len(tags) or any(one.setting == POOL for one in sets):
+    tags = [own.language for own in collections]
+    if len(collections) < 2 or len(set(tags)) < len(tags) or any(own.setting == POOL for own in collections):
         raise InputError(
             f"a pool must be of collections in two or more different languages, not {', '.join(tags) or 'none'}"
         )
-    corpus = digest(POOL, [[one.language, one.corpus] for one in sets])
+    corpus = digest(POOL, [[own.language, own.corpus] for own in collections])
     return tuple(
         replace(
-            one,
-            queries=one.queries.assign(query_id=f"{one.language}:" + one.queries["query_id"]),
-            judgements=one.judgements.assign(
-                query_id=f"{one.language}:" + one.judgements["query_id"],
-                passage_id=f"{one.language}:" + one.judgements["passage_id"],
+            own,
+            queries=own.queries.assign(query_id=f"{own.language}:" + own.queries["query_id"]),
+            judgements=own.judgements.assign(
+                query_id=f"{own.language}:" + own.judgements["query_id"],
+                passage_id=f"{own.language}:" + own.judgements["passage_id"],
             ),
-            passages=partial(_all_passages, tuple(sets)),
-            size=sum(other.size for other in sets),
-            fingerprint=digest(POOL, one.fingerprint, corpus),
+            passages=partial(_all_passages, tuple(collections)),
+            size=sum(other.size for other in collections),
+            fingerprint=digest(POOL, own.fingerprint, corpus),
             corpus=corpus,
             setting=POOL,
-            parts=tuple(sets),
+            parts=tuple(collections),
         )
-        for one in sets
+        for own in collections
     )
 
 
@@ -142,10 +142,10 @@ def across(pool: Collection) -> tuple[tuple[str, Collection], ...]:
     return tuple((f"{part.language}:", replace(part, queries=pool.queries, judgements=none)) for part in pool.parts)
 
 
-def _all_passages(sets: Sequence[Collection]) -> Iterator[Chunk]:
-    for one in sets:
-        for ids, texts in one.passages():
-            yield [f"{one.language}:{name}" for name in ids], texts
+def _all_passages(collections: Sequence[Collection]) -> Iterator[Chunk]:
+    for collection in collections:
+        for ids, texts in collection.passages():
+            yield [f"{collection.language}:{name}" for name in ids], texts
 
 
 def save_judgements(judgements: pd.DataFrame, path: Path) -> None:

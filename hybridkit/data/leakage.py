@@ -76,7 +76,7 @@ def shingles(text: str, size: int) -> set[str]:
     return {text[start : start + size] for start in range(len(text) - size + 1)}
 
 
-def similarity(one: str, other: str, rule: Nearness) -> float:
+def similarity(text: str, other: str, rule: Nearness) -> float:
     """Return the similarity of two texts from `letters`, 0..1; 0 where the rule says that they are not near.
 
     >>> rule = Nearness()
@@ -85,16 +85,16 @@ def similarity(one: str, other: str, rule: Nearness) -> float:
     >>> similarity("what is the data base format", "what is the database format", rule)
     1.0
     """
-    if not one or not other:  # without a letter a text is near no other
+    if not text or not other:  # without a letter a text is near no other
         return 0.0
-    if _joined(one) == _joined(other):
+    if _joined(text) == _joined(other):
         return 1.0
-    if not min(_size(one), _size(other)) > rule.sentence and _bag(one) != _bag(other):
+    if not min(_size(text), _size(other)) > rule.sentence and _bag(text) != _bag(other):
         return 0.0
-    numbers = [Counter(re.findall(r"\d+", text)) for text in (one, other)]
+    numbers = [Counter(re.findall(r"\d+", either)) for either in (text, other)]
     if (numbers[0] & numbers[1]).total() < rule.similarity * (numbers[0] | numbers[1]).total():
         return 0.0
-    first, second = shingles(one, rule.shingle), shingles(other, rule.shingle)
+    first, second = shingles(text, rule.shingle), shingles(other, rule.shingle)
     shared = len(first & second) / len(first | second)
     return shared if shared >= rule.similarity else 0.0
 
@@ -242,11 +242,9 @@ def targets_of(benchmarks: Sequence[Benchmark], collections: Sequence[Collection
     relevant, which are taken from the stream of all passages.
     """
     frames = []
-    for one in benchmarks:
-        frames.append(
-            one.queries.rename(columns={"query_id": "id"}).assign(benchmark=one.name, side="query", article="")
-        )
-        frames.append(one.passages.rename(columns={"passage_id": "id"}).assign(benchmark=one.name, side="passage"))
+    for benchmark in benchmarks:
+        for side, frame in (("query", benchmark.queries.assign(article="")), ("passage", benchmark.passages)):
+            frames.append(frame.rename(columns={f"{side}_id": "id"}).assign(benchmark=benchmark.name, side=side))
     for collection in collections:
         where = {"benchmark": collection.name, "language": collection.language, "article": ""}
         frames.append(collection.queries.rename(columns={"query_id": "id"}).assign(side="query", **where))

@@ -172,15 +172,15 @@ def build(kind: Any, value: Any, where: str, key: str = "") -> Any:
     if origin is types.UnionType:
         if value is None and type(None) in arguments:
             return None
-        some = [one for one in arguments if one is not type(None)]
-        for one in some[:-1]:
+        kinds = [argument for argument in arguments if argument is not type(None)]
+        for kind in kinds[:-1]:
             with contextlib.suppress(InputError):
-                return build(one, value, where, key)
-        return build(some[-1], value, where, key)
+                return build(kind, value, where, key)
+        return build(kinds[-1], value, where, key)
     if origin is tuple and isinstance(value, list | tuple):
-        return tuple(build(arguments[0], one, where, f"{key}[{number}]") for number, one in enumerate(value))
+        return tuple(build(arguments[0], item, where, f"{key}[{number}]") for number, item in enumerate(value))
     if origin is dict and isinstance(value, dict):
-        return {str(name): build(arguments[1], one, where, f"{key}.{name}") for name, one in value.items()}
+        return {str(name): build(arguments[1], item, where, f"{key}.{name}") for name, item in value.items()}
     if kind is float and isinstance(value, int | str) and not isinstance(value, bool):
         with contextlib.suppress(ValueError, OverflowError):  # YAML 1.1 reads 3e-5 as a text
             value = float(value)
@@ -195,19 +195,19 @@ def build(kind: Any, value: Any, where: str, key: str = "") -> Any:
 def _build_dataclass(kind: Any, value: Any, where: str, key: str) -> Any:
     if not isinstance(value, dict):
         raise InputError(f"{where}: {key or 'the file'}: {value!r} is not a mapping of settings")
-    fields = {one.name: one for one in dataclasses.fields(kind)}
+    fields = {field.name: field for field in dataclasses.fields(kind)}
     hints = typing.get_type_hints(kind)
     prefix = f"{key}." if key else ""
     if unknown := [name for name in value if name not in fields]:
         raise InputError(f"{where}: unknown key {prefix}{unknown[0]}; there are {', '.join(fields)}")
-    needed = [
+    missing = [
         name
-        for name, one in fields.items()
-        if one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING and name not in value
+        for name, field in fields.items()
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING and name not in value
     ]
-    if needed:
-        raise InputError(f"{where}: the key {prefix}{needed[0]} is missing")
-    built = {name: build(hints[name], one, where, prefix + name) for name, one in value.items()}
+    if missing:
+        raise InputError(f"{where}: the key {prefix}{missing[0]} is missing")
+    built = {name: build(hints[name], item, where, prefix + name) for name, item in value.items()}
     try:
         return kind(**built)
     except InputError as error:

@@ -8,8 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from hybridkit.data.rows import Row
-from hybridkit.data.sources import mmarco, mrtydi
-from hybridkit.data.sources import mrtydi as miracl_train
+from hybridkit.data.sources import mmarco, training_questions
 from hybridkit.data.sources import translated_sets as translated
 from hybridkit.data.storage.corpus_writer import CorpusWriter
 from hybridkit.errors import InputError
@@ -104,8 +103,8 @@ def _in_miracl_layout(folder: str, languages: str, parts: tuple[str, ...]) -> tu
 
 _SQUAD = {tag: (f"squad-translate-train/squad.translate.train.en-{tag}.json",) for tag in translated.TRANSLATED}
 _SQUAD = {"en": ("squad-translate-train/train-v1.1.json",), **_SQUAD}
-_MR_TYDI = {tag: (f"mr-tydi/mrtydi-v1.1-{name}/train.jsonl.gz",) for tag, name in mrtydi.LANGUAGES.items()}
-_MIRACL_TRAIN = {tag: miracl_train.files_of(tag) for tag in miracl_train.CORPUS_FILES}
+_MR_TYDI = {tag: (f"mr-tydi/mrtydi-v1.1-{name}/train.jsonl.gz",) for tag, name in training_questions.LANGUAGES.items()}
+_MIRACL_TRAIN = {tag: training_questions.files_of(tag) for tag in training_questions.CORPUS_FILES}
 _MIRACL_DEV = {tag: _in_miracl_layout("miracl", tag, ("topics", "qrels")) for tag in _MIRACL.split()}
 _TYDI_GOLDP = {
     tag: _in_miracl_layout("tydi-goldp", tag, ("topics", "qrels", "corpus")) for tag in ("en", "fi", "id", "ko", "sw")
@@ -113,7 +112,7 @@ _TYDI_GOLDP = {
 # German and Yoruba have a corpus too, though no training part
 _MIRACL_CORPUS = {
     tag: tuple(f"miracl-corpus/miracl-corpus-v1.0-{tag}/docs-{number}.jsonl.gz" for number in range(count))
-    for tag, count in sorted({**miracl_train.CORPUS_FILES, "de": 32, "yo": 1}.items())
+    for tag, count in sorted({**training_questions.CORPUS_FILES, "de": 32, "yo": 1}.items())
 }
 _MMARCO = {tag: mmarco.files_of(tag) for tag in mmarco.LANGUAGES}
 _XNLI = "https://dl.fbaipublicfiles.com/XNLI/{base}"
@@ -235,7 +234,7 @@ _ALL = (
         "hf://datasets/castorini/{path}",
         words=tuple(_MR_TYDI),
         parts=_MR_TYDI,
-        read=mrtydi.read_mrtydi,
+        read=training_questions.read_mrtydi,
     ),
     DataSet(
         "miracl-train",
@@ -247,7 +246,7 @@ _ALL = (
         "hf://datasets/miracl/{path}",
         words=tuple(_MIRACL_TRAIN),
         parts=_MIRACL_TRAIN,
-        read=miracl_train.read_miracl_train,
+        read=training_questions.read_miracl_train,
     ),
     DataSet(
         "xquad-r",

@@ -146,7 +146,7 @@ def boundaries(text: str, language: str) -> list[tuple[int, int]]:
     """
     import sentencex
 
-    ends = [int(one["end_index"]) for one in sentencex.get_sentence_boundaries(language, text)]
+    ends = [int(found["end_index"]) for found in sentencex.get_sentence_boundaries(language, text)]
     ends = [end for end in ends if 0 < end < len(text)] + [len(text)]
     return [(low, high) for low, high in zip([0, *ends[:-1]], ends, strict=True) if text[low:high].strip()]
 

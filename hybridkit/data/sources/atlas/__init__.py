@@ -6,6 +6,7 @@
 
 import csv
 import io
+import itertools
 import json
 import lzma
 from collections import defaultdict
@@ -100,7 +101,7 @@ def lexicons() -> dict[str, str]:
     pairs: dict[str, dict[tuple[str, str], None]] = {tag: {} for tag in OTHERS}
     for word, translations in read_words().items():
         for tag, found in translations.items():
-            pairs[tag] |= dict.fromkeys((word, one) for one in found)
+            pairs[tag] |= dict.fromkeys((word, translation) for translation in found)
     for own in _names():
         for tag in OTHERS:
             if _one_word(own["en"]) and _one_word(own[tag]) and own[tag].casefold() != own["en"].casefold():
@@ -127,7 +128,7 @@ def read_words(path: Path = WORDS) -> dict[str, dict[str, tuple[str, ...]]]:
             raise InputError(f"{where}: {len(cells)} columns, not {len(columns)}; leave one empty where no word fits")
         word, *rest = cells
         given = {tag: tuple(cell.split("/")) for tag, cell in zip(OTHERS, rest, strict=True) if cell}
-        if wrong := [one for one in [word, *(one for many in given.values() for one in many)] if not _one_word(one)]:
+        if wrong := [text for text in [word, *itertools.chain(*given.values())] if not _one_word(text)]:
             raise InputError(f"{where}: {wrong[0]!r} is not one word; put a slash between two translations")
         if word in found:
             raise InputError(f"{where}: {word!r} is duplicated; put its translations on one line")

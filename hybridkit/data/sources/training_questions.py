@@ -79,8 +79,8 @@ def _passages(value: Any, key: str, where: str) -> dict[str, str]:
     if not isinstance(found, list):
         raise InputError(f"{where}: {key} is a {type(found).__name__}, not a list; this is not Mr. TyDi's format")
     read = {}
-    for nth, one in enumerate(found):
-        name, text = passage_of(one, f"{where}: {key}[{nth}]")
+    for nth, passage in enumerate(found):
+        name, text = passage_of(passage, f"{where}: {key}[{nth}]")
         if not text:
             raise InputError(f"{where}: {key}[{nth}]: title and text are empty; give one or leave the passage out")
         read[name] = text
