@@ -30,13 +30,14 @@ class Benchmark:
     """Queries, candidate passages and judgements; the frames are checked and put in order when it is made.
 
     `queries` has the columns language, query_id, article, text; one query_id is one question in all its languages.
-    `passages` has language, passage_id, article, text; passage ids start with "NAME:LANGUAGE:", so that a passage's
-    position in the frame is the place of its id in byte order, which is what ties are broken by.
+    `passages` has language, passage_id, article, text; passage ids start with "NAME:LANGUAGE:", so that passages are
+    in the byte order of their ids, which breaks ties.
     `judgements` has query_id, passage_language, passage_id: the relevant passages, for the question in any language.
     `article` is a string, the unit of resampling: one article of a document, with all its languages.
 
-    Raises InputError for a missing column, an id given twice, an id without its prefix, an empty text, and a judgement
-    that names an unknown query or passage.
+    Raises:
+        InputError: For a missing column, a duplicate id, an id without its prefix, an empty text, and a judgement of an
+            unknown query or passage.
 
     >>> queries = pd.DataFrame({"language": ["en", "de"], "query_id": "q1", "article": "a", "text": ["Who?", "Wer?"]})
     >>> passages = pd.DataFrame({"language": ["en"], "passage_id": ["toy:en:1"], "article": "a", "text": ["I."]})
@@ -85,29 +86,34 @@ class Benchmark:
 
     @classmethod
     def from_corpus(cls, corpus: ParallelCorpus, name: str, questions: Mapping[str, str] | None = None) -> Benchmark:
-        """Make a benchmark of parallel rows: each row a question, each distinct passage of a passage_id a candidate.
+        """Return a benchmark of parallel rows: each row a question, each distinct passage of a passage_id a candidate.
 
         The query id is the row's id, the article its passage_id, the passage id `NAME:LANGUAGE:PASSAGE_ID`, with `#2`
-        and so on behind it where rows of one passage_id hold different texts in a language (different answer sentences
-        of one paragraph, say); a number with which it would be another passage_id is passed over. Relevant for a
-        question are its row's own passages.
+        and so on behind it where rows of one passage_id hold different texts in a language (say, answer sentences of
+        one paragraph); a number that would make it another passage_id is skipped. A question's relevant passages are
+        those of its row.
 
-        `questions` may give query ids by row id: rows with one query id are one question, to which the passages of all
-        of them are relevant; its article is that of the first. Raises InputError where their queries differ in a
-        language.
+        Args:
+            corpus: The rows.
+            name: Name of the benchmark.
+            questions: Query ids by row id. Rows with one query id are one question, to which the passages of all of
+                them are relevant; its article is that of the first.
+
+        Raises:
+            InputError: Where rows of one question have different queries in a language.
         """
-        asked = corpus.ids[np.arange(len(corpus))]
+        query_ids = corpus.ids[np.arange(len(corpus))]
         articles: dict[str, str] = {}
         if questions is not None:
-            asked = np.array([questions[row] for row in asked], dtype=object)
-        for question, article in zip(asked, corpus.passage_ids[np.arange(len(corpus))], strict=True):
+            query_ids = np.array([questions[row] for row in query_ids], dtype=object)
+        for question, article in zip(query_ids, corpus.passage_ids[np.arange(len(corpus))], strict=True):
             articles.setdefault(question, article)
         taken = set(corpus.passage_ids[np.arange(len(corpus))])
-        query_parts, passage_parts, judgement_parts = [], [], []
+        query_frames, passage_frames, judgement_frames = [], [], []
         for language in corpus.languages:
             rows, texts = corpus.query_table(language)
-            once = _questions(asked[rows], texts, f"{name}, {language}")
-            query_parts.append((language, list(once), [articles[question] for question in once], list(once.values())))
+            once = _questions(query_ids[rows], texts, f"{name}, {language}")
+            query_frames.append((language, list(once), [articles[question] for question in once], list(once.values())))
             rows, texts = corpus.passage_table(language)
             ids: dict[tuple[str, str], str] = {}
             seen: dict[str, int] = {}
@@ -119,27 +125,27 @@ class Benchmark:
                     again = f"#{seen[article]}" if seen[article] > 1 else ""
                     ids[article, text] = f"{name}:{language}:{article}{again}"
             own = [ids[key] for key in zip(corpus.passage_ids[rows], texts, strict=True)]
-            passage_parts.append((language, list(ids.values()), [key[0] for key in ids], [key[1] for key in ids]))
-            judgement_parts.append((asked[rows], language, own))
-        queries, passages = _stack(query_parts, QUERY_COLUMNS), _stack(passage_parts, PASSAGE_COLUMNS)
-        judgements = _stack(judgement_parts, JUDGEMENT_COLUMNS)
+            passage_frames.append((language, list(ids.values()), [key[0] for key in ids], [key[1] for key in ids]))
+            judgement_frames.append((query_ids[rows], language, own))
+        queries, passages = _stack(query_frames, QUERY_COLUMNS), _stack(passage_frames, PASSAGE_COLUMNS)
+        judgements = _stack(judgement_frames, JUDGEMENT_COLUMNS)
         judgements = judgements[judgements["query_id"].isin(queries["query_id"])]
         return cls(name, queries, passages, judgements.drop_duplicates(["query_id", "passage_id"]))
 
     @cached_property
     def languages(self) -> tuple[str, ...]:
-        """All languages of the queries and passages, in the order of the frames."""
+        """Languages of the queries and passages, in the order of the frames."""
         both = {*self.queries["language"], *self.passages["language"]}
         return tuple(sorted(both, key=lambda language: language + ":"))
 
     @cached_property
     def query_slices(self) -> dict[str, slice]:
-        """Where the queries of each language stand in `queries`."""
+        """Positions in `queries` of each language's queries."""
         return _slices(self.queries["language"])
 
     @cached_property
     def passage_slices(self) -> dict[str, slice]:
-        """Where the passages of each language stand in `passages`."""
+        """Positions in `passages` of each language's passages."""
         return _slices(self.passages["language"])
 
     @cached_property
@@ -151,27 +157,27 @@ class Benchmark:
     def articles(
         self, start: int | None = None, stop: int | None = None
     ) -> tuple[Benchmark, NDArray[np.int64], NDArray[np.int64]]:
-        """Cut out a range of articles, as in "xquad-r[16:]": the part, its query positions and its passage positions.
+        """Return a range of articles, as in "xquad-r[16:]": the subset, its query positions and passage positions.
 
-        Articles are counted in the order in which their first passage stands in the frame (of LAReQA's files: the
-        file order of the first language; articles it lacks follow), and cut like a Python slice. The positions are
-        those in this benchmark, so that its embeddings can be cut alike.
+        Articles are counted in the order of their first passages in the frame (for LAReQA's files: the file order of
+        the first language, then articles that are missing there), and cut like a Python slice. The positions are those
+        in this benchmark, so that its embeddings can be cut alike.
         """
         kept = set(pd.unique(pd.concat([self.passages["article"], self.queries["article"]]))[start:stop])
         queries = np.flatnonzero(self.queries["article"].isin(kept))
         passages = np.flatnonzero(self.passages["article"].isin(kept))
         inside = self.judgements["query_id"].isin(self.queries["query_id"].iloc[queries])
         inside &= self.judgements["passage_id"].isin(self.passages["passage_id"].iloc[passages])
-        part = Benchmark(self.name, self.queries.iloc[queries], self.passages.iloc[passages], self.judgements[inside])
-        return part, queries, passages
+        subset = Benchmark(self.name, self.queries.iloc[queries], self.passages.iloc[passages], self.judgements[inside])
+        return subset, queries, passages
 
 
 def _questions(ids: Iterable[str], texts: Iterable[str], where: str) -> dict[str, str]:
-    """Text of each question by its id, in order. Raises InputError for a question that has two texts."""
+    """Text of each question by its id, in order; InputError for a question with two texts."""
     found: dict[str, str] = {}
     for question, text in zip(ids, texts, strict=True):
         if visible(found.setdefault(question, text)) != visible(text):
-            raise InputError(f"{where}: query_id {question!r} stands with two different queries; give each its own")
+            raise InputError(f"{where}: query_id {question!r} has two different queries; give each its own")
     return found
 
 
@@ -199,8 +205,8 @@ def checked_frame(
 def _slices(languages: pd.Series) -> dict[str, slice]:
     names, starts, counts = np.unique(languages.to_numpy(object), return_index=True, return_counts=True)
     found = zip(names.tolist(), starts.tolist(), counts.tolist(), strict=True)
-    return {name: slice(start, start + count) for name, start, count in sorted(found, key=lambda part: part[1])}
+    return {name: slice(start, start + count) for name, start, count in sorted(found, key=lambda found: found[1])}
 
 
-def _stack(parts: Sequence[tuple[object, ...]], columns: tuple[str, ...]) -> pd.DataFrame:
-    return pd.concat([pd.DataFrame(dict(zip(columns, part, strict=True))) for part in parts], ignore_index=True)
+def _stack(frames: Sequence[tuple[object, ...]], columns: tuple[str, ...]) -> pd.DataFrame:
+    return pd.concat([pd.DataFrame(dict(zip(columns, frame, strict=True))) for frame in frames], ignore_index=True)

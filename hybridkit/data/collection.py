@@ -1,4 +1,7 @@
-"""Collection: one language of a collection whose judgements need not be parallel, its passages read as a stream."""
+"""Collection: one language of a test collection whose judgements need not be parallel, passages read as a stream.
+
+Qrels and runs are read and written in TREC's formats.
+"""
 
 from __future__ import annotations
 
@@ -19,27 +22,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-# Passage ids and texts of a part of a collection, in file order.
+# Ids and texts of some passages of a collection, in file order.
 Chunk: TypeAlias = tuple[list[str], list[str]]
 POOL = "pool"
 
 
 @dataclass(frozen=True, eq=False)
 class Collection:
-    """One language of a judged collection; the frames are checked and put in order when it is made.
+    """One language of a test collection; the frames are checked and put in order when it is made.
 
     `queries` has query_id and text, sorted by query_id; `judgements` has query_id, passage_id and relevance (an
     integer; above 0 is relevant), sorted by both ids. `passages()` starts the stream of all `size` passages anew, as
-    (ids, texts) in chunks and in file order. `corpus` is a hash of the passages alone, which several sets may share,
+    (ids, texts) in chunks and in file order. `corpus` is a hash of the passages alone, which collections may share,
     and `fingerprint` one of everything.
 
-    `setting` is "mono", or "pool" where passages of other languages, which nobody judged, are candidates too; `parts`
-    are then the sets whose corpora it has. With
-    `skip_own` a passage that has the id of the query is no answer to it (BEIR's rule: in ArguAna every query is itself
-    in the corpus).
+    `setting` is "mono", or "pool" where unjudged passages of other languages are candidates too; `parts` are then the
+    collections whose passages it has. With `skip_own`, a passage that has the id of the query is not an answer to it
+    (BEIR's rule: in ArguAna every query is itself in the corpus).
 
-    Raises InputError for a missing column, an id or text with nothing in it, a query given twice, a judgement given
-    twice or of an unknown query, a relevance that is no integer.
+    Raises:
+        InputError: For a missing column, an empty id or text, a duplicate query, a judgement that is duplicated or of
+            an unknown query, a relevance that is not an integer.
 
     >>> queries = pd.DataFrame({"query_id": ["2", "1"], "text": ["Wer?", "Wo?"]})
     >>> judgements = pd.DataFrame({"query_id": ["1"], "passage_id": ["a"], "relevance": [1]})
@@ -77,14 +80,15 @@ class Collection:
         object.__setattr__(self, "corpus", self.corpus or self.fingerprint)
 
 
-def pooled(sets: Sequence[Collection]) -> tuple[Collection, ...]:
-    """Make of sets in several languages those of one multilingual pool: each one's queries against all corpora.
+def pooled(collections: Sequence[Collection]) -> tuple[Collection, ...]:
+    """Return collections in several languages as one multilingual pool: each one's queries against all passages.
 
-    Ids get their language in front ("sw:12#0", queries too), `setting` is "pool". The judgements are those there are:
-    in the query's language. A passage of another language may well answer a query and counts as not relevant, so
-    scores are a lower bound; `evaluation.judged.holes` says how many of the top were judged by nobody.
+    Ids get their language in front ("sw:12#0", queries too), `setting` is "pool". Judgements are those of the query's
+    language. A passage of another language may well answer a query and counts as not relevant, so that scores are a
+    lower bound; Judged@10 says how many of the first ten were judged.
 
-    Raises InputError for fewer than two sets, two of one language, or one that is a pool already.
+    Raises:
+        InputError: For fewer than two collections, two of one language, or one that is a pool already.
 
     >>> def one(tag):
     ...     queries = pd.DataFrame({"query_id": ["1"], "text": ["?"]})
@@ -96,56 +100,59 @@ def pooled(sets: Sequence[Collection]) -> tuple[Collection, ...]:
     >>> yoruba.judgements.values.tolist(), yoruba.size, swahili.corpus == yoruba.corpus
     ([['yo:1', 'yo:a', 1]], 2, True)
     """
-    tags = [one.language for one in sets]
-    if len(sets) < 2 or len(set(tags)) < len(tags) or any(one.setting == POOL for one in sets):
-        raise InputError(f"a pool needs sets in two or more different languages, not {', '.join(tags) or 'none'}")
-    corpus = digest(POOL, [[one.language, one.corpus] for one in sets])
+    tags = [own.language for own in collections]
+    if len(collections) < 2 or len(set(tags)) < len(tags) or any(own.setting == POOL for own in collections):
+        raise InputError(
+            f"a pool must be of collections in two or more different languages, not {', '.join(tags) or 'none'}"
+        )
+    corpus = digest(POOL, [[own.language, own.corpus] for own in collections])
     return tuple(
         replace(
-            one,
-            queries=one.queries.assign(query_id=f"{one.language}:" + one.queries["query_id"]),
-            judgements=one.judgements.assign(
-                query_id=f"{one.language}:" + one.judgements["query_id"],
-                passage_id=f"{one.language}:" + one.judgements["passage_id"],
+            own,
+            queries=own.queries.assign(query_id=f"{own.language}:" + own.queries["query_id"]),
+            judgements=own.judgements.assign(
+                query_id=f"{own.language}:" + own.judgements["query_id"],
+                passage_id=f"{own.language}:" + own.judgements["passage_id"],
             ),
-            passages=partial(_all_passages, tuple(sets)),
-            size=sum(other.size for other in sets),
-            fingerprint=digest(POOL, one.fingerprint, corpus),
+            passages=partial(_all_passages, tuple(collections)),
+            size=sum(other.size for other in collections),
+            fingerprint=digest(POOL, own.fingerprint, corpus),
             corpus=corpus,
             setting=POOL,
-            parts=tuple(sets),
+            parts=tuple(collections),
         )
-        for one in sets
+        for own in collections
     )
 
 
-def across(judged: Collection) -> tuple[tuple[str, Collection], ...]:
-    """Give the queries of a pool with each of its corpora, unjudged: (what passages' ids get in front, set).
+def across(pool: Collection) -> tuple[tuple[str, Collection], ...]:
+    """Return the queries of a pool with the passages of each language, unjudged: (prefix of passage ids, collection).
 
-    What embeds the passages of one language alone needs not do so again for the pool: it searches these and merges.
+    Passages that were embedded language by language are not embedded again for the pool: their results are merged.
 
     >>> def one(tag):
-    ...     queries = pd.DataFrame({"query_id": ["1"], "text": [f"asked in {tag}"]})
+    ...     queries = pd.DataFrame({"query_id": ["1"], "text": [f"query in {tag}"]})
     ...     judgements = pd.DataFrame({"query_id": ["1"], "passage_id": ["a"], "relevance": [1]})
     ...     return Collection("toy", tag, queries, judgements, lambda: iter([(["a"], [f"text in {tag}"])]), 1, tag)
     >>> pool, _ = pooled([one("sw"), one("yo")])
     >>> [(front, part.queries["text"].item(), next(part.passages())[1]) for front, part in across(pool)]
-    [('sw:', 'asked in sw', ['text in sw']), ('yo:', 'asked in sw', ['text in yo'])]
+    [('sw:', 'query in sw', ['text in sw']), ('yo:', 'query in sw', ['text in yo'])]
     """
-    none = judged.judgements.iloc[:0]
-    return tuple((f"{part.language}:", replace(part, queries=judged.queries, judgements=none)) for part in judged.parts)
+    none = pool.judgements.iloc[:0]
+    return tuple((f"{part.language}:", replace(part, queries=pool.queries, judgements=none)) for part in pool.parts)
 
 
-def _all_passages(sets: Sequence[Collection]) -> Iterator[Chunk]:
-    for one in sets:
-        for ids, texts in one.passages():
-            yield [f"{one.language}:{name}" for name in ids], texts
+def _all_passages(collections: Sequence[Collection]) -> Iterator[Chunk]:
+    for collection in collections:
+        for ids, texts in collection.passages():
+            yield [f"{collection.language}:{name}" for name in ids], texts
 
 
 def save_judgements(judgements: pd.DataFrame, path: Path) -> None:
     """Write a frame of query_id, passage_id and relevance as lines `query_id 0 passage_id relevance`.
 
-    Raises InputError for an id with white space in it, which the format cannot hold.
+    Raises:
+        InputError: For an id with white space in it, which the format cannot hold.
     """
     for column in ("query_id", "passage_id"):
         whole(judgements[column].to_numpy(object))
@@ -155,7 +162,7 @@ def save_judgements(judgements: pd.DataFrame, path: Path) -> None:
 
 
 def read_run(path: Path) -> pd.DataFrame:
-    """Read a run: a frame with query_id, passage_id, rank, score, tag. InputError names the line that is none.
+    """Read a run: a frame with query_id, passage_id, rank, score, tag; InputError names a line of another form.
 
     >>> import tempfile, pathlib
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "run.txt"
@@ -168,7 +175,7 @@ def read_run(path: Path) -> pd.DataFrame:
 
 
 def read_qrels(path: Path) -> pd.DataFrame:
-    """Read qrels: a frame with query_id, passage_id, relevance. InputError names the line that is none.
+    """Read qrels: a frame with query_id, passage_id, relevance; InputError names a line of another form.
 
     >>> import tempfile, pathlib
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "qrels.txt"
@@ -199,7 +206,7 @@ def _fields(path: Path, count: int) -> list[list[str]]:
 
 
 def whole(ids: np.ndarray) -> np.ndarray:
-    """Give the ids back, or raise InputError for one with white space in it."""
+    """Return the ids; InputError for one with white space in it."""
     for name in ids:
         if len(name.split()) != 1:
             raise InputError(f"id {name!r} has white space in it, which a TREC file cannot hold; rename it")

@@ -40,7 +40,7 @@ class ParallelCorpus:
     language, directly or through other rows; no two may meet in a batch, since one would be the other's negative though
     it may answer it.
 
-    A corpus that was opened lies in mapped files, and its parts share them: no text is read before it is asked for.
+    An opened corpus lies in mapped files, and its subsets share them: a text is read when it is used.
     """
 
     languages: tuple[str, ...]
@@ -50,21 +50,23 @@ class ParallelCorpus:
     places: Mapping[str, IntArray]
     texts: Mapping[tuple[str, str], pa.Array]
     fingerprint: str
-    # the whole that this corpus is a part of, with the rows and columns of it
+    # the corpus that this one is a subset of, with the rows and columns of it
     origin: tuple["ParallelCorpus", np.ndarray, list[int]] | None = None
 
     @classmethod
     def from_jsonl(cls, *paths: str | Path) -> "ParallelCorpus":
         """Read parallel rows from JSON lines (also `.gz`, `.xz`); of several files, ids get the file's stem in front.
 
-        All of it is held in memory; `storage.corpus_writer` makes the same corpus of a stream. Raises InputError
-        with file and line for a row that cannot be used (see `rows.read_rows`).
+        All of it is held in memory; `storage.corpus_writer` makes the same corpus of a stream.
+
+        Raises:
+            InputError: With file and line, for a row that cannot be used (see `rows.read_rows`).
         """
         return cls.from_rows(read_files(*paths))
 
     @classmethod
     def from_rows(cls, rows: Iterable[Row]) -> "ParallelCorpus":
-        """Build the corpus from checked rows, each distinct text kept once per side and language.
+        """Return the corpus of checked rows, each distinct text kept once per side and language.
 
         >>> rows = [Row("1", "1", "1", {"en": "Who?", "de": "Wer?"}, {"en": "She."}, {})]
         >>> corpus = ParallelCorpus.from_rows(rows)
@@ -87,8 +89,8 @@ class ParallelCorpus:
         column = {tag: number for number, tag in enumerate(languages)}
         for side, found_rows in cells.items():
             for number, found in enumerate(found_rows):
-                for tag, place in found.items():
-                    places[side][number, column[tag]] = place
+                for tag, position in found.items():
+                    places[side][number, column[tag]] = position
         texts = {key: pa.array(list(table), pa.large_string()) for key, table in sorted(tables.items())}
         names = [pa.array(column, pa.large_string()) for column in zip(*ids, strict=True)]
         names = names or [pa.array([], pa.large_string())] * 3
@@ -104,19 +106,19 @@ class ParallelCorpus:
         return len(self.ids)
 
     def query_text(self, row: int, language: str) -> str | None:
-        """The row's query in a language, None where it has none."""
+        """Return the row's query in a language, or None."""
         return self._text("query", row, language)
 
     def passage_text(self, row: int, language: str) -> str | None:
-        """The row's passage in a language, None where it has none."""
+        """Return the row's passage in a language, or None."""
         return self._text("passage", row, language)
 
     def _text(self, side: str, row: int, language: str) -> str | None:
-        place = int(self.places[side][row, self.column(language)])
-        return self.texts[side, language][place].as_py() if place >= 0 else None
+        position = int(self.places[side][row, self.column(language)])
+        return self.texts[side, language][position].as_py() if position >= 0 else None
 
     def take_texts(self, side: str, rows: np.ndarray, columns: np.ndarray) -> list[str]:
-        """The texts of one side at (row, language column), in order; every one must exist."""
+        """Return the texts of one side at (row, language column), in order; every one must exist."""
         out = np.empty(len(rows), dtype=object)
         for number in np.unique(columns):
             at = np.flatnonzero(columns == number)
@@ -125,7 +127,7 @@ class ParallelCorpus:
         return list(out)
 
     def column(self, language: str) -> int:
-        """Column of a language in `places`. Raises InputError for a language that no row has."""
+        """Return the column of a language in `places`; InputError for a language that no row has."""
         if language not in self.languages:
             raise InputError(f"language {language!r} is in no row; the corpus has {', '.join(self.languages)}")
         return self.languages.index(language)
@@ -142,10 +144,10 @@ class ParallelCorpus:
 
     @cached_property
     def negative_group(self) -> IntArray:
-        """Int32 (rows, languages): the group that each negative's text belongs to as a passage, -1 for none.
+        """Int32 (rows, languages): the group that each negative's text belongs to as a passage, -1 without one.
 
-        A negative must stay out of a batch that holds a row of its group, since it answers that row. Read from a saved
-        corpus, else found when it is first asked for; a part of a corpus has what the whole found.
+        A negative must stay out of a batch that holds a row of its group, since it answers that row. It is read from a
+        saved corpus, else computed at first use; a subset has what the whole corpus has.
         """
         shape = self.places["negative"].shape
         if not any(side == "negative" for side, _ in self.texts):
@@ -157,11 +159,11 @@ class ParallelCorpus:
         return groups_of_negatives(self.group, self.places, keys, self.languages, allocate(shape))
 
     def query_table(self, language: str) -> tuple[np.ndarray, list[str]]:
-        """Rows that have a query in a language, in order, and those queries."""
+        """Return the rows that have a query in a language, in order, and those queries."""
         return self._side_table("query", language)
 
     def passage_table(self, language: str) -> tuple[np.ndarray, list[str]]:
-        """Rows that have a passage in a language, in order, and those passages."""
+        """Return the rows that have a passage in a language, in order, and those passages."""
         return self._side_table("passage", language)
 
     def _side_table(self, side: str, language: str) -> tuple[np.ndarray, list[str]]:
@@ -170,23 +172,23 @@ class ParallelCorpus:
         return rows, self.take_texts(side, rows, np.full(len(rows), column))
 
     def iter_texts(self) -> Iterator[str]:
-        """Every distinct text of every side and language that a row uses, in a fixed order."""
+        """Yield every distinct text of every side and language that a row uses, in a fixed order."""
         for side, tag in sorted(self.texts):
             table = self.texts[side, tag]
             used = np.zeros(len(table) + 1, dtype=bool)
-            used[self.places[side][:, self.column(tag)]] = True  # the place after the last one is that of -1
+            used[self.places[side][:, self.column(tag)]] = True  # the position after the last one is that of -1
             start = 0
-            for part in pieces(table):
-                yield from part.filter(pa.array(used[start : start + len(part)])).to_pylist()
-                start += len(part)
+            for piece in pieces(table):
+                yield from piece.filter(pa.array(used[start : start + len(piece)])).to_pylist()
+                start += len(piece)
 
     def select(self, rows: np.ndarray) -> "ParallelCorpus":
-        """The corpus of some rows, given as positions or as a bool mask; text tables are shared, groups stay."""
+        """Return the corpus of some rows, given as positions or as a bool mask; text tables are shared, groups stay."""
         rows = positions(rows, len(self))
-        return self._part(rows, list(range(len(self.languages))), digest(self.fingerprint, rows))
+        return self._subset(rows, list(range(len(self.languages))), digest(self.fingerprint, rows))
 
     def keep_languages(self, languages: Sequence[str]) -> "ParallelCorpus":
-        """The corpus in some of its languages only; rows left without a query or a passage fall away."""
+        """Return the corpus in some of its languages; rows left without a query or a passage are dropped."""
         columns = sorted({self.column(tag) for tag in languages})
         used = np.empty(len(self), dtype=bool)
         for start in range(0, len(self), CHUNK):
@@ -194,14 +196,14 @@ class ParallelCorpus:
             used[start : start + CHUNK] = query.any(axis=1) & passage.any(axis=1)
         rows = np.flatnonzero(used)
         kept = [self.languages[number] for number in columns]
-        return self._part(rows, columns, digest(digest(self.fingerprint, kept), rows))
+        return self._subset(rows, columns, digest(digest(self.fingerprint, kept), rows))
 
-    def _part(self, rows: np.ndarray, columns: list[int], fingerprint: str) -> "ParallelCorpus":
+    def _subset(self, rows: np.ndarray, columns: list[int], fingerprint: str) -> "ParallelCorpus":
         languages = tuple(self.languages[number] for number in columns)
         places = {side: take_cells(array, rows, columns) for side, array in self.places.items()}
         texts = {key: array for key, array in self.texts.items() if key[1] in languages}
         group = self.group[rows]
-        # a part of a part is a part of the whole, so that nothing between them is held
+        # a subset of a subset refers to the whole, so that nothing between them is held
         whole, rows, columns = (
             (self, rows.astype(np.int32), columns)
             if self.origin is None
@@ -211,10 +213,10 @@ class ParallelCorpus:
         return ParallelCorpus(languages, ids, passage_ids, group, places, texts, fingerprint, (whole, rows, columns))
 
     def split(self, share: float, name: str = "held-out") -> tuple["ParallelCorpus", "ParallelCorpus"]:
-        """Split into (training, held-out) by a hash of each group's first passage_id: no text stands on both sides.
+        """Split into (training, held-out) by a hash of each group's first passage_id: no text is on both sides.
 
-        `share` in 0..1 is the expected share of groups held out; the same passages go to the same side whatever else
-        the corpus holds beside their group.
+        `share` in 0..1 is the expected share of groups held out. The same passages go to the same side, whatever else
+        the corpus holds.
         """
         SHARE_BELOW_1.check(share, "held-out share")
         groups, first = first_of_groups(self.group, self.passage_ids)
@@ -227,7 +229,7 @@ class ParallelCorpus:
         return self.select(~mask), self.select(mask)
 
     def save(self, folder: Path) -> None:
-        """Write the corpus as Arrow files that `open` maps into memory."""
+        """Write the corpus as a folder of Arrow files that `open` maps into memory."""
         has_negatives = any(side == "negative" for side, _ in self.texts)
         with atomic_folder(folder) as temporary:
             for (side, tag), array in self.texts.items():

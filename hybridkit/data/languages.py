@@ -1,4 +1,4 @@
-"""The languages the kit speaks of: English and own name, script, writing direction and family of a language tag."""
+"""Languages by their tags: English and own name, script, writing direction and family."""
 
 import re
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ _FAMILY = {tag: family for family, tags in _FAMILIES.items() for tag in tags.spl
 _RIGHT_TO_LEFT = frozenset({"Adlm", "Arab", "Aran", "Hebr", "Mand", "Mend", "Nkoo", "Rohg", "Samr", "Syrc", "Thaa"})
 _NO_LANGUAGE = frozenset({"und", "mul", "zxx", "mis", "root"})
 # BCP 47 (RFC 5646, section 2.1) in its one spelling: language, script, region, variants, extensions, private use. Left
-# out are tags of private use alone, whose language nobody knows, and extended languages ("yue", not "zh-yue").
+# out are tags of private use alone, which name no language, and extended languages ("yue", not "zh-yue").
 _TAG = re.compile(
     r"([a-z]{2,3})(?:-([A-Z][a-z]{3}))?(?:-([A-Z]{2}|[0-9]{3}))?"
     r"((?:-(?:[a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*(?:-[0-9a-wy-z](?:-[a-z0-9]{2,8})+)*(?:-x(?:-[a-z0-9]{1,8})+)?)",
@@ -58,38 +58,24 @@ _TAG = re.compile(
 )
 _NO_SCRIPT = "Zzzz"  # ISO 15924: unknown
 _LONGEST = 80  # characters of a tag, which is part of names of files
-# Languages of ISO 639-3 that CLDR counts to a larger one, and BCP 47 does not: FLORES and others name them.
+# Languages of ISO 639-3 that CLDR, unlike BCP 47, counts as a larger one: FLORES and others use their tags.
 _OWN = (
     "als arb ayr azj bal bcc bcl bxk bxr cld cls cmn cwd dgo dhd dik diq ekk emk esk fat fuc gaz gbo gno gom gug gya "
     "hdn hea him ike khk kmr knc kng kpv lbk lvs mhr mnk mup npi ojg ory pbu pes plt pnb prs quz rmy spy src swc swh "
     "ttq tw umu uzn xpe xsl ydd zai zsm zyb "
 )
-# Tags from before RFC 4646, with what is written for them now (IANA's registry, grandfathered).
-_GRANDFATHERED = {
-    "art-lojban": "jbo",
-    "en-gb-oed": "en-GB-oxendict",
-    "i-ami": "ami",
-    "i-bnn": "bnn",
-    "i-hak": "hak",
-    "i-klingon": "tlh",
-    "i-lux": "lb",
-    "i-navajo": "nv",
-    "i-pwn": "pwn",
-    "i-tao": "tao",
-    "i-tay": "tay",
-    "i-tsu": "tsu",
-    "no-bok": "nb",
-    "no-nyn": "nn",
-    "zh-guoyu": "cmn",
-    "zh-hakka": "hak",
-    "zh-min-nan": "nan",
-    "zh-xiang": "hsn",
-}
+# Tags from before RFC 4646, with what replaces them (IANA's registry, grandfathered).
+_REPLACED = (
+    "art-lojban=jbo en-gb-oed=en-GB-oxendict i-ami=ami i-bnn=bnn i-hak=hak i-klingon=tlh i-lux=lb i-navajo=nv "
+    "i-pwn=pwn i-tao=tao i-tay=tay i-tsu=tsu no-bok=nb no-nyn=nn zh-guoyu=cmn zh-hakka=hak zh-min-nan=nan "
+    "zh-xiang=hsn"
+)
+_GRANDFATHERED = dict(pair.split("=") for pair in _REPLACED.split())
 
 
 @dataclass(frozen=True)
 class Language:
-    """A language as the kit names and draws it.
+    """A language, with what plots and tables need of it.
 
     `script` is an ISO 15924 code ("Latn"), `direction` "ltr" or "rtl", `endonym` the name in the language itself;
     `family` and `branch` are empty for a language outside the kit's table.
@@ -106,12 +92,14 @@ class Language:
 
 @cache
 def language(tag: str) -> Language:
-    """Look a language tag up: `de`, `yue`, `zh-Hant`, `pt-BR`, `be-tarask`, `azb`, `en-x-foo`.
+    """Return the language of a tag of BCP 47: `de`, `yue`, `zh-Hant`, `pt-BR`, `be-tarask`, `azb`, `en-x-foo`.
 
-    Every tag of BCP 47 is one, whether CLDR (through Babel) knows its language or not: names, likely script and
-    direction are CLDR's where it has them, else the name is the tag and the script "Zzzz", written from left to right.
-    Families are Glottolog's. A tag has one spelling (`de`, not `DE` or `deu`), so that one language is never two
-    columns. Raises InputError for a tag that is none.
+    Names, likely script and direction are CLDR's (through Babel) where it has them, else the name is the tag and the
+    script "Zzzz", written from left to right. Families are Glottolog's. A tag has one spelling (`de`, not `DE` or
+    `deu`), so that one language is never two columns.
+
+    Raises:
+        InputError: For an invalid tag; the message suggests a valid one.
 
     >>> language("hi")
     Language(tag='hi', name='Hindi', script='Deva', family='Indo-European', branch='Indo-Aryan', direction='ltr', \
@@ -121,7 +109,7 @@ endonym='हिन्दी')
     """
     match = _TAG.fullmatch(tag)
     if match is None or len(tag) > _LONGEST:
-        raise InputError(f"{tag[:_LONGEST]!r} is no language tag{_suggestion(tag)}")
+        raise InputError(f"{tag[:_LONGEST]!r} is not a language tag{_suggestion(tag)}")
     code, script, region, rest = match.groups()
     from babel import Locale
     from babel.core import get_global
@@ -134,12 +122,12 @@ endonym='हिन्दी')
     unknown = len(code) == 2 and not (code in english.languages or exists(code) or code in _OWN.split())
     private = "qaa" <= code <= "qtz" and len(code) == 3
     if code in _NO_LANGUAGE or withdrawn or unknown or private or tag.lower() in _GRANDFATHERED:
-        raise InputError(f"{tag!r} is no language tag that is in use{_suggestion(tag)}")
-    for part, known in ((script, english.scripts), (region, english.territories)):
-        if part and part not in known:
-            raise InputError(f"{tag!r} is no language tag: CLDR knows no script or territory {part!r}")
+        raise InputError(f"{tag!r} is not a language tag that is in use{_suggestion(tag)}")
+    for subtag, known in ((script, english.scripts), (region, english.territories)):
+        if subtag and subtag not in known:
+            raise InputError(f"{tag!r} is not a language tag: CLDR knows no script or territory {subtag!r}")
     name = english.languages.get(code) or english.languages.get(alias if "_" in alias else "") or ""
-    if not name:  # one of those that CLDR counts to a larger one is named after that, with its own code
+    if not name:  # one that CLDR counts as a larger language is named after that, with its own code
         name = f"{english.languages[alias]} ({code})" if alias in english.languages else code
     endonym = (Locale(code).languages.get(code) if exists(code) else None) or name
     extra = [english.scripts[script]] if script else []
@@ -156,7 +144,7 @@ endonym='हिन्दी')
 
 
 def tag_at_end(name: str) -> str:
-    """The language tag that a name ends with, behind a hyphen; the longest there is, "" where there is none.
+    """Return the longest language tag that a name ends with, after a hyphen; "" without one.
 
     >>> tag_at_end("miracl-v1.0-zh-Hant"), tag_at_end("mine-be-tarask"), tag_at_end("sw")
     ('zh-Hant', 'be-tarask', '')
@@ -171,11 +159,15 @@ def tag_at_end(name: str) -> str:
 
 
 def language_distance(one: str, other: str) -> int:
-    """How far two languages are from each other, 0 to 4: steps up the family tree, and one for another script.
+    """Return the distance of two languages, 0 to 4: steps up the family tree, and one for another script.
 
-    0 for the same language, 1 within a branch, 2 within a family, 3 between families (Glottolog 5); 1 more where the
-    likely scripts differ (CLDR; Hans, Hant, Jpan and Kore are four scripts). Raises InputError for a language whose
-    family is not in the kit's table, unless it is compared with itself.
+    0 for the same language, 1 within a branch, 2 within a family, 3 between families; 1 more where the likely scripts
+    differ (Hans, Hant, Jpan and Kore are four scripts).
+
+    Raises:
+        InputError: For a language whose family is not in the kit's table, unless it is compared with itself.
+
+    Source: Glottolog 5 (families), CLDR (scripts).
 
     >>> [language_distance("de", other) for other in ("de", "en", "es", "ru", "tr", "th")]
     [0, 1, 2, 3, 3, 4]
@@ -185,8 +177,8 @@ def language_distance(one: str, other: str) -> int:
     for known in () if same else (first, second):
         if not known.family:
             raise InputError(
-                f"{known.tag} ({known.name}): family unknown, so that its distance from other languages is unknown; "
-                "add its family and branch to _FAMILIES in hybridkit/languages.py, or leave it out"
+                f"{known.tag} ({known.name}): its family is unknown, and so is its distance from other languages; "
+                f"leave it out, or choose among {' '.join(sorted(_FAMILY))}"
             )
     if same:
         steps = 0
@@ -198,7 +190,7 @@ def language_distance(one: str, other: str) -> int:
 
 
 def families() -> tuple[str, ...]:
-    """Names of the families and branches that the kit's languages belong to, each once.
+    """Return the names of the families and branches in the kit's table, each once.
 
     >>> families()[:3]
     ('Indo-European', 'Germanic', 'Romance')
@@ -211,7 +203,7 @@ def _code(tag: str) -> str:
 
 
 def name_of(tag: str) -> str:
-    """English name of a language, or the tag itself where it is none: rows of a user may call a language anything.
+    """Return the English name of a language, or the tag itself where it is invalid, as in a user's frame.
 
     >>> name_of("de"), name_of("martian?")
     ('German', 'martian?')
@@ -223,7 +215,7 @@ def name_of(tag: str) -> str:
 
 
 def direction_of(tag: str) -> str:
-    """Writing direction of a language for an attribute `dir`: "ltr", "rtl", or "auto" for one that is not known.
+    """Return the writing direction of a language for an attribute `dir`: "ltr", "rtl", or "auto" for an invalid tag.
 
     >>> direction_of("ar"), direction_of("de"), direction_of("martian?")
     ('rtl', 'ltr', 'auto')
@@ -239,9 +231,9 @@ def _likely_script(code: str, region: str | None) -> str:
 
     likely = get_global("likely_subtags")
     for key in ([f"{code}_{region}"] if region else []) + [code]:
-        for part in str(likely.get(key, "")).split("_")[1:]:
-            if len(part) == 4:
-                return part
+        for subtag in str(likely.get(key, "")).split("_")[1:]:
+            if len(subtag) == 4:
+                return subtag
     return _NO_SCRIPT
 
 
@@ -249,19 +241,21 @@ def _suggestion(tag: str) -> str:
     """What the writer of a wrong tag probably meant, as the end of an error message."""
     from babel.core import get_global
 
-    parts = tag[:_LONGEST].strip().replace("_", "-").lower().split("-")
-    if "-".join(parts) in _GRANDFATHERED:
-        return f"; write {_GRANDFATHERED['-'.join(parts)]!r}"
-    if len(parts) > 1 and len(parts[1]) == 3 and parts[1].isalpha() and len(parts[0]) in (2, 3):  # an extended language
-        parts = parts[1:]
-    alias = str(get_global("language_aliases").get(parts[0], parts[0]))
-    parts[0] = parts[0] if parts[0] in _OWN.split() else alias.replace("_", "-")
-    single = next((place for place, part in enumerate(parts) if len(part) == 1), len(parts))
-    parts[1:single] = [
-        part.title() if len(part) == 4 and part.isalpha() else part.upper() if len(part) in (2, 3) else part
-        for part in parts[1:single]
+    subtags = tag[:_LONGEST].strip().replace("_", "-").lower().split("-")
+    if "-".join(subtags) in _GRANDFATHERED:
+        return f"; write {_GRANDFATHERED['-'.join(subtags)]!r}"
+    if (
+        len(subtags) > 1 and len(subtags[1]) == 3 and subtags[1].isalpha() and len(subtags[0]) in (2, 3)
+    ):  # an extended language
+        subtags = subtags[1:]
+    alias = str(get_global("language_aliases").get(subtags[0], subtags[0]))
+    subtags[0] = subtags[0] if subtags[0] in _OWN.split() else alias.replace("_", "-")
+    single = next((position for position, subtag in enumerate(subtags) if len(subtag) == 1), len(subtags))
+    subtags[1:single] = [
+        subtag.title() if len(subtag) == 4 and subtag.isalpha() else subtag.upper() if len(subtag) in (2, 3) else subtag
+        for subtag in subtags[1:single]
     ]
-    better = "-".join(parts)
+    better = "-".join(subtags)
     if better != tag:
         try:
             return f"; write {language(better).tag!r}"

@@ -1,6 +1,6 @@
 """Parallel rows as JSON lines: one question-passage pair a line, known in n languages, checked line by line.
 
-Rows that share an id or a text, directly or through others, form a group: two of them never meet in a batch.
+Rows that share an id or a text, directly or through others, form a group: a batch never holds two of them.
 """
 
 import re
@@ -23,7 +23,7 @@ from hybridkit.utils.reading import encodable, json_value
 
 SIDES = ("query", "passage", "negative")
 _IDS = ("id", "passage_id", "query_id")
-_KEY = re.compile(r'"[ \t\n\r]*:')  # the end of every key, and perhaps something in a text
+_KEY = re.compile(r'"[ \t\n\r]*:')  # the end of every key, and perhaps a piece of a text
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,9 @@ class Row:
 def read_rows(path: Path, prefix: str = "") -> Iterator[Row]:
     """Yield the rows of a JSON-lines file (also `.gz`, `.xz`), each checked; `prefix` goes before every id.
 
-    Raises InputError naming file, line and key: no JSON, no object, an unknown key, a missing or empty text or id, an
-    id that stood before, a language tag that is none, a negative that equals the passage.
+    Raises:
+        InputError: With file, line and key, for a line that is not a JSON object, an unknown key, a missing or empty
+            text or id, a duplicate id, an invalid language tag, a negative that equals the passage.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "mine.jsonl"
@@ -61,7 +62,7 @@ def read_rows(path: Path, prefix: str = "") -> Iterator[Row]:
 
 
 def _check_ids(path: Path, hashes: np.ndarray) -> None:
-    """Raise InputError for an id that is duplicated; only where hashes are equal is the file read again."""
+    """Raise InputError for a duplicate id; the file is read again only where hashes are equal."""
     twice = set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
     if not twice:
         return
@@ -70,7 +71,7 @@ def _check_ids(path: Path, hashes: np.ndarray) -> None:
         ident = _parse(text, f"{path}, line {number}", "").id
         if ident in seen:
             raise InputError(
-                f"{path}, line {number}: the id {ident!r} stands on line {seen[ident]} already; give every row its own"
+                f"{path}, line {number}: the id {ident!r} is on line {seen[ident]} already; give every row its own"
             )
         if hash(ident) in twice:
             seen[ident] = number
@@ -79,8 +80,8 @@ def _check_ids(path: Path, hashes: np.ndarray) -> None:
 def read_files(*paths: str | Path) -> Iterator[Row]:
     """Yield the rows of one or more files as `read_rows` does; of several, ids get the file's stem in front.
 
-    Raises InputError for no file or one that is duplicated (where the first row is asked for), and what `read_rows`
-    raises.
+    Raises:
+        InputError: For no file or a duplicate one, with the first row, and as `read_rows`.
     """
     files = [Path(path) for path in paths]
     for file, stem in zip(files, stems_of(files), strict=True):
@@ -90,7 +91,7 @@ def read_files(*paths: str | Path) -> Iterator[Row]:
 def _parse(text: str, where: str, prefix: str) -> Row:
     what, cure = "a whole JSON object", "is the line cut short?"
     value = json_value(text, where, what, cure)
-    if _keys(value) != len(_KEY.findall(text)):  # a key may stand twice, or a text looks like one: slowly then
+    if _keys(value) != len(_KEY.findall(text)):  # a key may be duplicated, or a text look like one: slowly then
         value = json_value(text, where, what, cure, lambda pairs: _object(pairs, where))
     if not isinstance(value, dict):
         raise InputError(f"{where}: a row is a JSON object with id, query and passage, not {type(value).__name__}")
@@ -102,8 +103,8 @@ def _parse(text: str, where: str, prefix: str) -> Row:
         for key in _IDS:
             encodable(ids[key], f"{where}: {key}")
         for side in SIDES:
-            for tag, one in texts[side].items():
-                encodable(one, f"{where}: the {side} in {tag!r}")
+            for tag, side_text in texts[side].items():
+                encodable(side_text, f"{where}: the {side} in {tag!r}")
     for tag, negative in texts["negative"].items():
         if negative == texts["passage"].get(tag):
             raise InputError(f"{where}: the negative in {tag!r} equals the passage; give another or leave it out")
@@ -112,19 +113,19 @@ def _parse(text: str, where: str, prefix: str) -> Row:
 
 
 def _keys(value: Any) -> int:
-    """Keys of an object and of the objects in it."""
+    """Count the keys of an object and of the objects in it."""
     if not isinstance(value, dict):
         return -1
-    return len(value) + sum(len(one) for one in value.values() if isinstance(one, dict))
+    return len(value) + sum(len(texts) for texts in value.values() if isinstance(texts, dict))
 
 
 def _object(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
-    """A JSON object whose keys are all different: of two texts in one language, JSON would drop the first unsaid."""
+    """A JSON object whose keys all differ: of two texts in one language, JSON silently drops the first."""
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InputError(f"{where}: the key {twice!r} is duplicated in one object; leave one")
+        again = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"{where}: the key {again!r} is duplicated in one object; leave one")
     return found
 
 
@@ -147,7 +148,9 @@ def _texts(value: Any, side: str, where: str) -> dict[str, str]:
         except InputError as error:
             raise InputError(f"{where}, {side}: {error}") from error
         if not isinstance(text, str) or not text or text.isspace():
-            raise InputError(f"{where}: the {side} in {tag!r} is empty or no text; give one or leave the language out")
+            raise InputError(
+                f"{where}: the {side} in {tag!r} is empty or not a text; give one or leave the language out"
+            )
     return value
 
 
@@ -156,7 +159,7 @@ _BLOCK = 1 << 20  # rows looked at together
 
 
 def normalise(text: str) -> str:
-    r"""The form in which two texts count as the same: what is `visible`, NFKC, case folded, spaces collapsed.
+    r"""Return the form in which two texts count as the same: `visible`, NFKC, case folded, spaces collapsed.
 
     >>> normalise(" Ｏverview  of Fi\u00adles ") == normalise("overview of files")
     True
@@ -167,7 +170,7 @@ def normalise(text: str) -> str:
 
 @dataclass(frozen=True)
 class TextKeys:
-    """Equal numbers for equal normalised texts: `keys[starts[side, language] + place]` belongs to a text of a table."""
+    """Equal numbers for equal normalised texts: `keys[starts[side, language] + position]` is that of a table's text."""
 
     keys: np.ndarray
     starts: Mapping[tuple[str, str], int]
@@ -175,20 +178,20 @@ class TextKeys:
     @classmethod
     def make(cls, texts: Mapping[tuple[str, str], Any], sides: Sequence[str]) -> "TextKeys":
         """Number the texts of some sides' tables (Arrow arrays) in memory; the sides are compared with each other."""
-        starts, parts = {}, [np.empty((0, 2), dtype=np.uint64)]
+        starts, hashes = {}, [np.empty((0, 2), dtype=np.uint64)]
         for key in sorted(key for key in texts if key[0] in sides):
-            starts[key] = sum(map(len, parts))
-            parts.append(hash_strings(map(normalise, texts[key].to_pylist())))
-        return cls(first_equal(np.concatenate(parts)), starts)
+            starts[key] = sum(map(len, hashes))
+            hashes.append(hash_strings(map(normalise, texts[key].to_pylist())))
+        return cls(first_equal(np.concatenate(hashes)), starts)
 
-    def of(self, side: str, tag: str, places: np.ndarray) -> np.ndarray:
-        """Keys of the texts at some places of a table, -1 where the place is."""
+    def of(self, side: str, tag: str, positions: np.ndarray) -> np.ndarray:
+        """Return the keys of the texts at some positions of a table, -1 where the position is -1."""
         if (side, tag) not in self.starts:
-            return np.full(len(places), -1, dtype=np.int32)
-        return np.where(places >= 0, self.keys[self.starts[side, tag] + np.maximum(places, 0)], np.int32(-1))
+            return np.full(len(positions), -1, dtype=np.int32)
+        return np.where(positions >= 0, self.keys[self.starts[side, tag] + np.maximum(positions, 0)], np.int32(-1))
 
     def columns(self, side: str, languages: Sequence[str], places: np.ndarray) -> Iterator[np.ndarray]:
-        """The keys of a side's texts, int32 (rows,), language by language."""
+        """Yield the keys of a side's texts, int32 (rows,), language by language."""
         for column, tag in enumerate(languages):
             yield self.of(side, tag, places[:, column])
 
@@ -196,9 +199,14 @@ class TextKeys:
 def connected_groups(count: int, spaces: Iterable[Iterable[np.ndarray]]) -> np.ndarray:
     """Number the connected components of rows that share a key, directly or through other rows.
 
-    Each space is one or more int arrays (rows,): rows that have one key anywhere in a space are joined, -1 is no key;
-    keys of different spaces are different things. Returns int32 (rows,), numbered in order of first rows; in memory are
-    a few integers a row and a key.
+    Args:
+        count: Number of rows.
+        spaces: Each is one or more int arrays (rows,). Rows that have a key in common anywhere in a space are joined;
+            -1 means no key. Keys of different spaces have nothing to do with each other.
+
+    Returns:
+        The component of each row, int32 (rows,), numbered in order of first rows. In memory are a few integers a row
+        and a key.
 
     >>> connected_groups(4, [[np.array([7, 8, 7, 9])], [np.array([0, 1, -1, 2]), np.array([3, -1, -1, 1])]])
     array([0, 1, 0, 1], dtype=int32)
@@ -211,7 +219,9 @@ def connected_groups(count: int, spaces: Iterable[Iterable[np.ndarray]]) -> np.n
             grown[: len(row_of)] = row_of
             labels, row_of = _joined(labels, keys, grown), grown
     first = np.full(count, count, dtype=np.int32)
-    first[labels[::-1]] = np.arange(count, dtype=np.int32)[::-1]  # of equal places the last one stays: the first row
+    first[labels[::-1]] = np.arange(count, dtype=np.int32)[
+        ::-1
+    ]  # of equal positions the last one is kept: the first row
     leaders = np.flatnonzero(first < count)
     rank = np.empty(count, dtype=np.int32)
     rank[leaders[np.argsort(first[leaders])]] = np.arange(len(leaders), dtype=np.int32)
@@ -240,9 +250,9 @@ def _joined(labels: np.ndarray, keys: np.ndarray, row_of: np.ndarray) -> np.ndar
 def groups_of_negatives(
     group: np.ndarray, places: Mapping[str, np.ndarray], keys: TextKeys, languages: Sequence[str], out: np.ndarray
 ) -> np.ndarray:
-    """Fill `out`, int32 (rows, languages), with the group that each negative's text belongs to, -1 for none.
+    """Fill and return `out`, int32 (rows, languages): the group that each negative's text belongs to, -1 without one.
 
-    That is the group of the rows one of whose passages, in any language, is the same normalised text; they are all of
+    That is the group of the rows that have the same normalised text as a passage, in any language; all of them are in
     one group. `keys` are those of passages and negatives together.
     """
     group_of = np.full(len(keys.keys), -1, dtype=np.int32)

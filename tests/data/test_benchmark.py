@@ -202,5 +202,5 @@ def test_rows_of_one_query_id_are_one_question(tmp_path: Path) -> None:
     ]
     lines[1]["query"] = {"en": "Whom?"}
     path.write_text("\n".join(map(json.dumps, lines)))
-    with pytest.raises(InputError, match="mine, en: query_id 'q' stands with two different queries"):
+    with pytest.raises(InputError, match="mine, en: query_id 'q' has two different queries"):
         open_benchmark(str(path))

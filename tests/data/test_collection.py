@@ -83,7 +83,7 @@ def test_a_pool_has_every_corpus_and_each_languages_judgements() -> None:
     assert finnish.fingerprint != swahili.fingerprint
     assert pooled([other, one])[0].corpus != finnish.corpus  # another order of passages
     for wrong in ([one], [one, one], [finnish, other]):
-        with pytest.raises(InputError, match="a pool needs sets in two or more different languages"):
+        with pytest.raises(InputError, match="a pool must be of collections in two or more different languages"):
             pooled(wrong)
 
 
@@ -97,7 +97,9 @@ def test_which_names_are_judged_sets(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_study_is_told_that_a_judged_set_is_no_parallel_benchmark() -> None:
-    with pytest.raises(InputError, match="'tydi-goldp': it is judged in each language on its own .* open_collection"):
+    with pytest.raises(
+        InputError, match="'tydi-goldp': it is a collection, judged in each language on its own.* open_collection"
+    ):
         open_benchmark("tydi-goldp")
 
 

@@ -231,7 +231,7 @@ def test_a_disk_too_small_is_told_before_anything_comes(
     toy: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fetching.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
-    with pytest.raises(InputError, match="are to come and 0.0 MB are free in .*HYBRIDKIT_CACHE"):
+    with pytest.raises(InputError, match="are missing and 0.0 MB are free in .*HYBRIDKIT_CACHE"):
         fetch(data_set("toy"))
     assert server.asked == []
 

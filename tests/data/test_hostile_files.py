@@ -27,7 +27,7 @@ from hybridkit.data.rows import Row, read_rows
 from hybridkit.data.sources import readers
 from hybridkit.data.sources.collection_files import read_beir_qrels, read_passages, read_queries
 from hybridkit.data.sources.lareqa import read_file
-from hybridkit.data.sources.mrtydi import files_of, read_miracl_train, read_mrtydi
+from hybridkit.data.sources.training_questions import files_of, read_miracl_train, read_mrtydi
 from hybridkit.data.sources.translated_sets import read_mlqa, read_xnli
 from hybridkit.errors import InputError
 from hybridkit.evaluation.rank_table import checksum, read_ranks, write_ranks

@@ -54,8 +54,8 @@ def test_words_are_found_whatever_their_case_and_composition(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("bank Bank\nriver\n", r"en-de\.txt, line 2: 'river' is 1 words"),
-        ("bank Bank\n\nriver der Fluss\n", r"en-de\.txt, line 3: .* is 3 words"),
+        ("bank Bank\nriver\n", r"en-de\.txt, line 2: 'river' has 1 words"),
+        ("bank Bank\n\nriver der Fluss\n", r"en-de\.txt, line 3: .* has 3 words"),
         ("\n \n", r"en-de\.txt: the lexicon is empty"),
         ("", r"en-de\.txt: the lexicon is empty"),
     ],
@@ -77,12 +77,12 @@ def test_a_language_without_a_file_and_a_folder_without_files_are_errors(tmp_pat
     with pytest.raises(InputError, match=r"en-fi\.txt, and fi, fr are needed; it has de\."):
         Lexicons.open(name, ["de", "fr", "fi"])
     (tmp_path / "none").mkdir()
-    with pytest.raises(InputError, match=r"holds no file en-LANG\.txt"):
+    with pytest.raises(InputError, match=r"has no file en-LANG\.txt"):
         Lexicons.open(str(tmp_path / "none"))
     with pytest.raises(InputError, match="no such folder, and no lexicon of the kit; it knows atlas, muse"):
         Lexicons.open("mouse")
     (tmp_path / "en-german.txt").write_text("bank Bank")
-    with pytest.raises(InputError, match=r"en-german\.txt: 'german' is no language tag"):
+    with pytest.raises(InputError, match=r"en-german\.txt: 'german' is not a language tag"):
         Lexicons.open(name)
 
 
@@ -182,7 +182,7 @@ def test_muse_that_is_nowhere_says_how_to_fetch_it(tmp_path: Path, monkeypatch: 
 
 def test_what_is_not_seen_is_no_word_of_a_lexicon(tmp_path: Path) -> None:
     (tmp_path / "en-de.txt").write_text("\ufeffbank \u200b Bank\n\u00ad\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"line 2: '\\xad' is 0 words"):
+    with pytest.raises(InputError, match=r"line 2: '\\xad' has 0 words"):
         Lexicons.open(str(tmp_path))
     (tmp_path / "en-de.txt").write_text("bank \u200b Bank\n", encoding="utf-8")
     assert Lexicons.open(str(tmp_path)).translations("ba\u00adnk", "en", "de") == ("Bank",)

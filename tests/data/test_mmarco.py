@@ -167,11 +167,11 @@ def test_unknown_ids_and_blank_texts_are_counted(tmp_path: Path, caplog: pytest.
     lines = [*LINES, (99, 3, 1)]
     corpus = prepare(write(tmp_path, collection, queries, lines))
     said = caplog.text
-    assert "mmarco, en: 2 of 6 lines name a query that its files lack" in said
-    assert "mmarco, de: 1 of 6 lines name a query that its files lack" in said
+    assert "mmarco, en: 2 of 6 lines name a query that is missing in its files" in said
+    assert "mmarco, de: 1 of 6 lines name a query that is missing in its files" in said
     assert "mmarco, en: 1 of 6 lines name a passage" in said
     assert "mmarco, de: 2 of 6 lines name a negative" in said
-    assert "mmarco: 1 of 6 lines have no query or no positive in any language and fall away" in said
+    assert "mmarco: 1 of 6 lines have no query or no positive in any language and are dropped" in said
     assert corpus.ids.tolist() == ["1", "2", "3", "4", "5"]
     assert corpus.passage_text(1, "en") is None
     assert corpus.passage_text(1, "de") == "Eins"

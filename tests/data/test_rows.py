@@ -76,13 +76,13 @@ def test_compressed_files_read_and_broken_ones_are_named(tmp_path: Path, ending:
         (line(query="Where?"), "query is 'Where\\?'; give an object"),
         (line(query={"en": ""}), "the query in 'en' is empty"),
         (line(passage={"de": " \t"}), "the passage in 'de' is empty"),
-        (line(passage={"de": None}), "the passage in 'de' is empty or no text"),
-        (line(passage={"de": 3}), "the passage in 'de' is empty or no text"),
+        (line(passage={"de": None}), "the passage in 'de' is empty or not a text"),
+        (line(passage={"de": 3}), "the passage in 'de' is empty or not a text"),
         (line(negative={"de": ""}), "the negative in 'de' is empty"),
         (line(negative={"de": "Hier."}), "the negative in 'de' equals the passage"),
-        (line(query={"xx": "x"}), "query: 'xx' is no language tag"),
-        (line(passage={"DE": "x"}), "passage: 'DE' is no language tag.*write 'de'"),
-        (line(query={"english": "x"}), "query: 'english' is no language tag"),
+        (line(query={"xx": "x"}), "query: 'xx' is not a language tag"),
+        (line(passage={"DE": "x"}), "passage: 'DE' is not a language tag.*write 'de'"),
+        (line(query={"english": "x"}), "query: 'english' is not a language tag"),
         ('{"id": "b", "query": {"en": "x", "en": "y"}, "passage": {"en": "x"}}', "the key 'en' is duplicated"),
         ('{"id": "b", "query": {"en" : "x", "en":"y"}, "passage": {"en": "x"}}', "the key 'en' is duplicated"),
         ('{"id": "b", "id"\t: "c", "query": {"en": "x"}, "passage": {"en": "x"}}', "the key 'id' is duplicated"),
@@ -114,7 +114,7 @@ def test_a_text_that_looks_like_a_key(tmp_path: Path) -> None:
 
 def test_an_id_that_stood_before(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD, line(id=5), line(id="5"))
-    with pytest.raises(InputError, match=r"line 3: the id '5' stands on line 2 already"):
+    with pytest.raises(InputError, match=r"line 3: the id '5' is on line 2 already"):
         list(read_rows(path, "set/"))
 
 

@@ -113,9 +113,7 @@ def test_a_corpus_of_a_source_is_that_of_its_rows(translated: Path, parallel_row
 
 
 def test_what_is_asked_of_a_source_is_checked(data: Path) -> None:
-    with pytest.raises(
-        InputError, match=r"'fi' is nothing that can be asked of squad-translate-train; it takes en, ar"
-    ):
+    with pytest.raises(InputError, match=r"'fi' is not an option of squad-translate-train; it takes en, ar"):
         open_rows_source("squad-translate-train[fi]")
     with pytest.raises(InputError, match="it takes nothing in brackets"):
         data_set("mlqa-test[de]")
@@ -152,7 +150,7 @@ def test_json_of_another_shape_is_named(translated: Path, text: str, message: st
 
 def test_a_file_without_a_single_answer_is_refused(translated: Path) -> None:
     (translated / "train-v1.1.json").write_text(json.dumps(squad([("A b.", [("q", "A?", "c", 2)])])))
-    with pytest.raises(InputError, match=r"squad-translate-train\[en\]: its files hold no row"):
+    with pytest.raises(InputError, match=r"squad-translate-train\[en\]: its files hold no usable row"):
         list(open_rows_source("squad-translate-train[en]"))
 
 
@@ -220,11 +218,11 @@ def test_archives_that_are_not_whole(data: Path) -> None:
     mlqa_zip(path)
     whole = path.read_bytes()
     path.write_bytes(whole[:-100])
-    with pytest.raises(InputError, match=r"MLQA_V1\.zip: no whole zip archive.*hybridkit data fetch mlqa"):
+    with pytest.raises(InputError, match=r"MLQA_V1\.zip: not a whole zip archive.*hybridkit data fetch mlqa"):
         list(open_rows_source("mlqa[en]"))
     at = whole.index(b"context-en-question-en.json", whole.index(b"MLQA_V1/test")) + 60
     path.write_bytes(whole[:at] + bytes(byte ^ 255 for byte in whole[at : at + 8]) + whole[at + 8 :])
-    with pytest.raises(InputError, match=r"MLQA_V1\.zip: no whole zip archive, cut short or damaged"):
+    with pytest.raises(InputError, match=r"MLQA_V1\.zip: not a whole zip archive, cut short or damaged"):
         list(open_rows_source("mlqa[en]"))
     path.write_bytes(whole)
     with pytest.raises(InputError, match=r"no member MLQA_V1/test/test-context-es-question-es\.json, but MLQA_V1/"):
@@ -323,10 +321,10 @@ def test_the_15way_corpus_gives_the_languages(data: Path, caplog: pytest.LogCapt
     ("line", "message"),
     [
         ("de\tentailment", r"xnli\.dev\.tsv, line 2: 2 columns, not the 19 of the header"),
-        (xnli_line("de", "maybe", "A.", "B.", 2), r"line 2: 'de' and 'maybe' are not a language and a label"),
+        (xnli_line("de", "maybe", "A.", "B.", 2), r"line 2: 'de' and 'maybe' must be a language and a label"),
         (xnli_line("xx", "neutral", "A.", "B.", 2), "line 2: 'xx' and 'neutral'"),
         (xnli_line("de", "entailment", "A.", " ", 2), "line 2: an empty sentence"),
-        (xnli_line("de", "neutral", "A.", "B.", 2), "xnli: its files hold no row"),
+        (xnli_line("de", "neutral", "A.", "B.", 2), "xnli: its files hold no usable row"),
     ],
 )
 def test_tables_of_another_shape_are_named(data: Path, line: str, message: str) -> None:

@@ -1,7 +1,7 @@
-"""Collections as files: MIRACL's layout (doi:10.1162/tacl_a_00595) and BEIR's (arXiv 2104.08663), passages as a stream.
+"""Collections as files: MIRACL's layout (doi:10.1162/tacl_a_00595) and BEIR's (arXiv 2104.08663).
 
-Topics are lines `id TAB question`, judgements lines `topic Q0 passage relevance`, passages JSON lines with docid,
-title and text in shards `docs-N.jsonl.gz`. Apache-2.0, the hub's miracl/miracl and miracl/miracl-corpus.
+MIRACL: topics are lines `id TAB question`, judgements lines `topic Q0 passage relevance`, passages JSON lines with
+docid, title and text in shards `docs-N.jsonl.gz`. Passages are read as a stream.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from hybridkit.utils.paths import cache_folder, data_folders
 from hybridkit.utils.reading import json_file, json_value, whole_number
 
 CHUNK = 16_384  # passages
-_LARGE = 100_000_000  # bytes; reading more takes a while, and is told
+_LARGE = 100_000_000  # bytes; reading more takes a while and is logged
 log = logging.getLogger("hybridkit")
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What reading all passages once found: how many, how many without a word, and judged ones that are not there."""
+    """What reading all passages once found: how many there are, how many are blank, which judged ones are missing."""
 
     size: int
     blank: int
@@ -49,8 +49,10 @@ def read_passages(files: Sequence[Path], key: str = "docid") -> Iterator[tuple[P
     """Yield (file, line number, id, text) of each passage in file order; the text is title, space and text.
 
     A line is a JSON object with `key`, text and perhaps title. A passage with neither title nor text, which is a
-    candidate all the same, is a space. Raises InputError with file and line for a line that is none, and for a file
-    that is cut short.
+    candidate all the same, is a space.
+
+    Raises:
+        InputError: With file and line, for any other line and for a file that is cut short.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "docs-0.jsonl"
@@ -65,7 +67,7 @@ def read_passages(files: Sequence[Path], key: str = "docid") -> Iterator[tuple[P
 
 
 def chunks(files: Sequence[Path], key: str = "docid", size: int = CHUNK) -> Iterator[Chunk]:
-    """Yield (ids, texts) of so many passages at a time, as `read_passages` reads them."""
+    """Yield (ids, texts) of `size` passages at a time, as `read_passages` reads them."""
     ids: list[str] = []
     texts: list[str] = []
     for _, _, name, text in read_passages(files, key):
@@ -81,13 +83,14 @@ def chunks(files: Sequence[Path], key: str = "docid", size: int = CHUNK) -> Iter
 def survey(files: Sequence[Path], hashes: Sequence[str], judged: set[str], key: str = "docid") -> Survey:
     """Read all passages once: count them, check that no id is duplicated, and look for the judged ones.
 
-    What it found is kept in the cache by the files' hashes and the judged ids. Memory does not grow with the texts, by
-    some bytes a passage only. Raises InputError for two passages with one id (both places), files without a passage,
-    and what `read_passages` raises.
+    The result is kept in the cache by the files' hashes and the judged ids. In memory are some bytes a passage.
+
+    Raises:
+        InputError: For a duplicate id (with both lines), files without a passage, and as `read_passages`.
     """
     kept = cache_folder() / "judged" / f"{digest('survey', list(hashes), sorted(judged), key)[:24]}.json"
     if kept.is_file():
-        with suppress(InputError, KeyError, TypeError):  # damaged: it is made again
+        with suppress(InputError, KeyError, TypeError):  # damaged: made again
             value = json_file(kept)
             return Survey(value["size"], value["blank"], tuple(value["missing"]))
     if (total := sum(path.stat().st_size for path in files)) > _LARGE:
@@ -105,22 +108,22 @@ def survey(files: Sequence[Path], hashes: Sequence[str], judged: set[str], key: 
         first = first_equal(np.memmap(spill, dtype="<u8", mode="r", shape=(size, 2)))
         again = np.flatnonzero(first != np.arange(size))
     if len(again):
-        raise InputError(_twice(files, key, int(first[again[0]]), int(again[0]), len(again)))
+        raise InputError(_duplicates(files, key, int(first[again[0]]), int(again[0]), len(again)))
     found = Survey(size, blank, tuple(sorted(missing)))
     write_text(kept, json.dumps(asdict(found)))
     return found
 
 
-def _twice(files: Sequence[Path], key: str, first: int, again: int, count: int) -> str:
-    places = {}
+def _duplicates(files: Sequence[Path], key: str, first: int, again: int, count: int) -> str:
+    lines = {}
     for nth, (path, number, name, _) in enumerate(read_passages(files, key)):
         if nth in (first, again):
-            places[nth] = f"{path.name}, line {number}", name
+            lines[nth] = f"{path.name}, line {number}", name
         if nth == again:
             break
     return (
-        f"{files[0].parent}: {count} passages have an id that stood before, the first {places[again][1]!r} in "
-        f"{places[again][0]}, as in {places[first][0]}; give every passage its own"
+        f"{files[0].parent}: {count} passages have the id of an earlier one, the first {lines[again][1]!r} in "
+        f"{lines[again][0]}, as in {lines[first][0]}; give every passage its own"
     )
 
 
@@ -148,15 +151,16 @@ def make_collection(
     their number goes to the log, and so do the numbers of judged passages that are not in the corpus (which count as
     not found) and of queries without any relevant one (which count 0).
 
-    Raises InputError for a judgement of an unknown topic or one given twice, no judgement at all, an invalid language
-    tag, and what `survey` raises.
+    Raises:
+        InputError: For a judgement that is duplicated or of an unknown topic, no judgement at all, an invalid language
+            tag, and as `survey`.
     """
     known_language(language)
     for path in files.corpus:
         if not path.is_file():
-            raise MissingDataError(f"{path}: the passages of {name} in {language!r} are not there; get the file")
+            raise MissingDataError(f"{path}: the passages of {name} in {language!r} are missing; get the file")
     if not len(judgements):
-        raise InputError(f"{files.qrels}: no judgement stands in it; a line is topic, Q0, passage and relevance")
+        raise InputError(f"{files.qrels}: the file holds no judgement; a line is topic, Q0, passage and relevance")
     unknown = judgements.loc[~judgements["query_id"].isin(list(topics)), "query_id"]
     if len(unknown):
         raise InputError(
@@ -169,8 +173,8 @@ def make_collection(
         raise InputError(f"{files.qrels}: query {query!r}, passage {passage!r} is duplicated; leave one")
     file_names = files.names or [""] * len(files.corpus)
     hashes = [recorded(path, file) or sha256_file(path) for path, file in zip(files.corpus, file_names, strict=True)]
-    asked = set(judgements["query_id"])
-    queries = pd.DataFrame([one for one in topics.items() if one[0] in asked], columns=["query_id", "text"])
+    judged = set(judgements["query_id"])
+    queries = pd.DataFrame([topic for topic in topics.items() if topic[0] in judged], columns=["query_id", "text"])
     found = survey(files.corpus, hashes, set(judgements["passage_id"]), files.key)
     relevant = judgements[judgements["relevance"] > 0]
     lost = judgements["passage_id"].isin(found.missing)
@@ -204,10 +208,13 @@ _SHARD = re.compile(r"docs-(\d+)\.jsonl(?:\.gz)?")
 
 
 def open_known(name: str, languages: Sequence[str] = ()) -> tuple[Collection, ...]:
-    """Open a set that the registry knows, in the languages given or in all of them.
+    """Return a collection of the registry in the languages given, or in all of them.
 
-    Topics and judgements are fetched where they are missing; a corpus of gigabytes is not: MissingDataError names the
-    command. Raises InputError for a language that it has not.
+    Topics and judgements are fetched where they are missing; a corpus of gigabytes is not.
+
+    Raises:
+        InputError: For a language that the collection does not have.
+        MissingDataError: For a missing corpus, with the command that fetches it.
     """
     data = DATA_SETS[name]
     parts = data.parts
@@ -217,19 +224,20 @@ def open_known(name: str, languages: Sequence[str] = ()) -> tuple[Collection, ..
     chosen = [tag for tag in parts if tag in languages] or list(parts)
     # every file is looked for before the first is read
     files = {tag: _miracl_files(data, tag) if name == "miracl" else _files_of(data.choose([tag])) for tag in chosen}
-    return tuple(one.read(name, tag) for tag, one in files.items())
+    return tuple(own.read(name, tag) for tag, own in files.items())
 
 
 def open_folder(folder: Path, languages: Sequence[str] = ()) -> tuple[Collection, ...]:
-    """Open a folder in MIRACL's layout, named after the folder, in the languages given or in all that it has.
+    """Return a folder in MIRACL's layout as collections named after it, in the languages given or in all that it has.
 
     The dev topics of each language are `topics.NAME-LANGUAGE-dev.tsv` in the folder itself, in a folder of it, or in a
     folder `topics` of either; judgements `qrels.NAME-LANGUAGE-dev.tsv` and shards `docs-N.jsonl.gz` lie in the same
     place, or in folders `qrels` and `corpus` there. Shards may also be apart, as the hub has MIRACL's: those of
     `FOLDER/...-LANGUAGE` in `FOLDER-corpus/...-LANGUAGE`.
 
-    Raises InputError for a folder without topics, a language that it has not, a shard that is missing among the others
-    or there twice, MissingDataError where judgements or all shards are not there.
+    Raises:
+        InputError: For a folder without topics, a language that it does not have, shards with a gap or a duplicate.
+        MissingDataError: For missing judgements or shards.
     """
     found: dict[str, Files] = {}
     for topics, tag in _topic_files(folder):
@@ -243,13 +251,13 @@ def open_folder(folder: Path, languages: Sequence[str] = ()) -> tuple[Collection
     if not found:
         raise InputError(
             f"{folder}: neither MIRACL's layout (topics.NAME-LANGUAGE-dev.tsv) nor BEIR's (corpus.jsonl, "
-            f"queries.jsonl, qrels/test.tsv); the kit's own judged sets are {', '.join(NAMES)}"
+            f"queries.jsonl, qrels/test.tsv); the kit's own collections are {', '.join(NAMES)}"
         )
     return tuple(files.read(folder.resolve().name, tag) for tag, files in sorted(found.items()))
 
 
 def read_topics(path: Path) -> dict[str, str]:
-    r"""Read topics: question by id (see `tsv.read_questions`); InputError, with the line, for an id that stood before.
+    r"""Return the questions of a file of topics by id (see `read_questions`); InputError for a duplicate id.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "topics.toy-sw-dev.tsv"
@@ -286,7 +294,7 @@ def _miracl_files(data: DataSet, tag: str) -> Files:
         raise MissingDataError(
             f"miracl: its passages in {tag!r} ({len(corpus.files)} of such files as {corpus.files[0]}) are not in "
             f"{' nor in '.join(map(str, data_folders()))}; get them with `hybridkit data fetch {corpus.name}`, which "
-            "tells their size first, or ask for the languages that are here, as in miracl[sw,yo]"
+            "shows their size first, or name the languages that are here, as in miracl[sw,yo]"
         )
     own = _files_of(data.choose([tag]))
     return Files(own.topics, own.qrels, tuple(folder / file for file in corpus.files), corpus.files)
@@ -305,32 +313,32 @@ def _topic_files(folder: Path) -> Iterator[tuple[Path, str]]:
 
 def _qrels(home: Path, topics: Path) -> Path:
     name = topics.name.replace("topics.", "qrels.", 1)
-    places = [home / "qrels" / name, home / name]
-    found = next((path for path in places if path.is_file()), None)
+    paths = [home / "qrels" / name, home / name]
+    found = next((path for path in paths if path.is_file()), None)
     if found is None:
-        raise MissingDataError(f"{places[0]}: the judgements of {topics} are not there; put the file beside them")
+        raise MissingDataError(f"{paths[0]}: the judgements of {topics} are missing; put the file beside them")
     return found
 
 
 def _shards(folder: Path, home: Path, tag: str) -> tuple[Path, ...]:
     apart = folder.resolve().with_name(folder.resolve().name + "-corpus")
-    for place in (home / "corpus", home, *sorted(apart.glob(f"*-{tag}"))):
-        found = [(int(match[1]), path) for path in place.glob("docs-*") if (match := _SHARD.fullmatch(path.name))]
+    for shards in (home / "corpus", home, *sorted(apart.glob(f"*-{tag}"))):
+        found = [(int(match[1]), path) for path in shards.glob("docs-*") if (match := _SHARD.fullmatch(path.name))]
         if found:
             if sorted(number for number, _ in found) != list(range(len(found))):
                 raise InputError(
-                    f"{place}: its shards are {', '.join(sorted(path.name for _, path in found))}; give docs-0 to "
+                    f"{shards}: its shards are {', '.join(sorted(path.name for _, path in found))}; give docs-0 to "
                     f"docs-{max(found)[0]}, each once"
                 )
             return tuple(path for _, path in sorted(found))
-    raise MissingDataError(f"{home / 'corpus'}: no shard docs-N.jsonl.gz is there, nor in {apart}; get the passages")
+    raise MissingDataError(f"{home / 'corpus'}: there is no shard docs-N.jsonl.gz, nor in {apart}; get the passages")
 
 
 _HEAD = ("query-id", "corpus-id", "score")
 
 
 def is_beir(folder: Path) -> bool:
-    """Tell whether a folder has BEIR's queries, plain or as `.gz`.
+    """Return whether a folder has BEIR's queries, plain or as `.gz`.
 
     >>> is_beir(Path("/nowhere"))
     False
@@ -339,14 +347,14 @@ def is_beir(folder: Path) -> bool:
 
 
 def open_beir(folder: Path, languages: Sequence[str] = ()) -> tuple[Collection]:
-    """Open the test part of a BEIR folder, named after it, as a set of one language.
+    """Return the test split of a BEIR folder as a collection of one language, named after the folder.
 
-    `languages` tells the language, which the folder does not: one tag, English if there is none. A passage's text is
-    title, space and text. As BEIR measures, a passage that has the id of the query is no answer to it, unless the
-    judgements say so somewhere: then queries and passages were numbered apart. Queries without test judgements, those
-    of the other parts, are left out and counted in the log.
+    `languages` is at most one tag; English without it. A passage's text is title, space and text. As in BEIR, a passage
+    that has the id of the query is not an answer to it, unless some judgement says so: then queries and passages were
+    numbered independently. Queries without test judgements are left out and counted in the log.
 
-    Raises InputError with file and line for what does not read, and for more than one language.
+    Raises:
+        InputError: With file and line, for what cannot be read, and for more than one language.
     """
     if len(languages) > 1:
         raise InputError(f"{folder}: a BEIR folder is in one language; give {languages[0]!r} or another, not several")
@@ -359,7 +367,7 @@ def open_beir(folder: Path, languages: Sequence[str] = ()) -> tuple[Collection]:
 
 
 def read_queries(path: Path) -> dict[str, str]:
-    """Read queries: text by id. Raises InputError with file and line for another shape or an id that stood before.
+    """Return the texts of BEIR's queries by id; InputError with file and line for other lines and duplicate ids.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "queries.jsonl"
@@ -381,9 +389,9 @@ def _queries(path: Path) -> Iterator[tuple[int, str, str]]:
 
 
 def read_beir_qrels(path: Path) -> pd.DataFrame:
-    r"""Read judgements, `query-id TAB corpus-id TAB score` below such a head line: query_id, passage_id, relevance.
+    r"""Return BEIR's judgements, `query-id TAB corpus-id TAB score`: query_id, passage_id, relevance.
 
-    Raises InputError with file and line for another shape.
+    The first line may be the header. Raises InputError with file and line for other lines.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "test.tsv"

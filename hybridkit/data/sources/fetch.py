@@ -1,6 +1,6 @@
-"""Where a data set lies: the user's folder, the cache, or fetched once from its public address and locked.
+"""Find a data set in the user's folder or the cache, or fetch it once from its public address and lock it.
 
-The lock file notes what each file was when it was first fetched; later fetches must match.
+The lock file has the hash of each file when it was first fetched; later fetches must match.
 """
 
 import json
@@ -31,11 +31,14 @@ _PLAIN = {"Accept-Encoding": "identity"}  # the file's own bytes, so that offset
 
 
 def download(address: str, part: Path, progress: bool = False) -> None:
-    """Fill the file `part` with what an http address holds, going on after the bytes that it has already.
+    """Download an http address to the file `part`, going on after the bytes that it already has.
 
-    A connection that breaks off is tried again as long as bytes come, three times in a row without one; what came stays
-    in `part`. Bytes are only added to while the server says that the file is the same (its ETag or date, kept in
-    `part` + ".of"); else they come anew. Raises httpx.HTTPError.
+    A broken connection is tried again as long as bytes come, and three times in a row without any; what came stays in
+    `part`. Bytes are only appended while the server says that the file is the same (its ETag or date, kept in `part` +
+    ".of"); else the download starts anew.
+
+    Raises:
+        httpx.HTTPError: Where the address cannot be read.
     """
     import httpx
 
@@ -51,19 +54,19 @@ def download(address: str, part: Path, progress: bool = False) -> None:
 
 
 def forget(part: Path) -> None:
-    """Remove what a download left: its bytes and what they were of."""
+    """Remove what a download left: its bytes and their version."""
     part.unlink(missing_ok=True)
     _version(part).unlink(missing_ok=True)
 
 
 def sizes(addresses: Mapping[str, str]) -> dict[str, int]:
-    """Bytes of files by their name, as the servers tell; files that they tell nothing of, or that are away, lack."""
+    """Return the sizes of files in bytes, by name, as the servers report them; files without an answer are left out."""
     hub = {file: address for file, address in addresses.items() if address.startswith("hf://")}
     return _hub_sizes(hub) | _http_sizes({file: address for file, address in addresses.items() if file not in hub})
 
 
 def hub_parts(address: str) -> tuple[str, str]:
-    """Repository and path of an address of the hub's data sets.
+    """Return repository and path of an address of the hub's data sets.
 
     >>> hub_parts("hf://datasets/castorini/mr-tydi/mrtydi-v1.1-thai/train.jsonl.gz")
     ('castorini/mr-tydi', 'mrtydi-v1.1-thai/train.jsonl.gz')
@@ -88,7 +91,7 @@ def _get_stream(address: str, part: Path, progress: bool) -> None:
         more = answer.status_code == httpx.codes.PARTIAL_CONTENT
         if more and not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
             forget(part)
-            raise httpx.RemoteProtocolError(f"{address} sent another range than was asked for")
+            raise httpx.RemoteProtocolError(f"{address} sent another range than was requested")
         part.parent.mkdir(parents=True, exist_ok=True)
         version.write_text(_same_as(answer), encoding="utf-8")
         start = have if more else 0
@@ -106,7 +109,7 @@ def _get_stream(address: str, part: Path, progress: bool) -> None:
 
 
 def _same_as(answer: "httpx.Response") -> str:
-    """What tells one version of a file from another: a strong ETag, else the date; nothing where there is neither."""
+    """The version of a file: a strong ETag, else the date, else ""."""
     tag = answer.headers.get("ETag", "")
     return str(tag if tag.startswith('"') else answer.headers.get("Last-Modified", ""))
 
@@ -136,10 +139,10 @@ def _hub_sizes(addresses: Mapping[str, str]) -> dict[str, int]:
         wanted.setdefault(repository, {})[path] = file
     for repository, files in wanted.items():
         try:
-            told: Iterable[object] = HfApi().get_paths_info(repository, list(files), repo_type="dataset")
+            infos: Iterable[object] = HfApi().get_paths_info(repository, list(files), repo_type="dataset")
         except (OSError, ValueError, httpx.HTTPError):
             continue
-        found |= {files[getattr(one, "path", "")]: int(getattr(one, "size", 0)) for one in told}
+        found |= {files[getattr(info, "path", "")]: int(getattr(info, "size", 0)) for info in infos}
     return found
 
 
@@ -165,7 +168,7 @@ class Locked:
 
 
 def read_lock() -> dict[str, Locked]:
-    """Everything fetched so far, by the file's path in a data folder; empty before the first fetch."""
+    """Return everything fetched so far, by the file's path in a data folder; empty before the first fetch."""
     path = cache_folder() / LOCK_NAME
     if not path.is_file():
         return {}
@@ -192,7 +195,11 @@ def find(data: DataSet) -> Path:
     """Return the path of a data set: its file, or its folder where it has several files.
 
     Sought in `HYBRIDKIT_DATA`, then in the cache, then fetched from the public address. The sizes of pinned files are
-    checked; their hashes by `fetch`. Raises MissingDataError where it is nowhere, InputError for a changed size.
+    checked; their hashes by `fetch`.
+
+    Raises:
+        MissingDataError: Where it is missing and cannot be fetched.
+        InputError: For a pinned file of another size.
     """
     return home_of(data) / data.path
 
@@ -211,19 +218,23 @@ def home_of(data: DataSet) -> Path:
 def fetch(data: DataSet, *, progress: bool = False, agree: Callable[[], bool] | None = None) -> pd.DataFrame:
     """Fetch what is missing of a data set into the cache, and check the hash of every file wherever it lies.
 
-    What it is, its size and licence are told first (in the log); `agree` may then say no. A pinned file must have the
-    pinned bytes. The first fetch of another file records its address, revision, size and SHA-256 in the cache's lock
-    file; later fetches must match. What a broken download has brought is kept, and the next fetch goes on from there.
+    Its size and licence are logged first; `agree` may then say no. A pinned file must have the pinned bytes. The first
+    fetch of another file records its address, revision, size and SHA-256 in the cache's lock file; later fetches must
+    match. The bytes of a broken download are kept, and the next fetch goes on from there.
 
-    Returns a frame: file, folder, bytes, sha256, known ("pinned", "locked", "unpinned"), fetched (bool). Raises
-    InputError for too small a disk, a refusal, other bytes than those known; MissingDataError where there is nothing.
+    Returns:
+        A frame: file, folder, bytes, sha256, known ("pinned", "locked", "unpinned"), fetched (bool).
+
+    Raises:
+        InputError: For too small a disk, a refusal, other bytes than those pinned or locked.
+        MissingDataError: For a file that is missing and cannot be fetched.
     """
     folder = locate(data)
     fetched: dict[str, str] = {}
     if folder is None:
         folder = cache_folder()
         missing = [file for file in data.files if not (folder / file).is_file()]
-        _tell(data, missing)
+        _announce(data, missing)
         if agree is not None and not agree():
             raise InputError(f"data set {data.name}: nothing was fetched")
         for file in missing:
@@ -235,8 +246,8 @@ def fetch(data: DataSet, *, progress: bool = False, agree: Callable[[], bool] | 
         known = _known(file, lock)
         if known and known[1] != sha256:
             raise InputError(
-                f"{folder / file}: its SHA-256 is {sha256}, not {known[1]} as recorded; remove the file and say "
-                f"hybridkit data fetch {data.name}"
+                f"{folder / file}: its SHA-256 is {sha256}, not {known[1]} as recorded; remove the file and run "
+                f"`hybridkit data fetch {data.name}`"
             )
         how = "pinned" if file in pins() else "locked" if file in lock else "unpinned"
         rows.append((file, str(folder), size, sha256, how, file in fetched))
@@ -244,10 +255,10 @@ def fetch(data: DataSet, *, progress: bool = False, agree: Callable[[], bool] | 
 
 
 def table() -> pd.DataFrame:
-    """Tell what data sets there are: name, kind, licence, citation, where, bytes, pinned.
+    """Return the data sets as a frame: name, kind, licence, citation, where, bytes, pinned.
 
-    `where` is the folder that holds all files on this machine, else the public address, else what the set was made
-    from; `bytes` of files that are not here is the pinned size, 0 where that is not known.
+    `where` is the folder that holds all files on this machine, else the public address, else what the data set was made
+    from; `bytes` of files that are not here is the pinned size, 0 where that is unknown.
     """
     lock, rows = read_lock(), []
     for data in DATA_SETS.values():
@@ -262,30 +273,31 @@ def table() -> pd.DataFrame:
 
 
 def recorded(path: Path, file: str) -> str:
-    """The SHA-256 that the lock file has of a file in the cache, empty for another or one of another size."""
+    """Return the SHA-256 that the lock file has of a file in the cache; "" for other files, and for another size."""
     entry = read_lock().get(file)
     whole = entry is not None and path == cache_folder() / file and path.stat().st_size == entry.bytes
     return entry.sha256 if entry is not None and whole else ""
 
 
-def _tell(data: DataSet, missing: list[str]) -> None:
-    """Say what is about to be fetched; raise InputError where the disk cannot hold it."""
+def _announce(data: DataSet, missing: list[str]) -> None:
+    """Log what is about to be fetched; InputError where the disk is too small for it."""
     lock = read_lock()
     known = {file: (_known(file, lock) or (0, ""))[0] for file in missing}
-    asked = {file: data.address_of(file) for file, size in known.items() if not size and data.address_of(file)}
-    known |= sizes(asked)
-    total, open_ones = sum(known.values()), sum(not size for size in known.values())
+    unknown = {file: data.address_of(file) for file, size in known.items() if not size and data.address_of(file)}
+    known |= sizes(unknown)
+    total, unsized = sum(known.values()), sum(not size for size in known.values())
     files = f"{len(missing)} file{'s' if len(missing) > 1 else ''}"
-    told = f"{total / 1e6:,.1f} MB" + (f" and {open_ones} of unknown size" if open_ones else "")
-    size = told if total else "size unknown"
+    size = (
+        f"{total / 1e6:,.1f} MB" + (f" and {unsized} of unknown size" if unsized else "") if total else "size unknown"
+    )
     log.info(
         "%s: %s, %s, into %s; licence %s (%s)", data.name, files, size, cache_folder(), data.licence, data.citation
     )
-    place = next(folder for folder in (cache_folder(), *cache_folder().parents) if folder.is_dir())
+    disk = next(folder for folder in (cache_folder(), *cache_folder().parents) if folder.is_dir())
     here = sum(path.stat().st_size for path in (_part(cache_folder() / file) for file in missing) if path.is_file())
-    if (free := shutil.disk_usage(place).free) < total - here:
+    if (free := shutil.disk_usage(disk).free) < total - here:
         raise InputError(
-            f"data set {data.name}: {total / 1e6:,.1f} MB are to come and {free / 1e6:,.1f} MB are free in {place}; "
+            f"data set {data.name}: {total / 1e6:,.1f} MB are missing and {free / 1e6:,.1f} MB are free in {disk}; "
             "make room, or set HYBRIDKIT_CACHE to a folder with more"
         )
 
@@ -299,15 +311,15 @@ def _check_size(path: Path, file: str) -> int:
     size = path.stat().st_size
     if file in pins() and pins()[file][0] != size:
         raise InputError(
-            f"{path}: {size:,} bytes, not the {pins()[file][0]:,} of the data set the kit knows; the file is cut short "
-            "or another one: get it again"
+            f"{path}: {size:,} bytes, not the {pins()[file][0]:,} of the known data set; the file is cut short or "
+            "another one: get it again"
         )
     return size
 
 
 def _missing(data: DataSet, file: str, why: str) -> MissingDataError:
     folders = " nor in ".join(str(folder) for folder in folders_of(data)) or "a checkout of the kit"
-    then = "or, with a network, say" if data.address else "and have it checked by"
+    then = "or, with a network, run" if data.address else "and have it checked by"
     cure = f"put it into a folder that HYBRIDKIT_DATA names, {then}: hybridkit data fetch {data.name}"
     if data.bundled:
         cure = "it comes with a git checkout of the kit: run from one, or restore it with git"
@@ -315,12 +327,12 @@ def _missing(data: DataSet, file: str, why: str) -> MissingDataError:
 
 
 def _download(data: DataSet, file: str, target: Path, progress: bool) -> str:
-    """Fetch one file, check it, record it and put it in its place; gives its SHA-256."""
+    """Fetch one file, check it, record it, move it to `target` and return its SHA-256."""
     import httpx
 
     address = data.address_of(file)
     if not address:
-        raise _missing(data, file, f"and no public address holds it as such ({data.origin})")
+        raise _missing(data, file, f"and it is not public as such ({data.origin})")
     lock, part = read_lock(), _part(target)
     expected = _known(file, lock)
     try:
@@ -348,7 +360,7 @@ def _part(target: Path) -> Path:
 
 
 def _get(address: str, part: Path, revision: str, progress: bool) -> str:
-    """Download to `part` and return the revision, empty where the address has none."""
+    """Download to `part` and return the revision, "" where the address has none."""
     if not address.startswith("hf://datasets/"):
         download(address, part, progress)
         return ""
@@ -358,7 +370,7 @@ def _get(address: str, part: Path, revision: str, progress: bool) -> str:
     got = Path(hf_hub_download(repository, path, repo_type="dataset", revision=revision or None))
     part.parent.mkdir(parents=True, exist_ok=True)
     forget(part)
-    with suppress(OSError):  # the hub's own cache goes on after a break; a second name for its file takes no room
+    with suppress(OSError):  # the hub's own cache resumes downloads; a second name for its file takes no room
         os.link(got.resolve(), part)
     if not part.is_file():  # another disk
         shutil.copyfile(got, part)

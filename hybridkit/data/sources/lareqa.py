@@ -48,18 +48,24 @@ def read_lareqa(
 ) -> Benchmark:
     """Read a LAReQA benchmark from the folder that holds its files, LANGUAGE.json.
 
-    `name` is "xquad-r" or "mlqa-r", `unit` what a candidate is: "sentence", or "paragraph", which makes a benchmark
-    NAME-paragraphs with ids NAME-paragraphs:LANGUAGE:PARAGRAPH, where a question's own paragraph is the relevant one.
-    `languages` is a subset to read (all of them by default). Every sentence is a candidate, repeated ones too, with the
-    text that the file gives for it (the paragraph's own characters between the breaks are the same but for two
-    sentences of XQuAD-R in Turkish, where the breaks are off). Passage ids are NAME:LANGUAGE:PARAGRAPH:SENTENCE,
-    counted from 0 in the file and zero-padded, so that the order of the bytes is that of the file. A question's
-    relevant sentence is the one in which its first answer starts.
+    Every sentence is a candidate, repeated ones too, with the text that the file has for it (two Turkish sentences of
+    XQuAD-R differ from the paragraph between their breaks). Passage ids are NAME:LANGUAGE:PARAGRAPH:SENTENCE, counted
+    from 0 in the file and zero-padded, so that the order of bytes is that of the file. A question's relevant sentence
+    is the one in which its first answer starts.
 
-    The article is a number, "0000" onwards: articles of several languages are one when they share a question,
-    which works where titles are translated (MLQA-R) and, in XQuAD-R, gives the file's own order.
+    The article is a number, from "0000" on: articles of several languages are one if they share a question. That works
+    for translated titles too (MLQA-R), and keeps the file's order in XQuAD-R.
 
-    Raises MissingDataError for a file that is not there, InputError (file and key) for one that does not read.
+    Args:
+        folder: The folder of the files.
+        name: "xquad-r" or "mlqa-r".
+        unit: What a candidate is: "sentence", or "paragraph" for a benchmark NAME-paragraphs with ids
+            NAME-paragraphs:LANGUAGE:PARAGRAPH, where a question's own paragraph is relevant.
+        languages: Those to read, all by default.
+
+    Raises:
+        MissingDataError: For a missing file.
+        InputError: With file and key, for a file that cannot be read.
     """
     if name not in LANGUAGES:
         raise InputError(f"no LAReQA benchmark {name!r}; there are {' and '.join(LANGUAGES)}")
@@ -95,7 +101,7 @@ def read_lareqa(
 
 
 def read_file(path: Path, name: str) -> list[Paragraph]:
-    """Read the paragraphs of one file, checked; InputError names the file and the key."""
+    """Return the paragraphs of one file, checked; InputError names the file and the key."""
     if not path.is_file():
         raise MissingDataError(
             f"{path.name} of {name} is not in {path.parent}; get it with `hybridkit data fetch {name}`, "
@@ -111,10 +117,10 @@ def read_file(path: Path, name: str) -> list[Paragraph]:
 
 
 def sentence_of(breaks: Sequence[Sequence[int]], start: int) -> int | None:
-    """Find the sentence in which a character stands; breaks are half-open (start, end) in order.
+    """Return the sentence that a character is in; breaks are half-open (start, end) in order.
 
-    A character between two sentences (white space) belongs to the sentence after it, where the answer's first letter
-    is; one after the last sentence to none.
+    A character between two sentences (white space) belongs to the next one, where the answer's first letter is; after
+    the last sentence it is None.
 
     >>> [sentence_of([(0, 5), (6, 9)], start) for start in (0, 4, 5, 6, 9)]
     [0, 0, 1, 1, None]
@@ -130,7 +136,7 @@ def _paragraph(article: int, paragraph: Any, where: str) -> Paragraph:
         raise InputError(f"{where}sentence_breaks: {len(breaks)} of them for {len(sentences)} sentences")
     for nth, (text, span) in enumerate(zip(sentences, breaks, strict=True)):
         if not isinstance(text, str) or not text.strip():
-            raise InputError(f"{where}sentences[{nth}]: {text!r} is not a text with something in it")
+            raise InputError(f"{where}sentences[{nth}]: {text!r} must be a text that is not empty")
         encodable(text, f"{where}sentences[{nth}]")
         low = breaks[nth - 1][1] if nth else 0
         if not (isinstance(span, list) and [type(value) for value in span] == [int, int] and low <= span[0] < span[1]):

@@ -1,4 +1,4 @@
-"""Bilingual lexicons in MUSE's format: files `en-LANG.txt` of `word translation` lines, checked line by line."""
+"""Bilingual lexicons in MUSE's format: files `en-LANG.txt` with lines `word translation`, each checked."""
 
 import hashlib
 import itertools
@@ -36,20 +36,21 @@ def fold(word: str, tag: str) -> str:
 
 
 def read_lexicon(path: Path) -> list[tuple[str, str]]:
-    """Read one lexicon: (English word, translation) pairs in the order of the file, blank lines passed over.
+    """Read one lexicon: (English word, translation) pairs in the order of the file; blank lines are skipped.
 
-    Raises InputError naming file and line where a line is not two words apart by a tab or spaces, or the file is empty.
+    Raises:
+        InputError: With file and line, for a line that is not two words with a tab or spaces between, or an empty file.
     """
     pairs = []
-    once: dict[str, str] = {}  # a word stands on many lines, and is kept in memory on one
+    once: dict[str, str] = {}  # a word is on many lines, and in memory once
     for number, text in read_lines(path):
-        parts = [part for part in text.split() if visible(part)]
-        if len(parts) != 2:
+        words = [word for word in text.split() if visible(word)]
+        if len(words) != 2:
             raise InputError(
-                f"{path}, line {number}: {text[:60]!r} is {len(parts)} words; a line of a lexicon is one English word, "
-                "a tab or a space, and one word that translates it"
+                f"{path}, line {number}: {text[:60]!r} has {len(words)} words; a line is one English word, a tab or a "
+                "space, and one word that translates it"
             )
-        word, translation = parts
+        word, translation = words
         pairs.append((once.setdefault(word, word), once.setdefault(translation, translation)))
     if not pairs:
         raise InputError(f"{path}: the lexicon is empty; give one word and one translation a line, or get it again")
@@ -60,8 +61,8 @@ def read_lexicon(path: Path) -> list[tuple[str, str]]:
 class Lexicon:
     """English and one other language: `pairs` as the file has them, and a dict of every direction.
 
-    A word's translations stand in the order of the file, the first and usually best one first. Keys are folded
-    (`fold`), translations are spelt as in the file.
+    A word's translations are in the order of the file, usually the best one first. Keys are folded (`fold`),
+    translations are spelt as in the file.
     """
 
     tag: str
@@ -80,7 +81,7 @@ class Lexicon:
 
 @dataclass(frozen=True, eq=False)
 class Lexicons:
-    """The lexicons of one folder, by language; English is on one side of each. `fingerprint` tells their content."""
+    """The lexicons of one folder, by language; one side of each is English. `fingerprint` is their hash."""
 
     name: str
     lexicons: Mapping[str, Lexicon]
@@ -90,9 +91,12 @@ class Lexicons:
     def open(cls, name: str, languages: Sequence[str] | None = None) -> "Lexicons":
         r"""Open the lexicons of a data set ("muse", "atlas") or of a folder with files `en-LANG.txt`.
 
-        Only those of `languages` are read, all of them where it is None; English needs none. A file is read once per
-        process, and again only when its content has changed. Raises InputError for a name that is neither, a needed
-        language without a file, a broken line; MissingDataError for a data set that is nowhere.
+        Only those of `languages` are read, all where it is None; English has no file. A process reads a file once, and
+        again only when its content has changed.
+
+        Raises:
+            InputError: For an unknown name, a language without a file, a broken line.
+            MissingDataError: For a data set whose files are missing.
 
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
@@ -117,37 +121,37 @@ class Lexicons:
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """The languages beside English, sorted."""
+        """The languages other than English, sorted."""
         return tuple(self.lexicons)
 
     def translations(self, word: str, source: str, target: str) -> tuple[str, ...]:
-        """All translations of a word, best first, none for an unknown one.
+        """Return all translations of a word, best first; an unknown word or language has none.
 
-        Between two languages other than English those by way of English (pivot): of its first English translation, then
-        of the next, each once. A language that the lexicons do not have knows no word.
+        Between two languages other than English, English is the pivot: the translations of the word's first English
+        translation come first, then those of the next, each once.
         """
         return self.all_translations(word, source, (target,)).get(target, ())
 
     def all_translations(self, word: str, source: str, targets: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        """The translations of a word into each of the targets that knows it; see `translations`."""
+        """Return the translations of a word into each of the targets that has any; see `translations`."""
         english: tuple[str, ...] = (word,)
         if source != "en":
             english = self.lexicons[source].to_english.get(fold(word, source), ()) if source in self.lexicons else ()
-        folded = [fold(one, "en") for one in english]
+        folded = [fold(word, "en") for word in english]
         found = {}
         for target in targets if english else ():
             if target == "en" and source != "en":
                 found[target] = english
             elif target in self.lexicons:
                 onward = self.lexicons[target].from_english
-                into = [onward[one] for one in folded if one in onward]
+                into = [onward[key] for key in folded if key in onward]
                 if into:
                     found[target] = into[0] if len(into) == 1 else tuple(dict.fromkeys(itertools.chain(*into)))
         return found
 
 
 def lexicon_languages(name: str) -> tuple[str, ...]:
-    """Languages beside English that a lexicon has files for, sorted; the files are not read."""
+    """Return the languages other than English that a lexicon has files for, sorted; the files are not read."""
     return tuple(_files(name))
 
 
@@ -162,12 +166,12 @@ def _files(name: str) -> dict[str, Path]:
             raise InputError(f"{path}: {error}; a lexicon's file is named en-LANG.txt") from error
         files[tag] = path
     if not files:
-        raise InputError(f"lexicon {name!r}: {folder} holds no file en-LANG.txt, such as en-de.txt; add one a language")
+        raise InputError(f"lexicon {name!r}: {folder} has no file en-LANG.txt, such as en-de.txt; add one a language")
     return files
 
 
 def _folder(name: str) -> Path:
-    # the corpus `atlas` has the name without an ending, and its lexicon is `atlas` too where a lexicon is asked for
+    # `atlas` is the name of a corpus, and of its lexicon where a lexicon is meant
     for known in (name, f"{name}-lexicon"):
         if known in DATA_SETS and DATA_SETS[known].kind == "lexicon":
             return find(DATA_SETS[known])
@@ -190,18 +194,18 @@ def lexicons_from(folder: Path | None) -> Iterator[None]:
 
 
 def remember(folder: Path) -> None:
-    """Keep the folder of a study in mind: a plan finds its lexicon again by its content, among `homes`."""
+    """Remember the folder of a study: a plan finds its lexicon again by its content, among `homes`."""
     _HOMES[folder.absolute()] = None
 
 
 def homes() -> list[Path | None]:
-    """What relative lexicons may start from in this process: the current folder (None), that of each study met."""
+    """Return the folders that relative paths of lexicons start from: the current one (None) and those of studies."""
     return list(dict.fromkeys([_HOME.get(), None, *_HOMES]))
 
 
 @lru_cache(maxsize=64)
 def _read(path: Path, tag: str, sha256: str) -> Lexicon:
-    """The hash is there for the cache: another content is read anew."""
+    """The hash is a key of the cache: changed content is read again."""
     return Lexicon(tag, read_lexicon(path))
 
 

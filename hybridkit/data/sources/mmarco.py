@@ -2,7 +2,7 @@
 
 The hub's unicamp-dl/mmarco, Apache-2.0 for the translations; MS MARCO itself is for research that is not commercial.
 `data/google` holds the translations of the second version (Google Translate) and the English originals.
-Triples of ids (query, positive, negative) are read once into integers on disk and counted there.
+Triples of ids (query, positive, negative) are read once, into integers on disk.
 """
 
 import logging
@@ -23,16 +23,16 @@ from hybridkit.errors import InputError
 from hybridkit.utils.progress import bar
 from hybridkit.utils.seeds import generator
 
-_MANY = 1 << 22  # numbers that wait before the distinct ones among them are kept
+_MANY = 1 << 22  # numbers that are collected before duplicates are removed
 _SHIFT = np.int64(32)
 
 
 @dataclass(frozen=True)
 class Triples:
-    """`lines` is int32 (lines, 3): ids of query, positive and negative, -1 for a negative that may not be one.
+    """Triples of ids; `lines` is int32 (lines, 3): query, positive and negative, -1 for a negative that is a positive.
 
     `judged` are the distinct (query, positive) as sorted int64, the query in the upper half; `queries`, `positives` and
-    `negatives` the sorted distinct ids of each column; `dropped` counts negatives that are positives of their query.
+    `negatives` are the sorted distinct ids of each column; `dropped` counts negatives that are positives too.
     """
 
     lines: np.ndarray
@@ -51,14 +51,14 @@ class Triples:
         return np.unique(self.judged.astype(np.int32))
 
     def one_each(self, random: np.random.Generator) -> "Triples":
-        """One line for every distinct (query, positive), in order of ids; its negative is drawn from its lines.
+        """Return one line for every distinct (query, positive), in order of ids; its negative is drawn from its lines.
 
-        A line whose negative may not be one takes part only where no other does.
+        A line without a negative is drawn only where there is no other.
         """
         chosen, best = np.full(len(self.judged), -1, dtype=np.int32), np.full(len(self.judged), np.inf)
         for block in _blocks(self.lines):
             chance = random.random(len(block))
-            order = np.argsort(-chance)  # of lines of one pair the last stays: the one with the smallest number
+            order = np.argsort(-chance)  # of lines of one pair the last one is kept: that with the smallest number
             order = order[block[order, 2] >= 0]
             pair = np.searchsorted(self.judged, _paired(block[order, 0], block[order, 1]))
             lower = chance[order] < best[pair]
@@ -68,9 +68,11 @@ class Triples:
 
 
 def read_triples(path: Path, work: Path, done: Callable[[int], object] = lambda _: None) -> Triples:
-    """Read a file of lines QUERY TAB POSITIVE TAB NEGATIVE; the numbers lie in the folder `work`, 12 bytes a line.
+    """Read a file of lines QUERY TAB POSITIVE TAB NEGATIVE; the numbers are kept in the folder `work`, 12 bytes a line.
 
-    Raises InputError with file and line for a line of another shape, MissingDataError for no file.
+    Raises:
+        InputError: With file and line, for a line of another form.
+        MissingDataError: For a missing file.
     """
     columns = {"query": "id", "positive": "id", "negative": "id"}
     pairs, count = _Distinct(), 0
@@ -93,19 +95,19 @@ def read_triples(path: Path, work: Path, done: Callable[[int], object] = lambda 
 
 
 class _Distinct:
-    """Collects the distinct numbers of a stream; those that wait are few."""
+    """Collects the distinct numbers of a stream, in memory that is bounded by their number."""
 
     def __init__(self) -> None:
         self._whole, self._waiting = np.empty(0, dtype=np.int64), [np.empty(0, dtype=np.int64)]
 
     def add(self, numbers: np.ndarray) -> None:
-        """Look at some more."""
+        """Add some numbers."""
         self._waiting.append(np.unique(numbers))
         if sum(map(len, self._waiting)) > max(_MANY, len(self._whole)):
             self.all()
 
     def all(self) -> np.ndarray:
-        """Sorted, int64."""
+        """Return the distinct numbers, sorted, int64."""
         self._whole, self._waiting = np.unique(np.concatenate([self._whole, *self._waiting])), []
         return self._whole
 
@@ -119,22 +121,11 @@ def _paired(high: np.ndarray, low: np.ndarray) -> np.ndarray:
     return np.asarray((high.astype(np.int64) << _SHIFT) | low)
 
 
-LANGUAGES = {
-    "ar": "arabic",
-    "de": "german",
-    "en": "english",
-    "es": "spanish",
-    "fr": "french",
-    "hi": "hindi",
-    "id": "indonesian",
-    "it": "italian",
-    "ja": "japanese",
-    "nl": "dutch",
-    "pt": "portuguese",
-    "ru": "russian",
-    "vi": "vietnamese",
-    "zh": "chinese",
-}
+_NAMES = (
+    "ar=arabic de=german en=english es=spanish fr=french hi=hindi id=indonesian it=italian ja=japanese nl=dutch "
+    "pt=portuguese ru=russian vi=vietnamese zh=chinese"
+)
+LANGUAGES = dict(pair.split("=") for pair in _NAMES.split())
 UNITS = ("triples", "pairs")  # what a row is
 _COLUMN = {"query": 0, "passage": 1, "negative": 2}
 TRIPLES = "mmarco/data/triples.train.ids.small.tsv"
@@ -142,7 +133,7 @@ log = logging.getLogger("hybridkit")
 
 
 def files_of(language: str) -> tuple[str, str]:
-    """The files of a language in a data folder: collection and training queries.
+    """Return the files of a language in a data folder: collection and training queries.
 
     >>> files_of("de")[0]
     'mmarco/data/google/collections/german_collection.tsv'
@@ -155,30 +146,37 @@ def files_of(language: str) -> tuple[str, str]:
 
 
 def add_mmarco(writer: CorpusWriter, home: Path, words: Sequence[str] = (), prefix: str = "", seed: int = 0) -> None:
-    """Add mMARCO's training rows to a corpus that is being written; texts go from file to file, ids join as integers.
+    """Add mMARCO's training rows to a corpus that is being written; texts go from file to file, ids are integers.
 
-    `home` is the data folder that has `mmarco/`; `words` are languages (all 14 by default) and `triples` or `pairs`;
-    `prefix` goes before every id. With `triples`, the default, every line (query, positive, negative) is a row, 39.8
-    million of them, each with its own hard negative: arXiv 2408.10536 trains on mMARCO's triples, and says no more of
-    them. A query's rows never meet in a batch, since they share query_id. With `pairs`, every distinct (query,
-    positive) is one row, in order of ids, and its negative is drawn from its lines (named seed): a hundredth of the
-    rows, one negative each. The id of a row is the number of its line, or QUERY-POSITIVE.
+    With `triples`, every line (query, positive, negative) is a row, 39.8 million of them, each with its own hard
+    negative, as in arXiv 2408.10536. A query's rows never meet in a batch, since they share query_id. With `pairs`,
+    every distinct (query, positive) is one row, in order of ids, and its negative is drawn from its lines (named seed):
+    a hundredth of the rows. The id of a row is the number of its line, or QUERY-POSITIVE.
 
-    A negative that another line gives as a positive of the same query is left out (the files hold no other judgement of
-    training queries). Lines that name an id which a language's files lack, or whose text is blank, are without that
-    text; they are counted in the log. Rows left without a query or a passage in any language fall away.
+    A negative that another line has as a positive of the same query is left out (the files hold no other judgement of
+    training queries). An id that is not in a language's files, or whose text is blank, has no text there; the log
+    counts the lines. Rows without a query or a passage in any language are dropped.
 
-    Raises MissingDataError for a missing file; InputError for a line of another shape (file and line), an id that
-    is duplicated, and a language in which most lines name an unknown query or positive.
+    Args:
+        writer: Writer of the corpus.
+        home: The data folder that has `mmarco/`.
+        words: Languages (all 14 by default), and `triples` (the default) or `pairs`.
+        prefix: Goes before every id.
+        seed: Of the negatives of `pairs`.
+
+    Raises:
+        MissingDataError: For a missing file.
+        InputError: For a line of another form (with file and line), a duplicate id, and a language in which most lines
+            name an unknown query or positive.
     """
     unit = next((word for word in words if word in UNITS), UNITS[0])
     languages = [tag for tag in LANGUAGES if tag in words] or list(LANGUAGES)
     files = {tag: [home / file for file in files_of(tag)] for tag in languages}
-    needed = [home / TRIPLES, *(file for pair in files.values() for file in pair)]
-    for file in needed:
-        if not file.is_file():  # said before an hour is spent on the others
+    inputs = [home / TRIPLES, *(file for pair in files.values() for file in pair)]
+    for file in inputs:
+        if not file.is_file():  # before an hour is spent on the others
             next(read_tsv(file, {}, source="mmarco"))
-    size = sum(file.stat().st_size for file in needed)
+    size = sum(file.stat().st_size for file in inputs)
     with (
         TemporaryDirectory(dir=writer.work) as work,
         bar(total=size, desc="mmarco triples", unit="B", unit_scale=True) as shown,
@@ -201,7 +199,7 @@ def add_mmarco(writer: CorpusWriter, home: Path, words: Sequence[str] = (), pref
 def _add_texts(
     writer: CorpusWriter, path: Path, tag: str, sought: Mapping[str, np.ndarray], done: Callable[[int], object]
 ) -> dict[tuple[str, str], np.ndarray]:
-    """Copy the texts of the sought ids (sorted, by side) from a file; each id's entry, -1 for one that is not there."""
+    """Copy the texts of the sought ids (sorted, by side) from a file; return each id's entry, -1 for a missing one."""
     entries = {side: np.full(len(ids), -1, dtype=np.int32) for side, ids in sought.items()}
     for batch in read_tsv(path, {"id": "id", "text": "text"}, done, "mmarco"):
         ids, texts = batch["id"].to_numpy(), batch["text"]
@@ -209,14 +207,14 @@ def _add_texts(
         for side, wanted in sought.items():
             if not len(wanted):
                 continue
-            place = np.minimum(np.searchsorted(wanted, ids), len(wanted) - 1)
-            here = np.flatnonzero((wanted[place] == ids) & filled)
-            place = place[here]
+            position = np.minimum(np.searchsorted(wanted, ids), len(wanted) - 1)
+            here = np.flatnonzero((wanted[position] == ids) & filled)
+            position = position[here]
             names, counts = np.unique(ids[here], return_counts=True)
-            if again := [*names[counts > 1].tolist(), *ids[here][entries[side][place] >= 0].tolist()]:
+            if again := [*names[counts > 1].tolist(), *ids[here][entries[side][position] >= 0].tolist()]:
                 raise InputError(f"{path}: the id {again[0]} is duplicated; get the file again")
             first = writer.add_texts(side, tag, texts.take(pa.array(here)))
-            entries[side][place] = np.arange(first, first + len(here), dtype=np.int32)
+            entries[side][position] = np.arange(first, first + len(here), dtype=np.int32)
     return {(side, tag): found for side, found in entries.items()}
 
 
@@ -224,14 +222,14 @@ def _add_rows(
     writer: CorpusWriter, triples: Triples, entries: Mapping[tuple[str, str], np.ndarray], prefix: str, unit: str
 ) -> None:
     ids = {"query": triples.queries, "passage": triples.positives, "negative": triples.negatives}
-    lacking = dict.fromkeys(entries, 0)
+    missing = dict.fromkeys(entries, 0)
     kept = 0
     for start in range(0, len(triples.lines), CHUNK):
         block = triples.lines[start : start + CHUNK]
-        place = {side: np.searchsorted(ids[side], block[:, column]) for column, side in enumerate(ids)}
-        known = {key: _at(found, place[key[0]], block[:, _COLUMN[key[0]]] >= 0) for key, found in entries.items()}
+        position = {side: np.searchsorted(ids[side], block[:, column]) for column, side in enumerate(ids)}
+        known = {key: _at(found, position[key[0]], block[:, _COLUMN[key[0]]] >= 0) for key, found in entries.items()}
         for key, found in known.items():
-            lacking[key] += int(((found < 0) & (block[:, _COLUMN[key[0]]] >= 0)).sum())
+            missing[key] += int(((found < 0) & (block[:, _COLUMN[key[0]]] >= 0)).sum())
         has = {side: np.any([found >= 0 for key, found in known.items() if key[0] == side], axis=0) for side in ids}
         rows = np.flatnonzero(has["query"] & has["passage"])
         query, passage = (pa.array(block[rows, column]).cast(pa.large_string()) for column in (0, 1))
@@ -240,7 +238,7 @@ def _add_rows(
         columns = [_join(prefix, "", column) if prefix else column for column in (names, passage, query)]
         writer.add_rows(columns[0], columns[1], columns[2], {key: found[rows] for key, found in known.items()})
         kept += len(rows)
-    _tell(lacking, len(triples.lines), kept)
+    _report(missing, len(triples.lines), kept)
 
 
 def _join(first: Any, between: str, second: Any) -> Any:
@@ -248,19 +246,19 @@ def _join(first: Any, between: str, second: Any) -> Any:
     return pc.binary_join_element_wise(first, second, pa.scalar(between, pa.large_string()))
 
 
-def _at(entries: np.ndarray, place: np.ndarray, named: np.ndarray) -> np.ndarray:
-    """Entries of ids by their place among the sorted ones, -1 where a line names none."""
-    out = np.full(len(place), -1, dtype=np.int32)
-    out[named] = entries[place[named]]
+def _at(entries: np.ndarray, positions: np.ndarray, named: np.ndarray) -> np.ndarray:
+    """Entries of ids by their positions among the sorted ones, -1 where a line names no id."""
+    out = np.full(len(positions), -1, dtype=np.int32)
+    out[named] = entries[positions[named]]
     return out
 
 
-def _tell(lacking: Mapping[tuple[str, str], int], lines: int, kept: int) -> None:
-    """Log the lines whose texts a language's files lack; InputError where that is most of them."""
-    for (side, tag), count in lacking.items():
+def _report(missing: Mapping[tuple[str, str], int], lines: int, kept: int) -> None:
+    """Log the lines whose texts are not in a language's files; InputError where that is most of them."""
+    for (side, tag), count in missing.items():
         if not count:
             continue
-        what = f"mmarco, {tag}: {count:,} of {lines:,} lines name a {side} that its files lack, or whose text is blank"
+        what = f"mmarco, {tag}: {count:,} of {lines:,} lines name a {side} that is missing in its files or blank"
         if side != "negative" and 2 * count > lines:
             raise InputError(f"{what}; are {' and '.join(files_of(tag))} those of the triples?")
         log.warning("%s", what)
@@ -268,7 +266,7 @@ def _tell(lacking: Mapping[tuple[str, str], int], lines: int, kept: int) -> None
         raise InputError(f"mmarco: none of {lines:,} lines has a query and a positive; are the files of one release?")
     if kept < lines:
         log.warning(
-            "mmarco: %s of %s lines have no query or no positive in any language and fall away",
+            "mmarco: %s of %s lines have no query or no positive in any language and are dropped",
             f"{lines - kept:,}",
             f"{lines:,}",
         )

@@ -1,4 +1,4 @@
-"""Open a benchmark by its name, by the path of parallel rows, or a part of one by its articles."""
+"""Open a benchmark or a collection by its name or path, or a subset of a benchmark by its articles."""
 
 import re
 from collections.abc import Sequence
@@ -41,9 +41,11 @@ def _split(name: str) -> tuple[str, tuple[int | None, int | None] | None]:
 
 
 def benchmark_path(name: str) -> Path:
-    """Where a benchmark lies: the folder of one of `NAMES`, or a JSON-lines file of parallel rows.
+    """Return the folder of one of `NAMES`, or the JSON-lines file of parallel rows that a name is the path of.
 
-    Raises InputError for an unknown name and MissingDataError where its files are nowhere.
+    Raises:
+        InputError: For an unknown name.
+        MissingDataError: Where its files are missing.
     """
     if name in NAMES:
         return find(data_set(name.removesuffix(_PARAGRAPHS)))
@@ -51,14 +53,16 @@ def benchmark_path(name: str) -> Path:
     if path.is_file():
         return path
     if name == "held-out":
-        raise InputError("benchmark 'held-out': those are the rows that a study holds out; only a study has them")
+        raise InputError(
+            "benchmark 'held-out': these are the rows that a study holds out; name it in a study's benchmarks"
+        )
     if is_collection(name):
         raise InputError(
-            f"benchmark {name!r}: it is judged in each language on its own and has no parallel passages; open it with "
-            "open_collection, or say hybridkit evaluate"
+            f"benchmark {name!r}: it is a collection, judged in each language on its own, without parallel passages; "
+            "open it with open_collection, or use `hybridkit evaluate`"
         )
     raise InputError(
-        f"benchmark {name!r}: there is no such benchmark or file; there are {', '.join(NAMES)}, a part such as "
+        f"benchmark {name!r}: there is no such benchmark or file; there are {', '.join(NAMES)}, a subset such as "
         f"'xquad-r[16:]' (articles from the 17th), or a JSON-lines file of parallel rows"
     )
 
@@ -66,12 +70,13 @@ def benchmark_path(name: str) -> Path:
 def open_benchmark(name: str | Path) -> Benchmark:
     """Open a benchmark of the kit by its name, or one of parallel rows by their path, named by the file's stem.
 
-    `xquad-r-paragraphs` and `mlqa-r-paragraphs` have the paragraph as candidate instead of the sentence. A part is
-    asked for in brackets, as everywhere: `xquad-r[16:]`, the articles from the 17th on. Rows of a file that share a
-    query_id are one question, to which the passages of all of them are relevant.
+    `xquad-r-paragraphs` and `mlqa-r-paragraphs` have the paragraph as candidate instead of the sentence. Brackets name
+    a subset: `xquad-r[16:]`, the articles from the 17th on. Rows of a file that share a query_id are one question, to
+    which the passages of all of them are relevant.
 
-    Raises InputError for an unknown name, files that do not read or a part without an article, MissingDataError where
-    files are nowhere.
+    Raises:
+        InputError: For an unknown name, files that cannot be read or a subset without an article.
+        MissingDataError: Where files are missing.
 
     >>> len(open_benchmark("atlas[:2]").articles()[0].passages["article"].unique())
     2
@@ -100,17 +105,18 @@ def subset_of(benchmark: Benchmark, name: str) -> tuple[Benchmark, np.ndarray, n
 
 
 def open_collection(name_or_folder: str | Path, languages: Sequence[str] | None = None) -> tuple[Collection, ...]:
-    """Open a judged collection, a set for each language: `miracl`, `tydi-goldp`, or a folder of the user's.
+    """Open a test collection, one `Collection` a language: `miracl`, `tydi-goldp`, or a folder of the user's.
 
-    A folder has MIRACL's layout (see `sources.miracl`) or BEIR's (see `sources.beir`). Languages may also stand in
-    brackets behind the name, as in "tydi-goldp[fi,sw]", and "pool" with them for what `pooled` makes of these. Of a
-    BEIR folder, which does not say its language, they tell it (English if they do not).
+    A folder has MIRACL's layout or BEIR's (see `collection_files`). Languages may also be given in brackets after the
+    name, as in "tydi-goldp[fi,sw]", with "pool" for what `pooled` makes of them. A BEIR folder does not say its
+    language, which is English unless a language is given.
 
-    The passages of a set are read once, to count them and to check their ids; what that found is kept in the cache.
-    Topics without judgements are left out and counted in the log, as are judged passages that are not in the corpus.
+    The passages are read once, to count them and to check their ids; the result is kept in the cache. Topics without
+    judgements are left out and counted in the log, as are judged passages that are not in the corpus.
 
-    Raises InputError for an unknown name or language and files that do not read (with file and line), MissingDataError
-    where files are nowhere.
+    Raises:
+        InputError: For an unknown name or language and files that cannot be read (with file and line).
+        MissingDataError: Where files are missing.
 
     >>> open_collection("tydi-goldp[tlh]")
     Traceback (most recent call last):
@@ -120,18 +126,18 @@ def open_collection(name_or_folder: str | Path, languages: Sequence[str] | None 
     from hybridkit.data.sources import collection_files
 
     base, words = split_name(str(name_or_folder))
-    asked = tuple(dict.fromkeys([*(languages or ()), *(word for word in words if word != POOL)]))
+    wanted = tuple(dict.fromkeys([*(languages or ()), *(word for word in words if word != POOL)]))
     if base in collection_files.NAMES:
-        found = collection_files.open_known(base, asked)
+        found = collection_files.open_known(base, wanted)
     elif collection_files.is_beir(Path(base).expanduser()):
-        found = collection_files.open_beir(Path(base).expanduser(), asked)
+        found = collection_files.open_beir(Path(base).expanduser(), wanted)
     else:
-        found = collection_files.open_folder(Path(base).expanduser(), asked)
+        found = collection_files.open_folder(Path(base).expanduser(), wanted)
     return pooled(found) if POOL in words else found
 
 
 def is_collection(name: str) -> bool:
-    """Tell whether a benchmark's name is that of a judged collection: one of the kit's, or any folder.
+    """Return whether a name is that of a test collection: one of the kit's, or any folder.
 
     >>> is_collection("tydi-goldp[fi,pool]"), is_collection("xquad-r[16:]")
     (True, False)

@@ -49,13 +49,16 @@ def rows_source(name: str | Path) -> DataSet | Path:
 def open_rows_source(name: str | Path, prefix: str = "") -> Iterator[Row]:
     """Yield the rows of a data set, with words in brackets where it takes some, or of a file; one at a time.
 
-    `prefix` goes before every id. Raises InputError for an unknown name or a file that does not read (with its line),
-    MissingDataError where the files are nowhere.
+    `prefix` goes before every id.
+
+    Raises:
+        InputError: For an unknown name or a file that cannot be read (with its line).
+        MissingDataError: Where the files are missing.
 
     >>> next(open_rows_source("miracl-train[tlh]"))
     Traceback (most recent call last):
     ...
-    hybridkit.errors.InputError: data set 'miracl-train[tlh]': 'tlh' is nothing that can be asked of miracl-train; ...
+    hybridkit.errors.InputError: data set 'miracl-train[tlh]': 'tlh' is not an option of miracl-train; ...
     """
     return _rows(rows_source(name), prefix)
 
@@ -64,15 +67,18 @@ def _rows(source: DataSet | Path, prefix: str) -> Iterator[Row]:
     if isinstance(source, Path):
         return read_rows(source, prefix)
     if source.read is None:
-        raise InputError(f"{source.name}: it is not read row by row; open it as a corpus, with open_corpus")
+        raise InputError(f"{source.name}: it is too large to be read row by row; open it as a corpus, with open_corpus")
     return _checked(source.read(home_of(source), source.chosen), source.name, prefix)
 
 
 def open_corpus(names: Sequence[str | Path]) -> ParallelCorpus:
-    """Pool the rows of data sets and files; of several, ids get the name or the file's stem in front.
+    """Return the pooled rows of data sets and files; of several, ids get the name or the file's stem in front.
 
-    What has a format of its own, and files of more than 32 MiB, are written to the cache as a corpus once, row by row,
-    and mapped from there. Raises InputError for none, or two of one name.
+    Data sets with a format of their own, and files of more than 32 MiB, are written to the cache as a corpus once, row
+    by row, and mapped from there.
+
+    Raises:
+        InputError: For no name or a duplicate one, and as `open_rows_source`.
     """
     sources = [rows_source(name) for name in names]
     files = [source for source in sources if isinstance(source, Path)]
@@ -86,9 +92,9 @@ def open_corpus(names: Sequence[str | Path]) -> ParallelCorpus:
 
 
 def kept_corpus(folder: Path, names: Sequence[str | Path]) -> ParallelCorpus:
-    """Open the pooled rows of data sets and files that the kit keeps in a folder, which is made where it is missing.
+    """Return the pooled rows that are kept in a folder; it is written where it is missing.
 
-    A folder that is damaged, or was written in another format, is made anew; the log says so.
+    A folder that is damaged or has another format is made anew, and the log says so.
     """
     if folder.is_dir():
         try:
@@ -100,10 +106,7 @@ def kept_corpus(folder: Path, names: Sequence[str | Path]) -> ParallelCorpus:
 
 
 def write_pooled(folder: Path, names: Sequence[str | Path]) -> None:
-    """Write the pooled rows of data sets and files as a corpus that `ParallelCorpus.open` maps, never holding them all.
-
-    Raises what `open_corpus` raises.
-    """
+    """Write the pooled rows of data sets and files as a corpus that `ParallelCorpus.open` maps, as a stream."""
     sources = [rows_source(name) for name in names]
     prefixes = _prefixes(names, sources)
     with corpus_writer(folder) as writer:
@@ -124,10 +127,12 @@ def _size(path: Path) -> int:
 
 
 def source_stems(names: Sequence[str | Path]) -> list[str]:
-    """What stands before the ids of each source, with a slash: a data set of its own format by name, else file stems.
+    """Return what goes before the ids of each source: the name of a data set with its own format, else the file's stem.
 
-    All differ, and none has a slash in it, so that an id tells its source. Raises InputError for no name, and for one
-    that is duplicated.
+    All differ, and none has a slash in it, so that `STEM/ID` is unique.
+
+    Raises:
+        InputError: For no name and for a duplicate one.
 
     >>> source_stems(["miracl-train[sw]", "atlas"])
     ['miracl-train[sw]', 'train']
@@ -145,9 +150,9 @@ def _stems(names: Sequence[str | Path], sources: Sequence[DataSet | Path]) -> li
 
 
 def source_hashes(names: Sequence[str | Path]) -> dict[str, str]:
-    """SHA-256 of every file that the rows are read from, by its name; what a corpus is known by.
+    """Return the SHA-256 of every file that the rows are read from, by its name; a corpus is kept under these.
 
-    Files that `fetch` has put into the cache are known by the hash that it recorded, for hashing takes minutes.
+    Of files that `fetch` has put into the cache the recorded hash is taken, since hashing takes minutes.
     """
     found: dict[str, str] = {}
     sources = [rows_source(name) for name in names]
@@ -162,8 +167,8 @@ def source_hashes(names: Sequence[str | Path]) -> dict[str, str]:
 
 
 def corpus_key(hashes: Mapping[str, str]) -> str:
-    """Name of the folder in which a pooled corpus of files with such hashes is kept; other groups have another one."""
-    return digest(VERSION, list(hashes.items()))[:16]  # in their order, which is that of the rows
+    """Return the name of the folder in which a pooled corpus of files with these hashes is kept."""
+    return digest(VERSION, list(hashes.items()))[:16]  # in the order of the rows
 
 
 def _checked(rows: Iterator[Row], name: str, prefix: str) -> Iterator[Row]:
@@ -176,16 +181,16 @@ def _checked(rows: Iterator[Row], name: str, prefix: str) -> Iterator[Row]:
             else replace(row, id=prefix + row.id, passage_id=prefix + row.passage_id, query_id=prefix + row.query_id)
         )
     if not count:
-        raise InputError(f"{name}: its files hold no row that can be used; are they the right ones?")
+        raise InputError(f"{name}: its files hold no usable row; are they the right ones?")
 
 
 @dataclass(frozen=True)
 class RowsReport:
     """What a file of parallel rows holds.
 
-    `groups` counts the sets of rows that may never meet in a batch (they share a passage or a text), `largest_group`
+    `groups` counts the sets of rows that a batch never holds two of (they share a passage or a text), `largest_group`
     the rows of the largest; `languages` has a line a language: language, queries, passages, both, negatives (rows that
-    have the text in it).
+    have such a text).
     """
 
     path: str
@@ -197,15 +202,16 @@ class RowsReport:
 
     def __str__(self) -> str:
         return (
-            f"{self.path}: {self.rows:,} rows over {self.passages:,} passages; {self.groups:,} groups of rows that may "
-            f"not meet in a batch, the largest of {self.largest_group:,}\n{self.languages.to_string(index=False)}"
+            f"{self.path}: {self.rows:,} rows over {self.passages:,} passages; {self.groups:,} groups of rows that "
+            f"never meet in a batch, the largest of {self.largest_group:,}\n{self.languages.to_string(index=False)}"
         )
 
 
 def check_rows(path: str | Path) -> RowsReport:
-    """Read a user's JSON lines (also `.gz`, `.xz`), or a data set by its name, as training would, and summarise them.
+    """Read a user's JSON lines (also `.gz`, `.xz`), or a data set by its name, as training does; return a summary.
 
-    Raises InputError naming file, line and key for the first row that cannot be used.
+    Raises:
+        InputError: With file, line and key, for the first row that cannot be used.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "mine.jsonl"

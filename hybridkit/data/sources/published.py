@@ -1,4 +1,4 @@
-"""Published numbers, to stand beside ours: every cell of the paper's tables, and MIRACL's baselines."""
+"""Published scores, to compare with: every cell of the paper's tables, and MIRACL's baselines."""
 
 import pandas as pd
 
@@ -11,12 +11,15 @@ _COLUMNS = ["source", "encoder", "strategy", "benchmark", "split", "setting", "m
 
 
 def published() -> pd.DataFrame:
-    """Published scores as one tidy frame in the kit's own words.
+    """Return published scores as one tidy frame, in the kit's names.
 
-    Columns: source, encoder, strategy ("" for systems that were not trained by one), benchmark, split ("dev", "train",
-    "" where the benchmark has one), setting (mono, cross, pool), measure (AP, R@1, R@10, R@100, nDCG@10,
-    rank_distance), language of the query ("mean" for the published mean), value (0 to 1; rank distance in ranks).
-    Sources: arXiv 2408.10536 (every cell of its tables) and Pyserini's reproductions of MIRACL's baselines.
+    Returns:
+        The columns source, encoder, strategy ("" for systems that were not trained with one), benchmark, split ("dev",
+        "train", "" where the benchmark has only one), setting (mono, cross, pool), measure (AP, R@1, R@10, R@100,
+        nDCG@10, rank_distance), language of the query ("mean" for the published mean), value (0 to 1; rank distance in
+        ranks).
+
+    Source: arXiv 2408.10536 (every cell of its tables); Pyserini's reproductions of MIRACL's baselines.
 
     >>> frame = published().query("encoder == 'XLM-R' and benchmark == 'xquad-r' and measure == 'rank_distance'")
     >>> frame[frame.language == "mean"].set_index("strategy").value.round().astype(int).to_dict()

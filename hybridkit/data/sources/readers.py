@@ -1,4 +1,4 @@
-"""Readers that data sets share: tables of texts between tabs, members of an archive, languages joined on an id."""
+"""Readers that data sets share: tables with tabs, queries, passages, archives, languages joined on an id."""
 
 import errno
 import io
@@ -34,10 +34,18 @@ def read_tsv(
 ) -> Iterator[Any]:
     r"""Yield the lines of a file without a head line as Arrow record batches of some MiB.
 
-    `columns` names each column and says what it holds, "id" (a number from 0 to 2,147,483,646, int32) or "text"
-    (large_string, quotes, carriage returns and all); `done` is told the bytes of each block. Blank lines are passed
-    over. Raises MissingDataError for a missing file (with the command that fetches data set `source`), InputError with
-    file and line for a line with another number of columns, an id that is none or bytes that are no UTF-8.
+    Blank lines are skipped.
+
+    Args:
+        path: The file, in UTF-8.
+        columns: The name of each column and its kind, "id" (a number from 0 to 2,147,483,646, int32) or "text"
+            (large_string, quotes and carriage returns included).
+        done: Is called with the bytes of each block that was read.
+        source: The data set, for the message about a missing file.
+
+    Raises:
+        MissingDataError: For a missing file, with the command that fetches the data set.
+        InputError: With file and line, for a line with another number of columns, an invalid id or bad UTF-8.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "queries.tsv"
@@ -49,7 +57,7 @@ def read_tsv(
 
     kinds = {"id": pa.int32(), "text": pa.large_string()}
     if not path.is_file():
-        cure = f"say hybridkit data fetch {source}, " if source else ""
+        cure = f"run `hybridkit data fetch {source}`, " if source else ""
         raise MissingDataError(f"{path}: there is no such file; {cure}or set HYBRIDKIT_DATA to the folder that has it")
     if not path.stat().st_size:
         raise InputError(f"{path}: the file is empty; give one line of {', '.join(columns)} or more, with tabs between")
@@ -69,16 +77,16 @@ def read_tsv(
             done(lines.read_so_far - read)
             read = lines.read_so_far
     except (pa.ArrowInvalid, OSError) as error:
-        told = _bad_line(path, columns) or f": cannot be read ({str(error).splitlines()[0]}); is it such a table?"
-        raise InputError(f"{path}{told}") from error
+        why = _bad_line(path, columns) or f": cannot be read ({str(error).splitlines()[0]}); is it such a table?"
+        raise InputError(f"{path}{why}") from error
     finally:
         lines.close()
 
 
 class _Lines(io.RawIOBase):
-    """A file in which a carriage return that ends no line is no line's end for Arrow either, which takes it for one.
+    """A file whose carriage returns within lines Arrow does not take for ends of lines.
 
-    It goes through Arrow as U+FDD0, a code point that is no character and that no text may hold.
+    They go through Arrow as U+FDD0, a code point that is not a character and that no text may hold.
     """
 
     def __init__(self, path: Path) -> None:
@@ -88,13 +96,13 @@ class _Lines(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """The next `size` bytes; Arrow asks for a block at a time."""
+        """Return the next `size` bytes; Arrow reads a block at a time."""
         while len(self._ready) < size:
             raw = self._file.read(size)
             self.read_so_far += len(raw)
             data = whole = self._held + raw
             self._held = b""
-            if raw:  # what comes next tells what a carriage return at the end is
+            if raw:  # whether a carriage return at the end ends a line depends on the next byte
                 data = data.rstrip(b"\r")
                 self._held = whole[len(data) :]
             self._ready += self._hide(data)
@@ -108,10 +116,10 @@ class _Lines(io.RawIOBase):
         super().close()
 
     def whole(self, batch: Any, columns: Mapping[str, str]) -> Any:
-        """A batch of the file with what was hidden put back."""
-        for place, (name, kind) in enumerate(columns.items()):
+        """Return a batch of the file with its carriage returns put back."""
+        for position, (name, kind) in enumerate(columns.items()):
             if self._hidden and kind == "text":
-                batch = batch.set_column(place, name, pc.replace_substring(batch[name], _HIDDEN.decode(), "\r"))
+                batch = batch.set_column(position, name, pc.replace_substring(batch[name], _HIDDEN.decode(), "\r"))
         return batch
 
     def _hide(self, data: bytes) -> bytes:
@@ -125,9 +133,11 @@ class _Lines(io.RawIOBase):
 def read_questions(path: Path) -> list[tuple[int, str, str]]:
     r"""Read topics, lines of an id, a tab and a question: (line number, id, question) of each.
 
-    The first tab ends the id; another one, as in topic 350 of BEIR's robust04, is a part of the question. Raises
-    InputError with file and line for a line that has no tab or nothing on one side of it, and where every line has the
-    same number of columns, more than two.
+    The first tab ends the id; another one, as in topic 350 of BEIR's robust04, belongs to the question.
+
+    Raises:
+        InputError: With file and line, for a line without a tab or with nothing on one side of it, and where every line
+            has the same number of columns, more than two.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "topics.tsv"
@@ -204,14 +214,14 @@ def _bad_line(path: Path, columns: Mapping[str, str]) -> str:
                 continue
             where = f", line {number}: "
             if len(cells) != len(columns):
-                told = f"{where}{len(cells)} columns, not the {len(columns)} of {', '.join(columns)}"
+                why = f"{where}{len(cells)} columns, not the {len(columns)} of {', '.join(columns)}"
                 if len(cells) > len(columns):
-                    return f"{told}; take the tab out of its text, or leave the other columns out"
-                return f"{told}; the line is cut short, or a text was broken in two: mend it, or get the file again"
+                    return f"{why}; take the tab out of its text, or leave the other columns out"
+                return f"{why}; the line is cut short, or a text was broken in two: mend it, or get the file again"
             for (name, kind), cell in zip(columns.items(), cells, strict=True):
                 if kind == "id" and not (cell.strip().isdigit() and len(cell) < 20 and int(cell) < 2**31 - 1):
-                    told = repr(cell[:40].decode(errors="replace"))
-                    return f"{where}{name} is {told}, not a number from 0 to 2,147,483,646; give one"
+                    value = repr(cell[:40].decode(errors="replace"))
+                    return f"{where}{name} is {value}, not a number from 0 to 2,147,483,646; give one"
                 try:
                     cell.decode()
                 except UnicodeDecodeError as error:
@@ -224,12 +234,13 @@ _PACKED, _UNPACKED = 200, 2**28  # times its own size that a member may unpack t
 
 @contextmanager
 def open_archive(path: Path, name: str) -> Iterator[zipfile.ZipFile]:
-    """Open the zip archive of the data set `name`; nothing of it is ever written to disk.
+    """Yield the opened zip archive of the data set `name`; nothing of it is ever written to disk.
 
-    Raises InputError for what is no whole zip, for a member whose name leads out of the archive, and, from inside the
-    block, for a member that turns out to be cut short or damaged.
+    Raises:
+        InputError: For a file that is not a whole zip, a member whose name leads out of the archive, and, from inside
+            the block, a member that is cut short or damaged.
     """
-    cure = f"remove the file and say hybridkit data fetch {name}"
+    cure = f"remove the file and run `hybridkit data fetch {name}`"
     try:
         with zipfile.ZipFile(path) as archive:
             for member in archive.namelist():
@@ -240,24 +251,20 @@ def open_archive(path: Path, name: str) -> Iterator[zipfile.ZipFile]:
         raise
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, struct.error, ValueError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None and error.errno != errno.EINVAL:
-            raise  # the machine's trouble, not the archive's: bzip2 has no number, a seek before the start has EINVAL
-        raise InputError(f"{path}: no whole zip archive, cut short or damaged ({error}); {cure}") from error
-    except (NotImplementedError, RuntimeError) as error:  # a compression of its own, a password
+            raise  # an error of the machine: those of bzip2 have no number, a seek before the start has EINVAL
+        raise InputError(f"{path}: not a whole zip archive, cut short or damaged ({error}); {cure}") from error
+    except (NotImplementedError, RuntimeError) as error:  # an unknown compression, a password
         raise InputError(f"{path}: its members cannot be read ({error}); {cure}") from error
 
 
 def member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
-    """Open a member.
-
-    Raises InputError, naming what there is, where the archive has none of that name, and for one that unpacks to
-    hundreds of times its size.
-    """
+    """Open a member; InputError where it is missing, or unpacks to hundreds of times its size."""
     try:
-        told = archive.getinfo(name)
-        if told.file_size > max(_UNPACKED, _PACKED * told.compress_size):
+        info = archive.getinfo(name)
+        if info.file_size > max(_UNPACKED, _PACKED * info.compress_size):
             why = f"{name} unpacks to more than {_PACKED} times its size, which no texts do"
             raise InputError(f"{archive.filename}: {why}; is it another file?")
-        return archive.open(told)
+        return archive.open(info)
     except KeyError as error:
         there = ", ".join(sorted(archive.namelist())[:5]) or "nothing"
         raise InputError(f"{archive.filename}: no member {name}, but {there}, ...; is it another file?") from error
@@ -266,7 +273,8 @@ def member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
 def table(file: IO[bytes], where: str, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
     r"""Yield (line number from 1, the wanted columns) of a tab-separated table with a header and no quoting.
 
-    Raises InputError for a header without the columns, a line with more or fewer of them than the header, bad UTF-8.
+    Raises:
+        InputError: For a header without the columns, a line with more or fewer columns than the header, bad UTF-8.
 
     >>> from io import BytesIO
     >>> next(table(BytesIO(b"a\tb\n1\t2\n"), "t.tsv", ["b"]))
@@ -294,11 +302,11 @@ def table(file: IO[bytes], where: str, columns: Sequence[str]) -> Iterator[tuple
 
 
 class RowJoin:
-    """Collects queries and passages of rows in any order and gives the rows, in the order in which ids came first.
+    """Collects the queries and passages of rows in any order, and yields the rows in the order of their first texts.
 
-    Texts lie in a temporary database of sqlite that goes away with this object, each passage once; in memory are the
-    ids. The first text of an id and language stays. A row's passage_id is the hash of its passage in English, else in
-    its first language: rows that ask about one passage have one id.
+    Texts are in a temporary sqlite database that vanishes with this object, each passage once; in memory are the ids.
+    The first text of an id and language is kept. A row's passage_id is the hash of its passage in English, else in its
+    first language, so that rows about one passage share it.
 
     >>> join = RowJoin()
     >>> join.query("q1", "de", "Wer?"), join.query("q1", "en", "Who?"), join.passage("q1", "en", "She.")
@@ -308,47 +316,47 @@ class RowJoin:
     """
 
     def __init__(self) -> None:
-        self._places: dict[str, int] = {}
-        self._base = sqlite3.connect("")  # an empty name: a file of its own that nobody else sees, deleted when closed
+        self._numbers: dict[str, int] = {}
+        self._base = sqlite3.connect("")  # an empty name: a private file that is deleted when closed
         self._base.execute("PRAGMA cache_size = -65536")  # KiB in memory before it spills
         self._base.execute("PRAGMA journal_mode = OFF")
         for table, rest in (("query", "text TEXT"), ("passage", "hash TEXT")):
-            columns = f"place INTEGER, language TEXT, {rest}, PRIMARY KEY (place, language)"
+            columns = f"number INTEGER, language TEXT, {rest}, PRIMARY KEY (number, language)"
             self._base.execute(f"CREATE TABLE {table} ({columns}) WITHOUT ROWID")
         self._base.execute("CREATE TABLE body (hash TEXT PRIMARY KEY, text TEXT) WITHOUT ROWID")
 
     def __len__(self) -> int:
-        """Number of ids so far, whole or not."""
-        return len(self._places)
+        """Number of ids so far, complete or not."""
+        return len(self._numbers)
 
     def query(self, row: str, language: str, text: str) -> None:
         """Add the query of a row in a language."""
-        self._base.execute("INSERT OR IGNORE INTO query VALUES (?, ?, ?)", (self._place(row), language, text))
+        self._base.execute("INSERT OR IGNORE INTO query VALUES (?, ?, ?)", (self._number(row), language, text))
 
     def passage(self, row: str, language: str, text: str) -> None:
         """Add the passage of a row in a language."""
         key = blake2b(text.encode(), digest_size=12).hexdigest()
         self._base.execute("INSERT OR IGNORE INTO body VALUES (?, ?)", (key, text))
-        self._base.execute("INSERT OR IGNORE INTO passage VALUES (?, ?, ?)", (self._place(row), language, key))
+        self._base.execute("INSERT OR IGNORE INTO passage VALUES (?, ?, ?)", (self._number(row), language, key))
 
     def rows(self) -> Iterator[Row]:
-        """Every row that has a query and a passage, in whatever languages."""
+        """Yield every row that has a query and a passage, in any languages."""
         passages = self._base.execute(
-            "SELECT place, language, body.text, hash FROM passage JOIN body USING (hash) ORDER BY place, language"
+            "SELECT number, language, body.text, hash FROM passage JOIN body USING (hash) ORDER BY number, language"
         )
-        queries = self._base.execute("SELECT place, language, text FROM query ORDER BY place, language")
-        found = ((place, list(lines)) for place, lines in groupby(passages, key=lambda line: line[0]))
+        queries = self._base.execute("SELECT number, language, text FROM query ORDER BY number, language")
+        found = ((number, list(lines)) for number, lines in groupby(passages, key=lambda line: line[0]))
         at, lines = next(found, (-1, []))
-        names = list(self._places)
-        for place, asked in groupby(queries, key=lambda line: line[0]):
-            while 0 <= at < place:
+        names = list(self._numbers)
+        for number, texts in groupby(queries, key=lambda line: line[0]):
+            while 0 <= at < number:
                 at, lines = next(found, (-1, []))
-            if at != place:
+            if at != number:
                 continue
-            query = {language: text for _, language, text in asked}
+            query = {language: text for _, language, text in texts}
             passage = {language: text for _, language, text, _ in lines}
             key = next((key for _, language, _, key in lines if language == "en"), lines[0][3])
-            yield Row(names[place], key, names[place], query, passage, {})
+            yield Row(names[number], key, names[number], query, passage, {})
 
-    def _place(self, row: str) -> int:
-        return self._places.setdefault(row, len(self._places))
+    def _number(self, row: str) -> int:
+        return self._numbers.setdefault(row, len(self._numbers))

@@ -1,4 +1,4 @@
-"""One table of the data sets the kit knows: their files, licence, citation, and where they really come from."""
+"""The table of the data sets that the kit knows: files, licence, citation, origin and reader."""
 
 import json
 import posixpath
@@ -8,8 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from hybridkit.data.rows import Row
-from hybridkit.data.sources import mmarco, mrtydi
-from hybridkit.data.sources import mrtydi as miracl_train
+from hybridkit.data.sources import mmarco, training_questions
 from hybridkit.data.sources import translated_sets as translated
 from hybridkit.data.storage.corpus_writer import CorpusWriter
 from hybridkit.errors import InputError
@@ -24,10 +23,10 @@ _MIRACL = "ar bn de en es fa fi fr hi id ja ko ru sw te th yo zh"
 class DataSet:
     """A data set: `files` are relative to a data folder; all of them are needed.
 
-    `kind` is rows, benchmark or lexicon. `address` is the public address of a file, in which `{path}` stands for the
-    file, `{tail}` for the file without its first folder and `{base}` for its last part; `hf://datasets/OWNER/NAME/...`
-    means the hub; `also` has addresses of single files that are elsewhere. It is empty where no public address holds
-    the file itself; `origin` says what it was made from.
+    `kind` is rows, benchmark or lexicon. `address` is the public address of a file, with `{path}` for the file,
+    `{tail}` for the file without its first folder and `{base}` for its name; `hf://datasets/OWNER/NAME/...` means the
+    hub; `also` has the addresses of single files that are elsewhere. It is empty where the file is not public as such;
+    `origin` says what it was made from.
 
     `words` are what a name may have in brackets, as in `miracl-train[sw,te]`: languages, and choices such as the unit
     of a passage; `parts` are the files of each language, where one can be fetched without the others. `chosen` are the
@@ -64,7 +63,7 @@ class DataSet:
         return bool(self.read or self.write)
 
     def address_of(self, file: str) -> str:
-        """Public address of one of the files, empty where there is none.
+        """Return the public address of one of the files, "" where there is none.
 
         >>> data_set("muse").address_of("lexicons/muse/en-de.txt")
         'https://dl.fbaipublicfiles.com/arrival/dictionaries/en-de.txt'
@@ -81,7 +80,7 @@ class DataSet:
         for word in words:
             if word not in self.words:
                 known = f"it takes {', '.join(self.words)}" if self.words else "it takes nothing in brackets"
-                raise InputError(f"data set {name!r}: {word!r} is nothing that can be asked of {self.name}; {known}")
+                raise InputError(f"data set {name!r}: {word!r} is not an option of {self.name}; {known}")
         parts = {tag: files for tag, files in self.parts.items() if tag in words} or self.parts
         common = set(self.files).difference(*self.parts.values())
         files = tuple(file for file in self.files if file in common or any(file in part for part in parts.values()))
@@ -104,8 +103,8 @@ def _in_miracl_layout(folder: str, languages: str, parts: tuple[str, ...]) -> tu
 
 _SQUAD = {tag: (f"squad-translate-train/squad.translate.train.en-{tag}.json",) for tag in translated.TRANSLATED}
 _SQUAD = {"en": ("squad-translate-train/train-v1.1.json",), **_SQUAD}
-_MR_TYDI = {tag: (f"mr-tydi/mrtydi-v1.1-{name}/train.jsonl.gz",) for tag, name in mrtydi.LANGUAGES.items()}
-_MIRACL_TRAIN = {tag: miracl_train.files_of(tag) for tag in miracl_train.CORPUS_FILES}
+_MR_TYDI = {tag: (f"mr-tydi/mrtydi-v1.1-{name}/train.jsonl.gz",) for tag, name in training_questions.LANGUAGES.items()}
+_MIRACL_TRAIN = {tag: training_questions.files_of(tag) for tag in training_questions.CORPUS_FILES}
 _MIRACL_DEV = {tag: _in_miracl_layout("miracl", tag, ("topics", "qrels")) for tag in _MIRACL.split()}
 _TYDI_GOLDP = {
     tag: _in_miracl_layout("tydi-goldp", tag, ("topics", "qrels", "corpus")) for tag in ("en", "fi", "id", "ko", "sw")
@@ -113,7 +112,7 @@ _TYDI_GOLDP = {
 # German and Yoruba have a corpus too, though no training part
 _MIRACL_CORPUS = {
     tag: tuple(f"miracl-corpus/miracl-corpus-v1.0-{tag}/docs-{number}.jsonl.gz" for number in range(count))
-    for tag, count in sorted({**miracl_train.CORPUS_FILES, "de": 32, "yo": 1}.items())
+    for tag, count in sorted({**training_questions.CORPUS_FILES, "de": 32, "yo": 1}.items())
 }
 _MMARCO = {tag: mmarco.files_of(tag) for tag in mmarco.LANGUAGES}
 _XNLI = "https://dl.fbaipublicfiles.com/XNLI/{base}"
@@ -235,7 +234,7 @@ _ALL = (
         "hf://datasets/castorini/{path}",
         words=tuple(_MR_TYDI),
         parts=_MR_TYDI,
-        read=mrtydi.read_mrtydi,
+        read=training_questions.read_mrtydi,
     ),
     DataSet(
         "miracl-train",
@@ -247,7 +246,7 @@ _ALL = (
         "hf://datasets/miracl/{path}",
         words=tuple(_MIRACL_TRAIN),
         parts=_MIRACL_TRAIN,
-        read=miracl_train.read_miracl_train,
+        read=training_questions.read_miracl_train,
     ),
     DataSet(
         "xquad-r",
@@ -339,17 +338,17 @@ def data_set(name: str) -> DataSet:
 
 @cache
 def pins() -> Mapping[str, tuple[int, str]]:
-    """Bytes and SHA-256 of every file that the maintainers saw; a file that is not here is unpinned."""
+    """Return bytes and SHA-256 of every file that the maintainers have seen; other files are unpinned."""
     text = (Path(__file__).parent / "pins.json").read_text(encoding="utf-8")
     return {file: (int(size), str(sha256)) for file, (size, sha256) in json.loads(text).items()}
 
 
 def folders_of(data: DataSet) -> list[Path]:
-    """Folders in which a data set's files are sought, first one first."""
+    """Return the folders in which a data set's files are sought, in order."""
     home = checkout()
     return ([home / "data"] if home else []) if data.bundled else data_folders()
 
 
 def locate(data: DataSet) -> Path | None:
-    """Give the first folder that holds all files of a data set, or None."""
+    """Return the first folder that holds all files of a data set, or None."""
     return next((folder for folder in folders_of(data) if all((folder / file).is_file() for file in data.files)), None)

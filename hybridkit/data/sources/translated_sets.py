@@ -1,8 +1,8 @@
 """Question and inference sets in several languages: SQuAD with XTREME's translations, MLQA, XNLI.
 
 SQuAD 1.1 (arXiv 1606.05250) is CC BY-SA 4.0; its machine translations come from XTREME (arXiv 2003.11080).
-MLQA (arXiv 1910.07475, CC BY-SA 3.0) is read from the archive MLQA_V1.zip. XNLI (arXiv 1809.05053, CC BY-NC 4.0) gives
-pairs judged as entailment, the hypothesis as query and the premise as passage: `xnli` reads the labelled files, which
+MLQA (arXiv 1910.07475, CC BY-SA 3.0) is read from the archive MLQA_V1.zip. XNLI's (arXiv 1809.05053, CC BY-NC 4.0)
+entailed pairs become rows, the hypothesis as query and the premise as passage: `xnli` reads the labelled files, which
 have both sentences in 15 languages; `xnli-15way` takes the pairs from their English lines and the sentences from the
 parallel corpus.
 """
@@ -23,7 +23,7 @@ log = logging.getLogger("hybridkit")
 
 
 class Question(NamedTuple):
-    """A question and its first answer: the text and the character of the paragraph at which it is said to start."""
+    """A question and its first answer: the text, and the character of the paragraph where it is said to start."""
 
     id: str
     text: str
@@ -39,12 +39,15 @@ class Paragraph(NamedTuple):
 
 
 def read_translated(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:
-    """Rows of SQuAD's training part in English and XTREME's ten translations, joined on the ids of questions.
+    """Yield the rows of SQuAD's training split in English and XTREME's ten translations, joined on question ids.
 
     `folder` holds `squad-translate-train/train-v1.1.json` and `squad.translate.train.en-LANG.json` beside it. `words`
     may name languages (all of them by default) and the unit of a passage: `sentence` (the one in which the answer
     starts, the default) or `paragraph`. A question whose answer is not in its paragraph is dropped in that language;
-    how many is logged. Raises InputError (file and key) for JSON that is cut short or of another shape.
+    the log counts them.
+
+    Raises:
+        InputError: With file and key, for JSON that is cut short or of another form.
     """
     unit = next((word for word in words if word in UNITS), "sentence")
     languages = [word for word in words if word not in UNITS] or ["en", *TRANSLATED]
@@ -53,13 +56,13 @@ def read_translated(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:
         name = "train-v1.1.json" if language == "en" else f"squad.translate.train.en-{language}.json"
         path = folder / "squad-translate-train" / name
         with path.open("rb") as file:
-            lost, asked = collect(join, paragraphs(file, str(path)), language, unit)
+            lost, count = collect(join, paragraphs(file, str(path)), language, unit)
         if lost:
             log.info(
                 "squad-translate-train, %s: %d of %d questions dropped, their answers are not in their paragraphs",
                 language,
                 lost,
-                asked,
+                count,
             )
     single = 0
     for row in join.rows():
@@ -70,31 +73,32 @@ def read_translated(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:
 
 
 def collect(
-    join: RowJoin, read: Iterator[Paragraph], language: str, unit: str, asked_in: str = "", prefix: str = ""
+    join: RowJoin, read: Iterator[Paragraph], language: str, unit: str, question_language: str = "", prefix: str = ""
 ) -> tuple[int, int]:
-    """Add the questions and passages of one file to a join; gives (questions dropped, questions in all).
+    """Add the questions and passages of one file to a join; return (questions dropped, questions in all).
 
-    `language` is that of the passages, and of the questions unless `asked_in` says another; `prefix` goes before ids.
+    `language` is that of the passages, and of the questions without `question_language`; `prefix` goes before ids.
     """
-    lost = asked = 0
+    lost = count = 0
     for paragraph in read:
         spans = boundaries(paragraph.text, language) if unit == "sentence" else [(0, len(paragraph.text))]
         for question in paragraph.questions:
-            asked += 1
+            count += 1
             start = locate(paragraph.text, question.answer, question.start)
             if start is None or not question.text.strip():
                 lost += 1
                 continue
             first, last = next((low, high) for low, high in spans if start < high)
-            join.query(prefix + question.id, asked_in or language, question.text)
+            join.query(prefix + question.id, question_language or language, question.text)
             join.passage(prefix + question.id, language, paragraph.text[first:last].strip())
-    return lost, asked
+    return lost, count
 
 
 def paragraphs(file: IO[bytes], where: str) -> Iterator[Paragraph]:
     """Yield the paragraphs of a file in SQuAD's format, one article in memory at a time.
 
-    Raises InputError naming `where` and the key for JSON that is cut short or of another shape.
+    Raises:
+        InputError: With `where` and the key, for JSON that is cut short or of another form.
     """
     import ijson
 
@@ -106,14 +110,14 @@ def paragraphs(file: IO[bytes], where: str) -> Iterator[Paragraph]:
                 yield _paragraph(paragraph, f"{at}paragraphs[{nth}].")
     except (ijson.JSONError, UnicodeDecodeError) as error:
         after = f"after {count + 1} articles" if count >= 0 else "at its beginning"
-        told = " ".join(str(error).split())[:120]
-        raise InputError(f"{where}: not whole JSON, {after} ({told}); is it cut short? Get it again") from error
+        why = " ".join(str(error).split())[:120]
+        raise InputError(f"{where}: not whole JSON, {after} ({why}); is it cut short? Get it again") from error
     if count < 0:
         raise InputError(f'{where}: no articles; SQuAD\'s format is {{"data": [{{"paragraphs": [...]}}]}}')
 
 
 def locate(paragraph: str, answer: str, start: int) -> int | None:
-    """Where an answer really starts: at the given character, else at its occurrence nearest to that, else nowhere.
+    """Return where an answer starts: at the given character, else at its nearest occurrence, else None.
 
     Offsets of translated files are often off by some characters.
 
@@ -129,20 +133,20 @@ def locate(paragraph: str, answer: str, start: int) -> int | None:
     while at >= 0:
         found.append(at)
         at = paragraph.find(text, at + 1)
-    return min(found, key=lambda place: (abs(place - start), place), default=None)
+    return min(found, key=lambda found_at: (abs(found_at - start), found_at), default=None)
 
 
 def boundaries(text: str, language: str) -> list[tuple[int, int]]:
-    """Half-open spans of the sentences of a text, without gaps, by the rules of the library sentencex.
+    """Return half-open spans of the sentences of a text, without gaps, by the rules of the library sentencex.
 
-    Thai is written without marks at the ends of sentences: its paragraphs mostly stay whole.
+    Thai has no marks at the ends of sentences: its paragraphs mostly stay whole.
 
     >>> boundaries("They came at 5 p.m. to us. He left.", "en")
     [(0, 27), (27, 35)]
     """
     import sentencex
 
-    ends = [int(one["end_index"]) for one in sentencex.get_sentence_boundaries(language, text)]
+    ends = [int(found["end_index"]) for found in sentencex.get_sentence_boundaries(language, text)]
     ends = [end for end in ends if 0 < end < len(text)] + [len(text)]
     return [(low, high) for low, high in zip([0, *ends[:-1]], ends, strict=True) if text[low:high].strip()]
 
@@ -167,12 +171,14 @@ MLQA_SPLITS = ("test", "dev")
 
 
 def read_mlqa(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:
-    """Rows of MLQA: a question in every language it is asked in, a passage in every language it is answered in.
+    """Yield the rows of MLQA: each question and its passage in every language that has them.
 
     `folder` holds `mlqa/MLQA_V1.zip`, whose members are `MLQA_V1/test/test-context-de-question-ar.json` and so on.
     `words` may name splits (`test` by default: the benchmark MLQA-R is made of `dev`), languages (all of them) and the
-    unit of a passage, `sentence` (by default) or `paragraph`. Raises InputError for an archive that is cut short or
-    lacks a member.
+    unit of a passage, `sentence` (by default) or `paragraph`.
+
+    Raises:
+        InputError: For an archive that is cut short or has a member missing.
     """
     splits = [word for word in words if word in MLQA_SPLITS] or ["test"]
     languages = [tag for tag in MLQA_LANGUAGES if tag in words] or list(MLQA_LANGUAGES)
@@ -182,11 +188,11 @@ def read_mlqa(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:
     with open_archive(path, "mlqa") as archive:
         for split in splits:
             for context in languages:
-                for asked in languages:
-                    name = f"MLQA_V1/{split}/{split}-context-{context}-question-{asked}.json"
+                for question in languages:
+                    name = f"MLQA_V1/{split}/{split}-context-{context}-question-{question}.json"
                     with member(archive, name) as file:
                         read = paragraphs(file, f"{path}: {name}")
-                        lost += collect(join, read, context, unit, asked, f"{split}:")[0]
+                        lost += collect(join, read, context, unit, question, f"{split}:")[0]
     if lost:
         log.info("mlqa: %d times an answer is not in its paragraph; the question is dropped there", lost)
     yield from join.rows()
@@ -199,10 +205,13 @@ _COLUMNS = ("language", "gold_label", "sentence1", "sentence2", "pairID")
 
 
 def read_xnli(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:
-    """Rows of the labelled files, `XNLI-1.0/xnli.dev.tsv` and `.test.tsv` in `xnli/XNLI-1.0.zip` of a folder.
+    """Yield the rows of the labelled files, `XNLI-1.0/xnli.dev.tsv` and `.test.tsv` in `xnli/XNLI-1.0.zip` of a folder.
 
-    `words` may name splits (both by default) and languages (all of them). Raises InputError (file and line) for a
-    table of another shape, an archive that is cut short or lacks a member.
+    `words` may name splits (both by default) and languages (all of them).
+
+    Raises:
+        InputError: With file and line, for a table of another form, or an archive that is cut short or has a member
+            missing.
     """
     wanted = {tag for tag in XNLI_LANGUAGES if tag in words} or set(XNLI_LANGUAGES)
     join = RowJoin()
@@ -214,9 +223,9 @@ def read_xnli(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:
 
 
 def read_xnli_15way(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:
-    """The same pairs, with the sentences of `XNLI-15way/xnli.15way.orig.tsv` in `xnli/XNLI-15way.zip` of a folder.
+    """Yield the same pairs with the sentences of `XNLI-15way/xnli.15way.orig.tsv` in `xnli/XNLI-15way.zip` of a folder.
 
-    A pair of which the table lacks an English sentence is dropped; how many is logged.
+    A pair is dropped if one of its English sentences is not in the table; the log counts them.
     """
     chosen = [tag for tag in XNLI_LANGUAGES if tag in words] or list(XNLI_LANGUAGES)
     path, name = folder / "xnli" / "XNLI-15way.zip", "XNLI-15way/xnli.15way.orig.tsv"
@@ -251,7 +260,7 @@ def _entailed(folder: Path, words: Sequence[str]) -> Iterator[tuple[str, str, st
                     where = f"{path}: {name}, line {number}"
                     if line["gold_label"] not in _LABELS or line["language"] not in XNLI_LANGUAGES:
                         got = f"{line['language']!r} and {line['gold_label']!r}"
-                        raise InputError(f"{where}: {got} are not a language and a label of XNLI; get the file again")
+                        raise InputError(f"{where}: {got} must be a language and a label of XNLI; get the file again")
                     if not line["pairID"] or not line["sentence1"].strip() or not line["sentence2"].strip():
                         raise InputError(f"{where}: an empty sentence or pairID; get the file again")
                     if line["gold_label"] == "entailment":

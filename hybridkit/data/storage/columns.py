@@ -1,6 +1,6 @@
 """Columns on disk, mapped into memory: ids, integer arrays, Arrow strings.
 
-Equal texts are found by 128-bit hashes in sorted integers, so that no dictionary of texts is held.
+Equal texts are found by sorting 128-bit hashes, so that no dictionary of texts is held.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _BUCKET = 1 << 22  # hashes sorted at a time
 
 
 def hash_strings(values: Iterable[str]) -> np.ndarray:
-    """128-bit BLAKE2 hashes of texts as uint64 (texts, 2); among 10^9 texts two share one with a chance of 10^-21.
+    """Return 128-bit BLAKE2 hashes of texts, uint64 (texts, 2); among 10^9 texts two are equal with a chance of 10^-21.
 
     >>> one, two, again = hash_strings(["a", "b", "a"]).tolist()
     >>> one == again, one == two
@@ -39,14 +39,14 @@ def hash_strings(values: Iterable[str]) -> np.ndarray:
 
 
 def hash_arrow(values: Any) -> np.ndarray:
-    """The same of an Arrow large_string array, without making Python texts of it."""
+    """Return `hash_strings` of an Arrow large_string array, without making Python texts of it."""
     data, ends = arrow_bytes(values)
     view = data.data
     return _joined(blake2b(view[start:end], digest_size=16).digest() for start, end in pairwise(ends.tolist()))
 
 
 def arrow_bytes(values: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The UTF-8 bytes of a large_string array, and where each text starts and ends in them (texts + 1,)."""
+    """Return the UTF-8 bytes of a large_string array, and the bounds of its texts in them, int64 (texts + 1,)."""
     _, offsets, data = values.buffers()
     empty = offsets is None or offsets.size == 0
     bounds = np.zeros(1, dtype=np.int64) if empty else np.frombuffer(offsets, dtype=np.int64)
@@ -56,7 +56,7 @@ def arrow_bytes(values: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def first_equal(hashes: np.ndarray) -> np.ndarray:
-    """Position of the first hash that equals each hash, int32 (hashes,); few are sorted at a time.
+    """Return the position of the first hash that equals each hash, int32 (hashes,); few are sorted at a time.
 
     >>> first_equal(hash_strings(["b", "a", "b", "a"]))
     array([0, 1, 0, 1], dtype=int32)
@@ -80,7 +80,7 @@ def first_equal(hashes: np.ndarray) -> np.ndarray:
 
 
 def numbered(first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Number what `first_equal` found in order of arrival: int32 (hashes,), and a bool mask of the first ones.
+    """Number the result of `first_equal` in order of arrival: int32 (hashes,), and a bool mask of the first ones.
 
     >>> numbered(np.array([0, 1, 0, 3]))
     (array([0, 1, 0, 2], dtype=int32), array([ True,  True, False,  True]))
@@ -100,10 +100,9 @@ _LARGE = 1 << 28  # bytes from which on an array lies in a file: the kernel can 
 
 
 class StringColumn:
-    """A column of texts in Arrow's memory or on disk, of which `column[rows]` gives a numpy object array of str.
+    """A column of texts in Arrow's memory or on disk; `column[rows]` is a numpy object array of str.
 
-    `rows` is an int, an int array, a bool mask or a slice, as numpy takes them; a part made by `take` keeps positions,
-    no text.
+    `rows` is an int, an int array, a bool mask or a slice, as in numpy; what `take` returns keeps positions, no text.
 
     >>> column = StringColumn(pa.array(["a", "b", "c"], pa.large_string()))
     >>> column[1], column[np.array([2, 0])].tolist(), column.take(np.array([2, 1]))[:1].tolist(), len(column)
@@ -122,39 +121,39 @@ class StringColumn:
     def __getitem__(self, rows: np.ndarray | slice | list[int]) -> np.ndarray: ...
     def __getitem__(self, rows: int | np.ndarray | slice | list[int]) -> str | np.ndarray:
         if isinstance(rows, int | np.integer):
-            place = range(len(self))[int(rows)]
-            return str(self._values[place if self._rows is None else int(self._rows[place])])
+            position = range(len(self))[int(rows)]
+            return str(self._values[position if self._rows is None else int(self._rows[position])])
         return np.asarray(self._arrow(positions(rows, len(self))).to_numpy(zero_copy_only=False), dtype=object)
 
     def __iter__(self) -> Iterator[str]:
-        for part in self.chunks():
-            yield from part.to_pylist()
+        for chunk in self.chunks():
+            yield from chunk.to_pylist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self[:]
 
     def tolist(self) -> list[str]:
-        """Every text, in order."""
+        """Return every text, in order."""
         return list(self)
 
     def take(self, rows: np.ndarray) -> StringColumn:
-        """The column of some rows, given as positions; no text is copied."""
+        """Return the column of some rows, given as positions; no text is copied."""
         return StringColumn(self._values, rows if self._rows is None else self._rows[rows])
 
     def chunks(self, size: int = CHUNK) -> Iterator[Any]:
-        """Arrow arrays of `size` texts each, in order."""
+        """Yield Arrow arrays of `size` texts each, in order."""
         for start in range(0, len(self), size):
             whole = self._rows is None
             yield self._values.slice(start, size) if whole else self._arrow(np.arange(len(self))[start : start + size])
 
-    def _arrow(self, places: np.ndarray) -> Any:
-        return self._values.take(pa.array(places if self._rows is None else self._rows[places]))
+    def _arrow(self, rows: np.ndarray) -> Any:
+        return self._values.take(pa.array(rows if self._rows is None else self._rows[rows]))
 
 
 def pieces(texts: Any) -> Iterator[Any]:
-    """Cut an Arrow large_string array into slices of at most `CHUNK` texts and 16 MiB, one text at least.
+    """Yield slices of an Arrow large_string array, of at most `CHUNK` texts and 16 MiB, at least one text.
 
-    >>> [len(part) for part in pieces(pa.array(["a", "b" * 2**24, "c", "d"], pa.large_string()))]
+    >>> [len(piece) for piece in pieces(pa.array(["a", "b" * 2**24, "c", "d"], pa.large_string()))]
     [1, 1, 2]
     """
     ends = arrow_bytes(texts)[1]
@@ -167,33 +166,33 @@ def pieces(texts: Any) -> Iterator[Any]:
 
 
 def first_of_groups(group: np.ndarray, names: StringColumn) -> tuple[np.ndarray, Any]:
-    """Every group's number, int32, and as an Arrow array its first name in the order of code points.
+    """Return every group's number, int32, and as an Arrow array its first name in the order of code points.
 
     >>> numbers, first = first_of_groups(np.array([1, 0, 1], dtype=np.int32), StringColumn(pa.array(["c", "b", "a"])))
     >>> dict(zip(numbers.tolist(), first.to_pylist(), strict=True))
     {1: 'a', 0: 'b'}
     """
-    whole, waiting = _first_names(group[:0], pa.array([], pa.large_string())), []
-    for number, part in enumerate(names.chunks()):
-        waiting.append(_first_names(group[number * CHUNK :][: len(part)], part.cast(pa.large_string())))
+    whole, waiting = _names_of(group[:0], pa.array([], pa.large_string())), []
+    for number, chunk in enumerate(names.chunks()):
+        waiting.append(_names_of(group[number * CHUNK :][: len(chunk)], chunk.cast(pa.large_string())))
         if sum(map(len, waiting)) > max(len(whole), 8 * CHUNK):
-            whole, waiting = _least(pa.concat_tables([whole, *waiting])), []
-    whole = _least(pa.concat_tables([whole, *waiting])).combine_chunks()
+            whole, waiting = _first(pa.concat_tables([whole, *waiting])), []
+    whole = _first(pa.concat_tables([whole, *waiting])).combine_chunks()
     return whole["group"].to_numpy(), only_chunk(whole["name"])
 
 
-def _first_names(group: np.ndarray, names: Any) -> Any:
-    return _least(pa.table({"group": pa.array(np.ascontiguousarray(group)), "name": names}))
+def _names_of(group: np.ndarray, names: Any) -> Any:
+    return _first(pa.table({"group": pa.array(np.ascontiguousarray(group)), "name": names}))
 
 
-def _least(table: Any) -> Any:
-    """The least name of each group; that of UTF-8 bytes is that of code points."""
+def _first(table: Any) -> Any:
+    """The first name of each group; the order of UTF-8 bytes is that of code points."""
     found = table.group_by("group", use_threads=False).aggregate([("name", "min")])
     return found.select(["group", "name_min"]).rename_columns(["group", "name"])
 
 
 def positions(rows: np.ndarray | slice | list[int], count: int) -> np.ndarray:
-    """Turn positions, a bool mask or a slice into int64 positions, as numpy understands them.
+    """Return positions, a bool mask or a slice as int64 positions, as numpy understands them.
 
     >>> positions(np.array([True, False, True]), 3), positions(slice(1, None), 3), positions(np.array([-1]), 3)
     (array([0, 2]), array([1, 2]), array([2]))
@@ -212,7 +211,7 @@ def positions(rows: np.ndarray | slice | list[int], count: int) -> np.ndarray:
 
 
 def allocate(shape: tuple[int, ...], dtype: type = np.int32) -> np.ndarray:
-    """An array to fill, in memory or, from 256 MiB on, in a file of the cache that goes with the array."""
+    """Return an array to fill, in memory or, from 256 MiB on, in a file of the cache that vanishes with the array."""
     if int(np.prod(shape)) * np.dtype(dtype).itemsize < _LARGE:
         return np.empty(shape, dtype=dtype)
     cache_folder().mkdir(parents=True, exist_ok=True)
@@ -221,7 +220,7 @@ def allocate(shape: tuple[int, ...], dtype: type = np.int32) -> np.ndarray:
 
 
 def take_cells(array: np.ndarray, rows: np.ndarray, columns: list[int] | None = None) -> np.ndarray:
-    """Copy some rows and columns of a table, block by block, into `room`."""
+    """Return a copy of some rows and columns of a table, made block by block in what `allocate` returns."""
     columns = list(range(array.shape[1])) if columns is None else columns
     out = allocate((len(rows), len(columns)), array.dtype.type)
     for start in range(0, len(rows), CHUNK):
@@ -237,7 +236,7 @@ def write_arrow(path: Path, columns: dict[str, Any], metadata: dict[str, str] | 
 
 
 def read_arrow(path: Path) -> Any:
-    """Map an Arrow file into memory. Raises DamagedError for one that is missing or damaged."""
+    """Return an Arrow file, mapped into memory; DamagedError for one that is missing or damaged."""
     try:
         return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -245,12 +244,12 @@ def read_arrow(path: Path) -> Any:
 
 
 def only_chunk(column: Any) -> Any:
-    """The single piece of a column that `write_arrow` wrote; an empty one may have none."""
+    """Return the single chunk of a column that `write_arrow` wrote; an empty column may have none."""
     return column.chunk(0) if column.num_chunks else pa.array([], column.type)
 
 
 def read_npy(path: Path) -> np.ndarray:
-    """Map a .npy file into memory. Raises DamagedError for one that is missing or damaged."""
+    """Return a .npy file, mapped into memory; DamagedError for one that is missing or damaged."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
         return np.asarray(array)
@@ -259,7 +258,7 @@ def read_npy(path: Path) -> np.ndarray:
 
 
 class StringSpool:
-    """Texts appended to a file, to be mapped as one Arrow large_string array; nothing stays in memory."""
+    """Texts that are appended to a file, to be mapped as one Arrow large_string array; nothing is kept in memory."""
 
     def __init__(self, path: Path, ends: Path | None = None) -> None:
         self._path, self._ends = path, ends or path.with_name(f"{path.name}.ends")
@@ -276,7 +275,7 @@ class StringSpool:
         self.count += len(values)
 
     def array(self) -> Any:
-        """All texts so far, mapped; more may be added afterwards, to be seen by the next call."""
+        """Return all texts so far, mapped; the next call has those that are added later."""
         self._data.flush()
         self._bounds.flush()
         data = pa.memory_map(str(self._path)).read_buffer() if self._size else pa.py_buffer(b"")
@@ -300,7 +299,7 @@ _TEXT, _ENDS = "ids.txt", "ids.ends"  # the ids' bytes one after the other; wher
 
 @contextmanager
 def id_writer(folder: Path) -> Iterator[Callable[[Sequence[str]], None]]:
-    """Give a function that appends ids to those of a folder, which it starts anew.
+    """Yield a function that writes ids into a folder, in the order of its calls; older ids there are replaced.
 
     >>> import tempfile, pathlib
     >>> folder = pathlib.Path(tempfile.mkdtemp())
@@ -318,7 +317,7 @@ def id_writer(folder: Path) -> Iterator[Callable[[Sequence[str]], None]]:
 
 
 def open_ids(folder: Path) -> StringColumn:
-    """Map the ids of a folder into memory. Raises InputError where they are missing or damaged."""
+    """Return the ids of a folder, mapped into memory; InputError where they are missing or damaged."""
     try:
         ends, text = (pa.memory_map(str(folder / name)).read_buffer() for name in (_ENDS, _TEXT))
         values = pa.LargeStringArray.from_buffers(ends.size // 8 - 1, ends, text)
@@ -329,6 +328,6 @@ def open_ids(folder: Path) -> StringColumn:
 
 
 def ids_in_memory(chunks: Iterator[tuple[list[str], list[str]]]) -> StringColumn:
-    """The ids of a stream of (ids, texts), as one column in memory."""
-    parts = [pa.array(ids, pa.large_string()) for ids, _ in chunks]
-    return StringColumn(pa.concat_arrays(parts) if parts else pa.array([], pa.large_string()))
+    """Return the ids of a stream of (ids, texts) as one column in memory."""
+    arrays = [pa.array(ids, pa.large_string()) for ids, _ in chunks]
+    return StringColumn(pa.concat_arrays(arrays) if arrays else pa.array([], pa.large_string()))

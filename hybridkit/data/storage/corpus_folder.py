@@ -1,6 +1,6 @@
-"""The folder of a corpus: texts as Arrow files, each distinct text once, rows as `.npy`, an index with checksums.
+"""The folder of a corpus: each distinct text once in Arrow files, rows as `.npy`, an index with checksums.
 
-The fingerprint is taken as a stream and has the value of a digest of everything at once.
+The fingerprint is computed as a stream and equals a digest of everything at once.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ FORMAT = "3"
 
 
 class TextTable:
-    """The texts of one side in one language: every text that is added is an entry, equal entries become one text."""
+    """The texts of one side in one language: every added text is an entry, equal entries become one text."""
 
     def __init__(self, work: Path, name: str) -> None:
         self.name = name
@@ -44,7 +44,7 @@ class TextTable:
         self._hashes = self._path.open("wb")
 
     def add(self, values: Any) -> int:
-        """Append texts; returns the number of the first one's entry, the others follow."""
+        """Append texts and return the number of the first one's entry; the others follow."""
         first = self._spool.count
         if first + len(values) >= 2**31:
             raise InputError(f"{self.name}: more than 2,147,483,647 texts in one language; give fewer rows")
@@ -53,26 +53,26 @@ class TextTable:
         return first
 
     def finish(self, path: Path) -> np.ndarray:
-        """Write the distinct texts, in order of arrival, as the Arrow file `path`; returns each entry's position there.
+        """Write the distinct texts, in order of arrival, as the Arrow file `path`; return each entry's position there.
 
         Texts are equal when their 128-bit hashes are.
         """
         self._hashes.close()
-        place, fresh = numbered(first_equal(_map_hashes(self._path)))
+        position, fresh = numbered(first_equal(_map_hashes(self._path)))
         texts = self._spool.array()
         if fresh.all():
             write_arrow(path, {"text": texts})
         else:
             distinct = StringSpool(self._work / f"{self.name}.distinct")
             start = 0
-            for part in pieces(texts):
-                distinct.add(part.filter(pa.array(fresh[start : start + len(part)])))
-                start += len(part)
+            for piece in pieces(texts):
+                distinct.add(piece.filter(pa.array(fresh[start : start + len(piece)])))
+                start += len(piece)
             write_arrow(path, {"text": distinct.array()})
             distinct.remove()
         self._spool.remove()
         self._path.unlink()
-        return place
+        return position
 
 
 def _map_hashes(path: Path) -> np.ndarray:
@@ -81,10 +81,10 @@ def _map_hashes(path: Path) -> np.ndarray:
 
 
 def normal_hashes(texts: Any, path: Path) -> np.ndarray:
-    """Hashes of the normalised texts, appended to the file `path`; returns all that the file holds, mapped."""
+    """Append hashes of the normalised texts to the file `path`; return all hashes of the file, mapped."""
     with path.open("ab") as file:
-        for part in pieces(texts):
-            file.write(hash_strings(map(normalise, part.to_pylist())).data)
+        for piece in pieces(texts):
+            file.write(hash_strings(map(normalise, piece.to_pylist())).data)
     return _map_hashes(path)
 
 
@@ -121,20 +121,22 @@ def write_rows(
     write_index(folder)
 
 
-def joined(parts: Iterable[Any], path: Path) -> Any:
-    """Join Arrow large_string arrays through a file at `path`."""
+def joined(arrays: Iterable[Any], path: Path) -> Any:
+    """Return Arrow large_string arrays as one, joined in a file at `path`."""
     spool = StringSpool(path)
-    for part in parts:
-        spool.add(part)
+    for values in arrays:
+        spool.add(values)
     array = spool.array()
     spool.close()
     return array
 
 
 def read_folder(folder: Path) -> Saved:
-    """Map what `write_rows` and its texts wrote, once the index finds every file as it was written.
+    """Return what a corpus folder holds, mapped, once the index finds every file as it was written.
 
-    Raises InputError for a folder without a corpus of this format, DamagedError for a file that was changed.
+    Raises:
+        InputError: For a folder without a corpus.
+        DamagedError: For a file that was changed, or is of another format.
     """
     rows, files = folder / "rows.arrow", check_index(folder)
     if files is None and not rows.is_file():
@@ -162,7 +164,7 @@ def read_folder(folder: Path) -> Saved:
     )
 
 
-# Bytes that each byte of a text takes in JSON as `files.digest` writes it.
+# Bytes of JSON for each byte of a text, as `files.digest` writes it.
 _IN_JSON = np.ones(256, dtype=np.uint8)
 _IN_JSON[:32] = 6
 _IN_JSON[[ord(sign) for sign in '\b\t\n\f\r"\\']] = 2
@@ -171,13 +173,15 @@ _IN_JSON[[ord(sign) for sign in '\b\t\n\f\r"\\']] = 2
 def corpus_fingerprint(
     names: Sequence[Any], places: Sequence[np.ndarray], texts: Iterable[tuple[tuple[str, str], Any]]
 ) -> str:
-    """SHA-256 over ids, integer rows and texts, as hex; one block of each is held at a time.
+    """Return the SHA-256 of ids, integer rows and texts, as hex; one block of each is held at a time.
 
-    `names` are three Arrow large_string arrays: id, passage_id and query_id of each row; `texts` gives ((side,
-    language), texts) in order, one table after the other, so that one may be held at a time. The value is
-    `files.digest([[id, passage_id, query_id], ...], *places, *([side, language, text, ...] for each table))`, tables in
-    order of side and language, so that a corpus has one fingerprint, whether it was made in memory or written as a
-    stream.
+    The value is `files.digest([[id, passage_id, query_id], ...], *places, *([side, language, text, ...] for each
+    table))`, so that a corpus has one fingerprint, whether it was made in memory or written as a stream.
+
+    Args:
+        names: Three Arrow large_string arrays: id, passage_id and query_id of each row.
+        places: The positions of each side's texts, int32 (rows, languages).
+        texts: ((side, language), texts) of each table, in order of side and language.
     """
     total = hashlib.sha256()
     rows = len(names[0])
@@ -211,17 +215,14 @@ def _name_pieces(names: Sequence[Any]) -> Iterator[str]:
 
 def _text_pieces(head: str, array: Any) -> Iterator[str]:
     yield head
-    for part in pieces(array):
-        data, _ = arrow_bytes(part)
-        if _IN_JSON[data].max(initial=1) == 1:  # as it stands, in quotes
-            yield '"' + '", "'.join(part.to_pylist()) + '"'
+    for piece in pieces(array):
+        data, _ = arrow_bytes(piece)
+        if _IN_JSON[data].max(initial=1) == 1:  # nothing to escape
+            yield '"' + '", "'.join(piece.to_pylist()) + '"'
         else:
-            yield json.dumps(part.to_pylist(), ensure_ascii=False)[1:-1]
+            yield json.dumps(piece.to_pylist(), ensure_ascii=False)[1:-1]
 
 
 def _json_bytes(array: Any) -> int:
     """Bytes of all texts as JSON, each with its two quotes."""
-    total = 2 * len(array)
-    for part in pieces(array):
-        total += int(_IN_JSON[arrow_bytes(part)[0]].sum(dtype=np.int64))
-    return total
+    return 2 * len(array) + sum(int(_IN_JSON[arrow_bytes(piece)[0]].sum(dtype=np.int64)) for piece in pieces(array))

@@ -1,4 +1,4 @@
-"""Write a corpus as a stream: texts to disk as they come, rows as integers, everything else in bounded memory."""
+"""Write a corpus as a stream: texts go to disk as they come, rows become integers; memory is bounded."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,9 +21,9 @@ _NAMES = ("id", "passage_id", "query_id")
 class CorpusWriter:
     """Takes rows, or texts and integer rows, and writes the folder that `ParallelCorpus.open` maps.
 
-    In memory are a block of rows and, while it ends, 16 bytes a distinct text of one table and some integers a row.
-    The corpus is the very one that `ParallelCorpus.from_rows` makes of the same rows, with its fingerprint and groups.
-    `work` is a folder for what is needed only while writing.
+    In memory are a block of rows and, at the end, 16 bytes a distinct text of one table and some integers a row. The
+    corpus is the one that `ParallelCorpus.from_rows` makes of the same rows, with its fingerprint and groups. `work` is
+    a folder for temporary files.
     """
 
     def __init__(self, folder: Path, work: Path) -> None:
@@ -35,26 +35,26 @@ class CorpusWriter:
 
     def add(self, rows: Iterable[Row]) -> None:
         """Append checked rows."""
-        for part in _blocks(rows):
+        for block in _blocks(rows):
             found: dict[tuple[str, str], dict[str, int]] = {}
             cells: dict[tuple[str, str], np.ndarray] = {}
-            for number, row in enumerate(part):
+            for number, row in enumerate(block):
                 for side in SIDES:
                     for tag, text in getattr(row, side).items():
                         if (side, tag) not in cells:
-                            found[side, tag], cells[side, tag] = {}, np.full(len(part), -1, dtype=np.int32)
+                            found[side, tag], cells[side, tag] = {}, np.full(len(block), -1, dtype=np.int32)
                         table = found[side, tag]
                         cells[side, tag][number] = table.setdefault(text, len(table))
             for (side, tag), table in found.items():
                 cell = cells[side, tag]
                 cell[cell >= 0] += self.add_texts(side, tag, pa.array(list(table), pa.large_string()))
-            names = [pa.array([getattr(row, name) for row in part], pa.large_string()) for name in _NAMES]
+            names = [pa.array([getattr(row, name) for row in block], pa.large_string()) for name in _NAMES]
             self.add_rows(names[0], names[1], names[2], cells)
 
     def add_texts(self, side: str, tag: str, texts: Any) -> int:
-        """Append texts (an Arrow large_string array) to a table; returns the entry of the first, the others follow.
+        """Append texts (an Arrow large_string array) to a table; return the entry of the first, the others follow.
 
-        Equal texts may come again: they become one when the corpus is written.
+        Equal texts may be added again: they become one when the corpus is written.
         """
         if (side, tag) not in self._tables:
             self._tables[side, tag] = TextTable(self.work, f"{side}.{tag}")
@@ -63,9 +63,9 @@ class CorpusWriter:
     def add_rows(
         self, ids: Any, passage_ids: Any, query_ids: Any, entries: Mapping[tuple[str, str], np.ndarray]
     ) -> None:
-        """Append rows: three Arrow large_string arrays, and by (side, language) each row's entry, -1 where it has none.
+        """Append rows: three Arrow large_string arrays, and by (side, language) each row's entry, -1 without a text.
 
-        A (side, language) that is left out is in none of these rows.
+        A (side, language) that is left out is in no row of these.
         """
         for name, values in zip(_NAMES, (ids, passage_ids, query_ids), strict=True):
             self._names[name].add(values)
@@ -81,7 +81,7 @@ class CorpusWriter:
         self.rows += len(ids)
 
     def finish(self) -> None:
-        """Write what came: distinct texts, rows, groups and fingerprint."""
+        """Write the corpus: distinct texts, rows, groups and fingerprint."""
         languages = sorted({tag for _, tag in self._tables})
         places = {side: self._write_places(side, languages) for side in SIDES}
         names = [self._names[name].array() for name in _NAMES]
@@ -105,13 +105,13 @@ class CorpusWriter:
             spool.close()
 
     def _write_places(self, side: str, languages: Sequence[str]) -> np.ndarray:
-        """Finish the tables of a side, and give the places of its texts, int32 (rows, languages), mapped."""
-        place_of = {
+        """Finish the tables of a side, and return the positions of its texts, int32 (rows, languages), mapped."""
+        position_of = {
             tag: self._tables[side, tag].finish(self._folder / f"{side}.{tag}.arrow")
             for tag in languages
             if (side, tag) in self._tables
         }
-        files = {tag: self._entries.get((side, tag)) for tag in place_of}
+        files = {tag: self._entries.get((side, tag)) for tag in position_of}
         for file in files.values():
             if file:
                 file.seek(0)
@@ -121,7 +121,7 @@ class CorpusWriter:
             for column, tag in enumerate(languages):
                 if file := files.get(tag):
                     entries = np.frombuffer(file.read(4 * len(block)), dtype=np.int32)
-                    block[entries >= 0, column] = place_of[tag][entries[entries >= 0]]
+                    block[entries >= 0, column] = position_of[tag][entries[entries >= 0]]
             out[start : start + CHUNK] = block
         for file in files.values():
             if file:
@@ -130,7 +130,7 @@ class CorpusWriter:
         return out
 
     def _texts(self, side: str, tag: str) -> Any:
-        """The distinct texts of a table that is finished; mapped anew, for what is mapped and read takes memory."""
+        """The distinct texts of a finished table; mapped anew each time, since pages that were read take memory."""
         return only_chunk(read_arrow(self._folder / f"{side}.{tag}.arrow")["text"])
 
     def _keys(self, *sides: str) -> TextKeys:
@@ -173,16 +173,16 @@ def corpus_writer(folder: Path) -> Iterator[CorpusWriter]:
 
 
 def _blocks(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    part: list[Row] = []
+    block: list[Row] = []
     letters = 0
     for row in rows:
-        part.append(row)
+        block.append(row)
         letters += sum(sum(map(len, getattr(row, side).values())) for side in SIDES)
-        if len(part) >= _ROWS or letters >= _LETTERS:
-            yield part
-            part, letters = [], 0
-    if part:
-        yield part
+        if len(block) >= _ROWS or letters >= _LETTERS:
+            yield block
+            block, letters = [], 0
+    if block:
+        yield block
 
 
 def _absent(file: BinaryIO, rows: int) -> None:

@@ -1,11 +1,12 @@
 """atlas, the bundled parallel corpus: generated from CLDR (through Babel) and sentence templates, in 11 languages.
 
-`build` makes the rows and holds out combinations of entity and relation; `facts` has what the rows state. This room
-imports `data` and `utils`; `python -m hybridkit.data.sources.atlas` makes the files again.
+`build` makes the rows and holds out combinations of entity and relation; `facts` has what the rows state. It may import
+`data` and `utils`. `python -m hybridkit.data.sources.atlas` makes the files again.
 """
 
 import csv
 import io
+import itertools
 import json
 import lzma
 from collections import defaultdict
@@ -29,10 +30,11 @@ Templates = dict[str, dict[str, list[str]]]  # group -> "passages" or a relation
 
 
 def read_templates(folder: Path = FOLDER) -> dict[str, Templates]:
-    """Read and check the templates of every language.
+    """Return the templates of every language, checked.
 
-    Raises InputError naming file and key for a missing file or key, an unknown key, fewer than three wordings, a
-    wording twice, or slots that are not those of the relation.
+    Raises:
+        InputError: With file and key, for a missing file or key, an unknown key, fewer than three wordings, a duplicate
+            wording, or slots that are not those of the relation.
 
     >>> read_templates()["de"]["home"]["land"][1]
     'Wo spricht man hauptsächlich {x}?'
@@ -41,9 +43,9 @@ def read_templates(folder: Path = FOLDER) -> dict[str, Templates]:
 
 
 def read_language(path: Path) -> Templates:
-    """Read and check one language's file; see `read_templates`."""
+    """Return the templates of one language's file, checked; see `read_templates`."""
     if not path.is_file():
-        raise InputError(f"{path}: there is no such file; every language of atlas needs its templates")
+        raise InputError(f"{path}: there is no such file; every language of atlas must have its templates")
     content = yaml_files.value_of(path)
     _same_keys(path, "", content, set(RELATIONS))
     for group, relations in RELATIONS.items():
@@ -55,8 +57,8 @@ def read_language(path: Path) -> Templates:
     return checked
 
 
-def _same_keys(path: Path, place: str, content: Any, wanted: set[str]) -> None:
-    where = f"{path}, key {place}" if place else str(path)
+def _same_keys(path: Path, key: str, content: Any, wanted: set[str]) -> None:
+    where = f"{path}, key {key}" if key else str(path)
     if not isinstance(content, dict):
         raise InputError(f"{where}: not a mapping; give the keys {', '.join(sorted(wanted))}")
     if missing := wanted - set(content):
@@ -78,7 +80,9 @@ def _check(path: Path, key: str, wordings: Any, slots: set[str]) -> None:
             raise InputError(f"{where}: {wording!r} has a broken slot ({error}); write slots as {{x}}") from error
         if set(found) != slots:
             wanted = ", ".join(f"{{{slot}}}" for slot in sorted(slots))
-            raise InputError(f"{where}: {wording!r} has not exactly the slots {wanted}; add or take out what differs")
+            raise InputError(
+                f"{where}: {wording!r} does not have exactly the slots {wanted}; add or take out what differs"
+            )
 
 
 WORDS = Path(__file__).parent / "words.csv"
@@ -86,10 +90,10 @@ OTHERS = tuple(tag for tag in LANGUAGES if tag != "en")
 
 
 def lexicons() -> dict[str, str]:
-    r"""Make the file of each language other than English, by its tag: `word TAB translation` lines.
+    r"""Return the file of each language other than English, by its tag: `word TAB translation` lines.
 
-    First the words of the templates, then the names that are one word in English and in the language; a name that is
-    the same in both is left out, since it would replace a word by itself.
+    First come the words of the templates, then the names that are one word in English and in the language; a name that
+    is the same in both is left out, since it would replace a word by itself.
 
     >>> lexicons()["de"].splitlines()[0], "Denmark\tDänemark" in lexicons()["de"]
     ('about\tetwa', True)
@@ -97,7 +101,7 @@ def lexicons() -> dict[str, str]:
     pairs: dict[str, dict[tuple[str, str], None]] = {tag: {} for tag in OTHERS}
     for word, translations in read_words().items():
         for tag, found in translations.items():
-            pairs[tag] |= dict.fromkeys((word, one) for one in found)
+            pairs[tag] |= dict.fromkeys((word, translation) for translation in found)
     for own in _names():
         for tag in OTHERS:
             if _one_word(own["en"]) and _one_word(own[tag]) and own[tag].casefold() != own["en"].casefold():
@@ -106,10 +110,10 @@ def lexicons() -> dict[str, str]:
 
 
 def read_words(path: Path = WORDS) -> dict[str, dict[str, tuple[str, ...]]]:
-    """Read the word list: English word -> language -> its translations, where it has one of one word.
+    """Return the word list: English word -> language -> its translations of one word.
 
-    Raises InputError naming file and line for a column too many or too few, a word that is duplicated, or one that is
-    not one word.
+    Raises:
+        InputError: With file and line, for another number of columns, a duplicate word, or more than one word.
     """
     columns = ["en", *OTHERS]
     found: dict[str, dict[str, tuple[str, ...]]] = {}
@@ -124,7 +128,7 @@ def read_words(path: Path = WORDS) -> dict[str, dict[str, tuple[str, ...]]]:
             raise InputError(f"{where}: {len(cells)} columns, not {len(columns)}; leave one empty where no word fits")
         word, *rest = cells
         given = {tag: tuple(cell.split("/")) for tag, cell in zip(OTHERS, rest, strict=True) if cell}
-        if wrong := [one for one in [word, *(one for many in given.values() for one in many)] if not _one_word(one)]:
+        if wrong := [text for text in [word, *itertools.chain(*given.values())] if not _one_word(text)]:
             raise InputError(f"{where}: {wrong[0]!r} is not one word; put a slash between two translations")
         if word in found:
             raise InputError(f"{where}: {word!r} is duplicated; put its translations on one line")
@@ -133,7 +137,7 @@ def read_words(path: Path = WORDS) -> dict[str, dict[str, tuple[str, ...]]]:
 
 
 def _names() -> list[Names]:
-    """All names that atlas may speak of, kind after kind; weekdays too."""
+    """All names that atlas uses, kind after kind; weekdays too."""
     kinds = [
         names.territory_names(),
         names.region_names(),
@@ -151,16 +155,16 @@ def _one_word(text: str) -> bool:
 
 
 HELD_OUT_PASSAGES = 200
-MOST_CITIES = 2  # held out of one territory, so that the United States do not fill the part
+MOST_CITIES = 2  # held out of one territory, so that the United States do not fill the split
 Row = dict[str, Any]  # id, passage_id, query {language: text}, passage {language: text}
 
 
 def build(seed: int = 0) -> tuple[list[Row], list[Row]]:
-    """Make the training rows and the held-out rows, each sorted by id; equal seeds give equal rows.
+    """Return the training rows and the held-out rows, each sorted by id; equal seeds give equal rows.
 
-    A row asks for one relation of one entity: its id is ENTITY/GROUP/RELATION and its passage_id is ENTITY/GROUP. Every
-    held-out entity and relation also occurs in training, never together; no text occurs in both parts or twice.
-    Wordings are drawn for every language on its own.
+    A row's query is about one relation of one entity: its id is ENTITY/GROUP/RELATION, its passage_id ENTITY/GROUP.
+    Every held-out entity and relation also occurs in training, never together; no text occurs twice. Wordings are drawn
+    for every language on its own.
 
     >>> train, held_out = build()
     >>> sorted(held_out[0]["query"]) == sorted(LANGUAGES)
@@ -170,10 +174,10 @@ def build(seed: int = 0) -> tuple[list[Row], list[Row]]:
     held_out = _held_out(known, seed)
     templates = read_templates()
     seen: set[tuple[str, str]] = set()
-    parts: tuple[list[Row], list[Row]] = ([], [])
+    splits: tuple[list[Row], list[Row]] = ([], [])
     for fact in known:
-        parts[fact.id in held_out].extend(_rows(fact, templates, generator(seed, "atlas", "wording", fact.id), seen))
-    return parts
+        splits[fact.id in held_out].extend(_rows(fact, templates, generator(seed, "atlas", "wording", fact.id), seen))
+    return splits
 
 
 def write(folder: Path, seed: int = 0) -> None:
@@ -187,7 +191,7 @@ def write(folder: Path, seed: int = 0) -> None:
 
 
 def jsonl(rows: list[Row]) -> str:
-    """Give rows as JSON lines."""
+    """Return rows as JSON lines."""
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
@@ -195,7 +199,7 @@ def _held_out(known: list[Fact], seed: int) -> set[str]:
     """Choose all facts but one of every entity of a territory, territory after territory.
 
     The facts of one territory name the same things (a country, its currency, its capital, its language), so the
-    held-out part is full of passages that are easily taken for one another.
+    held-out split is full of passages that are easily confused.
     """
     by_territory: dict[str, dict[str, list[Fact]]] = defaultdict(lambda: defaultdict(list))
     for fact in known:
@@ -217,7 +221,7 @@ def _held_out(known: list[Fact], seed: int) -> set[str]:
 def _rows(
     fact: Fact, templates: dict[str, Templates], random: np.random.Generator, seen: set[tuple[str, str]]
 ) -> list[Row]:
-    """Word one fact in every language: a row for each of its relations, with one passage; `seen` takes its texts in."""
+    """Word one fact in every language: a row for each of its relations, with one passage; its texts go to `seen`."""
     passage: dict[str, str] = {}
     queries: dict[str, dict[str, str]] = {relation: {} for relation in RELATIONS[fact.group]}
     for language in LANGUAGES:

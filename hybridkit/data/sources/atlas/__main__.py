@@ -9,14 +9,14 @@ from hybridkit.errors import InputError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the corpus and its lexicon, and give the exit code."""
+    """Write the corpus and its lexicon, and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m hybridkit.data.sources.atlas",
         description="Make the corpus atlas and its lexicon from CLDR and the kit's sentence templates.",
         epilog="example: python -m hybridkit.data.sources.atlas --out /tmp/atlas --seed 1",
     )
     parser.add_argument("--out", type=Path, default=Path("data/atlas"), help="folder to fill (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of wordings and held-out part (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of wordings and held-out rows (default: %(default)s)")
     options = parser.parse_args(arguments)
     try:
         write(options.out, options.seed)

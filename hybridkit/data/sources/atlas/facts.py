@@ -1,4 +1,4 @@
-"""The facts that atlas states of territories, cities and languages, and their names in every language, from CLDR."""
+"""The facts of atlas about territories, cities and languages, and their names in every language, from CLDR."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -37,15 +37,15 @@ Names = dict[str, str]  # language -> name
 
 @cache
 def locale(language: str) -> Locale:
-    """Give Babel's locale of one of the languages."""
+    """Return Babel's locale of one of the languages."""
     return Locale.parse(language)
 
 
 def usable(names: dict[str, Names]) -> dict[str, Names]:
-    """Keep the entities that have a plain name of their own in every language, sorted by code.
+    """Return the entities that have a plain name of their own in every language, sorted by code.
 
-    A name that is missing, is the bare code, holds a bracket or a digit, or is that of a second entity in the same
-    language takes its entity out.
+    An entity is left out for a name that is missing, is the bare code, holds a bracket or a digit, or is that of
+    another entity in the same language.
 
     >>> everywhere = {language: "Peru" for language in LANGUAGES}
     >>> list(usable({"PE": everywhere, "XX": {**everywhere, "de": "XX"}, "YY": {"de": "Y"}}))
@@ -57,38 +57,39 @@ def usable(names: dict[str, Names]) -> dict[str, Names]:
 
 
 def territory_names() -> dict[str, Names]:
-    """Names of countries and dependent territories by ISO 3166 code."""
+    """Return the names of countries and dependent territories by ISO 3166 code."""
     codes = [code for code in get_global("territory_zones") if code.isalpha() and code != "AQ"]
     return usable({code: _from("territories", code) for code in codes})
 
 
 def region_names() -> dict[str, Names]:
-    """Names of the five UN M.49 regions by the area part of an IANA time zone's identifier."""
+    """Return the names of the five UN M.49 regions by the area part of an IANA time zone's identifier."""
     codes = {"Africa": "002", "America": "019", "Asia": "142", "Europe": "150", "Pacific": "009"}
     return {area: _from("territories", code) for area, code in codes.items()}
 
 
 def language_names() -> dict[str, Names]:
-    """Names of languages by their code, without regional and script variants."""
+    """Return the names of languages by their code, without regional and script variants."""
     codes = [code for code in map(str, locale("en").languages) if code.isalpha() and len(code) < 4]
     return usable({code: _from("languages", code) for code in codes})
 
 
 def script_names() -> dict[str, Names]:
-    """Names of scripts by ISO 15924 code."""
+    """Return the names of scripts by ISO 15924 code."""
     return usable({code: _from("scripts", code) for code in map(str, locale("en").scripts)})
 
 
 def currency_names(codes: Iterable[str]) -> dict[str, Names]:
-    """Names of the given currencies by ISO 4217 code."""
+    """Return the names of the given currencies by ISO 4217 code."""
     return usable({code: _from("currencies", code) for code in codes})
 
 
 def city_names() -> dict[str, Names]:
-    """Names of the exemplar cities of time zones by IANA identifier; without one, the last part of the identifier.
+    """Return the names of the exemplar cities of time zones by IANA identifier; without one, its last segment.
 
-    A city named as some territory is (Singapore) is left out. The rule for the last part is CLDR's own
-    (UTS 35, part 4, time zone format); languages in another script always have an entry.
+    A city with the name of a territory (Singapore) is left out. Languages in another script always have a name.
+
+    Source: UTS 35, part 4, time zone format, for the last segment.
     """
     areas = {*region_names(), "Atlantic", "Indian"}
     zones = [zone for zone in get_global("zone_territories") if zone.split("/")[0] in areas and zone not in NO_CITIES]
@@ -98,12 +99,12 @@ def city_names() -> dict[str, Names]:
 
 
 def clock_names() -> dict[str, Names]:
-    """Names of the standard time of CLDR's metazones (`Europe_Central`)."""
+    """Return the names of the standard time of CLDR's metazones (`Europe_Central`)."""
     return usable({zone: {tag: _clock(tag, zone) for tag in LANGUAGES} for zone in map(str, locale("en").meta_zones)})
 
 
 def weekday_name(language: str, day: int) -> str:
-    """Name of a day of the week, counted from Monday = 0."""
+    """Return the name of a day of the week, counted from Monday = 0."""
     return str(locale(language).days["stand-alone"]["wide"][day])
 
 
@@ -155,7 +156,7 @@ class Fact:
     group: str  # a key of RELATIONS
     name: Names
     values: dict[str, Names]  # relation -> its value in every language
-    territory: str  # the ISO 3166 code it has to do with; facts of one territory are easily taken for one another
+    territory: str  # its ISO 3166 code; facts of one territory are easily confused
 
     @property
     def id(self) -> str:
@@ -164,13 +165,13 @@ class Fact:
 
 
 def facts(seed: int = 0) -> list[Fact]:
-    """List every fact that can be named in all languages, sorted by id; the seed only draws the `fellow` languages."""
+    """Return every fact that can be named in all languages, sorted by id; the seed draws the `fellow` languages."""
     found = [*_territories(), *_cities(), *_languages(seed)]
     return sorted(found, key=lambda fact: fact.id)
 
 
 def current_currency(territory: str) -> tuple[str, date] | None:
-    """Give the ISO 4217 code of the legal tender in a territory and its first day; None where there is not just one.
+    """Return the ISO 4217 code of the legal tender in a territory and its first day; None where there is not just one.
 
     >>> current_currency("DE")
     ('EUR', datetime.date(1999, 1, 1))
@@ -181,7 +182,7 @@ def current_currency(territory: str) -> tuple[str, date] | None:
 
 
 def spoken_languages(territory: str) -> tuple[str | None, str | None]:
-    """Give the official language with the most speakers, and the language with the most speakers among the others.
+    """Return the official language with the most speakers, and the most spoken one among the others.
 
     >>> spoken_languages("AD")
     ('ca', 'es')
@@ -194,7 +195,7 @@ def spoken_languages(territory: str) -> tuple[str | None, str | None]:
 
 
 def week_start(territory: str) -> int | None:
-    """Give the first day of the week in a territory (Monday = 0); None where Babel has no locale of it.
+    """Return the first day of the week in a territory (Monday = 0); None where Babel has no locale of it.
 
     >>> week_start("DE"), week_start("EG")
     (0, 5)

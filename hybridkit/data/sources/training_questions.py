@@ -1,8 +1,7 @@
-"""Training questions with judged passages: Mr. TyDi (arXiv 2108.08787) and MIRACL's training part, a JSON line each.
+"""Training questions with judged passages: Mr. TyDi and MIRACL.
 
-Apache-2.0, the hub's castorini/mr-tydi.
-
-MIRACL (doi:10.1162/tacl_a_00595): the hub's miracl/miracl (topics, judgements) and miracl/miracl-corpus (passages).
+Mr. TyDi (arXiv 2108.08787): the hub's castorini/mr-tydi, a JSON line a question. MIRACL (doi:10.1162/tacl_a_00595): the
+hub's miracl/miracl (topics, judgements) and miracl/miracl-corpus (passages). Both are Apache-2.0.
 """
 
 import logging
@@ -18,29 +17,23 @@ from hybridkit.errors import InputError
 from hybridkit.utils.files import read_lines
 from hybridkit.utils.reading import encodable, json_value
 
-LANGUAGES = {
-    "ar": "arabic",
-    "bn": "bengali",
-    "en": "english",
-    "fi": "finnish",
-    "id": "indonesian",
-    "ja": "japanese",
-    "ko": "korean",
-    "ru": "russian",
-    "sw": "swahili",
-    "te": "telugu",
-    "th": "thai",
-}
+_NAMES = (
+    "ar=arabic bn=bengali en=english fi=finnish id=indonesian ja=japanese ko=korean ru=russian sw=swahili te=telugu "
+    "th=thai"
+)
+LANGUAGES = dict(pair.split("=") for pair in _NAMES.split())
 log = logging.getLogger("hybridkit")
 
 
 def read_mrtydi(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:
-    """A row for every question and positive passage, in one language each, with one of the question's negatives.
+    """Yield a row for every question and positive passage, in one language each, with one of the question's negatives.
 
     `folder` holds `mr-tydi/mrtydi-v1.1-LANGUAGE/train.jsonl.gz`; `words` may name languages (all by default). A
-    passage's text is its title, a space and its text. The n-th positive of a question takes its n-th negative, round
-    and round. Questions without a positive are counted in the log. Raises InputError (file and line) for a line that
-    is no JSON or of another shape.
+    passage's text is its title, a space and its text. The n-th positive of a question gets its n-th negative, in turn.
+    Questions without a positive are counted in the log.
+
+    Raises:
+        InputError: With file and line, for a line that is not JSON or of another form.
     """
     for tag in [tag for tag in LANGUAGES if tag in words] or LANGUAGES:
         path = folder / "mr-tydi" / f"mrtydi-v1.1-{LANGUAGES[tag]}" / "train.jsonl.gz"
@@ -60,9 +53,9 @@ def read_mrtydi(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:
 def judged_rows(
     language: str, name: str, question: str, positives: Mapping[str, str], negatives: Mapping[str, str]
 ) -> Iterator[Row]:
-    """Rows of one question in one language: one a positive passage (id to text), each with one negative if there is.
+    """Yield the rows of one question in one language: one for each positive passage (id to text), each with a negative.
 
-    A negative that has the text of a positive is none.
+    A negative that has the text of a positive is left out.
 
     >>> [row.negative for row in judged_rows("sw", "1", "Nani?", {"a": "A", "b": "B"}, {"c": "B", "d": "D"})]
     [{'sw': 'D'}, {'sw': 'D'}]
@@ -86,8 +79,8 @@ def _passages(value: Any, key: str, where: str) -> dict[str, str]:
     if not isinstance(found, list):
         raise InputError(f"{where}: {key} is a {type(found).__name__}, not a list; this is not Mr. TyDi's format")
     read = {}
-    for nth, one in enumerate(found):
-        name, text = passage_of(one, f"{where}: {key}[{nth}]")
+    for nth, passage in enumerate(found):
+        name, text = passage_of(passage, f"{where}: {key}[{nth}]")
         if not text:
             raise InputError(f"{where}: {key}[{nth}]: title and text are empty; give one or leave the passage out")
         read[name] = text
@@ -101,30 +94,14 @@ def _text(value: Any, key: str, where: str) -> str:
     return encodable(found, f"{where}: {key}")
 
 
-# Language and number of files of its corpus, as the corpus' own loader has them; German and Yoruba have no training.
-CORPUS_FILES = {
-    "ar": 5,
-    "bn": 1,
-    "en": 66,
-    "es": 21,
-    "fa": 5,
-    "fi": 4,
-    "fr": 30,
-    "hi": 2,
-    "id": 3,
-    "ja": 14,
-    "ko": 3,
-    "ru": 20,
-    "sw": 1,
-    "te": 2,
-    "th": 2,
-    "zh": 10,
-}
+# Number of files of each language's corpus, as in the corpus' own loader; German and Yoruba have no training split.
+_COUNTS = "ar=5 bn=1 en=66 es=21 fa=5 fi=4 fr=30 hi=2 id=3 ja=14 ko=3 ru=20 sw=1 te=2 th=2 zh=10"
+CORPUS_FILES = {tag: int(count) for tag, count in (pair.split("=") for pair in _COUNTS.split())}
 _DOCID = re.compile(r'\s*\{\s*"docid"\s*:\s*"([^"\\]*)"')
 
 
 def files_of(language: str) -> tuple[str, ...]:
-    """The files of a language in a data folder: topics, judgements, passages.
+    """Return the files of a language in a data folder: topics, judgements, passages.
 
     >>> files_of("sw")[2]
     'miracl-corpus/miracl-corpus-v1.0-sw/docs-0.jsonl.gz'
@@ -139,12 +116,14 @@ def files_of(language: str) -> tuple[str, ...]:
 
 
 def read_miracl_train(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:
-    """A row for every question and relevant passage, with a passage judged not relevant as its negative.
+    """Yield a row for every question and relevant passage, with a passage judged not relevant as its negative.
 
-    `words` may name languages (all 16 by default); of each, the corpus is read once as a stream, and only what is
-    judged is kept, one language at a time. The n-th relevant passage of a question takes its n-th other, round and
-    round. Judged passages that are not in the corpus and questions without a relevant one are counted in the log.
-    Raises InputError (file and line) for a line of another shape.
+    `words` may name languages (all 16 by default). The corpus of each is read once as a stream, and only judged
+    passages are kept, one language at a time. The n-th relevant passage of a question gets its n-th negative, in turn.
+    Judged passages that are not in the corpus and questions without a relevant one are counted in the log.
+
+    Raises:
+        InputError: With file and line, for a line of another form.
     """
     for language in [tag for tag in CORPUS_FILES if tag in words] or CORPUS_FILES:
         topics_file, qrels_file, *corpus = (folder / file for file in files_of(language))
@@ -173,7 +152,7 @@ def read_miracl_train(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:
 
 
 def _find(corpus: Sequence[Path], wanted: set[str]) -> dict[str, str]:
-    """The texts of the wanted passages; the other lines of the corpus, millions of them, are not even parsed."""
+    """The texts of the wanted passages; the other lines of the corpus, millions, are not parsed."""
     texts: dict[str, str] = {}
     for path in corpus:
         if len(texts) == len(wanted):
