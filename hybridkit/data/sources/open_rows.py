@@ -233,6 +233,6 @@ def check_rows(path: str | Path) -> RowsReport:
         }
     )
     sizes = np.unique(corpus.group, return_counts=True)[1]
-    hashes = [hash_strings(part.to_pylist()) for part in corpus.passage_ids.chunks()]
+    hashes = [hash_strings(chunk.to_pylist()) for chunk in corpus.passage_ids.chunks()]
     passages = len(np.unique(first_equal(np.concatenate(hashes))))
     return RowsReport(str(path), len(corpus), passages, len(sizes), int(sizes.max()), languages)
