@@ -100,7 +100,7 @@ def kept_corpus(folder: Path, names: Sequence[str | Path]) -> ParallelCorpus:
         try:
             return ParallelCorpus.open(folder)
         except InputError as error:
-            log.warning("%s; it is removed and its rows are read again", str(error).partition("; delete")[0])
+            log.warning("%s; it is removed and its rows are read again", str(error).rpartition("; ")[0])
     write_pooled(folder, names)
     return ParallelCorpus.open(folder)
 

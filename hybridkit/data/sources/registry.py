@@ -8,8 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from hybridkit.data.rows import Row
-from hybridkit.data.sources import mmarco, training_questions
-from hybridkit.data.sources import translated_sets as translated
+from hybridkit.data.sources import mmarco, training_questions, translated_sets
 from hybridkit.data.storage.corpus_writer import CorpusWriter
 from hybridkit.errors import InputError
 from hybridkit.utils.naming import split_name
@@ -101,7 +100,7 @@ def _in_miracl_layout(folder: str, languages: str, kinds: tuple[str, ...]) -> tu
     )
 
 
-_SQUAD = {tag: (f"squad-translate-train/squad.translate.train.en-{tag}.json",) for tag in translated.TRANSLATED}
+_SQUAD = {tag: (f"squad-translate-train/squad.translate.train.en-{tag}.json",) for tag in translated_sets.TRANSLATED}
 _SQUAD = {"en": ("squad-translate-train/train-v1.1.json",), **_SQUAD}
 _MR_TYDI = {tag: (f"mr-tydi/mrtydi-v1.1-{name}/train.jsonl.gz",) for tag, name in training_questions.LANGUAGES.items()}
 _MIRACL_TRAIN = {tag: training_questions.files_of(tag) for tag in training_questions.CORPUS_FILES}
@@ -175,9 +174,9 @@ _ALL = (
         "SQuAD 1.1's training split and XTREME's machine translations of it",
         "https://storage.googleapis.com/xtreme_translations/SQuAD/translate-train/{base}",
         also={_SQUAD["en"][0]: "https://rajpurkar.github.io/SQuAD-explorer/dataset/train-v1.1.json"},
-        words=(*_SQUAD, *translated.UNITS),
+        words=(*_SQUAD, *translated_sets.UNITS),
         by_language=_SQUAD,
-        read=translated.read_translated,
+        read=translated_sets.read_translated,
     ),
     DataSet(
         "mlqa",
@@ -187,8 +186,8 @@ _ALL = (
         "MLQA, arXiv:1910.07475",
         "MLQA's dev and test splits",
         "https://dl.fbaipublicfiles.com/MLQA/{base}",
-        words=(*translated.MLQA_LANGUAGES, *translated.MLQA_SPLITS, *translated.UNITS),
-        read=translated.read_mlqa,
+        words=(*translated_sets.MLQA_LANGUAGES, *translated_sets.MLQA_SPLITS, *translated_sets.UNITS),
+        read=translated_sets.read_mlqa,
     ),
     DataSet(
         "xnli",
@@ -198,8 +197,8 @@ _ALL = (
         "XNLI, arXiv:1809.05053",
         "XNLI's labelled splits",
         _XNLI,
-        words=(*translated.XNLI_LANGUAGES, *translated.XNLI_SPLITS),
-        read=translated.read_xnli,
+        words=(*translated_sets.XNLI_LANGUAGES, *translated_sets.XNLI_SPLITS),
+        read=translated_sets.read_xnli,
     ),
     DataSet(
         "xnli-15way",
@@ -209,8 +208,8 @@ _ALL = (
         "XNLI, arXiv:1809.05053",
         "XNLI's pairs with the sentences of its 15-way parallel corpus",
         _XNLI,
-        words=(*translated.XNLI_LANGUAGES, *translated.XNLI_SPLITS),
-        read=translated.read_xnli_15way,
+        words=(*translated_sets.XNLI_LANGUAGES, *translated_sets.XNLI_SPLITS),
+        read=translated_sets.read_xnli_15way,
     ),
     DataSet(
         "mmarco",
