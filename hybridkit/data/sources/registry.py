@@ -90,14 +90,10 @@ def _each(pattern: str, languages: str) -> tuple[str, ...]:
     return tuple(pattern.format(tag) for tag in languages.split())
 
 
-def _in_miracl_layout(folder: str, languages: str, kinds: tuple[str, ...]) -> tuple[str, ...]:
-    name = f"{folder}-v1.0"
-    files = {"topics": "topics.{0}-dev.tsv", "qrels": "qrels.{0}-dev.tsv", "corpus": "docs-0.jsonl.gz"}
-    return tuple(
-        f"{folder}/{name}-{tag}/{kind}/{files[kind].format(f'{name}-{tag}')}"
-        for tag in languages.split()
-        for kind in kinds
-    )
+def _in_miracl_layout(folder: str, tag: str, kinds: tuple[str, ...]) -> tuple[str, ...]:
+    name = f"{folder}-v1.0-{tag}"
+    files = {"topics": f"topics.{name}-dev.tsv", "qrels": f"qrels.{name}-dev.tsv", "corpus": "docs-0.jsonl.gz"}
+    return tuple(f"{folder}/{name}/{kind}/{files[kind]}" for kind in kinds)
 
 
 _SQUAD = {tag: (f"squad-translate-train/squad.translate.train.en-{tag}.json",) for tag in translated_sets.TRANSLATED}
