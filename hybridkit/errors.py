@@ -14,8 +14,7 @@ _SHORT, _HEAD, _TAIL = 600, 900, 300  # characters
 class InputError(ValueError):
     """Something the user gave cannot be used; the message names where it is and the cure.
 
-    What is quoted from the input is cut in its middle where it is long, and characters that cannot be seen or turn the
-    direction of writing are spelt out.
+    Long quotes from the input are cut in the middle; invisible characters and controls of direction are written out.
 
     >>> raise InputError("rows.jsonl, line 3: the query in 'de' is empty; give a text or leave the language out")
     Traceback (most recent call last):
@@ -40,7 +39,7 @@ def readable(message: str) -> str:
         if len(message) > 4 * _HEAD + 4 * _TAIL:
             message = f"{message[: 4 * _HEAD]} ... {message[-4 * _TAIL :]}"
         message = _LONG.sub(lambda found: f"{found[1]}{found[2][:80]} ... {found[2][-40:]}{found[1]}", message)
-        if len(message) > _HEAD + _TAIL:  # the place stands first, the cure last
+        if len(message) > _HEAD + _TAIL:  # file and line come first, the cure last
             message = f"{message[:_HEAD]} ... {message[-_TAIL:]}"
     message = " ".join(message.splitlines())
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), message)

@@ -42,7 +42,7 @@ def stem_of(path: str | Path) -> str:
 def stems_of(paths: Sequence[Path]) -> list[str]:
     """Return the stems of files, with folders in front where two stems are equal: those in which the paths differ.
 
-    What such paths have in common is left out, so that a stem does not depend on where a folder lies.
+    What such paths have in common is left out, so that a stem does not depend on where a folder is.
 
     Raises:
         InputError: For no file, a file that is duplicated, and stems that are equal all the same.

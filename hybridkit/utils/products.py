@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("hybridkit")
 T = TypeVar("T")
-LARGE = 16 * 2**20  # bytes: of larger files that are only counted, not read, the time of the last change is looked at
+LARGE = 16 * 2**20  # bytes; larger files that are only counted, not read, are checked by the time of their last change
 _UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, NotImplementedError)  # what readers raise for damage
 _LINE = re.compile(r"([0-9a-f]{32})  ([^/].*)")
 _known: dict[tuple[object, ...], str] = {}  # checksums that this process has read: path, size, time, inode
@@ -83,7 +83,7 @@ def write(product: Path, content: str | bytes) -> None:
         if product.read_bytes() == raw:
             adopt(product)
             return
-        sums_path(product).unlink(missing_ok=True)  # old checksums never lie beside new content, even after a kill
+        sums_path(product).unlink(missing_ok=True)  # old checksums are never beside new content, even after a kill
     else:
         remove(product)
     with atomic_write(product) as temporary:
@@ -246,7 +246,7 @@ def _name(path: Path) -> str:
 
 
 INDEX = "index.json"
-_TRUSTED = 1 << 30  # bytes from which on a file that is no newer than the index is not read through to be opened
+_TRUSTED = 1 << 30  # bytes; such a file that is not newer than the index is trusted, not read
 
 
 class DamagedError(InputError):
@@ -279,9 +279,9 @@ def check_index(folder: Path) -> list[Path] | None:
     try:
         noted = {folder / name: (size, expected) for name, (size, expected) in json.loads(text).items()}
         if any(path.parent != folder or path.name in ("", "..") for path in noted):
-            raise ValueError("a file that lies elsewhere")
+            raise ValueError("a file of another folder")
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise damaged(folder / INDEX, "no index") from error
+        raise damaged(folder / INDEX, "not an index") from error
     for path, (size, expected) in noted.items():
         try:
             state = _stat(path)

@@ -90,7 +90,7 @@ def value_of(path: Path) -> Any:
             todo += node.value
     try:
         return loader.construct_document(root)
-    except (yaml.YAMLError, ValueError, TypeError) as error:  # `<<` with what is no mapping
+    except (yaml.YAMLError, ValueError, TypeError) as error:  # `<<` with what is not a mapping
         raise InputError(f"{_where(path, error)}: not YAML ({getattr(error, 'problem', None) or error})") from error
 
 

@@ -100,8 +100,8 @@ def test_files_side_by_side(tmp_path: Path) -> None:
 
 
 def test_miracl_has_18_languages_and_many_shards() -> None:
-    assert len(data_set("miracl").parts) == len(data_set("miracl-corpus").parts) == 18
-    assert set(data_set("miracl").parts) == set(data_set("miracl-corpus").parts)
+    assert len(data_set("miracl").by_language) == len(data_set("miracl-corpus").by_language) == 18
+    assert set(data_set("miracl").by_language) == set(data_set("miracl-corpus").by_language)
     assert len(data_set("miracl[yo]").files) == 2
     files = data_set("miracl-corpus[de,yo]").files
     assert len(files) == 32 + 1
@@ -330,7 +330,7 @@ def test_topics_and_judgements_of_miracl(real: Path) -> None:
     from hybridkit.data.collection import read_qrels
 
     counts = {}
-    for tag, (topics, qrels) in data_set("miracl").parts.items():
+    for tag, (topics, qrels) in data_set("miracl").by_language.items():
         asked, judged = read_topics(real / topics), read_qrels(real / qrels)
         assert set(asked) == set(judged["query_id"])
         counts[tag] = (len(asked), len(judged))

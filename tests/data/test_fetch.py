@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from hybridkit.cli import main
-from hybridkit.data.sources import fetch as downloading
 from hybridkit.data.sources import fetch as fetching
 from hybridkit.data.sources import registry
 from hybridkit.data.sources.fetch import LOCK_NAME, fetch, find, table
@@ -158,8 +157,8 @@ def test_a_later_fetch_goes_on_where_one_was_killed(
 ) -> None:
     part = toy.with_name("toy.jsonl.part")
     server.body, server.tag, server.cuts = LONG, '"v1"', 1
-    monkeypatch.setattr(downloading, "_TRIES", 1)
-    monkeypatch.setattr(downloading, "_size", lambda _: 0)  # as if not a byte had come: it gives up
+    monkeypatch.setattr(fetching, "_TRIES", 1)
+    monkeypatch.setattr(fetching, "_size", lambda _: 0)  # as if not a byte had come: it gives up
     with pytest.raises(
         MissingDataError, match=r"bytes of it are kept and the next try goes on.*hybridkit data fetch toy"
     ):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.languages import language
 from hybridkit.data.rows import Row
-from hybridkit.data.sources import mmarco as triples_module
+from hybridkit.data.sources import mmarco
 from hybridkit.data.sources.mmarco import LANGUAGES, TRIPLES, add_mmarco, files_of, read_triples
 from hybridkit.data.sources.readers import read_tsv
 from hybridkit.data.storage.corpus_writer import corpus_writer
@@ -115,8 +115,8 @@ def test_any_lines_against_dictionaries(
 ) -> None:
     home = tmp_path_factory.mktemp("mmarco")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(triples_module, "CHUNK", 3)
-        patch.setattr(triples_module, "_MANY", 2)
+        patch.setattr(mmarco, "CHUNK", 3)
+        patch.setattr(mmarco, "_MANY", 2)
         corpus = prepare(write(home, lines=lines))
         pairs = prepare(home, "pairs", "de", "en")
     assert values(corpus) == values(ParallelCorpus.from_rows(expected(lines)))

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.rows import SIDES, Row, connected_groups, normalise, read_files
 from hybridkit.data.storage import columns
-from hybridkit.data.storage import columns as hashes
 from hybridkit.data.storage import corpus_writer as writer
 from hybridkit.data.storage.columns import StringColumn, first_equal, hash_arrow, hash_strings, numbered, positions
 from hybridkit.data.storage.corpus_writer import corpus_writer
@@ -259,7 +258,7 @@ def test_first_equal_in_any_number_of_buckets(values: list[int], bucket: int) ->
     # few different high halves: many hashes agree in one half only
     rows = np.array([[value % 3 << 62, value] for value in values], dtype=np.uint64).reshape(-1, 2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hashes, "_BUCKET", 1 << bucket)
+        patch.setattr(columns, "_BUCKET", 1 << bucket)
         first = first_equal(rows)
     assert first.tolist() == [values.index(value) for value in values]
     number, fresh = numbered(first)

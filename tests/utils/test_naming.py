@@ -121,7 +121,7 @@ def test_one_name_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert len(part.queries) < len(whole.queries) and base_name("atlas[2:4]") == "atlas"
     with pytest.raises(InputError, match=r"benchmark 'atlas\[99999:\]': the subset holds no article"):
         open_benchmark("atlas[99999:]")
-    with pytest.raises(InputError, match="only a study has them"):
+    with pytest.raises(InputError, match="name it in a study's benchmarks"):
         open_benchmark("held-out[2:]")
     with pytest.raises(InputError, match="there is no such benchmark or file"):
         open_benchmark("atlas[de]")

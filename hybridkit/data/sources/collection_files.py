@@ -217,11 +217,11 @@ def open_known(name: str, languages: Sequence[str] = ()) -> tuple[Collection, ..
         MissingDataError: For a missing corpus, with the command that fetches it.
     """
     data = DATA_SETS[name]
-    parts = data.parts
+    known = data.by_language
     for tag in languages:
-        if tag not in parts:
-            raise InputError(f"{name}: no language {tag!r}; there are {', '.join(parts)}")
-    chosen = [tag for tag in parts if tag in languages] or list(parts)
+        if tag not in known:
+            raise InputError(f"{name}: no language {tag!r}; there are {', '.join(known)}")
+    chosen = [tag for tag in known if tag in languages] or list(known)
     # every file is looked for before the first is read
     files = {tag: _miracl_files(data, tag) if name == "miracl" else _files_of(data.choose([tag])) for tag in chosen}
     return tuple(own.read(name, tag) for tag, own in files.items())
@@ -231,8 +231,8 @@ def open_folder(folder: Path, languages: Sequence[str] = ()) -> tuple[Collection
     """Return a folder in MIRACL's layout as collections named after it, in the languages given or in all that it has.
 
     The dev topics of each language are `topics.NAME-LANGUAGE-dev.tsv` in the folder itself, in a folder of it, or in a
-    folder `topics` of either; judgements `qrels.NAME-LANGUAGE-dev.tsv` and shards `docs-N.jsonl.gz` lie in the same
-    place, or in folders `qrels` and `corpus` there. Shards may also be apart, as the hub has MIRACL's: those of
+    folder `topics` of either; judgements `qrels.NAME-LANGUAGE-dev.tsv` and shards `docs-N.jsonl.gz` are beside them, or
+    in folders `qrels` and `corpus` there. Shards may also be in a folder of their own, as on the hub: those of
     `FOLDER/...-LANGUAGE` in `FOLDER-corpus/...-LANGUAGE`.
 
     Raises:

@@ -216,7 +216,7 @@ def home_of(data: DataSet) -> Path:
 
 
 def fetch(data: DataSet, *, progress: bool = False, agree: Callable[[], bool] | None = None) -> pd.DataFrame:
-    """Fetch what is missing of a data set into the cache, and check the hash of every file wherever it lies.
+    """Fetch what is missing of a data set into the cache, and check the hash of every file wherever it is.
 
     Its size and licence are logged first; `agree` may then say no. A pinned file must have the pinned bytes. The first
     fetch of another file records its address, revision, size and SHA-256 in the cache's lock file; later fetches must

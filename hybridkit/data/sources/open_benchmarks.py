@@ -145,6 +145,6 @@ def is_collection(name: str) -> bool:
     from hybridkit.data.sources import collection_files
 
     base, _ = split_name(name)
-    if base_name(name) in NAMES:  # a folder of that name may lie here too
+    if base_name(name) in NAMES:  # there may be a folder of that name too
         return False
     return base in collection_files.NAMES or Path(base).expanduser().is_dir()

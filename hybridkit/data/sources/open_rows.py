@@ -100,7 +100,7 @@ def kept_corpus(folder: Path, names: Sequence[str | Path]) -> ParallelCorpus:
         try:
             return ParallelCorpus.open(folder)
         except InputError as error:
-            log.warning("%s; it is removed and its rows are read again", str(error).partition("; delete")[0])
+            log.warning("%s; it is removed and its rows are read again", str(error).rpartition("; ")[0])
     write_pooled(folder, names)
     return ParallelCorpus.open(folder)
 
@@ -233,6 +233,6 @@ def check_rows(path: str | Path) -> RowsReport:
         }
     )
     sizes = np.unique(corpus.group, return_counts=True)[1]
-    hashes = [hash_strings(part.to_pylist()) for part in corpus.passage_ids.chunks()]
+    hashes = [hash_strings(chunk.to_pylist()) for chunk in corpus.passage_ids.chunks()]
     passages = len(np.unique(first_equal(np.concatenate(hashes))))
     return RowsReport(str(path), len(corpus), passages, len(sizes), int(sizes.max()), languages)

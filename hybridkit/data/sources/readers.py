@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from hashlib import blake2b
 from itertools import groupby
 from pathlib import Path, PurePosixPath
@@ -130,6 +130,30 @@ class _Lines(io.RawIOBase):
         return hidden
 
 
+def _bad_line(path: Path, columns: Mapping[str, str]) -> str:
+    """Look for the first line of another shape, which Arrow's reader does not always name; where, why and the cure."""
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, start=1):
+            cells = raw.rstrip(b"\r\n").removeprefix(b"\xef\xbb\xbf" if number == 1 else b"").split(b"\t")
+            if cells == [b""]:
+                continue
+            where = f", line {number}: "
+            if len(cells) != len(columns):
+                why = f"{where}{len(cells)} columns, not the {len(columns)} of {', '.join(columns)}"
+                if len(cells) > len(columns):
+                    return f"{why}; take the tab out of its text, or leave the other columns out"
+                return f"{why}; the line is cut short, or a text was broken in two: mend it, or get the file again"
+            for (name, kind), cell in zip(columns.items(), cells, strict=True):
+                if kind == "id" and not (cell.strip().isdigit() and len(cell) < 20 and int(cell) < 2**31 - 1):
+                    value = repr(cell[:40].decode(errors="replace"))
+                    return f"{where}{name} is {value}, not a number from 0 to 2,147,483,646; give one"
+                try:
+                    cell.decode()
+                except UnicodeDecodeError as error:
+                    return f"{where}{name} is not UTF-8 ({error.reason}); save the file as UTF-8"
+    return ""
+
+
 def read_questions(path: Path) -> list[tuple[int, str, str]]:
     r"""Read topics, lines of an id, a tab and a question: (line number, id, question) of each.
 
@@ -201,32 +225,9 @@ def text_object(value: Any, where: str, key: str) -> tuple[str, str, str]:
     return encodable(name, where), encodable(title, where), encodable(text, where)
 
 
+@cache
 def _form(key: str) -> tuple[str, str]:
     return f"a JSON object with {key} and text", f'write {{"{key}": "1", "title": "", "text": "A text."}}'
-
-
-def _bad_line(path: Path, columns: Mapping[str, str]) -> str:
-    """Look for the first line of another shape, which Arrow's reader does not always name; where, why and the cure."""
-    with path.open("rb") as file:
-        for number, raw in enumerate(file, start=1):
-            cells = raw.rstrip(b"\r\n").removeprefix(b"\xef\xbb\xbf" if number == 1 else b"").split(b"\t")
-            if cells == [b""]:
-                continue
-            where = f", line {number}: "
-            if len(cells) != len(columns):
-                why = f"{where}{len(cells)} columns, not the {len(columns)} of {', '.join(columns)}"
-                if len(cells) > len(columns):
-                    return f"{why}; take the tab out of its text, or leave the other columns out"
-                return f"{why}; the line is cut short, or a text was broken in two: mend it, or get the file again"
-            for (name, kind), cell in zip(columns.items(), cells, strict=True):
-                if kind == "id" and not (cell.strip().isdigit() and len(cell) < 20 and int(cell) < 2**31 - 1):
-                    value = repr(cell[:40].decode(errors="replace"))
-                    return f"{where}{name} is {value}, not a number from 0 to 2,147,483,646; give one"
-                try:
-                    cell.decode()
-                except UnicodeDecodeError as error:
-                    return f"{where}{name} is not UTF-8 ({error.reason}); save the file as UTF-8"
-    return ""
 
 
 _PACKED, _UNPACKED = 200, 2**28  # times its own size that a member may unpack to, and bytes it always may

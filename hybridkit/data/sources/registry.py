@@ -8,8 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from hybridkit.data.rows import Row
-from hybridkit.data.sources import mmarco, training_questions
-from hybridkit.data.sources import translated_sets as translated
+from hybridkit.data.sources import mmarco, training_questions, translated_sets
 from hybridkit.data.storage.corpus_writer import CorpusWriter
 from hybridkit.errors import InputError
 from hybridkit.utils.naming import split_name
@@ -29,8 +28,8 @@ class DataSet:
     `origin` says what it was made from.
 
     `words` are what a name may have in brackets, as in `miracl-train[sw,te]`: languages, and choices such as the unit
-    of a passage; `parts` are the files of each language, where one can be fetched without the others. `chosen` are the
-    words that a name has.
+    of a passage; `by_language` has the files of each language, where one can be fetched without the others.
+    `chosen` are the words that a name has.
 
     Rows in a format of their own have a reader: `read(data folder, words)` gives them one by one, or, for what is too
     large for that, `write(writer, data folder, words, prefix of ids)` writes tables of texts and integers. Other rows
@@ -47,7 +46,7 @@ class DataSet:
     bundled: bool = False
     also: Mapping[str, str] = field(default_factory=dict)
     words: tuple[str, ...] = ()
-    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    by_language: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     chosen: tuple[str, ...] = ()
     read: Callable[[Path, Sequence[str]], Iterator[Row]] | None = None
     write: Callable[[CorpusWriter, Path, Sequence[str], str], None] | None = None
@@ -72,7 +71,7 @@ class DataSet:
         return self.also.get(file) or self.address.format(path=file, tail=tail, base=base)
 
     def choose(self, words: Sequence[str], name: str = "") -> "DataSet":
-        """Return the part of the data set that the words of a name in brackets ask for.
+        """Return what the words in brackets choose of the data set.
 
         Raises InputError for a word that the data set does not take.
         """
@@ -81,27 +80,23 @@ class DataSet:
             if word not in self.words:
                 known = f"it takes {', '.join(self.words)}" if self.words else "it takes nothing in brackets"
                 raise InputError(f"data set {name!r}: {word!r} is not an option of {self.name}; {known}")
-        parts = {tag: files for tag, files in self.parts.items() if tag in words} or self.parts
-        common = set(self.files).difference(*self.parts.values())
-        files = tuple(file for file in self.files if file in common or any(file in part for part in parts.values()))
-        return replace(self, name=name, files=files, parts=parts, chosen=tuple(words)) if words else self
+        chosen = {tag: files for tag, files in self.by_language.items() if tag in words} or self.by_language
+        common = set(self.files).difference(*self.by_language.values())
+        files = tuple(file for file in self.files if file in common or any(file in own for own in chosen.values()))
+        return replace(self, name=name, files=files, by_language=chosen, chosen=tuple(words)) if words else self
 
 
 def _each(pattern: str, languages: str) -> tuple[str, ...]:
     return tuple(pattern.format(tag) for tag in languages.split())
 
 
-def _in_miracl_layout(folder: str, languages: str, parts: tuple[str, ...]) -> tuple[str, ...]:
-    name = f"{folder}-v1.0"
-    files = {"topics": "topics.{0}-dev.tsv", "qrels": "qrels.{0}-dev.tsv", "corpus": "docs-0.jsonl.gz"}
-    return tuple(
-        f"{folder}/{name}-{tag}/{part}/{files[part].format(f'{name}-{tag}')}"
-        for tag in languages.split()
-        for part in parts
-    )
+def _in_miracl_layout(folder: str, tag: str, kinds: tuple[str, ...]) -> tuple[str, ...]:
+    name = f"{folder}-v1.0-{tag}"
+    files = {"topics": f"topics.{name}-dev.tsv", "qrels": f"qrels.{name}-dev.tsv", "corpus": "docs-0.jsonl.gz"}
+    return tuple(f"{folder}/{name}/{kind}/{files[kind]}" for kind in kinds)
 
 
-_SQUAD = {tag: (f"squad-translate-train/squad.translate.train.en-{tag}.json",) for tag in translated.TRANSLATED}
+_SQUAD = {tag: (f"squad-translate-train/squad.translate.train.en-{tag}.json",) for tag in translated_sets.TRANSLATED}
 _SQUAD = {"en": ("squad-translate-train/train-v1.1.json",), **_SQUAD}
 _MR_TYDI = {tag: (f"mr-tydi/mrtydi-v1.1-{name}/train.jsonl.gz",) for tag, name in training_questions.LANGUAGES.items()}
 _MIRACL_TRAIN = {tag: training_questions.files_of(tag) for tag in training_questions.CORPUS_FILES}
@@ -109,7 +104,7 @@ _MIRACL_DEV = {tag: _in_miracl_layout("miracl", tag, ("topics", "qrels")) for ta
 _TYDI_GOLDP = {
     tag: _in_miracl_layout("tydi-goldp", tag, ("topics", "qrels", "corpus")) for tag in ("en", "fi", "id", "ko", "sw")
 }
-# German and Yoruba have a corpus too, though no training part
+# German and Yoruba have a corpus too, though no training split
 _MIRACL_CORPUS = {
     tag: tuple(f"miracl-corpus/miracl-corpus-v1.0-{tag}/docs-{number}.jsonl.gz" for number in range(count))
     for tag, count in sorted({**training_questions.CORPUS_FILES, "de": 32, "yo": 1}.items())
@@ -118,8 +113,8 @@ _MMARCO = {tag: mmarco.files_of(tag) for tag in mmarco.LANGUAGES}
 _XNLI = "https://dl.fbaipublicfiles.com/XNLI/{base}"
 
 
-def _flat(parts: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    return tuple(file for files in parts.values() for file in files)
+def _flat(by_language: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(file for files in by_language.values() for file in files)
 
 
 _ALL = (
@@ -138,7 +133,7 @@ _ALL = (
         ("train/mlqa-test.jsonl",),
         "CC BY-SA 3.0",
         "MLQA, arXiv:1910.07475",
-        "questions and answer sentences of MLQA's test part, https://github.com/facebookresearch/MLQA",
+        "questions and answer sentences of MLQA's test split, https://github.com/facebookresearch/MLQA",
     ),
     DataSet(
         "xnli-entailment",
@@ -162,7 +157,7 @@ _ALL = (
         ("train/squad2-fi-en.jsonl",),
         "CC BY-SA 4.0",
         "SQuAD 2.0, arXiv:1806.03822",
-        "SQuAD 2.0's training part in Finnish, and translated back into English",
+        "SQuAD 2.0's training split in Finnish, and translated back into English",
     ),
     # Addresses and file names of the following are those of XTREME's download script, of TensorFlow Datasets' loader of
     # XQuAD, and of the loaders that the hub keeps beside the files.
@@ -172,12 +167,12 @@ _ALL = (
         _flat(_SQUAD),
         "CC BY-SA 4.0",
         "SQuAD and XTREME, arXiv:2003.11080",
-        "SQuAD 1.1's training part and XTREME's machine translations of it",
+        "SQuAD 1.1's training split and XTREME's machine translations of it",
         "https://storage.googleapis.com/xtreme_translations/SQuAD/translate-train/{base}",
         also={_SQUAD["en"][0]: "https://rajpurkar.github.io/SQuAD-explorer/dataset/train-v1.1.json"},
-        words=(*_SQUAD, *translated.UNITS),
-        parts=_SQUAD,
-        read=translated.read_translated,
+        words=(*_SQUAD, *translated_sets.UNITS),
+        by_language=_SQUAD,
+        read=translated_sets.read_translated,
     ),
     DataSet(
         "mlqa",
@@ -185,10 +180,10 @@ _ALL = (
         ("mlqa/MLQA_V1.zip",),
         "CC BY-SA 3.0",
         "MLQA, arXiv:1910.07475",
-        "MLQA's dev and test parts",
+        "MLQA's dev and test splits",
         "https://dl.fbaipublicfiles.com/MLQA/{base}",
-        words=(*translated.MLQA_LANGUAGES, *translated.MLQA_SPLITS, *translated.UNITS),
-        read=translated.read_mlqa,
+        words=(*translated_sets.MLQA_LANGUAGES, *translated_sets.MLQA_SPLITS, *translated_sets.UNITS),
+        read=translated_sets.read_mlqa,
     ),
     DataSet(
         "xnli",
@@ -196,10 +191,10 @@ _ALL = (
         ("xnli/XNLI-1.0.zip",),
         "CC BY-NC 4.0",
         "XNLI, arXiv:1809.05053",
-        "XNLI's labelled parts",
+        "XNLI's labelled splits",
         _XNLI,
-        words=(*translated.XNLI_LANGUAGES, *translated.XNLI_SPLITS),
-        read=translated.read_xnli,
+        words=(*translated_sets.XNLI_LANGUAGES, *translated_sets.XNLI_SPLITS),
+        read=translated_sets.read_xnli,
     ),
     DataSet(
         "xnli-15way",
@@ -209,8 +204,8 @@ _ALL = (
         "XNLI, arXiv:1809.05053",
         "XNLI's pairs with the sentences of its 15-way parallel corpus",
         _XNLI,
-        words=(*translated.XNLI_LANGUAGES, *translated.XNLI_SPLITS),
-        read=translated.read_xnli_15way,
+        words=(*translated_sets.XNLI_LANGUAGES, *translated_sets.XNLI_SPLITS),
+        read=translated_sets.read_xnli_15way,
     ),
     DataSet(
         "mmarco",
@@ -221,7 +216,7 @@ _ALL = (
         "MS MARCO's passages, queries and training triples in 14 languages",
         "hf://datasets/unicamp-dl/{path}",
         words=(*_MMARCO, *mmarco.UNITS),
-        parts=_MMARCO,
+        by_language=_MMARCO,
         write=mmarco.add_mmarco,
     ),
     DataSet(
@@ -230,10 +225,10 @@ _ALL = (
         _flat(_MR_TYDI),
         "Apache-2.0",
         "Mr. TyDi, arXiv:2108.08787",
-        "Mr. TyDi's training part",
+        "Mr. TyDi's training split",
         "hf://datasets/castorini/{path}",
         words=tuple(_MR_TYDI),
-        parts=_MR_TYDI,
+        by_language=_MR_TYDI,
         read=training_questions.read_mrtydi,
     ),
     DataSet(
@@ -245,7 +240,7 @@ _ALL = (
         "MIRACL's training questions and judgements, and its whole corpus",
         "hf://datasets/miracl/{path}",
         words=tuple(_MIRACL_TRAIN),
-        parts=_MIRACL_TRAIN,
+        by_language=_MIRACL_TRAIN,
         read=training_questions.read_miracl_train,
     ),
     DataSet(
@@ -263,7 +258,7 @@ _ALL = (
         _each("mlqa-r/{}.json", "ar de en es hi vi zh"),
         "CC BY-NC 4.0",
         "LAReQA, arXiv:2004.05484",
-        "MLQA's dev part with sentence breaks, an early commit of LAReQA",
+        "MLQA's dev split with sentence breaks, an early commit of LAReQA",
         f"{_LAREQA}/354d67d1cd066854cdfbf5ad0e6105528976141d/{{path}}",
     ),
     DataSet(
@@ -275,7 +270,7 @@ _ALL = (
         "dev topics and judgements; miracl-corpus has the passages",
         "hf://datasets/miracl/miracl/{tail}",
         words=tuple(_MIRACL_DEV),
-        parts=_MIRACL_DEV,
+        by_language=_MIRACL_DEV,
     ),
     DataSet(
         "miracl-corpus",
@@ -286,7 +281,7 @@ _ALL = (
         "the passages of MIRACL, 106 million in 18 languages",
         "hf://datasets/miracl/miracl-corpus/{tail}",
         words=tuple(_MIRACL_CORPUS),
-        parts=_MIRACL_CORPUS,
+        by_language=_MIRACL_CORPUS,
     ),
     DataSet(
         "tydi-goldp",
@@ -296,7 +291,7 @@ _ALL = (
         "TyDi QA, arXiv:2003.05002",
         "TyDi QA's gold-passage task laid out as MIRACL, https://github.com/google-research-datasets/tydiqa",
         words=tuple(_TYDI_GOLDP),
-        parts=_TYDI_GOLDP,
+        by_language=_TYDI_GOLDP,
     ),
     DataSet(
         "atlas-lexicon",
