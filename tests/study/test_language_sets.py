@@ -55,7 +55,7 @@ def test_a_family_has_only_the_sizes_that_it_can() -> None:
 @pytest.mark.parametrize(
     ("groups", "sizes", "told"),
     [
-        (["random"], [12], "a set of 12 languages cannot be chosen, the training rows have 11: ar, de"),
+        (["random"], [12], "a set of 12 languages is too large, the training rows have 11: ar, de"),
         (["far"], [2], "unknown group 'far'; there are random, spread, and families and branches of languages: Indo-"),
         (["Uralic"], [2], "the training rows have fewer than two languages of 'Uralic'"),
     ],

@@ -56,7 +56,6 @@ def test_a_good_study(tmp_path: Path) -> None:
     assert (study.name, study.seeds, study.rows.files, study.rows.held_out) == ("mine", (0, 1), ("rows.jsonl",), 0.1)
     assert study.training.learning_rate == 0.01
     assert study.training.temperature == 0.05
-    assert study.parsed() == [mono(), hybrid(alpha=0.5)]
     assert study.every_strategy() == [mono(), hybrid(alpha=0.5), cross()]
     assert study.curve is not None
     assert study.curve.alphas == (0.0, 0.5, 1.0)
