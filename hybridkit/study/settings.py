@@ -81,7 +81,10 @@ def _pairs(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _size(size: Any) -> int | str:
-    return ALL if size == ALL else int(COUNT.check(size, ""))
+    try:
+        return ALL if size == ALL else int(COUNT.check(size, ""))
+    except InputError as error:
+        raise InputError(f"must be {ALL!r} or {COUNT} (got {size!r})") from error
 
 
 def _sizes(strategies: dict[str, tuple[int | str, ...]]) -> dict[str, tuple[int | str, ...]]:
