@@ -81,7 +81,10 @@ def _pairs(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _size(size: Any) -> int | str:
-    return ALL if size == ALL else int(COUNT.check(size, ""))
+    try:
+        return ALL if size == ALL else int(COUNT.check(size, ""))
+    except InputError as error:
+        raise InputError(f"must be {ALL!r} or {COUNT} (got {size!r})") from error
 
 
 def _sizes(strategies: dict[str, tuple[int | str, ...]]) -> dict[str, tuple[int | str, ...]]:
@@ -236,9 +239,9 @@ class Study:
         return digest(self.written())
 
     def written(self, beside: Path | None = None) -> dict[str, Any]:
-        """The settings as plain values, which `open_study` reads back from a file in the folder `beside`.
+        """Return the settings as plain values, which `open_study` reads back from a file in the folder `beside`.
 
-        Where one of them is a relative path, `folder` says how `folder` is reached from there.
+        Where one of them is a relative path, the key `folder` leads from there to the study's folder.
         """
         value = dataclasses.asdict(self)
         del value["folder"]
@@ -247,13 +250,13 @@ class Study:
         return value
 
     def at(self, name: str) -> str:
-        """Where rows, a benchmark or a judged set of the study lie: a name of the kit's as it is, a path made whole."""
+        """Return where rows, a benchmark or a collection are: a name of the kit as it is, a path made whole."""
         return placed(name, self.folder)
 
     def encoder_at(self, name: str) -> str:
-        """Where an encoder of the study lies: a path made whole, any other name as it is.
+        """Return where an encoder is: a path made whole, any other name as it is.
 
-        A name that could be the hub's is a path where such a folder stands beside the study.
+        A name that could be one of the hub is a path where such a folder is beside the study.
         """
         if self.folder is None or name in ("static", *ALIASES):
             return name
@@ -261,17 +264,17 @@ class Study:
         return path if name.startswith((".", "~")) or Path(path).is_dir() else name
 
     def paths(self) -> list[tuple[str, str]]:
-        """What of the study's names are relative paths: (what it is, the name as it is written)."""
-        encoders = dict.fromkeys(self.section(part).encoder.name for part in self._all_sections())
+        """Return the study's names that are relative paths: (what it is, the name as it is written)."""
+        encoders = dict.fromkeys(self.section(name).encoder.name for name in self._all_sections())
         found = [("rows", name) for name in self.rows.files if self.at(name) != name]
         found += [("benchmark", name) for name in self.benchmarks if self.at(name) != name]
-        found += [("judged set", name) for name in self.judged if self.at(name) != name]
+        found += [("collection", name) for name in self.judged if self.at(name) != name]
         found += [("lexicon", name) for name in self.lexicons if not is_known(name) and not Path(name).is_absolute()]
         return found + [("encoder", name) for name in encoders if self.encoder_at(name) != name]
 
     @property
     def judged(self) -> tuple[str, ...]:
-        """The judged sets of every part that the study has, without repeats."""
+        """The collections of every section, without repeats."""
         more = (self.diversity.judged or ()) if self.diversity else ()
         return tuple(dict.fromkeys([*self.evaluation.judged, *more]))
 
@@ -282,14 +285,10 @@ class Study:
         return tuple(dict.fromkeys(name for name in names if name))
 
     def _all_sections(self) -> list[str]:
-        return ["main", *(part for part in ("curve", "diversity") if getattr(self, part))]
-
-    def parsed(self) -> list[Strategy]:
-        """The strategies as values."""
-        return [parse(text) for text in self.strategies]
+        return ["main", *(name for name in ("curve", "diversity") if getattr(self, name))]
 
     def every_strategy(self) -> list[Strategy]:
-        """The strategies of every part of the study: what the common rows must serve."""
+        """Return the strategies of every section: what the common rows must serve."""
         curve, diversity = self.curve, self.diversity
         texts = [*self.strategies, *(diversity.strategies if diversity else ())]
         if curve is not None:
@@ -306,7 +305,7 @@ class Study:
         """
         trained = {"main": {"03", "04", "05"}, "curve": {"02"}, "diversity": {"06"}}
         there = {"main": True, "curve": self.curve is not None, "diversity": self.diversity is not None}
-        return tuple(part for part, where in trained.items() if there[part] and where & set(self.notebooks))
+        return tuple(name for name, where in trained.items() if there[name] and where & set(self.notebooks))
 
     def section(self, name: str) -> Section:
         """Return encoder, training and benchmarks of a section; InputError where the study does not have it."""
@@ -320,12 +319,12 @@ class Study:
 
     @property
     def benchmarks(self) -> tuple[str, ...]:
-        """The benchmarks of every part that the study has, without repeats."""
-        return tuple(dict.fromkeys(name for part in self._all_sections() for name in self.section(part).benchmarks))
+        """The benchmarks of every section, without repeats."""
+        return tuple(dict.fromkeys(name for one in self._all_sections() for name in self.section(one).benchmarks))
 
 
 def strategy_at(alpha: float) -> Strategy:
-    """The strategy at a point of the curve; the ends are `cross` and `mono` themselves.
+    """Return the strategy at a point of the curve; the ends are `cross` and `mono` themselves.
 
     >>> [str(strategy_at(alpha)) for alpha in (0, 0.25, 1)]
     ['cross', 'hybrid(alpha=0.25)', 'mono']
@@ -334,10 +333,12 @@ def strategy_at(alpha: float) -> Strategy:
 
 
 def open_study(name: str | Path) -> Study:
-    """Read a study by its name (a file under studies/) or its path. InputError names the file and the key.
+    """Read a study by its name (a file under studies/) or the path of its YAML file.
 
-    A study may say `extends: other.yaml`: it is that one, with what it says itself in place of what that says. Relative
+    With the key `extends: other.yaml` it is a variation of the study beside it: its own keys replace those. Relative
     paths in it start from its own folder, wherever it is opened.
+
+    Raises InputError for what does not fit, with the file, the key, the value and what is allowed.
     """
     path = Path(name).expanduser()
     if path.suffix not in (".yaml", ".yml"):
@@ -351,9 +352,9 @@ def open_study(name: str | Path) -> Study:
 
 
 def study_of_run(folder: Path) -> Study:
-    """Read the study of a run folder, as it was when it was last run. InputError names the file and the key."""
+    """Read the study of a run folder, as it was when it was last run; InputError as in `open_study`."""
     path = require(folder / SETTINGS, cure := "run the study again")
-    value = json_file(path, cure)  # not as YAML, to which some signs in a prompt are ends of lines
+    value = json_file(path, cure)  # not as YAML, for which some characters in a prompt end a line
     try:
         return _study_of(value, path, folder.resolve())
     except InputError as error:
@@ -366,7 +367,7 @@ def _study_of(value: Any, path: Path, beside: Path) -> Study:
 
 
 def whole_path(path: str, folder: str) -> str:
-    """A path that starts from a folder, made whole.
+    """Return a path that starts from a folder, made whole.
 
     >>> whole_path("../rows.jsonl", "/home/me/studies"), whole_path("/data/rows.jsonl", "/home/me")
     ('/home/me/rows.jsonl', '/data/rows.jsonl')
@@ -375,7 +376,7 @@ def whole_path(path: str, folder: str) -> str:
 
 
 def placed(name: str, folder: str | None) -> str:
-    """Where a study whose paths start from `folder` has rows, a benchmark or a judged set; brackets stay.
+    """Return where a study whose paths start from `folder` has rows, a benchmark or a collection; brackets stay.
 
     >>> placed("mine.jsonl[2:]", "/home/me"), placed("xquad-r[16:]", "/home/me"), placed("../held", "/home/me")
     ('/home/me/mine.jsonl[2:]', 'xquad-r[16:]', '/home/held')
@@ -388,7 +389,7 @@ def placed(name: str, folder: str | None) -> str:
 
 
 def is_known(name: str) -> bool:
-    """Whether the kit knows a data set, benchmark, judged set or lexicon by a name without brackets.
+    """Return whether the kit knows a data set, benchmark, collection or lexicon by a name without brackets.
 
     >>> is_known("xquad-r-paragraphs"), is_known("held-out"), is_known("mine.jsonl")
     (True, True, False)
@@ -402,7 +403,7 @@ def is_known(name: str) -> bool:
 def schema() -> str:
     """Return the JSON schema of a study's YAML file, which editors complete and check keys by.
 
-    Written to studies/schema.json. A study may extend another, so that no key is required but where it stands alone.
+    It is kept in studies/schema.json. A study may extend another, so that no key is required.
     """
     value = TypeAdapter(Study).json_schema()
     for section in (value, *value["$defs"].values()):

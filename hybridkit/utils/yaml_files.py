@@ -30,7 +30,7 @@ _ALLOWED = {  # by what pydantic calls the error
     "dict_type": "a mapping",
     "string_too_short": "a text that is not empty",
     "string_type": "a text",
-    "too_short": "a list of one or more",
+    "too_short": "one or more entries",
     "tuple_type": "a list",
 }
 T = TypeVar("T")
@@ -215,13 +215,12 @@ def build(kind: type[T], value: Any, where: str) -> T:
 
 def _message(error: ValidationError, kind: Any, above: tuple[str, ...] = ()) -> str:
     """One of the errors as a sentence: an unknown key before a missing one, and that before a value."""
-    found = error.errors(include_url=False)
-    first = min(
-        found, key=lambda one: {"unexpected_keyword_argument": 0, "invalid_key": 0, "missing": 1}.get(one["type"], 2)
-    )
+    order = {"unexpected_keyword_argument": 0, "invalid_key": 0, "missing": 1}
+    first = min(error.errors(include_url=False), key=lambda one: order.get(one["type"], 2))
     what, path, value = first["type"], first["loc"], first["input"]
-    key = re.sub(r"\.(?=\[)", "", ".".join(f"[{step}]" if type(step) is int else str(step) for step in (*above, *path)))
-    if what in ("unexpected_keyword_argument", "invalid_key"):
+    steps = [step for step in (*above, *path) if step != "[key]"]  # pydantic's word for a key that is invalid itself
+    key = "".join(f"[{step}]" if type(step) is int else f".{step}" for step in steps).lstrip(".")
+    if order.get(what) == 0:
         known = _keys(kind, path[:-1])
         nearest = difflib.get_close_matches(str(path[-1]), known, 1)
         meant = f" (did you mean {nearest[0]}?)" if nearest else ""

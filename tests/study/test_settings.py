@@ -56,7 +56,6 @@ def test_a_good_study(tmp_path: Path) -> None:
     assert (study.name, study.seeds, study.rows.files, study.rows.held_out) == ("mine", (0, 1), ("rows.jsonl",), 0.1)
     assert study.training.learning_rate == 0.01
     assert study.training.temperature == 0.05
-    assert study.parsed() == [mono(), hybrid(alpha=0.5)]
     assert study.every_strategy() == [mono(), hybrid(alpha=0.5), cross()]
     assert study.curve is not None
     assert study.curve.alphas == (0.0, 0.5, 1.0)
@@ -121,7 +120,7 @@ def test_the_key_hangs_on_every_setting(tmp_path: Path) -> None:
         ("name", "a/b", "name must be letters, digits, - and _ .got 'a/b'."),
         ("name", "..", "name must be letters"),
         ("strategies", "mono", "strategies must be a list .got 'mono'."),
-        ("strategies", [], "strategies must be a list of one or more"),
+        ("strategies", [], "strategies must be one or more entries"),
         ("strategies", ["mono", "hybrd"], r"strategies\[1\]: strategy 'hybrd': no such strategy; there are english"),
         ("strategies", ["mono", 5], r"strategies\[1\] must be a text .got 5."),
         ("strategies", ["hybrid", "mono", "hybrid(alpha=0.5)"], "strategies must be .* each once"),
@@ -137,10 +136,10 @@ def test_the_key_hangs_on_every_setting(tmp_path: Path) -> None:
         ("seeds", [0.5], r"seeds\[0\] must be a whole number from 0 to 4294967295 .got 0.5."),
         ("curve.seeds", [], "curve.seeds must be one seed or more"),
         ("curve.alphas", [0, 1.5], r"curve.alphas\[1\] must be a number from 0 to 1 \(got 1.5\)"),
-        ("rows.files", [], "rows.files must be a list of one or more"),
+        ("rows.files", [], "rows.files must be one or more entries"),
         ("rows.use", "some", "rows.use must be 'common' or 'each'"),
         ("rows.held_out", 1, "rows.held_out must be a number from 0 to below 1 .got 1.0."),
-        ("evaluation.benchmarks", [], "evaluation.benchmarks must be a list of one or more"),
+        ("evaluation.benchmarks", [], "evaluation.benchmarks must be one or more entries"),
         ("evaluation.precision", "int8", "evaluation.precision must be 'float32' or 'bf16'"),
         ("encoder.dim", 0, "encoder.dim must be a whole number from 1 on"),
         ("encoder.seed", 2**32, "encoder.seed must be a whole number from 0 to 4294967295"),
