@@ -386,33 +386,53 @@ def question_values(ranks: pd.DataFrame, measure: str) -> pd.DataFrame:
     return per_query(ranks, [measure])
 
 
+Ranked = list[tuple[int, float]]  # positions of passages with their scores, best first
+
+
+def best(scores: NDArray[np.float32], top: int) -> list[Ranked]:
+    """The `top` columns of each row with their scores, best first; of equal ones the later column goes first.
+
+    >>> best(np.array([[0.1, 0.5, 0.5, 0.3]], np.float32), 2)
+    [[(2, 0.5), (1, 0.5)]]
+    """
+    from hybridkit.evaluation.bias import top_columns
+
+    count = min(top, scores.shape[1])
+    if not count or not len(scores):
+        return [[] for _ in scores]
+    columns = top_columns(scores, count)[1].reshape(len(scores), count)
+    values = np.take_along_axis(scores, columns, axis=1)
+    order = np.lexsort((-columns, -values), axis=1)
+    ranked = [np.take_along_axis(one, order, axis=1).tolist() for one in (columns, values)]
+    return [list(zip(*row, strict=True)) for row in zip(*ranked, strict=True)]
+
+
 def ranked(benchmark: Benchmark, scores: NDArray[np.float32], passage_language: str, top: int) -> pd.DataFrame:
     """The `top` passages of one query: rank, passage_id, score; ties as in the rank table (later ids first).
 
     `scores` (passages,) stand in the benchmark's order; `passage_language` is "*" for the pool. Raises InputError for
     a language without passages.
     """
-    slices = benchmark.passage_slices
-    if passage_language != POOL and passage_language not in slices:
-        raise InputError(f"{benchmark.name}: no passages in {passage_language!r}; there are {', '.join(slices)}")
-    part = slice(0, len(scores)) if passage_language == POOL else slices[passage_language]
-    own = scores[part]
-    order = np.lexsort((-np.arange(len(own)), -own))[:top]
-    ids = benchmark.passages["passage_id"].array.take(order + part.start)
-    return pd.DataFrame({"rank": np.arange(1, len(order) + 1), "passage_id": ids, "score": own[order].astype(float)})
+    slices = dict(benchmark.passage_slices) | {POOL: slice(0, len(scores))}
+    if passage_language not in slices:
+        there = ", ".join(benchmark.passage_slices)
+        raise InputError(f"{benchmark.name}: no passages in {passage_language!r}; there are {there}")
+    own = slices[passage_language]
+    (found,) = best(scores[None, own], top)
+    ids = benchmark.passages["passage_id"].array
+    rows = [(rank, ids[own.start + column], score) for rank, (column, score) in enumerate(found, 1)]
+    return pd.DataFrame(rows, columns=["rank", "passage_id", "score"])
 
 
 def joined(inspected: Inspected, found: pd.DataFrame, languages: Mapping[str, str]) -> pd.DataFrame:
     """The frame with language and text of each passage_id; `languages` knows those of passages without a text."""
-    benchmark = inspected.benchmark
-    places = [inspected.passage_positions.get(name, -1) for name in found["passage_id"]]
-    names = benchmark.passages["language"].array
-    spoken = [
-        names[place] if place >= 0 else languages.get(name, "")
-        for place, name in zip(places, found["passage_id"], strict=True)
-    ]
-    texts = [inspected.passage_texts[place] if place >= 0 else "" for place in places]
-    return found.assign(language=spoken, text=texts)
+    known = inspected.benchmark.passages["language"].array
+    tags, texts = [], []
+    for name in found["passage_id"]:
+        position = inspected.passage_positions.get(name)
+        tags.append(languages.get(name, "") if position is None else known[position])
+        texts.append("" if position is None else inspected.passage_texts[position])
+    return found.assign(language=tags, text=texts)
 
 
 def _of_query(ranks: pd.DataFrame, language: str, query_id: str) -> pd.DataFrame:
