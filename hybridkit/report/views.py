@@ -46,11 +46,11 @@ def pair_matrix(inspected: Inspected, strategy: str, measure: str = "AP", minus:
     test over articles, Holm's correction over the pairs: see `significance.compare`) and value is strategy - minus.
 
     `measure` is one of `MEASURES`. The rank distance of a pair is how many ranks of the pool the passage in that
-    language stands behind the first of its twins; the pool's is the query's own rank distance, the mean over the
+    language is behind the first of its twins; the pool's is the query's own rank distance, the mean over the
     queries that are judged in two languages or more. In ranks; the other measures are shares of 1.
     """
     if measure not in MEASURES:
-        raise InputError(f"no measure {measure!r}; there are {', '.join(MEASURES)}")
+        raise InputError(f"there is no measure {measure!r}; there are {', '.join(MEASURES)}")
     if minus is None:
         return means(inspected, strategy, measure)
     return difference(inspected, strategy, minus, measure)
@@ -86,9 +86,9 @@ def pair_queries(
     keeps queries whose text or id holds it, capitals or not.
     """
     if order not in ORDERS:
-        raise InputError(f"no order {order!r}; there are {', '.join(ORDERS)}")
+        raise InputError(f"there is no order {order!r}; there are {', '.join(ORDERS)}")
     if order == "change" and minus is None:
-        raise InputError("order 'change' needs a second strategy: give minus")
+        raise InputError("order 'change' compares with a second strategy: give minus")
     tables = [inspected.ranks(name, seed) for name in (strategy, minus) if name is not None]
     now, *then = [table[table["query_language"] == pair[0]] for table in tables]
     frame = _first_ranks(now, pair[1]).to_frame("rank")
@@ -108,8 +108,8 @@ def pair_queries(
         kept = [sought in visible(f"{text}\n{name}").casefold() for text, name in both]
         frame = frame[kept]
     by = {"worst": frame["rank"], "change": frame["change"].abs(), "distance": frame["rank_distance"]}[order]
-    places = by.reset_index(drop=True).sort_values(ascending=False, kind="stable").index
-    return frame.iloc[places][QUERY_COLUMNS].reset_index(drop=True)
+    positions = by.reset_index(drop=True).sort_values(ascending=False, kind="stable").index
+    return frame.iloc[positions][QUERY_COLUMNS].reset_index(drop=True)
 
 
 def ranking(
@@ -133,11 +133,11 @@ def ranking(
     column = "pool_rank" if passage_language == POOL else "rank"
     known = dict(zip(own["passage_id"], own[column].astype(int), strict=True))
     score = dict(zip(own["passage_id"], own["score"].astype(float), strict=True))
-    scorer, place = inspected.scorer(strategy, seed), inspected.query_positions.get((query_language, query_id))
-    if scorer is None or place is None:
+    scorer, position = inspected.scorer(strategy, seed), inspected.query_positions.get((query_language, query_id))
+    if scorer is None or position is None:
         found = pd.DataFrame({"rank": known, "score": score}, dtype=object).rename_axis("passage_id").reset_index()
     else:
-        found = ranked(inspected.benchmark, scorer(slice(place, place + 1))[0], passage_language, top)
+        found = ranked(inspected.benchmark, scorer(slice(position, position + 1))[0], passage_language, top)
         below = [name for name in known if name not in set(found["passage_id"])]
         more = {"passage_id": below, "rank": [known[name] for name in below], "score": [score[name] for name in below]}
         found = pd.concat([found, pd.DataFrame(more, columns=found.columns)], ignore_index=True) if below else found
@@ -356,9 +356,9 @@ def _frame(path: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
 
 
 def behind(ranks: pd.DataFrame) -> pd.DataFrame:
-    """How many ranks of the pool each query's passage in a language stands behind the first of its twins.
+    """How many ranks of the pool each query's passage in a language is behind the first of its twins.
 
-    Takes a rank table; gives setting (mono or cross), query_language, passage_language, query_id, measure
+    Takes a rank table; returns setting (mono or cross), query_language, passage_language, query_id, measure
     ("rank_distance") and value, for the queries that are judged in two languages or more; of several relevant passages
     in a language the first counts for it, and the last counts in `measures.distances`, whose rows (setting pool,
     passage_language "*") follow.

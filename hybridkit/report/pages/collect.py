@@ -249,7 +249,7 @@ DIFFERENCES = (views.DISTANCE, "AP")  # measures whose differences are tested an
 def collect(inspected: "Inspected", compare: Sequence[str]) -> Collected:
     """Everything the pages of a benchmark show; `compare` are two strategies, now and before.
 
-    Where one of the two is not there, the other strategies stand in; with one strategy only there is no before.
+    Where one of the two is missing, other strategies take its place; with one strategy only there is no before.
     Raises InputError where no strategy has a rank table.
     """
     now, before = chosen(inspected.strategies, compare)
