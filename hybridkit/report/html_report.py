@@ -34,7 +34,7 @@ div.output_subarea { max-width: 100% } div.spec { padding: 5px 0 }
 
 
 def write_report(run: "Run") -> Path:
-    """Write `report/index.html`, a page for each executed notebook and those of language pairs; gives the index's path.
+    """Write `report/index.html`, a page for each executed notebook and those of language pairs; return the path.
 
     Raises InputError when no notebook was executed yet.
     """
@@ -42,7 +42,7 @@ def write_report(run: "Run") -> Path:
     if not executed:
         raise InputError(f"{run.folder}: no executed notebooks; make them with `hybridkit run {run.study.name}`")
     for path in executed:  # each with its figures and numbers
-        require(run.folder / path.stem, f"make it anew with `hybridkit run {run.study.name}`")
+        require(run.folder / path.stem, f"make it again with `hybridkit run {run.study.name}`")
     if not all(is_whole(run.folder / f"{name}.json") for name in ("settings", "versions", "data")):
         run.rows.whole  # noqa: B018  writes them
     folder = run.folder / "report"
@@ -82,7 +82,9 @@ def _notebook_page(path: Path, head: str) -> str:
     try:
         body, _ = exporter.from_filename(str(path))
     except (ValueError, AttributeError, KeyError) as error:  # of an earlier version of the kit, without checksums
-        raise InputError(f"{path}: no notebook can be read here; remove it, and run its study again") from error
+        raise InputError(
+            f"{path}: this is not a notebook that can be read; remove it, and run its study again"
+        ) from error
     body = re.sub(r"@font-face\s*\{[^}]*\}", "", body)  # of icons that lie nowhere
     return re.sub(r"(<body[^>]*>)", lambda match: match[1] + head, body, count=1)
 
@@ -90,7 +92,7 @@ def _notebook_page(path: Path, head: str) -> str:
 def redraw_study(study: str, to: Path | None = None) -> list[Path]:
     """Draw a study's figures again: those of its run folder, or without one those committed under figures/STUDY.
 
-    With `to`, the run's figures, scores and key numbers are copied there first and drawn there. Gives the PNGs.
+    With `to`, the run's figures, scores and key numbers are copied there first and drawn there. Returns the PNGs.
     Raises InputError where the study has no figures yet.
     """
     from hybridkit.study.run import find_run
@@ -105,8 +107,8 @@ def redraw_study(study: str, to: Path | None = None) -> list[Path]:
             open_study(study)  # raises where there is no such study
         raise InputError(f"study {name}: no figures yet; make them with {cure}")
     made = [run / path.stem for path in (run / "notebooks").glob("[0-9]*_*.ipynb")]
-    for notebook in made:  # pictures are drawn anew here
-        require(notebook, f"make it anew with {cure}", ".csv", ".json")
+    for notebook in made:  # pictures are drawn again here
+        require(notebook, f"make it again with {cure}", ".csv", ".json")
     if to is None:
         drawn = redraw(source)
         for notebook in made:
@@ -116,7 +118,7 @@ def redraw_study(study: str, to: Path | None = None) -> list[Path]:
     others = [run / name for name in ("scores.csv", "settings.json", "versions.json", "data.json")]
     others += source.glob("0?_table.*")
     for path in [*(source / f"{one}{end}" for one in kept(source) for end in (".csv", ".json")), *others]:
-        if require(path, f"make it anew with {cure}").is_file():
+        if require(path, f"make it again with {cure}").is_file():
             shutil.copyfile(
                 path, to / (f"run-{path.name}" if path.parent == run and path.suffix == ".json" else path.name)
             )

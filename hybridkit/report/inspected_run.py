@@ -190,7 +190,7 @@ class Inspected:
         return Counter(self.documents.values())
 
     def _whole(self, path: str) -> Path:
-        return require(self.folder / path, f"make it anew with `hybridkit inspect {self.name} --complete`")
+        return require(self.folder / path, f"make it again with `hybridkit inspect {self.name} --complete`")
 
     def _key(self, strategy: str, seed: int | None) -> tuple[str, int]:
         there = self.seeds(strategy)

@@ -78,13 +78,18 @@ class PaperTable:
 def paper_table(
     table: pd.DataFrame, caption: str = "", marks: pd.DataFrame | None = None, lower: Collection[str] = LOWER_IS_BETTER
 ) -> PaperTable:
-    """Set the frame of `results.main_table`: three decimals, whole ranks in columns named in `lower`, whole counts.
+    """Return a table ready to be set: three decimals, whole ranks, whole counts, the best and second values marked.
 
-    Within each benchmark and column the best value is bold and the second underlined, by what is printed: values that
-    look alike are alike. `marks` has the same lines and columns, or some of them, and is true where a dagger stands
-    (see `significance_marks`). Say in the caption what it means (`caption_of`).
+    Best and second are those of each benchmark and column by what is printed: values that look alike are alike.
 
-    Raises InputError for a frame without the two levels benchmark and strategy, and marks of lines it has not.
+    Args:
+        table: The frame of `analysis.scores.main_table`, with the index levels benchmark and strategy.
+        caption: What is printed with the table; `caption_of` makes one that explains the daggers.
+        marks: True where a dagger stands, for all lines and columns of the table or some (see `significance_marks`).
+        lower: Columns of ranks, in which the lowest value is best.
+
+    Raises:
+        InputError: For a frame with other index levels, and for marks that are not in the table.
 
     >>> table = pd.DataFrame({"pool": [0.5, 0.7], "rank distance": [300.0, 200.0], "seeds": [3, 3]},
     ...                      index=pd.MultiIndex.from_product([["xquad-r"], ["mono", "cross"]]))
@@ -95,23 +100,25 @@ def paper_table(
     from hybridkit.sampling.labels import label
 
     if table.index.nlevels != 2 or table.empty:
-        raise InputError("a table needs lines of a benchmark and a strategy; give results.main_table(macros)")
+        raise InputError(
+            "a table must have the index levels benchmark and strategy; give a frame of main_table(macros)"
+        )
     marked = _marked(table, marks)
     groups = table.index.get_level_values(0).astype(str)
     texts = np.empty(table.shape, dtype=object)
     best, second = np.zeros(table.shape, bool), np.zeros(table.shape, bool)
-    for place, name in enumerate(table.columns):
+    for column, name in enumerate(table.columns):
         digits = 0 if name in lower or pd.api.types.is_integer_dtype(table[name]) else 3
         values = table[name].to_numpy(float).round(digits)
         shown = [_MISSING if np.isnan(value) else f"{value:.{digits}f}" for value in values]
-        texts[:, place] = [f"{text}{DAGGER * bool(mark)}" for text, mark in zip(shown, marked[:, place], strict=True)]
+        texts[:, column] = [f"{text}{DAGGER * bool(mark)}" for text, mark in zip(shown, marked[:, column], strict=True)]
         if pd.api.types.is_integer_dtype(table[name]):
             continue  # a count is not a contest
         for group in pd.unique(groups):
             lines = np.flatnonzero((groups == group) & ~np.isnan(values))
             ranked = np.unique(values[lines] if name in lower else -values[lines])
             for rank, chosen in zip(ranked[:2], (best, second), strict=False):
-                chosen[lines, place] = (values[lines] if name in lower else -values[lines]) == rank
+                chosen[lines, column] = (values[lines] if name in lower else -values[lines]) == rank
     names = tuple(label(str(name)) for name in table.index.get_level_values(1))
     cells = tuple(tuple(line) for line in texts.tolist())
     return PaperTable(tuple(groups), names, tuple(map(str, table.columns)), cells, best, second, caption)
@@ -122,7 +129,7 @@ def _marked(table: pd.DataFrame, marks: pd.DataFrame | None) -> np.ndarray:
         return np.zeros(table.shape, bool)
     unknown = [*marks.index.difference(table.index), *marks.columns.difference(table.columns)]
     if unknown:
-        raise InputError(f"marks of {unknown[0]!r}, which the table has not")
+        raise InputError(f"marks of {unknown[0]!r}, which is not in the table; give lines and columns of the table")
     return marks.reindex(index=table.index, columns=table.columns, fill_value=False).to_numpy(bool)
 
 
@@ -150,7 +157,7 @@ def caption_of(
     threshold: float = 0.05,
     similarity: str = "cosine",
 ) -> str:
-    """Say what the marks of a table mean, with the test and the family that its correction covers.
+    """A caption that explains the marks of a table, with the test and the family that its correction covers.
 
     The encoder's `similarity`, by which passages are ranked, is named where it is not cosine.
 
@@ -170,12 +177,12 @@ def caption_of(
 
 
 def to_html(table: PaperTable) -> str:
-    """Set a table as HTML with its own style, all texts escaped; the same table gives the same bytes."""
+    """A table as HTML with its own style, all texts escaped; the same bytes for the same table."""
     return great_table(table).as_raw_html()
 
 
 def great_table(table: PaperTable) -> GT:
-    """Make the great-tables object of a table, to be styled further."""
+    """The great-tables object of a table, to be styled further."""
     from great_tables import GT, loc, style
     from great_tables import html as raw
 
@@ -186,14 +193,14 @@ def great_table(table: PaperTable) -> GT:
         "right", list(table.columns)
     )
     for rows, text in ((table.best, style.text(weight="bold")), (table.second, style.text(decorate="underline"))):
-        for place, name in enumerate(table.columns):
-            if rows[:, place].any():
-                out = out.tab_style(text, loc.body(columns=name, rows=np.flatnonzero(rows[:, place]).tolist()))
+        for column, name in enumerate(table.columns):
+            if rows[:, column].any():
+                out = out.tab_style(text, loc.body(columns=name, rows=np.flatnonzero(rows[:, column]).tolist()))
     return out.tab_source_note(raw(escaped(table.caption))) if table.caption else out
 
 
 def to_latex(table: PaperTable, label: str = "") -> str:
-    r"""Set a table for LaTeX, all texts escaped; needs \usepackage{booktabs}, and fonts for benchmark names.
+    r"""A table for LaTeX, all texts escaped; it needs \usepackage{booktabs}, and fonts for benchmark names.
 
     >>> yes, no = np.array([[True]]), np.array([[False]])
     >>> found = PaperTable(("b_1",), ("mono",), ("pool",), (("0.5†",),), best=yes, second=no, caption="")
@@ -232,7 +239,7 @@ def save_table(table: PaperTable, folder: Path, name: str, label: str = "") -> N
 
 
 def latex(text: str) -> str:
-    r"""Escape what LaTeX takes for a command, and write the signs that its text fonts lack as commands.
+    r"""Escape what LaTeX takes for a command, and write the signs that are not in its text fonts as commands.
 
     >>> print(latex("hybrid α = 0.5 & 100 %_x"))
     hybrid $\alpha$ = 0.5 \& 100 \%\_x

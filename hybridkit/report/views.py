@@ -46,11 +46,11 @@ def pair_matrix(inspected: Inspected, strategy: str, measure: str = "AP", minus:
     test over articles, Holm's correction over the pairs: see `significance.compare`) and value is strategy - minus.
 
     `measure` is one of `MEASURES`. The rank distance of a pair is how many ranks of the pool the passage in that
-    language stands behind the first of its twins; the pool's is the query's own rank distance, the mean over the
+    language is behind the first of its twins; the pool's is the query's own rank distance, the mean over the
     queries that are judged in two languages or more. In ranks; the other measures are shares of 1.
     """
     if measure not in MEASURES:
-        raise InputError(f"no measure {measure!r}; there are {', '.join(MEASURES)}")
+        raise InputError(f"there is no measure {measure!r}; there are {', '.join(MEASURES)}")
     if minus is None:
         return means(inspected, strategy, measure)
     return difference(inspected, strategy, minus, measure)
@@ -86,9 +86,9 @@ def pair_queries(
     keeps queries whose text or id holds it, capitals or not.
     """
     if order not in ORDERS:
-        raise InputError(f"no order {order!r}; there are {', '.join(ORDERS)}")
+        raise InputError(f"there is no order {order!r}; there are {', '.join(ORDERS)}")
     if order == "change" and minus is None:
-        raise InputError("order 'change' needs a second strategy: give minus")
+        raise InputError("order 'change' compares with a second strategy: give minus")
     tables = [inspected.ranks(name, seed) for name in (strategy, minus) if name is not None]
     now, *then = [table[table["query_language"] == pair[0]] for table in tables]
     frame = _first_ranks(now, pair[1]).to_frame("rank")
@@ -108,8 +108,8 @@ def pair_queries(
         kept = [sought in visible(f"{text}\n{name}").casefold() for text, name in both]
         frame = frame[kept]
     by = {"worst": frame["rank"], "change": frame["change"].abs(), "distance": frame["rank_distance"]}[order]
-    places = by.reset_index(drop=True).sort_values(ascending=False, kind="stable").index
-    return frame.iloc[places][QUERY_COLUMNS].reset_index(drop=True)
+    positions = by.reset_index(drop=True).sort_values(ascending=False, kind="stable").index
+    return frame.iloc[positions][QUERY_COLUMNS].reset_index(drop=True)
 
 
 def ranking(
@@ -133,11 +133,11 @@ def ranking(
     column = "pool_rank" if passage_language == POOL else "rank"
     known = dict(zip(own["passage_id"], own[column].astype(int), strict=True))
     score = dict(zip(own["passage_id"], own["score"].astype(float), strict=True))
-    scorer, place = inspected.scorer(strategy, seed), inspected.query_positions.get((query_language, query_id))
-    if scorer is None or place is None:
+    scorer, position = inspected.scorer(strategy, seed), inspected.query_positions.get((query_language, query_id))
+    if scorer is None or position is None:
         found = pd.DataFrame({"rank": known, "score": score}, dtype=object).rename_axis("passage_id").reset_index()
     else:
-        found = ranked(inspected.benchmark, scorer(slice(place, place + 1))[0], passage_language, top)
+        found = ranked(inspected.benchmark, scorer(slice(position, position + 1))[0], passage_language, top)
         below = [name for name in known if name not in set(found["passage_id"])]
         more = {"passage_id": below, "rank": [known[name] for name in below], "score": [score[name] for name in below]}
         found = pd.concat([found, pd.DataFrame(more, columns=found.columns)], ignore_index=True) if below else found
@@ -356,9 +356,9 @@ def _frame(path: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
 
 
 def behind(ranks: pd.DataFrame) -> pd.DataFrame:
-    """How many ranks of the pool each query's passage in a language stands behind the first of its twins.
+    """How many ranks of the pool each query's passage in a language is behind the first of its twins.
 
-    Takes a rank table; gives setting (mono or cross), query_language, passage_language, query_id, measure
+    Takes a rank table; returns setting (mono or cross), query_language, passage_language, query_id, measure
     ("rank_distance") and value, for the queries that are judged in two languages or more; of several relevant passages
     in a language the first counts for it, and the last counts in `measures.distances`, whose rows (setting pool,
     passage_language "*") follow.
@@ -386,33 +386,53 @@ def question_values(ranks: pd.DataFrame, measure: str) -> pd.DataFrame:
     return per_query(ranks, [measure])
 
 
+Ranked = list[tuple[int, float]]  # positions of passages with their scores, best first
+
+
+def best(scores: NDArray[np.float32], top: int) -> list[Ranked]:
+    """The `top` columns of each row with their scores, best first; of equal ones the later column goes first.
+
+    >>> best(np.array([[0.1, 0.5, 0.5, 0.3]], np.float32), 2)
+    [[(2, 0.5), (1, 0.5)]]
+    """
+    from hybridkit.evaluation.bias import top_columns
+
+    count = min(top, scores.shape[1])
+    if not count or not len(scores):
+        return [[] for _ in scores]
+    columns = top_columns(scores, count)[1].reshape(len(scores), count)
+    values = np.take_along_axis(scores, columns, axis=1)
+    order = np.lexsort((-columns, -values), axis=1)
+    ranked = [np.take_along_axis(one, order, axis=1).tolist() for one in (columns, values)]
+    return [list(zip(*row, strict=True)) for row in zip(*ranked, strict=True)]
+
+
 def ranked(benchmark: Benchmark, scores: NDArray[np.float32], passage_language: str, top: int) -> pd.DataFrame:
     """The `top` passages of one query: rank, passage_id, score; ties as in the rank table (later ids first).
 
     `scores` (passages,) stand in the benchmark's order; `passage_language` is "*" for the pool. Raises InputError for
     a language without passages.
     """
-    slices = benchmark.passage_slices
-    if passage_language != POOL and passage_language not in slices:
-        raise InputError(f"{benchmark.name}: no passages in {passage_language!r}; there are {', '.join(slices)}")
-    part = slice(0, len(scores)) if passage_language == POOL else slices[passage_language]
-    own = scores[part]
-    order = np.lexsort((-np.arange(len(own)), -own))[:top]
-    ids = benchmark.passages["passage_id"].array.take(order + part.start)
-    return pd.DataFrame({"rank": np.arange(1, len(order) + 1), "passage_id": ids, "score": own[order].astype(float)})
+    slices = dict(benchmark.passage_slices) | {POOL: slice(0, len(scores))}
+    if passage_language not in slices:
+        there = ", ".join(benchmark.passage_slices)
+        raise InputError(f"{benchmark.name}: no passages in {passage_language!r}; there are {there}")
+    own = slices[passage_language]
+    (found,) = best(scores[None, own], top)
+    ids = benchmark.passages["passage_id"].array
+    rows = [(rank, ids[own.start + column], score) for rank, (column, score) in enumerate(found, 1)]
+    return pd.DataFrame(rows, columns=["rank", "passage_id", "score"])
 
 
 def joined(inspected: Inspected, found: pd.DataFrame, languages: Mapping[str, str]) -> pd.DataFrame:
     """The frame with language and text of each passage_id; `languages` knows those of passages without a text."""
-    benchmark = inspected.benchmark
-    places = [inspected.passage_positions.get(name, -1) for name in found["passage_id"]]
-    names = benchmark.passages["language"].array
-    spoken = [
-        names[place] if place >= 0 else languages.get(name, "")
-        for place, name in zip(places, found["passage_id"], strict=True)
-    ]
-    texts = [inspected.passage_texts[place] if place >= 0 else "" for place in places]
-    return found.assign(language=spoken, text=texts)
+    known = inspected.benchmark.passages["language"].array
+    tags, texts = [], []
+    for name in found["passage_id"]:
+        position = inspected.passage_positions.get(name)
+        tags.append(languages.get(name, "") if position is None else known[position])
+        texts.append("" if position is None else inspected.passage_texts[position])
+    return found.assign(language=tags, text=texts)
 
 
 def _of_query(ranks: pd.DataFrame, language: str, query_id: str) -> pd.DataFrame:

@@ -159,8 +159,8 @@ def test_the_caption_names_test_unit_and_family() -> None:
         assert part in text
 
 
-def test_what_is_no_table_is_named() -> None:
-    with pytest.raises(InputError, match="benchmark and a strategy"):
+def test_what_is_not_a_table_is_named() -> None:
+    with pytest.raises(InputError, match="benchmark and strategy"):
         paper_table(main_table(scores()).reset_index())
     with pytest.raises(InputError, match="marks of .*elsewhere"):
         paper_table(main_table(scores()), marks=significance_marks(comparisons("elsewhere")))

@@ -218,7 +218,7 @@ def test_what_only_a_run_makes_is_one_sentence(
     settings.write_text(text)
     (folder / "notebooks" / "01_a.ipynb").write_bytes(NOISE)
     with pytest.raises(
-        InputError, match=r"01_a.ipynb: damaged: its checksum differs; make it anew with `hybridkit run tiny`"
+        InputError, match=r"01_a.ipynb: damaged: its checksum differs; make it again with `hybridkit run tiny`"
     ):
         write_report(run)
     figure = folder / "figures" / "01_a.png"
@@ -228,10 +228,10 @@ def test_what_only_a_run_makes_is_one_sentence(
     assert figure.read_bytes() == picture
     assert changed(folder / "01_a") == [folder / "notebooks" / "01_a.ipynb"]
     figure.with_suffix(".json").write_text("{")
-    with pytest.raises(InputError, match=r"01_a.json: damaged: its checksum differs; make it anew with `hybridkit run"):
+    with pytest.raises(InputError, match=r"01_a.json: damaged: its checksum differs; make it again with `hybridkit"):
         redraw_study(yaml)
     sums_path(folder / "01_a").unlink()  # as an earlier version left it
-    with pytest.raises(InputError, match=r"01_a.ipynb: no notebook can be read here"):
+    with pytest.raises(InputError, match=r"01_a.ipynb: this is not a notebook that can be read"):
         write_report(run)
     with pytest.raises(InputError, match=r"01_a.json: not a figure of the kit"):
         redraw_study(yaml)

@@ -1,4 +1,4 @@
-"""The inspector of language pairs: pure functions of what a run left behind, and the widget that joins them.
+"""The inspector of language pairs, a widget: start at `inspector`; `payloads` has what it draws, `layout` its controls.
 
 Names for tests and screen readers. Controls are ipywidgets, found by their label (role and accessible name), each with
 a CSS class besides:
@@ -23,7 +23,7 @@ Everything else carries a data-testid:
     ranking-pair, ranking-pool
                   the two rankings: a section of each strategy [data-strategy] with an ol and, for each passage, a
                   li[data-testid=passage][data-rank][data-passage-id] with data-relevant="true" and data-twin="true";
-                  in it badge (the language), text (lang, dir), score, gloss (the English twin, when asked)
+                  in it badge (the language), text (lang, dir), score, gloss (the English twin, where it is shown)
     ladder        the rank ladder, role=group with a description; a point a language and strategy, role=button,
                   data-strategy, data-language, data-rank, aria-label "Thai: rank 310 by mono"; Enter picks that pair
     search-state  what the search does: "Loading the model of mono ...", "312 ms", an error (role=status)

@@ -1,4 +1,4 @@
-// The rank ladder: where each parallel passage stands in the pool, on a log axis, with the moves between two strategies.
+// The rank ladder: the ranks of all parallel passages in the pool, on a log axis, with the moves between two strategies.
 
 const SVG = "http://www.w3.org/2000/svg";
 const [WIDTH, HEIGHT, TOP, LEFT, GAP] = [560, 380, 40, 62, 13];
@@ -34,8 +34,8 @@ function render({ model, el }) {
   const draw = () => {
     const focused = root.contains(document.activeElement) ? document.activeElement.dataset : null;
     const { strategies = [], points = [], pool = 1 } = model.get("data");
-    const told = `Rank ladder: ${points.map((point) => point.label).join("; ")}`;
-    const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "group", "aria-label": told, "data-testid": "ladder" });
+    const description = `Rank ladder: ${points.map((point) => point.label).join("; ")}`;
+    const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "group", "aria-label": description, "data-testid": "ladder" });
     const y = (rank) => TOP + (Math.log(rank) / Math.log(Math.max(pool, 2))) * (HEIGHT - TOP - 20);
     const x = (index) => LEFT + 70 + (index * (WIDTH - LEFT - 150)) / Math.max(strategies.length - 1, 1);
     for (let rank = 1; rank <= pool; rank *= 10) {

@@ -35,7 +35,7 @@ class Matrix(anywidget.AnyWidget):
 
 
 class Queries(anywidget.AnyWidget):
-    """The list of queries: `page` is shown, `selected` the query that is picked, `wanted` the page asked for."""
+    """The list of queries: `page` is shown, `selected` the query that is picked, `wanted` the page to be shown next."""
 
     _esm = _read("queries.js")
     page = Dict().tag(sync=True)

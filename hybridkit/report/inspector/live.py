@@ -25,7 +25,7 @@ _KEPT = 3  # models that are held at a time
 
 
 class Search:
-    """The models and passage embeddings of a run, opened when they are first asked for and kept.
+    """The models and passage embeddings of a run, opened when they are first used, and the last few kept.
 
     >>> Search.cut("Who?")
     'Who?'
@@ -51,15 +51,15 @@ class Search:
         inspected = self.inspected
         key = (strategy, inspected.seeds(strategy)[0])
         if key not in self._models:
-            place = inspected.results[key].model
-            if place and not inspected.has(*key, "model"):
+            own = inspected.results[key].model  # empty for an untrained encoder that is opened by its name
+            if own and not inspected.has(*key, "model"):
                 raise InputError(
                     f"the model of {strategy}, seed {key[1]} is deleted; make it again with "
                     f"`hybridkit inspect {inspected.name} --complete`"
                 )
             study = self._study
-            model = encoder.open(inspected.folder / place if place else study.encoder_at(study.encoder.name))
-            if not place:
+            model = encoder.open(inspected.folder / own if own else study.encoder_at(study.encoder.name))
+            if not own:
                 encoder.set_prompts(model, study.encoder.prompts or {})
             self._models = dict(list(self._models.items())[1 - _KEPT :])
             self.encode(model, "warm")  # the first text that a model reads takes it seconds
@@ -73,8 +73,8 @@ class Search:
     def find(self, text: str, strategy: str, passage_language: str = POOL, top: int = 10) -> tuple[pd.DataFrame, float]:
         """The passages that a strategy's model ranks first for a text, with the seconds that it took.
 
-        Gives rank, passage_id, language, text, score. Raises InputError for an empty query, a deleted model and where
-        the passages' embeddings are not there.
+        The frame has rank, passage_id, language, text, score. Raises InputError for an empty query, a deleted model,
+        and where the passages' embeddings are not there.
         """
         if not self.cut(text):
             raise InputError("the search is empty; type a question, in any language")

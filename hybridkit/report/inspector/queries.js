@@ -7,11 +7,11 @@ function element(name, attributes = {}, text = "") {
   return made;
 }
 
-const told = (value) => (value === null || value === undefined ? "–" : value.toLocaleString("en"));
+const number = (value) => (value === null || value === undefined ? "–" : value.toLocaleString("en"));
 
 function moved(change) {
   if (change === null || change === undefined) return "";
-  return change === 0 ? "=" : `${change < 0 ? "▲" : "▼"} ${told(Math.abs(change))}`;
+  return change === 0 ? "=" : `${change < 0 ? "▲" : "▼"} ${number(Math.abs(change))}`;
 }
 
 function render({ model, el }) {
@@ -20,10 +20,10 @@ function render({ model, el }) {
   let rows = [];
   let at = 0;
 
-  const turn = (page, place) => {
+  const turn = (page, row) => {
     const { pages } = model.get("page");
     if (page < 0 || page >= pages) return;
-    at = place;
+    at = row;
     model.set("wanted", page);
     model.save_changes();
   };
@@ -33,9 +33,9 @@ function render({ model, el }) {
     model.save_changes();
   };
 
-  const move = (place, focus) => {
+  const move = (to, focus) => {
     if (!rows.length) return;
-    at = Math.min(Math.max(place, 0), rows.length - 1);
+    at = Math.min(Math.max(to, 0), rows.length - 1);
     rows.forEach((row, index) => { row.tabIndex = index === at ? 0 : -1; });
     if (focus) rows[at].focus();
   };
@@ -56,10 +56,10 @@ function render({ model, el }) {
       const row = element("tr", {
         role: "row", tabindex: "-1", "data-query-id": query.id, "data-rank": query.rank ?? "", "data-before": query.before ?? "",
       });
-      const cell = element("td", { role: "gridcell", class: "hk-asked" });
+      const cell = element("td", { role: "gridcell", class: "hk-query-text" });
       cell.append(element("bdi", { lang: page.language, dir: page.direction }, query.text || query.id));
       row.append(cell);
-      for (const value of [told(query.before), told(query.rank), moved(query.change), told(query.distance)]) {
+      for (const value of [number(query.before), number(query.rank), moved(query.change), number(query.distance)]) {
         row.append(element("td", { role: "gridcell", class: "hk-number" }, value));
       }
       table.append(row);
@@ -69,7 +69,7 @@ function render({ model, el }) {
     const back = element("button", { type: "button", "data-testid": "page-previous", "aria-label": "Previous page of queries" }, "‹ Previous");
     const next = element("button", { type: "button", "data-testid": "page-next", "aria-label": "Next page of queries" }, "Next ›");
     const last = page.start + rows.length;
-    const count = rows.length ? `${told(page.start + 1)}-${told(last)} of ${told(page.total)} queries` : "no query holds this";
+    const count = rows.length ? `${number(page.start + 1)}-${number(last)} of ${number(page.total)} queries` : "no query holds this";
     back.disabled = page.page <= 0;
     next.disabled = page.page >= page.pages - 1;
     back.addEventListener("click", () => turn(page.page - 1, 0));

@@ -7,18 +7,17 @@ from one pass over the scores.
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hybridkit.data.benchmark import Benchmark
 from hybridkit.errors import InputError
-from hybridkit.evaluation.bias import top_columns
 from hybridkit.evaluation.rank_table import score_blocks
 from hybridkit.report import views
-from hybridkit.report.views import POOL
+from hybridkit.report.views import POOL, Ranked, best
 from hybridkit.retrieval import Scorer
 from hybridkit.utils.characters import safe, shown
 
@@ -179,47 +178,28 @@ class Collected:
         return {query: sides for query, sides in found.items() if sides}
 
 
-Ranked = list[tuple[int, float]]  # positions of passages in the benchmark with their scores, best first
-
-
 def top_passages(
     benchmark: Benchmark, scorer: Scorer, wanted: Mapping[tuple[str, str], Collection[int]], top: int = 5
 ) -> dict[tuple[int, str], Ranked]:
     """The `top` passages of queries among one language's candidates or the pool's.
 
-    `wanted` gives for a query language and a passage language ("*" is the pool) the positions of the queries asked for;
-    the answer's keys are (position of the query, passage language). Ties as in the rank table: score descending, then
-    passage id descending. One language of queries is scored at a time, in bounded memory.
+    `wanted` has positions of queries by query language and passage language ("*" is the pool). Returns passages by
+    (position of the query, passage language); ties as in the rank table: score descending, then passage id descending.
+    One language of queries is scored at a time, in bounded memory.
     """
     found: dict[tuple[int, str], Ranked] = {}
     sides = dict(benchmark.passage_slices) | {POOL: slice(0, len(benchmark.passages))}
     for language, rows in benchmark.query_slices.items():
-        asked = {side: np.asarray(sorted(wanted.get((language, side), ())), np.int64) for side in sides}
-        if not any(len(positions) for positions in asked.values()):
+        sought = {side: np.asarray(sorted(wanted.get((language, side), ())), np.int64) for side in sides}
+        if not any(len(positions) for positions in sought.values()):
             continue
         for part, block in score_blocks(benchmark, scorer, part=rows):
-            for side, positions in asked.items():
+            for side, positions in sought.items():
                 here = positions[(positions >= part.start) & (positions < part.stop)]
                 at = sides[side]
                 for position, ranked in zip(here.tolist(), best(block[here - part.start, at], top), strict=True):
                     found[position, side] = [(column + at.start, score) for column, score in ranked]
     return found
-
-
-def best(scores: NDArray[np.float32], top: int) -> list[Ranked]:
-    """The `top` columns of each row with their scores, best first; of equal ones the later column goes first.
-
-    >>> best(np.array([[0.1, 0.5, 0.5, 0.3]], np.float32), 2)
-    [[(2, 0.5), (1, 0.5)]]
-    """
-    count = min(top, scores.shape[1])
-    if not count or not len(scores):
-        return [[] for _ in scores]
-    columns = top_columns(scores, count)[1].reshape(len(scores), count)
-    values = np.take_along_axis(scores, columns, axis=1)
-    order = np.lexsort((-columns, -values), axis=1)
-    ranked = [np.take_along_axis(one, order, axis=1).tolist() for one in (columns, values)]
-    return [list(zip(*row, strict=True)) for row in zip(*ranked, strict=True)]
 
 
 TOP = 5
@@ -233,48 +213,33 @@ def rankings(
     The same as the first rows of `views.ranking`, made for all queries in one pass over a strategy's scores; empty
     where no strategy has embeddings. The passages that come up are put among the texts with their English twins.
     """
-    positions = inspected.query_positions
+    benchmark, positions = inspected.benchmark, inspected.query_positions
     wanted = {pair.key: [positions[pair.query_language, query] for query in pair.listed] for pair in pairs}
     scorers = map(inspected.scorer, strategies)
-    found = [scorer and top_passages(inspected.benchmark, scorer, wanted, TOP) for scorer in scorers]
+    found = [scorer and top_passages(benchmark, scorer, wanted, TOP) for scorer in scorers]
     if not any(found):
         return {}
-    marked = _Marks(inspected, texts)
+    relevant = set(zip(benchmark.judgements["query_id"], benchmark.judgements["passage_id"], strict=True))
+    ids, languages = (benchmark.passages[name].tolist() for name in ("passage_id", "language"))
+
+    @cache
+    def position_of(passage: int) -> int:
+        text, english = inspected.passage_texts[passage], views.gloss(inspected, ids[passage])
+        return texts.passage(ids[passage], languages[passage], text, english)
+
+    def tops(ranked: Ranked, query: str, pair: Pair) -> list[Top]:
+        entries = []
+        for passage, score in ranked:
+            mark = (query, ids[passage]) in relevant and 1 + (languages[passage] != pair.query_language)
+            entries.append((languages[passage], position_of(passage), round(score, 3), int(mark)))
+        return entries
+
     kept: dict[tuple[str, str, str], list[list[Top] | None]] = {}
     for pair in pairs:
         for query in pair.listed:
             at = positions[pair.query_language, query], pair.passage_language
-            kept[*pair.key, query] = [one if one is None else marked.tops(one[at], query, pair) for one in found]
+            kept[*pair.key, query] = [one if one is None else tops(one[at], query, pair) for one in found]
     return kept
-
-
-class _Marks:
-    """Turns positions of passages into what a page shows: language, position among the texts, score, mark."""
-
-    def __init__(self, inspected: "Inspected", texts: TextStore) -> None:
-        judged = inspected.benchmark.judgements
-        self._inspected, self._texts = inspected, texts
-        self._relevant = set(zip(judged["query_id"], judged["passage_id"], strict=True))
-        passages = inspected.benchmark.passages
-        self._ids, self._languages = passages["passage_id"].tolist(), passages["language"].tolist()
-        self._known: dict[int, int] = {}
-
-    def tops(self, ranked: Ranked, query: str, pair: Pair) -> list[Top]:
-        """The entries of one ranking; a mark is 1 for a relevant passage, 2 where it is in another language."""
-        found = []
-        for position, score in ranked:
-            relevant = (query, self._ids[position]) in self._relevant
-            mark = relevant + (relevant and self._languages[position] != pair.query_language)
-            found.append((self._languages[position], self._position(position), round(score, 3), int(mark)))
-        return found
-
-    def _position(self, position: int) -> int:
-        if position not in self._known:
-            name = self._ids[position]
-            text = self._inspected.passage_texts[position]
-            english = views.gloss(self._inspected, name)
-            self._known[position] = self._texts.passage(name, self._languages[position], text, english)
-        return self._known[position]
 
 
 SHOWN = 20  # queries of each list of a page
@@ -284,7 +249,7 @@ DIFFERENCES = (views.DISTANCE, "AP")  # measures whose differences are tested an
 def collect(inspected: "Inspected", compare: Sequence[str]) -> Collected:
     """Everything the pages of a benchmark show; `compare` are two strategies, now and before.
 
-    Where one of the two is not there, the other strategies stand in; with one strategy only there is no before.
+    Where one of the two is missing, other strategies take its place; with one strategy only there is no before.
     Raises InputError where no strategy has a rank table.
     """
     now, before = chosen(inspected.strategies, compare)

@@ -41,14 +41,14 @@ def _file(tag: str) -> str:
     """A language tag as part of a file name: rows of a user may call a language anything."""
     if _PLAIN.fullmatch(tag):
         return tag
-    plain = [part if _PLAIN.fullmatch(part) else f"{ord(part):02x}" for part in tag]
+    plain = [letter if _PLAIN.fullmatch(letter) else f"{ord(letter):02x}" for letter in tag]
     return "x" + "".join(plain)
 
 
 def colour_classes() -> str:
     """CSS of the two scales: .s0 to .s20 for values (cividis), .d0 to .d20 for differences (purple to orange).
 
-    Both are told apart by people with the common kinds of colour blindness; the number in a cell is black or white,
+    People with the common kinds of colour blindness can read both; the number in a cell is black or white,
     whichever has the larger contrast (WCAG 2.2), which is at least 4.5 on any colour.
 
     >>> colour_classes().splitlines()[0]
@@ -56,9 +56,9 @@ def colour_classes() -> str:
     """
     lines = []
     for name, scale in (("s", CIVIDIS), ("d", PURPLE_ORANGE)):
-        for place, ground in enumerate(scale):
+        for step, ground in enumerate(scale):
             short = "#000" if ink(ground) == "#000000" else "#fff"
-            lines.append(f".{name}{place} {{ background: {ground}; color: {short} }}")
+            lines.append(f".{name}{step} {{ background: {ground}; color: {short} }}")
     return "\n".join(lines) + "\n"
 
 

@@ -29,8 +29,8 @@
       document.getElementById("low").textContent = found ? found.low : "";
       document.getElementById("high").textContent = found ? found.high : "";
       const scale = document.getElementById("scale");
-      [...scale.children].forEach((part, place) => {
-        part.className = `${minus.value ? "d" : "s"}${place}`;
+      [...scale.children].forEach((step, at) => {
+        step.className = `${minus.value ? "d" : "s"}${at}`;
       });
       document.getElementById("insignificant").hidden = !minus.value;
       cells.forEach((cell) => {
@@ -68,13 +68,13 @@
   const page = read("page-data");
   if (!page) return;
   const files = globalThis.hybridkitTexts ?? {};
-  const entry = (language, kind, place) => files[language]?.[kind]?.[place];
+  const entry = (language, kind, position) => files[language]?.[kind]?.[position];
   const text = (tag, words, kind) => {
     const [, direction, name] = page.languages[tag] ?? [tag, "auto", tag];
     return make("bdi", { class: `text ${kind}`, lang: tag, dir: direction, title: name, "data-testid": kind }, words);
   };
-  const gloss = (place) => {
-    const words = entry("en", "passages", place)?.[1];
+  const gloss = (position) => {
+    const words = entry("en", "passages", position)?.[1];
     if (words === undefined) return [];
     return [make("details", {}, make("summary", {}, "English twin"), text("en", words, "gloss"))];
   };
@@ -84,8 +84,8 @@
     if (found) node.textContent = found[1];
   }
 
-  const passage = ([tag, place, score, mark], rank, scores) => {
-    const [id, words, english] = entry(tag, "passages", place) ?? ["", "(text missing)", -1];
+  const passage = ([tag, position, score, mark], rank, scores) => {
+    const [id, words, english] = entry(tag, "passages", position) ?? ["", "(text missing)", -1];
     const marks = { 1: "relevant", 2: "relevant twin" };
     const [, , name] = page.languages[tag] ?? [tag, "auto", tag];
     const head = make("div", { class: "head" }, make("span", {}, `${rank}.`),

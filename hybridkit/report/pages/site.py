@@ -28,9 +28,9 @@ KINDS = ("ranks", "queries", "passages", "model")  # files of a model that the p
 def write_pages(run: "Run") -> Path:
     """Write `report/pairs/` of a run: `index.html` with the matrix, a page a pair, matrix.js and texts-LANGUAGE.js.
 
-    Gives the path of the index. What a run lacks (rank tables, embeddings, a second strategy) is said on the page with
-    the command that makes it; a run without rank tables gets an index that says so. Pages whose results, benchmark and
-    code are what they were made of are left alone, to the byte.
+    Returns the path of the index. What is missing in a run (rank tables, embeddings, a second strategy) stands on the
+    page with the command that makes it, and a run without rank tables gets an index with that alone. Pages are left
+    alone, to the byte, as long as results, benchmark and code are those that they were made from.
     """
     from hybridkit.report.inspected_run import open_inspected
 
