@@ -57,13 +57,13 @@ def test_frames_are_put_in_order() -> None:
 @pytest.mark.parametrize(
     ("queries", "judgements", "message"),
     [
-        ({"query_id": ["1", "1"], "text": "?"}, [("1", "p", 1)], "toy, de: queries: 1 stands twice"),
-        ({"query_id": ["1"], "text": " "}, [("1", "p", 1)], "queries: text ' ' is not a text"),
+        ({"query_id": ["1", "1"], "text": "?"}, [("1", "p", 1)], "toy, de: queries: 1 is duplicated"),
+        ({"query_id": ["1"], "text": " "}, [("1", "p", 1)], "queries: text ' ' must be a text that is not empty"),
         ({"query_id": ["1"]}, [("1", "p", 1)], "queries: no column text"),
-        ({"query_id": ["1"], "text": "?"}, [("1", "p", 1), ("1", "p", 0)], "judgements: 1, p stands twice"),
+        ({"query_id": ["1"], "text": "?"}, [("1", "p", 1), ("1", "p", 0)], "judgements: 1, p is duplicated"),
         ({"query_id": ["1"], "text": "?"}, [("1", "p", 0.5)], "relevance is float64; give integers"),
         ({"query_id": ["1"], "text": "?"}, [("2", "p", 1)], "1 judgements of unknown queries, the first '2'"),
-        ({"query_id": ["1"], "text": "?"}, [(1, "p", 1)], "query_id 1 is not a text"),
+        ({"query_id": ["1"], "text": "?"}, [(1, "p", 1)], "query_id 1 must be a text that is not empty"),
     ],
 )
 def test_frames_that_are_none_are_refused(queries: dict[str, Any], judgements: list[Any], message: str) -> None:

@@ -38,12 +38,11 @@ DAMAGES = {
 }
 CODE = """
 import pandas as pd
-from hybridkit.plots.figure_files import draw
-from hybridkit.study.run import Run
+from hybridkit import Run, plots
 run = Run(study)
 pairs = {"strategy": ["mono", "cross"], "query_language": "de", "passage_language": "en", "share": [1.0, 0.5]}
 frame = pd.DataFrame(pairs)
-draw(run.folder / "figures", "01_shares", "batch_composition", frame, "How to read it")
+plots.draw(run.folder / "figures", "01_shares", plots.batch_composition, frame, "How to read it")
 run.finish("01", {"rows": len(run.rows.whole)})
 """
 
@@ -169,7 +168,7 @@ def test_an_unreadable_model_of_an_earlier_version_is_left_to_people(study: Stud
     run = Run(study, folder)
     before = contents(folder / "models")
     for read in (run.trained.open, run.trained.losses, run.trained.held_out_scores):
-        with pytest.raises(InputError, match=r"models.mono-s0-\w+: (damaged \(|model.safetensors is no whole)"):
+        with pytest.raises(InputError, match=r"models.mono-s0-\w+: (damaged \(|model.safetensors is not a whole)"):
             read(run.models()[1])
     assert contents(folder / "models") == before
 
