@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from xxhash import xxh3_128
 
+from hybridkit import plots
 from hybridkit.analysis.bias import bias_panel
 from hybridkit.analysis.scores import collection_table, language_shares
 from hybridkit.errors import InputError
@@ -194,7 +195,7 @@ def test_what_only_a_run_makes_is_one_sentence(
     folder = tmp_path / "runs" / "tiny"
     shutil.copytree(whole, folder)
     monkeypatch.setenv("HYBRIDKIT_RUNS", str(folder.parent))
-    draw(folder / "figures", "01_a", "curves", FRAME, "How to read it")
+    draw(folder / "figures", "01_a", plots.curves, FRAME, "How to read it")
     (folder / "notebooks").mkdir()
     nbformat.write(nbformat.v4.new_notebook(), folder / "notebooks" / "01_a.ipynb")
     seal(folder / "01_a", folder / "notebooks" / "01_a.ipynb", *(folder / "figures").iterdir())
