@@ -5,12 +5,13 @@ import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
+from pydantic import AfterValidator, Field, Strict, ValidationInfo
 
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.errors import InputError
@@ -20,8 +21,9 @@ from hybridkit.models.model_folders import first_line
 from hybridkit.sampling.plan import BatchPlan
 from hybridkit.sampling.plan_texts import PlanTexts
 from hybridkit.utils.files import atomic_folder, digest
-from hybridkit.utils.numbers import COUNT, COUNT_OR_NONE, LENGTH, PAIRED, POSITIVE, SHARE_BELOW_1, Range, check_choice
+from hybridkit.utils.numbers import COUNT, COUNT_OR_NONE, LENGTH, PAIRED, POSITIVE, SHARE_BELOW_1, Range
 from hybridkit.utils.progress import calm_bars
+from hybridkit.utils.yaml_files import settings
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -29,67 +31,59 @@ if TYPE_CHECKING:
 
 # of settings that came later: at these values nothing is trained otherwise than before, so they are left out of keys
 _LATER = {"mini_batch": 0, "negatives": False, "watch": "AP"}
-_RANGES = {
-    "steps": COUNT,
-    "batch_size": PAIRED,
-    "learning_rate": POSITIVE,
-    "temperature": POSITIVE,
-    "warmup": SHARE_BELOW_1,
-    "weight_decay": Range(0),
-    "max_length": LENGTH,
-    "checkpoint_every": COUNT,
-    "evaluate_every": COUNT_OR_NONE,
-    "patience": COUNT_OR_NONE,
-    "mini_batch": COUNT_OR_NONE,
-}
+Precision = Literal["float32", "bf16"]
 # token numbers that occur are looked up in the texts of the plan; of a longer one that takes longer than it saves
 TRIMMED_DRAWS = 1_000_000
 log = logging.getLogger("hybridkit")
 
 
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How to train. Lengths are tokens; `warmup` is a share of the steps; `freeze` are parts of parameter names.
+def _patience(value: int, info: ValidationInfo) -> int:
+    if value and info.data.get("evaluate_every") == 0:
+        raise InputError(f"must be 0 where evaluate_every is 0 (got {value}): nothing is evaluated to wait for")
+    return value
 
-    `precision` is "float32" or "bf16" (autocast). `mini_batch` texts at a time are held in memory while gradients are
-    cached (GradCache, arXiv 2101.06983), all of the batch where it is 0. `negatives` uses the rows' hard negatives.
-    Every `evaluate_every` steps the held-out scores are taken, the checkpoint best by the score `watch` is kept ("AP",
-    "AP mono", "AP en>en", ..., "rank_distance"), and after `patience` evaluations without a better one the training
-    stops; 0 turns either off.
+
+@settings("training")
+class TrainingSettings:
+    """How to train.
+
+    Raises:
+        InputError: For a setting outside of its range, with the range.
+
+    Example:
+        >>> TrainingSettings(steps=0, batch_size=32)
+        Traceback (most recent call last):
+        ...
+        hybridkit.errors.InputError: training.steps must be a whole number from 1 on (got 0)
     """
 
-    steps: int
-    batch_size: int
-    learning_rate: float = 3e-5
-    temperature: float = 0.05
-    warmup: float = 0.1
-    weight_decay: float = 0.01
-    max_length: int | None = None
-    precision: str = "float32"
+    steps: Annotated[int, COUNT]
+    batch_size: Annotated[int, PAIRED]
+    """Rows of a batch, shared out among the processes."""
+    learning_rate: Annotated[float, POSITIVE] = 3e-5
+    temperature: Annotated[float, POSITIVE] = 0.05
+    """The scores are divided by it."""
+    warmup: Annotated[float, SHARE_BELOW_1] = 0.1
+    """Share of the steps in which the learning rate rises."""
+    weight_decay: Annotated[float, Range(0)] = 0.01
+    max_length: Annotated[int, LENGTH] | None = None
+    """Tokens of a text; longer ones are cut. The encoder's own limit unless given."""
+    precision: Precision = "float32"
+    """Arithmetic of the training: float32, or bf16 (autocast)."""
     freeze: tuple[str, ...] = ()
-    checkpoint_every: int = 50
-    evaluate_every: int = 0
-    patience: int = 0
-    mini_batch: int = 0
-    negatives: bool = False
-    watch: str = "AP"
-
-    def __post_init__(self) -> None:
-        """Raise InputError naming the setting that is out of its range, and the range."""
-        for name, allowed in _RANGES.items():
-            value = getattr(self, name)
-            if name != "max_length" or value is not None:
-                allowed.check(value, f"training.{name}")
-        check_choice(self.precision, ("float32", "bf16"), "training.precision")
-        if not isinstance(self.negatives, bool):
-            raise InputError(f"training.negatives must be true or false (got {self.negatives!r})")
-        if not isinstance(self.watch, str) or not self.watch:
-            raise InputError(f"training.watch must be a score such as 'AP' or 'AP en>en' (got {self.watch!r})")
-        if self.patience and not self.evaluate_every:
-            raise InputError(
-                f"training.patience must be 0 where training.evaluate_every is 0 (got {self.patience!r}): nothing is "
-                "evaluated that could be waited for"
-            )
+    """Parts of the names of parameters that stay as they are."""
+    checkpoint_every: Annotated[int, COUNT] = 50
+    """Steps between checkpoints."""
+    evaluate_every: Annotated[int, COUNT_OR_NONE] = 0
+    """Steps between held-out scores; 0 for none."""
+    patience: Annotated[int, COUNT_OR_NONE, AfterValidator(_patience)] = 0
+    """Evaluations without a better score after which the training stops; 0 for never."""
+    mini_batch: Annotated[int, COUNT_OR_NONE] = 0
+    """Texts in memory at a time while gradients are cached (GradCache, arXiv 2101.06983); 0 for the whole batch."""
+    negatives: Annotated[bool, Strict()] = False
+    """Whether the rows' hard negatives are used too."""
+    watch: Annotated[str, Field(min_length=1)] = "AP"
+    """The held-out score to stop by and to choose a checkpoint by: AP, AP mono, AP en>en, rank_distance, ..."""
 
     @property
     def key(self) -> dict[str, Any]:

@@ -103,8 +103,7 @@ def redraw_study(study: str, to: Path | None = None) -> list[Path]:
     source = run / "figures" if kept(run / "figures") else committed
     cure = f"`hybridkit run {study}`"
     if not kept(source):
-        if name == study:
-            open_study(study)  # raises where there is no such study
+        open_study(study)  # raises where there is no such study
         raise InputError(f"study {name}: no figures yet; make them with {cure}")
     made = [run / path.stem for path in (run / "notebooks").glob("[0-9]*_*.ipynb")]
     for notebook in made:  # pictures are drawn again here

@@ -1,4 +1,4 @@
-"""Before a run: what this machine lacks, rows by language, steps, disk, and the time that a few steps predict."""
+"""Before a run: missing files, rows by language, steps, disk, and the time that a few steps predict."""
 
 import shutil
 import time
@@ -31,37 +31,41 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Missing:
-    """Something that is missing: whether it is of the rows, a benchmark, a lexicon or the encoder, and what to do."""
+    """Something that this machine does not have.
 
-    of: str
-    told: str
+    `kind` is "rows", "benchmark", "collection", "lexicon" or "encoder"; `message` names it and says what to do.
+    """
+
+    kind: str
+    message: str
 
 
 def missing(study: Study) -> list[Missing]:
-    """Everything that a study needs and this machine lacks, in the order of the study.
+    """Return everything that a study needs and this machine does not have, in the order of the study.
 
-    >>> from hybridkit.study.settings import open_study
-    >>> missing(open_study("quick"))
-    []
+    Example:
+        >>> from hybridkit.study.settings import open_study
+        >>> missing(open_study("quick"))
+        []
     """
     wanted = [("rows", name) for name in study.rows.files]
     wanted += [("benchmark", base_name(name)) for name in study.benchmarks if base_name(name) != "held-out"]
-    wanted += [("judged set", name) for name in study.judged]
+    wanted += [("collection", name) for name in study.judged]
     wanted += [("lexicon", name) for name in study.lexicons]
-    found = [Missing(of, told) for of, name in dict.fromkeys(wanted) for told in _data(of, name, study)]
-    settings = [study.encoder, *(study.section(part).encoder for part in study.sections)]
-    encoders = dict.fromkeys(told for one in settings for told in _encoder(one.name, study.encoder_at(one.name)))
-    return found + [Missing("encoder", told) for told in encoders]
+    found = [Missing(kind, text) for kind, name in dict.fromkeys(wanted) for text in _data(kind, name, study)]
+    names = [study.encoder.name, *(study.section(section).encoder.name for section in study.sections)]
+    encoders = dict.fromkeys(text for name in names for text in _encoder(name, study.encoder_at(name)))
+    return found + [Missing("encoder", text) for text in encoders]
 
 
-def _data(of: str, name: str, study: Study) -> Iterator[str]:
-    name = {"atlas": "atlas-lexicon"}.get(name, name) if of == "lexicon" else name.removesuffix("-paragraphs")
+def _data(kind: str, name: str, study: Study) -> Iterator[str]:
+    name = {"atlas": "atlas-lexicon"}.get(name, name) if kind == "lexicon" else name.removesuffix("-paragraphs")
     if split_name(name)[0] not in DATA_SETS:
         path = Path(split_name(study.at(name))[0]).expanduser()
-        if not (path.is_file() if of in ("rows", "benchmark") else path.is_dir()):
-            kind = "file" if of in ("rows", "benchmark") else "folder"
-            why = f"no such {kind} ({path}), and none of the kit's"
-            yield f"{of} {name}: {why}; paths in a study start from its own folder"
+        form = "file" if kind in ("rows", "benchmark") else "folder"
+        if not (path.is_file() if form == "file" else path.is_dir()):
+            why = f"no such {form} ({path}), and no data set of that name"
+            yield f"{kind} {name}: {why}; paths in a study start from its own folder"
         return
     data = data_set(name)
     if locate(data) is None:
@@ -69,14 +73,14 @@ def _data(of: str, name: str, study: Study) -> Iterator[str]:
         known = f", {size / 1e6:,.1f} MB" if size else ""
         files = f"{len(data.files)} file{'s' if len(data.files) > 1 else ''}{known}"
         cure = f'hybridkit data fetch "{name}"' if data.address else "put it into a folder that HYBRIDKIT_DATA names"
-        yield f"{of} {name} ({files}; licence {data.licence}): {cure}"
+        yield f"{kind} {name} ({files}; licence {data.licence}): {cure}"
 
 
-def _encoder(name: str, place: str) -> Iterator[str]:
-    if name == "static" or Path(place).expanduser().is_dir():
+def _encoder(name: str, path: str) -> Iterator[str]:
+    if name == "static" or Path(path).expanduser().is_dir():
         return
-    if place != name:
-        yield f"encoder {name}: no such folder ({place}); paths start from the study's own folder"
+    if path != name:
+        yield f"encoder {name}: no such folder ({path}); paths start from the study's own folder"
         return
     if name == "e5-small":
         try:
@@ -97,10 +101,11 @@ _TEXTS = 64  # of each side, encoded to time the evaluation
 class Estimate:
     """What a study has left to do.
 
-    `rows` is a frame with a line a language (language, queries, passages, negatives) of the training rows, None where
-    they are not here. `trainings` counts all of them, `left` and `steps` those that are not made yet. `disk` is bytes
-    by what they are for, `seconds` the time by what it goes into; both need rows and encoder, and are None without.
-    `missing` are sentences, each with the command that helps; `free` is the room on the disk.
+    - `missing`: sentences, each with the command that helps;
+    - `trainings`: all of them; `left` and `steps`: those that are not made yet;
+    - `rows`: the training rows by language (language, queries, passages, negatives); None where they are not here;
+    - `disk`: bytes by what they are for; `seconds`: time by what it is for; None without rows and encoder;
+    - `free`: bytes that are free on the disk.
     """
 
     name: str
@@ -131,33 +136,34 @@ class Estimate:
 
 
 def estimate(run: Run) -> Estimate:
-    """Estimate what a study has left to do; nothing is fetched, and nothing is trained that is kept.
+    """Estimate what a study has left to do; nothing is fetched, and no training is kept.
 
-    Rows and plans are made if they are not, as the run itself would. The encoder does the first steps of each part's
-    first plan, and encodes some texts of the first benchmark. A training that stops early takes less than it says.
+    Missing rows and plans are made, as the run itself would. The encoder does the first steps of the first plan of each
+    section, and encodes some texts of the first benchmark. A training that stops early takes less time.
     """
     lacking = missing(run.study)
-    # sets of languages are drawn from those of the rows, and rows are held against the benchmarks
-    if any(one.of in ("rows", "benchmark") for one in lacking):
-        known = [part for part in run.study.sections if part != "diversity"]
-        specs = [spec for part in known for spec in run.models(part) if spec.strategy != UNTRAINED]
+    messages = [one.message for one in lacking]
+    # sets of languages are drawn from those of the rows, and rows are compared with the benchmarks
+    if any(one.kind in ("rows", "benchmark") for one in lacking):
+        known = [section for section in run.study.sections if section != "diversity"]
+        specs = [spec for section in known for spec in run.models(section) if spec.strategy != UNTRAINED]
         steps = sum(spec.training(run.study).steps for spec in specs)
-        return Estimate(run.study.name, [one.told for one in lacking], len(specs), len(specs), steps)
+        return Estimate(run.study.name, messages, len(specs), len(specs), steps)
     specs = [spec for spec in run if spec.strategy != UNTRAINED]
-    folders = {run.trained.path(spec): spec for spec in specs}  # parts may share models
+    folders = {run.trained.path(spec): spec for spec in specs}  # sections may share models
     left = [spec for folder, spec in folders.items() if not is_whole(folder, thorough=False)]
     steps = sum(spec.training(run.study).steps for spec in left)
     rows = _rows(run)
     if lacking:
-        return Estimate(run.study.name, [one.told for one in lacking], len(folders), len(left), steps, rows)
+        return Estimate(run.study.name, messages, len(folders), len(left), steps, rows)
     disk = {"corpus": _size(run.folder / "corpus"), "models": 0, "checkpoints while training": 0, "embeddings": 0}
     seconds = {"training": 0.0, "held-out scores": 0.0, "encoding": 0.0}
-    for part in run.study.sections:
-        todo, texts = [spec for spec in left if spec.section == part], _texts_left(run, part)
+    for section in run.study.sections:
+        todo, texts = [spec for spec in left if spec.section == section], _texts_left(run, section)
         if not todo and not texts:
             continue
-        settings = run.study.section(part)
-        encoder = run.trained.encoder(part)
+        settings = run.study.section(section)
+        encoder = run.trained.encoder(section)
         training = todo[0].training(run.study) if todo else settings.training
         sizes = {name: 4 * one.numel() for name, one in encoder.named_parameters()}
         trained = sum(size for name, size in sizes.items() if not any(part in name for part in training.freeze))
@@ -165,7 +171,7 @@ def estimate(run: Run) -> Estimate:
         # two checkpoints, each of the weights that are trained and both moments of the optimiser
         disk["checkpoints while training"] = max(disk["checkpoints while training"], 6 * trained if todo else 0)
         disk["embeddings"] += 4 * (encoder.get_embedding_dimension() or 0) * texts
-        rate = time_texts(encoder, run, _benchmarks(run, part)[0])
+        rate = time_texts(encoder, run, base_name(settings.benchmarks[0]))
         seconds["encoding"] += rate * texts
         if todo:
             with threads(1) if settings.encoder.name == "static" else nullcontext():  # as they are trained
@@ -182,10 +188,9 @@ def estimate(run: Run) -> Estimate:
 def time_step(
     encoder: "SentenceTransformer", corpus: ParallelCorpus, plan: BatchPlan, settings: TrainingSettings
 ) -> float:
-    """Seconds of a training step: the first real ones of a plan are done, timed, and undone.
+    """Return the seconds of a training step: the first steps of a plan are done, timed and undone.
 
-    The mean of those after the first; of steps that take longer than 20 s the first one itself. The encoder is as
-    before afterwards.
+    The mean of those after the first; of steps that take longer than 20 s the first one itself.
     """
     from transformers import TrainerCallback
 
@@ -211,7 +216,7 @@ def time_step(
 
 
 def time_texts(encoder: "SentenceTransformer", run: Run, name: str) -> float:
-    """Seconds of a text of a benchmark, encoded as the study does; the mean of some queries and passages."""
+    """Return the seconds that a text of a benchmark takes to encode; the mean of some queries and passages."""
     from hybridkit.models.embedding import encode
 
     settings, benchmark = run.study.evaluation, run.benchmark(base_name(name))
@@ -244,17 +249,12 @@ def _rows(run: Run) -> pd.DataFrame:
     return frame
 
 
-def _benchmarks(run: Run, part: str) -> list[str]:
-    """The whole benchmarks that the models of a part are evaluated on."""
-    return list(dict.fromkeys(base_name(name) for name in run.study.section(part).benchmarks))
-
-
-def _texts_left(run: Run, part: str) -> int:
-    """Texts of all benchmarks for every model of a part that is not ranked on all of them yet."""
+def _texts_left(run: Run, section: str) -> int:
+    """Texts of all benchmarks for every model of a section that is not ranked on all of them yet."""
     left = {
         (run.trained.key(spec), base_name(name))
-        for name in run.study.section(part).benchmarks
-        for spec in run.models(part)
+        for name in run.study.section(section).benchmarks
+        for spec in run.models(section)
         if not is_whole(run.ranks_path(spec, name), thorough=False)
     }
     return sum(_size_of(run, name) for _, name in left)
@@ -270,7 +270,7 @@ def _size(folder: Path) -> int:
 
 
 def _span(seconds: float) -> str:
-    """A time as people say it.
+    """A time as people write it.
 
     >>> _span(42), _span(600), _span(9000), _span(300000)
     ('42 s', '10 min', '2.5 h', '3.5 days')

@@ -18,10 +18,9 @@ from hybridkit.utils.products import require
 
 
 def export_model(run: Run, spec: ModelSpec, out: Path | None = None) -> Path:
-    """Copy a model to a new folder and add its scores to the card; gives the folder.
+    """Copy a model to a new folder, add its benchmark scores to the card, and return the folder.
 
-    Rank tables that the run has are read, missing ones are made. `out` is `export/MODEL` in the run folder unless
-    given. Raises InputError where it exists already.
+    Missing rank tables are made. `out` is `export/MODEL` in the run folder unless given; InputError where it exists.
     """
     source = run.trained.path(spec)
     out = (out or run.folder / "export" / source.name).expanduser().absolute()
@@ -37,16 +36,16 @@ def export_model(run: Run, spec: ModelSpec, out: Path | None = None) -> Path:
 
 
 def benchmark_scores(run: Run, spec: ModelSpec) -> pd.DataFrame:
-    """Macro scores of a model on the benchmarks of its section of the study: benchmark, setting, measure, value."""
+    """Return the macro scores of a model on the benchmarks of its section: benchmark, setting, measure, value."""
     names = run.study.section(spec.section).benchmarks
     parts = [macro(model_scores(run, spec, name)).assign(benchmark=name) for name in names]
     return pd.concat(parts, ignore_index=True)[["benchmark", "setting", "measure", "value"]]
 
 
 def find_model(run: Run, model: str, seed: int | None = None) -> ModelSpec:
-    """Find a model of a run by its strategy's text and its seed (the first there is unless given).
+    """Return a model of a run by its strategy's text and its seed (the first unless given).
 
-    Raises InputError, with what there is, for a model that is not part of the study or is not trained yet.
+    Raises InputError for a model that the study does not have, with those it has, or that is not trained yet.
     """
     if model == UNTRAINED:
         raise InputError(

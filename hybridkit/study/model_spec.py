@@ -10,7 +10,7 @@ from hybridkit.data.languages import language, language_distance
 from hybridkit.errors import InputError
 from hybridkit.models.training import TrainingSettings
 from hybridkit.sampling import parse
-from hybridkit.study.settings import ANY_LANGUAGES, UNTRAINED, Study, check_group, strategy_at
+from hybridkit.study.settings import ALL, ANY_LANGUAGES, UNTRAINED, Study, check_group, strategy_at
 from hybridkit.utils.seeds import generator
 
 if TYPE_CHECKING:
@@ -58,10 +58,11 @@ class ModelSpec:
 
     @property
     def slug(self) -> str:
-        """A name for files, at most 80 letters and the seed; a hash stands beside it wherever it has to be unique.
+        """A name for files, at most 80 letters and the seed; a hash follows it wherever it must be unique.
 
-        >>> ModelSpec("hybrid(alpha=0.5)", 1).slug
-        'hybrid-alpha-0.5-s1'
+        Example:
+            >>> ModelSpec("hybrid(alpha=0.5)", 1).slug
+            'hybrid-alpha-0.5-s1'
         """
         named = " ".join([self.strategy, *self.languages])
         plain = "".join(letter if letter.isalnum() or letter in ".-" else "-" for letter in named).strip("-")
@@ -99,20 +100,22 @@ def curve_models(study: Study, curve: str) -> list[ModelSpec]:
     ]
 
 
-ALL = "all"
 COLUMNS = ["group", "draw", "k", "languages", "series", "strategy", "seed", "model"]
 
 
 def design(study: Study, rows: "TrainingRows") -> pd.DataFrame:
-    """Lay out the models of a study's section `diversity`: group, draw, k, languages, series, strategy, seed, model.
+    """Return the models of a study's section "diversity": one line a set of languages, series, strategy and seed.
 
-    One line a set of languages, series, strategy and seed; `languages` are joined by spaces, `spec` is the model, which
-    may stand on several lines (the set of one language belongs to two groups). In the series "fixed" every model is
-    trained on equally many rows and steps: `diversity.rows`, or as many as the set with the fewest has. In "growing" a
-    set of k of K languages gets the k/K-th part of both, so that a language has as many rows in every set and the two
-    series meet at k = K. A study without the section has an empty design.
+    In the series "fixed" every model is trained on equally many rows and steps: `diversity.rows`, or as many as the set
+    with the fewest has. In "growing" a set of k of K languages gets k/K of both: a language has as many rows in every
+    set, and the two series meet at k = K.
 
-    Raises InputError for sets that cannot be (see `language_sets`) or a set with fewer rows than `diversity.rows`.
+    Returns:
+        group, draw, k, languages (joined by spaces), series, strategy, seed, model (a ModelSpec; a model may be on
+        two lines, as the set of one language belongs to two groups). Empty for a study without the section.
+
+    Raises:
+        InputError: For impossible sets (see `language_sets`) or a set with fewer rows than `diversity.rows`.
     """
     settings = study.diversity
     if settings is None:
@@ -163,26 +166,27 @@ class LanguageSet:
 def language_sets(
     languages: Sequence[str], groups: Sequence[str], draws: int, sizes: Iterable[int | str]
 ) -> list[LanguageSet]:
-    """Choose the sets of every group, draw and size, each once; of all languages there is one, whose group is "all".
+    """Return the sets of every group, draw and size, each once; the one of all languages has the group "all".
 
-    A draw is an order of the languages, and its set of size k the first k of it: sets of a draw are nested, so that
-    what changes with k is not which languages there are. Random order: a shuffle named by the draw, which begins with
-    another language in every draw. Spread: begins with
-    the language that the random order of the same draw begins with, then always adds the one that is farthest from the
-    nearest of those chosen (`language_distance`; of equals the first in the random order). A family or branch: its
-    languages in the random order; sizes that it has not are left out. The set of one language is the random one, and
-    the same for "spread".
+    A draw is an order of the languages, and its set of size k is the first k of it: the sets of a draw are nested.
 
-    Raises InputError for an unknown group, a size larger than the languages, a family with fewer than two of them.
+    - random: a shuffle seeded by the draw; every draw begins with another language;
+    - spread: begins as the random order of the draw, then always adds the language that is farthest from the nearest of
+      those chosen (`language_distance`; of equals the first in the random order);
+    - a family or branch: its languages in the random order; sizes larger than it are left out.
 
-    >>> [" ".join(one.languages) for one in language_sets(["ar", "de", "en", "zh"], ["spread"], 1, [1, 2, "all"])]
-    ['ar', 'ar en', 'ar de en zh']
+    Raises:
+        InputError: For an unknown group, a size larger than the languages, a family with fewer than two of them.
+
+    Example:
+        >>> [" ".join(one.languages) for one in language_sets(["ar", "de", "en", "zh"], ["spread"], 1, [1, 2, "all"])]
+        ['ar', 'ar en', 'ar de en zh']
     """
     known = sorted(languages)
     counts = sorted({len(known) if size == ALL else int(size) for size in sizes})
     if not known or counts[-1] > len(known):
         raise InputError(
-            f"diversity.strategies: a set of {counts[-1]} languages cannot be chosen, the training rows have "
+            f"diversity.strategies: a set of {counts[-1]} languages is too large, the training rows have "
             f"{len(known)}: {', '.join(known)}"
         )
     found: dict[LanguageSet, None] = {}  # each once, in order

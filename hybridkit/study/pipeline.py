@@ -36,10 +36,11 @@ if TYPE_CHECKING:
 
 
 def notebooks() -> dict[str, Path]:
-    """The numbered notebooks of the checkout: number to path.
+    """Return the path of each notebook of the checkout by its number.
 
-    >>> sorted(notebooks())[:2]
-    ['01', '02']
+    Example:
+        >>> sorted(notebooks())[:2]
+        ['01', '02']
     """
     folder = (checkout() or Path.cwd()) / "notebooks"
     found = {path.name[:2]: path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}
@@ -55,12 +56,20 @@ def run_study(
     dry_run: bool = False,
     parameters: Mapping[str, str] | None = None,
 ) -> "Estimate | None":
-    """Execute a study's notebooks; the report is `report.html_report.write_report`'s.
+    """Execute a study's notebooks, but those whose source, settings, parameters, code and data are the same as before.
 
-    A notebook whose source, settings, parameters, package code and data are what its executed copy was made of is
-    passed over. `chosen` are numbers of notebooks, `fresh` removes the run folder first, `dry_run` only tells what is
-    missing, rows, steps, disk and time, and gives that. Raises InputError for an unknown notebook or one that failed;
-    what was finished stays.
+    Args:
+        study: The study's name, or the path of its YAML file.
+        chosen: Numbers of notebooks; those of the study unless given.
+        fresh: Whether to remove the run folder first.
+        dry_run: Whether to estimate only what is left to do; nothing is executed.
+        parameters: Parameters of the notebooks, as text.
+
+    Returns:
+        The estimate of a dry run, else None.
+
+    Raises:
+        InputError: For an unknown notebook or one that failed; what was finished is kept.
     """
     run = Run(study)
     known = notebooks()
@@ -79,7 +88,7 @@ def run_study(
     if fresh:
         shutil.rmtree(run.folder, ignore_errors=True)
     run.prepare()
-    if damaged := remove_damaged(run.folder):  # what is made from them is gone through once more
+    if damaged := remove_damaged(run.folder):  # what is made from them is checked once more
         for stamp in (run.folder / "notebooks").glob("*.stamp"):
             stamp.unlink()
         remove(run.folder / "report" / "pairs")
@@ -90,7 +99,9 @@ def run_study(
     made_of = _contents(run, given)
     for number in numbers:
         _execute(run, number, known[number], study, given, made_of)
-    if any(path.parent.name == "embeddings" for path in damaged):  # of the main part they are kept to be looked at
+    if any(
+        path.parent.name == "embeddings" for path in damaged
+    ):  # those of the section main are kept for the inspector
         for spec in run.models():
             for name in run.study.evaluation.benchmarks:
                 run.embeddings(spec, name)
@@ -98,10 +109,10 @@ def run_study(
 
 
 def _contents(run: Run, parameters: Mapping[str, str]) -> str:
-    """Hash of what a study's files hold: rows, encoders, lexicons, benchmarks, judged sets, claims."""
+    """Hash of what a study's files hold: rows, encoders, lexicons, benchmarks, collections, claims."""
     claims = Path(parameters.get("claims", ""))
-    told = sha256_file(claims) if claims.is_file() else ""
-    return digest(run.rows.whole.fingerprint, list(map(run.trained.key, run)), evaluated_key(run.study), told)
+    written = sha256_file(claims) if claims.is_file() else ""
+    return digest(run.rows.whole.fingerprint, list(map(run.trained.key, run)), evaluated_key(run.study), written)
 
 
 def _execute(run: Run, number: str, source: Path, study: str, parameters: Mapping[str, str], made_of: str) -> None:
@@ -123,7 +134,7 @@ def _execute(run: Run, number: str, source: Path, study: str, parameters: Mappin
     for name in {"HYBRIDKIT_DATA", "HYBRIDKIT_CACHE"} & set(os.environ):  # the kernel starts in another folder
         os.environ[name] = str(Path(os.environ[name]).expanduser().absolute())
     partial = out.with_name(f".{out.name}")
-    kept = f"the executed part is {short_path(partial)}; what was finished is kept and the next run goes on from there"
+    kept = f"the executed cells are in {short_path(partial)}; what was finished is kept for the next run"
     try:
         with own_kernel() as manager:
             papermill.execute_notebook(
@@ -139,12 +150,12 @@ def _execute(run: Run, number: str, source: Path, study: str, parameters: Mappin
                 record_timing=False,
             )
     except papermill.PapermillExecutionError as error:
-        told = f"{error.ename}: {error.evalue}"
-        raise InputError(f"notebook {source.name} stopped in cell {error.exec_count}: {told}; {kept}") from error
-    except (RuntimeError, TimeoutError) as error:  # of the client: it waited for a kernel that is no more
-        told = str(error).partition("\n")[0]
+        why = f"{error.ename}: {error.evalue}"
+        raise InputError(f"notebook {source.name} stopped in cell {error.exec_count}: {why}; {kept}") from error
+    except (RuntimeError, TimeoutError) as error:  # of the client: it waited for a kernel that is dead
+        why = str(error).partition("\n")[0]
         raise InputError(
-            f"notebook {source.name}: its process ended before the notebook did ({told}); it was killed, or the "
+            f"notebook {source.name}: its process ended before the notebook did ({why}); it was killed, or the "
             f"memory is full; {kept}"
         ) from error
     _strip_machine(partial)
@@ -156,14 +167,14 @@ def _execute(run: Run, number: str, source: Path, study: str, parameters: Mappin
 
 def _study_parameter(study: str) -> str:
     path = Path(study)
-    # where it lies, not where a link leads: relative paths in it start from there
+    # its own path, not that which a link leads to: relative paths in it start from there
     return str(path.expanduser().absolute()) if path.suffix in (".yaml", ".yml") else study
 
 
 def _plain(value: str) -> object:
     try:
         return json.loads(value)
-    except (ValueError, RecursionError):  # no JSON, or nothing that can be read
+    except (ValueError, RecursionError):  # not JSON: a text
         return value
 
 
@@ -173,9 +184,9 @@ def _code() -> str:
 
 
 def _strip_machine(path: Path) -> None:
-    """Take what is of this machine and time out of an executed notebook: paths, wiped bars, states of widgets, ids.
+    """Remove what differs by machine and time from an executed notebook: paths, progress bars, states of widgets, ids.
 
-    A widget without its kernel does nothing; the text that it brings for such a copy stays.
+    A widget without its kernel does nothing; the text that it has for such a copy stays.
     """
     import nbformat
 
@@ -185,7 +196,7 @@ def _strip_machine(path: Path) -> None:
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         if "injected-parameters" in cell.metadata.get("tags", []):
-            cell["id"] = "injected-parameters"  # papermill's is another each time
+            cell["id"] = "injected-parameters"  # papermill's changes each time
         if cell.cell_type == "code":
             cell.outputs = [one for one in cell.outputs if not _is_bar(one)]
             for one in cell.outputs:
@@ -198,26 +209,26 @@ def _strip_machine(path: Path) -> None:
 
 
 def _is_bar(output: Mapping[str, str]) -> bool:
-    """Whether an output is nothing but progress bars, which have been seen on the terminal."""
+    """Whether an output is nothing but progress bars, which were shown on the terminal."""
     parts = re.split(r"[\r\n]", output.get("text", "x")) if output.get("name") == "stderr" else ["x"]
     return all(not part.strip() or re.search(r"\d+%\|", part) for part in parts)
 
 
 def short_path(path: Path) -> str:
-    """Return a path as a person types it: from the current folder where it lies in it."""
+    """Return a path as a person types it: from the current folder if it is inside."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
-PATIENCE = 10.0  # seconds in which whoever waits for a dead kernel notices by himself
+PATIENCE = 10.0  # seconds that a client has to notice a dead kernel by itself
 
 
 class DeadKernelError(RuntimeError):
-    """The kernel of a notebook died, and nobody had noticed."""
+    """The kernel of a notebook died, and its client did not notice."""
 
 
 class OwnSpecs(KernelSpecManager):
-    """The kernels of this machine, of which python3 is this interpreter, whatever spec of that name lies there."""
+    """The kernels of this machine; python3 is always this interpreter, whatever spec of that name is installed."""
 
     def find_kernel_specs(self) -> dict[str, str]:
         """The folder of each kernel by its name."""
@@ -237,9 +248,9 @@ class OwnSpecs(KernelSpecManager):
 
 @contextmanager
 def own_kernel() -> Iterator[type[AsyncKernelManager]]:
-    """Give the class of managers that start the kernel; when the block ends, it and all it started are ended.
+    """Yield the class of managers that start the kernel; when the block ends, it and all it started are killed.
 
-    Raises DeadKernelError where the block goes on waiting for a kernel that is dead.
+    Raises DeadKernelError where the block goes on waiting for a dead kernel.
     """
     started: list[Popen[bytes]] = []
     over, stuck = Event(), Event()
@@ -257,7 +268,7 @@ def own_kernel() -> Iterator[type[AsyncKernelManager]]:
     def watch(process: Popen[bytes], manager: Manager) -> None:
         while process.poll() is None and not over.wait(0.5):
             pass
-        # a kernel that was shut down is dead too, and what it made is still to be written
+        # a kernel that was shut down is dead too, while what it made is still being written
         if not over.wait(PATIENCE * (30 if manager.shutting_down else 1)) and waiting is main_thread():
             stuck.set()
             signal.pthread_kill(waiting.ident or 0, signal.SIGINT)

@@ -1,7 +1,6 @@
-"""The run folder of a study: every product made once, whole, under a name that is the hash of what it was made from."""
+"""A study's run: its rows, models, embeddings and rank tables, each made once, named by the hash of what made it."""
 
 import json
-import logging
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -30,17 +29,17 @@ from hybridkit.utils.files import atomic_write, digest, write_text
 from hybridkit.utils.paths import runs_folder
 from hybridkit.utils.products import kept, remove
 
-RESULTS_FORMAT = 2  # of embeddings and what is made from them; those of 1 had length 1 whatever the model's similarity
-log = logging.getLogger("hybridkit")
+RESULTS_FORMAT = 2  # of embeddings and what is made from them
 
 
 class Run:
-    """What a study has made so far, and makes when it is used: embeddings and rank tables here, the rest in its parts.
+    """A study and everything made from it: what is missing is made when it is used, what is there is read.
 
     - `study`: the settings; `folder`: the run folder, runs/NAME unless given;
-    - `rows`: the training rows (whole, usable, split, ...); `trained`: batch plans, models and encoders.
+    - `rows`: the training rows (whole, usable, split, held_out, leaks);
+    - `trained`: batch plans, encoders and models.
 
-    Nothing is read or written before it is used; `Run.open` reads the study of a run folder.
+    Embeddings and rank tables are methods of the run. To name a run reads and writes nothing but the study's file.
     """
 
     def __init__(self, study: Study | str | Path, folder: Path | None = None) -> None:
@@ -49,7 +48,6 @@ class Run:
         self.rows = TrainingRows(self.study, self.folder)
         self.trained = TrainedModels(self.study, self.folder, self.rows)
         self._subsets: dict[str, tuple[Benchmark, np.ndarray, np.ndarray]] = {}
-        self._warned = False
 
     @classmethod
     def open(cls, folder: Path) -> "Run":
@@ -74,7 +72,7 @@ class Run:
                 self.plan(spec)
 
     def models(self, section: str = "main") -> list[ModelSpec]:
-        """The models of a section of the study: "main", "curve" or "diversity"."""
+        """Return the models of a section of the study: "main", "curve" or "diversity"."""
         return model_spec.models(self.study, self.rows, section)
 
     def __iter__(self) -> Iterator[ModelSpec]:
@@ -95,23 +93,23 @@ class Run:
         return self.trained.plan(spec)
 
     def benchmark(self, name: str) -> Benchmark:
-        """A whole benchmark by name; "held-out" is that of the study's held-out rows. Kept once opened."""
+        """Return a whole benchmark by name; "held-out" is that of the study's held-out rows. Kept once opened."""
         if name not in self._subsets:
             whole = self.rows.held_out if name == "held-out" else open_benchmark(self.study.at(name))
             self._subsets[name] = (whole, np.arange(len(whole.queries)), np.arange(len(whole.passages)))
         return self._subsets[name][0]
 
     def subset(self, name: str) -> tuple[Benchmark, np.ndarray, np.ndarray]:
-        """The part of a benchmark that a name stands for, with its positions in the whole. Kept once opened."""
+        """Return a benchmark or a subset, with its positions in the whole: queries, passages. Kept once opened."""
         if name not in self._subsets:
             self._subsets[name] = subset_of(self.benchmark(base_name(name)), name)
         return self._subsets[name]
 
     def embeddings(self, spec: ModelSpec, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Embeddings of a whole benchmark's queries and passages by a model, float32, mapped from disk."""
+        """Return a model's embeddings of all queries and all passages: float32 (texts, dimensions), mapped."""
         settings, benchmark = self.study.evaluation, self.benchmark(base_name(name))
-        self.similarity(spec, name)  # noted first, so that no embeddings are there without it
-        model = cache(lambda: self.trained.open(spec))  # once for both sides, and not where both are there
+        self.similarity(spec, name)  # kept first, so that no embeddings exist without it
+        model = cache(lambda: self.trained.open(spec))  # once for both sides, and not where both exist
 
         def make(path: Path) -> None:
             side, frame = next(one for one in sides if path.stem.endswith(one[0]))
@@ -131,7 +129,7 @@ class Run:
         return query, passage
 
     def similarity(self, spec: ModelSpec, name: str) -> str:
-        """How a model compares a query with a passage (`similarity_of`), kept beside its embeddings."""
+        """Return how a model compares a query with a passage (`similarity_of`); kept beside its embeddings."""
 
         def make(path: Path) -> None:
             trained = spec.strategy != UNTRAINED
@@ -141,29 +139,19 @@ class Run:
         return kept(similarity_path(self.embedding_paths(spec, name)[0]), make, read_similarity)
 
     def result_key(self, spec: ModelSpec, benchmark: Benchmark | Collection) -> str:
-        """Hash of everything that a model's results on a benchmark, a part of one or a collection are made from."""
-        return digest(RESULTS_FORMAT, *self._made_from(spec, benchmark))
-
-    def _made_from(self, spec: ModelSpec, benchmark: Benchmark | Collection) -> tuple[Any, ...]:
+        """Return the hash of all that a model's results on a benchmark, a subset of one or a collection depend on."""
         settings = self.study.evaluation
-        return self.trained.key(spec), benchmark.fingerprint, settings.max_length, settings.precision
+        made_from = (self.trained.key(spec), benchmark.fingerprint, settings.max_length, settings.precision)
+        return digest(RESULTS_FORMAT, *made_from)
 
     def scorer(self, spec: ModelSpec, name: str) -> Scorer:
-        """The dense scorer of a model, by its own similarity, on a benchmark or a part of one."""
-        part, queries, passages = self.subset(name)
-        old = self.folder / "ranks" / f"{digest(*self._made_from(spec, part))[:24]}.parquet"
-        if not self._warned and old.is_file():
-            log.warning(
-                "%s: its embeddings and rank tables are of an earlier version of the kit, which took every "
-                "model for one of cosine; they are made anew",
-                self.folder.name,
-            )
-            self._warned = True
+        """Return the dense scorer of a model, by its own similarity, on a benchmark or a subset of one."""
+        subset, queries, passages = self.subset(name)
         whole = self.embeddings(spec, name)
-        return dense(part, whole[0][queries], whole[1][passages], self.similarity(spec, name))
+        return dense(subset, whole[0][queries], whole[1][passages], self.similarity(spec, name))
 
     def ranks(self, spec: ModelSpec, name: str) -> pd.DataFrame:
-        """The rank table of a model on a benchmark or a part of one."""
+        """Return the rank table of a model on a benchmark or a subset of one."""
 
         def make(path: Path) -> None:
             write_ranks(rank_table_from_scores(self.subset(name)[0], self.scorer(spec, name)), path)
@@ -171,17 +159,17 @@ class Run:
         return kept(self.ranks_path(spec, name), make, read_ranks)
 
     def ranks_path(self, spec: ModelSpec, name: str) -> Path:
-        """Where the rank table of a model on a benchmark lies, or will lie."""
+        """Return the file of the rank table of a model on a benchmark, there or not."""
         return self.folder / "ranks" / f"{self.result_key(spec, self.subset(name)[0])[:24]}.parquet"
 
     def forget_embeddings(self, spec: ModelSpec, name: str) -> None:
-        """Remove a model's embeddings of a benchmark: of hundreds of models that are ranked they only take room."""
+        """Remove a model's embeddings of a benchmark: those of hundreds of models fill the disk."""
         paths = self.embedding_paths(spec, name)
         for path in (*paths, similarity_path(paths[0])):
             remove(path)
 
     def embedding_paths(self, spec: ModelSpec, name: str) -> list[Path]:
-        """Where the embeddings of a whole benchmark's queries and passages by a model lie, or will lie."""
+        """Return the files of a model's embeddings of a whole benchmark's queries and passages, there or not."""
         key = self.result_key(spec, self.benchmark(base_name(name)))
         return [self.folder / "embeddings" / f"{key[:24]}-{side}.npy" for side in ("query", "passage")]
 
@@ -207,24 +195,19 @@ def find_run(name: str | Path, there: bool = True) -> Path:
     Raises:
         InputError: Where there must be a run and is none, with the runs there are and the command that makes one.
     """
-    path = Path(name).expanduser()
-    is_yaml = path.suffix in (".yaml", ".yml")
-    if is_yaml:
-        folder = runs_folder() / (open_study(path).name if path.is_file() else path.stem)
-    elif str(name) != path.name or (path / SETTINGS).is_file():
+    path, called = Path(name).expanduser(), str(name)
+    cure = path.name or "quick"
+    if path.suffix in (".yaml", ".yml"):
+        folder, cure = runs_folder() / (open_study(path).name if path.is_file() else path.stem), called
+    elif called != path.name or (path / SETTINGS).is_file():
         folder = path.absolute()
     else:
-        folder = runs_folder() / path
+        folder, called = runs_folder() / path, f"study {called!r}"
     if there and not (folder / SETTINGS).is_file():
         runs = ", ".join(sorted(str(one.parent) for one in runs_folder().glob(f"*/{SETTINGS}"))) or "none"
-        cure = f"make one with `hybridkit run {name if is_yaml else path.name or 'quick'}`"
-        if str(name) == path.name and not is_yaml:
-            try:
-                open_study(name)
-            except InputError as error:  # there is no study either that could be run
-                cure = str(error)
         raise InputError(
-            f"{name}: no run is there (a run folder has {SETTINGS}); in {runs_folder()} there are {runs}; {cure}"
+            f"{called}: no run is there (a run folder has {SETTINGS}); in {runs_folder()} there are {runs}; make one "
+            f"with `hybridkit run {cure}`"
         )
     return folder
 

@@ -1,200 +1,196 @@
-"""A study: what is trained on what, how often, and how it is judged; one YAML file under studies/, checked whole."""
+"""A study: what is trained on what, how often, and how it is evaluated; one YAML file under studies/, checked whole."""
 
 import dataclasses
+import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import AfterValidator, Field, PlainValidator, Strict, TypeAdapter, ValidationInfo, WithJsonSchema
 
 from hybridkit.data.languages import families
 from hybridkit.errors import InputError
 from hybridkit.models.encoder import ALIASES
-from hybridkit.models.training import TrainingSettings
+from hybridkit.models.training import Precision, TrainingSettings
 from hybridkit.sampling import Strategy, cross, hybrid, mono, parse
 from hybridkit.utils import yaml_files
 from hybridkit.utils.files import digest
 from hybridkit.utils.naming import split_name
-from hybridkit.utils.numbers import COUNT, COUNT_OR_NONE, LENGTH, PAIRED, SHARE, SHARE_BELOW_1, check_choice, check_seed
+from hybridkit.utils.numbers import COUNT, COUNT_OR_NONE, LENGTH, PAIRED, SEED, SHARE, SHARE_BELOW_1
 from hybridkit.utils.paths import checkout
 from hybridkit.utils.products import require
 from hybridkit.utils.reading import json_file
+from hybridkit.utils.yaml_files import settings
 
 SETTINGS = "settings.json"  # of a run folder: the study as it was last run
 HYBRID = "hybrid(alpha=0.5)"
+UNTRAINED = "untrained"
+ALL = "all"
 ANY_LANGUAGES = ("random", "spread")  # groups of languages that are no family
 
 
-@dataclass(frozen=True)
+def check_group(group: str) -> str:
+    """Return a group of languages; InputError unless it is "random", "spread", or a family or branch of languages."""
+    if group not in (*ANY_LANGUAGES, *families()):
+        raise InputError(
+            f"unknown group {group!r}; there are {', '.join(ANY_LANGUAGES)}, and families and branches of languages: "
+            f"{', '.join(families())}"
+        )
+    return group
+
+
+def spelt(text: str) -> str:
+    """Return a strategy in the one spelling that it prints, so that `hybrid` and `hybrid(alpha=.5)` are one model."""
+    return str(parse(text))
+
+
+def _spelt_model(text: str) -> str:
+    return text if text == UNTRAINED else spelt(text)
+
+
+def _seeds(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(seeds)) != len(seeds) or not seeds:
+        raise InputError(f"must be one seed or more, all different (got {list(seeds)})")
+    return seeds
+
+
+def _different(texts: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(texts)) != len(texts):
+        raise InputError(f"must be one strategy or more, each once (got {list(texts)})")
+    return texts
+
+
+def _compared(texts: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    named = {*info.data.get("strategies", texts), UNTRAINED}
+    if len(set(texts)) != 2 or not set(texts) <= named:
+        raise InputError(f"must be two of {', '.join(sorted(named))} (got {list(texts)})")
+    return texts
+
+
+def _name(name: str) -> str:
+    if not name.replace("-", "").replace("_", "").isalnum():
+        raise InputError(f"must be letters, digits, - and _ (got {name!r})")
+    return name
+
+
+def _pairs(texts: tuple[str, ...]) -> tuple[str, ...]:
+    if len(texts) == 1:
+        raise InputError(f"must name two strategies or more, or none (got {list(texts)})")
+    return texts
+
+
+def _size(size: Any) -> int | str:
+    try:
+        return ALL if size == ALL else int(COUNT.check(size, ""))
+    except InputError as error:
+        raise InputError(f"must be {ALL!r} or {COUNT} (got {size!r})") from error
+
+
+def _sizes(strategies: dict[str, tuple[int | str, ...]]) -> dict[str, tuple[int | str, ...]]:
+    for text, sizes in strategies.items():
+        if {"cross", "blend"} & set(parse(text).shares) and 1 in sizes:
+            raise InputError(f"{text}: a set of 1 language has no pair of two languages; leave the 1 out")
+    return strategies
+
+
+StrategyText = Annotated[str, AfterValidator(spelt)]
+Names = Annotated[tuple[str, ...], Field(min_length=1)]
+Seeds = Annotated[tuple[Annotated[int, SEED], ...], AfterValidator(_seeds)]
+Size = Annotated[
+    int | str, PlainValidator(_size), WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": ALL}]})
+]
+
+
+@settings("encoder")
 class EncoderSettings:
-    """Which encoder: a name for `encoder.open`, or "static" to make one from scratch on the study's rows."""
+    """Which encoder, by its name or folder, or "static" to make one from scratch on the study's rows."""
 
     name: str
-    vocab_size: int = 8000
-    dim: int = 256
-    seed: int = 0
+    """static, e5-small, xlm-r, labse, a name of the hub or the path of a folder."""
+    vocab_size: Annotated[int, COUNT] = 8000
+    """Tokens of an encoder made from scratch."""
+    dim: Annotated[int, COUNT] = 256
+    """Length of the vectors of an encoder made from scratch."""
+    seed: Annotated[int, SEED] = 0
     prompts: dict[str, str] | None = None
-
-    def __post_init__(self) -> None:
-        """Raise InputError naming the key that is out of its range, and the range."""
-        COUNT.check(self.vocab_size, "encoder.vocab_size")
-        COUNT.check(self.dim, "encoder.dim")
-        check_seed(self.seed, "encoder.seed")
+    """What stands before each query and passage; the encoder's own unless given."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings(kw_only=True)
 class SectionSettings:
-    """What a part of a study has of its own; where it says nothing, encoder, training, benchmarks are the study's."""
+    """What a section of a study has of its own; where it has none, encoder, training, benchmarks are the study's."""
 
-    seeds: tuple[int, ...]
+    seeds: Seeds
     encoder: EncoderSettings | None = None
     training: TrainingSettings | None = None
     benchmarks: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings("curve", kw_only=True)
 class CurveSettings(SectionSettings):
-    """Curves over alpha and, for some `strategies`, over training rows and batch sizes; `pairs` are compared beside.
+    """Curves over alpha and, for some strategies, over training rows and batch sizes."""
 
-    Fewer `rows` are trained on for as many steps. A training with another batch size draws as many rows in all.
-    """
-
-    alphas: tuple[float, ...] = ()
-    rows: tuple[int, ...] = ()
-    batch_sizes: tuple[int, ...] = ()
-    strategies: tuple[str, ...] = ("mono", "cross", HYBRID)
-    pairs: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Raise InputError naming the key that is out of its range, and the range."""
-        _spell(self, "strategies", "curve.strategies")
-        _spell(self, "pairs", "curve.pairs")
-        check_seeds(self.seeds, "curve.seeds")
-        for name, allowed in (("alphas", SHARE), ("rows", PAIRED), ("batch_sizes", PAIRED)):
-            for place, value in enumerate(getattr(self, name)):
-                allowed.check(value, f"curve.{name}[{place}]")
-        if not self.strategies:
-            raise InputError("curve.strategies must name one strategy or more (got none)")
-        if len(self.pairs) == 1:
-            raise InputError(f"curve.pairs must name two strategies or more, or none (got {list(self.pairs)})")
+    alphas: tuple[Annotated[float, SHARE], ...] = ()
+    rows: tuple[Annotated[int, PAIRED], ...] = ()
+    """Numbers of training rows; fewer rows are trained on for as many steps."""
+    batch_sizes: tuple[Annotated[int, PAIRED], ...] = ()
+    """Batch sizes; a training with another one draws as many rows in all."""
+    strategies: Annotated[tuple[StrategyText, ...], Field(min_length=1)] = ("mono", "cross", HYBRID)
+    """Strategies of the curves over rows and batch sizes."""
+    pairs: Annotated[tuple[StrategyText, ...], AfterValidator(_pairs)] = ()
+    """Two strategies or more to compare beside the curves."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings("diversity", kw_only=True)
 class DiversitySettings(SectionSettings):
-    """Training languages as the factor: `strategies` says for each strategy the sizes of its sets ("all": every one).
+    """Training languages as the factor: models trained on sets of languages of several sizes."""
 
-    `groups` say how sets are chosen: "random", "spread" (over families and scripts), or within a family or branch, as
-    "Indo-European"; `draws` of each. In the series "fixed" every set has the same number of rows (`rows`, 0 for as many
-    as all have) and steps, in "growing" both grow with the number of languages and are the same for all of them.
-    """
-
-    strategies: dict[str, tuple[int | str, ...]]
-    groups: tuple[str, ...] = ("random", "spread")
-    draws: int = 2
-    series: tuple[str, ...] = ("fixed",)
-    rows: int = 0
+    strategies: Annotated[
+        dict[StrategyText, Annotated[tuple[Size, ...], Field(min_length=1)]],
+        Field(min_length=1),
+        AfterValidator(_sizes),
+    ]
+    """For each strategy the sizes of its sets of languages; all is the set of every language."""
+    groups: Annotated[tuple[Annotated[str, AfterValidator(check_group)], ...], Field(min_length=1)] = ANY_LANGUAGES
+    """How sets are chosen: random, spread (over families and scripts), or a family or branch, as Indo-European."""
+    draws: Annotated[int, COUNT] = 2
+    """Sets of each group and size."""
+    series: Annotated[tuple[Literal["fixed", "growing"], ...], Field(min_length=1)] = ("fixed",)
+    """fixed: every set has as many rows and steps; growing: both grow with the number of languages."""
+    rows: Annotated[int, COUNT_OR_NONE] = 0
+    """Training rows of every set in the fixed series; 0 for as many as all sets have."""
     judged: tuple[str, ...] | None = None
-
-    def __post_init__(self) -> None:
-        """Raise InputError naming the key that is out of its range, and the range."""
-        named = {spelt(text, "diversity.strategies"): sizes for text, sizes in self.strategies.items()}
-        object.__setattr__(self, "strategies", named)
-        for text, sizes in named.items():
-            key = f"diversity.strategies.{text}"
-            if not sizes:
-                raise InputError(f'{key} must have numbers of languages, or "all" (got none)')
-            for size in sizes:
-                if size != "all":
-                    COUNT.check(size, f'{key}: a number of languages that is not "all"')
-            if {"cross", "blend"} & set(parse(text).shares) and 1 in sizes:
-                raise InputError(f"{key}: a set of 1 language has no pair of two languages; leave the 1 out")
-        for group in self.groups:
-            check_group(group)
-        for name in ("strategies", "groups", "series"):
-            if not getattr(self, name):
-                raise InputError(f"diversity.{name} must name one or more (got none)")
-        for place, series in enumerate(self.series):
-            check_choice(series, ("fixed", "growing"), f"diversity.series[{place}]")
-        COUNT.check(self.draws, "diversity.draws")
-        COUNT_OR_NONE.check(self.rows, "diversity.rows")
-        check_seeds(self.seeds, "diversity.seeds")
+    """Collections to evaluate on beside the study's own."""
 
 
-def check_group(group: str) -> None:
-    """Raise InputError for a group that is neither "random" nor "spread" nor a family or branch of languages."""
-    if group not in (*ANY_LANGUAGES, *families()):
-        raise InputError(
-            f"diversity.groups: unknown group {group!r}; there are {', '.join(ANY_LANGUAGES)}, and families and "
-            f"branches of languages: {', '.join(families())}"
-        )
-
-
-def _spell(settings: SectionSettings, name: str, key: str) -> None:
-    """Give every strategy of a setting its one spelling."""
-    texts = tuple(spelt(text, f"{key}[{place}]") for place, text in enumerate(getattr(settings, name)))
-    object.__setattr__(settings, name, texts)
-
-
-def spelt(text: str, where: str) -> str:
-    """Spell a strategy in the one way that it prints; InputError says where it stands."""
-    try:
-        return str(parse(text))
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-
-
-def check_seeds(seeds: Sequence[int], what: str) -> None:
-    """Raise InputError unless there are one or more seeds, each once."""
-    for place, seed in enumerate(seeds):
-        check_seed(seed, f"{what}[{place}]")
-    if len(set(seeds)) != len(seeds) or not seeds:
-        raise InputError(f"{what} must be one seed or more, all different (got {list(seeds)})")
-
-
-UNTRAINED = "untrained"
-
-
-@dataclass(frozen=True)
+@settings("rows")
 class RowSettings:
-    """Training rows: names of data sets or paths, pooled; `use` "common" keeps what every strategy can use, "each" not.
+    """Training rows: which files, and which rows of them."""
 
-    `held_out` is the share of groups kept out of training to choose by; `languages` restricts the rows to some.
-    """
-
-    files: tuple[str, ...]
-    use: str = "common"
-    held_out: float = 0.0
+    files: Names
+    """Names of data sets, or paths; they are pooled."""
+    use: Literal["common", "each"] = "common"
+    """common keeps the rows that every strategy can use; each gives every strategy those that it can use."""
+    held_out: Annotated[float, SHARE_BELOW_1] = 0.0
+    """Share of the groups of rows that is kept out of training to choose by."""
     languages: tuple[str, ...] | None = None
-
-    def __post_init__(self) -> None:
-        """Raise InputError naming the key that is out of its range, and the range."""
-        if not self.files:
-            raise InputError("rows.files must name one data set or file, or more (got none)")
-        check_choice(self.use, ("common", "each"), "rows.use")
-        SHARE_BELOW_1.check(self.held_out, "rows.held_out")
+    """Languages to keep; all unless given."""
 
 
-@dataclass(frozen=True)
+@settings("evaluation")
 class EvaluationSettings:
-    """Benchmarks by name (a slice of articles as in "xquad-r[16:]"), and how texts are encoded for them.
+    """Benchmarks, and how texts are encoded for them."""
 
-    `judged` are sets that are judged language by language, in MIRACL's or BEIR's layout, as in "tydi-goldp[fi,sw]".
-    """
-
-    benchmarks: tuple[str, ...]
-    max_length: int | None = None
-    precision: str = "float32"
-    top: int = 10
+    benchmarks: Names
+    """Names or paths; a slice of articles as in xquad-r[16:]; held-out for the study's own rows."""
+    max_length: Annotated[int, LENGTH] | None = None
+    """Tokens of a text; the encoder's own limit unless given."""
+    precision: Precision = "float32"
+    top: Annotated[int, COUNT] = 10
+    """Passages at the top of a ranking whose languages are counted."""
     judged: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Raise InputError naming the key that is out of its range, and the range."""
-        if not self.benchmarks:
-            raise InputError("evaluation.benchmarks must name one benchmark or more (got none)")
-        if self.max_length is not None:
-            LENGTH.check(self.max_length, "evaluation.max_length")
-        check_choice(self.precision, ("float32", "bf16"), "evaluation.precision")
-        COUNT.check(self.top, "evaluation.top")
+    """Collections judged language by language, in MIRACL's or BEIR's layout, as in tydi-goldp[fi,sw]."""
 
 
 class Section(NamedTuple):
@@ -205,29 +201,37 @@ class Section(NamedTuple):
     benchmarks: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@settings()
 class Study:
-    """Every setting of a study; `compare` are two strategies whose difference is drawn, the first minus the second.
+    """Every setting of a study.
 
-    `folder` is what relative paths start from, wherever a study names a file or folder of the user's: rows, benchmarks,
-    judged sets, encoders, lexicons. It is that of the study's own file unless the file says another, and no setting:
-    no hash depends on it. Names stay as they are written; `at` and `encoder_at` say where they lie.
+    Names of files and folders stay as they are written; `at` and `encoder_at` return where they lie.
     """
 
-    name: str
+    name: Annotated[str, AfterValidator(_name)]
+    """Name of the run folder: letters, digits, - and _."""
     title: str
     rows: RowSettings
     encoder: EncoderSettings
-    strategies: tuple[str, ...]
-    seeds: tuple[int, ...]
+    strategies: Annotated[tuple[StrategyText, ...], Field(min_length=1), AfterValidator(_different)]
+    """Strategies to compare: english, mixed, mono, cross, hybrid(alpha=0.5), codeswitch(...), ..."""
+    seeds: Seeds
+    """One model is trained of every strategy and seed."""
     training: TrainingSettings
     evaluation: EvaluationSettings
     curve: CurveSettings | None = None
     diversity: DiversitySettings | None = None
-    untrained: bool = True
-    compare: tuple[str, ...] = (HYBRID, "mono")
-    notebooks: tuple[str, ...] = field(default=("01", "02", "03", "04", "05", "06", "07"))
+    untrained: Annotated[bool, Strict()] = True
+    """Whether the encoder as it is at the start is evaluated too."""
+    compare: Annotated[tuple[Annotated[str, AfterValidator(_spelt_model)], ...], AfterValidator(_compared)] = (
+        HYBRID,
+        "mono",
+    )
+    """Two strategies (or untrained) whose difference is drawn: the first minus the second."""
+    notebooks: tuple[str, ...] = ("01", "02", "03", "04", "05", "06", "07")
+    """Numbers of the notebooks that are run."""
     folder: str | None = field(default=None, compare=False)
+    """What relative paths start from: the folder of the study's own file unless given. No hash depends on it."""
 
     @property
     def key(self) -> str:
@@ -235,9 +239,9 @@ class Study:
         return digest(self.written())
 
     def written(self, beside: Path | None = None) -> dict[str, Any]:
-        """The settings as plain values, which `open_study` reads back from a file in the folder `beside`.
+        """Return the settings as plain values, which `open_study` reads back from a file in the folder `beside`.
 
-        Where one of them is a relative path, `folder` says how `folder` is reached from there.
+        Where one of them is a relative path, the key `folder` leads from there to the study's folder.
         """
         value = dataclasses.asdict(self)
         del value["folder"]
@@ -246,13 +250,13 @@ class Study:
         return value
 
     def at(self, name: str) -> str:
-        """Where rows, a benchmark or a judged set of the study lie: a name of the kit's as it is, a path made whole."""
+        """Return where rows, a benchmark or a collection are: a name of the kit as it is, a path made whole."""
         return placed(name, self.folder)
 
     def encoder_at(self, name: str) -> str:
-        """Where an encoder of the study lies: a path made whole, any other name as it is.
+        """Return where an encoder is: a path made whole, any other name as it is.
 
-        A name that could be the hub's is a path where such a folder stands beside the study.
+        A name that could be one of the hub is a path where such a folder is beside the study.
         """
         if self.folder is None or name in ("static", *ALIASES):
             return name
@@ -260,17 +264,17 @@ class Study:
         return path if name.startswith((".", "~")) or Path(path).is_dir() else name
 
     def paths(self) -> list[tuple[str, str]]:
-        """What of the study's names are relative paths: (what it is, the name as it is written)."""
-        encoders = dict.fromkeys(self.section(part).encoder.name for part in self._all_sections())
+        """Return the study's names that are relative paths: (what it is, the name as it is written)."""
+        encoders = dict.fromkeys(self.section(name).encoder.name for name in self._all_sections())
         found = [("rows", name) for name in self.rows.files if self.at(name) != name]
         found += [("benchmark", name) for name in self.benchmarks if self.at(name) != name]
-        found += [("judged set", name) for name in self.judged if self.at(name) != name]
+        found += [("collection", name) for name in self.judged if self.at(name) != name]
         found += [("lexicon", name) for name in self.lexicons if not is_known(name) and not Path(name).is_absolute()]
         return found + [("encoder", name) for name in encoders if self.encoder_at(name) != name]
 
     @property
     def judged(self) -> tuple[str, ...]:
-        """The judged sets of every part that the study has, without repeats."""
+        """The collections of every section, without repeats."""
         more = (self.diversity.judged or ()) if self.diversity else ()
         return tuple(dict.fromkeys([*self.evaluation.judged, *more]))
 
@@ -281,14 +285,10 @@ class Study:
         return tuple(dict.fromkeys(name for name in names if name))
 
     def _all_sections(self) -> list[str]:
-        return ["main", *(part for part in ("curve", "diversity") if getattr(self, part))]
-
-    def parsed(self) -> list[Strategy]:
-        """The strategies as values."""
-        return [parse(text) for text in self.strategies]
+        return ["main", *(name for name in ("curve", "diversity") if getattr(self, name))]
 
     def every_strategy(self) -> list[Strategy]:
-        """The strategies of every part of the study: what the common rows must serve."""
+        """Return the strategies of every section: what the common rows must serve."""
         curve, diversity = self.curve, self.diversity
         texts = [*self.strategies, *(diversity.strategies if diversity else ())]
         if curve is not None:
@@ -305,7 +305,7 @@ class Study:
         """
         trained = {"main": {"03", "04", "05"}, "curve": {"02"}, "diversity": {"06"}}
         there = {"main": True, "curve": self.curve is not None, "diversity": self.diversity is not None}
-        return tuple(part for part, where in trained.items() if there[part] and where & set(self.notebooks))
+        return tuple(name for name, where in trained.items() if there[name] and where & set(self.notebooks))
 
     def section(self, name: str) -> Section:
         """Return encoder, training and benchmarks of a section; InputError where the study does not have it."""
@@ -319,12 +319,12 @@ class Study:
 
     @property
     def benchmarks(self) -> tuple[str, ...]:
-        """The benchmarks of every part that the study has, without repeats."""
-        return tuple(dict.fromkeys(name for part in self._all_sections() for name in self.section(part).benchmarks))
+        """The benchmarks of every section, without repeats."""
+        return tuple(dict.fromkeys(name for one in self._all_sections() for name in self.section(one).benchmarks))
 
 
 def strategy_at(alpha: float) -> Strategy:
-    """The strategy at a point of the curve; the ends are `cross` and `mono` themselves.
+    """Return the strategy at a point of the curve; the ends are `cross` and `mono` themselves.
 
     >>> [str(strategy_at(alpha)) for alpha in (0, 0.25, 1)]
     ['cross', 'hybrid(alpha=0.25)', 'mono']
@@ -333,10 +333,12 @@ def strategy_at(alpha: float) -> Strategy:
 
 
 def open_study(name: str | Path) -> Study:
-    """Read a study by its name (a file under studies/) or its path. InputError names the file and the key.
+    """Read a study by its name (a file under studies/) or the path of its YAML file.
 
-    A study may say `extends: other.yaml`: it is that one, with what it says itself in place of what that says. Relative
+    With the key `extends: other.yaml` it is a variation of the study beside it: its own keys replace those. Relative
     paths in it start from its own folder, wherever it is opened.
+
+    Raises InputError for what does not fit, with the file, the key, the value and what is allowed.
     """
     path = Path(name).expanduser()
     if path.suffix not in (".yaml", ".yml"):
@@ -350,9 +352,9 @@ def open_study(name: str | Path) -> Study:
 
 
 def study_of_run(folder: Path) -> Study:
-    """Read the study of a run folder, as it was when it was last run. InputError names the file and the key."""
+    """Read the study of a run folder, as it was when it was last run; InputError as in `open_study`."""
     path = require(folder / SETTINGS, cure := "run the study again")
-    value = json_file(path, cure)  # not as YAML, to which some signs in a prompt are ends of lines
+    value = json_file(path, cure)  # not as YAML, for which some characters in a prompt end a line
     try:
         return _study_of(value, path, folder.resolve())
     except InputError as error:
@@ -360,13 +362,12 @@ def study_of_run(folder: Path) -> Study:
 
 
 def _study_of(value: Any, path: Path, beside: Path) -> Study:
-    study: Study = yaml_files.build(Study, value, str(path))
-    start = whole_path(study.folder or ".", str(beside))
-    return _checked(dataclasses.replace(study, folder=start), str(path))
+    study = yaml_files.build(Study, value, str(path))
+    return dataclasses.replace(study, folder=whole_path(study.folder or ".", str(beside)))
 
 
 def whole_path(path: str, folder: str) -> str:
-    """A path that starts from a folder, made whole.
+    """Return a path that starts from a folder, made whole.
 
     >>> whole_path("../rows.jsonl", "/home/me/studies"), whole_path("/data/rows.jsonl", "/home/me")
     ('/home/me/rows.jsonl', '/data/rows.jsonl')
@@ -375,7 +376,7 @@ def whole_path(path: str, folder: str) -> str:
 
 
 def placed(name: str, folder: str | None) -> str:
-    """Where a study whose paths start from `folder` has rows, a benchmark or a judged set; brackets stay.
+    """Return where a study whose paths start from `folder` has rows, a benchmark or a collection; brackets stay.
 
     >>> placed("mine.jsonl[2:]", "/home/me"), placed("xquad-r[16:]", "/home/me"), placed("../held", "/home/me")
     ('/home/me/mine.jsonl[2:]', 'xquad-r[16:]', '/home/held')
@@ -388,7 +389,7 @@ def placed(name: str, folder: str | None) -> str:
 
 
 def is_known(name: str) -> bool:
-    """Whether the kit knows a data set, benchmark, judged set or lexicon by a name without brackets.
+    """Return whether the kit knows a data set, benchmark, collection or lexicon by a name without brackets.
 
     >>> is_known("xquad-r-paragraphs"), is_known("held-out"), is_known("mine.jsonl")
     (True, True, False)
@@ -399,17 +400,19 @@ def is_known(name: str) -> bool:
     return name in DATA_SETS or name in NAMES or name == "held-out"
 
 
-def _checked(study: Study, where: str) -> Study:
-    # one spelling of each strategy from here on: `hybrid` and `hybrid(alpha=.5)` are one model
-    strategies = [spelt(text, f"{where}: strategies[{place}]") for place, text in enumerate(study.strategies)]
-    named = set(strategies) | {UNTRAINED}
-    compare = [text if text in named else spelt(text, f"{where}: compare") for text in study.compare]
-    study = dataclasses.replace(study, strategies=tuple(strategies), compare=tuple(compare))
-    if not study.name.replace("-", "").replace("_", "").isalnum():
-        raise InputError(f"{where}: name must be letters, digits, - and _ (got {study.name!r})")
-    if len(set(strategies)) != len(strategies) or not strategies:
-        raise InputError(f"{where}: strategies must be one strategy or more, each once (got {strategies})")
-    check_seeds(study.seeds, f"{where}: seeds")
-    if len(set(compare)) != 2 or not set(compare) <= named:
-        raise InputError(f"{where}: compare must be two of {', '.join(sorted(named))} (got {compare})")
-    return study
+def schema() -> str:
+    """Return the JSON schema of a study's YAML file, which editors complete and check keys by.
+
+    It is kept in studies/schema.json. A study may extend another, so that no key is required.
+    """
+    value = TypeAdapter(Study).json_schema()
+    for section in (value, *value["$defs"].values()):
+        section["description"] = section["description"].partition("\n")[0]
+        section.pop("required")
+    extends = {
+        "type": "string",
+        "description": "Name of a YAML file beside this one, of which this one is a variation.",
+    }
+    value["properties"]["extends"] = extends
+    value |= {"$schema": "http://json-schema.org/draft-07/schema#"}
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import as_completed
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -22,14 +22,13 @@ from hybridkit.utils.products import is_whole, kept
 from hybridkit.utils.progress import bar
 
 
-def sweep(run: "Run", specs: Sequence["ModelSpec"], benchmarks: Sequence[str] = ()) -> int:
-    """Train some models of a run and score them on some benchmarks, as far as they are not; gives how many were not.
+def sweep(run: Run, specs: Sequence[ModelSpec], benchmarks: Sequence[str] = ()) -> int:
+    """Train the missing ones of some models, score them on some benchmarks, and return how many were missing.
 
-    Says how many models there are and how many are missing; the bar foretells the time from the first ones that are
-    done. Models on a static encoder go to one process a core with one thread each, larger ones are made one after the
-    other with all threads; results are the same bytes either way. Every product is whole or not there: stopped at any
-    point, even by a kill, the next call does what is left. An error in one model ends the call and keeps the others.
-    Embeddings are kept of the models of the main part only (`Run.forget_embeddings`).
+    Models on a static encoder go to one process a core with one thread each, larger ones are made one after the other
+    with all threads; results are the same bytes either way. Every product is whole or not there: stopped at any point,
+    even by a kill, the next call does what is left. An error in one model ends the call and keeps the others.
+    Embeddings are kept of the models of the section "main" only.
     """
     missing = _missing(run, specs, benchmarks)
     if not missing:
@@ -45,7 +44,7 @@ def sweep(run: "Run", specs: Sequence["ModelSpec"], benchmarks: Sequence[str] = 
     return len(missing)
 
 
-def make(run: "Run", spec: "ModelSpec", benchmarks: Sequence[str]) -> None:
+def make(run: Run, spec: ModelSpec, benchmarks: Sequence[str]) -> None:
     """Train one model and score it on the benchmarks."""
     from hybridkit.study.scores import model_scores
 
@@ -59,7 +58,7 @@ def make(run: "Run", spec: "ModelSpec", benchmarks: Sequence[str]) -> None:
         run.forget_embeddings(spec, name)
 
 
-def _missing(run: "Run", specs: Sequence["ModelSpec"], benchmarks: Sequence[str]) -> list["ModelSpec"]:
+def _missing(run: Run, specs: Sequence[ModelSpec], benchmarks: Sequence[str]) -> list[ModelSpec]:
     """One of the specs of every model that is not trained or not ranked on every benchmark."""
     found = {
         run.trained.key(spec): spec
@@ -70,9 +69,9 @@ def _missing(run: "Run", specs: Sequence["ModelSpec"], benchmarks: Sequence[str]
     return list(found.values())
 
 
-def _in_processes(run: "Run", specs: Sequence["ModelSpec"], benchmarks: Sequence[str]) -> Iterator[None]:
-    for part in {spec.section for spec in specs}:
-        run.trained.encoder(part)  # made once, before the processes that start from it
+def _in_processes(run: Run, specs: Sequence[ModelSpec], benchmarks: Sequence[str]) -> Iterator[None]:
+    for section in {spec.section for spec in specs}:
+        run.trained.encoder(section)  # made once, before the processes that start from it
     with processes(len(specs)) as pool:
         jobs = [pool.submit(_make, run.study, run.folder, spec, tuple(benchmarks)) for spec in specs]
         for job in as_completed(jobs):
@@ -80,35 +79,35 @@ def _in_processes(run: "Run", specs: Sequence["ModelSpec"], benchmarks: Sequence
             yield
 
 
-def _make(study: Study, folder: Path, spec: "ModelSpec", benchmarks: Sequence[str]) -> None:
+def _make(study: Study, folder: Path, spec: ModelSpec, benchmarks: Sequence[str]) -> None:
     with threads(1):
-        make(_run_here(folder, study.key, study), spec, benchmarks)
+        make(_run_here(folder, study), spec, benchmarks)
 
 
-@cache
-def _opened() -> dict[tuple[Path, str], "Run"]:
-    return {}
+_runs: dict[tuple[Path, str], Run] = {}  # of this process, opened once for all of its models
 
 
-def _run_here(folder: Path, key: str, study: Study) -> "Run":
-    """The run of this process, opened once for all of its models."""
-    from hybridkit.study.run import Run
-
-    runs = _opened()
-    if (folder, key) not in runs:
-        runs.clear()
-        runs[folder, key] = Run(study, folder)
-    return runs[folder, key]
+def _run_here(folder: Path, study: Study) -> Run:
+    key = (folder, study.key)
+    if key not in _runs:
+        _runs.clear()
+        _runs[key] = Run(study, folder)
+    return _runs[key]
 
 
 def try_recipes(
     run: Run, learning_rates: Sequence[float], temperatures: Sequence[float], steps: int, strategy: str
 ) -> pd.DataFrame:
-    """Train the strategy shortly with every pair of settings and score each on the study's held-out rows.
+    """Train a strategy shortly with every pair of settings and score each on the study's held-out rows.
 
-    Gives learning_rate, temperature, steps, strategy, AP (mean of the settings, what to choose by), AP mono, AP cross,
-    AP pool and rank_distance, best first; the encoder as it is stands with learning rate 0. Trials that were made
-    before are read from the run folder. Raises InputError for a study that holds no rows out.
+    Trials that were made before are read from the run folder.
+
+    Returns:
+        learning_rate, temperature, steps, strategy, AP (mean of the settings, to choose by), AP mono, AP cross, AP pool
+        and rank_distance, best first. The encoder as it is at the start has learning rate 0.
+
+    Raises:
+        InputError: For a study that holds no rows out.
     """
     if run.study.rows.held_out == 0:
         raise InputError(f"study {run.study.name}: no rows are held out to choose by; set rows.held_out, say to 0.05")

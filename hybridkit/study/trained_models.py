@@ -1,4 +1,4 @@
-"""The trainings of a study in its run folder: rows, batch plans and models, each made once and whole."""
+"""The batch plans and models of a study in its run folder, each made once and whole."""
 
 import json
 from collections.abc import Callable
@@ -48,7 +48,7 @@ class TrainedModels:
         self._encoder_keys: dict[str, str] = {}  # by section
 
     def plan(self, spec: ModelSpec) -> BatchPlan:
-        """The batch plan of a model."""
+        """Return the batch plan of a model."""
         corpus, training = self.rows.of(spec), spec.training(self.study)
         strategy: Strategy = parse(spec.strategy)
         home = Path(self.study.folder) if self.study.folder else None
@@ -66,7 +66,7 @@ class TrainedModels:
         return kept(self.folder / "plans" / f"{spec.slug}-{key[:16]}.parquet", make, BatchPlan.read)
 
     def encoder(self, section: str = "main") -> "SentenceTransformer":
-        """The encoder that a section's trainings start from; one made from scratch is made once and kept."""
+        """Return the encoder that a section's trainings start from; one made from scratch is made once and kept."""
         settings = self.study.section(section).encoder
         if settings.name != "static":
             model = encoders.open(self.study.encoder_at(settings.name))
@@ -80,7 +80,7 @@ class TrainedModels:
         return kept(self.folder / "models" / f"static-{self.encoder_key(section)[:16]}", make, encoders.open)
 
     def encoder_key(self, section: str = "main") -> str:
-        """Hash of what a section's trainings start from."""
+        """Return the hash of what a section's trainings start from."""
         if section not in self._encoder_keys:
             self._encoder_keys[section] = self._encoder_key(self.study.section(section).encoder)
         return self._encoder_keys[section]
@@ -97,7 +97,7 @@ class TrainedModels:
         return digest(asdict(settings), encoders.revision(name) or ("2" if files else ""), *hashes)
 
     def key(self, spec: ModelSpec) -> str:
-        """Hash of everything that a model is made from."""
+        """Return the hash of everything that a model is made from."""
         if spec not in self._keys:
             found = self.encoder_key(spec.section)
             if spec.strategy != UNTRAINED:
@@ -106,13 +106,13 @@ class TrainedModels:
         return self._keys[spec]
 
     def path(self, spec: ModelSpec) -> Path:
-        """The folder of a model, there or not."""
+        """Return the folder of a model, there or not."""
         return self.folder / "models" / f"{spec.slug}-{self.key(spec)[:16]}"
 
     def train(self, spec: ModelSpec) -> Path:
-        """Train a model unless it is there and whole; gives its folder.
+        """Train a model unless it is there and whole, and return its folder.
 
-        Where only what stands beside the weights is damaged, that is written anew, without a training.
+        Where only files beside the weights are damaged, they are written again, without a training.
         """
         folder = self.path(spec)
         if is_whole(folder):
@@ -143,7 +143,7 @@ class TrainedModels:
         )
 
     def _beside(self, spec: ModelSpec, model: "SentenceTransformer") -> dict[str, str]:
-        """What stands beside a model's weights, by file name: its card, its held-out scores, where it comes from."""
+        """The texts beside a model's weights by file name: its card, its held-out scores, where it comes from."""
         corpus, rows = self.rows.of(spec), ", ".join(self.study.rows.files)
         scores = self.score_held_out(model, spec.section)
         card = model_card(
@@ -166,10 +166,9 @@ class TrainedModels:
         return {"README.md": card, HELD_OUT: json.dumps(scores, indent=2) + "\n", encoders.SOURCE_FILE: source}
 
     def read(self, spec: ModelSpec, read: Callable[[Path], T]) -> T:
-        """What a function reads from a model's folder, trained now if it has not been.
+        """Return what a function reads from a model's folder, trained first if it is missing.
 
-        Raises InputError where an earlier version's model, which has no checksums, cannot be read: what took hours is
-        thrown away by people only.
+        Raises InputError where a model without checksums cannot be read: what took hours is removed by people only.
         """
         folder = self.train(spec)
         try:
@@ -183,15 +182,15 @@ class TrainedModels:
         return found
 
     def open(self, spec: ModelSpec) -> "SentenceTransformer":
-        """A model of the study, trained now if it has not been."""
+        """Return a model of the study, trained first if it is missing."""
         return self.encoder(spec.section) if spec.strategy == UNTRAINED else self.read(spec, encoders.open)
 
     def losses(self, spec: ModelSpec) -> pd.DataFrame:
-        """The log of a training: step, kind, loss, learning_rate."""
+        """Return the log of a training: step, kind, loss, learning_rate."""
         return self.read(spec, lambda folder: pd.read_json(folder / "steps.jsonl", lines=True))
 
     def held_out_scores(self, spec: ModelSpec) -> dict[str, float]:
-        """The scores of a model on the held-out rows that were taken when it was trained."""
+        """Return the scores of a model on the held-out rows, which were taken when it was trained."""
         return self.read(spec, lambda folder: dict(json.loads((folder / HELD_OUT).read_bytes())))
 
     def score_held_out(self, model: "SentenceTransformer", section: str = "main") -> dict[str, float]:

@@ -1,11 +1,11 @@
-"""The rows of a study: read once, held against all benchmarks, those that every strategy can use.
+"""The training rows of a study: read once, compared with all benchmarks, those that every strategy can use.
 
-Rows that overlap with a benchmark are found, listed and dropped; a file of the user's own that overlaps is an error.
+Rows that a benchmark holds too are found, listed and dropped; a benchmark's own file among the rows is an error.
 """
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property
 from importlib.metadata import version
@@ -26,7 +26,7 @@ from hybridkit.data.sources.open_benchmarks import (
     open_benchmark,
     open_collection,
 )
-from hybridkit.data.sources.open_rows import corpus_key, kept_corpus, source_hashes, source_stems
+from hybridkit.data.sources.open_rows import corpus_key, kept_corpus, open_corpus, source_hashes, source_stems
 from hybridkit.errors import InputError
 from hybridkit.sampling import common_rows, parse
 from hybridkit.study.settings import SETTINGS, Study
@@ -139,7 +139,7 @@ _MADE_OF = {"mlqa-r": ("mlqa", "dev")}  # benchmark: data set of rows and the wo
 
 
 def evaluated(study: Study) -> tuple[list[str], list[str]]:
-    """Whole parallel benchmarks and judged collections of every part of a study, without its own held-out rows.
+    """Return the names of whole benchmarks and of collections of a study, without its own held-out rows.
 
     >>> from hybridkit.study.settings import open_study
     >>> evaluated(open_study("starter"))
@@ -150,50 +150,45 @@ def evaluated(study: Study) -> tuple[list[str], list[str]]:
 
 
 def leaks_of(study: Study, rows: ParallelCorpus, folder: Path) -> pd.DataFrame:
-    """The hits of a study's rows, the columns of `leakage.COLUMNS` behind the source; found once, kept in `folder`.
+    """Return the rows of a study that a benchmark holds too: source, then the columns of `leakage.COLUMNS`.
 
-    Raises InputError where a benchmark's own file is among the study's rows (see `refuse_own_files`).
+    They are kept in `folder`. Raises InputError where a benchmark's own file is among the study's rows.
     """
-    names, judged = evaluated(study)
+    names, collections = evaluated(study)
     files, benchmarks = list(map(study.at, study.rows.files)), list(map(study.at, names))
     refuse_own_files(files, benchmarks, f"study {study.name}: rows.files")
-    sets, rule = _sets(list(map(study.at, judged))), Nearness()
+    sets, rule = _sets(list(map(study.at, collections))), Nearness()
 
     def find() -> pd.DataFrame:
         targets = targets_of(list(map(open_benchmark, benchmarks)), sets)
-        return with_source(find_leaks(rows, targets, rule), study.rows.files, files)
+        return _with_source(find_leaks(rows, targets, rule), study.rows.files, files)
 
     key = digest(VERSION, rows.fingerprint, _contents(study, names, sets), asdict(rule))
     return frame(folder / "leaks" / f"{key[:16]}.parquet", find)
 
 
 def evaluated_key(study: Study) -> str:
-    """Hash of the content of all that a study is evaluated on."""
-    names, judged = evaluated(study)
-    return digest(_contents(study, names, _sets(list(map(study.at, judged)))))
+    """Return the hash of the content of all that a study is evaluated on."""
+    names, collections = evaluated(study)
+    return digest(_contents(study, names, _sets(list(map(study.at, collections)))))
 
 
 def _contents(study: Study, names: Sequence[str], sets: Sequence[Collection]) -> list[list[Any]]:
-    hashes = [[name, list(_hashes(study.at(name)).values())] for name in names]
+    hashes = [[name, _hashes(study.at(name))] for name in names]
     return hashes + [[one.name, one.fingerprint] for one in sets]
 
 
 def check_file(file: str | Path, benchmarks: Sequence[str]) -> pd.DataFrame:
-    """The hits of one file or data set of rows in benchmarks, parallel or judged, by their names."""
-    from hybridkit.data.sources.open_rows import open_corpus
-
-    judged = [name for name in benchmarks if is_collection(name)]
-    parallel = dict.fromkeys(base_name(name) for name in benchmarks if name not in judged)
-    targets = targets_of([open_benchmark(name) for name in parallel], _sets(judged))
-    return with_source(find_leaks(open_corpus([file]), targets), [str(file)])
+    """Return the rows of one file or data set that some benchmarks or collections hold too."""
+    collections = [name for name in benchmarks if is_collection(name)]
+    parallel = dict.fromkeys(base_name(name) for name in benchmarks if name not in collections)
+    targets = targets_of([open_benchmark(name) for name in parallel], _sets(collections))
+    return _with_source(find_leaks(open_corpus([file]), targets), [str(file)])
 
 
-def with_source(found: pd.DataFrame, files: Sequence[str], places: Sequence[str] | None = None) -> pd.DataFrame:
-    """Hits with the file or data set that each row came from, told by its id, as the first column.
-
-    `places` are where the files lie, if not under their names.
-    """
-    named = dict(zip(source_stems(places or files), files, strict=True))
+def _with_source(found: pd.DataFrame, files: Sequence[str], paths: Sequence[str] | None = None) -> pd.DataFrame:
+    """Hits with the file or data set of each row, known by its id, as the first column."""
+    named = dict(zip(source_stems(paths or files), files, strict=True))
     source = [named[name.partition("/")[0]] if len(files) > 1 else files[0] for name in found["id"]]
     out = found.copy()
     out.insert(0, "source", pd.Series(source, dtype=object))
@@ -201,20 +196,20 @@ def with_source(found: pd.DataFrame, files: Sequence[str], places: Sequence[str]
 
 
 def summary(leaks: pd.DataFrame) -> pd.DataFrame:
-    """Hits by source, benchmark, kind and side: texts that hit, and rows that were dropped for them."""
+    """Return the texts that were found and the rows dropped for them, by source, benchmark, kind and side."""
     keys = ["source", "benchmark", "kind", "side"]
     return leaks.groupby(keys, as_index=False).agg(texts=("text", "nunique"), rows=("row", "nunique"))
 
 
 def without_leaks(rows: ParallelCorpus, usable: np.ndarray, leaks: pd.DataFrame) -> np.ndarray:
-    """Bool array (rows,): usable and no hit; a row that hits in one language is dropped in all."""
+    """Return a bool array (rows,): usable and not a leak; a row that is one in one language is dropped in all."""
     leaked = np.zeros(len(rows), dtype=bool)
     leaked[leaks["row"].to_numpy()] = True
     return np.asarray(usable & ~leaked)
 
 
 def refuse_leaks(corpus: ParallelCorpus, leaks: pd.DataFrame, where: str) -> None:
-    """Raise InputError if a row that hits is among those that are trained on."""
+    """Raise InputError if a leak is among the rows that are trained on."""
     left = set(leaks["id"]) & set(corpus.ids)
     if left:
         first = leaks[leaks["id"].isin(left)].iloc[0]
@@ -227,34 +222,30 @@ def refuse_leaks(corpus: ParallelCorpus, leaks: pd.DataFrame, where: str) -> Non
 def refuse_own_files(files: Sequence[str | Path], benchmarks: Sequence[str], where: str) -> None:
     """Raise InputError if rows are read from a benchmark's own file, or from the data that it was made of.
 
-    >>> refuse_own_files(["mlqa[dev]"], ["mlqa-r"], "rows.files")
-    Traceback (most recent call last):
-    ...
-    hybridkit.errors.InputError: rows.files: mlqa[dev] holds the questions of the benchmark mlqa-r; ...
+    Example:
+        >>> refuse_own_files(["mlqa[dev]"], ["mlqa-r"], "rows.files")
+        Traceback (most recent call last):
+        ...
+        hybridkit.errors.InputError: rows.files: mlqa[dev] holds the questions of the benchmark mlqa-r; ...
     """
     for name in files:
         base, words = split_name(str(name))
         for benchmark in benchmarks:
             data, word = _MADE_OF.get(benchmark.removesuffix("-paragraphs"), ("", ""))
             own = base == data and word in words
-            if own or set(source_hashes([name]).values()) & set(_hashes(benchmark).values()):
+            if own or set(source_hashes([name]).values()) & set(_hashes(benchmark)):
                 cure = "evaluate on another benchmark, or train on other rows"
                 raise InputError(f"{where}: {name} holds the questions of the benchmark {benchmark}; {cure}")
 
 
-def _sets(judged: Sequence[str]) -> list[Collection]:
-    """The sets of judged collections, each once; a pool is that of its parts."""
-    sets = {part.fingerprint: part for name in judged for one in open_collection(name) for part in one.parts or (one,)}
+def _sets(names: Sequence[str]) -> list[Collection]:
+    """The collections of some names, each once; a pool is that of its parts."""
+    sets = {part.fingerprint: part for name in names for one in open_collection(name) for part in one.parts or (one,)}
     return list(sets.values())
 
 
-def _hashes(benchmark: str) -> dict[str, str]:
-    return {path.name: sha256_file(path) for path in _files(benchmark)}
-
-
-def _files(benchmark: str) -> Iterator[Path]:
+def _hashes(benchmark: str) -> list[str]:
     path = benchmark_path(benchmark)
     if benchmark == "atlas":
-        yield path / "heldout.jsonl.xz"
-    else:
-        yield from sorted(path.glob("*.json")) if path.is_dir() else [path]
+        return [sha256_file(path / "heldout.jsonl.xz")]
+    return [sha256_file(file) for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])]

@@ -3,7 +3,9 @@
 import math
 import operator
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from hybridkit.errors import InputError
 
@@ -78,8 +80,27 @@ class Range:
         found = self._number(value)
         if found is None or not self._holds(found):
             huge = isinstance(value, int) and value.bit_length() > 256  # Python writes no number of 5,000 digits
-            raise InputError(f"{what} must be {self} (got {'a number of too many digits' if huge else repr(value)})")
+            text = "a number of too many digits" if huge else repr(value)
+            raise InputError(f"{what} must be {self} (got {text})".lstrip())
         return found
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        """As an annotation of a setting: `Annotated[int, COUNT]` (pydantic)."""
+        from pydantic_core.core_schema import with_info_plain_validator_function
+
+        schema: dict[str, Any] = {"type": "integer" if self.whole else "number"}
+        schema |= {} if self.low is None else {"exclusiveMinimum" if self.above else "minimum": self.low}
+        schema |= {} if self.high is None else {"exclusiveMaximum" if self.below else "maximum": self.high}
+        return with_info_plain_validator_function(
+            self._setting, metadata={"pydantic_js_functions": [lambda *_: schema]}
+        )
+
+    def _setting(self, value: object, info: Any) -> int | float:
+        # YAML 1.1 reads 3e-5 as a text
+        if not self.whole and (type(value) is int or (isinstance(value, str) and info.context == "YAML")):
+            with suppress(ValueError, OverflowError):
+                value = float(value)
+        return self.check(value, "")
 
     def _number(self, value: object) -> int | float | None:
         if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_"):  # Python's and numpy's

@@ -1,15 +1,18 @@
-"""A YAML file as a dataclass: read safely, one file on top of another, every key and type checked and named."""
+"""A YAML file as settings: read safely, one file on top of another, every key and value checked and named."""
 
 import contextlib
 import dataclasses
-import math
+import difflib
 import re
-import types
 import typing
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, dataclass_transform
 
+import pydantic
 import yaml
+from pydantic import ValidationError
 
 from hybridkit.errors import InputError
 
@@ -20,6 +23,17 @@ _CORE = "tag:yaml.org,2002:"
 _KINDS = {_CORE + kind for kind in ("str", "int", "float", "bool", "null", "seq", "map")}
 _UNUSABLE = re.compile("[\x00\ud800-\udfff]")  # in texts that are paths, and are hashed
 _MERGE = _CORE + "merge"  # of the key `<<`
+_CONFIG = pydantic.ConfigDict(extra="forbid", use_attribute_docstrings=True, validate_default=True)
+_ALLOWED = {  # by what pydantic calls the error
+    "bool_type": "true or false",
+    "dataclass_type": "a mapping of settings",
+    "dict_type": "a mapping",
+    "string_too_short": "a text that is not empty",
+    "string_type": "a text",
+    "too_short": "one or more entries",
+    "tuple_type": "a list",
+}
+T = TypeVar("T")
 
 
 class _Loader(yaml.SafeLoader):
@@ -162,51 +176,65 @@ def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return under | both
 
 
-def build(kind: Any, value: Any, where: str, key: str = "") -> Any:
-    """Turn plain YAML values into the dataclass or type `kind`, naming the key of whatever does not fit."""
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        return _build_dataclass(kind, value, where, key)
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is types.UnionType:
-        if value is None and type(None) in arguments:
-            return None
-        some = [one for one in arguments if one is not type(None)]
-        for one in some[:-1]:
-            with contextlib.suppress(InputError):
-                return build(one, value, where, key)
-        return build(some[-1], value, where, key)
-    if origin is tuple and isinstance(value, list | tuple):
-        return tuple(build(arguments[0], one, where, f"{key}[{number}]") for number, one in enumerate(value))
-    if origin is dict and isinstance(value, dict):
-        return {str(name): build(arguments[1], one, where, f"{key}.{name}") for name, one in value.items()}
-    if kind is float and isinstance(value, int | str) and not isinstance(value, bool):
-        with contextlib.suppress(ValueError, OverflowError):  # YAML 1.1 reads 3e-5 as a text
-            value = float(value)
-    wrong = (kind is int and isinstance(value, bool)) or (isinstance(value, float) and not math.isfinite(value))
-    if isinstance(kind, type) and isinstance(value, kind) and not wrong:
-        return value
-    expected = {tuple: "a list", dict: "a mapping", float: "a number", int: "a whole number", str: "a text"}
-    expected |= {bool: "true or false"}
-    raise InputError(f"{where}: {key}: {value!r} is not {expected.get(origin or kind, kind)}")
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
+def settings(key: str = "", *, kw_only: bool = False) -> Callable[[type[T]], type[T]]:
+    """Make a class a frozen dataclass that checks its values (pydantic); the text below a field describes it.
+
+    Args:
+        key: What a study calls these settings, to begin the keys in messages with.
+        kw_only: Whether values are given by name only.
+    """
+
+    def decorate(cls: type[T]) -> type[T]:
+        kind: Any = pydantic.dataclasses.dataclass(frozen=True, kw_only=kw_only, config=_CONFIG)(cls)
+        make = kind.__init__
+
+        @wraps(make)
+        def checked(self: Any, *values: Any, **named: Any) -> None:
+            try:
+                make(self, *values, **named)
+            except ValidationError as error:
+                raise InputError(_message(error, kind, (key,) if key else ())) from error
+
+        kind.__init__ = checked
+        found: type[T] = kind
+        return found
+
+    return decorate
 
 
-def _build_dataclass(kind: Any, value: Any, where: str, key: str) -> Any:
-    if not isinstance(value, dict):
-        raise InputError(f"{where}: {key or 'the file'}: {value!r} is not a mapping of settings")
-    fields = {one.name: one for one in dataclasses.fields(kind)}
-    hints = typing.get_type_hints(kind)
-    prefix = f"{key}." if key else ""
-    if unknown := [name for name in value if name not in fields]:
-        raise InputError(f"{where}: unknown key {prefix}{unknown[0]}; there are {', '.join(fields)}")
-    needed = [
-        name
-        for name, one in fields.items()
-        if one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING and name not in value
-    ]
-    if needed:
-        raise InputError(f"{where}: the key {prefix}{needed[0]} is missing")
-    built = {name: build(hints[name], one, where, prefix + name) for name, one in value.items()}
+def build(kind: type[T], value: Any, where: str) -> T:
+    """Turn plain YAML values into settings; InputError names the file, the key, the value and what is allowed."""
     try:
-        return kind(**built)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
+        return pydantic.TypeAdapter(kind).validate_python(value, context="YAML")
+    except ValidationError as error:
+        raise InputError(f"{where}: {_message(error, kind)}") from error
+
+
+def _message(error: ValidationError, kind: Any, above: tuple[str, ...] = ()) -> str:
+    """One of the errors as a sentence: an unknown key before a missing one, and that before a value."""
+    order = {"unexpected_keyword_argument": 0, "invalid_key": 0, "missing": 1}
+    first = min(error.errors(include_url=False), key=lambda one: order.get(one["type"], 2))
+    what, path, value = first["type"], first["loc"], first["input"]
+    steps = [step for step in (*above, *path) if step != "[key]"]  # pydantic's word for a key that is invalid itself
+    key = "".join(f"[{step}]" if type(step) is int else f".{step}" for step in steps).lstrip(".")
+    if order.get(what) == 0:
+        known = _keys(kind, path[:-1])
+        nearest = difflib.get_close_matches(str(path[-1]), known, 1)
+        meant = f" (did you mean {nearest[0]}?)" if nearest else ""
+        return f"unknown key {key}{meant}; there are {', '.join(known)}"
+    if what == "missing":
+        return f"the key {key} is missing"
+    if what == "value_error":
+        text = str(first["ctx"]["error"])
+        return f"{key} {text}" if text.startswith("must ") else f"{key}: {text}" if key else text
+    allowed = _ALLOWED.get(what) or first.get("ctx", {}).get("expected") or first["msg"]
+    return f"{key or 'the file'} must be {allowed} (got {list(value) if isinstance(value, tuple) else value!r})"
+
+
+def _keys(kind: Any, path: tuple[int | str, ...]) -> list[str]:
+    """Names of the fields of the settings that a path of keys leads to."""
+    for step in path:
+        hint = typing.get_type_hints(kind)[str(step)]
+        kind = next((one for one in typing.get_args(hint) if dataclasses.is_dataclass(one)), hint)
+    return [one.name for one in dataclasses.fields(kind)]

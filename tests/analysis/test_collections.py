@@ -40,6 +40,7 @@ def test_every_model_is_scored_in_every_language_once(
     study = replace(
         study,
         strategies=("mono",),
+        compare=("mono", "untrained"),
         seeds=(0,),
         curve=None,
         rows=replace(study.rows, files=(str(parallel_rows),)),
@@ -78,6 +79,7 @@ def test_judged_sets_tell_what_a_set_of_languages_does_for_one_language(
     study = replace(
         study,
         strategies=("mono",),
+        compare=("mono", "untrained"),
         seeds=(0,),
         curve=None,
         rows=replace(study.rows, files=(str(parallel_rows),)),

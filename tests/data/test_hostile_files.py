@@ -566,7 +566,7 @@ def test_numbers_that_are_none(tmp_path: Path, number: str) -> None:
 )
 def test_an_index_that_leads_out_of_its_run(tmp_path: Path, place: str) -> None:
     (tmp_path / "index.json").write_text(json.dumps(INDEX | {"results": [RESULT | {"model": place}]}))
-    with pytest.raises(InputError, match=r"index\.json: results\[0\]: model .* leads out of the run folder"):
+    with pytest.raises(InputError, match=r"index\.json: results\[0\]: model: .* leads out of the run folder"):
         read_index(tmp_path)
 
 

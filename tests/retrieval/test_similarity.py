@@ -298,7 +298,7 @@ def test_mining_takes_what_is_nearest_by_it(similarity: str, tmp_path: Path) -> 
     assert strict.places["negative"][0, 0] == -1
 
 
-def test_a_study_ranks_searches_and_weighs_bias_by_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_study_ranks_searches_and_weighs_bias_by_it(tmp_path: Path) -> None:
     folder, data = looked_up("dot", tmp_path / "model"), tmp_path / "data"
     words = [word for word in TABLE if word != "lima"]
     data.mkdir()
@@ -342,15 +342,6 @@ def test_a_study_ranks_searches_and_weighs_bias_by_it(tmp_path: Path, caplog: py
         found = bias_sides(benchmark, expected, *run.embeddings(spec, name), similarity="dot").set_index("measure")
         margin = score_margin(benchmark, queries, passages)
         assert found.loc["score margin", "value"] == pytest.approx(margin["margin_sd"].mean())
-    assert "earlier version" not in caplog.text
-    # what an earlier version made stands under another key, is not read, and told once
-    old = run.folder / "ranks" / f"{_old_key(run, ModelSpec(UNTRAINED), benchmark)[:24]}.parquet"
-    old.write_bytes(b"cosines")
-    run.forget_embeddings(ModelSpec(UNTRAINED), name)
-    run.ranks_path(ModelSpec(UNTRAINED), name).unlink()
-    run.ranks(ModelSpec(UNTRAINED), name)
-    run.scorer(ModelSpec(UNTRAINED), name)
-    assert caplog.text.count("are of an earlier version of the kit") == 1
     # the inspector ranks by it, too, what is asked now and what was asked
     from hybridkit.study.scores import study_scores
 
@@ -366,13 +357,6 @@ def test_a_study_ranks_searches_and_weighs_bias_by_it(tmp_path: Path, caplog: py
         path.unlink()  # as an earlier version left it
     with pytest.raises(InputError, match="earlier version of the kit.*--complete"):
         Search(inspected).find("lima", "mono", top=1)
-
-
-def _old_key(run: Run, spec: ModelSpec, benchmark: Benchmark) -> str:
-    from hybridkit.utils.files import digest
-
-    settings = run.study.evaluation
-    return digest(run.trained.key(spec), benchmark.fingerprint, settings.max_length, settings.precision)
 
 
 def test_scores_of_nothing_are_0() -> None:

@@ -71,10 +71,10 @@ def test_everything_here(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
         "encoding": 5 * 40 * 0.5,
         "held-out scores": 4 * 2 * (4 * held) * 0.5,
     }
-    told = str(found)
-    assert "4 trainings, 4 of them missing: 24 steps in all" in told
-    assert f"{train} training rows, {held} held out" in told
-    assert "missing:\n" not in told
+    text = str(found)
+    assert "4 trainings, 4 of them missing: 24 steps in all" in text
+    assert f"{train} training rows, {held} held out" in text
+    assert "missing:\n" not in text
 
 
 def test_what_is_made_is_not_counted_again(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,8 +118,8 @@ def test_the_papers_study_without_anything_here(
 ) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    told = tmp_path / "told.json"
-    assert main.main(["run", "paper-labse", "--dry-run", "--json", str(told)]) == 0
+    file = tmp_path / "estimate.json"
+    assert main.main(["run", "paper-labse", "--dry-run", "--json", str(file)]) == 0
     out = capsys.readouterr().out
     assert "9 trainings, 9 of them missing: 360,000 steps in all" in out
     for cure in (
@@ -129,7 +129,7 @@ def test_the_papers_study_without_anything_here(
     ):
         assert f"hybridkit {cure}" in out
     assert "licence CC BY-SA 4.0" in out
-    left = json.loads(told.read_text())["estimate"]
+    left = json.loads(file.read_text())["estimate"]
     assert (left["steps"], left["rows"], left["disk"], len(left["missing"])) == (360000, None, None, 5)
 
 
@@ -142,6 +142,9 @@ def test_rows_here_and_the_encoder_not(study: Study, monkeypatch: pytest.MonkeyP
     assert found.disk is None
     gone = replace(study, rows=replace(study.rows, files=("gone.jsonl", "mlqa-test")))
     needs = missing(gone)
-    assert [one.of for one in needs] == ["rows", "rows"]
-    assert needs[0].told.startswith("rows gone.jsonl: no such file (") and "start from its own folder" in needs[0].told
-    assert needs[1].told.endswith("licence CC BY-SA 3.0): put it into a folder that HYBRIDKIT_DATA names")
+    assert [one.kind for one in needs] == ["rows", "rows"]
+    assert (
+        needs[0].message.startswith("rows gone.jsonl: no such file (")
+        and "start from its own folder" in needs[0].message
+    )
+    assert needs[1].message.endswith("licence CC BY-SA 3.0): put it into a folder that HYBRIDKIT_DATA names")

@@ -53,15 +53,15 @@ def test_a_family_has_only_the_sizes_that_it_can() -> None:
 
 
 @pytest.mark.parametrize(
-    ("groups", "sizes", "told"),
+    ("groups", "sizes", "message"),
     [
-        (["random"], [12], "a set of 12 languages cannot be chosen, the training rows have 11: ar, de"),
+        (["random"], [12], "a set of 12 languages is too large, the training rows have 11: ar, de"),
         (["far"], [2], "unknown group 'far'; there are random, spread, and families and branches of languages: Indo-"),
         (["Uralic"], [2], "the training rows have fewer than two languages of 'Uralic'"),
     ],
 )
-def test_sets_that_cannot_be(groups: list[str], sizes: list[int], told: str) -> None:
-    with pytest.raises(InputError, match=told):
+def test_sets_that_cannot_be(groups: list[str], sizes: list[int], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         language_sets(XQUAD, groups, 1, sizes)
 
 
@@ -155,22 +155,25 @@ def test_a_sweep_makes_what_is_missing_and_keeps_no_embeddings(study: Study, tmp
 
 
 @pytest.mark.parametrize(
-    ("section", "told"),
+    ("section", "message"),
     [
-        ({"diversity": {"strategies": {"cross": [1, 2]}, "seeds": [0]}}, "diversity.strategies.cross: a set of 1"),
-        ({"diversity": {"strategies": {"mono": ["every"]}, "seeds": [0]}}, "must be a whole number from 1 on .got"),
+        ({"diversity": {"strategies": {"cross": [1, 2]}, "seeds": [0]}}, "diversity.strategies: cross: a set of 1"),
+        (
+            {"diversity": {"strategies": {"mono": ["every"]}, "seeds": [0]}},
+            "must be 'all' or a whole number from 1 on .got",
+        ),
         ({"diversity": {"strategies": {"mono": [2]}, "seeds": [0], "groups": ["far"]}}, "unknown group 'far'"),
         ({"diversity": {"strategies": {"mono": [2]}, "seeds": [0], "series": ["wild"]}}, "series.0. must be"),
-        ({"diversity": {"strategies": {"mon": [2]}, "seeds": [0]}}, "diversity.strategies: .*'mon'"),
+        ({"diversity": {"strategies": {"mon": [2]}, "seeds": [0]}}, "diversity.strategies.*'mon'"),
         ({"curve": {"seeds": [0], "alphas": [1.5]}}, "curve.alphas.0. must be a number from 0 to 1"),
         ({"curve": {"seeds": [0], "pairs": ["cross"]}}, "curve.pairs must name two"),
         ({"curve": {"seeds": [0], "batch_sizes": [1]}}, "curve.batch_sizes.0. must be a whole number from 2"),
     ],
 )
-def test_sections_that_cannot_be(tmp_path: Path, section: dict[str, object], told: str) -> None:
+def test_sections_that_cannot_be(tmp_path: Path, section: dict[str, object], message: str) -> None:
     base = Path(__file__).parents[2] / "studies" / "quick.yaml"
     value = yaml.safe_load(base.read_text(encoding="utf-8")) | section
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(value))
-    with pytest.raises(InputError, match=told) as error:
+    with pytest.raises(InputError, match=message) as error:
         open_study(tmp_path / "mine.yaml")
     assert "mine.yaml" in str(error.value)

@@ -14,7 +14,6 @@ from nbclient.client import NotebookClient
 
 from hybridkit.errors import InputError
 from hybridkit.study import pipeline
-from hybridkit.study import pipeline as kernel
 from hybridkit.study.pipeline import DeadKernelError, OwnSpecs, own_kernel
 from hybridkit.study.run import Run
 
@@ -59,7 +58,7 @@ def test_a_foreign_spec_of_the_same_name_is_not_looked_at(tmp_path: Path) -> Non
     run = Run("quick", tmp_path / "quick")
     pipeline._execute(run, "01", write(tmp_path / "01_a.ipynb", "import sys; print(sys.executable)"), "quick", {}, "")
     (output,) = nbformat.read(run.folder / "notebooks" / "01_a.ipynb", as_version=4).cells[-1].outputs
-    assert Path(output.text.strip().replace("./", f"{Path(kernel.__file__).parents[2]}/")) == Path(sys.executable)
+    assert Path(output.text.strip().replace("./", f"{Path(pipeline.__file__).parents[2]}/")) == Path(sys.executable)
 
 
 def test_the_kernel_must_be_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,12 +88,14 @@ def test_a_kernel_that_is_killed_in_a_cell_ends_the_notebook_and_its_children(tm
 def test_a_kernel_that_cannot_start_is_told(tmp_path: Path) -> None:
     run = Run("quick", tmp_path / "quick")
     with pytest.MonkeyPatch.context() as patched, pytest.raises(InputError, match="its process ended before"):
-        patched.setattr(kernel, "get_kernel_dict", lambda: {"argv": [sys.executable, "-c", "1"], "language": "python"})
+        patched.setattr(
+            pipeline, "get_kernel_dict", lambda: {"argv": [sys.executable, "-c", "1"], "language": "python"}
+        )
         pipeline._execute(run, "01", write(tmp_path / "01_a.ipynb", "1"), "quick", {}, "")
 
 
 def test_who_waits_for_a_dead_kernel_for_ever_is_waked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernel, "PATIENCE", 0.5)
+    monkeypatch.setattr(pipeline, "PATIENCE", 0.5)
     source = write(tmp_path / "a.ipynb", "import os; os.kill(os.getpid(), 9)")
 
     async def for_ever(self: NotebookClient) -> None:

@@ -238,5 +238,5 @@ def test_a_run_folder_is_opened_as_it_is(study: Study, whole: Run, monkeypatch: 
         for spec in opened.models():
             assert opened.trained.path(spec) == whole.trained.path(spec)
     assert {path: path.stat().st_mtime_ns for path in whole.folder.rglob("*")} == before
-    with pytest.raises(InputError, match=r"nothing: no run is there .* make one with `hybridkit run nothing`"):
+    with pytest.raises(InputError, match=r"study 'nothing': no run is there .* make one with `hybridkit run nothing`"):
         open_run("nothing")

@@ -1,5 +1,6 @@
 """Studies: every setting checked, and whatever does not fit named with its file and key."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ import yaml
 
 from hybridkit.errors import InputError
 from hybridkit.sampling import cross, hybrid, mono
-from hybridkit.study.settings import Study, open_study, strategy_at
+from hybridkit.study.settings import Study, open_study, schema, strategy_at
+from hybridkit.utils.files import digest
 
 GOOD: dict[str, Any] = {
     "name": "mine",
@@ -54,7 +56,6 @@ def test_a_good_study(tmp_path: Path) -> None:
     assert (study.name, study.seeds, study.rows.files, study.rows.held_out) == ("mine", (0, 1), ("rows.jsonl",), 0.1)
     assert study.training.learning_rate == 0.01
     assert study.training.temperature == 0.05
-    assert study.parsed() == [mono(), hybrid(alpha=0.5)]
     assert study.every_strategy() == [mono(), hybrid(alpha=0.5), cross()]
     assert study.curve is not None
     assert study.curve.alphas == (0.0, 0.5, 1.0)
@@ -96,52 +97,53 @@ def test_the_key_hangs_on_every_setting(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("nmae", "x", "unknown key nmae; there are name, title"),
+        ("nmae", "x", "unknown key nmae .did you mean name... there are name, title"),
         ("training.lr", 0.1, "unknown key training.lr; there are steps, batch_size"),
         ("curve.encoder.size", 1, "unknown key curve.encoder.size"),
         ("title", ..., "the key title is missing"),
         ("training.steps", ..., "the key training.steps is missing"),
         ("curve.training.batch_size", ..., "the key curve.training.batch_size is missing"),
-        ("training", 5, "training: 5 is not a mapping of settings"),
-        ("training", None, "training: None is not a mapping"),
-        ("training.steps", "ten", "training.steps: 'ten' is not a whole number"),
-        ("training.steps", 1.5, "training.steps: 1.5 is not a whole number"),
-        ("training.steps", True, "training.steps: True is not a whole number"),
-        ("training.learning_rate", "fast", "training.learning_rate: 'fast' is not a number"),
-        ("training.learning_rate", True, "training.learning_rate: True is not a number"),
-        ("training.learning_rate", float("nan"), "training.learning_rate: nan is not a number"),
-        ("training.learning_rate", "inf", "training.learning_rate: inf is not a number"),
+        ("training", 5, "training must be a mapping of settings .got 5."),
+        ("training", None, "training must be a mapping of settings .got None."),
+        ("training.steps", "ten", "training.steps must be a whole number from 1 on .got 'ten'."),
+        ("training.steps", 1.5, "training.steps must be a whole number from 1 on .got 1.5."),
+        ("training.steps", True, "training.steps must be a whole number from 1 on .got True."),
+        ("training.learning_rate", "fast", "training.learning_rate must be a number above 0 .got 'fast'."),
+        ("training.learning_rate", True, "training.learning_rate must be a number above 0 .got True."),
+        ("training.learning_rate", float("nan"), "training.learning_rate must be a number above 0 .got nan."),
+        ("training.learning_rate", "inf", "training.learning_rate must be a number above 0 .got inf."),
         ("training.learning_rate", -1, "training.learning_rate must be a number above 0 .got -1.0."),
         ("training.precision", "fp8", "training.precision must be 'float32' or 'bf16' .got 'fp8'."),
-        ("training.freeze", "word_embeddings", "training.freeze: 'word_embeddings' is not a list"),
-        ("untrained", "yes please", "untrained: 'yes please' is not true or false"),
-        ("title", 5, "title: 5 is not a text"),
+        ("training.freeze", "word_embeddings", "training.freeze must be a list .got 'word_embeddings'."),
+        ("untrained", "yes please", "untrained must be true or false .got 'yes please'."),
+        ("title", 5, "title must be a text .got 5."),
         ("name", "a/b", "name must be letters, digits, - and _ .got 'a/b'."),
         ("name", "..", "name must be letters"),
-        ("strategies", "mono", "strategies: 'mono' is not a list"),
-        ("strategies", [], "strategies must be one strategy or more"),
+        ("strategies", "mono", "strategies must be a list .got 'mono'."),
+        ("strategies", [], "strategies must be one or more entries"),
         ("strategies", ["mono", "hybrd"], r"strategies\[1\]: strategy 'hybrd': no such strategy; there are english"),
-        ("strategies", ["mono", 5], r"strategies\[1\]: 5 is not a text"),
+        ("strategies", ["mono", 5], r"strategies\[1\] must be a text .got 5."),
         ("strategies", ["hybrid", "mono", "hybrid(alpha=0.5)"], "strategies must be .* each once"),
         ("compare", ["mono", "cross"], "compare must be two of hybrid.alpha=0.5., mono, untrained "),
         ("compare", ["mono"], "compare must be two of"),
+        ("strategies", ["mono", "cross"], "compare must be two of cross, mono, untrained .got .'hybrid"),  # its default
         ("compare", ["mono", "mono()"], "compare must be two of"),
-        ("compare", ["mono", "what"], "compare: strategy 'what': no such strategy"),
+        ("compare", ["mono", "what"], r"compare\[1\]: strategy 'what': no such strategy"),
         ("seeds", [], "seeds must be one seed or more, all different"),
         ("seeds", [1, 1], r"seeds must be .* all different \(got \[1, 1\]\)"),
         ("seeds", [-1], r"seeds\[0\] must be a whole number from 0 to 4294967295 \(got -1\)"),
         ("seeds", [2**32], r"seeds\[0\] must be a whole number from 0 to 4294967295"),
-        ("seeds", [0.5], r"seeds\[0\]: 0.5 is not a whole number"),
+        ("seeds", [0.5], r"seeds\[0\] must be a whole number from 0 to 4294967295 .got 0.5."),
         ("curve.seeds", [], "curve.seeds must be one seed or more"),
         ("curve.alphas", [0, 1.5], r"curve.alphas\[1\] must be a number from 0 to 1 \(got 1.5\)"),
-        ("rows.files", [], "rows.files must name"),
+        ("rows.files", [], "rows.files must be one or more entries"),
         ("rows.use", "some", "rows.use must be 'common' or 'each'"),
         ("rows.held_out", 1, "rows.held_out must be a number from 0 to below 1 .got 1.0."),
-        ("evaluation.benchmarks", [], "evaluation.benchmarks must name"),
+        ("evaluation.benchmarks", [], "evaluation.benchmarks must be one or more entries"),
         ("evaluation.precision", "int8", "evaluation.precision must be 'float32' or 'bf16'"),
         ("encoder.dim", 0, "encoder.dim must be a whole number from 1 on"),
         ("encoder.seed", 2**32, "encoder.seed must be a whole number from 0 to 4294967295"),
-        ("encoder.prompts", ["query: "], r"encoder.prompts: \['query: '\] is not a mapping"),
+        ("encoder.prompts", ["query: "], r"encoder.prompts must be a mapping .got \['query: '\]"),
     ],
 )
 def test_what_does_not_fit_is_named(tmp_path: Path, key: str, value: Any, message: str) -> None:
@@ -155,8 +157,8 @@ def test_what_does_not_fit_is_named(tmp_path: Path, key: str, value: Any, messag
         ("name: mine\ntitle: [open\nseeds: 0\n", r"mine\.yaml, line 3: not YAML"),
         ("name: mine\n\ttitle: x\n", r"mine\.yaml, line 2: not YAML"),
         ("!!python/object/apply:os.system [ls]\n", r"mine\.yaml, line 1: not YAML"),
-        ("", r"mine\.yaml: the file: None is not a mapping"),
-        ("- a\n- b\n", r"mine\.yaml: the file: \['a', 'b'\] is not a mapping"),
+        ("", r"mine\.yaml: the file must be a mapping of settings"),
+        ("- a\n- b\n", r"mine\.yaml: the file must be a mapping of settings .got \['a', 'b'\]"),
     ],
 )
 def test_what_is_no_yaml_names_the_line(tmp_path: Path, text: str, message: str) -> None:
@@ -191,12 +193,15 @@ def test_a_study_says_what_differs_from_another(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("extends: mine.yaml\ntraining: {step: 20}\n", r"other\.yaml: unknown key training\.step; there are steps"),
+        (
+            "extends: mine.yaml\ntraining: {step: 20}\n",
+            r"other\.yaml: unknown key training\.step .did you mean steps... there are steps",
+        ),
         ("extends: other.yaml\n", r"other\.yaml: extends: other\.yaml extends this file in turn"),
         ("extends: gone.yaml\n", r"gone\.yaml: cannot be read"),
         ("extends: ../mine.yaml\n", r"other\.yaml: extends: '\.\./mine\.yaml' is not the name of a YAML file beside"),
         ("extends: [mine.yaml]\n", r"other\.yaml: extends: \['mine\.yaml'\] is not the name"),
-        ("extends: list.yaml\n", r"other\.yaml: the file: \[1\] is not a mapping"),
+        ("extends: list.yaml\n", r"other\.yaml: the file must be a mapping of settings .got \[1\]"),
     ],
 )
 def test_what_cannot_be_extended_is_named(tmp_path: Path, text: str, message: str) -> None:
@@ -228,3 +233,30 @@ def test_the_kits_own_studies_are_good() -> None:
         study = open_study(file.stem)
         assert isinstance(study, Study)
         assert study.name == file.stem
+
+
+KEYS = {  # of runs that people have: a changed default or a renamed field would make all of them anew
+    "quick": "2388681dc8eed208049b1a2beffcd03d6ffa22cb30331da729a550c217b2aa7f",
+    "starter": "3626a0ff398816c396ebb8a034b49b715cb96e628eddceced986f5831eb9e6be",
+}
+TRAINING_KEYS = {
+    "quick": "7791400c6ac983101e984d53f6928fcfdf460a51e4425ff170a5cdfa919263e4",
+    "starter": "a98589999625c4c6a306a54796949f2de997e2f2269396ed39fdf7f10fd713b0",
+}
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_the_keys_of_runs_that_people_have_stay(name: str) -> None:
+    study = open_study(name)
+    assert (study.key, digest(study.training.key)) == (KEYS[name], TRAINING_KEYS[name])
+
+
+def test_the_schema_is_up_to_date_and_named_by_every_study() -> None:
+    folder = Path(__file__).parents[2] / "studies"
+    assert (folder / "schema.json").read_text(encoding="utf-8") == schema(), "write it again: make schema"
+    known = json.loads(schema())["properties"]
+    for path in folder.glob("*.yaml"):
+        first, text = path.read_text(encoding="utf-8").split("\n", 1)
+        assert first == "# yaml-language-server: $schema=schema.json"
+        assert set(yaml.safe_load(text)) <= set(known)
+    assert known["seeds"]["items"] == {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}

@@ -76,7 +76,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_every_kind_of_path_starts_from_the_file_of_the_study(mine: Path) -> None:
     study = open_study(mine / "mine.yaml")
-    assert {of for of, _ in study.paths()} == {"rows", "benchmark", "judged set", "lexicon", "encoder"}
+    assert {of for of, _ in study.paths()} == {"rows", "benchmark", "collection", "lexicon", "encoder"}
     assert missing(study) == []
     assert study.evaluation.benchmarks == ("held.v1.jsonl", "held.v1.jsonl[2:]")  # as they are written
     run = Run(study)
@@ -95,7 +95,7 @@ def test_every_kind_of_path_starts_from_the_file_of_the_study(mine: Path) -> Non
     [
         ("data/a,b.v2.jsonl", "rows"),
         ("held.v1.jsonl", "benchmark"),
-        ("judged", "judged set"),
+        ("judged", "collection"),
         ("words", "lexicon"),
         ("start", "encoder"),
     ],
@@ -105,7 +105,7 @@ def test_what_is_not_there_is_told_at_the_start_with_its_whole_path(mine: Path, 
     if of == "encoder":
         (mine / "mine.yaml").write_text((mine / "mine.yaml").read_text().replace("name: start", "name: ./start"))
     (need,) = missing(open_study(mine / "mine.yaml"))
-    assert need.of == of and str(mine / gone) in need.told
+    assert need.kind == of and str(mine / gone) in need.message
 
 
 def test_a_run_whose_project_is_moved_opens_where_it_is_now(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,8 +23,9 @@ def study(parallel_rows: Path) -> Study:
     training = replace(quick.training, steps=3, batch_size=8)
     files = replace(quick.rows, files=(str(parallel_rows),))
     encoder = EncoderSettings("static", vocab_size=100, dim=8)
+    both = ("mono", "cross")
     return replace(
-        quick, rows=files, training=training, encoder=encoder, strategies=("mono", "cross"), seeds=(0,), curve=None
+        quick, rows=files, training=training, encoder=encoder, strategies=both, compare=both, seeds=(0,), curve=None
     )
 
 
