@@ -1,4 +1,4 @@
-"""Run one contender of a benchmark in a process of its own, and tell how much memory a process has taken."""
+"""Run one contender of a benchmark in a process of its own, and measure the memory that a process has taken."""
 
 import multiprocessing
 import resource
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def apart(run: Callable[..., Any], *args: Any) -> Any:
-    """Give what a function of the benchmark's file gives, called in a fresh process, so that memory is its own."""
+    """Return what a function of the benchmark's file returns in a fresh process, so that memory is its own."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         found = pool.apply(run, args)
         pool.close()  # and let it end by itself: a process that is killed leaves semaphores behind
@@ -18,7 +18,7 @@ def apart(run: Callable[..., Any], *args: Any) -> Any:
 
 
 def peak_mib() -> float:
-    """The largest resident set of this process so far, in MiB, libraries and mapped files included."""
+    """Return the largest resident set of this process so far, in MiB, libraries and mapped files included."""
     status = Path("/proc/self/status")
     if status.is_file():  # Linux hands ru_maxrss down from the process that started this one
         (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM:")]

@@ -3,10 +3,10 @@
 Makes files of the published shape in a temporary folder: passages and queries of random words in 7 languages (passages
 of about 60 characters, a sixth of the real ones; queries of about 30) and triples of ids, of which each query has some
 and nearly always one positive. Then each contender joins them into rows with query, passage and negative in all 7
-languages. Peer: `pandas.read_csv` and `DataFrame.merge`, whose result lies in memory; hybridkit's lies on disk, each
-distinct text once, with groups and a fingerprint, which pandas is not asked for. A third process opens hybridkit's
+languages. Peer: `pandas.read_csv` and `DataFrame.merge`, whose result is in memory; hybridkit's is on disk, each
+distinct text once, with groups and a fingerprint, which pandas does not make. A third process opens hybridkit's
 corpus, splits it and reads 100 batches of 100 rows. Peak memory is the process' largest resident set, mapped files
-included. On a machine that does other things, too, the seconds of CPU tell more than those of the clock.
+included. On a busy machine compare seconds of CPU, not of the clock.
 
     python benchmarks/corpus.py --rows 1000000
 """

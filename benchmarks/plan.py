@@ -3,8 +3,8 @@
 Each plan is made in a process of its own, from a corpus of integers (planning reads no text), and then written to a
 parquet table with its ids. Two corpora: one whose rows share nothing, and one in which a tenth of the rows shares one
 passage and three in ten rows lack some languages. The peer is sentence-transformers' NoDuplicatesBatchSampler with
-precomputed hashes, over as many rows of one string each, timed for a part of the batches and scaled up: it keeps texts
-of a batch different, and nothing else: it knows no languages, and what it makes is not kept.
+precomputed hashes, over as many rows of one string each, timed for some of the batches and scaled up: it keeps texts
+of a batch different and does nothing else: it has no languages, and its batches are not kept.
 
     python benchmarks/plan.py
     python benchmarks/plan.py --rows 100000 --steps 10000
@@ -43,8 +43,8 @@ def main() -> None:
         for strategy in args.strategies:
             took = apart(_measured, _plan, args, strategy, corpus)
             ratio = f"{peer['cpu'] / took['cpu']:6.1f}" if peer else ""
-            told = f"{took['plan']:8.1f} {took['cpu']:8.1f} {took['write']:8.1f} {took['peak']:9.0f} {ratio}"
-            print(f"{strategy:30} {corpus:8} {told}", flush=True)
+            numbers = f"{took['plan']:8.1f} {took['cpu']:8.1f} {took['write']:8.1f} {took['peak']:9.0f} {ratio}"
+            print(f"{strategy:30} {corpus:8} {numbers}", flush=True)
     print("cpu s: processor seconds, which other work on the machine does not change; of the peer scaled up from what")
     print("was timed; ratio: the peer's over the plan's; peak: of the process, with corpus, plan, file and libraries")
 

@@ -4,9 +4,9 @@
 pass over the scores. Embeddings are random unit vectors (no passage is easy to find, so no shortcut helps), or those of
 `--embeddings FOLDER` (query.npy, passage.npy); the benchmark is xquad-r where the data is there, else one of its shape.
 
-- The product: `queries @ passages.T` in numpy into memory that it already has, in turns with the rank table for
+- The product: `queries @ passages.T` in numpy into memory that is allocated, in turns with the rank table for
   `--rounds` rounds in one process.
-- The peer: sentence-transformers' InformationRetrievalEvaluator over the same embeddings, which it is handed instead of
+- The peer: sentence-transformers' InformationRetrievalEvaluator over the same embeddings, which it gets instead of
   a model, called for every pair and for the pool with measures at full depth. Timed on `--pairs` of the 121 pairs (all
   their queries) and on `--pool-queries` queries of the pool, and scaled up, since the time of both is that of the hits
   that it lists query by query; `--whole` times all of it. Its AP is compared with ours.
@@ -14,7 +14,7 @@ pass over the scores. Embeddings are random unit vectors (no passage is easy to 
 - Growth: the rank table of 800 queries in pools of `--growth` passages, made by repeating and jittering 5,000 vectors,
   mapped from disk. Memory is the private memory (RssAnon, Linux) that it takes on top of the benchmark's own frames.
 
-CPU seconds tell more than those of the clock where the machine does other things, too.
+On a busy machine compare seconds of CPU, not of the clock.
 
     HYBRIDKIT_DATA=... python benchmarks/ranks.py
     python benchmarks/ranks.py --pairs 0 --growth 10000 100000 1000000
@@ -65,8 +65,8 @@ def main() -> None:
         print(f"all of it takes {clock:.2f} x the product by the clock, {cpu:.2f} x in CPU time")
         print(f"peak memory of the process {apart(peak, folder)['peak']:,.0f} MiB")
         if args.pairs:
-            told = (121, 13_090) if args.whole else (args.pairs, args.pool_queries)
-            theirs = apart(peer, folder, *told)
+            sizes = (121, 13_090) if args.whole else (args.pairs, args.pool_queries)
+            theirs = apart(peer, folder, *sizes)
             clock, cpu = (
                 theirs[kind] / (ours["ranks" + end] + ours["measures" + end])
                 for kind, end in (("seconds", ""), ("cpu", " cpu"))
@@ -135,21 +135,25 @@ def peer(folder: Path, pairs: int, pool_queries: int) -> Numbers:
         for n in chosen.tolist()
     ]
     found, gap = {"pairs": np.zeros(2), "pool": np.zeros(2)}, 0.0
-    for asked, language, rows, columns in jobs:
-        seconds, difference = evaluated(benchmark, queries, passages, mine, asked, language, rows, columns)
+    for query_language, language, rows, columns in jobs:
+        seconds, difference = evaluated(benchmark, queries, passages, mine, query_language, language, rows, columns)
         found["pairs"], gap = found["pairs"] + seconds, max(gap, difference)
     each = max(1, pool_queries // len(benchmark.query_slices))  # in small parts, since the peer keeps every hit
-    asked_of = 0
-    for asked, rows in benchmark.query_slices.items():
+    queries_timed = 0
+    for query_language, rows in benchmark.query_slices.items():
         for start in range(rows.start, min(rows.start + each, rows.stop), 50):
             some = slice(start, min(start + 50, rows.start + each, rows.stop))
             everything = slice(0, len(benchmark.passages))
-            seconds, difference = evaluated(benchmark, queries, passages, mine, asked, "*", some, everything)
-            found["pool"], gap, asked_of = found["pool"] + seconds, max(gap, difference), asked_of + some.stop - start
-    whole = found["pairs"] * len(every) / len(jobs) + found["pool"] * len(benchmark.queries) / asked_of
+            seconds, difference = evaluated(benchmark, queries, passages, mine, query_language, "*", some, everything)
+            found["pool"], gap, queries_timed = (
+                found["pool"] + seconds,
+                max(gap, difference),
+                queries_timed + some.stop - start,
+            )
+    whole = found["pairs"] * len(every) / len(jobs) + found["pool"] * len(benchmark.queries) / queries_timed
     cells = sum((rows.stop - rows.start) * (columns.stop - columns.start) for _, _, rows, columns in jobs)
-    share = (cells + asked_of * len(passages)) / (2 * len(queries) * len(passages))
-    return {"seconds": whole[0], "cpu": whole[1], "pairs": len(jobs), "pool": asked_of, "share": share, "gap": gap}
+    share = (cells + queries_timed * len(passages)) / (2 * len(queries) * len(passages))
+    return {"seconds": whole[0], "cpu": whole[1], "pairs": len(jobs), "pool": queries_timed, "share": share, "gap": gap}
 
 
 def evaluated(
@@ -157,7 +161,7 @@ def evaluated(
     queries: np.ndarray,
     passages: np.ndarray,
     mine: pd.Series,
-    asked: str,
+    query_language: str,
     language: str,
     rows: slice,
     columns: slice,
@@ -191,7 +195,7 @@ def evaluated(
         return evaluator.compute_all_metrics(model, corpus_embeddings=corpus)
 
     scores, seconds, cpu = clocked(run)
-    ours = mine[asked, language].reindex(list(relevant)).mean()
+    ours = mine[query_language, language].reindex(list(relevant)).mean()
     return np.array([seconds, cpu]), abs(float(scores["dot"]["map@k"][depth[0]]) - float(ours))
 
 

@@ -49,7 +49,7 @@ def main() -> None:
             peer = found.get("faiss-flat", {}).get("seconds")
             for system, took in found.items():
                 ratio = f"{took['seconds'] / peer:6.2f}" if peer else " " * 6
-                recall = _recall(took["places"], found["exact"]["places"]) if "exact" in found else float("nan")
+                recall = _recall(took["positions"], found["exact"]["positions"]) if "exact" in found else float("nan")
                 print(
                     f"{size:9,} {system:10} {took['build']:8.1f} {took['wall']:8.2f} {took['seconds']:8.2f} {ratio} "
                     f"{took['peak']:8.0f} {took['own']:8.0f} {recall:.4f}",
@@ -102,19 +102,19 @@ def _search(system: str, path: Path, queries: np.ndarray, k: int, rounds: int) -
     for _ in range(rounds):
         start, wall = time.process_time(), time.perf_counter()
         if index is None:
-            _, places = exact_topk(queries, passages, ids, k)
+            _, positions = exact_topk(queries, passages, ids, k)
         else:
-            _, places = topk.search_index(index, queries, passages, ids, k, system, topk.FaissSettings())
+            _, positions = topk.search_index(index, queries, passages, ids, k, system, topk.FaissSettings())
         seconds.append(time.process_time() - start)
         walls.append(time.perf_counter() - wall)
     held = 0 if system == "exact" else passages.nbytes / 2**20
     peak = peak_mib()
     least = {"build": build, "seconds": min(seconds), "wall": min(walls)}
-    return least | {"peak": peak, "own": peak - before - held, "places": places}
+    return least | {"peak": peak, "own": peak - before - held, "positions": positions}
 
 
-def _recall(places: np.ndarray, exact: np.ndarray) -> float:
-    return float(np.mean([np.isin(right, found).mean() for right, found in zip(exact, places, strict=True)]))
+def _recall(positions: np.ndarray, exact: np.ndarray) -> float:
+    return float(np.mean([np.isin(right, found).mean() for right, found in zip(exact, positions, strict=True)]))
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def _contender(name: str, args: argparse.Namespace) -> dict[str, float]:
     import torch
 
     from hybridkit.cli.options import open_rows
-    from hybridkit.models import linear, loss, training
+    from hybridkit.models import fast_layers, loss, training
     from hybridkit.sampling import parse
 
     strategy, corpus = parse(args.strategy), open_rows([args.rows])
@@ -76,7 +76,7 @@ def _contender(name: str, args: argparse.Namespace) -> dict[str, float]:
     if "packing" in args.without:
         loss.TOKENS_CPU = loss.TOKENS_ELSEWHERE = 10**9
     if "onednn" in args.without:
-        linear.onednn_linear = lambda _: nullcontext()
+        fast_layers.onednn_linear = lambda _: nullcontext()
     precision = "bf16" if name.endswith("bf16") else "float32"
     with tempfile.TemporaryDirectory() as folder:
         if name.startswith("hybridkit"):

@@ -1,6 +1,6 @@
-"""Texts to embeddings: sentence-transformers' own vectors, sooner where the kit's way is shown to return the same.
+"""Texts to embeddings: sentence-transformers' own vectors, faster where a sample shows that the kit's are the same.
 
-Texts far longer than a model reads are cut before a tokenizer holds all their tokens.
+Texts far longer than a model reads are cut before a tokenizer has to hold all their tokens.
 """
 
 import logging
@@ -21,67 +21,14 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger("hybridkit")
-_LETTERS = 64  # characters for each token that the model reads; hardly a token has as many
-
-
-def cut_long(encoder: "SentenceTransformer", texts: list[str]) -> list[str]:
-    """The texts as they are, but for those far longer than the encoder reads: of them a beginning, with one notice.
-
-    Give the texts with their prompts. What is left of a text holds twice the tokens that the encoder reads, so that its
-    vector is that of the whole text. An encoder without a limit, or that reads the end of a text, gets all of it.
-    """
-    modules = input_modules(encoder)  # each with limits of its own
-    limits = [_limit(module) for module in modules]
-    limit = max(limits)
-    if not min(limits) or limit > 1_000_000 or max(map(len, texts), default=0) <= _LETTERS * limit:
-        return texts
-    tokenizers = [getattr(module, "tokenizer", None) for module in modules]
-    if any(getattr(tokenizer, "truncation_side", "right") == "left" for tokenizer in tokenizers):
-        return texts
-    backends = [getattr(tokenizer, "backend_tokenizer", tokenizer) for tokenizer in tokenizers]
-    found = [_beginning(text, limit, backends) for text in texts]
-    cut = [len(text) for text, left in zip(texts, found, strict=True) if len(left) < len(text)]
-    if cut:
-        log.info(
-            "%d texts of up to %s characters are cut before they are split into tokens; the encoder reads %d tokens",
-            len(cut),
-            f"{max(cut):,}",
-            limit,
-        )
-    return found
-
-
-def _limit(module: Any) -> int:
-    """Tokens that a module reads of a text, of a query or a passage at most; 0 where there is no limit."""
-    common = getattr(module, "max_seq_length", None) or 0
-    own = [getattr(module, name, None) or 0 for name in ("query_length", "document_length")]
-    return max(common, *own) if common else 0
-
-
-def _beginning(text: str, limit: int, backends: list[Any]) -> str:
-    letters = _LETTERS * limit
-    while letters < len(text):
-        if min(_tokens(text[:letters], backend) for backend in backends) >= 2 * limit:
-            return text[:letters]
-        letters *= 4  # spaces, or a word that is one unknown token
-    return text
-
-
-def _tokens(text: str, backend: Any) -> int:
-    """Tokens of a text, whether or not the tokenizer cuts or pads: that stays as it is set."""
-    if not hasattr(backend, "encode_batch_fast"):
-        return len(text) // 32  # a tokenizer in Python; no token is longer on average
-    found = backend.encode(text)
-    return sum(sum(part.attention_mask) for part in (found, *found.overflowing))
-
-
+_LETTERS = 64  # characters for each token that the model reads; hardly any token has as many
 TASKS = {"query": "query", "passage": "document", "negative": "document"}  # a side's name in sentence-transformers
-SAMPLE = 4  # texts that both ways embed before the kit's is used; as few texts as that go the library's way at once
-ROUNDING = 5e-5  # of float32: the largest difference of two embeddings, relative to their length, that is no difference
+SAMPLE = 4  # texts that both ways embed before the kit's is used; so few texts are embedded by the library at once
+ROUNDING = 5e-5  # of float32: the largest difference of two embeddings, relative to their length, that is ignored
 FAILURES = (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, RuntimeError)  # of an encoder
 _CHUNK = 50_000
-_FILLER = "."  # read for a text that nobody is compared with: tokenizers without marks make no token of ""
-_stepped_aside: "WeakSet[SentenceTransformer]" = WeakSet()  # encoders of which that was said
+_FILLER = "."  # read for an empty text, which is never compared: tokenizers without marks make no token of ""
+_warned: "WeakSet[SentenceTransformer]" = WeakSet()  # encoders that are embedded by the library
 
 
 def encode(
@@ -94,7 +41,7 @@ def encode(
     batch_tokens: int = 2048,
     progress: str | None = None,
 ) -> np.ndarray:
-    """Embed texts as float32 (n, dimensions), in the order given.
+    """Return the embeddings of texts, float32 (n, dimensions), in their order.
 
     The vectors are those of sentence-transformers' `encode_query` and `encode_document` (to 5e-5 of their length in
     float32): the encoder's prompt and route for `side` ("query" or "passage"), its pooling, its cut of dimensions. Rows
@@ -107,14 +54,14 @@ def encode(
     Args:
         encoder: The encoder; it is left as it was.
         texts: n texts.
-        side: "query" or "passage"; any other word stands for no prompt and no route.
+        side: "query" or "passage"; any other word means no prompt and no route.
         max_length: Cut texts at so many tokens, or at the encoder's own maximum if that is less.
         precision: "float32", or "bf16" for autocast.
         batch_tokens: Tokens of a batch, padding included.
         progress: Name of a bar on stderr; no bar where it is None.
 
     Raises:
-        InputError: A text is no string or is empty; the encoder cannot embed the texts, or returns nan or infinity.
+        InputError: A text is not a string or is empty; the encoder cannot embed the texts, or returns nan or infinity.
 
     Example:
         >>> from hybridkit.models import encoder
@@ -138,64 +85,6 @@ def encode(
     return np.asarray(found[inverse], dtype=np.float32)
 
 
-def prompt_of(encoder: "SentenceTransformer", side: str) -> str:
-    """Return what stands before each text of a side: of a passage the prompt of that name, else the engine's own.
-
-    `encoder.open` gives both names the same prompt; an encoder that was opened otherwise may have "document" alone.
-    """
-    names = ("passage", "document", "corpus") if TASKS.get(side) == "document" else (side,)
-    return next((encoder.prompts[name] or "" for name in names if name in encoder.prompts), "")
-
-
-@contextmanager
-def as_it_was(encoder: "SentenceTransformer") -> Iterator[None]:
-    """Leave every module in training mode afterwards that was in it, and no other."""
-    modes = [(module, module.training) for module in encoder.modules()]
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
-
-
-@contextmanager
-def cut_at(encoder: "SentenceTransformer", max_length: int | None) -> Iterator[None]:
-    """Let an encoder cut texts at `max_length` tokens inside the block, or at its own maximum if that is less.
-
-    Raises InputError for an encoder that cuts no text, such as a static one.
-    """
-    if max_length is None:
-        yield
-        return
-    with ExitStack() as restored:
-        cuts = False
-        for module in input_modules(encoder):
-            # queries and passages may have maxima of their own, which go before the common one
-            for name in ("max_seq_length", "query_length", "document_length"):
-                before = getattr(module, name, None)
-                if not hasattr(module, name) or (before is None and name != "max_seq_length"):
-                    continue  # a bag of words cuts none
-                try:
-                    setattr(module, name, min(max_length, before) if before else max_length)
-                except AttributeError:  # a static embedding takes all of a text
-                    continue
-                restored.callback(setattr, module, name, before)
-                cuts = True
-        if not cuts:
-            raise InputError(
-                f"max_length {max_length}: this encoder takes texts of any length and cuts none; leave max_length out"
-            )
-        yield
-
-
-def input_modules(encoder: "SentenceTransformer") -> list[Any]:
-    """Return the modules of an encoder that read texts: one, or the first of each route of a Router."""
-    from sentence_transformers.base.modules import Router
-
-    head = encoder[0]
-    return list(dict.fromkeys(route[0] for route in head.sub_modules.values())) if isinstance(head, Router) else [head]
-
-
 def _encode(
     encoder: "SentenceTransformer",
     texts: np.ndarray,
@@ -205,7 +94,7 @@ def _encode(
     batch_tokens: int,
     progress: str | None,
 ) -> np.ndarray:
-    """Embed distinct texts; `first` says in which order they came, for a library whose batches follow it."""
+    """Embed distinct texts; `first` has the order that they came in, which the library's batches follow."""
     import torch
 
     from hybridkit.models.fast_layers import onednn_linear
@@ -214,8 +103,8 @@ def _encode(
     prompt = prompt_of(encoder, side)
     lengths = _lengths(encoder, [prompt + text for text in texts])
     why = "" if len(texts) <= SAMPLE else _difference(encoder, texts, lengths, side)
-    if why and encoder not in _stepped_aside:
-        _stepped_aside.add(encoder)
+    if why and encoder not in _warned:
+        _warned.add(encoder)
         log.warning("%s; all texts are embedded by sentence-transformers' own encode, which takes longer", why)
     autocast = torch.autocast(encoder.device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
     if why or len(texts) <= SAMPLE:
@@ -255,31 +144,14 @@ def _difference(encoder: "SentenceTransformer", texts: np.ndarray, lengths: np.n
         try:
             with onednn_linear(encoder):
                 ours = np.concatenate([_forward(encoder, [text], side) for text in sample])
-        except FAILURES as error:  # the library knows this encoder, the kit's way does not
+        except FAILURES as error:  # the library can embed by this encoder, the kit's way cannot
             return f"the kit's batches fail on this encoder ({first_line(error)})"
     if ours.shape != theirs.shape:
         return f"the kit's batches return {ours.shape[1]} dimensions, sentence-transformers {theirs.shape[1]}"
     gap = float(np.max(np.linalg.norm(ours - theirs, axis=1) / np.maximum(np.linalg.norm(theirs, axis=1), 1e-12)))
-    if not gap > rounding(encoder):  # nan is left to the caller, who names it
+    if not gap > rounding(encoder):  # nan is left to the caller, which names it
         return ""
     return f"this encoder's embeddings depend on how texts are put into batches (by {gap:.1e} of their length)"
-
-
-def some_by_length(lengths: np.ndarray) -> np.ndarray:
-    """Positions of at most `SAMPLE` texts from the shortest to the longest, at equal steps of the order by length.
-
-    >>> some_by_length(np.array([9, 1, 5, 3, 7, 2, 8])).tolist()
-    [1, 3, 4, 0]
-    """
-    order: np.ndarray = np.argsort(lengths, kind="stable")
-    picked: np.ndarray = order[np.unique(np.linspace(0, len(order) - 1, SAMPLE).round().astype(int))]
-    return picked
-
-
-def rounding(encoder: "SentenceTransformer") -> float:
-    """The largest relative difference of two results that is no difference: that of float32, or of shorter numbers."""
-    half = any(one.is_floating_point() and one.element_size() < 4 for one in encoder.parameters())
-    return 400 * ROUNDING if half else ROUNDING
 
 
 def _by_library(encoder: "SentenceTransformer", texts: list[str], side: str, progress: str | None) -> np.ndarray:
@@ -289,30 +161,9 @@ def _by_library(encoder: "SentenceTransformer", texts: list[str], side: str, pro
     encodes: dict[str | None, Callable[..., Any]] = {"query": encoder.encode_query, "document": encoder.encode_document}
     own = encodes.get(TASKS.get(side), encoder.encode)
     prompt, shown = prompt_of(encoder, side), progress is not None
-    with told(f"embed a {side or 'text'}"):
+    with failing_clearly(f"embed a {side or 'text'}"):
         found = own(texts, prompt=prompt, show_progress_bar=shown, convert_to_tensor=True)
     return np.asarray(found.float().cpu().numpy())
-
-
-@contextmanager
-def told(what: str) -> Iterator[None]:
-    """Turn a failure of sentence-transformers itself on the user's texts into an InputError; that of memory stays."""
-    try:
-        yield
-    except FAILURES as error:
-        if isinstance(error, InputError) or is_full(error):
-            raise
-        raise InputError(
-            f"sentence-transformers cannot {what} with this encoder ({first_line(error)}); see the encoder's tokenizer "
-            "and sizes, or cut texts with max_length"
-        ) from error
-
-
-def is_full(error: BaseException) -> bool:
-    """Whether an error says that memory is full, in the words of Python, of a GPU or of PyTorch's CPU allocator."""
-    import torch
-
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
 def _forward(encoder: "SentenceTransformer", texts: list[str], side: str) -> np.ndarray:
@@ -326,16 +177,42 @@ def _forward(encoder: "SentenceTransformer", texts: list[str], side: str) -> np.
     return np.asarray(found.float().cpu().numpy())
 
 
+def _batches(lengths: np.ndarray, batch_tokens: int) -> list[np.ndarray]:
+    """Positions sorted by length, longest first, cut so that a batch with its padding stays within the budget."""
+    order = np.argsort(-lengths, kind="stable")
+    batches, first = [], 0
+    while first < len(order):
+        size = max(1, batch_tokens // max(1, int(lengths[order[first]])))
+        batches.append(order[first : first + size])
+        first += size
+    return batches
+
+
+def _lengths(encoder: "SentenceTransformer", texts: Sequence[str]) -> np.ndarray:
+    """Tokens of texts as the encoder will see them; characters where they cannot be counted."""
+    counts = token_counts(encoder, texts)
+    if counts is None:
+        counts = np.array([len(text) for text in texts], dtype=np.int64)
+    longest = getattr(input_modules(encoder)[0], "max_seq_length", None) or np.inf
+    lengths: np.ndarray = np.minimum(counts, int(min(longest, 10**9)))
+    return lengths
+
+
 def features_of(encoder: "SentenceTransformer", texts: list[str], side: str, prompt: str | None) -> dict[str, Any]:
-    """What an encoder reads of texts: token numbers and more, with the prompt and for the route of a side."""
-    found: dict[str, Any] = preprocess(encoder, texts, prompt=prompt or None, task=TASKS.get(side))
-    return found
+    """Return what an encoder reads of texts: token numbers and more, with the prompt and for the route of a side."""
+    return preprocess(encoder, texts, prompt=prompt or None, task=TASKS.get(side))
 
 
 def preprocess(encoder: "SentenceTransformer", texts: list[str], **more: Any) -> dict[str, Any]:
-    """`encoder.preprocess`, but of texts far longer than the encoder reads only a beginning (see `cut_long`)."""
+    """Return `encoder.preprocess` of texts, but only the beginning of those that `cut_long` cuts."""
     found: dict[str, Any] = encoder.preprocess(cut_long(encoder, [text or _FILLER for text in texts]), **more)
     return found
+
+
+def prompt_of(encoder: "SentenceTransformer", side: str) -> str:
+    """Return the prompt before each text of a side: that of "passage", else the library's name for it, "document"."""
+    names = ("passage", "document", "corpus") if TASKS.get(side) == "document" else (side,)
+    return next((encoder.prompts[name] or "" for name in names if name in encoder.prompts), "")
 
 
 def text_lengths(
@@ -358,7 +235,7 @@ def text_lengths(
 
 
 def token_counts(encoder: "SentenceTransformer", texts: Sequence[str]) -> np.ndarray | None:
-    """Count the tokens of texts, uncut, int64 (n,); None for an encoder without a fast tokenizer."""
+    """Return the numbers of tokens of texts, uncut, int64 (n,); None for an encoder without a fast tokenizer."""
     tokenizer = getattr(input_modules(encoder)[0], "tokenizer", None)
     backend: Any = getattr(tokenizer, "backend_tokenizer", tokenizer)
     if not hasattr(backend, "encode_batch_fast"):
@@ -372,7 +249,7 @@ def token_counts(encoder: "SentenceTransformer", texts: Sequence[str]) -> np.nda
 
 @contextmanager
 def whole_texts(backend: Any) -> Iterator[None]:
-    """Let a tokenizer neither pad nor cut inside the block; afterwards it does both as before."""
+    """Keep a tokenizer from padding and cutting inside the block; afterwards it does both as before."""
     padding, truncation = backend.padding, backend.truncation
     backend.no_padding()
     backend.no_truncation()
@@ -385,22 +262,139 @@ def whole_texts(backend: Any) -> Iterator[None]:
             backend.enable_truncation(**truncation)
 
 
-def _lengths(encoder: "SentenceTransformer", texts: Sequence[str]) -> np.ndarray:
-    """Tokens of texts as the encoder will see them; characters where they cannot be counted."""
-    counts = token_counts(encoder, texts)
-    if counts is None:
-        counts = np.array([len(text) for text in texts], dtype=np.int64)
-    longest = getattr(input_modules(encoder)[0], "max_seq_length", None) or np.inf
-    lengths: np.ndarray = np.minimum(counts, int(min(longest, 10**9)))
-    return lengths
+def cut_long(encoder: "SentenceTransformer", texts: list[str]) -> list[str]:
+    """Return texts, of those far longer than the encoder reads only the beginning, with one notice.
+
+    Prompts are in the texts. A beginning has twice the tokens that the encoder reads, so that its vector is that of the
+    whole text. An encoder without a limit, or that reads the end of a text, gets all of it.
+    """
+    modules = input_modules(encoder)  # each with limits of its own
+    limits = [_limit(module) for module in modules]
+    limit = max(limits)
+    if not min(limits) or limit > 1_000_000 or max(map(len, texts), default=0) <= _LETTERS * limit:
+        return texts
+    tokenizers = [getattr(module, "tokenizer", None) for module in modules]
+    if any(getattr(tokenizer, "truncation_side", "right") == "left" for tokenizer in tokenizers):
+        return texts
+    backends = [getattr(tokenizer, "backend_tokenizer", tokenizer) for tokenizer in tokenizers]
+    found = [_beginning(text, limit, backends) for text in texts]
+    cut = [len(text) for text, left in zip(texts, found, strict=True) if len(left) < len(text)]
+    if cut:
+        log.info(
+            "%d texts of up to %s characters are cut before they are split into tokens; the encoder reads %d tokens",
+            len(cut),
+            f"{max(cut):,}",
+            limit,
+        )
+    return found
 
 
-def _batches(lengths: np.ndarray, batch_tokens: int) -> list[np.ndarray]:
-    """Positions sorted by length, longest first, cut so that a batch with its padding stays within the budget."""
-    order = np.argsort(-lengths, kind="stable")
-    batches, first = [], 0
-    while first < len(order):
-        size = max(1, batch_tokens // max(1, int(lengths[order[first]])))
-        batches.append(order[first : first + size])
-        first += size
-    return batches
+def _limit(module: Any) -> int:
+    """Tokens that a module reads of a query or a passage at most; 0 where there is no limit."""
+    common = getattr(module, "max_seq_length", None) or 0
+    own = [getattr(module, name, None) or 0 for name in ("query_length", "document_length")]
+    return max(common, *own) if common else 0
+
+
+def _beginning(text: str, limit: int, backends: list[Any]) -> str:
+    letters = _LETTERS * limit
+    while letters < len(text):
+        if min(_tokens(text[:letters], backend) for backend in backends) >= 2 * limit:
+            return text[:letters]
+        letters *= 4  # spaces, or a word that is one unknown token
+    return text
+
+
+def _tokens(text: str, backend: Any) -> int:
+    """Tokens of a text, whether or not the tokenizer cuts or pads."""
+    if not hasattr(backend, "encode_batch_fast"):
+        return len(text) // 32  # a tokenizer in Python; no token is longer on average
+    found = backend.encode(text)
+    return sum(sum(piece.attention_mask) for piece in (found, *found.overflowing))
+
+
+@contextmanager
+def cut_at(encoder: "SentenceTransformer", max_length: int | None) -> Iterator[None]:
+    """Let an encoder cut texts at `max_length` tokens inside the block, or at its own maximum if that is less.
+
+    Raises InputError for an encoder that cuts no text, such as a static one.
+    """
+    if max_length is None:
+        yield
+        return
+    with ExitStack() as restored:
+        cuts = False
+        for module in input_modules(encoder):
+            # queries and passages may have maxima of their own, which override the common one
+            for name in ("max_seq_length", "query_length", "document_length"):
+                before = getattr(module, name, None)
+                if not hasattr(module, name) or (before is None and name != "max_seq_length"):
+                    continue  # a bag of words cuts nothing
+                try:
+                    setattr(module, name, min(max_length, before) if before else max_length)
+                except AttributeError:  # a static embedding takes all of a text
+                    continue
+                restored.callback(setattr, module, name, before)
+                cuts = True
+        if not cuts:
+            raise InputError(
+                f"max_length {max_length}: this encoder takes texts of any length and never cuts; leave max_length out"
+            )
+        yield
+
+
+@contextmanager
+def as_it_was(encoder: "SentenceTransformer") -> Iterator[None]:
+    """Put every module back into its mode, training or not, after the block."""
+    modes = [(module, module.training) for module in encoder.modules()]
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def input_modules(encoder: "SentenceTransformer") -> list[Any]:
+    """Return the modules of an encoder that read texts: one, or the first of each route of a Router."""
+    from sentence_transformers.base.modules import Router
+
+    head = encoder[0]
+    return list(dict.fromkeys(route[0] for route in head.sub_modules.values())) if isinstance(head, Router) else [head]
+
+
+def some_by_length(lengths: np.ndarray) -> np.ndarray:
+    """Return positions of at most `SAMPLE` texts from the shortest to the longest, at equal steps by length.
+
+    >>> some_by_length(np.array([9, 1, 5, 3, 7, 2, 8])).tolist()
+    [1, 3, 4, 0]
+    """
+    order: np.ndarray = np.argsort(lengths, kind="stable")
+    picked: np.ndarray = order[np.unique(np.linspace(0, len(order) - 1, SAMPLE).round().astype(int))]
+    return picked
+
+
+def rounding(encoder: "SentenceTransformer") -> float:
+    """Return the largest relative difference of two results that is ignored: that of float32, or of shorter numbers."""
+    half = any(one.is_floating_point() and one.element_size() < 4 for one in encoder.parameters())
+    return 400 * ROUNDING if half else ROUNDING
+
+
+@contextmanager
+def failing_clearly(what: str) -> Iterator[None]:
+    """Turn a failure of sentence-transformers on the user's texts into an InputError, but not one of memory."""
+    try:
+        yield
+    except FAILURES as error:
+        if isinstance(error, InputError) or is_full(error):
+            raise
+        raise InputError(
+            f"sentence-transformers cannot {what} with this encoder ({first_line(error)}); check the encoder's "
+            "tokenizer and sizes, or cut texts with max_length"
+        ) from error
+
+
+def is_full(error: BaseException) -> bool:
+    """Return whether an error means full memory: Python's, a GPU's or that of PyTorch's CPU allocator."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

@@ -111,9 +111,8 @@ def make(texts: Iterable[str], vocab_size: int = 16000, dim: int = 256, seed: in
     size = tokenizer.get_vocab_size()
     drawn = generator(seed, "encoder").standard_normal((size, dim), dtype="float32") / dim**0.5
     modules = [StaticEmbedding(tokenizer, embedding_weights=torch.from_numpy(drawn)), Normalize()]
-    model = SentenceTransformer(
-        modules=modules, prompts=dict.fromkeys(("query", "passage", "document"), ""), device="cpu"
-    )
+    prompts = {"query": "", "passage": "", "document": ""}
+    model = SentenceTransformer(modules=modules, prompts=prompts, device="cpu")
     vars(model)["origin"] = {"source": f"encoder.make(vocab_size={vocab_size}, dim={dim}, seed={seed})"}
     return model
 
@@ -275,9 +274,7 @@ def _load(
         raise
     except Exception as error:  # three libraries raise anything at a foreign configuration
         if "custom code" in str(error):  # transformers' words for it
-            raise InputError(
-                f"{folder}: it has code of its own, which the kit never runs; use another model"
-            ) from error
+            raise InputError(f"{folder}: it has code of its own, which is never run; use another model") from error
         raise InputError(f"{folder}: cannot be opened ({first_line(error)}); get the folder again") from error
     for module in input_modules(model):
         tokenizer: Any = getattr(module, "tokenizer", None)

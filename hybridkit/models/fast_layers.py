@@ -37,7 +37,7 @@ class _Linear(torch.autograd.Function):
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     flat = torch.ops.mkldnn._linear_pointwise(x.reshape(-1, x.shape[-1]), weight, bias, "none", [], "")
-    # no view of `flat`, as `linear` itself returns none: some encoders go on in place
+    # not a view of `flat`, as with `linear` itself: some encoders change the result in place
     found: Tensor = torch.ops.aten._unsafe_view(flat, [*x.shape[:-1], weight.shape[0]])
     return found
 
@@ -53,10 +53,10 @@ def _forward(layer: nn.Linear, x: Tensor) -> Tensor:
 
 @contextmanager
 def onednn_linear(model: nn.Module) -> Iterator[None]:
-    """Let every linear layer of a float32 model on the CPU use oneDNN inside the block; elsewhere nothing changes.
+    """Compute the linear layers of a float32 model on the CPU by oneDNN inside the block; no other layer changes.
 
-    The results are those of float32 arithmetic, added up in another order (differences of 1e-6). A layer whose forward
-    pass somebody has replaced (an adapter, an outer block of this kind) stays as it is.
+    The results are those of float32 arithmetic, added in another order (differences of 1e-6). A layer whose forward
+    pass is replaced already (by an adapter, an outer block of this kind) is left as it is.
     """
     layers = [
         one
@@ -83,37 +83,37 @@ class TrimmedEmbedding(nn.Embedding):
     """
 
     decay: Tensor
-    place: Tensor
+    position: Tensor
 
     def __init__(self, whole: nn.Embedding, tokens: Tensor) -> None:
-        place = torch.full((whole.num_embeddings,), -1, dtype=torch.long)
-        place[tokens] = torch.arange(len(tokens))
-        padding = -1 if whole.padding_idx is None else int(place[whole.padding_idx])  # it learns nothing
+        position = torch.full((whole.num_embeddings,), -1, dtype=torch.long)
+        position[tokens] = torch.arange(len(tokens))
+        padding = -1 if whole.padding_idx is None else int(position[whole.padding_idx])  # it learns nothing
         weight = whole.weight.detach()[tokens].clone()
         super().__init__(len(tokens), whole.embedding_dim, padding if padding >= 0 else None, _weight=weight)
-        self.register_buffer("place", place.to(whole.weight.device), persistent=False)
+        self.register_buffer("position", position.to(whole.weight.device), persistent=False)
         self.register_buffer("decay", torch.ones((), dtype=torch.float64))
-        self._whole = [whole]  # in a list, so that it is no part of what is trained and saved
+        self._whole = [whole]  # in a list, so that it is neither trained nor saved
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  the engine's name
         """Embed token numbers of the whole vocabulary."""
-        places = self.place[input]
-        if self.training or bool((places >= 0).all()):
-            return nn.functional.embedding(places, self.weight, self.padding_idx)
-        found = nn.functional.embedding(places.clamp(min=0), self.weight)
+        positions = self.position[input]
+        if self.training or bool((positions >= 0).all()):
+            return nn.functional.embedding(positions, self.weight, self.padding_idx)
+        found = nn.functional.embedding(positions.clamp(min=0), self.weight)
         others = nn.functional.embedding(input, self._whole[0].weight.detach()) * float(self.decay)
-        return torch.where((places >= 0).unsqueeze(-1), found, others)
+        return torch.where((positions >= 0).unsqueeze(-1), found, others)
 
     def restored(self) -> nn.Embedding:
-        """The whole embedding as a training of all its rows would have left it."""
+        """Return the whole embedding as a training of all its rows would have left it."""
         whole = self._whole[0]
         with torch.no_grad():
             whole.weight.mul_(float(self.decay))
-            whole.weight[self.place >= 0] = self.weight
+            whole.weight[self.position >= 0] = self.weight
         return whole
 
     def follow(self, optimizer: torch.optim.Optimizer) -> None:
-        """Keep `decay` up with an optimizer that has this embedding's weight among its own."""
+        """Update `decay` at every step of an optimizer that has this embedding's weight."""
 
         def before_step(stepping: torch.optim.Optimizer, *_: Any) -> None:
             for group in stepping.param_groups:
@@ -124,10 +124,10 @@ class TrimmedEmbedding(nn.Embedding):
 
 
 def can_be_trimmed(encoder: Any) -> bool:
-    """Whether an encoder's word embeddings are trained, and are a plain look-up that stands at one place only.
+    """Return whether an encoder's word embeddings are trained, and are a plain look-up that it uses once.
 
-    No look-up that scales or renormalises what it finds, with hooks, or whose weight another layer shares; no encoder
-    with several input modules, each with token numbers of its own.
+    It may not scale or renormalise what it finds, have hooks, or share its weight with another layer; the encoder may
+    not have several input modules, each with token numbers of its own.
     """
     inner = encoder.transformers_model
     whole: Any = inner.get_input_embeddings() if inner is not None and len(input_modules(encoder)) == 1 else None
@@ -140,7 +140,7 @@ def can_be_trimmed(encoder: Any) -> bool:
 
 
 def occurring(encoder: Any, texts: Iterable[tuple[list[str], str, str]]) -> Tensor:
-    """Token numbers in chunks of (texts, side, prompt), ascending, with all of the tokenizer's special tokens."""
+    """Return the token numbers in chunks of (texts, side, prompt) and the special ones, ascending."""
     found = torch.zeros(encoder.transformers_model.get_input_embeddings().num_embeddings, dtype=torch.bool)
     found[[token for token in encoder.tokenizer.all_special_ids if token < len(found)]] = True
     for chunk, side, prompt in texts:
@@ -150,9 +150,9 @@ def occurring(encoder: Any, texts: Iterable[tuple[list[str], str, str]]) -> Tens
 
 @contextmanager
 def trimmed(encoder: Any, tokens: Tensor) -> Iterator[TrimmedEmbedding]:
-    """Put a trimmed embedding in place of the encoder's; afterwards the whole one is back, with what was learnt.
+    """Replace the encoder's embedding by a trimmed one inside the block.
 
-    After an error it is back as it was.
+    Afterwards the whole one is back with what was learnt, after an error as it was.
     """
     inner = encoder.transformers_model
     whole: Any = inner.get_input_embeddings()

@@ -23,7 +23,7 @@ TOKENS_ELSEWHERE = 16384  # a GPU wants fewer and larger ones
 class Packed(nn.Module):
     """An encoder whose every call is split into micro-batches of like length; the embeddings are the encoder's own.
 
-    The encoder hangs in it under the name `model`, where sentence-transformers' trainer looks for what it has wrapped.
+    The encoder is its attribute `model`, where sentence-transformers' trainer looks for what it has wrapped.
     Features without an attention mask over one kind of padding (static embeddings have no padding) go through whole.
     """
 
@@ -31,15 +31,15 @@ class Packed(nn.Module):
         super().__init__()
         self.model = model
         self.tokens = tokens
-        # a merged batch is filled up with it, as a tokenizer does: some encoders look at what is masked
+        # a merged batch is padded with it, as a tokenizer does: some encoders read what is masked
         self.padding = int(getattr(getattr(model, "tokenizer", None), "pad_token_id", None) or 0)
 
     def forward(self, features: dict[str, Any]) -> dict[str, Tensor]:
-        """Embed one column of texts: features of n texts in, `sentence_embedding` (n, dim) out."""
+        """Return the `sentence_embedding` (n, dim) of one column of n texts' features."""
         return {"sentence_embedding": self.embed([features])[0]}
 
     def embed(self, columns: Sequence[dict[str, Any]]) -> list[Tensor]:
-        """Embed several columns of texts, together where all but their tokens is equal; an (n, dim) tensor for each."""
+        """Return an (n, dim) tensor for each column of texts, embedded together where only their tokens differ."""
         sides = [_padding(column) for column in columns]
         if len(columns) == 1 or len(set(sides)) > 1 or None in sides or not _alike(columns):
             return [
@@ -55,12 +55,12 @@ class Packed(nn.Module):
         order = torch.argsort(lengths, stable=True)
         budget = self.tokens or (TOKENS_CPU if lengths.device.type == "cpu" else TOKENS_ELSEWHERE)
         outputs = []
-        for part, width in micro_batches(lengths[order].tolist(), budget):
+        for some, width in micro_batches(lengths[order].tolist(), budget):
             kept = slice(0, width) if side == "right" else slice(mask.shape[1] - width, None)
             few = dict(features)
             for key, value in features.items():
                 if isinstance(value, Tensor):
-                    few[key] = value[order[part]]
+                    few[key] = value[order[some]]
                     if value.shape[:2] == mask.shape:
                         few[key] = few[key][:, kept]
             outputs.append(self.model(few)["sentence_embedding"])
@@ -70,34 +70,34 @@ class Packed(nn.Module):
 
 
 def micro_batches(lengths: Sequence[int], budget: int) -> list[tuple[slice, int]]:
-    """Cut ascending lengths into consecutive parts of at most `budget` padded tokens; one text too long stands alone.
+    """Return slices of ascending lengths, each of at most `budget` padded tokens or one text, with their widths.
 
     >>> micro_batches([3, 4, 4, 9, 30], budget=12)
     [(slice(0, 3, None), 4), (slice(3, 4, None), 9), (slice(4, 5, None), 30)]
     """
-    parts, first = [], 0
+    found, first = [], 0
     for number in range(1, len(lengths) + 1):
         if number == len(lengths) or (number + 1 - first) * lengths[number] > budget:
-            parts.append((slice(first, number), lengths[number - 1]))
+            found.append((slice(first, number), lengths[number - 1]))
             first = number
-    return parts
+    return found
 
 
 def _padding(features: dict[str, Any]) -> str | None:
-    """The side on which texts are padded, as their mask shows; None for features that cannot be split by rows."""
+    """The side on which texts are padded, by their mask; None for features that cannot be split by rows."""
     mask = features.get("attention_mask")
     if not isinstance(mask, Tensor) or mask.ndim != 2 or not len(mask):
         return None
     if any(isinstance(one, Tensor) and (not one.ndim or len(one) != len(mask)) for one in features.values()):
         return None
-    lengths, places = mask.sum(dim=1, keepdim=True), torch.arange(mask.shape[1], device=mask.device)
-    if bool((mask == (places < lengths)).all()):
+    lengths, positions = mask.sum(dim=1, keepdim=True), torch.arange(mask.shape[1], device=mask.device)
+    if bool((mask == (positions < lengths)).all()):
         return "right"
-    return "left" if bool((mask == (places >= mask.shape[1] - lengths)).all()) else None
+    return "left" if bool((mask == (positions >= mask.shape[1] - lengths)).all()) else None
 
 
 def _alike(columns: Sequence[dict[str, Any]]) -> bool:
-    """Whether columns differ in nothing but their tokens, so that they can be one batch."""
+    """Whether columns differ in their tokens only, so that they can be one batch."""
     first = columns[0]
     for other in columns[1:]:
         if other.keys() != first.keys():
@@ -133,13 +133,13 @@ def _by_token(value: Any, mask: Tensor) -> bool:
 def batch_loss(
     model: nn.Module, temperature: float, mini_batch: int = 0, bf16: bool = False, packed: bool = True
 ) -> nn.Module:
-    """Make the loss: cross-entropy of each query over passages and hard negatives (arXiv 2408.10536, section 2).
+    """Return the loss: cross-entropy of each query over passages and hard negatives (arXiv 2408.10536, section 2).
 
     It is called with the columns query, passage and, if any row has one, negative; labels are then 1 where a row has a
-    negative and 0 where its column holds a filler that nobody is compared with. With `mini_batch` above 0 gradients are
-    cached (GradCache, arXiv 2101.06983) as sentence-transformers does it: memory of so many texts instead of the batch,
-    the same gradients. Among several processes each scores its own queries against the passages of all. Without
-    `packed` each column of texts goes through the encoder as the library puts it through.
+    negative and 0 where its column has a filler that is never compared. With `mini_batch` above 0 gradients are cached
+    (GradCache, arXiv 2101.06983) as sentence-transformers does it: the same gradients with the memory of so many texts.
+    Among several processes each scores its own queries against the passages of all. Without `packed` each column of
+    texts goes through the encoder as in the library.
 
     Raises InputError for a `mini_batch` with an encoder that has no mini-batches (a static one, which needs none).
     """
@@ -182,7 +182,7 @@ class _Cached(CachedMultipleNegativesRankingLoss):
     def calculate_loss(
         self, reps: list[list[Tensor]], labels: Tensor | None = None, *, with_backward: bool = False
     ) -> Tensor:
-        """The loss from the embeddings of mini-batches; what sentence-transformers' cached forward pass calls."""
+        """Return the loss of the embeddings of mini-batches, for sentence-transformers' cached forward pass."""
         with torch.autocast(reps[0][0].device.type, enabled=False):
             loss = info_nce([torch.cat(one) for one in reps], labels, self.scale, self.gather_across_devices)
             if with_backward:
@@ -192,15 +192,15 @@ class _Cached(CachedMultipleNegativesRankingLoss):
 
 
 def _outer_autocast(model: nn.Module, bf16: bool) -> torch.autocast:
-    """Around all micro-batches, so that weights are turned into bf16 once a step and not once a micro-batch."""
+    """Autocast around all micro-batches, so that weights become bf16 once a step and not once a micro-batch."""
     return torch.autocast(next(model.parameters()).device.type, torch.bfloat16, enabled=bf16)
 
 
 def info_nce(embeddings: list[Tensor], present: Tensor | None, scale: float, gather: bool = False) -> Tensor:
-    """InfoNCE of queries (n, dim) over passages (n, dim) and negatives (n, dim) that are `present` (n,), over cosines.
+    """Return InfoNCE by cosines of queries (n, dim) over passages (n, dim) and negatives that are `present` (n,).
 
     >>> query, passage = torch.eye(2), torch.tensor([[1.0, 0.0], [1.0, 0.0]])
-    >>> round(float(info_nce([query, passage], None, scale=1.0)), 4)  # ln 2: nothing tells the passages apart
+    >>> round(float(info_nce([query, passage], None, scale=1.0)), 4)  # ln 2: the passages are equal
     0.6931
     """
     unit: list[Any] = [nn.functional.normalize(one.float(), dim=-1) for one in embeddings]
@@ -221,10 +221,10 @@ def info_nce(embeddings: list[Tensor], present: Tensor | None, scale: float, gat
 def sample_loss(
     encoder: Any, columns: Sequence[tuple[list[str], str, str]], temperature: float, library: bool = False
 ) -> tuple[float, float]:
-    """Loss of some rows of a batch, of different lengths, and the norm of its gradient; the encoder learns nothing.
+    """Return the loss of some rows of a batch, of different lengths, and the norm of its gradient; nothing is learnt.
 
-    By the kit's steps, or by those of sentence-transformers (`MultipleNegativesRankingLoss`); without dropout and in
-    the precision of the weights. `columns` are the texts, side and prompt of queries, of passages and, unused, more.
+    It is the kit's, or with `library` that of sentence-transformers (`MultipleNegativesRankingLoss`), without dropout
+    and in the precision of the weights. `columns` have the texts, side and prompt of queries and passages first.
     """
     rows = some_by_length(np.array([len(text) for text in columns[1][0]]))
     features = [

@@ -21,16 +21,16 @@ log = logging.getLogger("hybridkit")
 
 
 def plan_dataset(plan: BatchPlan, corpus: ParallelCorpus, *, negatives: bool = False, gaps: bool = False) -> "Dataset":
-    """The plan's draws as a data set of `query` and `passage`, in the order of the plan.
+    """Return the plan's draws as a data set of `query` and `passage`, in the order of the plan.
 
     It stores the position of each draw (step * batch + slot, column `position`); texts are looked up when a batch is
     read, in any order and by any number of workers. A loader whose batches are not those of the plan, because rows are
     shuffled or because several processes do not share each batch, gets an InputError instead of texts.
 
-    With `negatives` there is a third column, `negative`: the row's own hard negative where it may stand in the batch
-    (`negatives.usable_negatives`), else a passage drawn at random that answers no row of the batch, because the trainer
-    wants a text in every row; a notice tells how many. With `gaps` such rows have "" there and 0 in a column `label`,
-    1 in the others, for a loss that leaves them out, as that of `hybridkit.train` does.
+    With `negatives` there is a third column, `negative`: the row's own hard negative where it may be in the batch
+    (`usable_negatives`), else a random passage that answers no row of the batch, because the trainer wants a text in
+    every row; a notice has their number. With `gaps` such rows have "" there and 0 in a column `label`, 1 in the
+    others, for a loss that leaves them out, as that of `hybridkit.train` does.
 
     Raises InputError if the plan is of another corpus, and with `negatives` if no draw has one.
     """
@@ -38,7 +38,7 @@ def plan_dataset(plan: BatchPlan, corpus: ParallelCorpus, *, negatives: bool = F
 
 
 def texts_dataset(texts: PlanTexts, *, gaps: bool = False) -> "Dataset":
-    """The same of a plan's texts that are open already; see `plan_dataset`."""
+    """Return the data set of a plan's texts that are open already; see `plan_dataset`."""
     plan, usable = texts.plan, texts.usable
     if texts.negatives:
         if usable is None:
@@ -53,7 +53,7 @@ def texts_dataset(texts: PlanTexts, *, gaps: bool = False) -> "Dataset":
 
 
 def plan_arguments(plan: BatchPlan) -> dict[str, Any]:
-    """What SentenceTransformerTrainingArguments take so that the trainer reads the plan once, batch by batch.
+    """Return arguments of SentenceTransformerTrainingArguments for a trainer that reads the plan once, batch by batch.
 
     A plan batch is the batch of all processes together: each of n (as `accelerate launch` and `torchrun` start them)
     takes its own n-th of it. Use a loss that gathers negatives across devices, so that every query meets all of them.
@@ -108,7 +108,7 @@ class PlanBatchSampler:
             yield list(range(first, min(first + self.batch_size, self.size)))
 
     def set_epoch(self, epoch: int) -> None:
-        """Say it where the plan begins again; nothing else changes from epoch to epoch."""
+        """Warn once where the plan begins again; nothing else changes from epoch to epoch."""
         if epoch and self._steps:
             log.warning(
                 "epoch %d reads the plan of %s batches again, the same as before; for new ones set num_train_epochs=1 "
@@ -133,7 +133,7 @@ def _share(size: int, batch_size: int) -> tuple[int, int]:
 
 
 def processes_here() -> tuple[int, int]:
-    """Number of this process, and how many train together: of torch.distributed once it runs, else as launched."""
+    """Return the number of this process, and how many train together, from torch.distributed or the launcher."""
     import torch.distributed
 
     if torch.distributed.is_available() and torch.distributed.is_initialized():
@@ -142,7 +142,7 @@ def processes_here() -> tuple[int, int]:
 
 
 class PlanDataset(Dataset):
-    """A data set of `position`s that gives texts, and refuses a loader whose batches are not those of the plan.
+    """A data set from positions to texts, which refuses a loader whose batches are not those of the plan.
 
     `share` is this process's number and the number of processes that share a plan batch; the sampler sets it, because a
     loader's worker cannot always know.
@@ -153,7 +153,7 @@ class PlanDataset(Dataset):
 
     @classmethod
     def make(cls, texts: PlanTexts, gaps: bool) -> "PlanDataset":
-        """Make the data set of a plan's texts; `feed.plan_dataset` tells more."""
+        """Return the data set of a plan's texts; see `plan_dataset`."""
         plan = texts.plan
         made: PlanDataset = cls.from_dict({"position": np.arange(plan.draws.shape[0] * plan.draws.shape[1])})
         look_up = _LookUp(plan.fingerprint)
@@ -163,11 +163,11 @@ class PlanDataset(Dataset):
         return made
 
     def __getitems__(self, keys: list[int]) -> list[dict[str, str]]:
-        """Give a loader's batch: InputError unless it is this process's part of one batch of the plan, in order."""
+        """Return a loader's batch; InputError unless it is this process's share of one batch of the plan, in order."""
         rank, processes = self.share or processes_here()
         size = self.plan.draws.shape[1]
-        part = size // processes
-        if keys != list(range(keys[0], keys[0] + part)) or keys[0] % size != rank * part:
+        own = size // processes
+        if keys != list(range(keys[0], keys[0] + own)) or keys[0] % size != rank * own:
             raise InputError(
                 f"a loader asks for {len(keys)} rows from position {keys[0]}, which is not what process {rank + 1} of "
                 f"{processes} has to read of a plan with batches of {size}. Give the trainer's arguments "

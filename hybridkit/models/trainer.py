@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Progress(TrainerCallback):
-    """A calm progress bar on stderr: it moves at most every ten seconds where nobody watches a terminal."""
+    """A progress bar on stderr, which moves at most every ten seconds where stderr is not a terminal."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -52,7 +52,7 @@ class Progress(TrainerCallback):
 
 
 class FiniteLoss(TrainerCallback):
-    """Stops a training whose loss is no number any more, before a checkpoint is made of it."""
+    """Stops a training whose loss is not a number any more, before the next checkpoint."""
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any], **_: Any) -> None:
         """Raise InputError at the step whose loss is nan or infinite."""
@@ -65,13 +65,13 @@ class FiniteLoss(TrainerCallback):
 
 
 class CheckpointMark(TrainerCallback):
-    """Marks every checkpoint once it is whole: a kill in the middle of writing one, or damage, costs only that one."""
+    """Marks every checkpoint once it is whole: a kill while it is written, or damage, costs only that one."""
 
     def __init__(self, name: str, key: str) -> None:
         self._name, self._key = name, key
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Write the mark, atomically and last: of which training the checkpoint is, and every file's checksum."""
+        """Write the mark, atomically and last: the key of the training, and every file's checksum."""
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.barrier()  # each process writes a file of its own
         if not state.is_world_process_zero:
@@ -83,7 +83,7 @@ class CheckpointMark(TrainerCallback):
 
 
 def checkpoint_fault(folder: Path, name: str, key: str) -> str:
-    """Why a checkpoint cannot be gone on from: its mark `name` or a file is missing or damaged; "" where it is whole.
+    """Return why a training cannot go on from a checkpoint, whose mark is `name`; "" where it is whole.
 
     The mark of an earlier version names no files; such a checkpoint is taken as it is.
     """
@@ -108,10 +108,7 @@ def checkpoint_fault(folder: Path, name: str, key: str) -> str:
 def measure_as_evaluator(
     measure: Callable[[SentenceTransformer], Mapping[str, float]], watch: str
 ) -> SentenceEvaluator:
-    """Make an evaluator of a function from encoder to named scores, of which `watch` decides.
-
-    It raises InputError for a score that is not there.
-    """
+    """Return the evaluator of a function from encoder to scores by name; InputError where `watch` is not among them."""
 
     class HeldOut(SentenceEvaluator):
         primary_metric = "held-out"
@@ -120,7 +117,8 @@ def measure_as_evaluator(
             with _unwrapped(model):
                 scores = dict(measure(model))
             if watch not in scores:
-                raise InputError(f"training.watch: {watch!r} is no held-out score; there are {', '.join(scores)}")
+                known = ", ".join(scores)
+                raise InputError(f"training.watch: {watch!r} is not a held-out score; it must be one of {known}")
             return {"held-out": scores[watch]} | scores
 
     return HeldOut()
@@ -128,7 +126,7 @@ def measure_as_evaluator(
 
 @contextmanager
 def _unwrapped(model: SentenceTransformer) -> Iterator[None]:
-    """Take the autocast off that a trainer of bf16 puts around `forward`: what is measured says its own precision."""
+    """Remove the autocast that a trainer of bf16 puts around `forward`: what is measured has its own precision."""
     wrapped, own = vars(model).get("forward"), vars(model).get("_original_forward")  # accelerate's name for it
     if own is not None:
         vars(model)["forward"] = own
@@ -149,7 +147,7 @@ class PlanTrainer(SentenceTransformerTrainer):
     key = ""  # of the training, in the marks of its checkpoints
 
     def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
-        """The trainer's optimizer, which a trimmed embedding follows."""
+        """Return the trainer's optimizer, which a trimmed embedding follows."""
         optimizer: torch.optim.Optimizer = super().create_optimizer(*args, **kwargs)
         for module in self.model.modules():
             if isinstance(module, TrimmedEmbedding):
@@ -174,9 +172,9 @@ class PlanTrainer(SentenceTransformerTrainer):
         self._load_from_checkpoint(str(best))
 
     def _trained(self) -> dict[str, torch.Tensor]:
-        """Everything that a training changes, by name: parameters that are not frozen, and buffers that are kept.
+        """What a training changes, by name: parameters that are not frozen, and saved buffers.
 
-        What stands under two names (tied weights) is there once, under the first.
+        What has two names (tied weights) is in it once, under the first.
         """
         fixed = {id(one) for one in self.model.parameters() if not one.requires_grad}
         found: dict[int, tuple[str, torch.Tensor]] = {}
@@ -188,7 +186,7 @@ class PlanTrainer(SentenceTransformerTrainer):
 
 @contextmanager
 def repeatable() -> Iterator[None]:
-    """Let the same steps give the same sums in the block, texts tokenized in the order of the plan."""
+    """Make steps in the block deterministic, with texts tokenized in the order of the plan."""
     key = "TOKENIZERS_PARALLELISM"
     parallel = os.environ.get(key)
     exact, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
@@ -212,7 +210,7 @@ def plan_trainer(
     measure: Callable[[SentenceTransformer], Mapping[str, float]] | None,
     packed: bool = True,
 ) -> PlanTrainer:
-    """Make the trainer of a plan's texts; its checkpoints go to the folder `work`, marked with `key` once whole.
+    """Return the trainer of a plan's texts; its checkpoints go to the folder `work`, marked with `key` once whole.
 
     `prompts` are those of the columns query, passage and negative; `packed` is that of `batch_loss`.
     """
@@ -270,9 +268,9 @@ def check_memory(
 ) -> None:
     """Raise InputError when the activations of one batch, its columns' `features`, are more than the device's memory.
 
-    What is counted is a lower bound: the output of every linear layer that is trained of the encoder's transformer,
-    which a training keeps for the way back, unless the encoder computes it again (gradient checkpointing). `total` is
-    in bytes, by default all there is.
+    A lower bound is counted: the outputs of all linear layers of the transformer that are trained, which a training
+    keeps for the backward pass unless the encoder computes them again (gradient checkpointing). `total` is the memory
+    in bytes, by default the device's.
     """
     inner = encoder.transformers_model
     masks = [column["attention_mask"] for column in features if column.get("attention_mask") is not None]
@@ -318,5 +316,5 @@ def _total(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[1])
     if not hasattr(os, "sysconf"):
-        return sys.maxsize  # Windows does not tell
+        return sys.maxsize  # unknown on Windows
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

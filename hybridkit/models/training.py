@@ -1,4 +1,4 @@
-"""Train an encoder on a batch plan, with sentence-transformers' trainer; a killed training goes on where it was."""
+"""Train an encoder on a batch plan by sentence-transformers' trainer; a killed training goes on where it was."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, Strict, ValidationInfo
 
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.errors import InputError
-from hybridkit.models.embedding import FAILURES, as_it_was, cut_at, features_of, prompt_of, rounding, told
+from hybridkit.models.embedding import FAILURES, as_it_was, cut_at, failing_clearly, features_of, prompt_of, rounding
 from hybridkit.models.encoder import model_hash, similarity_of
 from hybridkit.models.model_folders import first_line
 from hybridkit.sampling.plan import BatchPlan
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # of settings that came later: at these values nothing is trained otherwise than before, so they are left out of keys
 _LATER = {"mini_batch": 0, "negatives": False, "watch": "AP"}
 Precision = Literal["float32", "bf16"]
-# token numbers that occur are looked up in the texts of the plan; of a longer one that takes longer than it saves
+# of a longer plan, looking up the tokens that occur takes longer than training them alone saves
 TRIMMED_DRAWS = 1_000_000
 log = logging.getLogger("hybridkit")
 
@@ -102,17 +102,27 @@ def train(
     measure: Callable[["SentenceTransformer"], Mapping[str, float]] | None = None,
     callbacks: Sequence[Any] = (),
 ) -> Path:
-    """Train on every batch of the plan by in-batch InfoNCE over cosines and write the model to the folder `out`.
+    """Train on every batch of the plan by in-batch InfoNCE over cosines, and return the model's folder `out`.
 
-    The loss is that of arXiv 2408.10536 (section 2): cross-entropy over the batch's passages, scores divided by the
-    temperature. `out` is a SentenceTransformer folder with `steps.jsonl` (step, kind, loss, learning_rate) beside it.
-    Checkpoints lie in `out` + ".work" until then; called again after a kill, the same training (plan, settings and
-    encoder) goes on from the last whole one, to the same weights on the same machine. `measure` gives held-out scores,
-    of which `settings.watch` decides about stopping; `beside` gives texts to write into the folder once it is trained,
-    such as its card, by file name; `callbacks` go to the trainer. Under `accelerate launch` a batch of the plan is
-    shared out among the processes. After an error, or an interruption by hand, the encoder is as it was before.
+    Checkpoints are in `out` + ".work" until the end; called again after a kill, the same training (plan, settings and
+    encoder) goes on from the last whole one, to the same weights on the same machine. Under `accelerate launch` the
+    processes share each batch of the plan. After an error or an interruption the encoder is as it was before.
 
-    Raises InputError for a plan of another corpus, a setting that does not fit the encoder, a loss that is no number.
+    Args:
+        encoder: The encoder, which is trained in place.
+        corpus: The corpus that the plan was made of.
+        plan: The batches.
+        settings: How to train.
+        out: A SentenceTransformer folder to write, with `steps.jsonl` (step, kind, loss, learning_rate).
+        beside: Returns more texts to write into the folder, by file name, such as the model's card.
+        measure: Returns held-out scores; `settings.watch` is the one that decides about stopping.
+        callbacks: More callbacks of the trainer.
+
+    Raises:
+        InputError: A plan of another corpus, a setting that does not fit the encoder, or a loss that is not a number.
+
+    Source:
+        arXiv 2408.10536, section 2: cross-entropy over the batch's passages, scores divided by the temperature.
     """
     work = out.with_name(out.name + ".work")
     prompts = {side: prompt_of(encoder, side) for side in ("query", "passage")}
@@ -155,10 +165,10 @@ def train(
 def _in_training(
     encoder: "SentenceTransformer", settings: TrainingSettings, texts: PlanTexts, prompts: Mapping[str, str]
 ) -> Iterator[bool]:
-    """Freeze and cut as the settings say, and speed up where that changes nothing; undo all, after an error all learnt.
+    """Freeze and cut by the settings, speed up where that changes nothing; undo it all, after an error what was learnt.
 
-    Yields whether the engine is to pack batches: where its loss and gradient on texts of the first batch are not those
-    of sentence-transformers, nothing is packed, trimmed or sent through oneDNN, and the log says so.
+    Yields whether batches are packed: where the kit's loss and gradient on texts of the first batch are not those of
+    sentence-transformers, nothing is packed, trimmed or sent through oneDNN, with a warning.
     """
     import torch
     from accelerate.utils import extract_model_from_parallel
@@ -166,20 +176,20 @@ def _in_training(
     from hybridkit.models.loss import sample_loss
     from hybridkit.models.trainer import check_memory
 
-    frozen = {name for name, _ in encoder.named_parameters() if any(part in name for part in settings.freeze)}
+    frozen = {name for name, _ in encoder.named_parameters() if any(piece in name for piece in settings.freeze)}
     if settings.freeze and not frozen:
-        raise InputError(f"training.freeze: {settings.freeze} is in the name of no parameter of the encoder")
+        raise InputError(f"training.freeze: {settings.freeze} must occur in the name of a parameter of the encoder")
     # what the encoder itself keeps out of training (a pooler that nothing reads) stays out
     held = [one for name, one in encoder.named_parameters() if one.requires_grad and name in frozen]
     if not any(one.requires_grad and name not in frozen for name, one in encoder.named_parameters()):
-        raise InputError(f"training.freeze: {settings.freeze} leaves no parameter to train")
+        raise InputError(f"training.freeze: {settings.freeze} must leave a parameter to train")
     card, encoder.model_card_data.widget = encoder.model_card_data.widget, [{"text": ""}]  # else the trainer makes some
     for parameter in held:
         parameter.requires_grad_(False)
     try:
         with cut_at(encoder, settings.max_length), as_it_was(encoder):
             first = next(_batches(texts, prompts))
-            with told("train on the first batch"):
+            with failing_clearly("train on the first batch"):
                 check_memory(encoder, [features_of(encoder, *column) for column in first], settings)
                 expected = sample_loss(encoder, first, settings.temperature, library=True)
             with ExitStack() as sped_up:
@@ -214,12 +224,11 @@ def _speed_up(
     expected: tuple[float, float],
     temperature: float,
 ) -> str:
-    """Trim the vocabulary and go through oneDNN while `opened` is; a sentence where the loss is another one then."""
+    """Trim the vocabulary and use oneDNN while `opened` is open; return why, where that changes the loss, else ""."""
     from hybridkit.models.fast_layers import can_be_trimmed, occurring, onednn_linear, trimmed
     from hybridkit.models.loss import sample_loss
 
     try:
-        # looking the tokens of a longer plan up takes longer than it saves
         if texts.plan.draws[..., 0].size <= TRIMMED_DRAWS and can_be_trimmed(encoder):
             opened.enter_context(trimmed(encoder, occurring(encoder, chain.from_iterable(_batches(texts, prompts)))))
         opened.enter_context(onednn_linear(encoder))
@@ -238,14 +247,14 @@ def _speed_up(
 
 
 def _batches(texts: PlanTexts, prompts: Mapping[str, str]) -> Iterator[list[tuple[list[str], str, str]]]:
-    """The texts of each batch, side by side, with the name and the prompt of the side."""
+    """The texts of each batch by side, with the side's name and prompt."""
     size = texts.plan.draws.shape[1]
     for first in range(0, len(texts.plan) * size, size):
         yield [(found, side, prompts[side]) for side, found in texts(np.arange(first, first + size)).items()]
 
 
 def _last_whole(work: Path, key: str) -> Path | None:
-    """The last checkpoint that is whole and of this very training; the others are removed, and a line says why."""
+    """The last checkpoint that is whole and of this training; others are removed with a warning."""
     from hybridkit.models.plan_dataset import processes_here
     from hybridkit.models.trainer import WHOLE, checkpoint_fault
 

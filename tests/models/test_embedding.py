@@ -120,7 +120,7 @@ def test_the_maximal_length_cuts_and_is_restored(bert: Any, monkeypatch: pytest.
 
 
 def test_an_encoder_that_cuts_nothing_says_so(static: Any) -> None:
-    with pytest.raises(InputError, match="max_length 8: this encoder takes texts of any length and cuts none"):
+    with pytest.raises(InputError, match="max_length 8: this encoder takes texts of any length and never cuts"):
         encode(static, ["Lima"], max_length=8)
 
 
@@ -174,6 +174,6 @@ def test_a_bag_of_words_cuts_nothing_and_says_so(tmp_path: Path) -> None:
     from tests.encoder_kinds import bag_of_words
 
     model = bag_of_words(tmp_path)
-    with pytest.raises(InputError, match="cuts none; leave max_length out"):
+    with pytest.raises(InputError, match="never cuts; leave max_length out"):
         encode(model, TEXTS, max_length=2)
     assert not hasattr(model[0], "max_seq_length")

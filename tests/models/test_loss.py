@@ -193,7 +193,7 @@ def test_the_best_checkpoint_comes_back_by_the_score_that_is_watched(folder: Pat
     assert len(seen) == 3
     np.testing.assert_allclose(encode(model, ["zebra", *QUERIES]), seen[1], atol=1e-5)
     assert np.abs(seen[2] - seen[1]).max() > 1e-3
-    with pytest.raises(Exception, match="training.watch: 'AP pool' is no held-out score; there are AP"):
+    with pytest.raises(Exception, match="training.watch: 'AP pool' is not a held-out score; it must be one of AP"):
         train(
             encoder.open(folder),
             CORPUS,
