@@ -326,7 +326,7 @@ Part = tuple[float, Mapping[Draw, pd.DataFrame]]  # a factor and the sums of a s
 
 
 def article_sums(ranks: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
-    """Sum every measure over the questions of an article: setting, languages, measure, cluster, sum, size.
+    """Return the sums of every measure by article: setting, languages, measure, cluster, sum, size.
 
     >>> ranks = pd.DataFrame({"query_language": "en", "query_id": ["p", "q"], "passage_language": "en",
     ...                       "rank": [1, 2], "pool_rank": [1, 2]})
