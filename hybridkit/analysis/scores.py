@@ -6,6 +6,7 @@ Every frame is read from what the run keeps; what is missing is made.
 from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,10 +36,8 @@ def macro_scores(table: pd.DataFrame) -> pd.DataFrame:
     by = ["study", "encoder", "strategy", "seed", "benchmark"]
     parts = []
     for key, part in table.groupby(by, sort=False):
-        found = macro(part)
-        for column, value in zip(by, key, strict=True):
-            found[column] = pd.Series([value] * len(found))
-        parts.append(found)
+        named: dict[str, Any] = dict(zip(by, key, strict=True))
+        parts.append(macro(part).assign(**named))
     return pd.concat(parts, ignore_index=True)[[*by, "setting", "measure", "value"]]
 
 
@@ -166,17 +165,8 @@ def findings(table: pd.DataFrame, benchmark: str) -> pd.DataFrame:
     for better, worse, setting in FINDINGS:
         if {better, worse} <= set(chosen["strategy"]):
             difference = (values[setting, better] - values[setting, worse]).dropna()
-            out.append(
-                {
-                    "better": better,
-                    "worse": worse,
-                    "setting": setting,
-                    "comparisons": len(difference),
-                    "wins": int((difference > 0).sum()),
-                    "mean difference": float(difference.mean()),
-                    "smallest difference": float(difference.min()),
-                }
-            )
+            wins, mean, least = int((difference > 0).sum()), float(difference.mean()), float(difference.min())
+            out.append((better, worse, setting, len(difference), wins, mean, least))
     columns = ["better", "worse", "setting", "comparisons", "wins", "mean difference", "smallest difference"]
     return pd.DataFrame(out, columns=columns)
 

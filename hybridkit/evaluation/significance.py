@@ -45,22 +45,11 @@ class Difference:
     unit: str = "seeds"
 
 
-COLUMNS = (
-    "setting",
-    "query_language",
-    "passage_language",
-    "measure",
-    "difference",
-    "low",
-    "high",
-    "effect",
-    "p",
-    "p_holm",
-    "significant",
-    "queries",
-    "clusters",
-    "family",
-)
+_ESTIMATE = ("measure", "difference", "low", "high")
+COLUMNS = (*KEYS, *_ESTIMATE, "effect", "p", "p_holm", "significant", "queries", "clusters", "family")
+CONTRAST_COLUMNS = ["setting", *_ESTIMATE, "p", "clusters", "seeds", "seeds_low", "seeds_high", "seeds_p"]
+SUM_COLUMNS = ["set", "query_language", "passage_language"]  # set: of training languages
+_ROUNDING = 1e-12  # smaller sums are 0 but for the order of adding
 OVERALL = "*"  # the query language of a setting's mean over its pairs or query languages
 
 
@@ -198,20 +187,6 @@ def _families(rows: pd.DataFrame) -> pd.Series:
     return family
 
 
-CONTRAST_COLUMNS = [
-    "setting",
-    "measure",
-    "difference",
-    "low",
-    "high",
-    "p",
-    "clusters",
-    "seeds",
-    "seeds_low",
-    "seeds_high",
-    "seeds_p",
-]
-_ROUNDING = 1e-12
 Models = Mapping[int, Mapping[str, ClusterSums]]  # a strategy's models: by seed, by measure
 
 
@@ -320,7 +295,6 @@ def established(rows: pd.DataFrame, family: str) -> pd.DataFrame:
     )
 
 
-SUM_COLUMNS = ["set", "query_language", "passage_language"]  # set: of training languages
 Draw = tuple[str, int]  # a set of training languages and a seed
 Part = tuple[float, Mapping[Draw, pd.DataFrame]]  # a factor and the sums of a strategy's models
 

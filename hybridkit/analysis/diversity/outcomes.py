@@ -209,7 +209,7 @@ def extremes(frame: pd.DataFrame, strategy: str, measure: str = "RR") -> pd.Data
     parts: list[pd.DataFrame] = [pd.DataFrame(columns=["which", *by, "value"])]
     for which, one in (("least", sets[0]), ("most", sets[-1])) if len(sets) > 1 else ():
         own = chosen[chosen["languages"] == one["languages"]].groupby(by, sort=False)["value"].mean().reset_index()
-        own.insert(0, "which", pd.Series([which] * len(own)))
+        own.insert(0, "which", which)
         parts.append(own)
     return pd.concat(parts[1:] or parts, ignore_index=True)
 

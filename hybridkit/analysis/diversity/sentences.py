@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -220,11 +220,7 @@ def effects(fits: Sequence[Regression]) -> pd.DataFrame:
         if fit.reason:
             left = pd.DataFrame([("all", f"cannot be estimated: {fit.reason}")], columns=["term", "note"])
         both = pd.concat([one for one in (table, left) if len(one)], ignore_index=True)
-        for nth, (name, value) in enumerate(
-            (("setting", fit.setting), ("series", fit.series), ("strategy", fit.strategy))
-        ):
-            both.insert(nth, name, pd.Series([value] * len(both)))
-        parts.append(both)
+        parts.append(both.assign(setting=fit.setting, series=fit.series, strategy=fit.strategy))
     columns = ["setting", "series", "strategy", "term", "estimate", "low", "high", "note"]
     return pd.concat(parts, ignore_index=True).reindex(columns=columns) if parts else pd.DataFrame(columns=columns)
 
@@ -263,7 +259,7 @@ def steps(frame: pd.DataFrame, measure: str = "RR") -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).drop_duplicates(once, ignore_index=True)[columns]
 
 
-def _along(models: pd.DataFrame, named: dict[str, object]) -> list[pd.DataFrame]:
+def _along(models: pd.DataFrame, named: dict[str, Any]) -> list[pd.DataFrame]:
     """The steps of one chain of nested sets, each a line a kind of pair."""
     sets = [
         _Set(int(k), str(languages)) for k, languages in sorted(set(zip(models["k"], models["languages"], strict=True)))
@@ -276,15 +272,9 @@ def _along(models: pd.DataFrame, named: dict[str, object]) -> list[pd.DataFrame]
         both["difference"] = both["value_after"] - both["value"]
         table = both.groupby(["setting", "was", "seen"], sort=False)["difference"].agg(["mean", "size"]).reset_index()
         table = table.rename(columns={"mean": "difference", "size": "pairs"})
-        ends = {
-            "from_k": first.k,
-            "to_k": second.k,
-            "from_languages": first.languages,
-            "to_languages": second.languages,
-        }
-        for column, value in {**named, **ends}.items():
-            table[column] = pd.Series([value] * len(table))
-        found.append(table)
+        ends = {"from_k": first.k, "to_k": second.k}
+        sets_of = {"from_languages": first.languages, "to_languages": second.languages}
+        found.append(table.assign(**named, **ends, **sets_of))
     return found
 
 
