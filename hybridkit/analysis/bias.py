@@ -37,7 +37,7 @@ PANEL_FORMAT = 1
 DEPTH = 100  # of PEER: eleven languages share a top ten with one passage each
 
 
-def bias_sides(
+def bias_measures(
     benchmark: Benchmark,
     ranks: pd.DataFrame,
     query_embeddings: NDArray[np.floating],
@@ -47,7 +47,7 @@ def bias_sides(
     seed: int = 0,
     similarity: str = "dot",
 ) -> pd.DataFrame:
-    """Compute every measure of `SIDES` for one encoder: measure, value, better, chance.
+    """Return every measure of `BIAS_MEASURES` for one encoder: measure, value, better, chance.
 
     Values are means over query languages; `chance` is what no preference (random order for the rank distance) would
     give, NaN where there is no such value. `top` is the depth of the language share, `depth` that of PEER, `seed` that
@@ -91,24 +91,24 @@ def bias_sides(
 
 
 def bias_panel(run: Run, benchmark: str) -> pd.DataFrame:
-    """Every side of language bias for every model of a study's main part, made now where it is missing.
+    """Return every measure of language bias for every model of a study's main section, made now where it is missing.
 
-    Gives strategy, seed, measure, value, better ("lower", "higher" or "none") and chance; see `bias_sides`. Kept under
-    bias/ in the run folder, by the hash of everything that a model's results on a benchmark are made from.
+    Columns: strategy, seed, measure, value, better ("lower", "higher" or "none") and chance; see `bias_measures`. Kept
+    under bias/ in the run folder, by the hash of everything that a model's results on a benchmark are made from.
     """
     parts = []
     part, _, _ = run.subset(benchmark)
     top = run.study.evaluation.top
     for spec in run.models():
         path = run.folder / "bias" / f"{run.result_key(spec, part)[:24]}-v{PANEL_FORMAT}-top{top}.parquet"
-        found = frame(path, partial(_sides, run, spec, benchmark))
+        found = frame(path, partial(_measures, run, spec, benchmark))
         parts.append(found.assign(strategy=spec.strategy, seed=spec.seed))
     panel = pd.concat(parts, ignore_index=True)
     return panel[["strategy", "seed", "measure", "value", "better", "chance"]]
 
 
 def language_maps(run: Run, benchmark: str) -> pd.DataFrame:
-    """Where each strategy's first model puts the languages' passages: strategy, seed, language, x, y, shown, variance.
+    """Return where each strategy's first model puts the languages: strategy, seed, language, x, y, shown, variance.
 
     The axes of a map are free; each is turned and mirrored to lie as near as it can to the first (orthogonal
     Procrustes, without scaling), so that the maps can be compared. `variance` is the share that lies between languages.
@@ -132,10 +132,10 @@ def language_maps(run: Run, benchmark: str) -> pd.DataFrame:
     return maps[["strategy", "seed", "language", "x", "y", "shown", "variance"]]
 
 
-def _sides(run: Run, spec: ModelSpec, name: str) -> pd.DataFrame:
+def _measures(run: Run, spec: ModelSpec, name: str) -> pd.DataFrame:
     top, similarity = run.study.evaluation.top, run.similarity(spec, name)
     ranks, both = run.ranks(spec, name), _embeddings(run, spec, name)
-    return bias_sides(run.subset(name)[0], ranks, *both, top=top, similarity=similarity)
+    return bias_measures(run.subset(name)[0], ranks, *both, top=top, similarity=similarity)
 
 
 def _embeddings(run: Run, spec: ModelSpec, name: str) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
@@ -151,7 +151,7 @@ GAPS = ("AP gap, mono", "AP gap, pool")  # they grow with bias, and also where a
 def changes(panel: pd.DataFrame, pair: tuple[str, str]) -> pd.DataFrame:
     """Compare two strategies of a bias panel: the first against the second, as a study's `compare` names them.
 
-    Gives measure, before (the second's mean over seeds), after (the first's), change, seeds (differences that there
+    Columns: measure, before (the second's mean over seeds), after (the first's), change, seeds (differences that there
     are: seeds that both have, else one of the means), agree (whether all of these have one sign) and verdict: "less
     bias", "more bias", "no clear change", or "more" and "less" for a measure of which neither is better.
 
@@ -181,10 +181,10 @@ def changes(panel: pd.DataFrame, pair: tuple[str, str]) -> pd.DataFrame:
 
 
 def verdict(panel: pd.DataFrame, pair: tuple[str, str] = ("hybrid(alpha=0.5)", "mono")) -> str:
-    """Say in words what changes from the second strategy of a pair to the first, and by which mechanism; Markdown.
+    """Describe what changes from the second strategy of a pair to the first, and by which mechanism; Markdown.
 
-    Takes the frame of `panel.bias_panel`. A side has changed where every seed says so. The mechanism is read off the
-    same-language score margin (`margin.score_margin`), which is the language bonus less the relevance gap: an answer in
+    Takes the frame of `bias_panel`. A measure has changed where every seed says so. The mechanism is read off the
+    same-language score margin (`score_margin`), which is the language bonus less the relevance gap: an answer in
     another language overtakes irrelevant passages in the query's language because language counts less, or because
     relevance counts more. Raises InputError for a strategy that is not in the panel.
     """

@@ -74,7 +74,7 @@ def x_of(spec: ModelSpec, section: str) -> float:
 
 
 def curve_scores(run: Run, section: str = "alpha", measures: Collection[str] = MAIN_MEASURES) -> pd.DataFrame:
-    """Macro means of the models of one curve: x, strategy, seed, benchmark, setting, measure, value.
+    """Return macro means of the models of one curve: x, strategy, seed, benchmark, setting, measure, value.
 
     `section` is "alpha", "rows" (as many steps on fewer rows), "batch_size" (as many draws) or "pairs". Trains and
     scores what is missing; a frame without rows where the study has no such section (`missing_points` says so).
@@ -93,13 +93,13 @@ def curve_scores(run: Run, section: str = "alpha", measures: Collection[str] = M
 
 
 def make_curves(run: Run) -> int:
-    """Train and score every model of a study's curves that is missing, with one bar; gives how many were."""
+    """Train and score every model of a study's curves that is missing, with one bar; return how many were."""
     specs = run.models("curve")
     return sweep(run, specs, run.study.section("curve").benchmarks) if specs else 0
 
 
 def missing_points(run: Run, section: str) -> str:
-    """Say that a study has no such section, and which key of its file would give it; "" where it has one.
+    """Describe what a study without a section misses, and which key of its file would give it; "" where it has one.
 
     >>> from hybridkit.study.settings import open_study
     >>> import tempfile, pathlib
@@ -113,7 +113,7 @@ def missing_points(run: Run, section: str) -> str:
 
 
 def means(curve: pd.DataFrame) -> pd.DataFrame:
-    """Mean over seeds by strategy and x (rows), benchmark, setting and measure (columns); a table to look at."""
+    """Return the mean over seeds by strategy and x (rows), benchmark, setting and measure (columns), to look at."""
     by = ["strategy", "x"] if curve["x"].any() else ["strategy"]
     found = curve.groupby([*by, "benchmark", "setting", "measure"], sort=False)["value"].mean()
     wide: pd.DataFrame = found.unstack(["benchmark", "setting", "measure"])
@@ -186,8 +186,8 @@ def planned(points: Collection[Point], section: str) -> list[Planned]:
 def contrasts(models: Mapping[str, Mapping[Point, Models]], section: str) -> pd.DataFrame:
     """Compare the points of a curve, given every benchmark's models by point; one family over all of it.
 
-    Gives benchmark, strategy, against, x and at (empty, or "smallest", "largest", "change"), then the columns of
-    `contrasts.contrast` and `contrasts.established`. No rows where nothing is to be compared.
+    Columns: benchmark, strategy, against, x and at (empty, or "smallest", "largest", "change"), then those of
+    `significance.contrast` and `significance.established`. No rows where nothing is to be compared.
     """
     parts = []
     for benchmark, own in models.items():
@@ -230,7 +230,7 @@ Row = Mapping[Any, Any]  # a record of such a frame
 
 
 def curve_sentences(frame: pd.DataFrame, section: str) -> list[str]:
-    """Say how the comparisons of a section came out (`compared.contrasts`), and first what counts as established.
+    """Describe how the comparisons of a section came out (`contrasts`), and first what counts as established.
 
     One sentence a benchmark, setting and measure for "alpha" and "pairs", one for each other strategy too for "rows"
     and "batch_size". Where nothing is compared, one sentence says why.
@@ -254,7 +254,7 @@ def curve_sentences(frame: pd.DataFrame, section: str) -> list[str]:
 
 
 def criterion(frame: pd.DataFrame) -> str:
-    """Say when a difference of these comparisons counts as established, and that none can with too few seeds."""
+    """Describe when a difference counts as established, and that none can with too few seeds."""
     seeds = int(frame["seeds"].min())
     start = (
         "A difference counts as established only when its 95 % intervals over questions and over seeds both leave out "
@@ -266,7 +266,7 @@ def criterion(frame: pd.DataFrame) -> str:
 
 
 def amount(row: Row) -> str:
-    """Write a difference with both intervals: AP with three decimals, ranks whole, or with one where all are below 10.
+    """Return a difference with both intervals: AP with three decimals, ranks whole, or with one where all are below 10.
 
     >>> amount({"measure": "AP", "difference": 0.004, "low": -0.001, "high": 0.009, "seeds": 5, "seeds_low": -0.002,
     ...         "seeds_high": 0.01})

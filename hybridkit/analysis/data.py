@@ -21,7 +21,7 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def row_counts(run: Run) -> pd.DataFrame:
-    """What happens to the rows on their way to training: rows, groups and languages after each step."""
+    """Return what happens to the rows on their way to training: rows, groups and languages after each step."""
     training, held_out = run.split
     steps = {
         "rows in the files": run.rows.whole,
@@ -43,7 +43,7 @@ def row_counts(run: Run) -> pd.DataFrame:
 
 
 def licences(run: Run) -> pd.DataFrame:
-    """Name, licence and citation of the data sets that a study trains and evaluates on, its lexicons among them."""
+    """Return name, licence and citation of the data sets that a study trains and evaluates on, with its lexicons."""
     names = [*run.study.rows.files, *run.study.evaluation.benchmarks, *run.study.lexicons]
     bases = dict.fromkeys(split_name(name)[0] for name in names)
     known = [DATA_SETS[name] for name in bases if name in DATA_SETS]
@@ -51,7 +51,7 @@ def licences(run: Run) -> pd.DataFrame:
 
 
 def coverage(run: Run) -> pd.DataFrame:
-    """Rows with a query and with a passage by file and language: source, language, queries, passages."""
+    """Return the rows with a query and with a passage by file and language: source, language, queries, passages."""
     files = source_stems(list(map(run.study.at, run.study.rows.files)))
     corpus = run.rows.usable
     stems = (
@@ -67,7 +67,7 @@ def coverage(run: Run) -> pd.DataFrame:
 
 
 def text_lengths(corpus: ParallelCorpus) -> pd.DataFrame:
-    """Quantiles of the texts' lengths in characters: language, side, unit, q05, q25, q50, q75, q95."""
+    """Return quantiles of the texts' lengths in characters: language, side, unit, q05, q25, q50, q75, q95."""
     out = []
     for side in ("query", "passage"):
         for number, tag in enumerate(corpus.languages):
@@ -81,7 +81,7 @@ def text_lengths(corpus: ParallelCorpus) -> pd.DataFrame:
 
 
 def sample_row(corpus: ParallelCorpus, row: int | None = None) -> pd.DataFrame:
-    """One row in its languages: language, query, passage; by default the first of those known in most languages."""
+    """Return one row in its languages: language, query, passage; by default the first known in most languages."""
     known = (corpus.has_query & corpus.has_passage).sum(axis=1)
     row = int(np.argmax(known)) if row is None else row
     texts = [
@@ -98,7 +98,7 @@ def _has(corpus: ParallelCorpus, row: int, tag: str) -> bool:
 
 
 def benchmark_table(run: Run) -> pd.DataFrame:
-    """What a study evaluates on: benchmark, language, queries, candidates, articles."""
+    """Return what a study evaluates on: benchmark, language, queries, candidates, articles."""
     parts = []
     for name in run.study.evaluation.benchmarks:
         part, _, _ = run.subset(name)
@@ -131,7 +131,7 @@ def leak_summary(run: Run) -> pd.DataFrame:
 
 
 def switched_examples(run: Run, spec: ModelSpec, count: int = 6) -> pd.DataFrame:
-    """Texts of a code-switched plan before and after: side, language, before, after; the first that differ."""
+    """Return texts of a code-switched plan before and after: side, language, before, after; the first that differ."""
     from hybridkit.sampling.plan_texts import PlanTexts
 
     plan, corpus = run.plan(spec), run.corpus(spec)

@@ -6,6 +6,7 @@ Every frame is read from what the run keeps; what is missing is made.
 from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,19 +32,17 @@ from hybridkit.utils.products import frame
 
 
 def macro_scores(table: pd.DataFrame) -> pd.DataFrame:
-    """Macro means of each model and benchmark: over languages, ordered pairs, query languages (arXiv 2408.10536)."""
+    """Return macro means of each model and benchmark: over languages, pairs or query languages (arXiv 2408.10536)."""
     by = ["study", "encoder", "strategy", "seed", "benchmark"]
     parts = []
     for key, part in table.groupby(by, sort=False):
-        found = macro(part)
-        for column, value in zip(by, key, strict=True):
-            found[column] = pd.Series([value] * len(found))
-        parts.append(found)
+        named: dict[str, Any] = dict(zip(by, key, strict=True))
+        parts.append(macro(part).assign(**named))
     return pd.concat(parts, ignore_index=True)[[*by, "setting", "measure", "value"]]
 
 
 def main_table(macros: pd.DataFrame) -> pd.DataFrame:
-    """The table of a paper, a line a benchmark and strategy: mean over seeds of AP by setting and of rank distance."""
+    """Return the table of a paper, a line a benchmark and strategy: means over seeds of AP and rank distance."""
     from hybridkit.sampling.labels import order
 
     kept = macros[macros["measure"].isin(MAIN_MEASURES)]
@@ -60,7 +59,7 @@ def main_table(macros: pd.DataFrame) -> pd.DataFrame:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """The table of `main_table` in Markdown: AP with three decimals, rank distance in whole ranks."""
+    """Return the table of `main_table` in Markdown: AP with three decimals, rank distance in whole ranks."""
     frame = table.reset_index()
     lines = [list(frame.columns), ["---"] * len(frame.columns)]
     for row in frame.to_dict("records"):
@@ -73,7 +72,7 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 def batch_shares(run: Run, specs: Sequence[ModelSpec]) -> pd.DataFrame:
-    """Share of each pair of languages among a plan's draws: strategy, query_language, passage_language, share."""
+    """Return the share of each pair in a plan's draws: strategy, query_language, passage_language, share."""
     parts = []
     for spec in specs:
         counts = run.plan(spec).matrix()
@@ -84,7 +83,7 @@ def batch_shares(run: Run, specs: Sequence[ModelSpec]) -> pd.DataFrame:
 
 
 def first_batches(run: Run, specs: Sequence[ModelSpec], steps: int = 6) -> pd.DataFrame:
-    """The first batches draw by draw: strategy, step, position, query_language, passage_language."""
+    """Return the first batches draw by draw: strategy, step, position, query_language, passage_language."""
     parts = []
     for spec in specs:
         plan = run.plan(spec)[:steps]
@@ -95,14 +94,14 @@ def first_batches(run: Run, specs: Sequence[ModelSpec], steps: int = 6) -> pd.Da
 
 
 def study_losses(run: Run) -> pd.DataFrame:
-    """Loss of every step of every training of the main part: strategy, seed, step, kind, loss."""
+    """Return the loss of every step of every training of the main part: strategy, seed, step, kind, loss."""
     specs = [spec for spec in run.models() if spec.strategy != UNTRAINED]
     parts = [run.trained.losses(spec).assign(strategy=spec.strategy, seed=spec.seed) for spec in specs]
     return pd.concat(parts, ignore_index=True)[["strategy", "seed", "step", "kind", "loss"]]
 
 
 def pair_values(table: pd.DataFrame, benchmark: str, strategies: Sequence[str], measure: str = "AP") -> pd.DataFrame:
-    """A measure by strategy, query and passage language, averaged over seeds; mono and cross pairs only."""
+    """Return a measure by strategy, query and passage language, averaged over seeds; mono and cross pairs only."""
     chosen = table[
         (table["benchmark"] == benchmark)
         & (table["measure"] == measure)
@@ -113,13 +112,13 @@ def pair_values(table: pd.DataFrame, benchmark: str, strategies: Sequence[str], 
 
 
 def distances_by_language(table: pd.DataFrame, benchmark: str) -> pd.DataFrame:
-    """Rank distance by strategy, seed and query language, in ranks of the pool."""
+    """Return rank distance by strategy, seed and query language, in ranks of the pool."""
     chosen = table[(table["benchmark"] == benchmark) & (table["measure"] == DISTANCE)]
     return chosen[["strategy", "seed", "query_language", "value"]].reset_index(drop=True)
 
 
 def language_shares(run: Run, benchmark: str) -> pd.DataFrame:
-    """Share of each language among the top of the pool for every model: strategy, seed, languages, share, expected."""
+    """Return the share of each language in the top of the pool by model: strategy, seed, languages, share, expected."""
     parts, top = [], run.study.evaluation.top
     part, _, _ = run.subset(benchmark)
     for spec in run.models():
@@ -134,7 +133,7 @@ def _shares(run: Run, spec: ModelSpec, benchmark: str) -> pd.DataFrame:
 
 
 def beside_published(macros: pd.DataFrame) -> pd.DataFrame:
-    """Our macro means and the published ones of arXiv 2408.10536, for the benchmarks that both have."""
+    """Return our macro means and the published ones of arXiv 2408.10536, for the benchmarks that both have."""
     ours = macros[macros["measure"].isin(MAIN_MEASURES)].assign(source="this study")
     ours = ours.rename(columns={"encoder": "system"})
     theirs = published().rename(columns={"encoder": "system"})
@@ -155,7 +154,7 @@ FINDINGS = (
 
 
 def findings(table: pd.DataFrame, benchmark: str) -> pd.DataFrame:
-    """How often one strategy beats another, by the claims that are robust in the tables of arXiv 2408.10536.
+    """Return how often one strategy beats another, by the claims that are robust in the tables of arXiv 2408.10536.
 
     AP of each query language and seed, averaged over passage languages, is one comparison. Columns: better, worse,
     setting, comparisons, wins, mean difference, smallest difference. Strategies that are missing are left out.
@@ -166,23 +165,14 @@ def findings(table: pd.DataFrame, benchmark: str) -> pd.DataFrame:
     for better, worse, setting in FINDINGS:
         if {better, worse} <= set(chosen["strategy"]):
             difference = (values[setting, better] - values[setting, worse]).dropna()
-            out.append(
-                {
-                    "better": better,
-                    "worse": worse,
-                    "setting": setting,
-                    "comparisons": len(difference),
-                    "wins": int((difference > 0).sum()),
-                    "mean difference": float(difference.mean()),
-                    "smallest difference": float(difference.min()),
-                }
-            )
+            wins, mean, least = int((difference > 0).sum()), float(difference.mean()), float(difference.min())
+            out.append((better, worse, setting, len(difference), wins, mean, least))
     columns = ["better", "worse", "setting", "comparisons", "wins", "mean difference", "smallest difference"]
     return pd.DataFrame(out, columns=columns)
 
 
 def strategy_values(run: Run, benchmark: str, strategy: str, measures: Sequence[str] = MAIN_MEASURES) -> pd.DataFrame:
-    """Per-query values of a strategy's models on a benchmark, with their seed: what `significance.compare` takes.
+    """Return per-query values of a strategy's models on a benchmark, with their seed, as `compare` takes them.
 
     Raises InputError for a strategy that the study does not have.
     """
@@ -206,7 +196,7 @@ def compare_strategies(
 
 
 def pair_significance(comparison: pd.DataFrame, measure: str = "AP") -> pd.DataFrame:
-    """Take the language pairs of a comparison in the columns that the figure `pair_difference` is drawn from.
+    """Return the language pairs of a comparison in the columns that the figure `pair_difference` is drawn from.
 
     >>> rows = pd.DataFrame({"setting": ["cross", "cross", "pool"], "query_language": ["de", "*", "de"],
     ...                      "passage_language": ["en", "*", "*"], "measure": "AP", "difference": [0.1, 0.1, 0.2],
@@ -238,11 +228,11 @@ def compare_with_baseline(run: Run, baseline: str, unit: str = "article") -> pd.
 
 
 def seed_differences(macros: pd.DataFrame, baseline: str, measures: Sequence[str] = MAIN_MEASURES) -> pd.DataFrame:
-    """Differences from a baseline seed by seed, and from three seeds on their t interval: what trainings vary by.
+    """Return differences from a baseline seed by seed, and from three seeds on their t interval.
 
-    Takes `results.macro_scores`; gives benchmark, system, setting, measure, seed, difference, mean, low, high, where
-    the last three belong to all seeds of the row's comparison and low and high are NaN below three. Seeds that the
-    baseline does not have are left out, and so is the untrained encoder.
+    Takes the frame of `macro_scores`. Columns: benchmark, system, setting, measure, seed, difference, mean, low, high,
+    where the last three belong to all seeds of the row's comparison and low and high are NaN below three. Seeds that
+    the baseline does not have are left out, and so is the untrained encoder.
 
     >>> macros = pd.DataFrame({"benchmark": "b", "strategy": ["mono"] * 3 + ["cross"] * 3, "seed": [0, 1, 2] * 2,
     ...                        "setting": "pool", "measure": "AP", "value": [0.1, 0.2, 0.3, 0.2, 0.4, 0.6]})
@@ -266,7 +256,7 @@ def seed_differences(macros: pd.DataFrame, baseline: str, measures: Sequence[str
 
 
 def new_batch_losses(run: Run, benchmark: str, size: int = 32, batches: int = 200) -> pd.DataFrame:
-    """Loss of every model on the same batches of a benchmark, by kind, beside its AP in the setting of that kind.
+    """Return the loss of every model on the same batches of a benchmark, by kind, beside its AP in that setting.
 
     Columns: strategy, seed, kind ("mono", "cross"), loss (nats, mean over batches at the study's temperature), AP (mean
     over the languages or pairs of languages). Raises InputError for a benchmark with too few articles for a batch.
@@ -286,7 +276,7 @@ def _of(run: Run, spec: ModelSpec, benchmark: str, size: int, batches: int) -> p
 
 
 def loss_verdict(frame: pd.DataFrame) -> list[str]:
-    """Say in words whether a lower loss on new batches goes with a higher AP, one sentence a kind of batch.
+    """Describe whether a lower loss on new batches goes with a higher AP, one sentence a kind of batch.
 
     Spearman's rank correlation over the models of the study, the untrained one among them.
 
@@ -314,12 +304,12 @@ _COLUMNS = ["benchmark", "strategy", "seed", "train_languages", "setting", "lang
 def collection_table(
     run: Run, specs: Sequence[ModelSpec] | None = None, names: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Scores of every model on the judged sets of its study, one language at a time, made now where they are missing.
+    """Return scores of every model on the collections of its study by language, made now where they are missing.
 
-    Each set is judged within one language, so there are no pairs of languages: what can be read from it is transfer,
-    from the languages of the training rows to the language that is evaluated. Columns: benchmark, strategy, seed,
-    train_languages, setting ("mono", or "pool" for a set of several languages' passages), language, measure, value,
-    queries. Other models than those of the study's main part are named by `specs`, other sets by `names`.
+    Each collection is judged within one language, so there are no pairs of languages: what can be read from it is
+    transfer, from the languages of the training rows to the language that is evaluated. Columns: benchmark, strategy,
+    seed, train_languages, setting ("mono", or "pool" for one of several languages' passages), language, measure, value,
+    queries. Other models than those of the study's main section are named by `specs`, other collections by `names`.
     """
     parts = [table for _, table in collection_tables(run, run.models() if specs is None else specs, names)]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
@@ -335,7 +325,7 @@ def by_language(table: pd.DataFrame) -> pd.DataFrame:
 def collection_tables(
     run: Run, specs: Sequence[ModelSpec], names: Sequence[str] | None = None
 ) -> list[tuple[ModelSpec, pd.DataFrame]]:
-    """The same, a table for each judged set and model, with the model: two may differ by more than their labels say."""
+    """Return the same, a table for each collection and model, with the model: labels may not distinguish two."""
     chosen = run.study.evaluation.judged if names is None else names
     sets = [(name, one) for name in chosen for one in open_collection(run.study.at(name))]
     scored = {spec: _scores(run, spec, [one for _, one in sets]) for spec in specs}
@@ -346,16 +336,16 @@ def collection_tables(
     ]
 
 
-def _path(run: Run, spec: ModelSpec, judged: Collection) -> Path:
-    return run.folder / "judged" / f"{run.result_key(spec, judged)[:24]}.parquet"
+def _path(run: Run, spec: ModelSpec, collection: Collection) -> Path:
+    return run.folder / "judged" / f"{run.result_key(spec, collection)[:24]}.parquet"
 
 
 def _scores(run: Run, spec: ModelSpec, sets: list[Collection]) -> list[pd.DataFrame]:
-    """The scores of a model on the sets; where some are missing it is opened once for all of them, and searches."""
+    """The scores of a model on the collections; where some are missing it is opened once, and searches."""
     settings, model = run.study.evaluation, cache(lambda: run.trained.open(spec))
 
-    def score(judged: Collection) -> pd.DataFrame:
-        found = dense_search(judged, model(), max_length=settings.max_length, precision=settings.precision)
-        return scores(collection_values(judged, found)).rename(columns={"query_language": "language"})
+    def score(collection: Collection) -> pd.DataFrame:
+        found = dense_search(collection, model(), max_length=settings.max_length, precision=settings.precision)
+        return scores(collection_values(collection, found)).rename(columns={"query_language": "language"})
 
-    return [frame(_path(run, spec, judged), partial(score, judged)) for judged in sets]
+    return [frame(_path(run, spec, one), partial(score, one)) for one in sets]

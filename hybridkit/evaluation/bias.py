@@ -25,16 +25,23 @@ if TYPE_CHECKING:
 
 
 def rank_distance(ranks: pd.DataFrame) -> pd.DataFrame:
-    """Average rank distance by query language: the largest minus the smallest pool rank of a query's relevant passages.
+    """Return average rank distance by query language: the largest minus the smallest pool rank of a query's passages.
 
-    Takes a rank table; gives query_language, value and queries, the number of queries with relevant passages in two
-    languages or more, which are those it is over. In ranks; lower is less language bias (arXiv 2408.10536, where the
-    mean over query languages is reported: see `mean_rank_distance`).
+    Args:
+        ranks: A rank table.
 
-    >>> ranks = pd.DataFrame({"query_language": "en", "query_id": ["p", "p", "q", "q"],
-    ...                       "passage_language": ["de", "en", "de", "en"], "pool_rank": [9, 1, 2, 4]})
-    >>> rank_distance(ranks).values.tolist()
-    [['en', 5.0, 2]]
+    Returns:
+        query_language, value (ranks; lower is less language bias) and queries: those with relevant passages in two
+        languages or more, which the mean is over.
+
+    Source:
+        arXiv 2408.10536, which reports the mean over query languages (`mean_rank_distance`).
+
+    Example:
+        >>> ranks = pd.DataFrame({"query_language": "en", "query_id": ["p", "p", "q", "q"],
+        ...                       "passage_language": ["de", "en", "de", "en"], "pool_rank": [9, 1, 2, 4]})
+        >>> rank_distance(ranks).values.tolist()
+        [['en', 5.0, 2]]
     """
     grouped = distances(ranks).groupby("query_language", sort=False)[DISTANCE]
     frame: pd.DataFrame = grouped.agg(value="mean", queries="size").reset_index()
@@ -42,7 +49,7 @@ def rank_distance(ranks: pd.DataFrame) -> pd.DataFrame:
 
 
 def mean_rank_distance(ranks: pd.DataFrame) -> float:
-    """Average `rank_distance` over query languages, each weighing the same; NaN where no query has two languages.
+    """Return the mean of `rank_distance` over query languages; NaN where no query has two languages.
 
     >>> ranks = pd.DataFrame({"query_language": ["de", "de", "en", "en"], "query_id": "q",
     ...                       "passage_language": ["de", "en", "de", "en"], "pool_rank": [1, 9, 5, 1]})
@@ -53,19 +60,27 @@ def mean_rank_distance(ranks: pd.DataFrame) -> float:
 
 
 def normalised_distance(ranks: pd.DataFrame) -> pd.DataFrame:
-    """Average rank distance by query language on a scale from 0, the least there can be, to 1, that of random order.
+    """Return average rank distance by query language on a scale from 0, the least there can be, to 1, random order.
 
     A query with n relevant passages in a pool of N has a distance of n - 1 when they stand together, and one of
-    (n - 1)(N + 1) / (n + 1) on average when the pool is in random order (the expected range of n ranks drawn from
-    1 .. N without replacement). Its value is (distance - least) / (random - least), so that pools of different size and
-    queries known in different numbers of languages compare; above 1 its passages are further apart than at random.
-    The distance is that of arXiv 2408.10536, the scale is ours. Takes a rank table; gives query_language, value and
-    queries, over the queries that `rank_distance` is over, less those whose pool is nothing but relevant.
+    (n - 1)(N + 1) / (n + 1) on average in random order (the expected range of n ranks drawn from 1 .. N without
+    replacement). Its value is (distance - least) / (random - least), so that pools of different size and queries known
+    in different numbers of languages compare; above 1 its passages are further apart than at random.
 
-    >>> ranks = pd.DataFrame({"query_language": "en", "query_id": "q", "passage_language": ["de", "en"],
-    ...                       "pool_rank": [1, 5], "pool_candidates": 8})
-    >>> normalised_distance(ranks).values.tolist()  # distance 4; least 1, random 9 / 3 = 3
-    [['en', 1.5, 1]]
+    Args:
+        ranks: A rank table.
+
+    Returns:
+        query_language, value and queries: those of `rank_distance`, less those whose pool is nothing but relevant.
+
+    Source:
+        The distance is that of arXiv 2408.10536, the scale is ours.
+
+    Example:
+        >>> ranks = pd.DataFrame({"query_language": "en", "query_id": "q", "passage_language": ["de", "en"],
+        ...                       "pool_rank": [1, 5], "pool_candidates": 8})
+        >>> normalised_distance(ranks).values.tolist()  # distance 4; least 1, random 9 / 3 = 3
+        [['en', 1.5, 1]]
     """
     keys = ["query_language", "query_id"]
     found = distances(ranks).merge(random_distances(ranks), on=keys)
@@ -77,11 +92,11 @@ def normalised_distance(ranks: pd.DataFrame) -> pd.DataFrame:
 
 
 def random_distances(ranks: pd.DataFrame) -> pd.DataFrame:
-    """Least and expected rank distance of every query under random order: query_language, query_id, least, random.
+    """Return the least and the expected rank distance of every query in random order.
 
     >>> ranks = pd.DataFrame({"query_language": "en", "query_id": "q", "pool_rank": [1, 5], "pool_candidates": 8})
-    >>> random_distances(ranks).values.tolist()
-    [['en', 'q', 1, 3.0]]
+    >>> random_distances(ranks).to_dict("records")
+    [{'query_language': 'en', 'query_id': 'q', 'least': 1, 'random': 3.0}]
     """
     grouped = ranks.groupby(["query_language", "query_id"])["pool_candidates"].agg(["size", "first"])
     count, pool = grouped["size"], grouped["first"]
@@ -97,18 +112,28 @@ _LANGUAGE_COLUMNS = {
 
 
 def language_gap(table: pd.DataFrame, measure: str = "AP") -> pd.DataFrame:
-    """Take the best language's score less the worst's, in each setting.
+    """Return the best language's score less the worst's, in each setting.
 
-    Takes the frame of `measures.scores`; gives setting, side ("query_language" or "passage_language": whose languages
-    are compared), value (best - worst), best, worst, mean. In `cross` a language's score is the mean over the languages
-    on the other side. XTREME (arXiv 2003.11080) takes the gap to English, for models trained on English
-    alone; here no language is the yardstick. A gap has other reasons besides bias: how hard the language's passages
-    are, how many there are. Compare it between models, not with 0.
+    A gap has other reasons besides bias: how hard the language's passages are, how many there are. Compare it between
+    models, not with 0.
 
-    >>> table = pd.DataFrame({"setting": "mono", "query_language": ["de", "en", "th"], "measure": "AP",
-    ...                       "passage_language": ["de", "en", "th"], "value": [0.75, 1.0, 0.5]})
-    >>> language_gap(table).values.tolist()
-    [['mono', 'query_language', 0.5, 'en', 'th', 0.75]]
+    Args:
+        table: The frame of `measures.scores`.
+        measure: One of its measures.
+
+    Returns:
+        setting, side ("query_language" or "passage_language": whose languages are compared), value (best - worst),
+        best, worst, mean. In `cross` a language's score is the mean over the languages on the other side.
+
+    Source:
+        XTREME (arXiv 2003.11080) takes the gap to English, for models trained on English alone; here no language is the
+        yardstick.
+
+    Example:
+        >>> table = pd.DataFrame({"setting": "mono", "query_language": ["de", "en", "th"], "measure": "AP",
+        ...                       "passage_language": ["de", "en", "th"], "value": [0.75, 1.0, 0.5]})
+        >>> language_gap(table).values.tolist()
+        [['mono', 'query_language', 0.5, 'en', 'th', 0.75]]
     """
     chosen = table[table["measure"] == measure]
     rows = []
@@ -120,22 +145,29 @@ def language_gap(table: pd.DataFrame, measure: str = "AP") -> pd.DataFrame:
 
 
 def target_removal(ranks: pd.DataFrame) -> pd.DataFrame:
-    """Compare AP in the pool after taking away the relevant passages of one language: the query's own, or another.
+    """Return AP in the pool without the relevant passages of one language: the query's own, or another.
 
-    A system that ranks a question's passages by content alone loses as much by one as by another; one that prefers
-    the query's language has its early hit there and loses more by it (after LAReQA, arXiv 2004.05484, which takes
-    targets out of the pool to lay its same-language bias open). Nothing is searched again: a passage that goes moves up
+    A system that ranks a question's passages by content alone loses as much by one as by another; one that prefers the
+    query's language has its early hit there and loses more by it. Nothing is searched again: a removed passage moves up
     by one whatever stood behind it, so that the rank table gives the new ranks exactly.
 
-    Takes a rank table; gives query_language, removed ("own" or "other"), before, after (AP), fall (before - after) and
-    queries. "other" is the mean over a query's other languages, one taken away at a time. It is over the queries that
-    have relevant passages in their own language and in another. A fall may be negative: without a passage that is
-    ranked last the mean over the rest is higher. The bias is the fall by "own" less that by "other"; 0 is none.
+    Args:
+        ranks: A rank table.
 
-    >>> ranks = pd.DataFrame({"query_language": "en", "query_id": "q", "passage_language": ["de", "en"],
-    ...                       "pool_rank": [4, 1]})
-    >>> target_removal(ranks)[["removed", "before", "after"]].values.tolist()  # (1/1 + 2/4) / 2; 1/3; 1/1
-    [['own', 0.75, 0.3333333333333333], ['other', 0.75, 1.0]]
+    Returns:
+        query_language, removed ("own" or "other"), before, after (AP), fall (before - after) and queries: those that
+        have relevant passages in their own language and in another. "other" is the mean over a query's other languages,
+        removed one at a time. A fall may be negative: without a passage that is ranked last the mean over the rest is
+        higher. The bias is the fall by "own" less that by "other"; 0 is no bias.
+
+    Source:
+        After LAReQA, arXiv 2004.05484, which takes targets out of the pool to lay its same-language bias open.
+
+    Example:
+        >>> ranks = pd.DataFrame({"query_language": "en", "query_id": "q", "passage_language": ["de", "en"],
+        ...                       "pool_rank": [4, 1]})
+        >>> target_removal(ranks)[["removed", "before", "after"]].values.tolist()  # (1/1 + 2/4) / 2; 1/3; 1/1
+        [['own', 0.75, 0.3333333333333333], ['other', 0.75, 1.0]]
     """
     frame = ranks.sort_values(["query_language", "query_id", "pool_rank"], kind="stable")
     query, _ = pd.factorize(frame["query_language"] + "\0" + frame["query_id"])
@@ -197,16 +229,24 @@ BIAS_MEASURES = {measure.label: measure for measure in _BIAS_MEASURES}
 
 
 def language_share(benchmark: Benchmark, scorer: Scorer, k: int = 10, block_bytes: int = BLOCK_BYTES) -> pd.DataFrame:
-    """Compute the share of each language among the top k of the pool, beside the share expected.
+    """Return the share of each language among the top k of the pool, beside the share expected.
 
-    Gives query_language, passage_language, share (mean over the queries; sums to 1 for each query language) and
-    expected, the language's share of all candidates, which a system blind to language would tend to. Ties are broken
-    as in the rank table. `scorer` is any system's, such as `retrieval.dense.dense(benchmark, queries, passages)`.
+    Args:
+        benchmark: Queries and the pool; `toy` below has two German and two English passages.
+        scorer: Scores of any system, such as `retrieval.dense.dense(benchmark, queries, passages)`.
+        k: Depth. Ties are broken as in the rank table.
+        block_bytes: Scores held at a time.
 
-    Raises InputError for scores of a wrong shape, with NaN or infinity.
+    Returns:
+        query_language, passage_language, share (mean over the queries; sums to 1 for each query language) and expected,
+        the language's share of all candidates, which a system blind to language would tend to.
 
-    >>> language_share(toy, lambda rows: np.array([[0.9, 0.6, 0.5, 0.1]]), k=2).values.tolist()  # two de, two en
-    [['en', 'de', 1.0, 0.5], ['en', 'en', 0.0, 0.5]]
+    Raises:
+        InputError: For scores of a wrong shape, with NaN or infinity.
+
+    Example:
+        >>> language_share(toy, lambda rows: np.array([[0.9, 0.6, 0.5, 0.1]]), k=2).values.tolist()
+        [['en', 'de', 1.0, 0.5], ['en', 'en', 0.0, 0.5]]
     """
     slices = benchmark.passage_slices
     starts = [part.start for part in slices.values()]
@@ -252,10 +292,10 @@ IRRELEVANT = {0: 1.0}
 
 
 def kruskal_wallis(values: Sequence[float], groups: Sequence[object]) -> float:
-    """Compute the p-value of the Kruskal-Wallis H test: the groups' values come from one distribution (1: no doubt).
+    """Return the p-value of the Kruskal-Wallis H test: the groups' values come from one distribution (1: no doubt).
 
-    Ties get their mean rank and H is corrected for them, as in `scipy.stats.kruskal`; with one group, or all values
-    the same, there is no difference to test and it is 1.
+    Ties get their mean rank and H is corrected for them, as in `scipy.stats.kruskal`; with one group, or equal values,
+    it is 1.
 
     >>> round(kruskal_wallis([1, 2, 3, 4], ["de", "de", "en", "en"]), 4)  # H = 12/20 (9/2 + 49/2) - 15 = 2.4
     0.1213
@@ -276,27 +316,40 @@ def peer(
     unretrieved: bool = True,
     block_bytes: int = BLOCK_BYTES,
 ) -> pd.DataFrame:
-    """Compute PEER@k by query language: the p-value that languages are ranked alike, mean over queries; 1 is fair.
+    """Return PEER@k by query language: the p-value that languages are ranked alike, mean over queries; 1 is fair.
 
-    For a query and each level of relevance (0, 1) in `weights` (which add up to 1), a Kruskal-Wallis test over the
-    ranks in the pool of the passages of that level, grouped by language; what stands below rank k ties at the end. Its
-    p-values, weighted, are the query's PEER. Over queries without any preference p is uniform: .5 on average.
+    For a query and each level of relevance (0, 1), a Kruskal-Wallis test over the ranks in the pool of the passages of
+    that level, grouped by language; what stands below rank k ties at the end. Over queries without any preference p is
+    uniform: .5 on average. A p-value mixes size with certainty: it says whether there is a preference, not how large.
 
-    Source: Yang et al., "Language Fairness in Multilingual Information Retrieval", arXiv 2405.00978. Three things to
-    know. With one relevant passage a language every group has one member, H is the number of languages less one
-    whatever the ranking, and the p-value a constant (.44 with eleven languages): level 1 says nothing about parallel
-    benchmarks, where rank distance looks at the same passages. So the default asks it of the irrelevant ones alone,
-    which a parallel pool offers alike in every language. Second, the authors' package (hltcoe/peer_measure) leaves out
-    irrelevant passages below k, so that a top k in one language alone has nothing to compare and counts as fair (1);
-    here they tie at the end with the rest, unless `unretrieved` is False. Third, that package puts positions in the
-    list into the formula, this one ranks among the tested passages, as the test is defined. And a p-value mixes size
-    with certainty: it says whether there is a preference, not how large.
+    With one relevant passage a language every group has one member, H is the number of languages less one whatever the
+    ranking, and the p-value a constant (.44 with eleven languages): level 1 says nothing about parallel benchmarks,
+    where rank distance looks at the same passages. So the default asks it of the irrelevant ones alone.
 
-    Gives query_language, value, tested (share of the queries with two languages or more to compare at each level; the
-    others count as 1) and queries. Raises InputError for weights of another level or sum, and for bad scores.
+    Args:
+        benchmark: Queries and the pool.
+        scorer: Scores of any system.
+        k: Depth.
+        weights: Of the levels of relevance; they add up to 1.
+        unretrieved: Whether irrelevant passages below k tie at the end. The authors' package (hltcoe/peer_measure)
+            leaves them out, so that a top k in one language alone has nothing to compare and counts as fair. It also
+            puts positions in the list into the formula; here it is ranks among the tested passages, as the test is
+            defined.
+        block_bytes: Scores held at a time.
 
-    >>> peer(toy, lambda rows: np.array([[0.1, 0.2, 0.8, 0.9]])).round(4).values.tolist()  # the irrelevant de:2, en:2
-    [['en', 0.3173, 1.0, 1]]
+    Returns:
+        query_language, value, tested (share of the queries with two languages or more to compare at each level; the
+        others count as 1) and queries.
+
+    Raises:
+        InputError: For weights of another level or sum, and for scores of a wrong shape, with NaN or infinity.
+
+    Source:
+        Yang et al., "Language Fairness in Multilingual Information Retrieval", arXiv 2405.00978.
+
+    Example:
+        >>> peer(toy, lambda rows: np.array([[0.1, 0.2, 0.8, 0.9]])).round(4).values.tolist()  # irrelevant: de:2, en:2
+        [['en', 0.3173, 1.0, 1]]
     """
     if not set(weights) <= {0, 1} or not np.isclose(sum(weights.values()), 1):
         raise InputError(f"PEER: weights {dict(weights)} are not valid; give levels 0 and 1 weights that add up to 1")
@@ -380,27 +433,38 @@ def score_margin(
     passage_embeddings: NDArray[np.floating],
     similarity: str = "dot",
 ) -> pd.DataFrame:
-    """Average scores by query language of passages in the query's own language and in others, relevant and not.
+    """Return average scores by query language of passages in the query's language and in others, relevant and not.
 
-    Gives query_language and, averaged over its queries: own_relevant, own_irrelevant, other_relevant,
-    other_irrelevant (each a query's mean score over such passages of the pool), and from these
+    Args:
+        benchmark: Queries and the pool.
+        query_embeddings: (queries, dim), in the benchmark's order.
+        passage_embeddings: (passages, dim), in the benchmark's order.
+        similarity: The model's own; scores are those of the rank table, added up in float64 a block at a time.
 
-    - margin = own_irrelevant - other_relevant: above 0, an irrelevant passage in the query's language outscores
-      the answer in another. LAReQA (arXiv 2004.05484) calls an encoder without this weakness strongly aligned;
-    - bonus = own_irrelevant - other_irrelevant: what language alone adds;
-    - gap = other_relevant - other_irrelevant: what relevance adds, across languages.
+    Returns:
+        query_language and, averaged over its queries, own_relevant, own_irrelevant, other_relevant, other_irrelevant
+        (each a query's mean score over such passages of the pool), and from these
 
-    The margin is the bonus less the gap, so that a change of it has two parts: that is ours. `spread` is
-    the standard deviation of a query's scores over the pool; margin_sd, bonus_sd and gap_sd are divided by it query by
-    query, since encoders differ in the range of their scores. `queries` counts those with relevant and irrelevant
-    passages on both sides, which all of it is over.
+        - margin = own_irrelevant - other_relevant: above 0, an irrelevant passage in the query's language outscores the
+          answer in another;
+        - bonus = own_irrelevant - other_irrelevant: what language alone adds;
+        - gap = other_relevant - other_irrelevant: what relevance adds, across languages.
 
-    Scores are those of the rank table, by the model's own similarity, added up in float64 a block at a time. Raises
-    InputError for embeddings of a wrong size, with NaN or infinity.
+        The margin is the bonus less the gap. `spread` is the standard deviation of a query's scores over the pool;
+        margin_sd, bonus_sd and gap_sd are divided by it query by query, since encoders differ in the range of their
+        scores. `queries` counts those with relevant and irrelevant passages on both sides, which all of it is over.
 
-    >>> found = score_margin(toy, np.ones((1, 1)), np.array([[3], [1], [7], [4]]))  # relevant: de 3, en 7
-    >>> found[["own_irrelevant", "other_relevant", "margin", "bonus", "gap"]].values.tolist()
-    [[4.0, 3.0, 1.0, 3.0, 2.0]]
+    Raises:
+        InputError: For embeddings of a wrong size, with NaN or infinity.
+
+    Source:
+        LAReQA (arXiv 2004.05484) calls an encoder without the weakness of the margin strongly aligned; its two parts
+        are ours.
+
+    Example:
+        >>> found = score_margin(toy, np.ones((1, 1)), np.array([[3], [1], [7], [4]]))  # relevant: de 3, en 7
+        >>> found[["own_irrelevant", "other_relevant", "margin", "bonus", "gap"]].values.tolist()
+        [[4.0, 3.0, 1.0, 3.0, 2.0]]
     """
     slices = benchmark.passage_slices
     spoken, starts = list(slices), [part.start for part in slices.values()]

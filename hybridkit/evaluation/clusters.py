@@ -24,15 +24,19 @@ _ROUNDING = 1e-12  # values of measures that differ by less, relative to 1, are 
 
 
 def question_clusters(benchmark: Benchmark, unit: str = "article") -> pd.Series:
-    """Give every query_id the cluster to resample it with, as a Series query_id -> cluster.
+    """Return the cluster to resample every query_id with, as a Series query_id -> cluster.
 
-    `unit` is "article", as the benchmark has it, or "paragraph" for passages of LAReQA (NAME:LANGUAGE:PARAGRAPH and so
-    on): questions belong together that are judged in one paragraph of any language, and those joined by others.
+    Args:
+        benchmark: The queries, and the judgements where `unit` is "paragraph".
+        unit: "article", as the benchmark has it, or "paragraph" for passages of LAReQA (NAME:LANGUAGE:PARAGRAPH and so
+            on): questions belong together that are judged in one paragraph of any language, and those joined by others.
 
-    Raises InputError for another unit, ids without paragraphs, a question that stands in two articles.
+    Raises:
+        InputError: For another unit, ids without paragraphs, a question in two articles.
 
-    >>> question_clusters(toy).to_dict(), question_clusters(toy, "paragraph").to_dict()
-    ({'q': 'a'}, {'q': '0'})
+    Example:
+        >>> question_clusters(toy).to_dict(), question_clusters(toy, "paragraph").to_dict()
+        ({'q': 'a'}, {'q': '0'})
     """
     if unit == "article":
         found = benchmark.queries[["query_id", "article"]].drop_duplicates()

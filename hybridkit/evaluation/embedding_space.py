@@ -39,21 +39,36 @@ def language_probe(
     most: int = 200,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Measure how well a linear probe recognises a passage's language from its embedding, on unseen articles.
+    """Return how well a linear probe recognises a passage's language from its embedding, on unseen articles.
 
     A logistic regression (scikit-learn; embeddings standardised on the training folds, C = 1), cross-validated with
-    whole articles in a fold, so that no content stands in training in one language and in the test in another. Each
-    language has the same number of passages, `most` or as many as the smallest has, drawn with the seed. Linear probes
-    for language: Libovický et al., arXiv 1911.03310. It says whether languages can be separated, not that retrieval
-    is misled by it: a direction that no query's score depends on does no harm.
+    whole articles in a fold, so that no content stands in training in one language and in the test in another. It says
+    whether languages can be separated, not that retrieval is misled by it: a direction that no query's score depends on
+    does no harm.
 
-    Gives language, value (share of its passages that are recognised), chance (one over the number of languages) and
-    passages. The mean of `value` is the probe's accuracy. Raises InputError for fewer than two languages or articles.
+    Args:
+        embeddings: (passages, dim).
+        languages: The language of each passage.
+        articles: The article of each passage.
+        folds: Of the cross-validation.
+        most: Passages of a language, or as many as the smallest has; drawn with the seed.
+        seed: Of the draw.
 
-    >>> space = np.array([[1.0, 0.1 * n] if n % 2 else [-1.0, 0.1 * n] for n in range(8)])
-    >>> found = language_probe(space, ["de", "en"] * 4, [n // 2 for n in range(8)], folds=2)
-    >>> found.values.tolist()
-    [['de', 1.0, 0.5, 4], ['en', 1.0, 0.5, 4]]
+    Returns:
+        language, value (share of its passages that are recognised), chance (one over the number of languages) and
+        passages. The mean of `value` is the probe's accuracy.
+
+    Raises:
+        InputError: For fewer than two languages or articles.
+
+    Source:
+        Linear probes for language: Libovický et al., arXiv 1911.03310.
+
+    Example:
+        >>> space = np.array([[1.0, 0.1 * n] if n % 2 else [-1.0, 0.1 * n] for n in range(8)])
+        >>> found = language_probe(space, ["de", "en"] * 4, [n // 2 for n in range(8)], folds=2)
+        >>> found.values.tolist()
+        [['de', 1.0, 0.5, 4], ['en', 1.0, 0.5, 4]]
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold
@@ -81,16 +96,22 @@ def language_probe(
 
 @one_blas_thread()
 def language_centroids(embeddings: NDArray[np.floating], languages: Iterable[str]) -> pd.DataFrame:
-    """Lay the languages' mean embeddings out in the plane, as near to their distances as a plane can be.
+    """Return the languages' mean embeddings laid out in the plane, as near to their distances as a plane can be.
 
-    The two first principal components of the centroids, each language weighing the same: the same as classical
-    multidimensional scaling of their Euclidean distances (Gower 1966, doi:10.1093/biomet/53.3-4.325). Gives language,
-    x, y (in units of the embeddings, whose centre is 0) and shown, the share of the centroids' variance that the plane
-    shows. The sign of an axis is free; here its largest entry is positive.
+    The two first principal components of the centroids, each language weighing the same. The sign of an axis is free;
+    here its largest entry is positive.
 
-    >>> space = np.array([[0.0, 0.0], [0.0, 2.0], [4.0, 1.0], [4.0, 1.0]])
-    >>> language_centroids(space, ["de", "de", "en", "en"]).round(3).values.tolist()
-    [['de', -2.0, 0.0, 1.0], ['en', 2.0, 0.0, 1.0]]
+    Returns:
+        language, x, y (in units of the embeddings, whose centre is 0) and shown, the share of the centroids' variance
+        that the plane shows.
+
+    Source:
+        Classical multidimensional scaling of Euclidean distances (Gower 1966, doi:10.1093/biomet/53.3-4.325).
+
+    Example:
+        >>> space = np.array([[0.0, 0.0], [0.0, 2.0], [4.0, 1.0], [4.0, 1.0]])
+        >>> language_centroids(space, ["de", "de", "en", "en"]).round(3).values.tolist()
+        [['de', -2.0, 0.0, 1.0], ['en', 2.0, 0.0, 1.0]]
     """
     names, means, _, _ = _sums(embeddings, languages)
     centred = means - means.mean(axis=0)

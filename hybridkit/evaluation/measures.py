@@ -34,20 +34,26 @@ _RANKS = 1 << 19  # ranks whose values are held at a time, those of one query la
 
 
 def per_query(ranks: pd.DataFrame, measures: Collection[str] = (*MEASURES, DISTANCE)) -> pd.DataFrame:
-    """Compute the value of every measure, or of some, for every query in every setting.
+    """Return the value of every measure, or of some, for every query in every setting.
 
-    Takes a rank table; gives a frame with the columns setting (mono, cross or pool), query_language,
-    passage_language ("*" in the pool), query_id, measure and value. In the pool all relevant passages of a query count
-    together: RR is that of the first of them and RR@10 is 0 where that stands below rank 10, R@k is their share in the
-    top k, the ideal of nDCG@10 has min(n, 10) of them on top, AP is over the full depth. Measures carry ir_measures'
-    names. `rank_distance` stands in the pool for queries whose relevant passages are
-    in two languages or more.
+    In the pool all relevant passages of a query count together: RR is that of the first of them and RR@10 is 0 where
+    that stands below rank 10, R@k is their share in the top k, the ideal of nDCG@10 has min(n, 10) of them on top, AP
+    is over the full depth. Measures carry ir_measures' names. `rank_distance` stands in the pool for queries whose
+    relevant passages are in two languages or more.
 
-    >>> ranks = pd.DataFrame({"query_language": "en", "query_id": "q", "passage_language": ["de", "en"],
-    ...                       "rank": [1, 2], "pool_rank": [5, 2]})
-    >>> values = per_query(ranks)
-    >>> values[values.measure == "AP"][["setting", "passage_language", "value"]].values.tolist()
-    [['mono', 'en', 0.5], ['cross', 'de', 1.0], ['pool', '*', 0.45]]
+    Args:
+        ranks: A rank table.
+        measures: Names out of `MEASURES` and `DISTANCE`.
+
+    Returns:
+        setting (mono, cross or pool), query_language, passage_language ("*" in the pool), query_id, measure and value.
+
+    Example:
+        >>> ranks = pd.DataFrame({"query_language": "en", "query_id": "q", "passage_language": ["de", "en"],
+        ...                       "rank": [1, 2], "pool_rank": [5, 2]})
+        >>> values = per_query(ranks)
+        >>> values[values.measure == "AP"][["setting", "passage_language", "value"]].values.tolist()
+        [['mono', 'en', 0.5], ['cross', 'de', 1.0], ['pool', '*', 0.45]]
     """
     same = (ranks["query_language"] == ranks["passage_language"]).to_numpy(bool)
     coded = [pd.factorize(ranks[column], sort=True) for column in _NAMED]
@@ -84,16 +90,21 @@ def in_order(settings: Iterable[str]) -> list[str]:
 
 
 def scores(values: pd.DataFrame) -> pd.DataFrame:
-    """Average per-query values over the queries of each pair, and of each query language in the pool.
+    """Return per-query values averaged over the queries of each pair, and of each query language in the pool.
 
-    Gives the columns setting, query_language, passage_language, measure, value and queries, the number of queries
-    that the mean is over (a pair has those that are judged in its passage language).
+    Args:
+        values: The frame of `per_query`.
 
-    >>> ranks = pd.DataFrame({"query_language": "en", "query_id": ["p", "q"], "passage_language": "en",
-    ...                       "rank": [1, 2], "pool_rank": [1, 4]})
-    >>> table = scores(per_query(ranks))
-    >>> table[table.measure == "RR"][["setting", "value", "queries"]].values.tolist()
-    [['mono', 0.75, 2], ['pool', 0.625, 2]]
+    Returns:
+        setting, query_language, passage_language, measure, value and queries, the number of queries that the mean is
+        over (a pair has those that are judged in its passage language).
+
+    Example:
+        >>> ranks = pd.DataFrame({"query_language": "en", "query_id": ["p", "q"], "passage_language": "en",
+        ...                       "rank": [1, 2], "pool_rank": [1, 4]})
+        >>> table = scores(per_query(ranks))
+        >>> table[table.measure == "RR"][["setting", "value", "queries"]].values.tolist()
+        [['mono', 0.75, 2], ['pool', 0.625, 2]]
     """
     grouped = values.groupby([*KEYS, "measure"], sort=False)["value"]
     return grouped.agg(value="mean", queries="size").reset_index()
@@ -123,14 +134,20 @@ def scores_of(ranks: pd.DataFrame) -> pd.DataFrame:
 
 
 def macro(table: pd.DataFrame) -> pd.DataFrame:
-    """Average scores over languages (mono), ordered pairs (cross) and query languages (pool), as arXiv 2408.10536 does.
+    """Return scores averaged over languages (mono), ordered pairs (cross) and query languages (pool).
 
-    Takes the frame of `scores`, gives the columns setting, measure and value; every pair or language weighs the same,
-    whatever its number of queries.
+    Every pair or language weighs the same, whatever its number of queries, as in arXiv 2408.10536.
 
-    >>> table = pd.DataFrame({"setting": "mono", "measure": "AP", "value": [0.2, 0.4], "queries": [1, 99]})
-    >>> macro(table).round(3).values.tolist()
-    [['mono', 'AP', 0.3]]
+    Args:
+        table: The frame of `scores`.
+
+    Returns:
+        setting, measure and value.
+
+    Example:
+        >>> table = pd.DataFrame({"setting": "mono", "measure": "AP", "value": [0.2, 0.4], "queries": [1, 99]})
+        >>> macro(table).round(3).values.tolist()
+        [['mono', 'AP', 0.3]]
     """
     return table.groupby(["setting", "measure"], sort=False)["value"].mean().reset_index()
 

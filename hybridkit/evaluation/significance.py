@@ -45,58 +45,56 @@ class Difference:
     unit: str = "seeds"
 
 
-COLUMNS = (
-    "setting",
-    "query_language",
-    "passage_language",
-    "measure",
-    "difference",
-    "low",
-    "high",
-    "effect",
-    "p",
-    "p_holm",
-    "significant",
-    "queries",
-    "clusters",
-    "family",
-)
+_ESTIMATE = ("measure", "difference", "low", "high")
+COLUMNS = (*KEYS, *_ESTIMATE, "effect", "p", "p_holm", "significant", "queries", "clusters", "family")
+CONTRAST_COLUMNS = ["setting", *_ESTIMATE, "p", "clusters", "seeds", "seeds_low", "seeds_high", "seeds_p"]
+SUM_COLUMNS = ["set", "query_language", "passage_language"]  # set: of training languages
+_ROUNDING = 1e-12  # smaller sums are 0 but for the order of adding
 OVERALL = "*"  # the query language of a setting's mean over its pairs or query languages
 
 
 def compare(a: pd.DataFrame, b: pd.DataFrame, clusters: pd.Series, how: Resampling = DEFAULT) -> pd.DataFrame:
     """Compare two systems on the same questions, per pair of languages and overall, measure by measure.
 
-    `a` and `b` are per-query values (`measures.per_query`); with a column `seed`, the values of one question are
-    averaged over the seeds first, so that the test is about these trainings' mean over other questions, and says
-    nothing about other trainings (see `intervals.t_interval`). `clusters` gives each query_id its cluster.
+    With a column `seed`, the values of one question are averaged over the seeds first, so that the test is about these
+    trainings' mean over other questions, and says nothing about other trainings (see `resampling.t_interval`).
 
-    One row for each setting, query_language, passage_language and measure, and one for each setting with "*" for both
-    languages, where every pair (mono, cross) or query language (pool) weighs the same, as in `measures.macro`:
+    Args:
+        a: Per-query values (`measures.per_query`).
+        b: The same of the other system.
+        clusters: The cluster of each query_id (`clusters.question_clusters`).
+        how: Resamples, level, threshold and seed.
 
-    - difference: a minus b, the mean over the queries of a pair: the clusters' sums of differences, added and divided
-      by the number of queries, so that a cluster counts by its size;
-    - low, high: its bootstrap interval (percentiles, `level`): clusters are drawn with replacement, all their languages
-      together, and sums and numbers of queries are added and divided anew; NaN where a pair has a single cluster;
-    - effect: paired Cohen's d with clusters as units (d_z): the difference over the standard deviation of the clusters'
-      mean differences;
-    - p: two-sided paired randomisation test; under the null hypothesis a and b may be exchanged in any cluster, with
-      all its languages at once. Every exchange is tried where there are no more than `resamples`, else `resamples` of
-      them, and (1 + as extreme) / (1 + resamples) is given;
-    - p_holm, significant (p_holm below `threshold`), family: see `holm`. Three families a measure: the language pairs
-      of mono and cross, the query languages of the pool, the settings;
-    - queries (distinct query ids) and clusters behind the row.
+    Returns:
+        One row for each setting, query_language, passage_language and measure, and one for each setting with "*" for
+        both languages, where every pair (mono, cross) or query language (pool) weighs the same, as in `measures.macro`:
 
-    Sources: Smucker, Allan and Carterette, CIKM 2007 (randomisation); Efron and Tibshirani 1993, chapter 8 (bootstrap
-    of clusters); Holm, Scandinavian Journal of Statistics 6, 1979.
+        - difference: a minus b, the mean over the queries of a pair: the clusters' sums of differences, added and
+          divided by the number of queries, so that a cluster counts by its size;
+        - low, high: its bootstrap interval (percentiles): clusters are drawn with replacement, all their languages
+          together, and sums and numbers of queries are added and divided anew; NaN where a pair has a single cluster;
+        - effect: paired Cohen's d with clusters as units (d_z): the difference over the standard deviation of the
+          clusters' mean differences;
+        - p: two-sided paired randomisation test; under the null hypothesis a and b may be exchanged in any cluster,
+          with all its languages at once. Every exchange is tried where there are no more than `resamples`, else
+          `resamples` of them, and p is (1 + as extreme) / (1 + resamples);
+        - p_holm, significant (p_holm below the threshold), family: see `holm`. Three families a measure: the language
+          pairs of mono and cross, the query languages of the pool, the settings;
+        - queries (distinct query ids) and clusters behind the row.
 
-    Raises InputError for a query that one system does not have, values that are NaN, a query without a cluster.
+    Raises:
+        InputError: For a query that one system does not have, values that are NaN, a query without a cluster.
 
-    >>> b = pd.DataFrame({"setting": "mono", "query_language": "en", "passage_language": "en",
-    ...                   "query_id": ["p", "q", "r", "s"], "measure": "AP", "value": [0.1, 0.2, 0.3, 0.4]})
-    >>> found = compare(b.assign(value=b.value + [0.1, 0.2, 0.1, 0.2]), b, pd.Series(list("wxyz"), list("pqrs")))
-    >>> found[["query_language", "difference", "p", "significant"]].round(3).values.tolist()
-    [['en', 0.15, 0.125, False], ['*', 0.15, 0.125, False]]
+    Source:
+        Smucker, Allan and Carterette, CIKM 2007 (randomisation); Efron and Tibshirani 1993, chapter 8 (bootstrap of
+        clusters); Holm, Scandinavian Journal of Statistics 6, 1979.
+
+    Example:
+        >>> b = pd.DataFrame({"setting": "mono", "query_language": "en", "passage_language": "en",
+        ...                   "query_id": ["p", "q", "r", "s"], "measure": "AP", "value": [0.1, 0.2, 0.3, 0.4]})
+        >>> found = compare(b.assign(value=b.value + [0.1, 0.2, 0.1, 0.2]), b, pd.Series(list("wxyz"), list("pqrs")))
+        >>> found[["query_language", "difference", "p", "significant"]].round(3).values.tolist()
+        [['en', 0.15, 0.125, False], ['*', 0.15, 0.125, False]]
     """
     parts = []
     for measure, rows in paired(a, b, clusters).groupby("measure", sort=False):
@@ -125,11 +123,21 @@ def against(
 ) -> pd.DataFrame:
     """Compare several systems with one of them, setting by setting: the rows that a table marks.
 
-    `values` has the per-query values of each system by name. Gives the overall rows of `compare` with a column `system`
-    in front, corrected as one family: every system in every setting and measure. Concatenate the frames of several
-    benchmarks and call `holm` on them with a family of its own where one table shows them all.
+    Concatenate the frames of several benchmarks and call `holm` on them with a family of its own where one table shows
+    them all.
 
-    Raises InputError for an unknown baseline, and as `compare` does.
+    Args:
+        values: The per-query values of each system by name.
+        baseline: One of the names.
+        clusters: The cluster of each query_id.
+        how: Resamples, level, threshold and seed.
+
+    Returns:
+        The overall rows of `compare` with a column `system` in front, corrected as one family: every system in every
+        setting and measure.
+
+    Raises:
+        InputError: For an unknown baseline, and as `compare` does.
     """
     if baseline not in values or len(values) < 2:
         raise InputError(f"no baseline {baseline!r} and another system among {', '.join(values) or 'no systems'}")
@@ -179,20 +187,6 @@ def _families(rows: pd.DataFrame) -> pd.Series:
     return family
 
 
-CONTRAST_COLUMNS = [
-    "setting",
-    "measure",
-    "difference",
-    "low",
-    "high",
-    "p",
-    "clusters",
-    "seeds",
-    "seeds_low",
-    "seeds_high",
-    "seeds_p",
-]
-_ROUNDING = 1e-12
 Models = Mapping[int, Mapping[str, ClusterSums]]  # a strategy's models: by seed, by measure
 
 
@@ -301,13 +295,12 @@ def established(rows: pd.DataFrame, family: str) -> pd.DataFrame:
     )
 
 
-SUM_COLUMNS = ["set", "query_language", "passage_language"]  # set: of training languages
 Draw = tuple[str, int]  # a set of training languages and a seed
 Part = tuple[float, Mapping[Draw, pd.DataFrame]]  # a factor and the sums of a strategy's models
 
 
 def article_sums(ranks: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
-    """Sum every measure over the questions of an article: setting, languages, measure, cluster, sum, size.
+    """Return the sums of every measure by article: setting, languages, measure, cluster, sum, size.
 
     >>> ranks = pd.DataFrame({"query_language": "en", "query_id": ["p", "q"], "passage_language": "en",
     ...                       "rank": [1, 2], "pool_rank": [1, 2]})
@@ -322,13 +315,18 @@ def article_sums(ranks: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
 
 
 def difference_of(parts: Sequence[Part], constant: float = 0.0, how: Resampling = DEFAULT) -> Difference:
-    """The sum of scores with their factors, and its intervals over articles and over trainings.
+    """Return the sum of scores with their factors, and its intervals over articles and over trainings.
 
-    Each part is a factor and the sums of a strategy's models by set of training languages and seed, with the columns
-    set, query_language, passage_language, cluster, sum, size, of one measure and setting. Every pair of languages of
-    every set weighs the same; seeds of a set are averaged. All parts have the same sets and pairs; one whose only seed
-    is -1 (the encoder before training) stands beside every seed. The intervals are those of `significance.compare` and
-    `intervals.t_interval`: the latter over seeds, or over the sets of languages where there are several.
+    Every pair of languages of every set of training languages weighs the same; seeds of a set are averaged. The
+    intervals are those of `compare` and of `t_interval`: the latter over seeds, or over the sets of languages where
+    there are several.
+
+    Args:
+        parts: A factor and the sums (`article_sums`, of one measure and setting) of a strategy's models by set of
+            training languages and seed, with a column `set`. All parts have the same sets and pairs; one whose only
+            seed is -1 (the encoder before training) stands beside every seed.
+        constant: What is added to the sum.
+        how: Resamples, level and seed.
     """
     found = _cluster_sums(parts, constant)
     low, high = bootstrap(found, how)

@@ -178,7 +178,7 @@ def language_map(frame: pd.DataFrame) -> Figure:
 
 
 def _frame(axes: Axes, part: pd.DataFrame, bar: float) -> float:
-    """A square around the points with room for their names, and the bar that gives its scale; gives half its side."""
+    """A square around the points with room for their names, and the bar of its scale; return half its side."""
     half = max(part["x"].max() - part["x"].min(), part["y"].max() - part["y"].min(), bar) / 2 * 1.35
     x, y = ((part[side].max() + part[side].min()) / 2 for side in ("x", "y"))
     axes.set(xlim=(x - half, x + half), ylim=(y - half, y + half), xticks=[], yticks=[], aspect="equal")

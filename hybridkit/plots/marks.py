@@ -16,7 +16,7 @@ from hybridkit.sampling.labels import label, order
 
 
 def require_columns(frame: pd.DataFrame, figure: str, *columns: str) -> pd.DataFrame:
-    """Give back the frame when it has rows and the columns; raises InputError that names the figure and the column."""
+    """Return the frame, or raise InputError where it has no rows or not these columns."""
     for column in columns:
         if column not in frame.columns:
             there = ", ".join(map(str, frame.columns)) or "none"
@@ -29,7 +29,7 @@ def require_columns(frame: pd.DataFrame, figure: str, *columns: str) -> pd.DataF
 
 
 def pick(frame: pd.DataFrame, figure: str, column: str, value: str) -> pd.DataFrame:
-    """Rows whose column equals a value; raises InputError naming the values there are when none does."""
+    """Return the rows whose column equals a value; raise InputError with the known values where none does."""
     chosen = frame[frame[column] == value]
     if chosen.empty:
         there = ", ".join(sorted({str(entry) for entry in frame[column]}))
@@ -46,13 +46,13 @@ def one(frame: pd.DataFrame, figure: str, *columns: str) -> None:
 
 
 def matrix(frame: pd.DataFrame, rows: list[str], columns: list[str], value: str = "value") -> np.ndarray:
-    """Mean of `value` by query language (rows) and passage language (columns), float64; NaN where there is none."""
+    """Return the mean of `value` by query language (rows) and passage language (columns), NaN for a missing pair."""
     table = frame.pivot_table(index="query_language", columns="passage_language", values=value, aggfunc="mean")
     return table.reindex(index=rows, columns=columns).to_numpy(dtype=float)
 
 
 def handles(strategies: Iterable[str], line: bool = False) -> list[Any]:
-    """Legend entries for strategies, in the kit's order: markers, or lines."""
+    """Return legend entries for strategies, in the kit's order: markers, or lines."""
     style: dict[str, Any] = {"linestyle": "-"} if line else {"linestyle": "none", "markersize": 5}
     return [
         Line2D([], [], color=colour(name), marker="" if line else marker(name), label=label(name), **style)
@@ -110,7 +110,7 @@ def name_grid(axes: list[Axes], titles: list[str], below: list[str], left: list[
 
 
 def seeds_note(frame: pd.DataFrame, *group: str) -> str:
-    """What the marks mean, for the foot of a figure; the interval is only mentioned where there is one."""
+    """Return what the marks mean, for the foot of a figure; the interval is only mentioned where there is one."""
     most = frame.groupby(list(group), dropna=False)["value"].count().max()
     if most >= 3:
         return SEEDS

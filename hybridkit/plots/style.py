@@ -65,7 +65,7 @@ STYLE: dict[str, Any] = {
 
 
 def fonts(script: str = "") -> list[str]:
-    """Families to draw text with, the one made for `script` (ISO 15924) first; registers the bundled fonts.
+    """Return families to draw text with, the one made for `script` (ISO 15924) first; registers the bundled fonts.
 
     >>> fonts("Thai")[:2]
     ['Kit Noto Thai', 'DejaVu Sans']
@@ -89,7 +89,7 @@ def _characters() -> frozenset[int]:
 
 
 def covers(text: str) -> bool:
-    """Whether the fonts that come along have every character of a text.
+    """Return whether the fonts that come along have every character of a text.
 
     >>> covers("हिन्दी ไทย 中文 العربية Ελληνικά Tiếng Việt"), covers("తెలుగు")
     (True, False)
@@ -226,7 +226,7 @@ _CLAUSES = frozenset({"Thai", "Laoo", "Khmr", "Mymr"})  # a space ends a clause;
 
 
 def language_label(tag: str, endonym: bool = True) -> str:
-    """A language on an axis: its tag, and its own name where the fonts of the kit have it.
+    """Return a language as an axis names it: its tag, and its own name where the fonts of the kit have it.
 
     >>> language_label("ru"), language_label("ru", endonym=False), language_label("te")
     ('русский  ru', 'ru', 'te')

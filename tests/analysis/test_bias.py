@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridkit.analysis.bias import bias_panel, bias_sides, changes, language_maps, verdict
+from hybridkit.analysis.bias import bias_measures, bias_panel, changes, language_maps, verdict
 from hybridkit.data.benchmark import Benchmark
 from hybridkit.errors import InputError
 from hybridkit.evaluation.bias import BIAS_MEASURES
@@ -47,7 +47,7 @@ def embeddings(pull: float, seed: int = 0, count: int = 40) -> tuple[np.ndarray,
 def sides(pull: float, seed: int = 0) -> pd.DataFrame:
     queries, passages = embeddings(pull, seed)
     toy = benchmark()
-    return bias_sides(toy, rank_table(toy, queries, passages), queries, passages, top=5, depth=20)
+    return bias_measures(toy, rank_table(toy, queries, passages), queries, passages, top=5, depth=20)
 
 
 def test_every_side_sees_a_pull_towards_the_querys_language() -> None:
@@ -74,7 +74,7 @@ def test_sides_without_ground_are_left_out() -> None:
     own = whole.judgements[whole.judgements["passage_language"] == "de"]
     one = Benchmark("t", whole.queries, whole.passages, own)
     queries, passages = embeddings(0.5)
-    found = set(bias_sides(one, rank_table(one, queries, passages), queries, passages)["measure"])
+    found = set(bias_measures(one, rank_table(one, queries, passages), queries, passages)["measure"])
     assert {"PEER", "language probe", "language variance", "AP gap, pool"} <= found
     assert not found & {"rank distance", "normalised rank distance", "target removal", "score margin"}
 

@@ -22,7 +22,7 @@ from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from sentence_transformers.util import semantic_search
 from threadpoolctl import threadpool_limits
 
-from hybridkit.analysis.bias import bias_sides
+from hybridkit.analysis.bias import bias_measures
 from hybridkit.cli.main import main
 from hybridkit.data.benchmark import Benchmark
 from hybridkit.data.collection import Collection
@@ -339,7 +339,7 @@ def test_a_study_ranks_searches_and_weighs_bias_by_it(tmp_path: Path) -> None:
         expected = rank_table_from_scores(benchmark, lambda rows, q=queries, p=passages: q[rows] @ p.T)  # type: ignore[misc]
         pd.testing.assert_frame_equal(run.ranks(spec, name), expected)
         assert run.similarity(spec, name) == "dot"
-        found = bias_sides(benchmark, expected, *run.embeddings(spec, name), similarity="dot").set_index("measure")
+        found = bias_measures(benchmark, expected, *run.embeddings(spec, name), similarity="dot").set_index("measure")
         margin = score_margin(benchmark, queries, passages)
         assert found.loc["score margin", "value"] == pytest.approx(margin["margin_sd"].mean())
     # the inspector ranks by it, too, what is asked now and what was asked

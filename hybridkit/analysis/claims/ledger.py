@@ -192,7 +192,7 @@ def _number(value: Fact) -> float:
 
 
 def written(value: Fact) -> str:
-    """A value in words: counts whole, scores with four decimals, ranks with one, sets in order.
+    """Return a value in words: counts whole, scores with four decimals, ranks with one, sets in order.
 
     >>> written(0.59271), written(110.0), written(286.64), written(frozenset({"mono", "cross"}))
     ('.5927', '110', '286.6', '{cross, mono}')
@@ -264,7 +264,7 @@ def judge(claims: Sequence[Claim], facts: Facts) -> list[Entry]:
 
 
 def verdict_of(answers: Sequence[Answer]) -> str:
-    """The verdict on a claim by the answers to its check."""
+    """Return the verdict on a claim by the answers to its check."""
     outcomes = {answer.outcome for answer in answers}
     if outcomes <= {UNTESTED}:
         return UNTESTED
@@ -295,7 +295,7 @@ def _sentence(verdict: str, answers: Sequence[Answer]) -> str:
 
 
 def answer_text(answer: Answer) -> str:
-    """An answer in words: the comparison and what was found, with the interval of a difference.
+    """Return an answer in words: the comparison and what was found, with the interval of a difference.
 
     >>> from hybridkit.evaluation.significance import Difference
     >>> answer_text(Answer("AP(hybrid, b, pool) > AP(mono, b, pool)", "labse", HOLDS, ".5", ".4", Difference(0.1)))
@@ -326,7 +326,7 @@ def _first_few(texts: Sequence[str]) -> str:
 
 
 def summary(entries: Sequence[Entry], drawn: Collection[str] | None = None) -> pd.DataFrame:
-    """One line a claim: claim, text, verdict with its mark, reasons, figure, source.
+    """Return one line a claim: claim, text, verdict with its mark, reasons, figure, source.
 
     `drawn` are the names of the figures that the run has; of one that is not among them the table says so.
     """
@@ -346,13 +346,13 @@ def summary(entries: Sequence[Entry], drawn: Collection[str] | None = None) -> p
 
 
 def matrix(ledgers: Sequence[Sequence[Entry]]) -> pd.DataFrame:
-    """One line a claim and source, in the columns of the figure `claims`: claim, text, source, verdict."""
+    """Return one line a claim and source, in the columns of the figure `claims`: claim, text, source, verdict."""
     lines = [(one.claim.id, one.claim.text, one.source, one.verdict) for entries in ledgers for one in entries]
     return pd.DataFrame(lines, columns=["claim", "text", "source", "verdict"])
 
 
 def evidence(entries: Sequence[Entry]) -> pd.DataFrame:
-    """One line an answer: claim, check, encoder, outcome, value, against, difference, its intervals, basis, reason."""
+    """Return a line an answer: claim, check, encoder, outcome, value, against, difference, intervals, basis, reason."""
     lines = []
     for entry in entries:
         for one in entry.answers:
@@ -366,13 +366,13 @@ def evidence(entries: Sequence[Entry]) -> pd.DataFrame:
 
 
 def readings(claims: Sequence[Claim]) -> pd.DataFrame:
-    """How each claim was turned into its check: claim, check, reading."""
+    """Return how each claim was turned into its check: claim, check, reading."""
     lines = [(one.id, str(one.check), one.reading) for one in claims]
     return pd.DataFrame(lines, columns=["claim", "check", "reading"])
 
 
 def as_html(frame: pd.DataFrame) -> str:
-    """A frame as a table of HTML with whole texts; every text is escaped.
+    """Return a frame as a table of HTML with whole texts; every text is escaped.
 
     >>> as_html(pd.DataFrame({"text": ["<b>"]})).count("&lt;b&gt;")
     1

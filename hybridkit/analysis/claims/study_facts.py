@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def of_group(frame: pd.DataFrame, languages: tuple[str, ...], group: str) -> pd.DataFrame:
-    """The rows of a group: query and passage language seen or not; "unseen" is every pair but the seen-seen ones.
+    """Return the rows of a group: query and passage language seen or not; "unseen" is all but the seen-seen ones.
 
     >>> pairs = pd.DataFrame({"query_language": ["de", "de", "th"], "passage_language": ["en", "th", "th"]})
     >>> [len(of_group(pairs, ("de", "en"), group)) for group in ("seen-seen", "seen-unseen", "unseen")]
@@ -38,7 +38,7 @@ def of_group(frame: pd.DataFrame, languages: tuple[str, ...], group: str) -> pd.
 
 
 def models(run: Run, strategy: str, benchmark: str) -> list[tuple[ModelSpec, tuple[str, ...]]]:
-    """The models of a strategy with their training languages: of the main part, then of the section diversity.
+    """Return the models of a strategy with their training languages: of the main section, then of diversity.
 
     Of the section only those of the series "fixed" that notebook 06 ranked on the benchmark, and only with the main
     part's encoder. The untrained encoder stands once for every set of languages.
@@ -80,7 +80,7 @@ _MET = {"e5-small": ("SQuAD", "TyDi QA", "MIRACL"), "intfloat/multilingual-e5-sm
 
 
 def collection(name: str) -> str:
-    """The collection that a data set is a part of; "" for one that is not known to be part of any.
+    """Return the collection that a data set is a part of; "" for one that is not known to be part of any.
 
     >>> collection("xquad-r[16:]"), collection("squad2-fi-en"), collection("mine.jsonl")
     ('SQuAD', 'SQuAD', '')
@@ -89,7 +89,7 @@ def collection(name: str) -> str:
 
 
 def relatives(benchmark: str, files: tuple[str, ...], encoder: str) -> tuple[str, ...]:
-    """Training files, and the encoder's own fine-tuning, that are of the collection of a benchmark.
+    """Return training files, and the encoder's own fine-tuning, that are of the collection of a benchmark.
 
     >>> relatives("mlqa-r", ("mlqa-test", "xnli-entailment"), "e5-small")
     ('mlqa-test',)
@@ -104,7 +104,7 @@ def relatives(benchmark: str, files: tuple[str, ...], encoder: str) -> tuple[str
 
 
 def left(leaks: "pd.DataFrame", benchmark: str, corpora: "Sequence[ParallelCorpus]") -> int:
-    """How many rows that hold a text of a benchmark are among some corpora nevertheless; 0 once they were dropped.
+    """Return how many rows that hold a text of a benchmark are still among some corpora; 0 once they were dropped.
 
     `leaks` has the columns id and benchmark, as `leakage.find_leaks` makes them; `benchmark` is the name that it has
     there.
@@ -115,7 +115,7 @@ def left(leaks: "pd.DataFrame", benchmark: str, corpora: "Sequence[ParallelCorpu
 
 
 class StudyFacts:
-    """What a study measured. Trains nothing beyond the study's main part: what else is not there yet is NotTestable."""
+    """What a study measured. Trains nothing beyond the study's main section: what else is missing is NotTestable."""
 
     title = "this study"
 
@@ -132,7 +132,7 @@ class StudyFacts:
         if variable == "benchmark":
             names = run.study.evaluation.benchmarks
             whole = [name for name in names if base_name(name) == name or base_name(name) not in names]
-            return (*whole, *self._judged_names)
+            return (*whole, *self._collection_names)
         if variable == "measure":
             return tuple(dict.fromkeys(self._scores["measure"]))
         return tuple(SETTINGS) if variable == "setting" else ROLES
@@ -140,8 +140,8 @@ class StudyFacts:
     def score(self, query: ScoreQuery) -> float:
         """The mean over seeds of the macro mean."""
         self._has(query)
-        if query.benchmark in self._judged_names:
-            return float(self._judged(query).mean())
+        if query.benchmark in self._collection_names:
+            return float(self._collection_scores(query).mean())
         if query.setting in (*SEEN_GROUPS, UNSEEN):
             return mean_of(self._models(query))
         table = self._macros
@@ -160,7 +160,7 @@ class StudyFacts:
         """A difference with its intervals: over articles, and over seeds from three on."""
         for _, one in terms:
             self._has(one)
-        if terms[0][1].benchmark in self._judged_names:
+        if terms[0][1].benchmark in self._collection_names:
             return self._collection_difference(terms, constant)
         if (*terms, constant) in self._differences:
             return self._differences[(*terms, constant)]
@@ -192,7 +192,7 @@ class StudyFacts:
             return frozenset(relatives(first, run.study.rows.files, run.study.encoder.name))
         if name == "leaks":
             return self._leaks(first)
-        if first in self._judged_names:
+        if first in self._collection_names:
             raise NotTestable(f"{first} has no parallel questions and no pairs of languages", "", "benchmark")
         if name == "languages":
             return frozenset(run.benchmark(first).languages)
@@ -270,13 +270,13 @@ class StudyFacts:
         self._specs_of(query.strategy)
 
     def _has_benchmark(self, name: str) -> None:
-        if name not in (*self.run.study.evaluation.benchmarks, *self._judged_names):
+        if name not in (*self.run.study.evaluation.benchmarks, *self._collection_names):
             key = "evaluation.judged" if is_collection_name(name) else "evaluation.benchmarks"
             raise NotTestable(f"the study has no benchmark {name}", f"{name} among {key}", "benchmark")
 
-    def _judged(self, query: ScoreQuery) -> pd.Series:
-        """The mean over languages on a judged set, by seed."""
-        table = self._judged_table
+    def _collection_scores(self, query: ScoreQuery) -> pd.Series:
+        """The mean over languages on a collection, by seed."""
+        table = self._collection_table
         named = table["benchmark"].map(lambda name: split_name(name)[0] == query.benchmark)
         own = table[named & (table["strategy"] == query.strategy) & (table["setting"] == query.setting)]
         own = own[own["measure"] == query.measure]
@@ -286,8 +286,8 @@ class StudyFacts:
         return found
 
     def _collection_difference(self, terms: Sequence[tuple[float, ScoreQuery]], constant: float) -> Difference:
-        """On judged sets values are kept by language, so that there is an interval over seeds only."""
-        values = [self._judged(query) for _, query in terms]
+        """On collections values are kept by language, so that there is an interval over seeds only."""
+        values = [self._collection_scores(query) for _, query in terms]
         scores = tuple(float(one.mean()) for one in values)
         seeds = max(values, key=len).index  # the untrained encoder has one value, for every seed
         by_seed = [
@@ -301,15 +301,15 @@ class StudyFacts:
         return Difference(float(found.mean()), NAN, NAN, *ends(t_interval(found)), basis, scores)
 
     def _leaks(self, benchmark: str) -> float:
-        named = benchmark if benchmark in self._judged_names else self.run.benchmark(base_name(benchmark)).name
+        named = benchmark if benchmark in self._collection_names else self.run.benchmark(base_name(benchmark)).name
         return float(left(self.run.rows.leaks, named, self.run.split))
 
     @cached_property
-    def _judged_names(self) -> tuple[str, ...]:
+    def _collection_names(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(split_name(name)[0] for name in self.run.study.evaluation.judged))
 
     @cached_property
-    def _judged_table(self) -> pd.DataFrame:
+    def _collection_table(self) -> pd.DataFrame:
         return collection_table(self.run)
 
     @cached_property

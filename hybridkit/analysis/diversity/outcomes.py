@@ -33,7 +33,7 @@ _FROM_XLMR = ("xlm-r", "xlm-roberta", "e5-small", "multilingual-e5", "multilingu
 
 
 def pretraining_share(encoder: str, language: str) -> float | None:
-    """Share of a language in the text that an encoder was pretrained on; None where that is not published.
+    """Return the share of a language in the text that an encoder was pretrained on; None where that is not published.
 
     By size in GiB of CC-100, on which XLM-R was trained (Conneau et al., arXiv 1911.02116, appendix A); a language that
     is not in it has share 0. An encoder made from scratch has no pretraining and so no share.
@@ -63,7 +63,7 @@ COLUMNS = [*KEYS, "benchmark", "setting", "query_language", "passage_language", 
 
 
 def models(run: "Run") -> pd.DataFrame:
-    """The lines of `design` with the untrained encoder (k = 0, no languages) in front, once for each series."""
+    """Return the lines of `design` with the untrained encoder (k = 0, no languages) in front, once for each series."""
     lines = design(run.study, run.rows)
     untrained = ModelSpec(UNTRAINED, 0, "diversity")
     none = [(UNTRAINED, 0, 0, "", series, UNTRAINED, 0, untrained) for series in dict.fromkeys(lines["series"])]
@@ -71,7 +71,7 @@ def models(run: "Run") -> pd.DataFrame:
 
 
 def pair_outcomes(run: "Run") -> pd.DataFrame:
-    """Scores of the models of a diversity study by pair of languages, with the predictors; a line a measure.
+    """Return scores of the models of a diversity study by pair of languages, with the predictors; a line a measure.
 
     Columns: those of `design` without the spec, benchmark, setting, query_language, passage_language ("*" in the pool),
     seen (query and passage, as "seen-unseen"; in the pool "seen-*"), the predictors, measure (RR, RR@10, AP, and the
@@ -98,10 +98,10 @@ def pair_outcomes(run: "Run") -> pd.DataFrame:
 
 
 def collection_outcomes(run: "Run") -> pd.DataFrame:
-    """RR@10 of the same models on the judged sets that the study names: seen and distance are of the one language.
+    """Return RR@10 of the same models on the study's collections: seen and distance are of the one language.
 
     Columns: those of `design` without the spec, benchmark, setting, language, seen ("seen", "unseen"), distance, share,
-    measure, value; empty where no set is named.
+    measure, value; empty where none is named.
     """
     from hybridkit.analysis.scores import collection_tables
 
@@ -138,7 +138,7 @@ def with_predictors(frame: pd.DataFrame, encoder: str) -> pd.DataFrame:
 
 
 def nearest(tag: str, languages: str) -> float:
-    """Distance of a language to the nearest of some (joined by spaces), nan where there are none.
+    """Return the distance of a language to the nearest of some (joined by spaces), nan where there are none.
 
     >>> nearest("es", "th de en"), nearest("de", "de ru")
     (2.0, 0.0)
@@ -171,7 +171,7 @@ SIDES = {
 
 
 def spread(languages: str) -> float:
-    """Mean distance of the languages of a set (joined by spaces) from each other; 0 for one language.
+    """Return the mean distance of the languages of a set (joined by spaces) from each other; 0 for one language.
 
     >>> spread("de en"), spread("ar th zh"), spread("de")
     (1.0, 4.0, 0.0)
@@ -209,13 +209,13 @@ def extremes(frame: pd.DataFrame, strategy: str, measure: str = "RR") -> pd.Data
     parts: list[pd.DataFrame] = [pd.DataFrame(columns=["which", *by, "value"])]
     for which, one in (("least", sets[0]), ("most", sets[-1])) if len(sets) > 1 else ():
         own = chosen[chosen["languages"] == one["languages"]].groupby(by, sort=False)["value"].mean().reset_index()
-        own.insert(0, "which", pd.Series([which] * len(own)))
+        own.insert(0, "which", which)
         parts.append(own)
     return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
 def by_distance(frame: pd.DataFrame, measure: str = "RR") -> pd.DataFrame:
-    """Gain over the untrained encoder on the same pairs, by the distance of the language that is not trained on.
+    """Return the gain over the untrained encoder on the same pairs, by the distance of the unseen language.
 
     A line a model, side and distance: series, strategy, group, k, languages, seed, side (a value of SIDES), distance
     (0: trained on), value (mean over pairs), pairs. On the sides of cross-lingual pairs the other language is seen.
@@ -256,7 +256,7 @@ def per_model(frame: pd.DataFrame, measure: str = "RR", by: Sequence[str] = BY) 
 
 
 def means(frame: pd.DataFrame, measure: str = "RR", by: Sequence[str] = BY) -> pd.DataFrame:
-    """Mean of a measure by number of languages and group of pairs, with the interval over draws and seeds.
+    """Return the mean of a measure by number of languages and group of pairs, with the interval over draws and seeds.
 
     Every model weighs the same, whatever its number of pairs. Columns: `by`, mean, low, high (95 %, NaN below
     DRAWS_FOR_INTERVAL sets), models, sets. "seen-seen" pairs of one language and "unseen-unseen" ones are kept apart
@@ -270,9 +270,9 @@ def means(frame: pd.DataFrame, measure: str = "RR", by: Sequence[str] = BY) -> p
 
 
 def differences(frame: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
-    """Difference of two strategies, the first minus the second, on the same sets, seeds and pairs.
+    """Return the difference of two strategies, the first minus the second, on the same sets, seeds and pairs.
 
-    Gives the columns of the frame with the difference as value and "FIRST minus SECOND" as strategy.
+    Columns: those of the frame, with the difference as value and "FIRST minus SECOND" as strategy.
     """
     keys = [name for name in frame.columns if name not in ("strategy", "value")]
     a, b = (frame[frame["strategy"] == name].drop(columns="strategy") for name in (first, second))

@@ -73,7 +73,7 @@ def regress(
 
 
 def within(columns: pd.DataFrame, pair: pd.Series) -> pd.DataFrame:
-    """Take the mean of each pair out of columns, which leaves what least squares with an effect a pair would use.
+    """Return columns without the mean of each pair, which leaves what least squares with an effect a pair would use.
 
     >>> within(pd.DataFrame({"x": [1.0, 3.0, 7.0]}), pd.Series(["a", "a", "b"]))["x"].tolist()
     [-1.0, 1.0, 0.0]

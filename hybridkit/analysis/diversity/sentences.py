@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -60,7 +60,7 @@ def fit_sentences(fits: Sequence[Regression]) -> dict[str, list[str]]:
 
 
 def limits(design: pd.DataFrame) -> list[str]:
-    """Say what the runs of a design cannot show; an empty list is a design without these limits.
+    """Describe what the runs of a design cannot show; an empty list is a design without these limits.
 
     Takes the frame of `design` or the rows of `pair_outcomes`: group, draw, k, languages, series, strategy, seed.
     """
@@ -123,7 +123,7 @@ def _series(rows: pd.DataFrame) -> list[str]:
     if series == {"fixed"}:
         return [
             "All models are trained on the same number of rows, so that more languages mean fewer rows of each: "
-            "whether languages that bring rows of their own help more is not tested (series: growing)."
+            "whether languages that bring rows of their own help more is not asked (series: growing)."
         ]
     if series == {"growing"}:
         return ["Rows grow with the number of languages: the effects of languages and of rows cannot be separated."]
@@ -134,7 +134,7 @@ LANGUAGES_FOR_LINE = 5
 
 
 def by_language(frame: pd.DataFrame, measure: str = "RR") -> pd.DataFrame:
-    """Value of each query language in cross-lingual pairs with its pretraining share, before and after training.
+    """Return each query language's value in cross-lingual pairs with its pretraining share, before and after training.
 
     Columns: language, share, untrained (mean over passage languages), gain (mean over all models that have trained on
     neither language of a pair, against the untrained encoder on that pair). Empty where shares are not published.
@@ -155,7 +155,7 @@ def by_language(frame: pd.DataFrame, measure: str = "RR") -> pd.DataFrame:
 
 
 def share_sentences(table: pd.DataFrame, measure: str = "RR") -> list[str]:
-    """Say what a doubling of the pretraining share goes with, with Student's t interval over languages.
+    """Describe what a doubling of the pretraining share goes with, with Student's t interval over languages.
 
     A language is one point of a straight line in log2 of its share; languages differ by much else, so that this is
     what goes together and no effect.
@@ -202,14 +202,14 @@ def regressions(frame: pd.DataFrame, measure: str = "RR") -> list[Regression]:
 
 
 def strategy_differences(frame: pd.DataFrame, first: str = HYBRID) -> pd.DataFrame:
-    """Differences of one strategy from every other trained one, in the columns of the outcomes; empty without it."""
+    """Return the differences of one strategy from every other trained one, in the columns of the outcomes."""
     others = [name for name in dict.fromkeys(frame["strategy"]) if name not in (first, UNTRAINED)]
     parts = [differences(frame, first, name) for name in others]
     return pd.concat(parts, ignore_index=True) if parts else frame.iloc[:0]
 
 
 def effects(fits: Sequence[Regression]) -> pd.DataFrame:
-    """One table of all estimates: setting, series, strategy, term, estimate, low, high, note (a reason for none)."""
+    """Return one table of all estimates: setting, series, strategy, term, estimate, low, high, note (why none)."""
     parts = []
     for fit in fits:
         table = fit.table
@@ -220,11 +220,7 @@ def effects(fits: Sequence[Regression]) -> pd.DataFrame:
         if fit.reason:
             left = pd.DataFrame([("all", f"cannot be estimated: {fit.reason}")], columns=["term", "note"])
         both = pd.concat([one for one in (table, left) if len(one)], ignore_index=True)
-        for nth, (name, value) in enumerate(
-            (("setting", fit.setting), ("series", fit.series), ("strategy", fit.strategy))
-        ):
-            both.insert(nth, name, pd.Series([value] * len(both)))
-        parts.append(both)
+        parts.append(both.assign(setting=fit.setting, series=fit.series, strategy=fit.strategy))
     columns = ["setting", "series", "strategy", "term", "estimate", "low", "high", "note"]
     return pd.concat(parts, ignore_index=True).reindex(columns=columns) if parts else pd.DataFrame(columns=columns)
 
@@ -240,7 +236,7 @@ class _Set(NamedTuple):
 
 
 def steps(frame: pd.DataFrame, measure: str = "RR") -> pd.DataFrame:
-    """Difference between a set and the next larger one of its draw on the same pairs, by what was and is seen.
+    """Return the difference between a set and the next larger one of its draw on the same pairs, by what is seen.
 
     Since the sets of a draw are nested, a pair either stays as it is ("unseen-unseen", "seen-seen") or has a language
     that becomes seen: `was` and `seen` say which. The first step is from the untrained encoder. Columns: series,
@@ -263,7 +259,7 @@ def steps(frame: pd.DataFrame, measure: str = "RR") -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).drop_duplicates(once, ignore_index=True)[columns]
 
 
-def _along(models: pd.DataFrame, named: dict[str, object]) -> list[pd.DataFrame]:
+def _along(models: pd.DataFrame, named: dict[str, Any]) -> list[pd.DataFrame]:
     """The steps of one chain of nested sets, each a line a kind of pair."""
     sets = [
         _Set(int(k), str(languages)) for k, languages in sorted(set(zip(models["k"], models["languages"], strict=True)))
@@ -276,20 +272,14 @@ def _along(models: pd.DataFrame, named: dict[str, object]) -> list[pd.DataFrame]
         both["difference"] = both["value_after"] - both["value"]
         table = both.groupby(["setting", "was", "seen"], sort=False)["difference"].agg(["mean", "size"]).reset_index()
         table = table.rename(columns={"mean": "difference", "size": "pairs"})
-        ends = {
-            "from_k": first.k,
-            "to_k": second.k,
-            "from_languages": first.languages,
-            "to_languages": second.languages,
-        }
-        for column, value in {**named, **ends}.items():
-            table[column] = pd.Series([value] * len(table))
-        found.append(table)
+        ends = {"from_k": first.k, "to_k": second.k}
+        sets_of = {"from_languages": first.languages, "to_languages": second.languages}
+        found.append(table.assign(**named, **ends, **sets_of))
     return found
 
 
 def mean_steps(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean of each kind of step over sets and seeds, with Student's t interval over sets from three on.
+    """Return the mean of each kind of step over sets and seeds, with Student's t interval over sets from three on.
 
     Columns: series, strategy, setting, from_k, to_k, was, seen, mean, low, high, sets. A set's seeds are averaged
     first. Where the larger set is that of all languages, its one model a seed is on every side, and the interval is
