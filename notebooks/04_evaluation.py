@@ -108,7 +108,7 @@ overall[overall["query_language"] == "*"].drop(columns=["query_language", "passa
 
 # %% [markdown]
 # ## Judged sets
-# Sets like MIRACL are judged within one language: a value tells how a model, trained on the languages of the study,
+# Sets like MIRACL are judged within one language: a value shows how a model, trained on the languages of the study,
 # serves that language. They say nothing about pairs of languages. An empty table: the study names none
 # (`evaluation.judged`, say tydi-goldp or miracl).
 

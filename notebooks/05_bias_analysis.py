@@ -83,7 +83,7 @@ preference.round(2).to_frame()
 # From the ranks: rank distance, alone and as a share of what a random order would give; PEER; the AP lost when the
 # relevant passage in the query's own language is taken away, beyond what another's costs; gaps between languages. From
 # the scores: the margin of same-language passages that answer nothing over passages in other languages that do. From
-# the embeddings: how well a linear probe tells the language, how much of the variance lies between languages. A dotted
+# the embeddings: how well a linear probe finds the language, how much of the variance lies between languages. A dotted
 # line is what no preference would give.
 
 # %%
