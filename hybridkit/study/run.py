@@ -210,7 +210,7 @@ def find_run(name: str | Path, there: bool = True) -> Path:
             try:
                 open_study(name)
             except InputError as error:  # there is no study either that could be run
-                cure = str(error)
+                cure = str(error).removeprefix(f"{called}: ")
         raise InputError(
             f"{called}: no run is there (a run folder has {SETTINGS}); in {runs_folder()} there are {runs}; {cure}"
         )

@@ -61,7 +61,7 @@ def test_without_a_run_the_runs_and_the_command_are_told(run: Path, name: str, c
 
 def test_without_any_run_none_are_told(run: Path) -> None:
     (run / "settings.json").unlink()
-    with pytest.raises(InputError, match=r"there are none; make one with `hybridkit run mine`"):
+    with pytest.raises(InputError, match=r"there are none; there is no such study; there are codeswitch"):
         find_run("mine")
 
 
