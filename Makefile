@@ -22,7 +22,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help install reproduce check test lint types unit notebooks test-browser screenshots lab figures clean clean-runs
+.PHONY: help install reproduce check test lint types unit notebooks test-browser screenshots schema lab figures clean clean-runs
 
 help: ## list the targets
 	@echo 'make reproduce                 every table and figure of the quick study, in a few minutes'
@@ -33,6 +33,7 @@ help: ## list the targets
 	@echo 'make screenshots               draw figures/inspector/*.png again: pictures of the inspector at work'
 	@echo 'make lab                       JupyterLab on the notebooks'
 	@echo 'make figures STUDY=quick       draw the figures again from the scores, computing nothing'
+	@echo 'make schema                    write studies/schema.json from the settings of a study, for editors'
 	@echo 'make install                   only set up .venv'
 	@echo 'make lint | types | unit | notebooks   the parts of make test'
 	@echo 'make clean                     remove .venv, builds and caches; runs/ stays'
@@ -91,6 +92,9 @@ test-browser: $(INSTALLED) ## the inspector and the report in a real browser
 # On the run of starter where there is one, else on quick's.
 screenshots: $(INSTALLED) ## pictures of the inspector for the README
 	SCREENSHOTS='$(CURDIR)/figures/inspector' $(BIN)/python -m pytest tests/browser/test_screenshots.py
+
+schema: $(INSTALLED) ## write studies/schema.json from the settings, for editors
+	$(BIN)/python -c "from pathlib import Path; from hybridkit.study.settings import schema; Path('studies/schema.json').write_text(schema(), encoding='utf-8')"
 
 lab: $(INSTALLED) ## JupyterLab with the kernel ready
 	$(BIN)/jupyter lab --notebook-dir=notebooks
