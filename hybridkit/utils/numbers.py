@@ -96,8 +96,8 @@ class Range:
         )
 
     def _setting(self, value: object, info: Any) -> int | float:
-        # YAML 1.1 reads 3e-5 as a text
-        if not self.whole and (type(value) is int or (isinstance(value, str) and info.context == "YAML")):
+        # YAML 1.1 reads 3e-5 as a text; a 0 that Python code gives stays as it is, and so do the keys of its trainings
+        if not self.whole and info.context == "YAML" and (type(value) is int or isinstance(value, str)):
             with suppress(ValueError, OverflowError):
                 value = float(value)
         return self.check(value, "")

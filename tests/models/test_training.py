@@ -331,3 +331,9 @@ def test_what_does_not_fit_is_said_before_training(tmp_path: Path) -> None:
 def test_settings_that_cannot_be(name: str, value: Any) -> None:
     with pytest.raises(InputError, match=f"^training.{name} must be .*got {re.escape(repr(value))}"):
         TrainingSettings(**({"steps": 1, "batch_size": 2} | {name: value}))
+
+
+def test_the_key_of_a_training_keeps_whole_numbers_as_python_code_gave_them() -> None:
+    """A training of an earlier version with `weight_decay=0` has that 0 in its key, and goes on by it."""
+    key = TrainingSettings(steps=1, batch_size=2, learning_rate=1, warmup=0, weight_decay=0).key
+    assert [repr(key[name]) for name in ("learning_rate", "warmup", "weight_decay")] == ["1", "0", "0"]
