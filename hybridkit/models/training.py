@@ -82,7 +82,7 @@ class TrainingSettings:
     """Texts in memory at a time while gradients are cached (GradCache, arXiv 2101.06983); 0 for the whole batch."""
     negatives: Annotated[bool, Strict()] = False
     """Whether the rows' hard negatives are used too."""
-    watch: Annotated[str, Field(min_length=1)] = "AP"
+    watch: Annotated[str, Strict(), Field(min_length=1)] = "AP"
     """The held-out score to stop by and to choose a checkpoint by: AP, AP mono, AP en>en, rank_distance, ..."""
 
     @property

@@ -316,6 +316,7 @@ def test_what_does_not_fit_is_said_before_training(tmp_path: Path) -> None:
         ("patience", 2),
         ("negatives", 1),
         ("watch", ""),
+        ("watch", b"AP"),
         *(
             (name, value)
             for name in ("learning_rate", "temperature", "warmup", "weight_decay")
