@@ -119,7 +119,7 @@ Collections are searched to --depth: miracl, tydi-goldp, your own folder in MIRA
 languages as in "miracl[sw,yo]". JSON is the same, with setting mono and languages such as "sw>sw". "tydi-goldp[pool]"
 searches the corpora of all languages at once, with setting pool and languages such as "sw>*"; its values are a lower
 bound, since passages are judged in the query's language only. A language's "queries" are counted beside its measures;
-holes@10 is the share of the top ten that nobody judged.
+holes@10 is the number of passages among the top ten that nobody judged.
 
 Dense scores are made by the similarity that the model names (similarity_fn_name: cosine, dot, euclidean, manhattan).
 Where it is not cosine, the first line of the table names it, and in JSON "similarity" stands beside the settings.

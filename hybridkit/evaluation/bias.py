@@ -6,7 +6,7 @@ in the top of the pool, PEER, and the score margin. Measures of the embeddings t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,7 +35,7 @@ def rank_distance(ranks: pd.DataFrame) -> pd.DataFrame:
         languages or more, which the mean is over.
 
     Source:
-        arXiv 2408.10536, which reports the mean over query languages (`mean_rank_distance`).
+        arXiv 2408.10536, which reports the mean over query languages.
 
     Example:
         >>> ranks = pd.DataFrame({"query_language": "en", "query_id": ["p", "p", "q", "q"],
@@ -46,17 +46,6 @@ def rank_distance(ranks: pd.DataFrame) -> pd.DataFrame:
     grouped = distances(ranks).groupby("query_language", sort=False)[DISTANCE]
     frame: pd.DataFrame = grouped.agg(value="mean", queries="size").reset_index()
     return frame
-
-
-def mean_rank_distance(ranks: pd.DataFrame) -> float:
-    """Return the mean of `rank_distance` over query languages; NaN where no query has two languages.
-
-    >>> ranks = pd.DataFrame({"query_language": ["de", "de", "en", "en"], "query_id": "q",
-    ...                       "passage_language": ["de", "en", "de", "en"], "pool_rank": [1, 9, 5, 1]})
-    >>> mean_rank_distance(ranks)
-    6.0
-    """
-    return float(rank_distance(ranks)["value"].mean())
 
 
 def normalised_distance(ranks: pd.DataFrame) -> pd.DataFrame:
@@ -289,23 +278,6 @@ def top_columns(block: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], 
 
 
 IRRELEVANT = {0: 1.0}
-
-
-def kruskal_wallis(values: Sequence[float], groups: Sequence[object]) -> float:
-    """Return the p-value of the Kruskal-Wallis H test: the groups' values come from one distribution (1: no doubt).
-
-    Ties get their mean rank and H is corrected for them, as in `scipy.stats.kruskal`; with one group, or equal values,
-    it is 1.
-
-    >>> round(kruskal_wallis([1, 2, 3, 4], ["de", "de", "en", "en"]), 4)  # H = 12/20 (9/2 + 49/2) - 15 = 2.4
-    0.1213
-    """
-    from scipy.stats import rankdata
-
-    names, code = np.unique(np.asarray(groups).astype(str), return_inverse=True)
-    ranks = rankdata(values)
-    size, total = np.bincount(code, minlength=len(names))[None], np.bincount(code, ranks, len(names))[None]
-    return float(_p_values(size, total, np.array([(ranks**2).sum()]))[0])
 
 
 def peer(

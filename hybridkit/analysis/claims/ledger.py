@@ -215,7 +215,6 @@ def _few(names: list[str], most: int = 12) -> Iterator[str]:
 
 
 PART = "holds in part"
-VERDICTS = (HOLDS, PART, FAILS, UNTESTED)
 MARKS = {HOLDS: "✓", PART: "◐", FAILS: "✗", UNTESTED: "–"}
 _SHOWN = 3  # answers in a sentence
 
