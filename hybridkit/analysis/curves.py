@@ -27,6 +27,20 @@ _MISSING = {  # by section: what a study without it does not have, and the key t
     "batch_size": ("curve over the batch size", "{batch_sizes: [32, 64, 128], seeds: [0, 1, 2, 3, 4]}"),
     "pairs": ("comparison of pairs in a batch", "{pairs: [cross, \"cross(pairs='one')\"], seeds: [0, 1, 2, 3, 4]}"),
 }
+Point = tuple[float, str]  # x, strategy
+PUBLISHED = 0.5  # the alpha of arXiv 2408.10536
+SMALLEST, LARGEST, CHANGE = "smallest", "largest", "change"
+LABELS = ["benchmark", "strategy", "against", "x", "at"]
+JUDGED = [*LABELS, *CONTRAST_COLUMNS, "both", "p_holm", "established", "better", "family"]
+FAMILIES = {
+    "alpha": f"every alpha with {PUBLISHED}",
+    "rows": "strategies along the training rows",
+    "batch_size": "strategies along the batch size",
+    "pairs": "pairs inside a batch",
+}
+_SETTINGS = {"mono": "monolingual retrieval", "cross": "cross-lingual retrieval", "pool": "the multilingual pool"}
+ALONG = {"rows": "{:,.0f} training rows", "batch_size": "batches of {:,.0f}"}
+Row = Mapping[Any, Any]  # a record of such a frame
 
 
 @dataclass(frozen=True)
@@ -126,19 +140,6 @@ def mean_scores(curve: pd.DataFrame) -> pd.DataFrame:
     return curve.groupby(by)["value"].mean().reset_index()
 
 
-Point = tuple[float, str]  # x, strategy
-PUBLISHED = 0.5  # the alpha of arXiv 2408.10536
-SMALLEST, LARGEST, CHANGE = "smallest", "largest", "change"
-LABELS = ["benchmark", "strategy", "against", "x", "at"]
-JUDGED = [*LABELS, *CONTRAST_COLUMNS, "both", "p_holm", "established", "better", "family"]
-FAMILIES = {
-    "alpha": f"every alpha with {PUBLISHED}",
-    "rows": "strategies along the training rows",
-    "batch_size": "strategies along the batch size",
-    "pairs": "pairs inside a batch",
-}
-
-
 @dataclass(frozen=True)
 class Planned:
     """One comparison: the points of a curve that are added with their factors, and what a table says of it."""
@@ -222,11 +223,6 @@ def curve_contrasts(run: Run, section: str, unit: str = "article") -> pd.DataFra
             values = per_query(run.ranks(spec, name), MAIN_MEASURES)
             own.setdefault((x_of(spec, section), spec.strategy), {})[spec.seed] = model_sums(values, clusters)
     return contrasts(models, section)
-
-
-_SETTINGS = {"mono": "monolingual retrieval", "cross": "cross-lingual retrieval", "pool": "the multilingual pool"}
-ALONG = {"rows": "{:,.0f} training rows", "batch_size": "batches of {:,.0f}"}
-Row = Mapping[Any, Any]  # a record of such a frame
 
 
 def curve_sentences(frame: pd.DataFrame, section: str) -> list[str]:

@@ -24,6 +24,8 @@ from hybridkit.utils.reading import encodable, json_value
 SIDES = ("query", "passage", "negative")
 _IDS = ("id", "passage_id", "query_id")
 _KEY = re.compile(r'"[ \t\n\r]*:')  # the end of every key, and perhaps a piece of a text
+VERSION = 2  # of what counts as one text: a corpus that the kit keeps and that has other groups is made anew
+_BLOCK = 1 << 20  # rows looked at together
 
 
 @dataclass(frozen=True)
@@ -152,10 +154,6 @@ def _texts(value: Any, side: str, where: str) -> dict[str, str]:
                 f"{where}: the {side} in {tag!r} is empty or not a text; give one or leave the language out"
             )
     return value
-
-
-VERSION = 2  # of what counts as one text: a corpus that the kit keeps and that has other groups is made anew
-_BLOCK = 1 << 20  # rows looked at together
 
 
 def normalise(text: str) -> str:

@@ -23,6 +23,27 @@ if TYPE_CHECKING:
     from hybridkit.data.benchmark import Benchmark
     from hybridkit.retrieval import Scorer
 
+_LANGUAGE_COLUMNS = {
+    "mono": ("query_language",),
+    "cross": ("query_language", "passage_language"),
+    "pool": ("query_language",),
+}
+_BIAS_MEASURES = (
+    Measure("rank distance", "ranks", "lower"),
+    Measure("normalised rank distance", "0: together, 1: random order", "lower"),
+    Measure("PEER", "mean p-value, irrelevant passages", "higher"),
+    Measure("own language in the top", "share ÷ share expected", "lower"),
+    Measure("target removal", "fall of AP, own − other language", "lower"),
+    Measure("AP gap, mono", "AP, best − worst language", "lower"),
+    Measure("AP gap, pool", "AP, best − worst query language", "lower"),
+    Measure("score margin", "standard deviations of a score", "lower"),
+    Measure("language bonus", "standard deviations of a score", "lower"),
+    Measure("relevance gap", "standard deviations of a score", "higher"),
+    Measure("language probe", "accuracy", "none"),
+    Measure("language variance", "share of the variance", "none"),
+)
+IRRELEVANT = {0: 1.0}
+
 
 def rank_distance(ranks: pd.DataFrame) -> pd.DataFrame:
     """Return average rank distance by query language: the largest minus the smallest pool rank of a query's passages.
@@ -91,13 +112,6 @@ def random_distances(ranks: pd.DataFrame) -> pd.DataFrame:
     count, pool = grouped["size"], grouped["first"]
     frame: pd.DataFrame = grouped.assign(least=count - 1, random=(count - 1) * (pool + 1) / (count + 1)).reset_index()
     return frame[["query_language", "query_id", "least", "random"]]
-
-
-_LANGUAGE_COLUMNS = {
-    "mono": ("query_language",),
-    "cross": ("query_language", "passage_language"),
-    "pool": ("query_language",),
-}
 
 
 def language_gap(table: pd.DataFrame, measure: str = "AP") -> pd.DataFrame:
@@ -200,20 +214,6 @@ def _precision(rank: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndar
     return total / np.maximum(count, 1), count > 0
 
 
-_BIAS_MEASURES = (
-    Measure("rank distance", "ranks", "lower"),
-    Measure("normalised rank distance", "0: together, 1: random order", "lower"),
-    Measure("PEER", "mean p-value, irrelevant passages", "higher"),
-    Measure("own language in the top", "share ÷ share expected", "lower"),
-    Measure("target removal", "fall of AP, own − other language", "lower"),
-    Measure("AP gap, mono", "AP, best − worst language", "lower"),
-    Measure("AP gap, pool", "AP, best − worst query language", "lower"),
-    Measure("score margin", "standard deviations of a score", "lower"),
-    Measure("language bonus", "standard deviations of a score", "lower"),
-    Measure("relevance gap", "standard deviations of a score", "higher"),
-    Measure("language probe", "accuracy", "none"),
-    Measure("language variance", "share of the variance", "none"),
-)
 BIAS_MEASURES = {measure.label: measure for measure in _BIAS_MEASURES}
 
 
@@ -275,9 +275,6 @@ def top_columns(block: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], 
     after = np.bincount(rows[tied], minlength=len(block)).cumsum()[rows] - np.cumsum(tied) + 1
     kept = ~tied | (after <= room[rows])
     return rows[kept], columns[kept]
-
-
-IRRELEVANT = {0: 1.0}
 
 
 def peer(

@@ -17,6 +17,8 @@ from hybridkit.utils.seeds import generator
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+KINDS = ("mono", "cross")
+
 
 def evaluate_encoder(
     encoder: "SentenceTransformer",
@@ -44,9 +46,6 @@ def evaluate_encoder(
     chosen = pairs.loc[(named == pair) & (pairs["measure"] == "AP"), "value"]
     out |= {pair: chosen.iloc[0]} if len(chosen) else {}
     return {key: float(value) for key, value in out.items()}
-
-
-KINDS = ("mono", "cross")
 
 
 @one_blas_thread()

@@ -12,15 +12,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-
-class Measure(NamedTuple):
-    """A measure: its label on an axis, its unit, and which way is better ("higher", "lower", "none")."""
-
-    label: str
-    unit: str = ""
-    better: str = "higher"
-
-
 DISTANCE = "rank_distance"
 MEASURES = ("AP", "RR", "RR@10", "R@1", "R@10", "nDCG@10")  # of the rank table, per query, from 0 to 1
 MAIN_MEASURES = ("AP", DISTANCE)  # those of the main table, of the curves and of the tests
@@ -31,6 +22,14 @@ SEEN_GROUPS = ("seen-seen", "seen-unseen", "unseen-seen", "unseen-unseen")  # qu
 KEYS = ["setting", "query_language", "passage_language"]
 _NAMED = ["query_language", "passage_language", "query_id"]
 _RANKS = 1 << 19  # ranks whose values are held at a time, those of one query language at least
+
+
+class Measure(NamedTuple):
+    """A measure: its label on an axis, its unit, and which way is better ("higher", "lower", "none")."""
+
+    label: str
+    unit: str = ""
+    better: str = "higher"
 
 
 def per_query(ranks: pd.DataFrame, measures: Collection[str] = (*MEASURES, DISTANCE)) -> pd.DataFrame:

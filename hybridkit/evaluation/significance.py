@@ -25,6 +25,15 @@ from hybridkit.evaluation.measures import KEYS, LOWER_IS_BETTER, SETTINGS, per_q
 from hybridkit.evaluation.resampling import DEFAULT, Resampling, bootstrap, effect_size, ends, randomisation, t_interval
 
 NAN = float("nan")
+_ESTIMATE = ("measure", "difference", "low", "high")
+COLUMNS = (*KEYS, *_ESTIMATE, "effect", "p", "p_holm", "significant", "queries", "clusters", "family")
+CONTRAST_COLUMNS = ["setting", *_ESTIMATE, "p", "clusters", "seeds", "seeds_low", "seeds_high", "seeds_p"]
+SUM_COLUMNS = ["set", "query_language", "passage_language"]  # set: of training languages
+_ROUNDING = 1e-12  # smaller sums are 0 but for the order of adding
+OVERALL = "*"  # the query language of a setting's mean over its pairs or query languages
+Models = Mapping[int, Mapping[str, ClusterSums]]  # a strategy's models: by seed, by measure
+Draw = tuple[str, int]  # a set of training languages and a seed
+Part = tuple[float, Mapping[Draw, pd.DataFrame]]  # a factor and the sums of a strategy's models
 
 
 @dataclass(frozen=True)
@@ -43,14 +52,6 @@ class Difference:
     basis: str = "numbers without an interval"
     scores: tuple[float, ...] = ()
     unit: str = "seeds"
-
-
-_ESTIMATE = ("measure", "difference", "low", "high")
-COLUMNS = (*KEYS, *_ESTIMATE, "effect", "p", "p_holm", "significant", "queries", "clusters", "family")
-CONTRAST_COLUMNS = ["setting", *_ESTIMATE, "p", "clusters", "seeds", "seeds_low", "seeds_high", "seeds_p"]
-SUM_COLUMNS = ["set", "query_language", "passage_language"]  # set: of training languages
-_ROUNDING = 1e-12  # smaller sums are 0 but for the order of adding
-OVERALL = "*"  # the query language of a setting's mean over its pairs or query languages
 
 
 def compare(a: pd.DataFrame, b: pd.DataFrame, clusters: pd.Series, how: Resampling = DEFAULT) -> pd.DataFrame:
@@ -187,9 +188,6 @@ def _families(rows: pd.DataFrame) -> pd.Series:
     return family
 
 
-Models = Mapping[int, Mapping[str, ClusterSums]]  # a strategy's models: by seed, by measure
-
-
 def model_sums(values: pd.DataFrame, clusters: pd.Series) -> dict[str, ClusterSums]:
     """Add up one model's per-query values (`measures.per_query`) by cluster of questions, measure by measure.
 
@@ -293,10 +291,6 @@ def established(rows: pd.DataFrame, family: str) -> pd.DataFrame:
         better=side.astype(int),
         family=name,
     )
-
-
-Draw = tuple[str, int]  # a set of training languages and a seed
-Part = tuple[float, Mapping[Draw, pd.DataFrame]]  # a factor and the sums of a strategy's models
 
 
 def article_sums(ranks: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:

@@ -30,6 +30,9 @@ from hybridkit.utils.progress import bar
 if TYPE_CHECKING:
     from hybridkit.models.training import TrainingSettings
 
+WEIGHTS = "trained.safetensors"  # of a checkpoint
+WHOLE = "hybridkit-checkpoint.json"  # its mark, written last
+
 
 class Progress(TrainerCallback):
     """A progress bar on stderr, which moves at most every ten seconds where stderr is not a terminal."""
@@ -135,10 +138,6 @@ def _unwrapped(model: SentenceTransformer) -> Iterator[None]:
     finally:
         if own is not None:
             vars(model)["forward"] = wrapped
-
-
-WEIGHTS = "trained.safetensors"  # of a checkpoint
-WHOLE = "hybridkit-checkpoint.json"  # its mark, written last
 
 
 class PlanTrainer(SentenceTransformerTrainer):

@@ -16,6 +16,9 @@ from hybridkit.plots.palette import colour, marker
 from hybridkit.plots.style import WIDTH, foot, language_label, many, panels, printed
 from hybridkit.sampling.labels import label, order
 
+_MAP = 2.35  # inches of a map with its title
+_BETTER = {"lower": "← better", "higher": "better →", "none": "neither is better"}
+
 
 @printed
 def rank_distance(frame: pd.DataFrame) -> Figure:
@@ -112,10 +115,6 @@ def _ranks(axes: Axes, values: pd.Series) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.set_xlabel("rank distance (ranks, log scale;\nlower is less bias)")
-
-
-_MAP = 2.35  # inches of a map with its title
-_BETTER = {"lower": "← better", "higher": "better →", "none": "neither is better"}
 
 
 @printed

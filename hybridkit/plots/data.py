@@ -25,6 +25,9 @@ from hybridkit.plots.style import (
 
 SIDES = {"query": "#0072B2", "passage": "#E69F00"}
 QUANTILES = ("q05", "q25", "q50", "q75", "q95")
+SIZE, LEADING, GAP = 8.0, 0.165, 0.13  # points; inches a line; inches between rows
+BASE = 0.75  # where the baseline stands in a line
+COLUMNS = {"query": (1.35, 2.5), "passage": (4.0, 3.1)}  # left edge and width, inches
 
 
 @printed
@@ -90,11 +93,6 @@ def text_lengths(frame: pd.DataFrame) -> Figure:
     foot(figure, entries, "white line: median; box: middle half; whiskers: 5th to 95th percentile")
     figure.suptitle("Text lengths by language")
     return figure
-
-
-SIZE, LEADING, GAP = 8.0, 0.165, 0.13  # points; inches a line; inches between rows
-BASE = 0.75  # where the baseline stands in a line
-COLUMNS = {"query": (1.35, 2.5), "passage": (4.0, 3.1)}  # left edge and width, inches
 
 
 @printed

@@ -18,6 +18,7 @@ from hybridkit.sampling.labels import label, order
 from hybridkit.utils.numbers import bare
 
 READABLE = 13  # languages up to which a cell has room for a number
+_SAME = ("benchmark", "measure", "setting", "encoder", "study")
 
 
 def heat(
@@ -100,9 +101,6 @@ def _short(value: float, form: str) -> str:
     if float(text) == 0:
         return text.replace("-", "").replace("+", "")
     return bare(text)
-
-
-_SAME = ("benchmark", "measure", "setting", "encoder", "study")
 
 
 def _languages(frame: pd.DataFrame) -> list[str]:

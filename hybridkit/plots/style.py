@@ -62,6 +62,13 @@ STYLE: dict[str, Any] = {
     "svg.fonttype": "path",  # the reader's machine needs no font
     "svg.hashsalt": "hybridkit",
 }
+_UNSPACED = re.compile(  # Thai, Lao, Myanmar, Khmer, kana, Han: written without spaces between words
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3001-\u30ff\u3400-\u9fff\uf900-\ufaff\uff01-\uff60]"
+)
+_NEVER_FIRST = frozenset("、。，．：；！？）」』】〉》”’)]}.,:;!?%…々ーๆฯ")
+_NEVER_LAST = frozenset("（「『【〈《“‘([{เแโใไ")
+LEFT_TO_RIGHT_MARK, RIGHT_TO_LEFT_MARK = "\u200e", "\u200f"
+_CLAUSES = frozenset({"Thai", "Laoo", "Khmr", "Mymr"})  # a space ends a clause; a break elsewhere may cut a word
 
 
 def fonts(script: str = "") -> list[str]:
@@ -214,15 +221,6 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
         with print_style(), atomic_write(path) as temporary:
             figure.savefig(temporary, format=path.suffix[1:], metadata=tags)
     return paths
-
-
-_UNSPACED = re.compile(  # Thai, Lao, Myanmar, Khmer, kana, Han: written without spaces between words
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3001-\u30ff\u3400-\u9fff\uf900-\ufaff\uff01-\uff60]"
-)
-_NEVER_FIRST = frozenset("、。，．：；！？）」』】〉》”’)]}.,:;!?%…々ーๆฯ")
-_NEVER_LAST = frozenset("（「『【〈《“‘([{เแโใไ")
-LEFT_TO_RIGHT_MARK, RIGHT_TO_LEFT_MARK = "\u200e", "\u200f"
-_CLAUSES = frozenset({"Thai", "Laoo", "Khmr", "Mymr"})  # a space ends a clause; a break elsewhere may cut a word
 
 
 def language_label(tag: str, endonym: bool = True) -> str:

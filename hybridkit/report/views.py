@@ -37,6 +37,7 @@ RANKING_COLUMNS = ["rank", "passage_id", "language", "text", "score", "relevant"
 __all__ = ["Inspected", "gloss", "grid", "ladder", "open_inspected", "pair_matrix", "pair_queries", "ranking"]
 _KEYS = ["query_language", "passage_language"]
 _FORMAT = 1  # of what is kept; to be raised when the test or the measure changes
+Ranked = list[tuple[int, float]]  # positions of passages with their scores, best first
 
 
 def pair_matrix(inspected: Inspected, strategy: str, measure: str = "AP", minus: str | None = None) -> pd.DataFrame:
@@ -384,9 +385,6 @@ def question_values(ranks: pd.DataFrame, measure: str) -> pd.DataFrame:
     if measure == DISTANCE:
         return behind(ranks)
     return per_query(ranks, [measure])
-
-
-Ranked = list[tuple[int, float]]  # positions of passages with their scores, best first
 
 
 def best(scores: NDArray[np.float32], top: int) -> list[Ranked]:

@@ -12,6 +12,7 @@ from hybridkit.errors import InputError
 from hybridkit.utils.numbers import SHARE
 
 Pairs = str | tuple[str, ...]  # "all", "one", "en-x", or pairs such as "de-en"
+_ROWS = 1 << 18  # rows looked at in one go
 
 
 def check_pairs(value: object) -> Pairs:
@@ -112,9 +113,6 @@ def _known(tag: str, what: str) -> None:
         language(tag)
     except InputError as error:
         raise InputError(f"{what}: {error}") from error
-
-
-_ROWS = 1 << 18  # rows looked at in one go
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,6 +42,14 @@ _OPERATORS: dict[type[ast.cmpop], str] = {
     ast.In: "in",
 }
 _EXAMPLE = 'AP(hybrid, "xquad-r", pool) > AP(mono, "xquad-r", pool)'
+MEASURES = tuple(dict.fromkeys([*RANK_MEASURES, *COLLECTION_MEASURES]))
+ROLES = ("mono", "cross", "hybrid")  # what the paper compares; hybrid is the study's hybrid(alpha=0.5)
+UNSEEN = "unseen"  # the last three of SEEN_GROUPS together
+KINDS = ("mono", "cross", "mixed")
+ROWS = "rows"
+_BENCHMARKS = (
+    'atlas, "xquad-r", "mlqa-r", miracl, "tydi-goldp", "held-out", a part such as "xquad-r[16:]", a file "rows.jsonl"'
+)
 
 
 @dataclass(frozen=True)
@@ -222,13 +230,6 @@ def put(part: Comparison, names: dict[str, str]) -> Comparison:
     "best(AP, 'mlqa-r', pool) == hybrid"
     """
     return _comparison(_Put(names).visit(ast.parse(part.text, mode="eval").body))
-
-
-MEASURES = tuple(dict.fromkeys([*RANK_MEASURES, *COLLECTION_MEASURES]))
-ROLES = ("mono", "cross", "hybrid")  # what the paper compares; hybrid is the study's hybrid(alpha=0.5)
-UNSEEN = "unseen"  # the last three of SEEN_GROUPS together
-KINDS = ("mono", "cross", "mixed")
-ROWS = "rows"
 
 
 @dataclass(frozen=True)
@@ -427,11 +428,6 @@ def _known(kind: str, text: str, free: set[str] | frozenset[str] = frozenset()) 
     if not good:
         what = {"role": "strategy", "data": "benchmark"}.get(kind, kind)
         raise InputError(f"{text!r} is not {'an' if what == 'encoder' else 'a'} {what} here; there are {cure}")
-
-
-_BENCHMARKS = (
-    'atlas, "xquad-r", "mlqa-r", miracl, "tydi-goldp", "held-out", a part such as "xquad-r[16:]", a file "rows.jsonl"'
-)
 
 
 def _is_benchmark(text: str) -> bool:

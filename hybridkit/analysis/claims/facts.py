@@ -13,6 +13,7 @@ from hybridkit.evaluation.measures import DISTANCE, SETTINGS
 from hybridkit.evaluation.significance import Difference
 
 Fact: TypeAlias = "float | str | frozenset[str]"
+PAPER = "arXiv 2408.10536"
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,6 @@ class Facts(Protocol):
 
     def fact(self, name: str, arguments: tuple[str, ...], encoder: str) -> Fact:
         """A fact by its name in `checks.WORDS`: a number, a word or a set; NotTestable where it is not known."""
-
-
-PAPER = "arXiv 2408.10536"
 
 
 class PublishedFacts:

@@ -29,6 +29,9 @@ HOLDS, NOT_SHOWN, FAILS, UNTESTED = "holds", "not shown", "does not hold", "not 
 _WORST = (FAILS, NOT_SHOWN, HOLDS)
 _EQUAL = 1e-4  # tables are printed to four decimals, and so is what is compared with ==
 _NO_DIFFERENCE = 1e-12
+PART = "holds in part"
+MARKS = {HOLDS: "✓", PART: "◐", FAILS: "✗", UNTESTED: "–"}
+_SHOWN = 3  # answers in a sentence
 
 
 @dataclass(frozen=True)
@@ -212,11 +215,6 @@ def _few(names: list[str], most: int = 12) -> Iterator[str]:
     yield from names[:most]
     if len(names) > most:
         yield f"and {len(names) - most} more"
-
-
-PART = "holds in part"
-MARKS = {HOLDS: "✓", PART: "◐", FAILS: "✗", UNTESTED: "–"}
-_SHOWN = 3  # answers in a sentence
 
 
 @dataclass(frozen=True)

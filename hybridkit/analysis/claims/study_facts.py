@@ -23,6 +23,26 @@ from hybridkit.utils.naming import split_name
 if TYPE_CHECKING:
     from hybridkit.data.corpus import ParallelCorpus
 
+# Collections by data set of the registry, each by its origin there; what is made up or of one's own has none in common.
+_COLLECTIONS = {
+    "atlas": "atlas",
+    "mlqa": "MLQA",
+    "mlqa-test": "MLQA",
+    "mlqa-r": "MLQA",
+    "mlqa-r-paragraphs": "MLQA",
+    "xquad-r": "SQuAD",
+    "xquad-r-paragraphs": "SQuAD",
+    "squad2-fi-en": "SQuAD",
+    "squad-translate-train": "SQuAD",
+    "miracl": "MIRACL",
+    "miracl-train": "MIRACL",
+    "mr-tydi": "TyDi QA",
+    "tydi-goldp": "TyDi QA",
+}
+# What encoders were fine-tuned on for retrieval by their authors, as far as it is of a collection above.
+# e5-small: model card of intfloat/multilingual-e5-small, "supervised fine-tuning"; arXiv 2402.05672.
+_MET = {"e5-small": ("SQuAD", "TyDi QA", "MIRACL"), "intfloat/multilingual-e5-small": ("SQuAD", "TyDi QA", "MIRACL")}
+
 
 def of_group(frame: pd.DataFrame, languages: tuple[str, ...], group: str) -> pd.DataFrame:
     """Return the rows of a group: query and passage language seen or not; "unseen" is all but the seen-seen ones.
@@ -56,27 +76,6 @@ def models(run: Run, strategy: str, benchmark: str) -> list[tuple[ModelSpec, tup
         return [(untrained, names) for names in dict.fromkeys(names for _, names in (*main, *drawn))]
     own = [(spec, names) for spec, names in (*main, *drawn) if spec.strategy == strategy]
     return list({(names, spec.seed): (spec, names) for spec, names in own}.values())
-
-
-# Collections by data set of the registry, each by its origin there; what is made up or of one's own has none in common.
-_COLLECTIONS = {
-    "atlas": "atlas",
-    "mlqa": "MLQA",
-    "mlqa-test": "MLQA",
-    "mlqa-r": "MLQA",
-    "mlqa-r-paragraphs": "MLQA",
-    "xquad-r": "SQuAD",
-    "xquad-r-paragraphs": "SQuAD",
-    "squad2-fi-en": "SQuAD",
-    "squad-translate-train": "SQuAD",
-    "miracl": "MIRACL",
-    "miracl-train": "MIRACL",
-    "mr-tydi": "TyDi QA",
-    "tydi-goldp": "TyDi QA",
-}
-# What encoders were fine-tuned on for retrieval by their authors, as far as it is of a collection above.
-# e5-small: model card of intfloat/multilingual-e5-small, "supervised fine-tuning"; arXiv 2402.05672.
-_MET = {"e5-small": ("SQuAD", "TyDi QA", "MIRACL"), "intfloat/multilingual-e5-small": ("SQuAD", "TyDi QA", "MIRACL")}
 
 
 def collection(name: str) -> str:

@@ -24,6 +24,11 @@ from hybridkit.utils.characters import safe, shown
 if TYPE_CHECKING:
     from hybridkit.report.inspected_run import Inspected
 
+Top = tuple[str, int, float, int]  # language, position in its texts, score, 0 or 1 relevant or 2 relevant twin
+TOP = 5
+SHOWN = 20  # queries of each list of a page
+DIFFERENCES = (views.DISTANCE, "AP")  # measures whose differences are tested and shown; each test takes seconds
+
 
 def as_json(value: Any) -> str:
     r"""A value as JSON that may stand inside a <script> element and in a script file.
@@ -93,9 +98,6 @@ class TextStore:
             self._positions[kind, language, key] = len(entries)
             entries.append(entry)
         return self._positions[kind, language, key]
-
-
-Top = tuple[str, int, float, int]  # language, position in its texts, score, 0 or 1 relevant or 2 relevant twin
 
 
 @dataclass(frozen=True)
@@ -202,9 +204,6 @@ def top_passages(
     return found
 
 
-TOP = 5
-
-
 def rankings(
     inspected: "Inspected", pairs: Sequence[Pair], strategies: Sequence[str], texts: TextStore
 ) -> dict[tuple[str, str, str], list[list[Top] | None]]:
@@ -240,10 +239,6 @@ def rankings(
             at = positions[pair.query_language, query], pair.passage_language
             kept[*pair.key, query] = [one if one is None else tops(one[at], query, pair) for one in found]
     return kept
-
-
-SHOWN = 20  # queries of each list of a page
-DIFFERENCES = (views.DISTANCE, "AP")  # measures whose differences are tested and shown; each test takes seconds
 
 
 def collect(inspected: "Inspected", compare: Sequence[str]) -> Collected:

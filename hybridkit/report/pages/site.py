@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 STAMP = ".made-from"
 KINDS = ("ranks", "queries", "passages", "model")  # files of a model that the pages depend on
+FEW = 5  # lines of a list of pairs to look at first
 
 
 def write_pages(run: "Run") -> Path:
@@ -117,9 +118,6 @@ def view_data(view: View, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
         "high": view.grid.high,
         "cells": [[one.text, look] for one, look in zip(found, looks, strict=True)],
     }
-
-
-FEW = 5  # lines of a list of pairs to look at first
 
 
 def first_looks(collected: Collected) -> list[dict[str, Any]]:
