@@ -309,7 +309,7 @@ def _in_texts(
     known_as = list(map(letters, once["key"][~once["other"]]))  # these come before the others
     lettered = [position for position, form in enumerate(known_as) if form]
     index = NearIndex([known_as[position] for position in lettered], rule)
-    column = corpus.places[side][:, corpus.column(tag)]
+    column = corpus.positions[side][:, corpus.column(tag)]
     for positions, texts in _used(corpus.texts[side, tag], column):
         forms = list(map(normalise, texts))
         hits = {(at, there[n][0]): ("exact", 1.0, n) for at, form in enumerate(forms) for n in same.get(form, ())}

@@ -159,7 +159,7 @@ class Patterns:
 def _codes(corpus: ParallelCorpus, first: int) -> np.ndarray:
     """The known languages of some rows, packed into one sortable value a row."""
     rows = slice(first, first + _ROWS)
-    known = np.concatenate([corpus.places["query"][rows] >= 0, corpus.places["passage"][rows] >= 0], axis=1)
+    known = np.concatenate([corpus.positions["query"][rows] >= 0, corpus.positions["passage"][rows] >= 0], axis=1)
     packed = np.packbits(known, axis=1)
     width = max(8, packed.shape[1])
     padded = np.zeros((len(packed), width), dtype=np.uint8)

@@ -235,7 +235,7 @@ class _EnoughError(Exception):
 
 def _rows(run: Run) -> pd.DataFrame:
     corpus = run.split[0]
-    counts = {side: (corpus.places[side] >= 0).sum(axis=0) for side in ("query", "passage", "negative")}
+    counts = {side: (corpus.positions[side] >= 0).sum(axis=0) for side in ("query", "passage", "negative")}
     frame = pd.DataFrame(
         {
             "language": corpus.languages,
