@@ -78,7 +78,7 @@ def curve(run: Run, section: str = "alpha") -> Curve:
 
 
 def x_of(spec: ModelSpec, section: str) -> float:
-    """Return where a model stands on the x axis of a section: its alpha, rows or batch size; 0 among the pairs.
+    """Return the position of a model on the x axis of a section: its alpha, rows or batch size; 0 among the pairs.
 
     >>> x_of(ModelSpec("mono", section="curve"), "alpha"), x_of(ModelSpec("mono", section="curve", rows=300), "rows")
     (1.0, 300.0)

@@ -32,7 +32,7 @@ bound, since passages are judged in the query's language only. A language's "que
 holes@10 is the number of passages among the top ten that nobody judged.
 
 Dense scores are made by the similarity that the model names (similarity_fn_name: cosine, dot, euclidean, manhattan).
-Where it is not cosine, the first line of the table names it, and in JSON "similarity" stands beside the settings.
+Where it is not cosine, the first line of the table names it, and in JSON "similarity" is beside the settings.
 """
 
 

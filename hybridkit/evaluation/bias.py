@@ -72,7 +72,7 @@ def rank_distance(ranks: pd.DataFrame) -> pd.DataFrame:
 def normalised_distance(ranks: pd.DataFrame) -> pd.DataFrame:
     """Return average rank distance by query language on a scale from 0, the least there can be, to 1, random order.
 
-    A query with n relevant passages in a pool of N has a distance of n - 1 when they stand together, and one of
+    A query with n relevant passages in a pool of N has a distance of n - 1 when they are ranked together, and one of
     (n - 1)(N + 1) / (n + 1) on average in random order (the expected range of n ranks drawn from 1 .. N without
     replacement). Its value is (distance - least) / (random - least), so that pools of different size and queries known
     in different numbers of languages compare; above 1 its passages are further apart than at random.
@@ -271,7 +271,7 @@ def top_columns(block: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], 
     rows, columns = np.nonzero(block >= kth)
     tied = block[rows, columns] == kth[rows, 0]
     room = k - np.bincount(rows[~tied], minlength=len(block))
-    # how many of the row's ties stand at or after this one: the last `room` of them are in
+    # how many of the row's ties are at or after this one: the last `room` of them are in
     after = np.bincount(rows[tied], minlength=len(block)).cumsum()[rows] - np.cumsum(tied) + 1
     kept = ~tied | (after <= room[rows])
     return rows[kept], columns[kept]
@@ -288,12 +288,12 @@ def peer(
     """Return PEER@k by query language: the p-value that languages are ranked alike, mean over queries; 1 is fair.
 
     For a query and each level of relevance (0, 1), a Kruskal-Wallis test over the ranks in the pool of the passages of
-    that level, grouped by language; what stands below rank k ties at the end. Over queries without any preference p is
+    that level, grouped by language; what is ranked below k ties at the end. Over queries without any preference p is
     uniform: .5 on average. A p-value mixes size with certainty: it says whether there is a preference, not how large.
 
     With one relevant passage a language every group has one member, H is the number of languages less one whatever the
     ranking, and the p-value a constant (.44 with eleven languages): level 1 says nothing about parallel benchmarks,
-    where rank distance looks at the same passages. So the default asks it of the irrelevant ones alone.
+    where rank distance looks at the same passages. So the default tests the irrelevant ones alone.
 
     Args:
         benchmark: Queries and the pool.

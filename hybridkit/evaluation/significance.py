@@ -4,7 +4,7 @@ The unit that is resampled is a cluster (an article or a paragraph) with all its
 13,090 queries of XQuAD-R are 1,190 questions on 240 paragraphs, and a test that took them for independent would find
 differences where there are none.
 
-`contrast` also asks whether a difference holds over trainings. Either interval alone can mislead: few trainings on
+`contrast` also tests whether a difference holds over trainings. Either interval alone can mislead: few trainings on
 thousands of questions differ "significantly" by the luck of their seeds, and seeds that agree may do so on these
 questions only. A difference is established where both intervals leave out 0 and the larger of the two p, that of the
 union of both null hypotheses (Berger, Technometrics 24, 1982), stays below .05 after Holm's correction over the family.
@@ -41,7 +41,7 @@ class Difference:
     """A difference with what is known of its chance: an interval over articles and one over trainings, NaN without.
 
     `unit` says what the second one is over: seeds, or sets of training languages; `basis` what both were made from.
-    `scores` are those of the terms that were asked for, in their order.
+    `scores` are those of the terms, in their order.
     """
 
     difference: float
@@ -318,7 +318,7 @@ def difference_of(parts: Sequence[Part], constant: float = 0.0, how: Resampling 
     Args:
         parts: A factor and the sums (`article_sums`, of one measure and setting) of a strategy's models by set of
             training languages and seed, with a column `set`. All parts have the same sets and pairs; one whose only
-            seed is -1 (the encoder before training) stands beside every seed.
+            seed is -1 (the encoder before training) is compared with every seed.
         constant: What is added to the sum.
         how: Resamples, level and seed.
     """

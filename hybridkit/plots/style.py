@@ -181,7 +181,7 @@ def many(
 def foot(figure: Figure, handles: list[Any], text: str = "", columns: int = 5) -> None:
     """Put one legend for the whole figure under it, `columns` or one more beside each other, and a line of text.
 
-    The line says what marks and bars mean; without handles it stands alone.
+    The line says what marks and bars mean; without handles it is alone.
     """
     if handles:
         across = -(-len(handles) // -(-len(handles) // (columns + 1)))  # lines of about equal length
@@ -235,7 +235,7 @@ def language_label(tag: str, endonym: bool = True) -> str:
         name = ""
     if not name or not covers(name):
         return tag
-    mark = LEFT_TO_RIGHT_MARK if language(tag).direction == "rtl" else ""  # the tag stands right of every name
+    mark = LEFT_TO_RIGHT_MARK if language(tag).direction == "rtl" else ""  # the tag is to the right of every name
     return f"{mark}{name}  {tag}"
 
 

@@ -125,7 +125,7 @@ def ranking(
     """What a strategy's model ranks for a query: rank, passage_id, language, text, score, relevant, twin.
 
     The `top` passages among the candidates of `passage_language` ("*": of the pool), then the relevant ones below
-    them, where they stand. relevant: judged to answer the query; twin: relevant, and in another language than the
+    them, where they are. relevant: judged to answer the query; twin: relevant, and in another language than the
     query. Without the model's embeddings there are the relevant passages only.
     """
     own = _of_query(inspected.ranks(strategy, seed), query_language, query_id)
@@ -408,7 +408,7 @@ def best(scores: NDArray[np.float32], top: int) -> list[Ranked]:
 def ranked(benchmark: Benchmark, scores: NDArray[np.float32], passage_language: str, top: int) -> pd.DataFrame:
     """The `top` passages of one query: rank, passage_id, score; ties as in the rank table (later ids first).
 
-    `scores` (passages,) stand in the benchmark's order; `passage_language` is "*" for the pool. Raises InputError for
+    `scores` (passages,) are in the benchmark's order; `passage_language` is "*" for the pool. Raises InputError for
     a language without passages.
     """
     slices = dict(benchmark.passage_slices) | {POOL: slice(0, len(scores))}

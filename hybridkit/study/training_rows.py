@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("hybridkit")
 _VERSIONED = ("hybridkit", "torch", "transformers", "sentence-transformers", "tokenizers", "numpy", "pandas")
-_MADE_OF = {"mlqa-r": ("mlqa", "dev")}  # benchmark: data set of rows and the word that asks for the same questions
+_MADE_OF = {"mlqa-r": ("mlqa", "dev")}  # benchmark: data set of rows and the split with the same questions
 
 
 class TrainingRows:

@@ -61,7 +61,7 @@ def models(run: Run, strategy: str, benchmark: str) -> list[tuple[ModelSpec, tup
     """Return the models of a strategy with their training languages: of the main section, then of diversity.
 
     Of the section only those of the series "fixed" that notebook 06 ranked on the benchmark, and only with the main
-    part's encoder. The untrained encoder stands once for every set of languages.
+    part's encoder. The untrained encoder is listed once for every set of languages.
     """
     main = [(spec, run.corpus(spec).languages) for spec in run.models() if spec.strategy in (strategy, UNTRAINED)]
     drawn: list[tuple[ModelSpec, tuple[str, ...]]] = []

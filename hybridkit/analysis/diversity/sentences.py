@@ -128,7 +128,7 @@ def _series(rows: pd.DataFrame) -> list[str]:
     if series == {"fixed"}:
         return [
             "All models are trained on the same number of rows, so that more languages mean fewer rows of each: "
-            "whether languages that bring rows of their own help more is not asked (series: growing)."
+            "whether languages that bring rows of their own help more is not tested (series: growing)."
         ]
     if series == {"growing"}:
         return ["Rows grow with the number of languages: the effects of languages and of rows cannot be separated."]

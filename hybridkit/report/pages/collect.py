@@ -31,7 +31,7 @@ DIFFERENCES = (views.DISTANCE, "AP")  # measures whose differences are tested an
 
 
 def as_json(value: Any) -> str:
-    r"""A value as JSON that may stand inside a <script> element and in a script file.
+    r"""A value as JSON that may be inside a <script> element and in a script file.
 
     No `<`, `>` or `&` is left, so that nothing in it can end the element or begin a comment, and none of the two line
     separators that older scripts end a line at.
@@ -244,7 +244,7 @@ def rankings(
 def collect(inspected: "Inspected", compare: Sequence[str]) -> Collected:
     """Everything the pages of a benchmark show; `compare` are two strategies, now and before.
 
-    Where one of the two is missing, other strategies take its place; with one strategy only there is no before.
+    Where one of the two is missing, another strategy is used instead; with one strategy only there is no before.
     Raises InputError where no strategy has a rank table.
     """
     now, before = chosen(inspected.strategies, compare)

@@ -29,7 +29,7 @@ FEW = 5  # lines of a list of pairs to look at first
 def write_pages(run: "Run") -> Path:
     """Write `report/pairs/` of a run: `index.html` with the matrix, a page a pair, matrix.js and texts-LANGUAGE.js.
 
-    Returns the path of the index. What is missing in a run (rank tables, embeddings, a second strategy) stands on the
+    Returns the path of the index. What is missing in a run (rank tables, embeddings, a second strategy) is named on the
     page with the command that makes it, and a run without rank tables gets an index with that alone. Pages are left
     alone, to the byte, as long as results, benchmark and code are those that they were made from.
     """
