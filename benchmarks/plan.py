@@ -68,10 +68,10 @@ def _plan(args: argparse.Namespace, strategy: str, kind: str) -> dict[str, float
         group[random.random(args.rows) < 0.1] = 0
         place[(random.random(place.shape) < 0.5) & (random.random(args.rows) < 0.3)[:, None]] = -1
         place[group == 0, 0] = 0
-    places = {"query": place, "passage": place, "negative": np.full_like(place, -1)}
+    positions = {"query": place, "passage": place, "negative": np.full_like(place, -1)}
     ids = StringColumn(pa.array(np.arange(args.rows)).cast(pa.large_string()))
     corpus = ParallelCorpus(
-        languages=TAGS, ids=ids, passage_ids=ids, group=group, places=places, texts={}, fingerprint="benchmark"
+        languages=TAGS, ids=ids, passage_ids=ids, group=group, positions=positions, texts={}, fingerprint="benchmark"
     )
     ready, used = time.perf_counter(), _cpu()
     plan = parse(strategy).plan(corpus, args.steps, args.batch_size, seed=0)

@@ -2,8 +2,8 @@
 
 import re
 
-# A quoted value that is longer than anybody reads. What opens a quotation
-# stands after no letter, what closes it before none: an apostrophe is neither.
+# A quoted value that is longer than anybody reads. No letter is before an opening quote or after a closing one, so that
+# an apostrophe is neither.
 _LONG = re.compile(r"""(?<!\w)(?P<quote>['"])(?P<inside>.{121,}?)(?P=quote)(?!\w)""", re.DOTALL)
 # Embeddings, overrides and isolates of direction: they turn or hide letters beyond their own text.
 DIRECTION_CONTROLS = "\u202a-\u202e\u2066-\u2069"

@@ -33,7 +33,7 @@ print(run.study.title)
 # ## From the files to training
 # Strategies that are compared draw from the same rows: those that every one of them can use. Rows of one *group* share
 # a passage or a text in some language, so one could answer the other; no two of them ever meet in a batch. Held-out
-# rows are whole groups, so that no text stands on both sides.
+# rows are whole groups, so that no text is on both sides.
 
 # %%
 counts = analysis.data.row_counts(run)
@@ -87,7 +87,7 @@ plots.draw(
 
 # %% [markdown]
 # ## Benchmarks
-# A query of a parallel benchmark is asked in every language; each of its parallel passages is relevant.
+# A query of a parallel benchmark exists in every language; each of its parallel passages is relevant.
 
 # %%
 benchmarks = analysis.data.benchmark_table(run)
@@ -98,7 +98,7 @@ benchmarks
 # Every training text was held against every text of the benchmarks: the same text but for case, width and spaces
 # (*exact*, in any language), nearly the same in its own language (*near*: texts of more than a sentence that share 80 %
 # of their shingles and numbers; within a sentence the words or letters must be the same, for "capital of Chad" is not
-# "capital of Mali"), or a row known by a question's *id*. Read a line as: so many texts of this source stand in this
+# "capital of Mali"), or a row known by a question's *id*. Read a line as: so many texts of this source are in this
 # benchmark, and so many rows were dropped for them, in all their languages. Empty tables: nothing was found. What
 # is not looked for is the same fact in other words, or in an unmarked translation, and what the encoder met before.
 

@@ -58,11 +58,11 @@ table = last.groupby(["strategy", "kind"])["loss"].agg(["mean", "std", "count"])
 table
 
 # %% [markdown]
-# ## Does the loss tell?
+# ## Does the loss explain the scores?
 # The curves above have a panel for each kind of batch. A tempting explanation of why hybrid batches work is that they
 # bring down the loss of both kinds at once. Here every model gets the same new batches of both kinds, made of a
-# benchmark that no strategy was trained on, and its loss stands beside its AP in the setting of that kind. If the loss
-# explained the retrieval, the two columns would order the strategies alike.
+# benchmark that no strategy was trained on, and its loss is shown beside its AP in the setting of that kind. If the
+# loss explained the retrieval, the two columns would order the strategies alike.
 
 # %%
 compared = analysis.scores.new_batch_losses(run, run.study.evaluation.benchmarks[0])

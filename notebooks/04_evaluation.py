@@ -107,9 +107,9 @@ overall = comparison[comparison["passage_language"] == "*"]
 overall[overall["query_language"] == "*"].drop(columns=["query_language", "passage_language"]).round(4)
 
 # %% [markdown]
-# ## Judged sets
-# Sets like MIRACL are judged within one language: a value shows how a model, trained on the languages of the study,
-# serves that language. They say nothing about pairs of languages. An empty table: the study names none
+# ## Test collections
+# Collections like MIRACL are judged within one language: a value shows how a model, trained on the languages of the
+# study, serves that language. They say nothing about pairs of languages. An empty table: the study names none
 # (`evaluation.judged`, say tydi-goldp or miracl).
 
 # %%

@@ -115,7 +115,7 @@ Markdown(verdict)
 # %% [markdown]
 # ## Look yourself
 # The inspector: a cell of the matrix is a pair of languages, by default with how many ranks of the pool its passages
-# stand behind their twins. Click it (or use the arrow keys and Enter), then a query of the list, and see what each
+# are ranked behind their twins. Click it (or use the arrow keys and Enter), then a query of the list, and see what each
 # strategy ranks for it. The search box takes any question, in any language.
 
 # %%

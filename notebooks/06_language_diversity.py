@@ -20,7 +20,7 @@
 # were not? The factor is the set of training languages; every pair of languages of the benchmarks is an outcome.
 #
 # A study without the key `diversity` trains nothing on sets of languages: its tables here are empty and its figures say
-# "No data". `studies/diversity.yaml` shows how to ask for it.
+# "No data". `studies/diversity.yaml` shows how to write it.
 
 # %% tags=["parameters"]
 study = "quick"
@@ -131,13 +131,13 @@ plots.draw(figures, "06_interaction", plots.diversity_interaction, points, capti
 # %% [markdown]
 # How to read it: the difference of the hybrid from the other strategies on the same sets, seeds and pairs. A line that
 # rises towards the right says that the hybrid profits more from languages than the other one, a flat line that both
-# need as many. "No data" also stands for a study that has no hybrid beside another strategy on the same sets
+# need as many. "No data" also means a study that has no hybrid beside another strategy on the same sets
 # (`diversity.strategies`).
 #
 # ## Regression: which of these effects is clear?
-# RR on log2 of the number of languages (a slope for each seen group), on what was seen and on distance, with an effect
-# of each pair of languages, for each setting; intervals are by the jackknife over draws. What a design cannot tell
-# apart is said instead of estimated.
+# RR on log2 of the number of languages (a slope for each seen group), on what was seen and on distance, with an
+# effect of each pair of languages, for each setting; intervals are by the jackknife over draws. Effects that a design
+# cannot separate are named instead of estimated.
 
 # %%
 fits = diversity.regressions(first) + diversity.regressions(apart)
@@ -155,8 +155,8 @@ for title, lines in sentences.items():
 
 # %% [markdown]
 # ## Does pretraining matter?
-# The effect of a pair holds the share of its languages in the pretraining text, so the regression cannot tell it; over
-# languages:
+# The effect of a pair holds the share of its languages in the pretraining text, so the regression cannot estimate it.
+# Over languages:
 
 # %%
 shares = diversity.by_language(first)

@@ -16,7 +16,7 @@
 
 # %% [markdown]
 # # 07 Claims
-# The kit was built from a report (arXiv 2408.10536). Here its claims stand one by one, each with a check that this
+# The kit was built from a report (arXiv 2408.10536). Here are its claims, one by one, each with a check that this
 # study's own measurements answer; beside them, what the report's published tables answer to the same checks. `claims`
 # names the file: claims of your own are judged alike.
 
@@ -37,9 +37,9 @@ theirs = analysis.claims.judge(opened, analysis.claims.PublishedFacts())
 
 # %% [markdown]
 # ## Verdicts
-# A line is a claim, a column what it was asked of. In part: some of the comparisons hold and others do not or cannot be
-# tested; or the difference has the claimed sign, but zero lies inside its interval. Not testable: this study lacks what
-# the claim speaks of, and the table below says what.
+# A line is a claim, a column what it was tested on. In part: some of the comparisons hold and others do not or cannot
+# be tested; or the difference has the claimed sign, but zero lies inside its interval. Not testable: this study does
+# not have what the claim is about, and the table below says what.
 
 # %%
 plots.draw(
@@ -61,7 +61,7 @@ plots.draw(
 HTML(analysis.claims.as_html(analysis.claims.summary(ours, plots.kept(figures))))
 
 # %% [markdown]
-# ## The same asked of the published tables
+# ## The same on the published tables
 # They are bare numbers: no intervals, no plans of batches, no training rows.
 
 # %%

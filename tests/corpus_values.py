@@ -21,7 +21,7 @@ def look(corpus: ParallelCorpus) -> dict[str, object]:
         "ids": corpus.ids.tolist(),
         "passage_ids": corpus.passage_ids.tolist(),
         "group": corpus.group.tolist(),
-        "places": {side: corpus.places[side].tolist() for side in SIDES},
+        "places": {side: corpus.positions[side].tolist() for side in SIDES},
         "texts": {key: array.to_pylist() for key, array in corpus.texts.items()},
         "fingerprint": corpus.fingerprint,
         "negative_group": corpus.negative_group.tolist(),

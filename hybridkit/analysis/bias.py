@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 PANEL_FORMAT = 1
 DEPTH = 100  # of PEER: eleven languages share a top ten with one passage each
+MECHANISM = ("score margin", "language bonus", "relevance gap")
+GAPS = ("AP gap, mono", "AP gap, pool")  # they grow with bias, and also where a better model helps some languages more
 
 
 def bias_measures(
@@ -142,10 +144,6 @@ def _embeddings(run: Run, spec: ModelSpec, name: str) -> tuple[NDArray[np.floati
     _, queries, passages = run.subset(name)
     whole = run.embeddings(spec, name)
     return whole[0][queries], whole[1][passages]
-
-
-MECHANISM = ("score margin", "language bonus", "relevance gap")
-GAPS = ("AP gap, mono", "AP gap, pool")  # they grow with bias, and also where a better model helps some languages more
 
 
 def changes(panel: pd.DataFrame, pair: tuple[str, str]) -> pd.DataFrame:

@@ -27,6 +27,20 @@ _MISSING = {  # by section: what a study without it does not have, and the key t
     "batch_size": ("curve over the batch size", "{batch_sizes: [32, 64, 128], seeds: [0, 1, 2, 3, 4]}"),
     "pairs": ("comparison of pairs in a batch", "{pairs: [cross, \"cross(pairs='one')\"], seeds: [0, 1, 2, 3, 4]}"),
 }
+Point = tuple[float, str]  # x, strategy
+PUBLISHED = 0.5  # the alpha of arXiv 2408.10536
+SMALLEST, LARGEST, CHANGE = "smallest", "largest", "change"
+LABELS = ["benchmark", "strategy", "against", "x", "at"]
+JUDGED = [*LABELS, *CONTRAST_COLUMNS, "both", "p_holm", "established", "better", "family"]
+FAMILIES = {
+    "alpha": f"every alpha with {PUBLISHED}",
+    "rows": "strategies along the training rows",
+    "batch_size": "strategies along the batch size",
+    "pairs": "pairs inside a batch",
+}
+_SETTINGS = {"mono": "monolingual retrieval", "cross": "cross-lingual retrieval", "pool": "the multilingual pool"}
+ALONG = {"rows": "{:,.0f} training rows", "batch_size": "batches of {:,.0f}"}
+Row = Mapping[Any, Any]  # a record of such a frame
 
 
 @dataclass(frozen=True)
@@ -64,7 +78,7 @@ def curve(run: Run, section: str = "alpha") -> Curve:
 
 
 def x_of(spec: ModelSpec, section: str) -> float:
-    """Return where a model stands on the x axis of a section: its alpha, rows or batch size; 0 among the pairs.
+    """Return the position of a model on the x axis of a section: its alpha, rows or batch size; 0 among the pairs.
 
     >>> x_of(ModelSpec("mono", section="curve"), "alpha"), x_of(ModelSpec("mono", section="curve", rows=300), "rows")
     (1.0, 300.0)
@@ -124,19 +138,6 @@ def mean_scores(curve: pd.DataFrame) -> pd.DataFrame:
     """Return the mean over seeds, a row each: x, strategy, benchmark, setting, measure, value."""
     by = [name for name in COLUMNS if name not in ("seed", "value")]
     return curve.groupby(by)["value"].mean().reset_index()
-
-
-Point = tuple[float, str]  # x, strategy
-PUBLISHED = 0.5  # the alpha of arXiv 2408.10536
-SMALLEST, LARGEST, CHANGE = "smallest", "largest", "change"
-LABELS = ["benchmark", "strategy", "against", "x", "at"]
-JUDGED = [*LABELS, *CONTRAST_COLUMNS, "both", "p_holm", "established", "better", "family"]
-FAMILIES = {
-    "alpha": f"every alpha with {PUBLISHED}",
-    "rows": "strategies along the training rows",
-    "batch_size": "strategies along the batch size",
-    "pairs": "pairs inside a batch",
-}
 
 
 @dataclass(frozen=True)
@@ -222,11 +223,6 @@ def curve_contrasts(run: Run, section: str, unit: str = "article") -> pd.DataFra
             values = per_query(run.ranks(spec, name), MAIN_MEASURES)
             own.setdefault((x_of(spec, section), spec.strategy), {})[spec.seed] = model_sums(values, clusters)
     return contrasts(models, section)
-
-
-_SETTINGS = {"mono": "monolingual retrieval", "cross": "cross-lingual retrieval", "pool": "the multilingual pool"}
-ALONG = {"rows": "{:,.0f} training rows", "batch_size": "batches of {:,.0f}"}
-Row = Mapping[Any, Any]  # a record of such a frame
 
 
 def curve_sentences(frame: pd.DataFrame, section: str) -> list[str]:

@@ -71,7 +71,7 @@ def text_lengths(corpus: ParallelCorpus) -> pd.DataFrame:
     out = []
     for side in ("query", "passage"):
         for number, tag in enumerate(corpus.languages):
-            rows = np.flatnonzero(corpus.places[side][:, number] >= 0)
+            rows = np.flatnonzero(corpus.positions[side][:, number] >= 0)
             if len(rows) == 0:
                 continue
             lengths = [len(text) for text in corpus.take_texts(side, rows, np.full(len(rows), number))]

@@ -30,6 +30,15 @@ from hybridkit.study.scores import study_scores as study_scores
 from hybridkit.study.settings import HYBRID, UNTRAINED
 from hybridkit.utils.products import frame
 
+FINDINGS = (
+    (HYBRID, "mono", "cross"),
+    (HYBRID, "mono", "pool"),
+    (HYBRID, "cross", "mono"),
+    ("mono", "cross", "mono"),
+    ("cross", "mono", "pool"),
+)
+_COLUMNS = ["benchmark", "strategy", "seed", "train_languages", "setting", "language", "measure", "value", "queries"]
+
 
 def macro_scores(table: pd.DataFrame) -> pd.DataFrame:
     """Return macro means of each model and benchmark: over languages, pairs or query languages (arXiv 2408.10536)."""
@@ -142,15 +151,6 @@ def beside_published(macros: pd.DataFrame) -> pd.DataFrame:
     shared = ours[ours["benchmark"].isin(theirs["benchmark"]) & (ours["strategy"] != UNTRAINED)]
     columns = ["benchmark", "setting", "system", "strategy", "measure", "value", "source"]
     return pd.concat([shared, theirs], ignore_index=True)[columns] if len(shared) else shared[columns]
-
-
-FINDINGS = (
-    (HYBRID, "mono", "cross"),
-    (HYBRID, "mono", "pool"),
-    (HYBRID, "cross", "mono"),
-    ("mono", "cross", "mono"),
-    ("cross", "mono", "pool"),
-)
 
 
 def findings(table: pd.DataFrame, benchmark: str) -> pd.DataFrame:
@@ -296,9 +296,6 @@ def loss_verdict(frame: pd.DataFrame) -> list[str]:
             f"{means['loss'].idxmin()}, highest AP {means['AP'].idxmax()}."
         )
     return said
-
-
-_COLUMNS = ["benchmark", "strategy", "seed", "train_languages", "setting", "language", "measure", "value", "queries"]
 
 
 def collection_table(

@@ -246,7 +246,7 @@ def mine(args: argparse.Namespace) -> CommandResult:
 def _rows(mined: "ParallelCorpus", rows: Iterable["Row"]) -> Iterator[dict[str, Any]]:
     """The rows as they were read, in the order of the corpus, with its negatives."""
     for number, row in enumerate(rows):
-        positions = mined.places["negative"][number].tolist()
+        positions = mined.positions["negative"][number].tolist()
         negative = {
             tag: mined.texts["negative", tag][position].as_py()
             for tag, position in zip(mined.languages, positions, strict=True)

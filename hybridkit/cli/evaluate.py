@@ -19,6 +19,21 @@ if TYPE_CHECKING:
 
 
 MORE_SYSTEMS = ("rrf", "faiss-flat", "ivf", "hnsw")  # beside dense, bm25 and fusion
+SYSTEMS = ("dense", "bm25", "fusion")  # of parallel benchmarks
+_MORE = """
+Benchmarks with parallel passages are ranked in full: atlas, xquad-r and mlqa-r (both also with -paragraphs), your own
+file of parallel rows, and subsets such as "xquad-r[16:]". Settings are mono, cross and pool.
+JSON: {benchmark: {system: {setting: {measure: value}, "languages": {"de>en": {measure: value}}}}}
+
+Collections are searched to --depth: miracl, tydi-goldp, your own folder in MIRACL's or BEIR's layout, and some of their
+languages as in "miracl[sw,yo]". JSON is the same, with setting mono and languages such as "sw>sw". "tydi-goldp[pool]"
+searches the corpora of all languages at once, with setting pool and languages such as "sw>*"; its values are a lower
+bound, since passages are judged in the query's language only. A language's "queries" are counted beside its measures;
+holes@10 is the number of passages among the top ten that nobody judged.
+
+Dense scores are made by the similarity that the model names (similarity_fn_name: cosine, dot, euclidean, manhattan).
+Where it is not cosine, the first line of the table names it, and in JSON "similarity" is beside the settings.
+"""
 
 
 def search_all(
@@ -107,23 +122,6 @@ def _collections_text(table: "pd.DataFrame", label: str | None) -> str:
     if label is not None:
         shown.insert(0, "strategy", label)
     return show(shown)
-
-
-SYSTEMS = ("dense", "bm25", "fusion")  # of parallel benchmarks
-_MORE = """
-Benchmarks with parallel passages are ranked in full: atlas, xquad-r and mlqa-r (both also with -paragraphs), your own
-file of parallel rows, and subsets such as "xquad-r[16:]". Settings are mono, cross and pool.
-JSON: {benchmark: {system: {setting: {measure: value}, "languages": {"de>en": {measure: value}}}}}
-
-Collections are searched to --depth: miracl, tydi-goldp, your own folder in MIRACL's or BEIR's layout, and some of their
-languages as in "miracl[sw,yo]". JSON is the same, with setting mono and languages such as "sw>sw". "tydi-goldp[pool]"
-searches the corpora of all languages at once, with setting pool and languages such as "sw>*"; its values are a lower
-bound, since passages are judged in the query's language only. A language's "queries" are counted beside its measures;
-holes@10 is the share of the top ten that nobody judged.
-
-Dense scores are made by the similarity that the model names (similarity_fn_name: cosine, dot, euclidean, manhattan).
-Where it is not cosine, the first line of the table names it, and in JSON "similarity" stands beside the settings.
-"""
 
 
 def add(commands: Commands) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from hybridkit.models.training import TrainingSettings
     from hybridkit.sampling import BatchPlan
 
+RECORD = "hybridkit-train.json"  # beside the checkpoints, then in the model's folder: what it was made from
+
 
 def add(commands: Commands) -> None:
     """Declare the commands."""
@@ -189,9 +191,6 @@ def _card(args: argparse.Namespace, corpus: "ParallelCorpus", settings: "Trainin
     }
     encoder = Path(args.model).name if Path(args.model).exists() else args.model
     return model_card("Made by `hybridkit train`; no rows were held out.", encoder, args.strategy, corpus, values)
-
-
-RECORD = "hybridkit-train.json"  # beside the checkpoints, then in the model's folder: what it was made from
 
 
 def work_folder(out: Path) -> Path:

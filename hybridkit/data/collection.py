@@ -161,19 +161,6 @@ def save_judgements(judgements: pd.DataFrame, path: Path) -> None:
         file.writelines(lines)
 
 
-def read_run(path: Path) -> pd.DataFrame:
-    """Read a run: a frame with query_id, passage_id, rank, score, tag; InputError names a line of another form.
-
-    >>> import tempfile, pathlib
-    >>> path = pathlib.Path(tempfile.mkdtemp()) / "run.txt"
-    >>> _ = path.write_text("q1 Q0 p7 1 0.5 kit")
-    >>> read_run(path).values.tolist()
-    [['q1', 'p7', 1, 0.5, 'kit']]
-    """
-    rows = [(query, passage, int(rank), float(score), tag) for query, _, passage, rank, score, tag in _fields(path, 6)]
-    return pd.DataFrame(rows, columns=["query_id", "passage_id", "rank", "score", "tag"])
-
-
 def read_qrels(path: Path) -> pd.DataFrame:
     """Read qrels: a frame with query_id, passage_id, relevance; InputError names a line of another form.
 
@@ -183,26 +170,17 @@ def read_qrels(path: Path) -> pd.DataFrame:
     >>> read_qrels(path).values.tolist()
     [['q1', 'p7', 1]]
     """
-    rows = [(query, passage, int(relevance)) for query, _, passage, relevance in _fields(path, 4)]
-    return pd.DataFrame(rows, columns=["query_id", "passage_id", "relevance"])
-
-
-def _fields(path: Path, count: int) -> list[list[str]]:
-    """Split every line, with its numbers checked here so that the error can name the line."""
-    found = []
+    rows = []
     for number, text in read_lines(path):
         fields = text.split()
         try:
-            if len(fields) != count:
+            if len(fields) != 4:
                 raise ValueError(f"{len(fields)} fields")
-            whole_number(fields[3])
-            if count == 6 and not np.isfinite(float(fields[4])):
-                raise ValueError(f"score {fields[4]}")
+            rows.append((fields[0], fields[2], whole_number(fields[3])))
         except ValueError as error:
-            form = "query Q0 passage rank score tag" if count == 6 else "query 0 passage relevance"
+            form = "query 0 passage relevance"
             raise InputError(f"{path}, line {number}: not a line of the form `{form}` ({error})") from error
-        found.append(fields)
-    return found
+    return pd.DataFrame(rows, columns=["query_id", "passage_id", "relevance"])
 
 
 def whole(ids: np.ndarray) -> np.ndarray:

@@ -34,7 +34,7 @@ IntArray = np.ndarray[tuple[int, ...], np.dtype[np.int32]]
 class ParallelCorpus:
     """Rows known in several languages.
 
-    `places[side]` is an int32 array (rows, languages): the position of the row's text in `texts[side, language]`, -1
+    `positions[side]` is an int32 array (rows, languages): the position of the row's text in `texts[side, language]`, -1
     where it has none. `ids[rows]` and `passage_ids[rows]` are numpy object arrays of str. `group` is an int32 array
     (rows,): rows of one group share an id, a passage_id, a query_id or a normalised query or passage text in any
     language, directly or through other rows; no two may meet in a batch, since one would be the other's negative though
@@ -47,7 +47,7 @@ class ParallelCorpus:
     ids: StringColumn
     passage_ids: StringColumn
     group: IntArray
-    places: Mapping[str, IntArray]
+    positions: Mapping[str, IntArray]
     texts: Mapping[tuple[str, str], pa.Array]
     fingerprint: str
     # the corpus that this one is a subset of, with the rows and columns of it
@@ -85,21 +85,21 @@ class ParallelCorpus:
                     found[tag] = table.setdefault(text, len(table))
                 cells[side].append(found)
         languages = tuple(sorted({tag for _, tag in tables}))
-        places = {side: np.full((len(ids), len(languages)), -1, dtype=np.int32) for side in SIDES}
+        positions = {side: np.full((len(ids), len(languages)), -1, dtype=np.int32) for side in SIDES}
         column = {tag: number for number, tag in enumerate(languages)}
         for side, found_rows in cells.items():
             for number, found in enumerate(found_rows):
                 for tag, position in found.items():
-                    places[side][number, column[tag]] = position
+                    positions[side][number, column[tag]] = position
         texts = {key: pa.array(list(table), pa.large_string()) for key, table in sorted(tables.items())}
         names = [pa.array(column, pa.large_string()) for column in zip(*ids, strict=True)]
         names = names or [pa.array([], pa.large_string())] * 3
-        fingerprint = corpus_fingerprint(names, [places[side] for side in SIDES], texts.items())
+        fingerprint = corpus_fingerprint(names, [positions[side] for side in SIDES], texts.items())
         spaces: list[Iterable[np.ndarray]] = [[first_equal(hash_strings(column.to_pylist()))] for column in names[1:]]
         for side in ("query", "passage"):
-            spaces.append(TextKeys.make(texts, (side,)).columns(side, languages, places[side]))
+            spaces.append(TextKeys.make(texts, (side,)).columns(side, languages, positions[side]))
         group = connected_groups(len(ids), spaces)
-        return cls(languages, StringColumn(names[0]), StringColumn(names[1]), group, places, texts, fingerprint)
+        return cls(languages, StringColumn(names[0]), StringColumn(names[1]), group, positions, texts, fingerprint)
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -114,7 +114,7 @@ class ParallelCorpus:
         return self._text("passage", row, language)
 
     def _text(self, side: str, row: int, language: str) -> str | None:
-        position = int(self.places[side][row, self.column(language)])
+        position = int(self.positions[side][row, self.column(language)])
         return self.texts[side, language][position].as_py() if position >= 0 else None
 
     def take_texts(self, side: str, rows: np.ndarray, columns: np.ndarray) -> list[str]:
@@ -122,12 +122,12 @@ class ParallelCorpus:
         out = np.empty(len(rows), dtype=object)
         for number in np.unique(columns):
             at = np.flatnonzero(columns == number)
-            places = self.places[side][rows[at], number]
-            out[at] = self.texts[side, self.languages[int(number)]].take(pa.array(places)).to_pylist()
+            positions = self.positions[side][rows[at], number]
+            out[at] = self.texts[side, self.languages[int(number)]].take(pa.array(positions)).to_pylist()
         return list(out)
 
     def column(self, language: str) -> int:
-        """Return the column of a language in `places`; InputError for a language that no row has."""
+        """Return the column of a language in `positions`; InputError for a language that no row has."""
         if language not in self.languages:
             raise InputError(f"language {language!r} is in no row; the corpus has {', '.join(self.languages)}")
         return self.languages.index(language)
@@ -135,12 +135,12 @@ class ParallelCorpus:
     @cached_property
     def has_query(self) -> np.ndarray:
         """Bool array (rows, languages): the row has a query in the language."""
-        return self.places["query"] >= 0
+        return self.positions["query"] >= 0
 
     @cached_property
     def has_passage(self) -> np.ndarray:
         """Bool array (rows, languages): the row has a passage in the language."""
-        return self.places["passage"] >= 0
+        return self.positions["passage"] >= 0
 
     @cached_property
     def negative_group(self) -> IntArray:
@@ -149,14 +149,14 @@ class ParallelCorpus:
         A negative must stay out of a batch that holds a row of its group, since it answers that row. It is read from a
         saved corpus, else computed at first use; a subset has what the whole corpus has.
         """
-        shape = self.places["negative"].shape
+        shape = self.positions["negative"].shape
         if not any(side == "negative" for side, _ in self.texts):
             return np.broadcast_to(np.int32(-1), shape)
         if self.origin is not None:
             whole, rows, columns = self.origin
             return take_cells(whole.negative_group, rows, columns)
         keys = TextKeys.make(self.texts, ("passage", "negative"))
-        return groups_of_negatives(self.group, self.places, keys, self.languages, allocate(shape))
+        return groups_of_negatives(self.group, self.positions, keys, self.languages, allocate(shape))
 
     def query_table(self, language: str) -> tuple[np.ndarray, list[str]]:
         """Return the rows that have a query in a language, in order, and those queries."""
@@ -168,7 +168,7 @@ class ParallelCorpus:
 
     def _side_table(self, side: str, language: str) -> tuple[np.ndarray, list[str]]:
         column = self.column(language)
-        rows = np.flatnonzero(self.places[side][:, column] >= 0)
+        rows = np.flatnonzero(self.positions[side][:, column] >= 0)
         return rows, self.take_texts(side, rows, np.full(len(rows), column))
 
     def iter_texts(self) -> Iterator[str]:
@@ -176,7 +176,7 @@ class ParallelCorpus:
         for side, tag in sorted(self.texts):
             table = self.texts[side, tag]
             used = np.zeros(len(table) + 1, dtype=bool)
-            used[self.places[side][:, self.column(tag)]] = True  # the position after the last one is that of -1
+            used[self.positions[side][:, self.column(tag)]] = True  # the position after the last one is that of -1
             start = 0
             for piece in pieces(table):
                 yield from piece.filter(pa.array(used[start : start + len(piece)])).to_pylist()
@@ -192,7 +192,9 @@ class ParallelCorpus:
         columns = sorted({self.column(tag) for tag in languages})
         used = np.empty(len(self), dtype=bool)
         for start in range(0, len(self), CHUNK):
-            query, passage = (self.places[side][start : start + CHUNK, columns] >= 0 for side in ("query", "passage"))
+            query, passage = (
+                self.positions[side][start : start + CHUNK, columns] >= 0 for side in ("query", "passage")
+            )
             used[start : start + CHUNK] = query.any(axis=1) & passage.any(axis=1)
         rows = np.flatnonzero(used)
         kept = [self.languages[number] for number in columns]
@@ -200,7 +202,7 @@ class ParallelCorpus:
 
     def _subset(self, rows: np.ndarray, columns: list[int], fingerprint: str) -> "ParallelCorpus":
         languages = tuple(self.languages[number] for number in columns)
-        places = {side: take_cells(array, rows, columns) for side, array in self.places.items()}
+        positions = {side: take_cells(array, rows, columns) for side, array in self.positions.items()}
         texts = {key: array for key, array in self.texts.items() if key[1] in languages}
         group = self.group[rows]
         # a subset of a subset refers to the whole, so that nothing between them is held
@@ -210,7 +212,7 @@ class ParallelCorpus:
             else (self.origin[0], self.origin[1][rows], [self.origin[2][number] for number in columns])
         )
         ids, passage_ids = whole.ids.take(rows), whole.passage_ids.take(rows)
-        return ParallelCorpus(languages, ids, passage_ids, group, places, texts, fingerprint, (whole, rows, columns))
+        return ParallelCorpus(languages, ids, passage_ids, group, positions, texts, fingerprint, (whole, rows, columns))
 
     def split(self, share: float, name: str = "held-out") -> tuple["ParallelCorpus", "ParallelCorpus"]:
         """Split into (training, held-out) by a hash of each group's first passage_id: no text is on both sides.
@@ -240,14 +242,16 @@ class ParallelCorpus:
                     for name, column in (("id", self.ids), ("passage_id", self.passage_ids))
                 ]
                 negative_group = self.negative_group if has_negatives else None
-                write_rows(temporary, names, self.places, self.group, negative_group, self.languages, self.fingerprint)
+                write_rows(
+                    temporary, names, self.positions, self.group, negative_group, self.languages, self.fingerprint
+                )
 
     @classmethod
     def open(cls, folder: Path) -> "ParallelCorpus":
         """Open a corpus that `save` or `storage.corpus_writer` wrote; all of it stays on disk until it is read."""
         saved = read_folder(folder)
         ids, passage_ids = StringColumn(saved.ids), StringColumn(saved.passage_ids)
-        corpus = cls(saved.languages, ids, passage_ids, saved.group, saved.places, saved.texts, saved.fingerprint)
+        corpus = cls(saved.languages, ids, passage_ids, saved.group, saved.positions, saved.texts, saved.fingerprint)
         if saved.negative_group is not None:
             vars(corpus)["negative_group"] = saved.negative_group  # where the cached property looks first
         return corpus

@@ -29,6 +29,13 @@ if TYPE_CHECKING:
 _BANDS, _WIDTH, _SEED = 20, 5, 1  # of pairs with a similarity of 0.8 the bands find 9,996 in 10,000
 _MASK = [np.uint64(value) for value in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)]
 _HAN = re.compile("[\u3040-\u9fff\U00020000-\U0003ffff]")
+VERSION = 2  # of what counts as a hit: in the name under which a study keeps its hits
+_ROW = ("row", "id", "side", "training_language")
+COLUMNS = (*_ROW, "benchmark", "benchmark_language", "benchmark_id", "kind", "similarity", "text", "match")
+_TARGETS = ("benchmark", "side", "language", "id", "text")
+_ID = 16  # characters from which on an id is unique anywhere, unlike "17" and "dev-3"
+# Side of training -> side of the benchmark that it is compared with.
+_SIDES = {"query": "query", "passage": "passage", "negative": "passage"}
 
 
 @dataclass(frozen=True)
@@ -189,18 +196,6 @@ def _band_keys(digests: np.ndarray) -> np.ndarray:
     return keys
 
 
-VERSION = 2  # of what counts as a hit: in the name under which a study keeps its hits
-_ROW = ("row", "id", "side", "training_language")
-COLUMNS = (*_ROW, "benchmark", "benchmark_language", "benchmark_id", "kind", "similarity", "text", "match")
-_TARGETS = ("benchmark", "side", "language", "id", "text")
-_ID = 16  # characters from which on an id is unique anywhere, unlike "17" and "dev-3"
-_SIDES = {
-    "query": "query",
-    "passage": "passage",
-    "negative": "passage",
-}  # side of training -> side of the benchmark it is compared with
-
-
 def find_leaks(corpus: ParallelCorpus, targets: pd.DataFrame, rule: Nearness | None = None) -> pd.DataFrame:
     """Find the training rows that a benchmark holds too; `targets` is made by `targets_of`.
 
@@ -314,7 +309,7 @@ def _in_texts(
     known_as = list(map(letters, once["key"][~once["other"]]))  # these come before the others
     lettered = [position for position, form in enumerate(known_as) if form]
     index = NearIndex([known_as[position] for position in lettered], rule)
-    column = corpus.places[side][:, corpus.column(tag)]
+    column = corpus.positions[side][:, corpus.column(tag)]
     for positions, texts in _used(corpus.texts[side, tag], column):
         forms = list(map(normalise, texts))
         hits = {(at, there[n][0]): ("exact", 1.0, n) for at, form in enumerate(forms) for n in same.get(form, ())}

@@ -24,6 +24,8 @@ from hybridkit.utils.reading import encodable, json_value
 SIDES = ("query", "passage", "negative")
 _IDS = ("id", "passage_id", "query_id")
 _KEY = re.compile(r'"[ \t\n\r]*:')  # the end of every key, and perhaps a piece of a text
+VERSION = 2  # of what counts as one text: a corpus that the kit keeps and that has other groups is made anew
+_BLOCK = 1 << 20  # rows looked at together
 
 
 @dataclass(frozen=True)
@@ -154,10 +156,6 @@ def _texts(value: Any, side: str, where: str) -> dict[str, str]:
     return value
 
 
-VERSION = 2  # of what counts as one text: a corpus that the kit keeps and that has other groups is made anew
-_BLOCK = 1 << 20  # rows looked at together
-
-
 def normalise(text: str) -> str:
     r"""Return the form in which two texts count as the same: `visible`, NFKC, case folded, spaces collapsed.
 
@@ -190,10 +188,10 @@ class TextKeys:
             return np.full(len(positions), -1, dtype=np.int32)
         return np.where(positions >= 0, self.keys[self.starts[side, tag] + np.maximum(positions, 0)], np.int32(-1))
 
-    def columns(self, side: str, languages: Sequence[str], places: np.ndarray) -> Iterator[np.ndarray]:
+    def columns(self, side: str, languages: Sequence[str], positions: np.ndarray) -> Iterator[np.ndarray]:
         """Yield the keys of a side's texts, int32 (rows,), language by language."""
         for column, tag in enumerate(languages):
-            yield self.of(side, tag, places[:, column])
+            yield self.of(side, tag, positions[:, column])
 
 
 def connected_groups(count: int, spaces: Iterable[Iterable[np.ndarray]]) -> np.ndarray:
@@ -248,7 +246,7 @@ def _joined(labels: np.ndarray, keys: np.ndarray, row_of: np.ndarray) -> np.ndar
 
 
 def groups_of_negatives(
-    group: np.ndarray, places: Mapping[str, np.ndarray], keys: TextKeys, languages: Sequence[str], out: np.ndarray
+    group: np.ndarray, positions: Mapping[str, np.ndarray], keys: TextKeys, languages: Sequence[str], out: np.ndarray
 ) -> np.ndarray:
     """Fill and return `out`, int32 (rows, languages): the group that each negative's text belongs to, -1 without one.
 
@@ -256,10 +254,10 @@ def groups_of_negatives(
     one group. `keys` are those of passages and negatives together.
     """
     group_of = np.full(len(keys.keys), -1, dtype=np.int32)
-    for found in keys.columns("passage", languages, places["passage"]):
+    for found in keys.columns("passage", languages, positions["passage"]):
         group_of[found[found >= 0]] = group[found >= 0]
     for start in range(0, len(group), _BLOCK):
-        block = places["negative"][start : start + _BLOCK]
+        block = positions["negative"][start : start + _BLOCK]
         for column, tag in enumerate(languages):
             found = keys.of("negative", tag, block[:, column])
             out[start : start + _BLOCK, column] = np.where(found >= 0, group_of[np.maximum(found, 0)], -1)

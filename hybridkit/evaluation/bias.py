@@ -6,7 +6,7 @@ in the top of the pool, PEER, and the score margin. Measures of the embeddings t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,27 @@ if TYPE_CHECKING:
     from hybridkit.data.benchmark import Benchmark
     from hybridkit.retrieval import Scorer
 
+_LANGUAGE_COLUMNS = {
+    "mono": ("query_language",),
+    "cross": ("query_language", "passage_language"),
+    "pool": ("query_language",),
+}
+_BIAS_MEASURES = (
+    Measure("rank distance", "ranks", "lower"),
+    Measure("normalised rank distance", "0: together, 1: random order", "lower"),
+    Measure("PEER", "mean p-value, irrelevant passages", "higher"),
+    Measure("own language in the top", "share ÷ share expected", "lower"),
+    Measure("target removal", "fall of AP, own − other language", "lower"),
+    Measure("AP gap, mono", "AP, best − worst language", "lower"),
+    Measure("AP gap, pool", "AP, best − worst query language", "lower"),
+    Measure("score margin", "standard deviations of a score", "lower"),
+    Measure("language bonus", "standard deviations of a score", "lower"),
+    Measure("relevance gap", "standard deviations of a score", "higher"),
+    Measure("language probe", "accuracy", "none"),
+    Measure("language variance", "share of the variance", "none"),
+)
+IRRELEVANT = {0: 1.0}
+
 
 def rank_distance(ranks: pd.DataFrame) -> pd.DataFrame:
     """Return average rank distance by query language: the largest minus the smallest pool rank of a query's passages.
@@ -35,7 +56,7 @@ def rank_distance(ranks: pd.DataFrame) -> pd.DataFrame:
         languages or more, which the mean is over.
 
     Source:
-        arXiv 2408.10536, which reports the mean over query languages (`mean_rank_distance`).
+        arXiv 2408.10536, which reports the mean over query languages.
 
     Example:
         >>> ranks = pd.DataFrame({"query_language": "en", "query_id": ["p", "p", "q", "q"],
@@ -48,21 +69,10 @@ def rank_distance(ranks: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def mean_rank_distance(ranks: pd.DataFrame) -> float:
-    """Return the mean of `rank_distance` over query languages; NaN where no query has two languages.
-
-    >>> ranks = pd.DataFrame({"query_language": ["de", "de", "en", "en"], "query_id": "q",
-    ...                       "passage_language": ["de", "en", "de", "en"], "pool_rank": [1, 9, 5, 1]})
-    >>> mean_rank_distance(ranks)
-    6.0
-    """
-    return float(rank_distance(ranks)["value"].mean())
-
-
 def normalised_distance(ranks: pd.DataFrame) -> pd.DataFrame:
     """Return average rank distance by query language on a scale from 0, the least there can be, to 1, random order.
 
-    A query with n relevant passages in a pool of N has a distance of n - 1 when they stand together, and one of
+    A query with n relevant passages in a pool of N has a distance of n - 1 when they are ranked together, and one of
     (n - 1)(N + 1) / (n + 1) on average in random order (the expected range of n ranks drawn from 1 .. N without
     replacement). Its value is (distance - least) / (random - least), so that pools of different size and queries known
     in different numbers of languages compare; above 1 its passages are further apart than at random.
@@ -102,13 +112,6 @@ def random_distances(ranks: pd.DataFrame) -> pd.DataFrame:
     count, pool = grouped["size"], grouped["first"]
     frame: pd.DataFrame = grouped.assign(least=count - 1, random=(count - 1) * (pool + 1) / (count + 1)).reset_index()
     return frame[["query_language", "query_id", "least", "random"]]
-
-
-_LANGUAGE_COLUMNS = {
-    "mono": ("query_language",),
-    "cross": ("query_language", "passage_language"),
-    "pool": ("query_language",),
-}
 
 
 def language_gap(table: pd.DataFrame, measure: str = "AP") -> pd.DataFrame:
@@ -211,20 +214,6 @@ def _precision(rank: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndar
     return total / np.maximum(count, 1), count > 0
 
 
-_BIAS_MEASURES = (
-    Measure("rank distance", "ranks", "lower"),
-    Measure("normalised rank distance", "0: together, 1: random order", "lower"),
-    Measure("PEER", "mean p-value, irrelevant passages", "higher"),
-    Measure("own language in the top", "share ÷ share expected", "lower"),
-    Measure("target removal", "fall of AP, own − other language", "lower"),
-    Measure("AP gap, mono", "AP, best − worst language", "lower"),
-    Measure("AP gap, pool", "AP, best − worst query language", "lower"),
-    Measure("score margin", "standard deviations of a score", "lower"),
-    Measure("language bonus", "standard deviations of a score", "lower"),
-    Measure("relevance gap", "standard deviations of a score", "higher"),
-    Measure("language probe", "accuracy", "none"),
-    Measure("language variance", "share of the variance", "none"),
-)
 BIAS_MEASURES = {measure.label: measure for measure in _BIAS_MEASURES}
 
 
@@ -282,30 +271,10 @@ def top_columns(block: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], 
     rows, columns = np.nonzero(block >= kth)
     tied = block[rows, columns] == kth[rows, 0]
     room = k - np.bincount(rows[~tied], minlength=len(block))
-    # how many of the row's ties stand at or after this one: the last `room` of them are in
+    # how many of the row's ties are at or after this one: the last `room` of them are in
     after = np.bincount(rows[tied], minlength=len(block)).cumsum()[rows] - np.cumsum(tied) + 1
     kept = ~tied | (after <= room[rows])
     return rows[kept], columns[kept]
-
-
-IRRELEVANT = {0: 1.0}
-
-
-def kruskal_wallis(values: Sequence[float], groups: Sequence[object]) -> float:
-    """Return the p-value of the Kruskal-Wallis H test: the groups' values come from one distribution (1: no doubt).
-
-    Ties get their mean rank and H is corrected for them, as in `scipy.stats.kruskal`; with one group, or equal values,
-    it is 1.
-
-    >>> round(kruskal_wallis([1, 2, 3, 4], ["de", "de", "en", "en"]), 4)  # H = 12/20 (9/2 + 49/2) - 15 = 2.4
-    0.1213
-    """
-    from scipy.stats import rankdata
-
-    names, code = np.unique(np.asarray(groups).astype(str), return_inverse=True)
-    ranks = rankdata(values)
-    size, total = np.bincount(code, minlength=len(names))[None], np.bincount(code, ranks, len(names))[None]
-    return float(_p_values(size, total, np.array([(ranks**2).sum()]))[0])
 
 
 def peer(
@@ -319,12 +288,12 @@ def peer(
     """Return PEER@k by query language: the p-value that languages are ranked alike, mean over queries; 1 is fair.
 
     For a query and each level of relevance (0, 1), a Kruskal-Wallis test over the ranks in the pool of the passages of
-    that level, grouped by language; what stands below rank k ties at the end. Over queries without any preference p is
+    that level, grouped by language; what is ranked below k ties at the end. Over queries without any preference p is
     uniform: .5 on average. A p-value mixes size with certainty: it says whether there is a preference, not how large.
 
     With one relevant passage a language every group has one member, H is the number of languages less one whatever the
     ranking, and the p-value a constant (.44 with eleven languages): level 1 says nothing about parallel benchmarks,
-    where rank distance looks at the same passages. So the default asks it of the irrelevant ones alone.
+    where rank distance looks at the same passages. So the default tests the irrelevant ones alone.
 
     Args:
         benchmark: Queries and the pool.

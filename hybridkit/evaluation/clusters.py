@@ -42,7 +42,9 @@ def question_clusters(benchmark: Benchmark, unit: str = "article") -> pd.Series:
         found = benchmark.queries[["query_id", "article"]].drop_duplicates()
         twice = found["query_id"].duplicated()
         if twice.any():
-            raise InputError(f"{benchmark.name}: query {found['query_id'][twice].iloc[0]!r} stands in two articles")
+            raise InputError(
+                f"{benchmark.name}: query {found['query_id'][twice].iloc[0]!r} is in two articles; give each query one"
+            )
         return found.set_index("query_id")["article"].rename("cluster")
     if unit != "paragraph":
         raise InputError(f"no unit {unit!r} to resample; there are 'article' and 'paragraph'")

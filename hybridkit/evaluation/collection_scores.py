@@ -19,55 +19,44 @@ if TYPE_CHECKING:
     from ir_measures import Measure
 
 
-HOLES = "holes@10"  # passages among the top ten that nobody judged
+UNJUDGED = "holes@10"  # passages among the top ten that nobody judged
 log = logging.getLogger("hybridkit")
 
 
-def collection_scores(
+def collection_values(
     collection: Collection, run: pd.DataFrame, measures: Sequence[str] = COLLECTION_MEASURES
 ) -> pd.DataFrame:
-    """Measure a run query by query: query_id, measure and value, sorted by both.
+    """Measure a run query by query, in the columns of `measures.per_query`: its means and the tests take it.
 
     Ties are broken by trec_eval's rule (score descending, then passage id descending) for every measure alike; a judged
     query for which nothing was retrieved counts 0; relevance above 0 is relevant, nDCG's gain is the relevance. A run
-    that is cut before a measure's cut-off is named in the log.
+    that is cut before a measure's cut-off is named in the log. `holes@10` is among the measures: how many of the top
+    ten passages nobody judged. They count as not relevant in every measure, which is a guess: the more of them, the
+    less the scores say.
 
     Args:
         collection: Queries with judgements.
         run: query_id, passage_id and score.
         measures: Names of ir_measures (arXiv 2111.13466).
 
+    Returns:
+        setting, query_language, passage_language ("*" in a pool), query_id, measure, value.
+
     Raises:
         InputError: For a run of another collection (unknown queries), a duplicate passage of a query, a score that is
             not a number, and an unknown measure.
 
     Example:
-        >>> run = pd.DataFrame({"query_id": ["1", "1"], "passage_id": ["a", "b"], "score": [0.5, 0.5]})
-        >>> collection_scores(toy_collection, run, ["RR@10"]).values.tolist()
-        [['1', 'RR@10', 0.5], ['2', 'RR@10', 0.0]]
-    """
-    return _scores(collection, ranked_run(collection, run), measures)
-
-
-def collection_values(
-    collection: Collection, run: pd.DataFrame, measures: Sequence[str] = COLLECTION_MEASURES
-) -> pd.DataFrame:
-    """Measure a run in the columns of `measures.per_query`, so that its means and the tests take it.
-
-    setting, query_language, passage_language ("*" in a pool), query_id, measure, value; `holes@10` is among the
-    measures: how many of the top ten passages nobody judged. They count as not relevant in every measure, which is a
-    guess: the more of them, the less the scores say.
-
-    >>> run = pd.DataFrame({"query_id": ["1", "1"], "passage_id": ["a", "b"], "score": [0.5, 0.4]})
-    >>> collection_values(toy_collection, run, ["RR@10"])[["query_id", "measure", "value"]].values.tolist()
-    [['1', 'RR@10', 1.0], ['2', 'RR@10', 0.0], ['1', 'holes@10', 1.0], ['2', 'holes@10', 0.0]]
+        >>> run = pd.DataFrame({"query_id": ["1", "1"], "passage_id": ["a", "b"], "score": [0.5, 0.4]})
+        >>> collection_values(toy_collection, run, ["RR@10"])[["query_id", "measure", "value"]].values.tolist()
+        [['1', 'RR@10', 1.0], ['2', 'RR@10', 0.0], ['1', 'holes@10', 1.0], ['2', 'holes@10', 0.0]]
     """
     ranked = ranked_run(collection, run)
     parts = [_scores(collection, ranked, measures), _unjudged(collection, ranked)]
     values = pd.concat(parts, ignore_index=True)
     target = "*" if collection.setting == POOL else collection.language
     keys = {"setting": collection.setting, "query_language": collection.language, "passage_language": target}
-    order = {name: nth for nth, name in enumerate([*measures, HOLES])}
+    order = {name: nth for nth, name in enumerate([*measures, UNJUDGED])}
     ordered = values.assign(**keys, nth=values["measure"].map(order)).sort_values(["nth", "query_id"], kind="stable")
     return ordered[[*keys, "query_id", "measure", "value"]].reset_index(drop=True)
 
@@ -76,7 +65,7 @@ def ranked_run(collection: Collection, run: pd.DataFrame) -> pd.DataFrame:
     """Put a run in trec_eval's order: query_id, passage_id and rank from 1, sorted by query and rank.
 
     Passages that `collection.skip_own` rules out are gone, and so are queries without a judgement. Raises InputError as
-    `collection_scores` does.
+    `collection_values` does.
 
     >>> run = pd.DataFrame({"query_id": "1", "passage_id": ["a", "b"], "score": [0.5, 0.5]})
     >>> ranked_run(toy_collection, run).values.tolist()
@@ -137,7 +126,7 @@ def _unjudged(collection: Collection, ranked: pd.DataFrame) -> pd.DataFrame:
     counts = top["relevance"].isna().groupby(top["query_id"]).sum()
     queries = sorted(set(collection.judgements["query_id"]))
     values = counts.reindex(queries, fill_value=0).to_numpy(float)
-    return pd.DataFrame({"query_id": queries, "measure": HOLES, "value": values})
+    return pd.DataFrame({"query_id": queries, "measure": UNJUDGED, "value": values})
 
 
 def _measure(name: str) -> Measure:

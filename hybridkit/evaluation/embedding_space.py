@@ -42,7 +42,7 @@ def language_probe(
     """Return how well a linear probe recognises a passage's language from its embedding, on unseen articles.
 
     A logistic regression (scikit-learn; embeddings standardised on the training folds, C = 1), cross-validated with
-    whole articles in a fold, so that no content stands in training in one language and in the test in another. It says
+    whole articles in a fold, so that no content is in training in one language and in the test in another. It says
     whether languages can be separated, not that retrieval is misled by it: a direction that no query's score depends on
     does no harm.
 

@@ -17,6 +17,8 @@ from hybridkit.utils.seeds import generator
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+KINDS = ("mono", "cross")
+
 
 def evaluate_encoder(
     encoder: "SentenceTransformer",
@@ -46,9 +48,6 @@ def evaluate_encoder(
     return {key: float(value) for key, value in out.items()}
 
 
-KINDS = ("mono", "cross")
-
-
 @one_blas_thread()
 def batch_losses(
     benchmark: Benchmark,
@@ -61,7 +60,7 @@ def batch_losses(
 ) -> pd.DataFrame:
     """InfoNCE (nats) of a model's embeddings on `mono` and `cross` batches made of a parallel benchmark.
 
-    `queries` (n, dim) and `passages` (m, dim) stand in the benchmark's order; the loss is over their cosines, as in
+    `queries` (n, dim) and `passages` (m, dim) are in the benchmark's order; the loss is over their cosines, as in
     training, whatever the model's own similarity. Batches follow the rules of the strategies (arXiv 2408.10536, section
     2): a `mono` batch has one language, drawn uniformly; in a `cross` batch each question draws a pair of different
     languages; questions of one article never meet, since a neighbouring sentence may answer both. Equal arguments give

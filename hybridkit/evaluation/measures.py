@@ -12,15 +12,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-
-class Measure(NamedTuple):
-    """A measure: its label on an axis, its unit, and which way is better ("higher", "lower", "none")."""
-
-    label: str
-    unit: str = ""
-    better: str = "higher"
-
-
 DISTANCE = "rank_distance"
 MEASURES = ("AP", "RR", "RR@10", "R@1", "R@10", "nDCG@10")  # of the rank table, per query, from 0 to 1
 MAIN_MEASURES = ("AP", DISTANCE)  # those of the main table, of the curves and of the tests
@@ -33,12 +24,20 @@ _NAMED = ["query_language", "passage_language", "query_id"]
 _RANKS = 1 << 19  # ranks whose values are held at a time, those of one query language at least
 
 
+class Measure(NamedTuple):
+    """A measure: its label on an axis, its unit, and which way is better ("higher", "lower", "none")."""
+
+    label: str
+    unit: str = ""
+    better: str = "higher"
+
+
 def per_query(ranks: pd.DataFrame, measures: Collection[str] = (*MEASURES, DISTANCE)) -> pd.DataFrame:
     """Return the value of every measure, or of some, for every query in every setting.
 
     In the pool all relevant passages of a query count together: RR is that of the first of them and RR@10 is 0 where
-    that stands below rank 10, R@k is their share in the top k, the ideal of nDCG@10 has min(n, 10) of them on top, AP
-    is over the full depth. Measures carry ir_measures' names. `rank_distance` stands in the pool for queries whose
+    that is ranked below 10, R@k is their share in the top k, the ideal of nDCG@10 has min(n, 10) of them on top, AP
+    is over the full depth. Measures carry ir_measures' names. `rank_distance` is of the pool, for queries whose
     relevant passages are in two languages or more.
 
     Args:
@@ -175,7 +174,7 @@ def _measured(
 ) -> pd.DataFrame:
     """The measures of every query and passage language, row by row.
 
-    `codes` (3, ranks) numbers query language, passage language and query; `names` are what the numbers stand for.
+    `codes` (3, ranks) numbers query language, passage language and query; `names` are what the numbers mean.
     Numbers sort many times faster than texts.
     """
     order = np.lexsort((rank, *codes[::-1]))

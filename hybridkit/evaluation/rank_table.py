@@ -39,7 +39,7 @@ def rank_table(
 ) -> pd.DataFrame:
     """Rank every relevant passage by a similarity of embeddings: exact, full depth, in bounded memory.
 
-    `query_embeddings` (queries, dim) and `passage_embeddings` (passages, dim) stand in the benchmark's order;
+    `query_embeddings` (queries, dim) and `passage_embeddings` (passages, dim) are in the benchmark's order;
     `similarity` is the model's own (`encoder.similarity_of`). The table is the same for any number of threads and any
     `block_bytes`. For the columns and the rule for ties see `rank_table_from_scores`.
 
@@ -140,7 +140,7 @@ def _count(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Ranks of block[row, position] within the bounds of its language and in the whole row; rows ascend.
 
-    Columns stand in the order of ids, so what goes before a passage is what scores higher to its left and what scores
+    Columns are in the order of ids, so what goes before a passage is what scores higher to its left and what scores
     as high or higher from its own column on (itself included, which makes the rank start at 1). Left and right of the
     language that is one comparison for many rows at once; only inside it equals are ordered by column.
     """
@@ -274,21 +274,21 @@ def write_run(
     """
     columns = _part(benchmark.passage_slices, passage_language, len(benchmark.passages), benchmark)
     ids = whole(benchmark.passages["passage_id"].to_numpy(object)[columns])
-    asked = _part(benchmark.query_slices, query_language, len(benchmark.queries), benchmark)
+    rows_of_language = _part(benchmark.query_slices, query_language, len(benchmark.queries), benchmark)
     queries = whole(benchmark.queries["query_id"].to_numpy(object))
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        for rows, block in score_blocks(benchmark, scorer, part=asked):
+        for rows, block in score_blocks(benchmark, scorer, part=rows_of_language):
             for query, scores in zip(queries[rows], block[:, columns], strict=True):
                 # a stable sort of the reversed scores puts the greater id first among equals
                 order = len(ids) - 1 - np.argsort(-scores[::-1], kind="stable")[:depth]
-                for rank, place in enumerate(order.tolist(), start=1):
-                    file.write(f"{query} Q0 {ids[place]} {rank} {scores[place]:.9g} {tag}\n")
+                for rank, position in enumerate(order.tolist(), start=1):
+                    file.write(f"{query} Q0 {ids[position]} {rank} {scores[position]:.9g} {tag}\n")
 
 
 def write_qrels(path: Path, benchmark: Benchmark, query_language: str, passage_language: str = "*") -> None:
     """Write the judgements that `write_run` with the same languages is to be measured by: `query_id 0 passage_id 1`."""
-    asked = benchmark.queries.iloc[_part(benchmark.query_slices, query_language, len(benchmark.queries), benchmark)]
-    judged = benchmark.judgements[benchmark.judgements["query_id"].isin(asked["query_id"])]
+    queries = benchmark.queries.iloc[_part(benchmark.query_slices, query_language, len(benchmark.queries), benchmark)]
+    judged = benchmark.judgements[benchmark.judgements["query_id"].isin(queries["query_id"])]
     if passage_language != "*":
         judged = judged[judged["passage_language"] == passage_language]
     save_judgements(judged[["query_id", "passage_id"]].assign(relevance=1), path)

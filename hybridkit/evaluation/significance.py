@@ -4,7 +4,7 @@ The unit that is resampled is a cluster (an article or a paragraph) with all its
 13,090 queries of XQuAD-R are 1,190 questions on 240 paragraphs, and a test that took them for independent would find
 differences where there are none.
 
-`contrast` also asks whether a difference holds over trainings. Either interval alone can mislead: few trainings on
+`contrast` also tests whether a difference holds over trainings. Either interval alone can mislead: few trainings on
 thousands of questions differ "significantly" by the luck of their seeds, and seeds that agree may do so on these
 questions only. A difference is established where both intervals leave out 0 and the larger of the two p, that of the
 union of both null hypotheses (Berger, Technometrics 24, 1982), stays below .05 after Holm's correction over the family.
@@ -25,6 +25,15 @@ from hybridkit.evaluation.measures import KEYS, LOWER_IS_BETTER, SETTINGS, per_q
 from hybridkit.evaluation.resampling import DEFAULT, Resampling, bootstrap, effect_size, ends, randomisation, t_interval
 
 NAN = float("nan")
+_ESTIMATE = ("measure", "difference", "low", "high")
+COLUMNS = (*KEYS, *_ESTIMATE, "effect", "p", "p_holm", "significant", "queries", "clusters", "family")
+CONTRAST_COLUMNS = ["setting", *_ESTIMATE, "p", "clusters", "seeds", "seeds_low", "seeds_high", "seeds_p"]
+SUM_COLUMNS = ["set", "query_language", "passage_language"]  # set: of training languages
+_ROUNDING = 1e-12  # smaller sums are 0 but for the order of adding
+OVERALL = "*"  # the query language of a setting's mean over its pairs or query languages
+Models = Mapping[int, Mapping[str, ClusterSums]]  # a strategy's models: by seed, by measure
+Draw = tuple[str, int]  # a set of training languages and a seed
+Part = tuple[float, Mapping[Draw, pd.DataFrame]]  # a factor and the sums of a strategy's models
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,7 @@ class Difference:
     """A difference with what is known of its chance: an interval over articles and one over trainings, NaN without.
 
     `unit` says what the second one is over: seeds, or sets of training languages; `basis` what both were made from.
-    `scores` are those of the terms that were asked for, in their order.
+    `scores` are those of the terms, in their order.
     """
 
     difference: float
@@ -43,14 +52,6 @@ class Difference:
     basis: str = "numbers without an interval"
     scores: tuple[float, ...] = ()
     unit: str = "seeds"
-
-
-_ESTIMATE = ("measure", "difference", "low", "high")
-COLUMNS = (*KEYS, *_ESTIMATE, "effect", "p", "p_holm", "significant", "queries", "clusters", "family")
-CONTRAST_COLUMNS = ["setting", *_ESTIMATE, "p", "clusters", "seeds", "seeds_low", "seeds_high", "seeds_p"]
-SUM_COLUMNS = ["set", "query_language", "passage_language"]  # set: of training languages
-_ROUNDING = 1e-12  # smaller sums are 0 but for the order of adding
-OVERALL = "*"  # the query language of a setting's mean over its pairs or query languages
 
 
 def compare(a: pd.DataFrame, b: pd.DataFrame, clusters: pd.Series, how: Resampling = DEFAULT) -> pd.DataFrame:
@@ -187,9 +188,6 @@ def _families(rows: pd.DataFrame) -> pd.Series:
     return family
 
 
-Models = Mapping[int, Mapping[str, ClusterSums]]  # a strategy's models: by seed, by measure
-
-
 def model_sums(values: pd.DataFrame, clusters: pd.Series) -> dict[str, ClusterSums]:
     """Add up one model's per-query values (`measures.per_query`) by cluster of questions, measure by measure.
 
@@ -295,10 +293,6 @@ def established(rows: pd.DataFrame, family: str) -> pd.DataFrame:
     )
 
 
-Draw = tuple[str, int]  # a set of training languages and a seed
-Part = tuple[float, Mapping[Draw, pd.DataFrame]]  # a factor and the sums of a strategy's models
-
-
 def article_sums(ranks: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
     """Return the sums of every measure by article: setting, languages, measure, cluster, sum, size.
 
@@ -324,7 +318,7 @@ def difference_of(parts: Sequence[Part], constant: float = 0.0, how: Resampling 
     Args:
         parts: A factor and the sums (`article_sums`, of one measure and setting) of a strategy's models by set of
             training languages and seed, with a column `set`. All parts have the same sets and pairs; one whose only
-            seed is -1 (the encoder before training) stands beside every seed.
+            seed is -1 (the encoder before training) is compared with every seed.
         constant: What is added to the sum.
         how: Resamples, level and seed.
     """

@@ -40,6 +40,9 @@ LAYER_PARTS = {  # of the file, of a BertModel layer
     "fo": "output.dense",
     "oln": "output.LayerNorm",
 }
+SOURCE_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
+PROMPTS = {"query": "query: ", "passage": "passage: ", "document": "passage: "}
+CONVERTER = 1  # in the folder's name; raise it when the converted folder changes
 
 
 @dataclass(frozen=True)
@@ -214,11 +217,6 @@ def weights(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
         plain = tensor.bytes == 4 * tensor.elements
         state[target] = (raw.view("<f4").astype(np.float32) if plain else dequantise(raw)).reshape(shape)
     return state
-
-
-SOURCE_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
-PROMPTS = {"query": "query: ", "passage": "passage: ", "document": "passage: "}
-CONVERTER = 1  # in the folder's name; raise it when the converted folder changes
 
 
 class MissingWheelError(MissingDataError):

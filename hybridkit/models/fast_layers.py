@@ -1,4 +1,4 @@
-"""Layers that stand in for an encoder's own inside a block: same results, less time and memory.
+"""Layers that replace an encoder's own inside a block: same results, less time and memory.
 
 `onednn_linear` computes linear layers in float32 by oneDNN: on a CPU that is not Intel's, PyTorch's default (MKL) is
 half as fast. `trimmed` trains only the word embeddings that occur: the others get no gradient.

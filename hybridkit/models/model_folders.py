@@ -20,6 +20,38 @@ if TYPE_CHECKING:
 
 _HEADER_BYTES = 2**24
 _SPARE_VALUES, _SPARE_TENSORS = 2**26, 10_000  # that a model may have beside its weights: poolers, tables of positions
+WANTED: dict[str, Any] = {
+    "allow_patterns": ["*.json", "*.safetensors", "*.txt", "*.model"],
+    "ignore_patterns": ["onnx/*", "openvino/*"],
+}
+# Modules of sentence-transformers for dense encoders, under all names that it ever had for them, by what they open.
+_NAME = re.compile(
+    r"sentence_transformers\.((base|sentence_transformer)\.)?(models|modules)\.([a-zA-Z_.]+\.)?(?P<kind>\w+)"
+)
+_TRANSFORMERS = ("Transformer", "CLIPModel")
+_WEIGHED = ("Dense", "LSTM", "CNN", "LayerNorm", "WeightedLayerPooling", "StaticEmbedding", "WordEmbeddings")
+_ROUTERS = ("Router", "Asym")
+_PLAIN = ("Pooling", "Normalize", "Dropout", "BoW", "WordWeights")
+_TOKENIZERS = ("WhitespaceTokenizer", "WordTokenizer", "PhraseTokenizer")
+_READ = (".json", ".safetensors", ".txt", ".model", ".jinja", ".md")  # files that are opened
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.h5", "*.msgpack", "*.npy")
+_BYTES = 2**28  # no file beside the weights is larger
+_DEEP, _MANY = 8, 100  # routers in routers, modules of one
+_AGAIN = "get the folder again"
+# Settings of a module about where and how files are read, which the kit decides itself.
+_OURS = """
+    adapter_kwargs adapter_name auto_map cache_dir code_revision config device_map force_download from_flax
+    from_tf gguf_file ignore_mismatched_sizes kernel_config load_in_4bit load_in_8bit local_files_only
+    offload_folder proxies quantization_config revision state_dict subfolder token use_kernels use_safetensors
+    variant weights_only
+"""
+_SETTINGS = ("model_args", "model_kwargs", "tokenizer_args", "processor_kwargs", "config_args", "config_kwargs")
+_CONFIGS = """
+    config.json sentence_*_config.json config_sentence_transformers.json tokenizer_config.json
+    special_tokens_map.json added_tokens.json generation_config.json *processor_config.json lstm_config.json
+    cnn_config.json wordembedding_config.json hybridkit.json
+"""
+_LAYERS = re.compile(r"(layers?|depths?|blocks?|groups?)$")
 
 
 @dataclass(frozen=True)
@@ -99,41 +131,6 @@ def held_to(headers: Iterable[Header], name: str) -> Iterator[None]:
 
 def _too_large(name: str) -> str:
     return f"{name}: its configuration is of a far larger model than its weights; get the folder again"
-
-
-WANTED: dict[str, Any] = {
-    "allow_patterns": ["*.json", "*.safetensors", "*.txt", "*.model"],
-    "ignore_patterns": ["onnx/*", "openvino/*"],
-}
-
-# Modules of sentence-transformers for dense encoders, under all names that it ever had for them, by what they open.
-_NAME = re.compile(
-    r"sentence_transformers\.((base|sentence_transformer)\.)?(models|modules)\.([a-zA-Z_.]+\.)?(?P<kind>\w+)"
-)
-_TRANSFORMERS = ("Transformer", "CLIPModel")
-_WEIGHED = ("Dense", "LSTM", "CNN", "LayerNorm", "WeightedLayerPooling", "StaticEmbedding", "WordEmbeddings")
-_ROUTERS = ("Router", "Asym")
-_PLAIN = ("Pooling", "Normalize", "Dropout", "BoW", "WordWeights")
-_TOKENIZERS = ("WhitespaceTokenizer", "WordTokenizer", "PhraseTokenizer")
-_READ = (".json", ".safetensors", ".txt", ".model", ".jinja", ".md")  # files that are opened
-_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.h5", "*.msgpack", "*.npy")
-_BYTES = 2**28  # no file beside the weights is larger
-_DEEP, _MANY = 8, 100  # routers in routers, modules of one
-_AGAIN = "get the folder again"
-# Settings of a module about where and how files are read, which the kit decides itself.
-_OURS = """
-    adapter_kwargs adapter_name auto_map cache_dir code_revision config device_map force_download from_flax
-    from_tf gguf_file ignore_mismatched_sizes kernel_config load_in_4bit load_in_8bit local_files_only
-    offload_folder proxies quantization_config revision state_dict subfolder token use_kernels use_safetensors
-    variant weights_only
-"""
-_SETTINGS = ("model_args", "model_kwargs", "tokenizer_args", "processor_kwargs", "config_args", "config_kwargs")
-_CONFIGS = """
-    config.json sentence_*_config.json config_sentence_transformers.json tokenizer_config.json
-    special_tokens_map.json added_tokens.json generation_config.json *processor_config.json lstm_config.json
-    cnn_config.json wordembedding_config.json hybridkit.json
-"""
-_LAYERS = re.compile(r"(layers?|depths?|blocks?|groups?)$")
 
 
 def fault(folder: Path) -> str | None:

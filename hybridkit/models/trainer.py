@@ -30,6 +30,9 @@ from hybridkit.utils.progress import bar
 if TYPE_CHECKING:
     from hybridkit.models.training import TrainingSettings
 
+WEIGHTS = "trained.safetensors"  # of a checkpoint
+WHOLE = "hybridkit-checkpoint.json"  # its mark, written last
+
 
 class Progress(TrainerCallback):
     """A progress bar on stderr, which moves at most every ten seconds where stderr is not a terminal."""
@@ -39,7 +42,7 @@ class Progress(TrainerCallback):
         self._bar: Any = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Open the bar where the training stands."""
+        """Open the bar at the step that the training is at."""
         self._bar = bar(total=state.max_steps, initial=state.global_step, desc=self._name, unit="step")
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -137,10 +140,6 @@ def _unwrapped(model: SentenceTransformer) -> Iterator[None]:
             vars(model)["forward"] = wrapped
 
 
-WEIGHTS = "trained.safetensors"  # of a checkpoint
-WHOLE = "hybridkit-checkpoint.json"  # its mark, written last
-
-
 class PlanTrainer(SentenceTransformerTrainer):
     """A trainer whose checkpoints hold what is trained and nothing else, and read it back without building a model."""
 
@@ -231,7 +230,7 @@ def plan_trainer(
         seed=plan.seed,
         data_seed=plan.seed,
         logging_steps=1,
-        logging_nan_inf_filter=False,  # it would log the mean of the steps before in place of a nan
+        logging_nan_inf_filter=False,  # it would log the mean of the steps before instead of a nan
         save_strategy="steps",
         save_steps=settings.evaluate_every if evaluates else settings.checkpoint_every,
         save_total_limit=2,

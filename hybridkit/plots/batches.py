@@ -20,6 +20,8 @@ from hybridkit.sampling.labels import label, order
 # Blues without their palest part, so that a rare pair is never taken for one that does not occur
 SHARES = LinearSegmentedColormap.from_list("shares", sns.color_palette("Blues", 256)[56:])
 BATCHES, ROWS = 6, 16  # how much of a plan batch_examples shows
+SIDES = {"both": ("#0072B2", "o", 0.0), "query": ("#0072B2", "o", -0.2), "passage": ("#E69F00", "s", 0.2)}
+TITLE = 34  # characters of a panel's title in one line
 
 
 @printed
@@ -96,10 +98,6 @@ def batch_examples(frame: pd.DataFrame) -> Figure:
     foot(figure, entries, "tiles: rows of a batch; upper half: language of the query, lower half: of the passage")
     figure.suptitle("First batches of each strategy")
     return figure
-
-
-SIDES = {"both": ("#0072B2", "o", 0.0), "query": ("#0072B2", "o", -0.2), "passage": ("#E69F00", "s", 0.2)}
-TITLE = 34  # characters of a panel's title in one line
 
 
 @printed

@@ -16,6 +16,9 @@ from hybridkit.plots.palette import colour, marker
 from hybridkit.plots.style import WIDTH, foot, language_label, many, panels, printed
 from hybridkit.sampling.labels import label, order
 
+_MAP = 2.35  # inches of a map with its title
+_BETTER = {"lower": "← better", "higher": "better →", "none": "neither is better"}
+
 
 @printed
 def rank_distance(frame: pd.DataFrame) -> Figure:
@@ -49,7 +52,7 @@ def language_share(frame: pd.DataFrame, k: int = 10) -> Figure:
     """Share of each passage language among the top k of the pool beside the share expected, and the ratio of the two.
 
     Columns: strategy, passage_language, share, expected (0 to 1; expected = the language's share of all candidates).
-    Rows of several query languages and seeds are averaged. Ratios stand on a logarithmic axis: 2 and ½ are as far off.
+    Rows of several query languages and seeds are averaged. Ratios are on a logarithmic axis: 2 and ½ are as far off.
     """
     require_columns(frame, "language_share", "strategy", "passage_language", "share", "expected")
     one(frame, "language_share", "benchmark", "encoder", "study", "k")
@@ -112,10 +115,6 @@ def _ranks(axes: Axes, values: pd.Series) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.set_xlabel("rank distance (ranks, log scale;\nlower is less bias)")
-
-
-_MAP = 2.35  # inches of a map with its title
-_BETTER = {"lower": "← better", "higher": "better →", "none": "neither is better"}
 
 
 @printed
@@ -188,7 +187,7 @@ def _frame(axes: Axes, part: pd.DataFrame, bar: float) -> float:
 
 
 def _name(axes: Axes, part: pd.DataFrame, half: float) -> None:
-    """Write each language beside its point, on the first of four sides where nothing stands yet."""
+    """Write each language beside its point, on the first of four sides where nothing is yet."""
     points = part[["x", "y"]].to_numpy() / (2 * half) * 72 * (_MAP - 0.6)  # about what the axes measure, in points
     taken = [tuple(point) for point in points]
     for tag, at, (x, y) in zip(part["language"], points, part[["x", "y"]].to_numpy(), strict=True):

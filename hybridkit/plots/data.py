@@ -25,14 +25,17 @@ from hybridkit.plots.style import (
 
 SIDES = {"query": "#0072B2", "passage": "#E69F00"}
 QUANTILES = ("q05", "q25", "q50", "q75", "q95")
+SIZE, LEADING, GAP = 8.0, 0.165, 0.13  # points; inches a line; inches between rows
+BASE = 0.75  # the baseline of a line
+COLUMNS = {"query": (1.35, 2.5), "passage": (4.0, 3.1)}  # left edge and width, inches
 
 
 @printed
 def coverage(frame: pd.DataFrame) -> Figure:
     """Rows with a query and with a passage in each language, one panel a source.
 
-    Columns: source (str), language (tag), queries, passages (numbers of rows). A language that a source lacks has no
-    bars there; every panel has an axis of its own, because sources differ in size.
+    Columns: source (str), language (tag), queries, passages (numbers of rows). A language without rows
+    in a source has no bars there; every panel has an axis of its own, because sources differ in size.
     """
     require_columns(frame, "coverage", "source", "language", "queries", "passages")
     sources, languages = list(dict.fromkeys(frame["source"])), sorted(set(frame["language"]))
@@ -92,11 +95,6 @@ def text_lengths(frame: pd.DataFrame) -> Figure:
     return figure
 
 
-SIZE, LEADING, GAP = 8.0, 0.165, 0.13  # points; inches a line; inches between rows
-BASE = 0.75  # where the baseline stands in a line
-COLUMNS = {"query": (1.35, 2.5), "passage": (4.0, 3.1)}  # left edge and width, inches
-
-
 @printed
 def sample_row(frame: pd.DataFrame, title: str = "One row in its languages") -> Figure:
     """A parallel row as a table: language, query, passage; right-to-left languages are set from the right.
@@ -106,7 +104,7 @@ def sample_row(frame: pd.DataFrame, title: str = "One row in its languages") -> 
     """
     require_columns(frame, "sample_row", "language", "query", "passage")
     figure = Page(figsize=(WIDTH, 1))
-    figure.set_layout_engine("none")  # everything here has its place in inches
+    figure.set_layout_engine("none")  # everything here is placed in inches
     rows = []
     for entry in frame.to_dict("records"):
         tag = str(entry["language"])

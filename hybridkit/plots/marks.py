@@ -14,6 +14,9 @@ from hybridkit.plots.palette import colour, marker
 from hybridkit.plots.style import round_ticks
 from hybridkit.sampling.labels import label, order
 
+SEEDS = "points: seeds; large marker and bar: mean and 95 % t interval over seeds (from 3 seeds on)"
+SINGLE = "one training each: no interval"
+
 
 def require_columns(frame: pd.DataFrame, figure: str, *columns: str) -> pd.DataFrame:
     """Return the frame, or raise InputError where it has no rows or not these columns."""
@@ -58,10 +61,6 @@ def handles(strategies: Iterable[str], line: bool = False) -> list[Any]:
         Line2D([], [], color=colour(name), marker="" if line else marker(name), label=label(name), **style)
         for name in order(strategies)
     ]
-
-
-SEEDS = "points: seeds; large marker and bar: mean and 95 % t interval over seeds (from 3 seeds on)"
-SINGLE = "one training each: no interval"
 
 
 def dot_rows(axes: Axes, frame: pd.DataFrame, strategies: list[str]) -> None:

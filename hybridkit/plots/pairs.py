@@ -18,6 +18,7 @@ from hybridkit.sampling.labels import label, order
 from hybridkit.utils.numbers import bare
 
 READABLE = 13  # languages up to which a cell has room for a number
+_SAME = ("benchmark", "measure", "setting", "encoder", "study")
 
 
 def heat(
@@ -56,7 +57,7 @@ def heat(
         number.set_in_layout(False)  # they lie inside the axes; a layout that asks each of them takes seconds
     if np.isnan(values).any():
         axes.patch.set(facecolor=MISSING, edgecolor="#999999", hatch="/////")
-    axes.set_anchor("W")  # a square in the middle of its place would move with the room for its own labels
+    axes.set_anchor("W")  # a square in the middle of its cell would move with the room for its own labels
     axes.tick_params(length=0, pad=1.5)
     axes.tick_params(axis="x", rotation=90 if len(columns) > 12 else 0)
     axes.tick_params(axis="y", rotation=0)
@@ -78,7 +79,7 @@ def small_multiples(
     """Lay out `count` language matrices, `cell` inches a language, at most three beside each other.
 
     `labels` is the room for the language names at the left, in inches.
-    Returns the figure, the axes in use, and those of them that stand in the first column.
+    Returns the figure, the axes in use, and those of them that are in the first column.
     """
     columns = min(count, 3)
     side = max(cell * languages, 1.9 if count == 1 else 1.4)
@@ -100,9 +101,6 @@ def _short(value: float, form: str) -> str:
     if float(text) == 0:
         return text.replace("-", "").replace("+", "")
     return bare(text)
-
-
-_SAME = ("benchmark", "measure", "setting", "encoder", "study")
 
 
 def _languages(frame: pd.DataFrame) -> list[str]:

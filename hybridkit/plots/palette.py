@@ -18,6 +18,16 @@ _FIXED: dict[str, tuple[str, str]] = {
 _SWITCHED = {"english": "#CC79A7", "mono": "#8C6D00", "cross": "#6A51A3", "hybrid(alpha=0.5)": "#000000"}
 _OTHERS = ("#CC79A7", "#000000", "#8C6D00", "#6A51A3", "#A6761D")
 _OTHER_MARKERS = ("D", "P", "^", "p", "h", "d")
+# matplotlib's cividis and PuOr reversed, the scales of the kit's figures, in 21 steps (a test holds them to it).
+CIVIDIS = (  # noqa: SIM905  easier to read than a list
+    "#00224e #002b62 #083370 #243c6e #35456c #434e6c #4f576c #5b606e #666970 #727274 #7d7c78 #888578 #948e77 #a19975 "
+    "#aea371 #bcae6c #c8b866 #d6c35d #e5cf52 #f3db42 #fee838"
+).split()
+PURPLE_ORANGE = (  # noqa: SIM905
+    "#2d004b #3f1268 #532687 #6a4c9a #8073ac #9990bf #b1aad1 #c5c2de #d8daeb #e8e9f1 #f7f7f6 #faecd7 #fee0b6 #fdcc8c "
+    "#fcb761 #ee9b39 #e08214 #c96d0d #b25706 #974907 #7f3b08"
+).split()
+GREY, GREY_INK = "#e9e9e9", "#595959"  # of what is not significant
 
 
 def colour(strategy: str) -> str:
@@ -48,18 +58,6 @@ def marker(strategy: str) -> str:
 
 def _number(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
-
-
-# matplotlib's cividis and PuOr reversed, the scales of the kit's figures, in 21 steps (a test holds them to it).
-CIVIDIS = (  # noqa: SIM905  easier to read than a list
-    "#00224e #002b62 #083370 #243c6e #35456c #434e6c #4f576c #5b606e #666970 #727274 #7d7c78 #888578 #948e77 #a19975 "
-    "#aea371 #bcae6c #c8b866 #d6c35d #e5cf52 #f3db42 #fee838"
-).split()
-PURPLE_ORANGE = (  # noqa: SIM905
-    "#2d004b #3f1268 #532687 #6a4c9a #8073ac #9990bf #b1aad1 #c5c2de #d8daeb #e8e9f1 #f7f7f6 #faecd7 #fee0b6 #fdcc8c "
-    "#fcb761 #ee9b39 #e08214 #c96d0d #b25706 #974907 #7f3b08"
-).split()
-GREY, GREY_INK = "#e9e9e9", "#595959"  # of what is not significant
 
 
 def step(value: float, low: float, high: float) -> int:

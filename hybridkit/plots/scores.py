@@ -15,6 +15,10 @@ from hybridkit.plots.style import WIDTH, foot, panels, printed
 from hybridkit.sampling.labels import UNTRAINED, label, order
 
 SETTING_COLOURS = {"mono": "#0072B2", "cross": "#D55E00", "pool": "#CC79A7"}
+_DISTANCE = "rank distance"
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D00")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
+KINDS = ("mono", "cross", "mixed")
 
 
 @printed
@@ -43,9 +47,6 @@ def settings(frame: pd.DataFrame, measure: str = "AP") -> Figure:
     foot(figure, [], seeds_note(frame, "strategy", "benchmark", "setting") + dotted)
     figure.suptitle(f"{measure} by setting and strategy")
     return figure
-
-
-_DISTANCE = "rank distance"
 
 
 @printed
@@ -105,10 +106,6 @@ def _forest(axes: Axes, rows: pd.DataFrame, seeds: pd.DataFrame, systems: list[s
     strategy_axis(axes, systems, ticks=3)
 
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D00")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
-
-
 @printed
 def published(frame: pd.DataFrame, ours: str = "this study") -> Figure:
     """Published numbers (hollow) beside ours (filled), by strategy, in one panel a setting and measure.
@@ -154,9 +151,6 @@ def _look(number: int, filled: bool) -> dict[str, Any]:
     shade = _COLOURS[number % len(_COLOURS)]
     look: dict[str, Any] = {"marker": _MARKERS[number % len(_MARKERS)], "linestyle": "none", "markersize": 4.5}
     return {**look, "color": shade, "markerfacecolor": shade if filled else "none", "markeredgewidth": 1.0}
-
-
-KINDS = ("mono", "cross", "mixed")
 
 
 def smooth(losses: pd.Series, span: int) -> pd.Series:

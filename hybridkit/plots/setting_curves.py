@@ -29,7 +29,7 @@ def curves(frame: pd.DataFrame, over: str = "alpha", measure: str = "AP") -> Fig
 
     Columns: x, strategy, seed, setting, measure, value (`curves.scores.curve_scores`). `over` is "alpha" (one line),
     "rows" or "batch_size" (a line a strategy, logarithmic x). Line: mean over seeds; band: its 95 % t interval, from
-    three seeds on; points: seeds. The dotted line stands at the published alpha.
+    three seeds on; points: seeds. The dotted line is at the published alpha.
     """
     require_columns(frame, "curves", "x", "strategy", "seed", "setting", "measure", "value")
     one(frame, "curves", "benchmark", "encoder", "study")

@@ -62,6 +62,13 @@ STYLE: dict[str, Any] = {
     "svg.fonttype": "path",  # the reader's machine needs no font
     "svg.hashsalt": "hybridkit",
 }
+_UNSPACED = re.compile(  # Thai, Lao, Myanmar, Khmer, kana, Han: written without spaces between words
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3001-\u30ff\u3400-\u9fff\uf900-\ufaff\uff01-\uff60]"
+)
+_NEVER_FIRST = frozenset("、。，．：；！？）」』】〉》”’)]}.,:;!?%…々ーๆฯ")
+_NEVER_LAST = frozenset("（「『【〈《“‘([{เแโใไ")
+LEFT_TO_RIGHT_MARK, RIGHT_TO_LEFT_MARK = "\u200e", "\u200f"
+_CLAUSES = frozenset({"Thai", "Laoo", "Khmr", "Mymr"})  # a space ends a clause; a break elsewhere may cut a word
 
 
 def fonts(script: str = "") -> list[str]:
@@ -174,7 +181,7 @@ def many(
 def foot(figure: Figure, handles: list[Any], text: str = "", columns: int = 5) -> None:
     """Put one legend for the whole figure under it, `columns` or one more beside each other, and a line of text.
 
-    The line says what marks and bars mean; without handles it stands alone.
+    The line says what marks and bars mean; without handles it is alone.
     """
     if handles:
         across = -(-len(handles) // -(-len(handles) // (columns + 1)))  # lines of about equal length
@@ -216,15 +223,6 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     return paths
 
 
-_UNSPACED = re.compile(  # Thai, Lao, Myanmar, Khmer, kana, Han: written without spaces between words
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3001-\u30ff\u3400-\u9fff\uf900-\ufaff\uff01-\uff60]"
-)
-_NEVER_FIRST = frozenset("、。，．：；！？）」』】〉》”’)]}.,:;!?%…々ーๆฯ")
-_NEVER_LAST = frozenset("（「『【〈《“‘([{เแโใไ")
-LEFT_TO_RIGHT_MARK, RIGHT_TO_LEFT_MARK = "\u200e", "\u200f"
-_CLAUSES = frozenset({"Thai", "Laoo", "Khmr", "Mymr"})  # a space ends a clause; a break elsewhere may cut a word
-
-
 def language_label(tag: str, endonym: bool = True) -> str:
     """Return a language as an axis names it: its tag, and its own name where the fonts of the kit have it.
 
@@ -237,7 +235,7 @@ def language_label(tag: str, endonym: bool = True) -> str:
         name = ""
     if not name or not covers(name):
         return tag
-    mark = LEFT_TO_RIGHT_MARK if language(tag).direction == "rtl" else ""  # the tag stands right of every name
+    mark = LEFT_TO_RIGHT_MARK if language(tag).direction == "rtl" else ""  # the tag is to the right of every name
     return f"{mark}{name}  {tag}"
 
 

@@ -85,7 +85,7 @@ def paper_table(
     Args:
         table: The frame of `analysis.scores.main_table`, with the index levels benchmark and strategy.
         caption: What is printed with the table; `caption_of` makes one that explains the daggers.
-        marks: True where a dagger stands, for all lines and columns of the table or some (see `significance_marks`).
+        marks: True where a dagger is shown, for all lines and columns of the table or some (see `significance_marks`).
         lower: Columns of ranks, in which the lowest value is best.
 
     Raises:

@@ -37,6 +37,7 @@ RANKING_COLUMNS = ["rank", "passage_id", "language", "text", "score", "relevant"
 __all__ = ["Inspected", "gloss", "grid", "ladder", "open_inspected", "pair_matrix", "pair_queries", "ranking"]
 _KEYS = ["query_language", "passage_language"]
 _FORMAT = 1  # of what is kept; to be raised when the test or the measure changes
+Ranked = list[tuple[int, float]]  # positions of passages with their scores, best first
 
 
 def pair_matrix(inspected: Inspected, strategy: str, measure: str = "AP", minus: str | None = None) -> pd.DataFrame:
@@ -124,7 +125,7 @@ def ranking(
     """What a strategy's model ranks for a query: rank, passage_id, language, text, score, relevant, twin.
 
     The `top` passages among the candidates of `passage_language` ("*": of the pool), then the relevant ones below
-    them, where they stand. relevant: judged to answer the query; twin: relevant, and in another language than the
+    them, where they are. relevant: judged to answer the query; twin: relevant, and in another language than the
     query. Without the model's embeddings there are the relevant passages only.
     """
     own = _of_query(inspected.ranks(strategy, seed), query_language, query_id)
@@ -386,9 +387,6 @@ def question_values(ranks: pd.DataFrame, measure: str) -> pd.DataFrame:
     return per_query(ranks, [measure])
 
 
-Ranked = list[tuple[int, float]]  # positions of passages with their scores, best first
-
-
 def best(scores: NDArray[np.float32], top: int) -> list[Ranked]:
     """The `top` columns of each row with their scores, best first; of equal ones the later column goes first.
 
@@ -410,7 +408,7 @@ def best(scores: NDArray[np.float32], top: int) -> list[Ranked]:
 def ranked(benchmark: Benchmark, scores: NDArray[np.float32], passage_language: str, top: int) -> pd.DataFrame:
     """The `top` passages of one query: rank, passage_id, score; ties as in the rank table (later ids first).
 
-    `scores` (passages,) stand in the benchmark's order; `passage_language` is "*" for the pool. Raises InputError for
+    `scores` (passages,) are in the benchmark's order; `passage_language` is "*" for the pool. Raises InputError for
     a language without passages.
     """
     slices = dict(benchmark.passage_slices) | {POOL: slice(0, len(scores))}

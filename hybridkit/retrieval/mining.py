@@ -88,14 +88,14 @@ def mine_negatives(
     >>> texts = ["the red house", "a red horse", "blue sky"]
     >>> rows = [Row(str(n), str(n), str(n), {"en": text}, {"en": text + "!"}, {}) for n, text in enumerate(texts)]
     >>> mined = mine_negatives(ParallelCorpus.from_rows(rows), "bm25")
-    >>> mined.places["negative"][:, 0].tolist(), mined.texts["negative", "en"].to_pylist()
+    >>> mined.positions["negative"][:, 0].tolist(), mined.texts["negative", "en"].to_pylist()
     ([1, 0, -1], ['the red house!', 'a red horse!'])
     """
     mining = mining or Mining()
     rank: Ranker = rank_by_bm25 if isinstance(system, str) else rank_by_encoder(system)
     wanted: np.ndarray = np.array(corpus.has_passage)
     if mining.keep:
-        wanted &= corpus.places["negative"] < 0
+        wanted &= corpus.positions["negative"] < 0
     if mining.language == "any":
         mined = _by_row(corpus, wanted, rank, mining)
     else:
@@ -112,7 +112,7 @@ def mine_negatives(
 
 def negative_counts(corpus: ParallelCorpus) -> pd.DataFrame:
     """Return DataFrame[language, passages, negatives, share]: the passages that have a negative in their language."""
-    has, negative = corpus.has_passage, corpus.places["negative"] >= 0
+    has, negative = corpus.has_passage, corpus.positions["negative"] >= 0
     counts = pd.DataFrame({"language": corpus.languages, "passages": has.sum(0), "negatives": (has & negative).sum(0)})
     return counts[counts["passages"] > 0].assign(share=counts["negatives"] / counts["passages"])
 
@@ -137,7 +137,7 @@ def _by_language(
         for row, luck, best in zip(rows.tolist(), chance, ranked, strict=True):
             owner = _choose(corpus, row, best, owners, mining, luck)
             if owner >= 0:
-                mined[row, column] = corpus.places["passage"][owner, column]
+                mined[row, column] = corpus.positions["passage"][owner, column]
     return mined
 
 
@@ -154,7 +154,7 @@ def _by_row(corpus: ParallelCorpus, wanted: np.ndarray, rank: Ranker, mining: Mi
         best = sorted((pair for _, found in lists for pair in found), key=lambda pair: -pair[1])
         owner = _choose(corpus, row, best, owners, mining, chance[row])
         if owner >= 0:
-            mined[row] = np.where(wanted[row], corpus.places["passage"][owner], -1)
+            mined[row] = np.where(wanted[row], corpus.positions["passage"][owner], -1)
     return mined
 
 
@@ -177,7 +177,7 @@ def _choose(corpus: ParallelCorpus, row: int, best: Ranked, owners: dict[str, in
 
 
 def _with_negatives(corpus: ParallelCorpus, mined: np.ndarray, keep: bool) -> ParallelCorpus:
-    places = np.array(corpus.places["negative"]) if keep else np.full(mined.shape, -1, dtype=np.int32)
+    positions = np.array(corpus.positions["negative"]) if keep else np.full(mined.shape, -1, dtype=np.int32)
     texts = {key: array for key, array in corpus.texts.items() if keep or key[0] != "negative"}
     for column, tag in enumerate(corpus.languages):
         rows = np.flatnonzero(mined[:, column] >= 0)
@@ -185,10 +185,12 @@ def _with_negatives(corpus: ParallelCorpus, mined: np.ndarray, keep: bool) -> Pa
             used, position = np.unique(mined[rows, column], return_inverse=True)
             before = texts.get(("negative", tag), pa.array([], pa.large_string()))
             texts["negative", tag] = pa.concat_arrays([before, corpus.texts["passage", tag].take(pa.array(used))])
-            places[rows, column] = len(before) + position
+            positions[rows, column] = len(before) + position
     # what was mined are positions in the corpus's own tables: with its fingerprint they determine every text
     key = digest(corpus.fingerprint, mined, keep)
-    return replace(corpus, places={**corpus.places, "negative": places}, texts=texts, fingerprint=key, origin=None)
+    return replace(
+        corpus, positions={**corpus.positions, "negative": positions}, texts=texts, fingerprint=key, origin=None
+    )
 
 
 def rank_by_bm25(

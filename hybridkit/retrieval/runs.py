@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 RUN_COLUMNS = ("query_id", "passage_id", "score")
+RRF_K = 60
 
 
 def run_frame(query_ids: ArrayLike, passage_ids: ArrayLike, scores: ArrayLike, k: int | None = None) -> pd.DataFrame:
@@ -91,9 +92,6 @@ def save_run(run: pd.DataFrame, path: Path, tag: str = "hybridkit") -> None:
     lines = zip(queries, passages, ranks, run["score"], strict=True)
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.writelines(f"{query} Q0 {passage} {rank} {score:.9g} {tag}\n" for query, passage, rank, score in lines)
-
-
-RRF_K = 60
 
 
 def fuse(

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-UNTRAINED = "untrained"  # the encoder before training, which stands beside the strategies
+UNTRAINED = "untrained"  # the encoder before training, which is compared with the strategies
 _ALPHA = re.compile(r"hybrid\(alpha=([0-9.eE+-]+)\)")
 _RANK = {name: rank for rank, name in enumerate([UNTRAINED, "english", "mixed", "mono", "cross"])}
 

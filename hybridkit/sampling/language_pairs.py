@@ -12,6 +12,7 @@ from hybridkit.errors import InputError
 from hybridkit.utils.numbers import SHARE
 
 Pairs = str | tuple[str, ...]  # "all", "one", "en-x", or pairs such as "de-en"
+_ROWS = 1 << 18  # rows looked at in one go
 
 
 def check_pairs(value: object) -> Pairs:
@@ -114,9 +115,6 @@ def _known(tag: str, what: str) -> None:
         raise InputError(f"{what}: {error}") from error
 
 
-_ROWS = 1 << 18  # rows looked at in one go
-
-
 @dataclass(frozen=True, eq=False)
 class Patterns:
     """The distinct patterns of known languages among the rows of a corpus.
@@ -161,7 +159,7 @@ class Patterns:
 def _codes(corpus: ParallelCorpus, first: int) -> np.ndarray:
     """The known languages of some rows, packed into one sortable value a row."""
     rows = slice(first, first + _ROWS)
-    known = np.concatenate([corpus.places["query"][rows] >= 0, corpus.places["passage"][rows] >= 0], axis=1)
+    known = np.concatenate([corpus.positions["query"][rows] >= 0, corpus.positions["passage"][rows] >= 0], axis=1)
     packed = np.packbits(known, axis=1)
     width = max(8, packed.shape[1])
     padded = np.zeros((len(packed), width), dtype=np.uint8)

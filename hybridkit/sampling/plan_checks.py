@@ -100,7 +100,7 @@ def _apart(plan: BatchPlan, corpus: ParallelCorpus) -> list[Check]:
         row, query, passage = np.moveaxis(plan.draws[first : first + _STEPS], 2, 0)
         met += int((np.diff(np.sort(corpus.group[row], axis=1), axis=1) == 0).any(axis=1).sum())
         for side, column in (("query", query), ("passage", passage)):
-            absent += int((corpus.places[side][row, column] < 0).sum())
+            absent += int((corpus.positions[side][row, column] < 0).sum())
     count = min(len(plan), max(1, _ROWS // plan.draws.shape[1]))
     steps = np.unique(np.linspace(0, len(plan) - 1, count).astype(int))
     equal = sum(_share_text(corpus, plan.draws[step, :, 0]) for step in steps)
@@ -116,7 +116,7 @@ def _share_text(corpus: ParallelCorpus, rows: np.ndarray) -> bool:
     if len(set(corpus.passage_ids[rows])) < len(rows):
         return True
     for side in ("query", "passage"):
-        at, column = np.nonzero(corpus.places[side][rows] >= 0)
+        at, column = np.nonzero(corpus.positions[side][rows] >= 0)
         texts = [normalise(text) for text in corpus.take_texts(side, rows[at], column)]
         if len(set(texts)) < len(set(zip(texts, at.tolist(), strict=True))):
             return True

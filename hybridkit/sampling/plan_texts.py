@@ -89,7 +89,7 @@ def usable_negatives(plan: BatchPlan, corpus: ParallelCorpus) -> np.ndarray:
     usable = np.zeros(plan.draws.shape[:2], dtype=bool)
     for first in range(0, len(plan), _STEPS):
         rows, passage = plan.draws[first : first + _STEPS, :, 0], plan.draws[first : first + _STEPS, :, 2]
-        usable[first : first + _STEPS] = (corpus.places["negative"][rows, passage] >= 0) & ~_among(
+        usable[first : first + _STEPS] = (corpus.positions["negative"][rows, passage] >= 0) & ~_among(
             corpus.negative_group[rows, passage], corpus.group[rows]
         )
     return usable
@@ -116,7 +116,7 @@ def spare_passage(plan: BatchPlan, corpus: ParallelCorpus, position: int) -> str
     random = generator(plan.seed, "spare passage", str(position))
     for tries in (*_TRIES, len(corpus)):
         rows = random.integers(len(corpus), size=tries) if tries in _TRIES else np.arange(len(corpus))
-        fit = rows[(corpus.places["passage"][rows, column] >= 0) & ~np.isin(corpus.group[rows], batch)]
+        fit = rows[(corpus.positions["passage"][rows, column] >= 0) & ~np.isin(corpus.group[rows], batch)]
         if len(fit):
             return corpus.take_texts("passage", random.choice(fit, 1), np.array([column]))[0]
     raise InputError(

@@ -156,7 +156,7 @@ def join_words(pieces: list[str], tags: list[str], changed: list[bool]) -> str:
 
 @cache
 def _word() -> re.Pattern[str]:
-    # Python's \w lacks the marks without which no word of Hindi or Thai is whole, and the joiners inside words
+    # Python's \w leaves out the marks without which no word of Hindi or Thai is whole, and the joiners inside words
     letter, between = rf"[\w{marks()}]", f"[{IGNORABLE.replace(ZWSP, '')}{JOINERS}]"
     unseen = rf"(?:{between}|(?<![{SOUTH_EAST_ASIAN}]){ZWSP}(?![{SOUTH_EAST_ASIAN}]))"
     run = rf"{letter}+(?:{unseen}+{letter}+)*"

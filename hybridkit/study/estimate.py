@@ -28,6 +28,10 @@ from hybridkit.utils.products import is_whole
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+_STEPS = 4  # the first warms up and is not counted
+_ENOUGH = 20.0  # seconds: of steps as slow as this one is enough
+_TEXTS = 64  # of each side, encoded to time the evaluation
+
 
 @dataclass(frozen=True)
 class Missing:
@@ -90,11 +94,6 @@ def _encoder(name: str, path: str) -> Iterator[str]:
             pass  # no wheel: the hub's
     if model_folders.here(encoders.ALIASES.get(name, name)) is None:
         yield f"encoder {name} ({encoders.ALIASES.get(name, 'of the hub')}): hybridkit model fetch {name}"
-
-
-_STEPS = 4  # the first warms up and is not counted
-_ENOUGH = 20.0  # seconds: of steps as slow as this one is enough
-_TEXTS = 64  # of each side, encoded to time the evaluation
 
 
 @dataclass(frozen=True)
@@ -236,7 +235,7 @@ class _EnoughError(Exception):
 
 def _rows(run: Run) -> pd.DataFrame:
     corpus = run.split[0]
-    counts = {side: (corpus.places[side] >= 0).sum(axis=0) for side in ("query", "passage", "negative")}
+    counts = {side: (corpus.positions[side] >= 0).sum(axis=0) for side in ("query", "passage", "negative")}
     frame = pd.DataFrame(
         {
             "language": corpus.languages,

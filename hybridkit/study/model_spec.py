@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hybridkit.study.training_rows import TrainingRows
 
 CURVES = ("alpha", "rows", "batch_size", "pairs")
+COLUMNS = ["group", "draw", "k", "languages", "series", "strategy", "seed", "model"]
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,6 @@ def curve_models(study: Study, curve: str) -> list[ModelSpec]:
         for rows, size, steps in at
         for text in settings.strategies
     ]
-
-
-COLUMNS = ["group", "draw", "k", "languages", "series", "strategy", "seed", "model"]
 
 
 def design(study: Study, rows: "TrainingRows") -> pd.DataFrame:

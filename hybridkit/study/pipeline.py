@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from hybridkit.study.estimate import Estimate
 
+PATIENCE = 10.0  # seconds that a client has to notice a dead kernel by itself
+
 
 def notebooks() -> dict[str, Path]:
     """Return the path of each notebook of the checkout by its number.
@@ -218,9 +220,6 @@ def short_path(path: Path) -> str:
     """Return a path as a person types it: from the current folder if it is inside."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
-
-
-PATIENCE = 10.0  # seconds that a client has to notice a dead kernel by itself
 
 
 class DeadKernelError(RuntimeError):

@@ -19,6 +19,8 @@ from hybridkit.utils.reading import json_file
 from hybridkit.utils.yaml_files import build, settings
 
 FRONT = ["study", "encoder", "strategy", "alpha", "seed", "train_languages", "benchmark"]
+INDEX = "index.json"
+INDEX_FORMAT = 2
 
 
 def study_scores(run: Run) -> pd.DataFrame:
@@ -52,10 +54,6 @@ def labelled(table: pd.DataFrame, run: Run, spec: ModelSpec, benchmark: str) -> 
     values = (run.study.name, encoder, spec.strategy, spec.alpha, spec.seed, languages, benchmark)
     front = {name: [value] * len(table) for name, value in zip(FRONT, values, strict=True)}
     return pd.concat([pd.DataFrame(front, index=table.index), table], axis=1)
-
-
-INDEX = "index.json"
-INDEX_FORMAT = 2
 
 
 def _inside(path: str) -> str:

@@ -114,7 +114,7 @@ class EncoderSettings:
     """Length of the vectors of an encoder made from scratch."""
     seed: Annotated[int, SEED] = 0
     prompts: dict[str, str] | None = None
-    """What stands before each query and passage; the encoder's own unless given."""
+    """What is put before each query and passage; the encoder's own unless given."""
 
 
 @settings(kw_only=True)

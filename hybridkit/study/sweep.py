@@ -21,6 +21,8 @@ from hybridkit.utils.parallel import processes, threads
 from hybridkit.utils.products import is_whole, kept
 from hybridkit.utils.progress import bar
 
+_runs: dict[tuple[Path, str], Run] = {}  # of this process, opened once for all of its models
+
 
 def sweep(run: Run, specs: Sequence[ModelSpec], benchmarks: Sequence[str] = ()) -> int:
     """Train the missing ones of some models, score them on some benchmarks, and return how many were missing.
@@ -82,9 +84,6 @@ def _in_processes(run: Run, specs: Sequence[ModelSpec], benchmarks: Sequence[str
 def _make(study: Study, folder: Path, spec: ModelSpec, benchmarks: Sequence[str]) -> None:
     with threads(1):
         make(_run_here(folder, study), spec, benchmarks)
-
-
-_runs: dict[tuple[Path, str], Run] = {}  # of this process, opened once for all of its models
 
 
 def _run_here(folder: Path, study: Study) -> Run:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("hybridkit")
 _VERSIONED = ("hybridkit", "torch", "transformers", "sentence-transformers", "tokenizers", "numpy", "pandas")
+_MADE_OF = {"mlqa-r": ("mlqa", "dev")}  # benchmark: data set of rows and the split with the same questions
 
 
 class TrainingRows:
@@ -133,9 +134,6 @@ class TrainingRows:
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file of a run folder, unless it holds just that already."""
     write(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-
-
-_MADE_OF = {"mlqa-r": ("mlqa", "dev")}  # benchmark: data set of rows and the word that asks for the same questions
 
 
 def evaluated(study: Study) -> tuple[list[str], list[str]]:

@@ -30,6 +30,8 @@ _UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, NotImplemente
 _LINE = re.compile(r"([0-9a-f]{32})  ([^/].*)")
 _known: dict[tuple[object, ...], str] = {}  # checksums that this process has read: path, size, time, inode
 _reported: dict[Path, object] = {}  # damaged products that a line was logged for
+INDEX = "index.json"
+_TRUSTED = 1 << 30  # bytes; such a file that is not newer than the index is trusted, not read
 
 
 def kept(product: Path, make: Callable[[Path], object], read: Callable[[Path], T]) -> T:
@@ -243,10 +245,6 @@ def _stat(path: Path) -> tuple[int, int, int]:
 
 def _name(path: Path) -> str:
     return "/".join(path.parts[-2:])
-
-
-INDEX = "index.json"
-_TRUSTED = 1 << 30  # bytes; such a file that is not newer than the index is trusted, not read
 
 
 class DamagedError(InputError):

@@ -25,7 +25,7 @@ from hybridkit.analysis.claims.ledger import (
     PART,
     UNTESTED,
     as_html,
-    ask,
+    evaluate,
     evidence,
     judge,
     matrix,
@@ -212,23 +212,23 @@ SCORES = {("mono", "atlas"): 0.5, ("hybrid(alpha=0.5)", "atlas"): 0.6, ("cross",
     ],
 )
 def test_one_comparison(check: str, around: float, seeds: float, outcome: str) -> None:
-    (answer,) = ask(parse(check), Double(SCORES, around, seeds))
+    (answer,) = evaluate(parse(check), Double(SCORES, around, seeds))
     assert answer.outcome == outcome
 
 
 def test_best_tells_the_one_that_is_hardest_to_beat() -> None:
-    (answer,) = ask(parse("best(rank_distance, atlas, pool) == cross"), Double(SCORES, 0.05))
+    (answer,) = evaluate(parse("best(rank_distance, atlas, pool) == cross"), Double(SCORES, 0.05))
     assert (answer.outcome, answer.value, answer.against) == (HOLDS, ".4000", ".5000 of mono")
 
 
 def test_what_a_free_variable_lacks_is_no_answer_and_what_is_named_is() -> None:
     text = "every benchmark{}: AP(hybrid, benchmark, pool) > AP(mono, benchmark, pool)"
-    (free,) = ask(parse(text.format("")), Double(SCORES))
+    (free,) = evaluate(parse(text.format("")), Double(SCORES))
     assert free.outcome == HOLDS
-    named = ask(parse(text.format(" in {atlas, 'xquad-r'}")), Double(SCORES))
+    named = evaluate(parse(text.format(" in {atlas, 'xquad-r'}")), Double(SCORES))
     assert [one.outcome for one in named] == [HOLDS, UNTESTED]
     assert verdict_of(named) == PART
-    lacking = ask(parse(text.format("")), Double({}))
+    lacking = evaluate(parse(text.format("")), Double({}))
     assert [(one.outcome, one.reason) for one in lacking] == [(UNTESTED, "no atlas"), (UNTESTED, "no xquad-r")]
 
 
@@ -258,7 +258,7 @@ def test_instead_is_told_and_decides_nothing(tmp_path: Path) -> None:
     (entry,) = entries = judge(open_claims(path), Double(SCORES, 0.05))
     assert (entry.verdict, entry.words) == (UNTESTED, "not testable in this double")
     assert "no xquad-r" in entry.sentence and "xquad-r in the study" in entry.sentence
-    assert "Asked instead" in entry.sentence and ".6000 against .5000" in entry.sentence
+    assert "Instead (" in entry.sentence and ".6000 against .5000" in entry.sentence
     assert evidence(entries)["outcome"].tolist() == [UNTESTED, HOLDS]
     assert matrix([entries])["verdict"].tolist() == [UNTESTED]
     page = as_html(summary(entries))

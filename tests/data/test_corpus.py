@@ -99,8 +99,8 @@ def test_save_and_open_give_the_same_corpus(tmp_path: Path) -> None:
         assert again.passage_ids.tolist() == one.passage_ids.tolist()
         assert again.group.tolist() == one.group.tolist()
         for side in ("query", "passage", "negative"):
-            assert again.places[side].dtype == np.int32
-            assert again.places[side].tolist() == one.places[side].tolist()
+            assert again.positions[side].dtype == np.int32
+            assert again.positions[side].tolist() == one.positions[side].tolist()
         assert {key: array.to_pylist() for key, array in again.texts.items()} == {
             key: array.to_pylist() for key, array in one.texts.items()
         }

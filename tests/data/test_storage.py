@@ -108,7 +108,7 @@ def test_stream_and_memory_give_one_corpus(tmp_path_factory: pytest.TempPathFact
     # the definition, in Python lists
     names = [[row.id, row.passage_id, row.query_id] for row in rows]
     texts = ([*key, *array.to_pylist()] for key, array in sorted(memory.texts.items()))
-    assert memory.fingerprint == digest(names, *(memory.places[side] for side in SIDES), *texts)
+    assert memory.fingerprint == digest(names, *(memory.positions[side] for side in SIDES), *texts)
 
 
 @given(any_rows())
@@ -162,7 +162,7 @@ def test_arrays_beyond_a_size_lie_in_files(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(columns, "CHUNK", 7)
     monkeypatch.setenv("HYBRIDKIT_CACHE", str(tmp_path / "cache"))
     part = corpus.select(np.arange(0, 50, 3))
-    assert isinstance(part.places["query"].base, np.memmap)
+    assert isinstance(part.positions["query"].base, np.memmap)
     assert look(part) == want
     assert list((tmp_path / "cache").iterdir()) == []  # nothing is left behind
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from hybridkit.data.benchmark import Benchmark
-from hybridkit.data.collection import read_qrels, read_run
+from hybridkit.data.collection import read_qrels
 from hybridkit.errors import InputError
 from hybridkit.evaluation.rank_table import write_qrels, write_run
 
@@ -32,8 +32,8 @@ def test_a_run_stands_in_trec_evals_order_and_keeps_every_bit(tmp_path: Path) ->
         "q Q0 t:en:2 2 0.100000001 hybridkit",
         "q Q0 t:de:1 3 0.100000001 hybridkit",
     ]
-    run = read_run(path)
-    assert run["score"].to_numpy(np.float32).tolist() == SCORES[0, [1, 2, 0]].tolist()
+    written = [line.split()[4] for line in path.read_text().splitlines()]
+    assert np.array(written, np.float32).tolist() == SCORES[0, [1, 2, 0]].tolist()
     write_run(path, toy(), lambda rows: SCORES[rows], "en", "en", tag="other")
     assert path.read_text() == "q Q0 t:en:2 1 9 other\nq Q0 t:en:1 2 9 other\n"
     write_run(path, toy(), lambda rows: SCORES[rows], "en", "en", tag="other", depth=1)
@@ -57,12 +57,9 @@ def test_what_the_format_cannot_hold_and_what_is_not_there(tmp_path: Path) -> No
         write_run(path, toy(), lambda rows: SCORES[rows], "fr")
 
 
-@pytest.mark.parametrize("line", ["q Q0 p 1 0.5", "q Q0 p first 0.5 kit", "q Q0 p 1 much kit", "q Q0 p 1 nan kit"])
+@pytest.mark.parametrize("line", ["q 0 p yes", "q 0 p", "q 0 p 1 0.5", "q 0 p 1_000"])
 def test_bad_lines_are_named(tmp_path: Path, line: str) -> None:
-    path = tmp_path / "run.txt"
-    path.write_text(f"q Q0 p 1 0.5 kit\n{line}\n")
+    path = tmp_path / "qrels.txt"
+    path.write_text(f"q 0 p 1\n{line}\n")
     with pytest.raises(InputError, match="line 2"):
-        read_run(path)
-    path.write_text("q 0 p yes\n")
-    with pytest.raises(InputError, match="line 1"):
         read_qrels(path)

@@ -115,7 +115,7 @@ ZOO = ParallelCorpus.from_rows(
 
 def negatives_of(corpus: ParallelCorpus, tag: str) -> list[str | None]:
     column = corpus.column(tag)
-    places = corpus.places["negative"][:, column].tolist()
+    places = corpus.positions["negative"][:, column].tolist()
     return [corpus.texts["negative", tag][place].as_py() if place >= 0 else None for place in places]
 
 
@@ -156,8 +156,10 @@ def test_any_language_takes_the_passages_of_one_row() -> None:
     ]
     mined = mine_negatives(ParallelCorpus.from_rows(rows), "bm25", Mining(language="any"))
     assert negatives_of(mined, "en")[0] == "vehicle"  # row 2 has no German passage
-    assert mined.places["negative"][0, mined.column("de")] == mined.places["negative"][0, mined.column("fr")] == -1
-    assert mine_negatives(ParallelCorpus.from_rows(rows), "bm25").places["negative"].max() == -1
+    assert (
+        mined.positions["negative"][0, mined.column("de")] == mined.positions["negative"][0, mined.column("fr")] == -1
+    )
+    assert mine_negatives(ParallelCorpus.from_rows(rows), "bm25").positions["negative"].max() == -1
 
 
 def test_without_a_query_in_its_language_bm25_asks_with_the_passage() -> None:

@@ -291,11 +291,11 @@ def test_mining_takes_what_is_nearest_by_it(similarity: str, tmp_path: Path) -> 
         Row(str(n), str(n), str(n), {"en": query}, {"en": passage}, {}) for n, (query, passage) in enumerate(texts)
     )
     mined = mine_negatives(corpus, model, Mining())
-    place = mined.places["negative"][0, 0]
+    place = mined.positions["negative"][0, 0]
     assert mined.texts["negative", "en"][place].as_py() == NEAREST[similarity]
     # the limit is in the unit of the scores: nothing may score more than the answer, which is the furthest of all
     strict = mine_negatives(corpus, model, Mining(absolute_margin=0.0))
-    assert strict.places["negative"][0, 0] == -1
+    assert strict.positions["negative"][0, 0] == -1
 
 
 def test_a_study_ranks_searches_and_weighs_bias_by_it(tmp_path: Path) -> None:

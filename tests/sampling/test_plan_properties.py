@@ -40,15 +40,15 @@ def corpus_of(query: np.ndarray, passage: np.ndarray, group: np.ndarray | None =
     group = np.arange(len(query)) if group is None else group
     own = np.arange(len(query), dtype=np.int32)[:, None]
     none = np.int32(-1)
-    places = {"query": np.where(query, own, none), "passage": np.where(passage, own, none)}
-    places["negative"] = np.full_like(places["query"], none)
+    positions = {"query": np.where(query, own, none), "passage": np.where(passage, own, none)}
+    positions["negative"] = np.full_like(positions["query"], none)
     ids, passages = (StringColumn(pa.array([f"{n}" for n in names])) for names in (range(len(query)), group))
     return ParallelCorpus(
         languages=TAGS,
         ids=ids,
         passage_ids=passages,
         group=group.astype(np.int32),
-        places=places,
+        positions=positions,
         texts={},
         fingerprint="a test's",
     )
@@ -345,12 +345,12 @@ def test_rows_with_the_same_languages_are_one_pattern(width: int) -> None:
     known = random.random((2, 500, width)) < 0.9
     known[:, 100:] = known[:, random.integers(100, size=400)]
     known[:, :, -1], known[:, 7] = False, False
-    places = {
+    positions = {
         side: np.where(one, 1, -1).astype(np.int32) for side, one in zip(("query", "passage"), known, strict=True)
     }
     ids = StringColumn(pa.array([str(n) for n in range(500)]))
     tags = tuple(f"x{n}" for n in range(width))
-    patterns = Patterns.of(ParallelCorpus(tags, ids, ids, np.arange(500, dtype=np.int32), places, {}, ""))
+    patterns = Patterns.of(ParallelCorpus(tags, ids, ids, np.arange(500, dtype=np.int32), positions, {}, ""))
     assert (patterns.query[patterns.of_row] == known[0]).all()
     assert (patterns.passage[patterns.of_row] == known[1]).all()
     assert len(patterns.query) == len(np.unique(np.concatenate(known, axis=1), axis=0))

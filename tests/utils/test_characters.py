@@ -189,7 +189,7 @@ def test_texts_without_a_token_score_0_in_every_lexical_system(
     assert scores(per_query(rank_table_from_scores(benchmark, bm25(benchmark))))["value"].notna().all()
     for language in ("passage", "any"):
         mined = mine_negatives(corpus, "bm25", Mining(language=language))  # type: ignore[arg-type]
-        assert (mined.places["negative"] < 0).all()
+        assert (mined.positions["negative"] < 0).all()
 
     asked = pd.DataFrame({"query_id": ["q", "r"], "text": ["?!", "word"]})
     right = pd.DataFrame({"query_id": ["q", "r"], "passage_id": ["0", "0"], "relevance": [1, 1]})

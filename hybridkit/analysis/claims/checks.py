@@ -7,7 +7,7 @@
     item       = number | name | name "(" [item {"," item}] ")" | set
     set        = "{" [name {"," name}] "}"
 
-A name is a word such as `hybrid`, or stands in quotes, such as "xquad-r" and "R@10". Python's `ast` reads the text;
+A name is a word such as `hybrid`, or is in quotes, such as "xquad-r" and "R@10". Python's `ast` reads the text;
 only nodes of this grammar are taken, and nothing is looked up or run. `WORDS` says what names mean.
 """
 
@@ -30,7 +30,7 @@ from hybridkit.sampling.labels import UNTRAINED
 VARIABLES = ("encoder", "benchmark", "setting", "strategy", "measure")
 LONGEST = 1000  # characters of a check
 DEEPEST = 4  # calls inside calls
-MOST = 1000  # times that a check may ask
+MOST = 1000  # comparisons that a check may make
 _LARGEST = 1e12  # of numbers
 _OPERATORS: dict[type[ast.cmpop], str] = {
     ast.Eq: "==",
@@ -42,6 +42,14 @@ _OPERATORS: dict[type[ast.cmpop], str] = {
     ast.In: "in",
 }
 _EXAMPLE = 'AP(hybrid, "xquad-r", pool) > AP(mono, "xquad-r", pool)'
+MEASURES = tuple(dict.fromkeys([*RANK_MEASURES, *COLLECTION_MEASURES]))
+ROLES = ("mono", "cross", "hybrid")  # what the paper compares; hybrid is the study's hybrid(alpha=0.5)
+UNSEEN = "unseen"  # the last three of SEEN_GROUPS together
+KINDS = ("mono", "cross", "mixed")
+ROWS = "rows"
+_BENCHMARKS = (
+    'atlas, "xquad-r", "mlqa-r", miracl, "tydi-goldp", "held-out", a part such as "xquad-r[16:]", a file "rows.jsonl"'
+)
 
 
 @dataclass(frozen=True)
@@ -103,7 +111,7 @@ def parse(text: str) -> Check:
         >>> parse("__import__('os').system('ls') == 1")
         Traceback (most recent call last):
         ...
-        hybridkit.errors.InputError: "__import__('os').system" stands where a name is expected: a word, or a text in ...
+        hybridkit.errors.InputError: "__import__('os').system": a name is expected: a word, or a text in ...
     """
     if len(text) > LONGEST:
         raise InputError(f"the check has {len(text):,} characters; {LONGEST:,} are the most, make two claims of it")
@@ -127,7 +135,7 @@ def parse(text: str) -> Check:
 
 
 def _heads(node: ast.expr) -> tuple[list[ast.expr], ast.expr]:
-    """Return the variables before the colon of `every`, and what stands behind it."""
+    """Return the variables before the colon of `every`, and what follows it."""
     if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
         *heads, last = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         if isinstance(last, ast.Slice) and last.lower is not None and last.upper is not None and last.step is None:
@@ -177,7 +185,7 @@ def _item(node: ast.expr, depth: int = 0) -> Item:
     if not isinstance(node, ast.Call) or node.keywords:
         return _name(node)
     if depth == DEEPEST:
-        raise InputError(f"more than {DEEPEST} calls stand inside one another; {DEEPEST} are the most")
+        raise InputError(f"more than {DEEPEST} calls are inside one another; {DEEPEST} are allowed")
     return Call(_name(node.func), tuple(_item(one, depth + 1) for one in node.args), ast.unparse(node))
 
 
@@ -203,7 +211,7 @@ def _wrong(node: ast.expr, expected: str, ends: str = " is expected") -> InputEr
     except RecursionError:
         text = "something that is nested too deep"
     text = text if len(text) <= 40 else text[:40] + "..."
-    return InputError(f'"{text}" stands where {expected}{ends}; write e.g. {_EXAMPLE}')
+    return InputError(f'"{text}": {expected}{ends}; write e.g. {_EXAMPLE}')
 
 
 class _Put(ast.NodeTransformer):
@@ -222,13 +230,6 @@ def put(part: Comparison, names: dict[str, str]) -> Comparison:
     "best(AP, 'mlqa-r', pool) == hybrid"
     """
     return _comparison(_Put(names).visit(ast.parse(part.text, mode="eval").body))
-
-
-MEASURES = tuple(dict.fromkeys([*RANK_MEASURES, *COLLECTION_MEASURES]))
-ROLES = ("mono", "cross", "hybrid")  # what the paper compares; hybrid is the study's hybrid(alpha=0.5)
-UNSEEN = "unseen"  # the last three of SEEN_GROUPS together
-KINDS = ("mono", "cross", "mixed")
-ROWS = "rows"
 
 
 @dataclass(frozen=True)
@@ -250,7 +251,7 @@ WORDS: dict[str, Word] = {
     "pairs": Word(("benchmark", "setting"), "set of pairs", "pairs of languages that are scored"),
     "measures": Word(("benchmark",), "set of measures", "what is reported on a benchmark"),
     "kinds": Word(("strategy",), "set of kinds", "kinds of batches in a strategy's plan"),
-    "parallel": Word(("benchmark",), "number", "the fewest languages that a question of a benchmark stands in"),
+    "parallel": Word(("benchmark",), "number", "the fewest languages that a question of a benchmark has"),
     "leaks": Word(("benchmark",), "number", "texts of a benchmark among the rows that were trained on"),
     "relatives": Word(("benchmark",), "set of sets", "training sets that are parts of a benchmark's own collection"),
     "count": Word(("set",), "number", "how many there are"),
@@ -275,9 +276,9 @@ def check_names(check: Check) -> None:
     free = {variable for variable, names in check.every.items() if names is None}
     count = math.prod(len(names) for names in check.every.values() if names is not None)
     if count == 0:
-        raise InputError("a variable stands for no name at all; name some in its braces, or leave 'in' out")
+        raise InputError("a variable has no name to take; give some in its braces, or leave 'in' out")
     if count > MOST:
-        raise InputError(f"the check asks {count:,} times; {MOST:,} are the most, name fewer")
+        raise InputError(f"the check makes {count:,} comparisons; {MOST:,} are allowed, name fewer")
     for part in check.parts:
         for one in instances(check):
             _check_part(put(part, one), free)
@@ -308,7 +309,7 @@ def _check_part(part: Comparison, free: set[str]) -> None:
     wrong = InputError(f"{part} compares {_a(left)} with {_a(right)}; compare like with like")
     if part.operator == "in":
         if left != "name" or not right.startswith("set of ") or not isinstance(first, str):
-            raise InputError(f"{part}: 'in' asks whether a name is in a set such as benchmarks")
+            raise InputError(f"{part}: 'in' tests whether a name is in a set such as benchmarks")
         _known(_member(right), first, free)
     elif left in ("score", "number"):
         if right not in ("score", "number"):
@@ -401,7 +402,7 @@ def is_collection_name(benchmark: str) -> bool:
 
 
 def _known(kind: str, text: str, free: set[str] | frozenset[str] = frozenset()) -> None:
-    """Raise InputError for a name that is not one of its kind; a free variable stands for any."""
+    """Raise InputError for a name that is not one of its kind; a free variable is any of them."""
     if text in free and kind in (text, "data", "role"):
         return
     lists: dict[str, tuple[str, ...]] = {
@@ -427,11 +428,6 @@ def _known(kind: str, text: str, free: set[str] | frozenset[str] = frozenset()) 
     if not good:
         what = {"role": "strategy", "data": "benchmark"}.get(kind, kind)
         raise InputError(f"{text!r} is not {'an' if what == 'encoder' else 'a'} {what} here; there are {cure}")
-
-
-_BENCHMARKS = (
-    'atlas, "xquad-r", "mlqa-r", miracl, "tydi-goldp", "held-out", a part such as "xquad-r[16:]", a file "rows.jsonl"'
-)
 
 
 def _is_benchmark(text: str) -> bool:

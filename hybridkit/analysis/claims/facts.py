@@ -1,4 +1,4 @@
-"""What a ledger asks for, whatever the source: scores and differences; and the published tables as such a source."""
+"""What a ledger needs, whatever the source: scores and differences; and the published tables as such a source."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from hybridkit.evaluation.measures import DISTANCE, SETTINGS
 from hybridkit.evaluation.significance import Difference
 
 Fact: TypeAlias = "float | str | frozenset[str]"
+PAPER = "arXiv 2408.10536"
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class ScoreQuery:
 class NotTestable(Exception):  # noqa: N818  it is an answer, not an error
     """What a check needs is not there: what is missing, what would make it testable, and which variables it concerns.
 
-    `about` are variables of a check; an answer without something about a variable that stands for whatever there is
+    `about` are variables of a check; an answer without something about a variable that means whatever there is
     (`every benchmark`) is not an answer of the check.
     """
 
@@ -47,7 +48,7 @@ class Facts(Protocol):
     title: str
 
     def names(self, variable: str) -> tuple[str, ...]:
-        """All that a variable of a check stands for here."""
+        """Return all names that a variable of a check may have here."""
 
     def score(self, query: ScoreQuery) -> float:
         """A score; NotTestable where there is none."""
@@ -57,9 +58,6 @@ class Facts(Protocol):
 
     def fact(self, name: str, arguments: tuple[str, ...], encoder: str) -> Fact:
         """A fact by its name in `checks.WORDS`: a number, a word or a set; NotTestable where it is not known."""
-
-
-PAPER = "arXiv 2408.10536"
 
 
 class PublishedFacts:

@@ -21,8 +21,8 @@ _FIGURE = re.compile(r"\d\d_\w+", re.ASCII)
 class Claim:
     """A claim: what was said, where, and the check that decides on it.
 
-    `instead` is what is asked where the check cannot be tested, and never decides; `figure` names the figure of a run
-    that shows it; `reading` says how the words became the check; `line` is where it stands in its file.
+    `instead` is evaluated where the check cannot be tested, and never decides; `figure` names the figure of a run
+    that shows it; `reading` says how the words became the check; `line` is its line in the file.
     """
 
     id: str

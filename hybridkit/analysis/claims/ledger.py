@@ -29,6 +29,9 @@ HOLDS, NOT_SHOWN, FAILS, UNTESTED = "holds", "not shown", "does not hold", "not 
 _WORST = (FAILS, NOT_SHOWN, HOLDS)
 _EQUAL = 1e-4  # tables are printed to four decimals, and so is what is compared with ==
 _NO_DIFFERENCE = 1e-12
+PART = "holds in part"
+MARKS = {HOLDS: "✓", PART: "◐", FAILS: "✗", UNTESTED: "–"}
+_SHOWN = 3  # answers in a sentence
 
 
 @dataclass(frozen=True)
@@ -52,16 +55,16 @@ class Answer:
     about: frozenset[str] = frozenset()
 
 
-def ask(check: Check, facts: Facts) -> list[Answer]:
+def evaluate(check: Check, facts: Facts) -> list[Answer]:
     """Answer a check by facts: an answer for each of its comparisons and for every name of its variables.
 
-    A check about scores that names no encoder is asked for every encoder. Where a variable stands for all that there
+    A check about scores that names no encoder is evaluated for every encoder. Where a variable means all that there
     are, those without what it needs are left out, unless nothing else remains.
 
     >>> from hybridkit.analysis.claims.checks import parse
     >>> from hybridkit.analysis.claims.facts import PublishedFacts
     >>> check = parse("every encoder, benchmark: best(AP, benchmark, pool) == hybrid")
-    >>> [(answer.encoder, answer.outcome) for answer in ask(check, PublishedFacts())][:2]
+    >>> [(answer.encoder, answer.outcome) for answer in evaluate(check, PublishedFacts())][:2]
     [('xlm-r', 'does not hold'), ('xlm-r', 'holds')]
     """
     free = {name: facts.names(name) for name, names in check.every.items() if names is None}
@@ -214,12 +217,6 @@ def _few(names: list[str], most: int = 12) -> Iterator[str]:
         yield f"and {len(names) - most} more"
 
 
-PART = "holds in part"
-VERDICTS = (HOLDS, PART, FAILS, UNTESTED)
-MARKS = {HOLDS: "✓", PART: "◐", FAILS: "✗", UNTESTED: "–"}
-_SHOWN = 3  # answers in a sentence
-
-
 @dataclass(frozen=True)
 class Entry:
     """A claim with its verdict on one source of facts (`source`, say "this study"), a sentence and the answers."""
@@ -251,13 +248,13 @@ def judge(claims: Sequence[Claim], facts: Facts) -> list[Entry]:
     """
     entries = []
     for claim in claims:
-        answers = tuple(ask(claim.check, facts))
+        answers = tuple(evaluate(claim.check, facts))
         verdict = verdict_of(answers)
         sentence = _sentence(verdict, answers)
         if verdict == UNTESTED and claim.instead is not None:
-            instead = tuple(ask(claim.instead, facts))
+            instead = tuple(evaluate(claim.instead, facts))
             if (other := verdict_of(instead)) != UNTESTED:
-                sentence += f" Asked instead ({claim.instead}): {_sentence(other, instead)}"
+                sentence += f" Instead ({claim.instead}): {_sentence(other, instead)}"
                 answers += tuple(instead)
         entries.append(Entry(claim, facts.title, verdict, sentence, answers))
     return entries

@@ -23,41 +23,6 @@ from hybridkit.utils.naming import split_name
 if TYPE_CHECKING:
     from hybridkit.data.corpus import ParallelCorpus
 
-
-def of_group(frame: pd.DataFrame, languages: tuple[str, ...], group: str) -> pd.DataFrame:
-    """Return the rows of a group: query and passage language seen or not; "unseen" is all but the seen-seen ones.
-
-    >>> pairs = pd.DataFrame({"query_language": ["de", "de", "th"], "passage_language": ["en", "th", "th"]})
-    >>> [len(of_group(pairs, ("de", "en"), group)) for group in ("seen-seen", "seen-unseen", "unseen")]
-    [1, 1, 2]
-    """
-    seen = {True: "seen", False: "unseen"}
-    query, passage = (frame[f"{side}_language"].isin(languages).map(seen) for side in ("query", "passage"))
-    groups = query + "-" + passage
-    return frame[groups != "seen-seen"] if group == UNSEEN else frame[groups == group]
-
-
-def models(run: Run, strategy: str, benchmark: str) -> list[tuple[ModelSpec, tuple[str, ...]]]:
-    """Return the models of a strategy with their training languages: of the main section, then of diversity.
-
-    Of the section only those of the series "fixed" that notebook 06 ranked on the benchmark, and only with the main
-    part's encoder. The untrained encoder stands once for every set of languages.
-    """
-    main = [(spec, run.corpus(spec).languages) for spec in run.models() if spec.strategy in (strategy, UNTRAINED)]
-    drawn: list[tuple[ModelSpec, tuple[str, ...]]] = []
-    settings = run.study.diversity
-    if settings is not None and run.study.section("diversity").encoder == run.study.encoder:
-        table = design(run.study, run.rows)
-        table = table[(table["series"] == "fixed") & (benchmark in run.study.section("diversity").benchmarks)]
-        drawn = [(spec, tuple(names.split())) for spec, names in zip(table["model"], table["languages"], strict=True)]
-        drawn = [(spec, names) for spec, names in drawn if run.ranks_path(spec, benchmark).is_file()]
-    if strategy == UNTRAINED:
-        untrained = next(spec for spec, _ in main if spec.strategy == UNTRAINED)
-        return [(untrained, names) for names in dict.fromkeys(names for _, names in (*main, *drawn))]
-    own = [(spec, names) for spec, names in (*main, *drawn) if spec.strategy == strategy]
-    return list({(names, spec.seed): (spec, names) for spec, names in own}.values())
-
-
 # Collections by data set of the registry, each by its origin there; what is made up or of one's own has none in common.
 _COLLECTIONS = {
     "atlas": "atlas",
@@ -77,6 +42,40 @@ _COLLECTIONS = {
 # What encoders were fine-tuned on for retrieval by their authors, as far as it is of a collection above.
 # e5-small: model card of intfloat/multilingual-e5-small, "supervised fine-tuning"; arXiv 2402.05672.
 _MET = {"e5-small": ("SQuAD", "TyDi QA", "MIRACL"), "intfloat/multilingual-e5-small": ("SQuAD", "TyDi QA", "MIRACL")}
+
+
+def of_group(frame: pd.DataFrame, languages: tuple[str, ...], group: str) -> pd.DataFrame:
+    """Return the rows of a group: query and passage language seen or not; "unseen" is all but the seen-seen ones.
+
+    >>> pairs = pd.DataFrame({"query_language": ["de", "de", "th"], "passage_language": ["en", "th", "th"]})
+    >>> [len(of_group(pairs, ("de", "en"), group)) for group in ("seen-seen", "seen-unseen", "unseen")]
+    [1, 1, 2]
+    """
+    seen = {True: "seen", False: "unseen"}
+    query, passage = (frame[f"{side}_language"].isin(languages).map(seen) for side in ("query", "passage"))
+    groups = query + "-" + passage
+    return frame[groups != "seen-seen"] if group == UNSEEN else frame[groups == group]
+
+
+def models(run: Run, strategy: str, benchmark: str) -> list[tuple[ModelSpec, tuple[str, ...]]]:
+    """Return the models of a strategy with their training languages: of the main section, then of diversity.
+
+    Of the section only those of the series "fixed" that notebook 06 ranked on the benchmark, and only with the main
+    part's encoder. The untrained encoder is listed once for every set of languages.
+    """
+    main = [(spec, run.corpus(spec).languages) for spec in run.models() if spec.strategy in (strategy, UNTRAINED)]
+    drawn: list[tuple[ModelSpec, tuple[str, ...]]] = []
+    settings = run.study.diversity
+    if settings is not None and run.study.section("diversity").encoder == run.study.encoder:
+        table = design(run.study, run.rows)
+        table = table[(table["series"] == "fixed") & (benchmark in run.study.section("diversity").benchmarks)]
+        drawn = [(spec, tuple(names.split())) for spec, names in zip(table["model"], table["languages"], strict=True)]
+        drawn = [(spec, names) for spec, names in drawn if run.ranks_path(spec, benchmark).is_file()]
+    if strategy == UNTRAINED:
+        untrained = next(spec for spec, _ in main if spec.strategy == UNTRAINED)
+        return [(untrained, names) for names in dict.fromkeys(names for _, names in (*main, *drawn))]
+    own = [(spec, names) for spec, names in (*main, *drawn) if spec.strategy == strategy]
+    return list({(names, spec.seed): (spec, names) for spec, names in own}.values())
 
 
 def collection(name: str) -> str:

@@ -30,6 +30,19 @@ if TYPE_CHECKING:
 # one from Multilingual MiniLM (arXiv 2402.05672), which was distilled from XLM-R base (arXiv 2002.10957). What e5 was
 # trained on after that is not published by language.
 _FROM_XLMR = ("xlm-r", "xlm-roberta", "e5-small", "multilingual-e5", "multilingual-minilm")
+MEASURES = ("RR", "RR@10", "AP", DISTANCE)  # what notebook 06 shows
+KEYS = ["group", "draw", "k", "languages", "series", "strategy", "seed"]
+PREDICTORS = ["log2_k", "families", "scripts", "query_distance", "passage_distance", "query_share", "passage_share"]
+COLUMNS = [*KEYS, "benchmark", "setting", "query_language", "passage_language", "seen", *PREDICTORS, "measure", "value"]
+_PAIR = ["series", "benchmark", "setting", "query_language", "passage_language"]
+SIDES = {
+    "mono": "unseen language, monolingual",
+    "query": "unseen query, seen passage",
+    "passage": "seen query, unseen passage",
+}
+BY = ("series", "strategy", "setting", "seen", "group", "k")
+ALL = "all"
+MINUS = " minus "
 
 
 def pretraining_share(encoder: str, language: str) -> float | None:
@@ -54,12 +67,6 @@ def _shares() -> dict[str, float]:
         raise MissingDataError("data/published/cc100.csv comes with a git checkout of the kit: run from one")
     sizes = pd.read_csv(path, keep_default_na=False).groupby("language")["size_gib"].sum()
     return {str(language): float(size / sizes.sum()) for language, size in sizes.items()}
-
-
-MEASURES = ("RR", "RR@10", "AP", DISTANCE)  # what notebook 06 shows
-KEYS = ["group", "draw", "k", "languages", "series", "strategy", "seed"]
-PREDICTORS = ["log2_k", "families", "scripts", "query_distance", "passage_distance", "query_share", "passage_share"]
-COLUMNS = [*KEYS, "benchmark", "setting", "query_language", "passage_language", "seen", *PREDICTORS, "measure", "value"]
 
 
 def models(run: "Run") -> pd.DataFrame:
@@ -162,14 +169,6 @@ def _pair(languages: str, query: str, passage: str, encoder: str) -> dict[str, A
     return {"seen": "-".join(words), **families, **sides}
 
 
-_PAIR = ["series", "benchmark", "setting", "query_language", "passage_language"]
-SIDES = {
-    "mono": "unseen language, monolingual",
-    "query": "unseen query, seen passage",
-    "passage": "seen query, unseen passage",
-}
-
-
 def spread(languages: str) -> float:
     """Return the mean distance of the languages of a set (joined by spaces) from each other; 0 for one language.
 
@@ -235,11 +234,6 @@ def by_distance(frame: pd.DataFrame, measure: str = "RR") -> pd.DataFrame:
     grouped = pd.concat(parts, ignore_index=True).groupby(by, sort=False)["value"]
     found: pd.DataFrame = grouped.agg(value="mean", pairs="size").reset_index()
     return found
-
-
-BY = ("series", "strategy", "setting", "seen", "group", "k")
-ALL = "all"
-MINUS = " minus "
 
 
 def per_model(frame: pd.DataFrame, measure: str = "RR", by: Sequence[str] = BY) -> pd.DataFrame:

@@ -15,6 +15,11 @@ FAR = 3  # the distance at which seen and unseen are compared: another family, o
 LANGUAGE_SEEN, QUERY_SEEN, PASSAGE_SEEN, BOTH_SEEN = "language seen", "query seen", "passage seen", "both seen"
 LANGUAGE_DISTANCE, QUERY_DISTANCE, PASSAGE_DISTANCE = "language distance", "query distance", "passage distance"
 _SLOPE = "log2 k, "
+FEW_CLUSTERS = 10
+INFLATED = 10.0
+UNEQUAL = 2.0
+SKEWED = 1.0
+STRAIGHT = 0.9
 
 
 @dataclass(frozen=True)
@@ -204,13 +209,6 @@ def _lost(matrix: pd.DataFrame) -> list[str]:
         for nth, name in enumerate(matrix)
         if np.linalg.matrix_rank(values[:, [one for one in every if one != nth]], tol=1e-6) == rank
     ]
-
-
-FEW_CLUSTERS = 10
-INFLATED = 10.0
-UNEQUAL = 2.0
-SKEWED = 1.0
-STRAIGHT = 0.9
 
 
 class Check(NamedTuple):

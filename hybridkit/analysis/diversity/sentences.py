@@ -19,6 +19,11 @@ from hybridkit.utils.numbers import amount
 _EFFECTS = {
     f"log2 k, {seen}": f"doubling the number of training languages changes {{}} on {seen} pairs" for seen in SEEN_GROUPS
 }
+LANGUAGES_FOR_LINE = 5
+SETTINGS = ("cross", "mono")
+_MODEL = ["series", "strategy", "seed"]
+_PAIR = ["benchmark", "setting", "query_language", "passage_language"]
+_PAIRS = {"cross": "cross-lingual", "mono": "monolingual"}
 _EFFECTS |= {
     terms.QUERY_SEEN: f"training on the query's language changes {{}} (against an unseen one at distance {FAR})",
     terms.PASSAGE_SEEN: f"training on the passage's language changes {{}} (against an unseen one at distance {FAR})",
@@ -123,14 +128,11 @@ def _series(rows: pd.DataFrame) -> list[str]:
     if series == {"fixed"}:
         return [
             "All models are trained on the same number of rows, so that more languages mean fewer rows of each: "
-            "whether languages that bring rows of their own help more is not asked (series: growing)."
+            "whether languages that bring rows of their own help more is not tested (series: growing)."
         ]
     if series == {"growing"}:
         return ["Rows grow with the number of languages: the effects of languages and of rows cannot be separated."]
     return []
-
-
-LANGUAGES_FOR_LINE = 5
 
 
 def by_language(frame: pd.DataFrame, measure: str = "RR") -> pd.DataFrame:
@@ -187,9 +189,6 @@ def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
     return float(found.slope), float(found.slope) - half, float(found.slope) + half
 
 
-SETTINGS = ("cross", "mono")
-
-
 def regressions(frame: pd.DataFrame, measure: str = "RR") -> list[Regression]:
     """Regress each strategy of the outcomes in each series and setting, in the kit's order (see `regress`)."""
     trained = frame[frame["strategy"] != UNTRAINED]
@@ -223,11 +222,6 @@ def effects(fits: Sequence[Regression]) -> pd.DataFrame:
         parts.append(both.assign(setting=fit.setting, series=fit.series, strategy=fit.strategy))
     columns = ["setting", "series", "strategy", "term", "estimate", "low", "high", "note"]
     return pd.concat(parts, ignore_index=True).reindex(columns=columns) if parts else pd.DataFrame(columns=columns)
-
-
-_MODEL = ["series", "strategy", "seed"]
-_PAIR = ["benchmark", "setting", "query_language", "passage_language"]
-_PAIRS = {"cross": "cross-lingual", "mono": "monolingual"}
 
 
 class _Set(NamedTuple):

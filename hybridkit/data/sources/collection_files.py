@@ -34,6 +34,10 @@ from hybridkit.utils.reading import json_file, json_value, whole_number
 CHUNK = 16_384  # passages
 _LARGE = 100_000_000  # bytes; reading more takes a while and is logged
 log = logging.getLogger("hybridkit")
+NAMES = ("miracl", "tydi-goldp")
+_TOPICS = re.compile(r"topics\.(.+)-dev\.tsv")
+_SHARD = re.compile(r"docs-(\d+)\.jsonl(?:\.gz)?")
+_HEAD = ("query-id", "corpus-id", "score")
 
 
 @dataclass(frozen=True)
@@ -202,11 +206,6 @@ def make_collection(
     )
 
 
-NAMES = ("miracl", "tydi-goldp")
-_TOPICS = re.compile(r"topics\.(.+)-dev\.tsv")
-_SHARD = re.compile(r"docs-(\d+)\.jsonl(?:\.gz)?")
-
-
 def open_known(name: str, languages: Sequence[str] = ()) -> tuple[Collection, ...]:
     """Return a collection of the registry in the languages given, or in all of them.
 
@@ -332,9 +331,6 @@ def _shards(folder: Path, home: Path, tag: str) -> tuple[Path, ...]:
                 )
             return tuple(path for _, path in sorted(found))
     raise MissingDataError(f"{home / 'corpus'}: there is no shard docs-N.jsonl.gz, nor in {apart}; get the passages")
-
-
-_HEAD = ("query-id", "corpus-id", "score")
 
 
 def is_beir(folder: Path) -> bool:

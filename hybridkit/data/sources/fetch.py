@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _TRIES = 3
 _PLAIN = {"Accept-Encoding": "identity"}  # the file's own bytes, so that offsets are offsets in the file
+LOCK_NAME = "data.lock.json"
+log = logging.getLogger("hybridkit")
 
 
 def download(address: str, part: Path, progress: bool = False) -> None:
@@ -154,9 +156,6 @@ def _version(part: Path) -> Path:
     return part.with_name(part.name + ".of")
 
 
-LOCK_NAME = "data.lock.json"
-
-
 @dataclass(frozen=True)
 class Locked:
     """One fetched file: its address, the revision where the address has revisions, its bytes and SHA-256."""
@@ -186,9 +185,6 @@ def write_lock(file: str, entry: Locked) -> None:
     with atomic_write(cache_folder() / LOCK_NAME) as temporary:
         text = json.dumps({name: asdict(entries[name]) for name in sorted(entries)}, indent=1, ensure_ascii=False)
         temporary.write_text(text + "\n", encoding="utf-8")
-
-
-log = logging.getLogger("hybridkit")
 
 
 def find(data: DataSet) -> Path:

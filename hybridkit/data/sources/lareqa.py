@@ -165,7 +165,7 @@ def _get(value: Any, key: str, kind: type, where: str) -> Any:
 
 
 def _articles(read: dict[str, list[Paragraph]]) -> dict[tuple[str, int], str]:
-    """Number the articles, those that share a question alike, in the order of the first file they stand in."""
+    """Number the articles, those that share a question alike, in the order of the first file that has them."""
     articles: dict[tuple[str, int], int] = {}
     questions: dict[str, int] = {}
     pairs: list[tuple[int, int]] = []

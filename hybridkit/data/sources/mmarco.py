@@ -25,6 +25,14 @@ from hybridkit.utils.seeds import generator
 
 _MANY = 1 << 22  # numbers that are collected before duplicates are removed
 _SHIFT = np.int64(32)
+_NAMES = (
+    "ar=arabic de=german en=english es=spanish fr=french hi=hindi id=indonesian it=italian ja=japanese nl=dutch "
+    "pt=portuguese ru=russian vi=vietnamese zh=chinese"
+)
+UNITS = ("triples", "pairs")  # what a row is
+_COLUMN = {"query": 0, "passage": 1, "negative": 2}
+TRIPLES = "mmarco/data/triples.train.ids.small.tsv"
+log = logging.getLogger("hybridkit")
 
 
 @dataclass(frozen=True)
@@ -121,15 +129,7 @@ def _paired(high: np.ndarray, low: np.ndarray) -> np.ndarray:
     return np.asarray((high.astype(np.int64) << _SHIFT) | low)
 
 
-_NAMES = (
-    "ar=arabic de=german en=english es=spanish fr=french hi=hindi id=indonesian it=italian ja=japanese nl=dutch "
-    "pt=portuguese ru=russian vi=vietnamese zh=chinese"
-)
 LANGUAGES = dict(pair.split("=") for pair in _NAMES.split())
-UNITS = ("triples", "pairs")  # what a row is
-_COLUMN = {"query": 0, "passage": 1, "negative": 2}
-TRIPLES = "mmarco/data/triples.train.ids.small.tsv"
-log = logging.getLogger("hybridkit")
 
 
 def files_of(language: str) -> tuple[str, str]:

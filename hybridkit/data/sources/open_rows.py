@@ -222,7 +222,7 @@ def check_rows(path: str | Path) -> RowsReport:
     1       en        1         0     0          0
     """
     corpus = open_corpus([path])
-    query, passage, negative = (corpus.places[side] >= 0 for side in ("query", "passage", "negative"))
+    query, passage, negative = (corpus.positions[side] >= 0 for side in ("query", "passage", "negative"))
     languages = pd.DataFrame(
         {
             "language": corpus.languages,

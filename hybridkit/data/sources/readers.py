@@ -27,6 +27,7 @@ from hybridkit.utils.reading import encodable, json_value
 _BARE = re.compile(rb"\r(?!\n|\Z)")  # the last one of a file ends its line
 _HIDDEN = "\ufdd0".encode()
 _BLOCK = 1 << 23  # bytes read at a time
+_PACKED, _UNPACKED = 200, 2**28  # times its own size that a member may unpack to, and bytes it always may
 
 
 def read_tsv(
@@ -228,9 +229,6 @@ def text_object(value: Any, where: str, key: str) -> tuple[str, str, str]:
 @cache
 def _form(key: str) -> tuple[str, str]:
     return f"a JSON object with {key} and text", f'write {{"{key}": "1", "title": "", "text": "A text."}}'
-
-
-_PACKED, _UNPACKED = 200, 2**28  # times its own size that a member may unpack to, and bytes it always may
 
 
 @contextmanager

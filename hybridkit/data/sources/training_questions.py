@@ -23,6 +23,9 @@ _NAMES = (
 )
 LANGUAGES = dict(pair.split("=") for pair in _NAMES.split())
 log = logging.getLogger("hybridkit")
+# Number of files of each language's corpus, as in the corpus' own loader; German and Yoruba have no training split.
+_COUNTS = "ar=5 bn=1 en=66 es=21 fa=5 fi=4 fr=30 hi=2 id=3 ja=14 ko=3 ru=20 sw=1 te=2 th=2 zh=10"
+_DOCID = re.compile(r'\s*\{\s*"docid"\s*:\s*"([^"\\]*)"')
 
 
 def read_mrtydi(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:
@@ -94,10 +97,7 @@ def _text(value: Any, key: str, where: str) -> str:
     return encodable(found, f"{where}: {key}")
 
 
-# Number of files of each language's corpus, as in the corpus' own loader; German and Yoruba have no training split.
-_COUNTS = "ar=5 bn=1 en=66 es=21 fa=5 fi=4 fr=30 hi=2 id=3 ja=14 ko=3 ru=20 sw=1 te=2 th=2 zh=10"
 CORPUS_FILES = {tag: int(count) for tag, count in (pair.split("=") for pair in _COUNTS.split())}
-_DOCID = re.compile(r'\s*\{\s*"docid"\s*:\s*"([^"\\]*)"')
 
 
 def files_of(language: str) -> tuple[str, ...]:

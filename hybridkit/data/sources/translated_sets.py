@@ -20,6 +20,12 @@ from hybridkit.utils.reading import Shallow
 TRANSLATED = ("ar", "de", "el", "es", "hi", "ru", "th", "tr", "vi", "zh")
 UNITS = ("sentence", "paragraph")
 log = logging.getLogger("hybridkit")
+MLQA_LANGUAGES = ("ar", "de", "en", "es", "hi", "vi", "zh")
+MLQA_SPLITS = ("test", "dev")
+XNLI_LANGUAGES = ("ar", "bg", "de", "el", "en", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh")
+XNLI_SPLITS = ("dev", "test")
+_LABELS = ("entailment", "neutral", "contradiction")
+_COLUMNS = ("language", "gold_label", "sentence1", "sentence2", "pairID")
 
 
 class Question(NamedTuple):
@@ -166,10 +172,6 @@ def _paragraph(paragraph: Any, where: str) -> Paragraph:
     return Paragraph(field(paragraph, "context", str, where), questions)
 
 
-MLQA_LANGUAGES = ("ar", "de", "en", "es", "hi", "vi", "zh")
-MLQA_SPLITS = ("test", "dev")
-
-
 def read_mlqa(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:
     """Yield the rows of MLQA: each question and its passage in every language that has them.
 
@@ -196,12 +198,6 @@ def read_mlqa(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:
     if lost:
         log.info("mlqa: %d times an answer is not in its paragraph; the question is dropped there", lost)
     yield from join.rows()
-
-
-XNLI_LANGUAGES = ("ar", "bg", "de", "el", "en", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh")
-XNLI_SPLITS = ("dev", "test")
-_LABELS = ("entailment", "neutral", "contradiction")
-_COLUMNS = ("language", "gold_label", "sentence1", "sentence2", "pairID")
 
 
 def read_xnli(folder: Path, words: Sequence[str] = ()) -> Iterator[Row]:

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 
 _BUCKET = 1 << 22  # hashes sorted at a time
+CHUNK = 1 << 17  # rows that are held as Python values at a time
+_BYTES = 1 << 24  # of texts that are held as Python values at a time
+_LARGE = 1 << 28  # bytes from which on an array lies in a file: the kernel can give its memory back
+_TEXT, _ENDS = "ids.txt", "ids.ends"  # the ids' bytes one after the other; where each one ends, int64
 
 
 def hash_strings(values: Iterable[str]) -> np.ndarray:
@@ -92,11 +96,6 @@ def numbered(first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _joined(digests: Iterable[bytes]) -> np.ndarray:
     return np.frombuffer(b"".join(digests), dtype="<u8").reshape(-1, 2)
-
-
-CHUNK = 1 << 17  # rows that are held as Python values at a time
-_BYTES = 1 << 24  # of texts that are held as Python values at a time
-_LARGE = 1 << 28  # bytes from which on an array lies in a file: the kernel can give its memory back
 
 
 class StringColumn:
@@ -292,9 +291,6 @@ class StringSpool:
         self.close()
         self._path.unlink()
         self._ends.unlink()
-
-
-_TEXT, _ENDS = "ids.txt", "ids.ends"  # the ids' bytes one after the other; where each one ends, int64
 
 
 @contextmanager

@@ -95,7 +95,7 @@ class Saved(NamedTuple):
     ids: Any
     passage_ids: Any
     group: np.ndarray
-    places: dict[str, np.ndarray]
+    positions: dict[str, np.ndarray]
     texts: dict[tuple[str, str], Any]
     negative_group: np.ndarray | None
     fingerprint: str
@@ -104,14 +104,14 @@ class Saved(NamedTuple):
 def write_rows(
     folder: Path,
     names: Sequence[Any],
-    places: Mapping[str, np.ndarray],
+    positions: Mapping[str, np.ndarray],
     group: np.ndarray,
     negative_group: np.ndarray | None,
     languages: Sequence[str],
     fingerprint: str,
 ) -> None:
     """Write all but the texts, and the index last; `names` are the Arrow large_string arrays of ids and passage_ids."""
-    for side, array in places.items():
+    for side, array in positions.items():
         np.save(folder / f"{side}.npy", array)
     np.save(folder / "group.npy", group)
     if negative_group is not None:
@@ -171,23 +171,23 @@ _IN_JSON[[ord(sign) for sign in '\b\t\n\f\r"\\']] = 2
 
 
 def corpus_fingerprint(
-    names: Sequence[Any], places: Sequence[np.ndarray], texts: Iterable[tuple[tuple[str, str], Any]]
+    names: Sequence[Any], positions: Sequence[np.ndarray], texts: Iterable[tuple[tuple[str, str], Any]]
 ) -> str:
     """Return the SHA-256 of ids, integer rows and texts, as hex; one block of each is held at a time.
 
-    The value is `files.digest([[id, passage_id, query_id], ...], *places, *([side, language, text, ...] for each
+    The value is `files.digest([[id, passage_id, query_id], ...], *positions, *([side, language, text, ...] for each
     table))`, so that a corpus has one fingerprint, whether it was made in memory or written as a stream.
 
     Args:
         names: Three Arrow large_string arrays: id, passage_id and query_id of each row.
-        places: The positions of each side's texts, int32 (rows, languages).
+        positions: The positions of each side's texts, int32 (rows, languages).
         texts: ((side, language), texts) of each table, in order of side and language.
     """
     total = hashlib.sha256()
     rows = len(names[0])
     length = 2 + 6 * rows + 2 * max(rows - 1, 0) + sum(_json_bytes(column) for column in names)
     _update(total, length, _name_pieces(names))
-    for array in places:
+    for array in positions:
         header = f"{array.dtype}{array.shape}".encode()
         total.update((len(header) + array.nbytes).to_bytes(8, "little"))
         total.update(header)

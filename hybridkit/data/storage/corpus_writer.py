@@ -83,28 +83,28 @@ class CorpusWriter:
     def finish(self) -> None:
         """Write the corpus: distinct texts, rows, groups and fingerprint."""
         languages = sorted({tag for _, tag in self._tables})
-        places = {side: self._write_places(side, languages) for side in SIDES}
+        positions = {side: self._write_positions(side, languages) for side in SIDES}
         names = [self._names[name].array() for name in _NAMES]
         queries, passages = self._keys("query"), self._keys("passage", "negative")
 
         def spaces() -> Iterator[Iterable[np.ndarray]]:
             for name in names[2:0:-1]:  # query ids first: they join most rows of a large corpus
                 yield [first_equal(self._name_hashes(name))]
-            yield queries.columns("query", languages, places["query"])
-            yield passages.columns("passage", languages, places["passage"])
+            yield queries.columns("query", languages, positions["query"])
+            yield passages.columns("passage", languages, positions["passage"])
 
         group = connected_groups(self.rows, spaces())
         negative_group = None
         if any(side == "negative" for side, _ in self._tables):
             negative_group = self._array("negative_group", (self.rows, len(languages)))
-            groups_of_negatives(group, places, passages, languages, negative_group)
+            groups_of_negatives(group, positions, passages, languages, negative_group)
         texts = ((key, self._texts(*key)) for key in sorted(self._tables))
-        fingerprint = corpus_fingerprint(names, [places[side] for side in SIDES], texts)
-        write_rows(self._folder, names[:2], places, group, negative_group, languages, fingerprint)
+        fingerprint = corpus_fingerprint(names, [positions[side] for side in SIDES], texts)
+        write_rows(self._folder, names[:2], positions, group, negative_group, languages, fingerprint)
         for spool in self._names.values():
             spool.close()
 
-    def _write_places(self, side: str, languages: Sequence[str]) -> np.ndarray:
+    def _write_positions(self, side: str, languages: Sequence[str]) -> np.ndarray:
         """Finish the tables of a side, and return the positions of its texts, int32 (rows, languages), mapped."""
         position_of = {
             tag: self._tables[side, tag].finish(self._folder / f"{side}.{tag}.arrow")

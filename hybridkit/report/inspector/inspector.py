@@ -10,7 +10,7 @@
     inspector.measure    of the matrix: one of views.MEASURES
     inspector.order      of the queries: "worst", "change" or "distance"
     inspector.contains   text that the queries listed hold
-    inspector.gloss      whether the English twin stands under each passage
+    inspector.gloss      whether the English twin is shown under each passage
     inspector.search     the query that is searched live
     inspector.candidates what is searched: "*" for the pool, or a language
 

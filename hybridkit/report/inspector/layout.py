@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 _HERE = Path(__file__).parent
+_ORDERS = {"worst": "worst first", "change": "largest change", "distance": "largest rank distance"}
 
 
 def _read(name: str) -> str:
@@ -57,9 +58,6 @@ class Code(anywidget.AnyWidget):
 
     _esm = _read("code.js")
     code = Unicode().tag(sync=True)
-
-
-_ORDERS = {"worst": "worst first", "change": "largest change", "distance": "largest rank distance"}
 
 
 class Layout:

@@ -107,7 +107,7 @@ def rankings(
 ) -> str:
     """Rankings side by side as HTML: `frames` of `views.ranking` (or `Search.find`) by strategy.
 
-    `gloss` returns the English twin of a passage, which then stands under it.
+    `gloss` returns the English twin of a passage, which is then shown under it.
     """
     sides = []
     for strategy, frame in frames.items():

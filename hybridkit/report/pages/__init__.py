@@ -1,6 +1,6 @@
 """The static sibling of the inspector: `report/pairs/`, a matrix of language pairs and a page for each of them.
 
-Pages open from disk: no server, no network, no build step. The matrices stand in `matrix.js`, the texts once for all
+Pages open from disk: no server, no network, no build step. The matrices are in `matrix.js`, the texts once for all
 pages in one file a language (`texts-de.js`), put in by textContent; tables of ranks and all links are plain HTML.
 
 What tests take hold of, by data-testid. On `index.html`: `matrix` (table; each cell a link `cell-de-en`, the pool

@@ -24,9 +24,14 @@ from hybridkit.utils.characters import safe, shown
 if TYPE_CHECKING:
     from hybridkit.report.inspected_run import Inspected
 
+Top = tuple[str, int, float, int]  # language, position in its texts, score, 0 or 1 relevant or 2 relevant twin
+TOP = 5
+SHOWN = 20  # queries of each list of a page
+DIFFERENCES = (views.DISTANCE, "AP")  # measures whose differences are tested and shown; each test takes seconds
+
 
 def as_json(value: Any) -> str:
-    r"""A value as JSON that may stand inside a <script> element and in a script file.
+    r"""A value as JSON that may be inside a <script> element and in a script file.
 
     No `<`, `>` or `&` is left, so that nothing in it can end the element or begin a comment, and none of the two line
     separators that older scripts end a line at.
@@ -93,9 +98,6 @@ class TextStore:
             self._positions[kind, language, key] = len(entries)
             entries.append(entry)
         return self._positions[kind, language, key]
-
-
-Top = tuple[str, int, float, int]  # language, position in its texts, score, 0 or 1 relevant or 2 relevant twin
 
 
 @dataclass(frozen=True)
@@ -202,9 +204,6 @@ def top_passages(
     return found
 
 
-TOP = 5
-
-
 def rankings(
     inspected: "Inspected", pairs: Sequence[Pair], strategies: Sequence[str], texts: TextStore
 ) -> dict[tuple[str, str, str], list[list[Top] | None]]:
@@ -242,14 +241,10 @@ def rankings(
     return kept
 
 
-SHOWN = 20  # queries of each list of a page
-DIFFERENCES = (views.DISTANCE, "AP")  # measures whose differences are tested and shown; each test takes seconds
-
-
 def collect(inspected: "Inspected", compare: Sequence[str]) -> Collected:
     """Everything the pages of a benchmark show; `compare` are two strategies, now and before.
 
-    Where one of the two is missing, other strategies take its place; with one strategy only there is no before.
+    Where one of the two is missing, another strategy is used instead; with one strategy only there is no before.
     Raises InputError where no strategy has a rank table.
     """
     now, before = chosen(inspected.strategies, compare)

@@ -204,7 +204,7 @@ def _lists(collected: Collected, pair: Pair, labels: Sequence[str]) -> Iterator[
     heads = [f"rank, {label}" for label in labels] + ["change"] * (len(labels) == 2)
     heads += ["rank distance"] * pair.pool
     title = f"The {len(pair.worst)} worst queries under {labels[0]}"
-    text = f"Those whose relevant passage stands lowest under {labels[0]}."
+    text = f"Those whose relevant passage is ranked lowest by {labels[0]}."
     found = [("worst", title, text, pair.worst)]
     if len(labels) == 2:
         title = f"The {len(pair.changed)} queries that changed most from {labels[1]} to {labels[0]}"

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 STAMP = ".made-from"
 KINDS = ("ranks", "queries", "passages", "model")  # files of a model that the pages depend on
+FEW = 5  # lines of a list of pairs to look at first
 
 
 def write_pages(run: "Run") -> Path:
     """Write `report/pairs/` of a run: `index.html` with the matrix, a page a pair, matrix.js and texts-LANGUAGE.js.
 
-    Returns the path of the index. What is missing in a run (rank tables, embeddings, a second strategy) stands on the
+    Returns the path of the index. What is missing in a run (rank tables, embeddings, a second strategy) is named on the
     page with the command that makes it, and a run without rank tables gets an index with that alone. Pages are left
     alone, to the byte, as long as results, benchmark and code are those that they were made from.
     """
@@ -117,9 +118,6 @@ def view_data(view: View, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
         "high": view.grid.high,
         "cells": [[one.text, look] for one, look in zip(found, looks, strict=True)],
     }
-
-
-FEW = 5  # lines of a list of pairs to look at first
 
 
 def first_looks(collected: Collected) -> list[dict[str, Any]]:

@@ -27,6 +27,9 @@ from hybridkit.utils.seeds import generator
 FOLDER = Path(__file__).parent / "templates"
 LEAST = 3  # wordings of each question and each passage
 Templates = dict[str, dict[str, list[str]]]  # group -> "passages" or a relation -> wordings
+HELD_OUT_PASSAGES = 200
+MOST_CITIES = 2  # held out of one territory, so that the United States do not fill the split
+Row = dict[str, Any]  # id, passage_id, query {language: text}, passage {language: text}
 
 
 def read_templates(folder: Path = FOLDER) -> dict[str, Templates]:
@@ -152,11 +155,6 @@ def _names() -> list[Names]:
 
 def _one_word(text: str) -> bool:
     return bool(text) and len(text.split()) == 1 and any(character.isalpha() for character in text)
-
-
-HELD_OUT_PASSAGES = 200
-MOST_CITIES = 2  # held out of one territory, so that the United States do not fill the split
-Row = dict[str, Any]  # id, passage_id, query {language: text}, passage {language: text}
 
 
 def build(seed: int = 0) -> tuple[list[Row], list[Row]]:

@@ -33,6 +33,17 @@ NO_CITIES = frozenset(
 )
 LANGUAGES = ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")
 Names = dict[str, str]  # language -> name
+# A group of relations -> its relations. One passage states a whole group; one question asks for one relation.
+RELATIONS: dict[str, tuple[str, ...]] = {
+    "money": ("currency", "since"),
+    "speech": ("official", "minority"),
+    "clock": ("place", "zone"),
+    "week": ("day", "region"),
+    "city_place": ("territory", "zone"),
+    "city_life": ("currency", "language"),
+    "writing": ("script", "fellow"),
+    "home": ("land", "share"),
+}
 
 
 @cache
@@ -133,19 +144,6 @@ def _fold(name: str) -> str:
 
 def _plain(name: str | None, code: str) -> bool:
     return bool(name) and name != code and not any(sign in "()[]（）/" or sign.isdigit() for sign in str(name))
-
-
-# A group of relations -> its relations. One passage states a whole group; one question asks for one relation.
-RELATIONS: dict[str, tuple[str, ...]] = {
-    "money": ("currency", "since"),
-    "speech": ("official", "minority"),
-    "clock": ("place", "zone"),
-    "week": ("day", "region"),
-    "city_place": ("territory", "zone"),
-    "city_life": ("currency", "language"),
-    "writing": ("script", "fellow"),
-    "home": ("land", "share"),
-}
 
 
 @dataclass(frozen=True)
