@@ -193,6 +193,10 @@ def settings(key: str = "", *, kw_only: bool = False) -> Callable[[type[T]], typ
 
         @wraps(make)
         def checked(self: Any, *values: Any, **named: Any) -> None:
+            names = [one.name for one in dataclasses.fields(kind)]
+            for name, value in {**dict(zip(names, values, strict=False)), **named}.items():
+                if isinstance(value, set | frozenset):  # pydantic would take it, in another order in every process
+                    raise InputError(f"{key}.{name} must be a list, which has an order (got {value!r})".lstrip("."))
             try:
                 make(self, *values, **named)
             except ValidationError as error:

@@ -10,7 +10,7 @@ import yaml
 
 from hybridkit.errors import InputError
 from hybridkit.sampling import cross, hybrid, mono
-from hybridkit.study.settings import Study, open_study, schema, strategy_at
+from hybridkit.study.settings import RowSettings, Study, open_study, schema, strategy_at
 from hybridkit.utils.files import digest
 
 GOOD: dict[str, Any] = {
@@ -249,6 +249,13 @@ TRAINING_KEYS = {
 def test_the_keys_of_runs_that_people_have_stay(name: str) -> None:
     study = open_study(name)
     assert (study.key, digest(study.training.key)) == (KEYS[name], TRAINING_KEYS[name])
+
+
+def test_a_set_has_no_order_that_a_key_could_hold() -> None:
+    with pytest.raises(InputError, match="^rows.files must be a list, which has an order .got {'a'}"):
+        RowSettings(files={"a"})  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="^seeds must be a list, which has an order .got {1}"):
+        replace(open_study("quick"), seeds={1})  # type: ignore[arg-type]
 
 
 def test_the_schema_is_up_to_date_and_named_by_every_study() -> None:
