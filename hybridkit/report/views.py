@@ -12,6 +12,8 @@ import pandas as pd
 
 from hybridkit.data.languages import name_of
 from hybridkit.errors import InputError
+from hybridkit.evaluation.measures import DISTANCE as DISTANCE
+from hybridkit.evaluation.measures import MEASURES as RANK_MEASURES
 from hybridkit.evaluation.measures import distances, per_query, scores
 from hybridkit.plots.palette import step
 from hybridkit.report.inspected_run import ENGLISH, Inspected, open_inspected
@@ -29,8 +31,7 @@ if TYPE_CHECKING:
     from hybridkit.data.benchmark import Benchmark
 
 POOL = "*"  # the passage language of the pool
-DISTANCE = "rank_distance"
-MEASURES = (DISTANCE, "AP", "RR", "RR@10", "R@1", "R@10", "nDCG@10")
+MEASURES = (DISTANCE, *RANK_MEASURES)
 ORDERS = ("worst", "change", "distance")
 QUERY_COLUMNS = ["query_id", "text", "rank", "before", "change", "rank_distance"]
 RANKING_COLUMNS = ["rank", "passage_id", "language", "text", "score", "relevant", "twin"]
