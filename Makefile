@@ -27,7 +27,7 @@ unexport PYTHONPATH PYTHONHOME
 help: ## list the targets
 	@echo 'make reproduce                 every table and figure of the quick study, in a few minutes'
 	@echo 'make reproduce STUDY=starter   the same of another study; HYBRIDKIT_DATA=FOLDER says where data sets are'
-	@echo 'make check                     in seconds: lint, layers, types, the tests of the rooms that changed'
+	@echo 'make check                     lint, layers, types, and the tests of the rooms that changed'
 	@echo 'make test                      every check: ruff, layers, mypy, pytest, the notebooks of the quick study'
 	@echo 'make test-browser              the inspector and the report in chromium, on the quick study'
 	@echo 'make screenshots               draw figures/inspector/*.png again: pictures of the inspector at work'
@@ -59,7 +59,7 @@ reproduce: $(INSTALLED) ## run a study from data to report
 CHANGED = $(sort $(shell { git diff --name-only main... 2>/dev/null; git status --porcelain | cut -c4-; } | \
 	sed -nE 's,^(hybridkit|tests)/([a-z]+)/.*,\2,p' | sort -u | sed '/browser/d'))
 
-check: lint types ## what takes seconds
+check: lint types ## lint, layers, types, the tests of the rooms that changed
 	$(if $(CHANGED),OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile \
 		$(foreach room,$(CHANGED),$(wildcard hybridkit/$(room) tests/$(room))),@echo 'no room has changed')
 

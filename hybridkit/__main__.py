@@ -2,7 +2,7 @@
 
 import sys
 
-from hybridkit.cli.main import main
+from hybridkit.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -11,7 +11,7 @@ import pytest
 from ir_measures import nDCG
 from sentence_transformers import SentenceTransformer
 
-from hybridkit.cli import main
+from hybridkit.cli import commands as main
 from hybridkit.data.collection import Collection
 from hybridkit.data.sources.open_benchmarks import open_collection
 from hybridkit.models import encoder

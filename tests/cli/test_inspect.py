@@ -11,7 +11,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from hybridkit.cli import inspect, main
+from hybridkit.cli import commands as main
+from hybridkit.cli import inspect
 from hybridkit.errors import InputError
 from hybridkit.study.run import Run, find_run
 from hybridkit.study.scores import study_scores

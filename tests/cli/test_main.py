@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from hybridkit import __version__
-from hybridkit.cli import main, train
+from hybridkit.cli import commands as main
+from hybridkit.cli import train
 from hybridkit.errors import InputError
 from hybridkit.models import encoder
 from hybridkit.models.training import TrainingSettings
@@ -138,7 +139,7 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    code = "import sys; from hybridkit.cli import main; main.parser(); print(*sys.modules)"
+    code = "import sys; from hybridkit.cli import commands; commands.parser(); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"numpy", "pandas", "torch", "pyarrow", "transformers", "matplotlib"} & set(loaded)
 
@@ -457,7 +458,7 @@ def test_a_bug_keeps_its_traceback(rows: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:
     # the pipe's reading end is closed before anything is printed
-    code = "import sys; from hybridkit.cli.main import main; sys.stdin.read(); sys.exit(main(['data', 'list']))"
+    code = "import sys; from hybridkit.cli import main; sys.stdin.read(); sys.exit(main(['data', 'list']))"
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

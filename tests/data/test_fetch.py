@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from hybridkit.cli import main
+from hybridkit.cli import commands as main
 from hybridkit.data.sources import fetch as fetching
 from hybridkit.data.sources import registry
 from hybridkit.data.sources.fetch import LOCK_NAME, fetch, find, table

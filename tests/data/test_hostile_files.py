@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from hybridkit import parse
 from hybridkit.analysis.claims.file import open_claims
-from hybridkit.cli import main, train
+from hybridkit.cli import commands as main
+from hybridkit.cli import train
 from hybridkit.data.collection import read_qrels
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.rows import Row, read_rows

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridkit.cli import main
+from hybridkit.cli import commands as main
 from hybridkit.data.collection import Collection
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.leakage import NearIndex, Nearness, find_leaks, letters, shingles, similarity, targets_of

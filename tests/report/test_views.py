@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hybridkit.cli import main
+from hybridkit.cli import commands as main
 from hybridkit.data.benchmark import Benchmark
 from hybridkit.errors import InputError
 from hybridkit.models import encoder

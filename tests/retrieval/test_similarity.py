@@ -23,7 +23,7 @@ from sentence_transformers.util import semantic_search
 from threadpoolctl import threadpool_limits
 
 from hybridkit.analysis.bias import bias_measures
-from hybridkit.cli.main import main
+from hybridkit.cli import main
 from hybridkit.data.benchmark import Benchmark
 from hybridkit.data.collection import Collection
 from hybridkit.data.corpus import ParallelCorpus

@@ -8,7 +8,7 @@ import datasets
 import numpy as np
 import pytest
 
-from hybridkit.cli.main import main
+from hybridkit.cli import main
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.rows import Row
 from hybridkit.errors import InputError

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from hybridkit.cli import main
+from hybridkit.cli import commands as main
 from hybridkit.models.embedding import encode
 from hybridkit.models.encoder import weights_hash
 from hybridkit.study import estimate as estimating

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from hybridkit.cli import main
+from hybridkit.cli import commands as main
 from hybridkit.errors import InputError
 from hybridkit.models import encoder
 from hybridkit.study.export import benchmark_scores, export_model, find_model

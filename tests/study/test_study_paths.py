@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from hybridkit.cli.main import main
+from hybridkit.cli import main
 from hybridkit.models import encoder
 from hybridkit.report.inspected_run import open_inspected
 from hybridkit.sampling import parse

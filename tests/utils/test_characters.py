@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridkit.cli.main import main
+from hybridkit.cli import main
 from hybridkit.data.benchmark import Benchmark
 from hybridkit.data.collection import Collection, pooled
 from hybridkit.data.corpus import ParallelCorpus

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hybridkit.analysis.data import coverage
-from hybridkit.cli.main import main
+from hybridkit.cli import main
 from hybridkit.cli.options import names
 from hybridkit.data.benchmark import Benchmark
 from hybridkit.data.corpus import ParallelCorpus

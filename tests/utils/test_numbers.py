@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridkit.cli.main import main
+from hybridkit.cli import main
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.rows import Row
 from hybridkit.errors import InputError
