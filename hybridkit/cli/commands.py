@@ -152,7 +152,3 @@ def _close_stdout() -> None:
     """Whoever read our output has gone: let the interpreter's last flush go nowhere instead of failing."""
     with suppress(OSError, ValueError):  # stdout may not be a file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-if __name__ == "__main__":
-    sys.exit(main())
