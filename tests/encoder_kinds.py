@@ -6,10 +6,16 @@ from typing import Any
 
 import torch
 import transformers
-from sentence_transformers import SentenceTransformer
+from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.sentence_transformer import modules as st
+from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
+
+from hybridkit.data.corpus import ParallelCorpus
+from hybridkit.models.plan_dataset import plan_arguments, plan_dataset
+from hybridkit.models.training import TrainingSettings
+from hybridkit.sampling import BatchPlan
 
 WORDS = [
     "who",
@@ -305,3 +311,31 @@ OTHERS: dict[str, Callable[[Path], SentenceTransformer]] = {
 }
 KINDS = {name: of_family(name) for name in FAMILIES} | OTHERS
 PADDED_OTHERWISE = {"convbert", "fnet", "gpt2 left"}  # their embedding of a text depends on what it is padded to
+
+
+def library_training(
+    model: SentenceTransformer,
+    corpus: ParallelCorpus,
+    plan: BatchPlan,
+    settings: TrainingSettings,
+    out: Path,
+    **arguments: Any,
+) -> SentenceTransformerTrainer:
+    """Train a model on a plan with sentence-transformers' own trainer and loss; returns the trainer."""
+    args = SentenceTransformerTrainingArguments(
+        str(out),
+        learning_rate=settings.learning_rate,
+        warmup_steps=0,
+        use_cpu=True,
+        weight_decay=settings.weight_decay,
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        seed=plan.seed,
+        **arguments,
+        **plan_arguments(plan),
+    )
+    loss = MultipleNegativesRankingLoss(model, scale=1 / settings.temperature)
+    trainer = SentenceTransformerTrainer(model=model, args=args, train_dataset=plan_dataset(plan, corpus), loss=loss)
+    trainer.train()
+    return trainer

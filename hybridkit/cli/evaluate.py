@@ -224,7 +224,7 @@ def _ranked(
 
     from hybridkit.data.sources.open_benchmarks import base_name, subset_of
     from hybridkit.evaluation.measures import macro, scores_of
-    from hybridkit.evaluation.rank_table import rank_table_from_scores, write_qrels, write_run
+    from hybridkit.evaluation.rank_table import rank_table_from_scores, write_qrels, write_runs
     from hybridkit.models.encoder import similarity_of
     from hybridkit.retrieval.dense import COSINE
 
@@ -236,18 +236,19 @@ def _ranked(
         embeddings = _encode(args, model, whole) if model is not None else None
         for name in parts:
             part, queries, passages = subset_of(whole, name)
+            pools = {language: language for language in part.passage_slices} | {"*": "pool"}
             cut = (embeddings[0][queries], embeddings[1][passages]) if embeddings else None
             for system, scorer in _scorers(args.system, part, cut, similarity):
                 table = scores_of(rank_table_from_scores(part, scorer))
                 value.setdefault(name, {})[system] = as_json(table)
                 tables.append(macro(table).assign(benchmark=name, system=system))
-                pairs = product(part.query_slices, (*part.passage_slices, "*")) if args.save_runs else ()
-                for query, passage in pairs:
-                    tags = f"{query}.{passage if passage != '*' else 'pool'}"
-                    write_run(
-                        _trec_file(args, name, system, tags, "run"), part, scorer, query, passage, depth=args.depth
-                    )
-                    write_qrels(_trec_file(args, name, tags, "qrels"), part, query, passage)
+                for query in part.query_slices if args.save_runs else ():
+                    paths = {
+                        passage: _trec_file(args, name, system, query, file, "run") for passage, file in pools.items()
+                    }
+                    write_runs(paths, part, scorer, query, depth=args.depth)
+            for query, passage in product(part.query_slices, pools) if args.save_runs else ():
+                write_qrels(_trec_file(args, name, query, pools[passage], "qrels"), part, query, passage)
     return CommandResult(_text(pd.concat(tables, ignore_index=True), args.strategy_label), value)
 
 

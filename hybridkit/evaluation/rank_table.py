@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from hybridkit.retrieval.dense import ROWS, dense
 from hybridkit.utils.files import atomic_write, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -272,17 +273,36 @@ def write_run(
     `query_id Q0 passage_id rank score tag`; scores have nine digits, enough to give every float32 back. Raises
     InputError for an id with white space in it, which the format cannot hold, and for a language that is not there.
     """
-    columns = _part(benchmark.passage_slices, passage_language, len(benchmark.passages), benchmark)
-    ids = whole(benchmark.passages["passage_id"].to_numpy(object)[columns])
-    rows_of_language = _part(benchmark.query_slices, query_language, len(benchmark.queries), benchmark)
+    write_runs({passage_language: path}, benchmark, scorer, query_language, tag, depth)
+
+
+def write_runs(
+    paths: Mapping[str, Path],
+    benchmark: Benchmark,
+    scorer: Scorer,
+    query_language: str,
+    tag: str = "hybridkit",
+    depth: int | None = None,
+) -> None:
+    """Write the runs of one query language, a file for each passage language of `paths`, as `write_run` writes one.
+
+    Every query is scored once for all of them.
+    """
     queries = whole(benchmark.queries["query_id"].to_numpy(object))
-    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+    rows_of_language = _part(benchmark.query_slices, query_language, len(benchmark.queries), benchmark)
+    every_id = benchmark.passages["passage_id"].to_numpy(object)
+    slices = {name: _part(benchmark.passage_slices, name, len(every_id), benchmark) for name in paths}
+    ids = {name: whole(every_id[columns]) for name, columns in slices.items()}
+    with ExitStack() as stack:
+        temporary = {name: stack.enter_context(atomic_write(path)) for name, path in paths.items()}
+        files = {name: stack.enter_context(path.open("w", encoding="utf-8")) for name, path in temporary.items()}
         for rows, block in score_blocks(benchmark, scorer, part=rows_of_language):
-            for query, scores in zip(queries[rows], block[:, columns], strict=True):
-                # a stable sort of the reversed scores puts the greater id first among equals
-                order = len(ids) - 1 - np.argsort(-scores[::-1], kind="stable")[:depth]
-                for rank, position in enumerate(order.tolist(), start=1):
-                    file.write(f"{query} Q0 {ids[position]} {rank} {scores[position]:.9g} {tag}\n")
+            for name, file in files.items():
+                for query, scores in zip(queries[rows], block[:, slices[name]], strict=True):
+                    # a stable sort of the reversed scores puts the greater id first among equals
+                    order = len(scores) - 1 - np.argsort(-scores[::-1], kind="stable")[:depth]
+                    for rank, position in enumerate(order.tolist(), start=1):
+                        file.write(f"{query} Q0 {ids[name][position]} {rank} {scores[position]:.9g} {tag}\n")
 
 
 def write_qrels(path: Path, benchmark: Benchmark, query_language: str, passage_language: str = "*") -> None:

@@ -50,9 +50,10 @@ def draw(
 def _plot(kind: str, where: str) -> "Callable[..., Figure]":
     from hybridkit import plots
 
-    if kind not in plots.FIGURES:
-        raise InputError(f"{where}: no figure {kind!r}; there are {', '.join(plots.FIGURES)}")
-    return plots.FIGURES[kind]
+    figures = plots.FIGURES
+    if kind not in figures:
+        raise InputError(f"{where}: no figure {kind!r}; there are {', '.join(figures)}")
+    return figures[kind]
 
 
 def _draw(folder: Path, name: str, plot: "Callable[..., Figure]", options: dict[str, Any]) -> "Figure":

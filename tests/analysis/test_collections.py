@@ -4,6 +4,7 @@ import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from hybridkit.analysis.scores import collection_table
 from hybridkit.errors import InputError
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
-from hybridkit.study.settings import DiversitySettings, EvaluationSettings, open_study
+from hybridkit.study.settings import DiversitySettings, EvaluationSettings, Study, open_study
 
 
 @pytest.fixture
@@ -32,22 +33,27 @@ def judged_folder(tmp_path: Path) -> Path:
     return root
 
 
-def test_every_model_is_scored_in_every_language_once(
-    judged_folder: Path, parallel_rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HYBRIDKIT_CACHE", str(tmp_path / "cache"))
+def small(rows: Path, **changes: Any) -> Study:
+    """The study quick on rows of a test: one strategy, one seed, two steps."""
     study = open_study("quick")
-    study = replace(
+    return replace(
         study,
         strategies=("mono",),
         compare=("mono", "untrained"),
         seeds=(0,),
         curve=None,
-        rows=replace(study.rows, files=(str(parallel_rows),)),
+        rows=replace(study.rows, files=(str(rows),)),
         training=replace(study.training, steps=2, batch_size=4),
-        evaluation=EvaluationSettings(("held-out",), judged=(str(judged_folder),)),
         encoder=replace(study.encoder, vocab_size=90, dim=8),
+        **changes,
     )
+
+
+def test_every_model_is_scored_in_every_language_once(
+    judged_folder: Path, parallel_rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYBRIDKIT_CACHE", str(tmp_path / "cache"))
+    study = small(parallel_rows, evaluation=EvaluationSettings(("held-out",), judged=(str(judged_folder),)))
     table = collection_table(Run(study, tmp_path / "run"))
     assert set(table["language"]) == {"en", "de"}
     assert set(table["strategy"]) == {"untrained", "mono"}
@@ -75,17 +81,9 @@ def test_judged_sets_tell_what_a_set_of_languages_does_for_one_language(
     judged_folder: Path, parallel_rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HYBRIDKIT_CACHE", str(tmp_path / "cache"))
-    study = open_study("quick")
-    study = replace(
-        study,
-        strategies=("mono",),
-        compare=("mono", "untrained"),
-        seeds=(0,),
-        curve=None,
-        rows=replace(study.rows, files=(str(parallel_rows),)),
-        training=replace(study.training, steps=2, batch_size=4),
+    study = small(
+        parallel_rows,
         evaluation=EvaluationSettings(("held-out",)),
-        encoder=replace(study.encoder, vocab_size=90, dim=8),
         diversity=DiversitySettings(
             strategies={"mono": (1, "all")}, groups=("random",), draws=1, seeds=(0,), judged=(str(judged_folder),)
         ),

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
-from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+from sentence_transformers import SentenceTransformer
 
 from hybridkit.data.benchmark import Benchmark
 from hybridkit.data.corpus import ParallelCorpus
@@ -19,11 +18,10 @@ from hybridkit.evaluation.measures import macro, scores_of
 from hybridkit.evaluation.rank_table import rank_table_from_scores
 from hybridkit.models import encoder
 from hybridkit.models.embedding import TASKS, encode, token_counts
-from hybridkit.models.plan_dataset import plan_arguments, plan_dataset
 from hybridkit.models.training import TrainingSettings, train
 from hybridkit.sampling import hybrid
 from hybridkit.utils.progress import calm_bars
-from tests.encoder_kinds import KINDS, PADDED_OTHERWISE, WORDS
+from tests.encoder_kinds import KINDS, PADDED_OTHERWISE, WORDS, library_training
 
 
 def text(place: int, count: int) -> str:
@@ -92,27 +90,8 @@ def test_as_sentence_transformers_does_it(
     aside = [record for record in caplog.records if "plain steps" in record.message]
     assert len(aside) == (kind in PADDED_OTHERWISE)
     prompts = {"query": theirs.prompts.get("query") or "", "passage": theirs.prompts.get("document") or ""}
-    arguments = SentenceTransformerTrainingArguments(
-        str(tmp_path / "theirs"),
-        max_steps=2,
-        learning_rate=SETTINGS.learning_rate,
-        warmup_steps=0,
-        use_cpu=True,
-        weight_decay=SETTINGS.weight_decay,
-        save_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        seed=PLAN.seed,
-        logging_steps=1,
-        router_mapping=TASKS,
-        prompts=prompts,
-        **plan_arguments(PLAN),
-    )
-    loss = MultipleNegativesRankingLoss(theirs, scale=1 / SETTINGS.temperature)
-    trainer = SentenceTransformerTrainer(
-        model=theirs, args=arguments, train_dataset=plan_dataset(PLAN, CORPUS), loss=loss
-    )
-    trainer.train()
+    out, more = tmp_path / "theirs", {"logging_steps": 1, "router_mapping": TASKS, "prompts": prompts}
+    trainer = library_training(theirs, CORPUS, PLAN, SETTINGS, out, max_steps=2, **more)
     expected_losses = [line["loss"] for line in trainer.state.log_history if "loss" in line]
     losses = [json.loads(line)["loss"] for line in (tmp_path / "trained" / "steps.jsonl").read_text().splitlines()]
     np.testing.assert_allclose(losses, expected_losses, rtol=2e-4)

@@ -27,6 +27,7 @@ from hybridkit.models.trainer import check_memory, report_out_of_memory
 from hybridkit.models.training import TrainingSettings, train
 from hybridkit.sampling import hybrid
 from hybridkit.utils.progress import calm_bars
+from tests.encoder_kinds import library_training
 
 NAMES = ["Lima", "Oslo", "Rome", "Kyiv", "Bonn", "Bern", "Cork", "Nice", "Gent", "Riga", "Baku", "Doha"]
 CORPUS = ParallelCorpus.from_rows(
@@ -309,29 +310,9 @@ def test_a_batch_that_cannot_fit_is_told_with_what_would(folder: Path) -> None:
 
 
 def test_the_engine_learns_what_the_library_learns_by_itself(folder: Path, tmp_path: Path) -> None:
-    from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
-    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
-
-    from hybridkit.models.plan_dataset import plan_arguments, plan_dataset
-
     ours, theirs = encoder.open(folder), encoder.open(folder)
     train(ours, CORPUS, PLAN, SETTINGS, tmp_path / "ours")
-    arguments = SentenceTransformerTrainingArguments(
-        str(tmp_path / "theirs"),
-        max_steps=6,
-        learning_rate=SETTINGS.learning_rate,
-        warmup_steps=0,
-        use_cpu=True,
-        weight_decay=SETTINGS.weight_decay,
-        save_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        seed=PLAN.seed,
-        **plan_arguments(PLAN),
-    )
-    loss = MultipleNegativesRankingLoss(theirs, scale=1 / SETTINGS.temperature)
-    data = plan_dataset(PLAN, CORPUS)
-    SentenceTransformerTrainer(model=theirs, args=arguments, train_dataset=data, loss=loss).train()
+    library_training(theirs, CORPUS, PLAN, SETTINGS, tmp_path / "theirs", max_steps=6)
     moved = encoder.open(folder).state_dict()
     for (name, one), other in zip(ours.state_dict().items(), theirs.state_dict().values(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=2e-5, msg=name)
