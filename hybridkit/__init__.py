@@ -8,8 +8,9 @@ The names below are the public ones; each is imported when it is first used, so 
 'hybrid(alpha=0.25)'
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from hybridkit.utils.lazy import lazy_names
 
 __version__ = "0.1.0"
 
@@ -68,16 +69,10 @@ _HOMES = {
     "open_inspected": "report.inspected_run",
     "InputError": "errors",
     "MissingDataError": "errors",
+    "encoder": "models.encoder:",
+    "views": "report.views:",
 }
-_MODULES = {"encoder": "models.encoder", "views": "report.views"}
 
-__all__ = [*_HOMES, *_MODULES, "__version__"]  # noqa: PLE0604
+__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604
 
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return import_module(f"hybridkit.{_MODULES[name]}")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'hybridkit' has no attribute {name!r}")
-    module, _, known_as = _HOMES[name].partition(":")
-    return getattr(import_module(f"hybridkit.{module}"), known_as or name)
+__getattr__ = lazy_names(__name__, _HOMES)

@@ -5,18 +5,12 @@ when it is first used: the modules `data`, `scores`, `curves`, `bias`, `diversit
 `sweep`, which trains models, and the names of two strategies.
 """
 
-from importlib import import_module
-from typing import Any
+from hybridkit.utils.lazy import lazy_names
 
 _MODULES = ("bias", "claims", "curves", "data", "diversity", "scores")
-_HOMES = {"sweep": "study.sweep", "HYBRID": "study.settings", "UNTRAINED": "sampling.labels"}
+_HOMES = {name: f"analysis.{name}:" for name in _MODULES}
+_HOMES |= {"sweep": "study.sweep", "HYBRID": "study.settings", "UNTRAINED": "sampling.labels"}
 
-__all__ = [*_MODULES, *_HOMES]  # noqa: PLE0604
+__all__ = [*_HOMES]  # noqa: PLE0604
 
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return import_module(f"hybridkit.analysis.{name}")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'hybridkit.analysis' has no attribute {name!r}")
-    return getattr(import_module(f"hybridkit.{_HOMES[name]}"), name)
+__getattr__ = lazy_names(__name__, _HOMES)

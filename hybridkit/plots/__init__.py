@@ -5,8 +5,9 @@ of sampling. Start at `scores.settings`; every figure of the kit is in `FIGURES`
 is imported when it is first used, so that the colours of strategies (`palette`) cost no plotting library.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from hybridkit.utils.lazy import lazy_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,18 +30,18 @@ _HOMES = {
     "pairs": ("language_pairs", "pair_difference"),
     "scores": ("settings", "effects", "published", "loss_curves"),
 }
-_FOUND = {name: f"hybridkit.plots.{module}" for module, names in _HOMES.items() for name in names} | {
-    "draw": "hybridkit.plots.figure_files",
-    "kept": "hybridkit.plots.figure_files",
-    "save": "hybridkit.plots.style",
+_FOUND = {name: f"plots.{module}" for module, names in _HOMES.items() for name in names} | {
+    "draw": "plots.figure_files",
+    "kept": "plots.figure_files",
+    "save": "plots.style",
 }
 
 __all__ = [*_FOUND, "FIGURES"]  # noqa: PLE0604
 
+_find = lazy_names(__name__, _FOUND)
+
 
 def __getattr__(name: str) -> Any:
     if name == "FIGURES":
-        return {figure: __getattr__(figure) for names in _HOMES.values() for figure in names}
-    if name not in _FOUND:
-        raise AttributeError(f"module 'hybridkit.plots' has no attribute {name!r}")
-    return getattr(import_module(_FOUND[name]), name)
+        return {figure: _find(figure) for names in _HOMES.values() for figure in names}
+    return _find(name)

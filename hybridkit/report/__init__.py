@@ -4,17 +4,10 @@ It may import everything but the command line, and it makes nothing that a run k
 `views` for what pages and inspector share.
 """
 
-from importlib import import_module
-from typing import Any
+from hybridkit.utils.lazy import lazy_names
 
-_HOMES = {"inspect": "inspector.inspector:inspect", "paper_table": "paper_table", "views": "views"}
+_HOMES = {"inspect": "report.inspector.inspector", "paper_table": "report.paper_table:", "views": "report.views:"}
 
 __all__ = [*_HOMES]  # noqa: PLE0604
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'hybridkit.report' has no attribute {name!r}")
-    module, _, function = _HOMES[name].partition(":")
-    found = import_module(f"hybridkit.report.{module}")
-    return getattr(found, function) if function else found
+__getattr__ = lazy_names(__name__, _HOMES)
