@@ -26,7 +26,7 @@ def add(commands: Commands) -> None:
         "recipe",
         "search learning rate, temperature and steps of each strategy, scored on the study's held-out rows",
         try_out,
-        "recipe starter --learning-rate 1e-5,3e-5,1e-4 --temperature 0.01,0.02,0.05 --steps 50,100,200 --out recipe.csv",
+        "recipe starter --learning-rate 1e-5,3e-5,1e-4 --temperature 0.02,0.05 --steps 50,100,200 --out recipe.csv",
     )
     _add_study(recipe)
     option = recipe.add_argument

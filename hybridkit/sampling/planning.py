@@ -23,13 +23,14 @@ _ROUNDING = 1e-9  # of a sum of shares
 def make_plan(corpus: ParallelCorpus, strategy: Strategy, steps: int, batch_size: int, seed: int) -> BatchPlan:
     """Return the plan of a strategy: a pure function of its arguments.
 
-    The kind of each batch is drawn first, then for `mono` its language and for one pair a batch its pair: stratified, so
-    that every plan has just their shares, or each batch by itself (see `Weighted`). Rows come from an endless shuffled
-    queue, one for each of those and one for all other batches of a kind, with every row once an epoch; by rows, a row
-    is in as many of a language's epochs as the language is of its languages: one that has 10 comes a tenth as often as
-    one that has only this. A row whose group is in the batch already waits for the next batch. The pair of languages of
-    a `cross` row, and the language of a `mixed` one, is drawn among those it has. A wrapper's plan has the draws of the
-    strategy within it. Time grows with the rows drawn; beside the plan, memory with the rows of the corpus.
+    The kind of each batch is drawn first, then for `mono` its language and for one pair a batch its pair: stratified,
+    so that every plan has just their shares, or each batch by itself (see `Weighted`). Rows come from an endless
+    shuffled queue, one for each of those and one for all other batches of a kind, with every row once an epoch. Where
+    rows are drawn equally often (`by="rows"`), a row that is in ten languages is in a tenth as many epochs of a
+    language as a row that is in this one only. A row whose group is in the batch already waits for the next batch. The
+    pair of languages of a `cross` row, and the language of a `mixed` one, is drawn among those it has. A wrapper's plan
+    has the draws of the strategy within it. Time grows with the rows drawn; beside the plan, memory with the rows of
+    the corpus.
 
     Raises:
         InputError: A batch cannot be made: too few rows that may be together, an unknown language or pair.

@@ -354,8 +354,9 @@ class hybrid(Weighted):  # noqa: N801
     """Hybrid batch training (arXiv 2408.10536): a share alpha of the batches is `mono`, the others are `cross`.
 
     Stratified, a plan of n steps has round(alpha n) monolingual batches, placed at random; with draw="independent" each
-    batch is one with probability alpha, as the paper writes, and their number varies. `alpha` may move along the training: `linear(0, 1, steps=1000)`, `step({0: 1.0, 500: 0.5})`. `pairs` are those of
-    the cross-lingual part, as for `cross`. Given weights hold for both parts, `by` for the monolingual one.
+    batch is one with probability alpha, as the paper writes, and their number varies. `alpha` may move along the
+    training: `linear(0, 1, steps=1000)`, `step({0: 1.0, 500: 0.5})`. `pairs` are those of the cross-lingual part, as
+    for `cross`. Given weights hold for both parts, `by` for the monolingual one.
 
     With `level="row"` every batch is a `blend`: a share alpha of its rows is same-language, each in a language of its
     own as in `mixed`, the others are cross-lingual as in `cross`; all come from one queue of the rows that can do both.

@@ -22,7 +22,9 @@ COLUMNS = ["group", "draw", "k", "languages", "series", "strategy", "seed", "mod
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """One model of a study: a strategy (or "untrained") and a seed, in a section: "main", "recipes", "curve", "diversity".
+    """One model of a study: a strategy (or "untrained"), a seed and the section it belongs to.
+
+    Sections are "main", "recipes" (each strategy with its own recipe), "curve" and "diversity".
 
     What differs from the section's own settings: the training `languages`, the number of training `rows`, `batch_size`,
     `steps`, `learning_rate` and `temperature`; where they are empty or 0, nothing does.

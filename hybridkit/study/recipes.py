@@ -140,9 +140,9 @@ def search_recipes(
     """Search the best recipe of each strategy on one grid, and the one that is best for all of them.
 
     The search starts in the middle of the grid and moves along an axis to the next value for as long as AP on the
-    held-out rows rises; it ends at a point that beats its neighbours on every axis. Where that would lie at the edge the
-    grid is widened, so that the best lies inside. Each strategy's best is tried with every other strategy too; of those
-    recipes and all others that every strategy was tried with, the one with the highest mean AP is the shared one.
+    held-out rows rises; it ends at a point that beats its neighbours on every axis. Where that would lie at the edge
+    the grid is widened, so that the best lies inside. Each strategy's best is tried with every other strategy too; of
+    the recipes that every strategy was tried with, the one with the highest mean AP is the shared one.
 
     Trials that were made before are read from the run folder; their weights are not kept.
 
@@ -156,8 +156,8 @@ def search_recipes(
     Returns:
         A line a trial, best first within a strategy: strategy, learning_rate, temperature, steps, seeds (number), AP
         (mean of the three settings, to choose by), AP mono, AP cross, AP pool, rank_distance, chosen ("own", "shared",
-        "own shared" or ""), inside (whether both neighbours on every axis were tried). The encoder as it is at the start
-        has learning rate 0.
+        "own shared" or ""), inside (whether both neighbours on every axis were tried). The encoder as it is at the
+        start has learning rate 0.
 
     Raises:
         InputError: For a study that holds no rows out, and for a value that is out of its range.

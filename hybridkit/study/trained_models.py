@@ -15,6 +15,7 @@ from hybridkit.errors import InputError
 from hybridkit.models import encoder as encoders
 from hybridkit.models.training import train
 from hybridkit.sampling import BatchPlan, Strategy, codeswitch, parse
+from hybridkit.sampling.plan import FORMAT as DRAWS
 from hybridkit.study.model_card import held_out_section, model_card
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.settings import UNTRAINED, EncoderSettings, Study
@@ -57,7 +58,7 @@ class TrainedModels:
         with lexicons_from(home):
             words = strategy.lexicons(corpus.languages).fingerprint if isinstance(strategy, codeswitch) else ""
         drawn = (spec.strategy, training.steps, training.batch_size, spec.seed)
-        key = digest(corpus.fingerprint, *drawn, {"groups": VERSION, "lexicon": words})
+        key = digest(corpus.fingerprint, *drawn, {"groups": VERSION, "draws": DRAWS, "lexicon": words})
 
         def make(path: Path) -> None:
             with lexicons_from(home):

@@ -200,7 +200,7 @@ def _with_source(found: pd.DataFrame, files: Sequence[str], paths: Sequence[str]
 
 
 def sources_of(ids: Iterable[str], files: Sequence[str], paths: Sequence[str] | None = None) -> np.ndarray:
-    """Return the file or data set that each row comes from, known by its id, as it is named in `files`: text (rows,)."""
+    """Return the file or data set of each row, known by its id, as it is named in `files`: text (rows,)."""
     named = dict(zip(source_stems(paths or files), files, strict=True))
     found = [named[name.partition("/")[0]] if len(files) > 1 else files[0] for name in ids]
     return np.array(found, dtype=object)
