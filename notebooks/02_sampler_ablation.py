@@ -60,7 +60,7 @@ plots.draw(
 # ## What each strategy is trained on
 # A difference between two strategies is one of how batches are made only where both saw the same rows, sources and
 # languages, on each side. All seeds together: the share of each among the draws. Where the markers of a row lie
-# together, exposure is equal; a ratio beyond 1.25 is named below the figure, and beside each difference that it touches.
+# together, exposure is equal; a ratio beyond 1.25 is named below, and beside each difference that it touches.
 
 # %%
 exposure = analysis.exposure.study_exposure(run)

@@ -35,25 +35,27 @@ class Axis:
 
     def __init__(self, name: str, values: Sequence[float], most: float = float("inf")) -> None:
         self.name, self.most = name, most
-        self.values = dict(enumerate(sorted(set(values))))
-        self.middle = (len(self.values) - 1) // 2
-        self.fixed = len(self.values) == 1
+        self._given = sorted(set(values))
+        self.middle = (len(self._given) - 1) // 2
+        self.fixed = len(self._given) == 1
 
     def __getitem__(self, position: int) -> float | None:
         """Return the value at a position; None where there is none: a fixed axis has one, and none is above `most`."""
-        if position not in self.values:
-            if self.fixed:
-                return None
-            step = 1 if position > max(self.values) else -1
-            end = max(self.values) if step > 0 else min(self.values)
-            while end != position:
-                ratio = self.values[end] / self.values[end - step]
-                value = float(f"{self.values[end] * ratio:.0e}")
-                end += step
-                self.values[end] = max(1, round(value)) if self.name == "steps" else value
-        value = self.values[position]
-        lowest = position - 1 in self.values and value == self.values[position - 1]
-        return None if value > self.most or lowest else value
+        last = len(self._given) - 1
+        if 0 <= position <= last:
+            return self._given[position] if self._given[position] <= self.most else None
+        if self.fixed:
+            return None
+        end, ratio = (
+            (self._given[0], self._given[1] / self._given[0])
+            if position < 0
+            else (self._given[last], self._given[last] / self._given[last - 1])
+        )
+        beyond = position if position < 0 else position - last
+        value = float(f"{end * ratio**beyond:.0e}")
+        if self.name == "steps":
+            value = round(value)
+        return value if 0 < value <= self.most and (position >= 0 or value < end) else None
 
 
 class Search:
