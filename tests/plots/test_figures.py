@@ -110,6 +110,19 @@ FRAMES: dict[str, pd.DataFrame] = {
         ]
     ),
     "sample_row": pd.DataFrame([(tag, *texts) for tag, texts in ROW.items()], columns=["language", "query", "passage"]),
+    "exposure": pd.DataFrame(
+        [
+            (strategy, by, name, share)
+            for strategy, first in (("mono", 0.5), ("cross", 0.52))
+            for by, names in (
+                ("source", ("mlqa", "xnli")),
+                ("query language", ["ar", "th"]),
+                ("pair", ("ar-th", "x")),
+            )
+            for name, share in zip(names, (first, 1 - first), strict=True)
+        ],
+        columns=["strategy", "by", "name", "share"],
+    ),
     "batch_composition": pd.DataFrame(
         [("mono", a, b, 0.5 * (a == b)) for a, b in PAIRS] + [("cross", a, b, 0.5 * (a != b)) for a, b in PAIRS],
         columns=["strategy", "query_language", "passage_language", "share"],
@@ -427,6 +440,14 @@ def test_effects_show_seeds_as_points_also_after_a_round_through_a_file(tmp_path
     assert points.get_xdata().tolist() == [-0.08, -0.12] and "points: seeds" in figure.get_supxlabel()
     faces = {str(drawn.get_label()): drawn.get_markerfacecolor() for drawn in left.lines}
     assert faces["hybrid(alpha=0.5)"] == "white" != faces["cross"]
+
+
+def test_exposure_has_a_panel_a_side_and_a_marker_a_strategy() -> None:
+    sources, languages = seen(plots.exposure(FRAMES["exposure"]))
+    assert [panel.get_title() for panel in (sources, languages)] == ["source", "query language"]
+    assert [tick.get_text() for tick in languages.get_yticklabels()] == ["ar", "th"]
+    drawn = {line.get_label(): np.asarray(line.get_xdata()).tolist() for line in sources.lines}
+    assert drawn == {"mono": pytest.approx([50, 50]), "cross": pytest.approx([52, 48])}
 
 
 def test_batch_composition_leaves_never_drawn_pairs_out_of_the_scale() -> None:
