@@ -87,9 +87,14 @@ def models(study: Study, rows: "TrainingRows", section: str = "main") -> list[Mo
         return list(dict.fromkeys(spec for curve in CURVES for spec in curve_models(study, curve)))
     if section == "diversity":
         return list(dict.fromkeys(design(study, rows)["model"]))
-    if section == "recipes":
-        own = study.recipes.items()
-        return [ModelSpec(text, seed, "recipes").with_recipe(recipe) for seed in study.seeds for text, recipe in own]
+    if section == "recipes":  # a strategy without a recipe of its own is trained by the shared one
+        return [
+            ModelSpec(text, seed, section).with_recipe(study.recipes[text])
+            if text in study.recipes
+            else ModelSpec(text, seed)
+            for seed in study.seeds
+            for text in study.strategies
+        ]
     trained = [ModelSpec(text, seed) for seed in study.seeds for text in study.strategies]
     return ([ModelSpec(UNTRAINED)] if study.untrained else []) + trained
 

@@ -114,11 +114,7 @@ FRAMES: dict[str, pd.DataFrame] = {
         [
             (strategy, by, name, share)
             for strategy, first in (("mono", 0.5), ("cross", 0.52))
-            for by, names in (
-                ("source", ("mlqa", "xnli")),
-                ("query language", ["ar", "th"]),
-                ("pair", ("ar-th", "x")),
-            )
+            for by, names in (("source", ("mlqa", "xnli")), ("query language", ["ar", "th"]), ("pair", ("ar-th", "x")))
             for name, share in zip(names, (first, 1 - first), strict=True)
         ],
         columns=["strategy", "by", "name", "share"],
