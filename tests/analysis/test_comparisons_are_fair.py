@@ -1,4 +1,4 @@
-"""What a comparison of strategies rests on: own recipes beside the shared one, and what each strategy was trained on."""
+"""What a comparison of strategies rests on: own recipes beside the shared one, and what each one was trained on."""
 
 from dataclasses import replace
 
