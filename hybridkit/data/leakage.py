@@ -228,9 +228,7 @@ def _forms(name: str) -> set[str]:
     return {form for form in (name, name.partition("/")[2], name.rpartition(":")[2]) if len(form) >= _ID}
 
 
-def _in_texts(
-    corpus: ParallelCorpus, side: str, tag: str, known: _Known, rule: Nearness
-) -> Iterator[tuple[Any, ...]]:
+def _in_texts(corpus: ParallelCorpus, side: str, tag: str, known: _Known, rule: Nearness) -> Iterator[tuple[Any, ...]]:
     """Hits of one side and language, with kind "weak" too and the group behind; texts are read chunk by chunk."""
     column = corpus.positions[side][:, corpus.column(tag)]
     rows_of = np.argsort(column, kind="stable")
