@@ -9,6 +9,7 @@ import pandas as pd
 from hybridkit.analysis.claims.checks import ROLES, ROWS, UNSEEN, is_collection_name
 from hybridkit.analysis.claims.facts import Fact, NotTestable, ScoreQuery
 from hybridkit.analysis.scores import collection_table, macro_scores
+from hybridkit.data.relatives import relatives
 from hybridkit.data.sources.open_benchmarks import base_name
 from hybridkit.evaluation.clusters import question_clusters
 from hybridkit.evaluation.measures import SEEN_GROUPS, SETTINGS
@@ -22,26 +23,6 @@ from hybridkit.utils.naming import split_name
 
 if TYPE_CHECKING:
     from hybridkit.data.corpus import ParallelCorpus
-
-# Collections by data set of the registry, each by its origin there; what is made up or of one's own has none in common.
-_COLLECTIONS = {
-    "atlas": "atlas",
-    "mlqa": "MLQA",
-    "mlqa-test": "MLQA",
-    "mlqa-r": "MLQA",
-    "mlqa-r-paragraphs": "MLQA",
-    "xquad-r": "SQuAD",
-    "xquad-r-paragraphs": "SQuAD",
-    "squad2-fi-en": "SQuAD",
-    "squad-translate-train": "SQuAD",
-    "miracl": "MIRACL",
-    "miracl-train": "MIRACL",
-    "mr-tydi": "TyDi QA",
-    "tydi-goldp": "TyDi QA",
-}
-# What encoders were fine-tuned on for retrieval by their authors, as far as it is of a collection above.
-# e5-small: model card of intfloat/multilingual-e5-small, "supervised fine-tuning"; arXiv 2402.05672.
-_MET = {"e5-small": ("SQuAD", "TyDi QA", "MIRACL"), "intfloat/multilingual-e5-small": ("SQuAD", "TyDi QA", "MIRACL")}
 
 
 def of_group(frame: pd.DataFrame, languages: tuple[str, ...], group: str) -> pd.DataFrame:
@@ -76,30 +57,6 @@ def models(run: Run, strategy: str, benchmark: str) -> list[tuple[ModelSpec, tup
         return [(untrained, names) for names in dict.fromkeys(names for _, names in (*main, *drawn))]
     own = [(spec, names) for spec, names in (*main, *drawn) if spec.strategy == strategy]
     return list({(names, spec.seed): (spec, names) for spec, names in own}.values())
-
-
-def collection(name: str) -> str:
-    """Return the collection that a data set is a part of; "" for one that is not known to be part of any.
-
-    >>> collection("xquad-r[16:]"), collection("squad2-fi-en"), collection("mine.jsonl")
-    ('SQuAD', 'SQuAD', '')
-    """
-    return _COLLECTIONS.get(split_name(name)[0], "")
-
-
-def relatives(benchmark: str, files: tuple[str, ...], encoder: str) -> tuple[str, ...]:
-    """Return training files, and the encoder's own fine-tuning, that are of the collection of a benchmark.
-
-    >>> relatives("mlqa-r", ("mlqa-test", "xnli-entailment"), "e5-small")
-    ('mlqa-test',)
-    >>> relatives("xquad-r", ("mlqa-test",), "e5-small")
-    ('the fine-tuning of e5-small',)
-    """
-    own = collection(benchmark)
-    if benchmark.startswith("held-out"):
-        return files
-    found = [name for name in files if own and collection(name) == own]
-    return tuple(found + [f"the fine-tuning of {encoder}"] * (own in _MET.get(encoder, ())))
 
 
 def left(leaks: "pd.DataFrame", benchmark: str, corpora: "Sequence[ParallelCorpus]") -> int:
