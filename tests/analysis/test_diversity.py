@@ -10,8 +10,6 @@ import pytest
 
 from hybridkit.analysis.diversity import outcomes, sentences
 from hybridkit.analysis.diversity.outcomes import pretraining_share
-from hybridkit.evaluation import resampling
-from hybridkit.evaluation.resampling import t_interval
 from hybridkit.study.model_spec import ModelSpec
 
 COLUMNS = [
@@ -116,25 +114,6 @@ def test_means_by_hand_and_no_interval_below_three_sets() -> None:
     assert outcomes.means(again)[["models", "sets"]].values.tolist() == [[2, 2]]
 
 
-def test_the_interval_over_sets_of_one_seed_is_students() -> None:
-    values = np.random.default_rng(0).normal(0.5, 0.1, 5)
-    models = pd.DataFrame({"languages": [f"l{n}" for n in range(5)], "seed": 0, "value": values})
-    ours, wanted = resampling.bootstrap_models(models, resamples=200_000), t_interval(values)
-    assert ours is not None and wanted is not None and ours == pytest.approx(wanted, abs=0.001)
-    assert resampling.bootstrap_models(models.iloc[:2]) is None
-
-
-def test_seeds_are_redrawn_too() -> None:
-    # all sets are alike, the two seeds are not: a resample has the mean 0, .5 or 1 with standard deviation √(1/8)
-    models = pd.DataFrame(
-        [(f"l{n}", seed, float(seed)) for n in range(6) for seed in (0, 1)], columns=["languages", "seed", "value"]
-    )
-    found = resampling.bootstrap_models(models, resamples=50_000)
-    # t(.975, 5) = 2.570582 (table)
-    half = 2.570582 * (6 / 5) ** 0.5 * (1 / 8) ** 0.5
-    assert found == pytest.approx((0.5, 0.5 - half, 0.5 + half), abs=0.01)
-
-
 def test_differences_are_on_the_same_sets_seeds_and_pairs() -> None:
     table = frame(
         [
@@ -175,8 +154,12 @@ def test_steps_follow_the_same_pairs_along_nested_sets() -> None:
         (2, 3, "cross", "seen-seen", "seen-seen"): -0.15,
         (2, 3, "cross", "seen-unseen", "seen-seen"): 0.3,
     }
-    # the spread draw goes from the same one language straight to all; its first step is that of the random draw
-    assert set(found.loc[found["group"] == "spread", ["from_k", "to_k"]].itertuples(index=False, name=None)) == {(1, 3)}
+    # the spread draw goes from the same one language straight to all
+    spread = found[found["group"] == "spread"]
+    assert {tuple(one) for one in spread[["from_k", "to_k", "to_all"]].values.tolist()} == {(0, 1, False), (1, 3, True)}
+    means = sentences.mean_steps(found)
+    assert set(means["draws"]) == {1}  # the random draw alone
+    assert set(means.loc[means["to_k"] == 3, "note"]) == {"no interval: the larger set is one, that of all languages"}
 
 
 def test_steps_have_an_interval_from_three_sets_on() -> None:
@@ -191,10 +174,14 @@ def test_steps_have_an_interval_from_three_sets_on() -> None:
     (told,) = sentences.step_sentences(table, setting="mono")
     assert told == (
         "mono, the untrained encoder to 1 language: RR on monolingual pairs that stay unseen-unseen changes by "
-        "+.200 (−.048 to .448), no clear effect."
+        "+.200 (−.048 to .448), no effect shown."
     )
     two = sentences.mean_steps(sentences.steps(frame(rows[:-1])))
-    assert "+.150 (2 sets, no interval)" in sentences.step_sentences(two, setting="mono")[0]
+    said = sentences.step_sentences(two, setting="mono")[0]
+    assert "+.150 (no interval: 2 random draws, 3 are needed)" in said
+    spread = frame([*UNTRAINED, *(("spread", *row[1:]) for row in rows[len(UNTRAINED) :])])
+    said = sentences.step_sentences(sentences.mean_steps(sentences.steps(spread)), setting="mono")[0]
+    assert "+.200 (no interval: the sets are chosen (spread), not drawn at random)" in said
 
 
 def test_the_least_and_the_most_diverse_set() -> None:
@@ -254,7 +241,13 @@ def test_pretraining_means_by_language() -> None:
 def test_limits_name_what_is_missing_and_end_where_nothing_is() -> None:
     small = frame(CHAIN).query("measure == 'RR'")
     told = " ".join(sentences.limits(small))
-    for said in ("random 1", "one seed", "The set of all languages is one set", "series: growing"):
+    for said in (
+        "drawn at random once",
+        "(spread)",
+        "one seed",
+        "The set of all languages is one set",
+        "series: growing",
+    ):
         assert said in told
     tags = ["de", "en", "ru", "th", "vi", "de", "en", "ru"]
     whole = pd.DataFrame(

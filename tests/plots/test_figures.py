@@ -192,7 +192,9 @@ FRAMES: dict[str, pd.DataFrame] = {
     ),
     "diversity_curve": DIVERSITY,
     "diversity_interaction": DIVERSITY[DIVERSITY["strategy"] != "untrained"],
-    "diversity_distance": DIVERSITY.rename(columns={"k": "distance", "seen": "side"}).query("strategy != 'untrained'"),
+    "diversity_distance": DIVERSITY.assign(draw=DIVERSITY["languages"].str[-1])
+    .rename(columns={"k": "distance", "seen": "side"})
+    .query("strategy != 'untrained'"),
     "diversity_pairs": PAIR_FRAME.iloc[:4]
     .assign(which="least", languages="ar")[PAIRS_OF_SETS]
     .pipe(lambda least: pd.concat([least, least.assign(which="most", languages="ar de", value=0.5)])),
