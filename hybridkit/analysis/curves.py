@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from hybridkit.evaluation.clusters import ClusterSums, question_clusters
+from hybridkit.analysis.scores import families, part_of
+from hybridkit.evaluation.clusters import ClusterSums, model_sums, question_clusters
 from hybridkit.evaluation.measures import DISTANCE, MAIN_MEASURES, macro, per_query
-from hybridkit.evaluation.resampling import SEEDS_FOR_INTERVAL
-from hybridkit.evaluation.significance import CONTRAST_COLUMNS, Models, contrast, established, model_sums
+from hybridkit.evaluation.resampling import TRAININGS_NEEDED
+from hybridkit.evaluation.significance import CHOSEN, GIVEN, INTERVALS, JUDGED, Models, contrast, judged
 from hybridkit.sampling import parse
 from hybridkit.sampling.labels import label
 from hybridkit.study.model_spec import ModelSpec, curve_models
@@ -31,7 +32,7 @@ Point = tuple[float, str]  # x, strategy
 PUBLISHED = 0.5  # the alpha of arXiv 2408.10536
 SMALLEST, LARGEST, CHANGE = "smallest", "largest", "change"
 LABELS = ["benchmark", "strategy", "against", "x", "at"]
-JUDGED = [*LABELS, *CONTRAST_COLUMNS, "both", "p_holm", "established", "better", "family"]
+CONTRASTS = [*LABELS, "setting", "measure", *INTERVALS, *CHOSEN, "p", "crossed_p", "trainings", "clusters", *JUDGED]
 FAMILIES = {
     "alpha": f"every alpha with {PUBLISHED}",
     "rows": "strategies along the training rows",
@@ -184,22 +185,30 @@ def planned(points: Collection[Point], section: str) -> list[Planned]:
     return found
 
 
-def contrasts(models: Mapping[str, Mapping[Point, Models]], section: str) -> pd.DataFrame:
-    """Compare the points of a curve, given every benchmark's models by point; one family over all of it.
+def contrasts(
+    models: Mapping[str, Mapping[Point, Models]], section: str, parts: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """Compare the points of a curve, given every benchmark's models by point, and judge them as one family.
 
     Columns: benchmark, strategy, against, x and at (empty, or "smallest", "largest", "change"), then those of
-    `significance.contrast` and `significance.established`. No rows where nothing is to be compared.
+    `significance.contrast` and `significance.judged` by setting. all_low and all_high are the ends of an interval over
+    questions and trainings that holds for whichever point of the curve is picked, say the best. No rows where nothing
+    is to be compared. `parts` are the benchmarks that are a part of another one (`scores.part_of`): they are families
+    of their own.
     """
-    parts = []
+    found = []
     for benchmark, own in models.items():
-        for one in planned(own, section):
-            found = contrast([(factor, own[point]) for factor, point in one.parts])
-            parts.append(
-                found.assign(benchmark=benchmark, strategy=one.strategy, against=one.against, x=one.x, at=one.at)
+        several = planned(own, section)
+        for one in several:
+            terms = [(factor, own[point]) for factor, point in one.parts]
+            rows = contrast(terms, overall=True, choices=max(2, len(several)))
+            found.append(
+                rows.assign(benchmark=benchmark, strategy=one.strategy, against=one.against, x=one.x, at=one.at)
             )
-    if not parts:
-        return pd.DataFrame(columns=JUDGED)
-    return established(pd.concat(parts, ignore_index=True), FAMILIES[section])[JUDGED]
+    if not found:
+        return pd.DataFrame(columns=CONTRASTS)
+    rows = pd.concat(found, ignore_index=True)
+    return judged(rows.assign(family=families(rows["benchmark"], FAMILIES[section], parts)))[CONTRASTS]
 
 
 def curve_contrasts(run: Run, section: str, unit: str = "article") -> pd.DataFrame:
@@ -216,13 +225,13 @@ def curve_contrasts(run: Run, section: str, unit: str = "article") -> pd.DataFra
     specs = [spec for spec in specs if (x_of(spec, section), spec.strategy) in needed]
     names = run.study.section("curve").benchmarks if specs else ()
     sweep(run, specs, names)
-    models: dict[str, dict[Point, dict[int, dict[str, ClusterSums]]]] = {}
+    models: dict[str, dict[Point, dict[int | str, dict[str, ClusterSums]]]] = {}
     for name in names:
         clusters, own = question_clusters(run.subset(name)[0], unit), models.setdefault(name, {})
         for spec in specs:
             values = per_query(run.ranks(spec, name), MAIN_MEASURES)
             own.setdefault((x_of(spec, section), spec.strategy), {})[spec.seed] = model_sums(values, clusters)
-    return contrasts(models, section)
+    return contrasts(models, section, part_of(run, names))
 
 
 def curve_sentences(frame: pd.DataFrame, section: str) -> list[str]:
@@ -250,36 +259,44 @@ def curve_sentences(frame: pd.DataFrame, section: str) -> list[str]:
 
 
 def criterion(frame: pd.DataFrame) -> str:
-    """Describe when a difference counts as established, and that none can with too few seeds."""
-    seeds = int(frame["seeds"].min())
+    """Describe when a difference counts as established, and that none can with too few trainings."""
+    trainings = int(frame["trainings"].min())
     start = (
-        "A difference counts as established only when its 95 % intervals over questions and over seeds both leave out "
-        f"0 and the larger of the two p is below .05 after Holm's correction ({frame['family'].iloc[0]})"
+        "A difference counts as established only when it holds over other questions and other trainings together, "
+        f"after Holm's correction ({'; '.join(dict.fromkeys(frame['family']))}) at .05"
     )
-    if seeds >= SEEDS_FOR_INTERVAL:
-        return f"{start}; {seeds} seeds."
-    return f"{start}. With {_seeds(seeds)} there is no interval over seeds, so that none can be established."
+    if trainings >= TRAININGS_NEEDED:
+        return f"{start}; {trainings} seeds."
+    return f"{start}. With {_seeds(trainings)} nothing is known of other trainings, so that none can be established."
 
 
-def amount(row: Row) -> str:
+def amount(row: Row, corrected: int = 0) -> str:
     """Return a difference with both intervals: AP with three decimals, ranks whole, or with one where all are below 10.
 
-    >>> amount({"measure": "AP", "difference": 0.004, "low": -0.001, "high": 0.009, "seeds": 5, "seeds_low": -0.002,
-    ...         "seeds_high": 0.01})
-    '+.004 (−.001 to .009 over questions, −.002 to .010 over 5 seeds)'
-    >>> amount({"measure": "rank_distance", "difference": -12.3, "low": -20.0, "high": -4.0, "seeds": 1,
-    ...         "seeds_low": float("nan"), "seeds_high": float("nan")})
-    '−12 ranks (−20 to −4 over questions; 1 seed, no interval over seeds)'
+    `corrected`: of how many the row was picked by its numbers; its interval is then that of any choice among them.
+
+    >>> row = {"measure": "AP", "difference": 0.004, "low": -0.001, "high": 0.009, "trainings": 5,
+    ...        "crossed_low": -0.002, "crossed_high": 0.01, "all_low": -0.01, "all_high": 0.02}
+    >>> amount(row)
+    '+.004 (−.001 to .009 over questions, −.002 to .010 over questions and 5 seeds)'
+    >>> amount(row, corrected=10)
+    '+.004 (−.010 to .020 over questions and 5 seeds, corrected for the choice among 10)'
+    >>> amount({"measure": "rank_distance", "difference": -12.3, "low": -20.0, "high": -4.0, "trainings": 1,
+    ...         "crossed_low": float("nan"), "crossed_high": float("nan")})
+    '−12 ranks (−20 to −4 over questions; 1 seed, nothing on others)'
     """
     distance = row["measure"] == DISTANCE
-    ends = [float(row[name]) for name in ("difference", "low", "high", "seeds_low", "seeds_high")]
-    digits = 3 if not distance else 0 if max(map(abs, ends[:3])) >= 10 else 1
-    value, low, high, first, last = (_number(one, digits) for one in ends)
-    start = f"{'' if value.startswith('−') else '+'}{value}{' ranks' * distance} ({low} to {high} over questions"
-    seeds = int(row["seeds"])
-    if math.isnan(ends[3]):
-        return f"{start}; {_seeds(seeds)}, no interval over seeds)"
-    return f"{start}, {first} to {last} over {seeds} seeds)"
+    digits = 3 if not distance else 0 if max(abs(float(row[name])) for name in INTERVALS[:3]) >= 10 else 1
+    names = (*INTERVALS, *CHOSEN) if corrected else INTERVALS
+    value, low, high, first, last, *chosen = (_number(float(row[name]), digits) for name in names)
+    start = f"{'' if value.startswith('−') else '+'}{value}{' ranks' * distance}"
+    seeds = int(row["trainings"])
+    if math.isnan(float(row["crossed_low"])):
+        return f"{start} ({low} to {high} over questions; {_seeds(seeds)}, nothing on others)"
+    if corrected:
+        over = f"{chosen[0]} to {chosen[1]} over questions and {seeds} seeds"
+        return f"{start} ({over}, corrected for the choice among {corrected})"
+    return f"{start} ({low} to {high} over questions, {first} to {last} over questions and {seeds} seeds)"
 
 
 def _number(value: float, digits: int) -> str:
@@ -302,15 +319,16 @@ def _alpha(part: pd.DataFrame) -> str:
     best = part.iloc[int((part["difference"].abs() * part["better"]).argmax())].to_dict()
     found = part[part["established"]]
     better, worse = (sorted(found.loc[found["better"] == side, "x"]) for side in (1, -1))
-    beats = best["better"] > 0
-    nearest = f"the {'best' if beats else 'nearest'} is {best['x']:g} with {amount(best)}"
+    nearest = f"the {'best' if best['better'] > 0 else 'nearest'} is {best['x']:g} with {amount(best, len(part))}"
     if better:
-        text = f"{_list(better)} {'is' if len(better) == 1 else 'are'} significantly better than {PUBLISHED}; {nearest}"
+        text = (
+            f"{_list(better)} {'is' if len(better) == 1 else 'are'} established as better than {PUBLISHED}; {nearest}"
+        )
     else:
-        text = f"no alpha is significantly better than {PUBLISHED}; {nearest}"
-        near = sorted(part.loc[part["both"] & ~part["established"] & (part["better"] > 0), "x"])
-        text += f"; both intervals leave out 0 at {_list(near)}, yet not after Holm's correction" * bool(near)
-    return text + f"; significantly worse: {_list(worse)}" * bool(worse)
+        text = f"no alpha is established as better than {PUBLISHED}; {nearest}"
+    given = sorted(part.loc[(part["mark"] == GIVEN) & (part["better"] > 0), "x"])
+    text += f"; better given these trainings, which says nothing of others: {_list(given)}" * bool(given)
+    return text + f"; established as worse: {_list(worse)}" * bool(worse)
 
 
 def _list(values: list[float]) -> str:
@@ -331,8 +349,8 @@ def _pairs(strategy: str) -> str:
 def _verdict(row: Row) -> str:
     if row["established"]:
         return "which is better" if int(row["better"]) > 0 else "which is worse"
-    if row["both"]:
-        return "both intervals leave out 0, yet not after Holm's correction"
+    if row["significant"]:
+        return f"{'better' if int(row['better']) > 0 else 'worse'} given these trainings, not established over others"
     return "no difference is established"
 
 

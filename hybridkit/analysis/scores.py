@@ -3,7 +3,7 @@
 Every frame is read from what the run keeps; what is missing is made.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,17 @@ import numpy as np
 import pandas as pd
 
 from hybridkit.data.collection import Collection
-from hybridkit.data.sources.open_benchmarks import open_collection
+from hybridkit.data.sources.open_benchmarks import base_name, open_collection
 from hybridkit.data.sources.published import published
 from hybridkit.errors import InputError
 from hybridkit.evaluation.bias import language_share
-from hybridkit.evaluation.clusters import question_clusters
+from hybridkit.evaluation.clusters import model_sums, question_clusters
 from hybridkit.evaluation.collection_scores import collection_values
 from hybridkit.evaluation.encoder_scores import batch_losses
 from hybridkit.evaluation.measures import DISTANCE, MAIN_MEASURES, SETTINGS, macro, per_query, scores
-from hybridkit.evaluation.resampling import ends, t_interval
-from hybridkit.evaluation.significance import OVERALL, against, compare, holm
+from hybridkit.evaluation.significance import FIXED, OVERALL, Models, contrast, judged
 from hybridkit.retrieval.search import dense_search
+from hybridkit.sampling.labels import alpha, label, order, switched
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
 from hybridkit.study.scores import labelled, model_scores
@@ -52,8 +52,6 @@ def macro_scores(table: pd.DataFrame) -> pd.DataFrame:
 
 def main_table(macros: pd.DataFrame) -> pd.DataFrame:
     """Return the table of a paper, a line a benchmark and strategy: means over seeds of AP and rank distance."""
-    from hybridkit.sampling.labels import order
-
     kept = macros[macros["measure"].isin(MAIN_MEASURES)]
     names = kept["setting"].where(kept["measure"] == "AP", "rank distance")
     wide = kept.assign(column=names).pivot_table(
@@ -171,28 +169,64 @@ def findings(table: pd.DataFrame, benchmark: str) -> pd.DataFrame:
     return pd.DataFrame(out, columns=columns)
 
 
-def strategy_values(run: Run, benchmark: str, strategy: str, measures: Sequence[str] = MAIN_MEASURES) -> pd.DataFrame:
-    """Return per-query values of a strategy's models on a benchmark, with their seed, as `compare` takes them.
+def part_of(run: Run, names: Sequence[str]) -> dict[str, str]:
+    """Return the benchmarks that are a part of another of them, each with that other: `xquad-r[16:]` of `xquad-r`.
 
-    Raises InputError for a strategy that the study does not have.
+    Of the benchmarks that share questions, the one with most of them (of equals the first) is the whole. Parts are
+    judged in families of their own: a set and a part of itself are not two tests of one thing.
+    """
+    sizes = {name: set(run.subset(name)[0].queries["query_id"]) for name in names}
+    wholes: list[str] = []
+    found = {}
+    for name in sorted(sizes, key=lambda name: -len(sizes[name])):
+        own = [one for one in wholes if base_name(one) == base_name(name) and sizes[one] & sizes[name]]
+        if own:
+            found[name] = own[0]
+        else:
+            wholes.append(name)
+    return found
+
+
+def families(benchmarks: pd.Series, what: str, parts: Mapping[str, str] | None = None) -> list[str]:
+    """Name the family of each row by its benchmark: one for all that are whole, one for each that is a part.
+
+    >>> families(pd.Series(["a", "b", "a[3:]"]), "all with mono", {"a[3:]": "a"})
+    ['all with mono, on a and b', 'all with mono, on a and b', 'all with mono, on a[3:], a part of a']
+    """
+    parts = parts or {}
+    whole = [name for name in dict.fromkeys(benchmarks) if name not in parts]
+    together = " and ".join([", ".join(whole[:-1]), *whole[-1:]] if len(whole) > 1 else whole)
+    return [f"{what}, on {f'{one}, a part of {parts[one]}' if one in parts else together}" for one in benchmarks]
+
+
+def system(
+    run: Run, benchmark: str, strategy: str, measures: Sequence[str] = MAIN_MEASURES, unit: str = "article"
+) -> Models:
+    """Return a strategy's models on a benchmark as `significance.contrast` takes them: by seed and measure.
+
+    The untrained encoder is the same for every seed. `unit` is what questions are resampled by
+    (`clusters.question_clusters`). Raises InputError for a strategy that the study does not have.
     """
     specs = [spec for spec in run.models() if spec.strategy == strategy]
     if not specs:
         there = ", ".join(dict.fromkeys(spec.strategy for spec in run.models()))
         raise InputError(f"study {run.study.name}: no strategy {strategy!r}; there are {there}")
-    parts = []
-    for spec in specs:
-        parts.append(per_query(run.ranks(spec, benchmark), measures).assign(seed=spec.seed))
-    return pd.concat(parts, ignore_index=True)
+    clusters = question_clusters(run.subset(benchmark)[0], unit)
+    return {
+        FIXED if strategy == UNTRAINED else spec.seed: model_sums(
+            per_query(run.ranks(spec, benchmark), measures), clusters
+        )
+        for spec in specs
+    }
 
 
 def compare_strategies(
     run: Run, benchmark: str, first: str, second: str, unit: str = "article", measures: Sequence[str] = MAIN_MEASURES
 ) -> pd.DataFrame:
-    """Compare two strategies on a benchmark per pair of languages and overall: the frame of `significance.compare`."""
-    clusters = question_clusters(run.subset(benchmark)[0], unit)
-    a, b = (strategy_values(run, benchmark, name, measures) for name in (first, second))
-    return compare(a, b, clusters)
+    """Compare two strategies on a benchmark per pair of languages and overall: `contrast`, judged as `compare` does."""
+    return judged(
+        contrast([(sign, system(run, benchmark, name, measures, unit)) for sign, name in ((1, first), (-1, second))])
+    )
 
 
 def pair_significance(comparison: pd.DataFrame, measure: str = "AP") -> pd.DataFrame:
@@ -200,59 +234,55 @@ def pair_significance(comparison: pd.DataFrame, measure: str = "AP") -> pd.DataF
 
     >>> rows = pd.DataFrame({"setting": ["cross", "cross", "pool"], "query_language": ["de", "*", "de"],
     ...                      "passage_language": ["en", "*", "*"], "measure": "AP", "difference": [0.1, 0.1, 0.2],
-    ...                      "p_holm": 0.01, "significant": True, "family": ["2 language pairs, AP"] * 3})
-    >>> pair_significance(rows)[["query_language", "passage_language", "value"]].values.tolist()
-    [['de', 'en', 0.1]]
+    ...                      "p_holm": 0.01, "crossed_p_holm": 0.2, "mark": "°", "family": "pairs"})
+    >>> pair_significance(rows)[["query_language", "passage_language", "value", "mark"]].values.tolist()
+    [['de', 'en', 0.1, '°']]
     """
     kept = (comparison["passage_language"] != OVERALL) & (comparison["measure"] == measure)
-    columns = ["query_language", "passage_language", "difference", "p_holm", "significant", "family"]
+    columns = ["query_language", "passage_language", "difference", "p_holm", "crossed_p_holm", "mark", "family"]
     return comparison.loc[kept, columns].rename(columns={"difference": "value"}).reset_index(drop=True)
 
 
+def compared_pairs(strategies: Sequence[str], baseline: str) -> list[tuple[str, str]]:
+    """Return what the main table compares, before any number is seen: the family that its marks are corrected for.
+
+    Every strategy with the baseline, every hybrid with `cross`, every code-switched strategy with what it switches.
+    The untrained encoder is left out, since nobody doubts that it differs.
+
+    >>> compared_pairs(["untrained", "mono", "cross", "hybrid(alpha=0.5)"], "mono")
+    [('cross', 'mono'), ('hybrid(alpha=0.5)', 'mono'), ('hybrid(alpha=0.5)', 'cross')]
+    """
+    names = [name for name in dict.fromkeys(strategies) if name != UNTRAINED]
+    if baseline not in names or len(names) < 2:
+        raise InputError(f"no baseline {baseline!r} and another strategy; there are {', '.join(names) or 'none'}")
+    pairs = [(name, baseline) for name in names if name != baseline]
+    pairs += [(name, "cross") for name in names if alpha(name) is not None and "cross" in names]
+    pairs += [(name, base) for name in names if (base := switched(name)) in names]
+    return list(dict.fromkeys(pairs))
+
+
 def compare_with_baseline(run: Run, baseline: str, unit: str = "article") -> pd.DataFrame:
-    """Compare every trained strategy with one of them, in every setting and benchmark: what tables mark.
+    """Compare every trained strategy with one of them, and hybrids with `cross`, in every setting and benchmark.
 
-    The rows of `significance.against` with a column benchmark in front, corrected as one family: all benchmarks,
-    strategies, settings, and the rank distance of the pool. The untrained encoder is left out, since nobody doubts
-    that it differs.
+    This is what tables mark. Columns: benchmark, system, against, then those of `significance.contrast` without
+    languages and of `significance.judged`. One family holds all comparisons (`compared_pairs`) on all benchmarks, AP in
+    each setting and the rank distance of the pool; a benchmark that is a part of another is a family of its own.
     """
-    names = list(dict.fromkeys(spec.strategy for spec in run.models() if spec.strategy != UNTRAINED))
-    parts = []
-    for benchmark in run.study.evaluation.benchmarks:
-        values = {name: strategy_values(run, benchmark, name) for name in names}
-        found = against(values, baseline, question_clusters(run.subset(benchmark)[0], unit))
-        found.insert(0, "benchmark", benchmark)
-        parts.append(found)
-    table = pd.concat(parts, ignore_index=True)
-    return holm(table.assign(family=f"{len(table)} comparisons with {baseline}"))
-
-
-def seed_differences(macros: pd.DataFrame, baseline: str, measures: Sequence[str] = MAIN_MEASURES) -> pd.DataFrame:
-    """Return differences from a baseline seed by seed, and from three seeds on their t interval.
-
-    Takes the frame of `macro_scores`. Columns: benchmark, system, setting, measure, seed, difference, mean, low, high,
-    where the last three belong to all seeds of the row's comparison and low and high are NaN below three. Seeds that
-    the baseline does not have are left out, and so is the untrained encoder.
-
-    >>> macros = pd.DataFrame({"benchmark": "b", "strategy": ["mono"] * 3 + ["cross"] * 3, "seed": [0, 1, 2] * 2,
-    ...                        "setting": "pool", "measure": "AP", "value": [0.1, 0.2, 0.3, 0.2, 0.4, 0.6]})
-    >>> found = seed_differences(macros, "mono")
-    >>> found["difference"].round(2).tolist(), found[["mean", "low", "high"]].iloc[0].round(3).tolist()
-    ([0.1, 0.2, 0.3], [0.2, -0.048, 0.448])
-    """
-    kept = macros[macros["measure"].isin(list(measures)) & (macros["strategy"] != UNTRAINED)]
-    by = ["benchmark", "setting", "measure"]
-    base = kept.loc[kept["strategy"] == baseline, [*by, "seed", "value"]].rename(columns={"value": "base"})
-    if base.empty:
-        raise InputError(f"no baseline {baseline!r}; there are {', '.join(dict.fromkeys(kept['strategy']))}")
-    rows = kept[kept["strategy"] != baseline].merge(base, on=[*by, "seed"]).rename(columns={"strategy": "system"})
-    rows["difference"] = rows["value"] - rows["base"]
-    group = ["benchmark", "system", "setting", "measure"]
-    found = {key: ends(t_interval(part)) for key, part in rows.groupby(group)["difference"]}
-    rows["mean"] = rows.groupby(group)["difference"].transform("mean")
-    intervals = [found[key] for key in rows[group].itertuples(index=False, name=None)]
-    rows[["low", "high"]] = np.array(intervals).reshape(-1, 2)
-    return rows[[*group, "seed", "difference", "mean", "low", "high"]]
+    pairs = compared_pairs([spec.strategy for spec in run.models()], baseline)
+    names = run.study.evaluation.benchmarks
+    found = []
+    for benchmark in names:
+        own = {name: system(run, benchmark, name, unit=unit) for name in dict.fromkeys(sum(pairs, ()))}
+        for first, second in pairs:
+            rows = contrast([(1, own[first]), (-1, own[second])], overall=True)
+            rows.insert(0, "against", second)
+            rows.insert(0, "system", first)
+            rows.insert(0, "benchmark", benchmark)
+            found.append(rows.drop(columns=["query_language", "passage_language"]))
+    table = pd.concat(found, ignore_index=True)
+    beside = [f"{label(first)} with {label(second)}" for first, second in pairs if second != baseline]
+    what = "; ".join([f"every strategy with {label(baseline)}", *beside])
+    return judged(table.assign(family=families(table["benchmark"], what, part_of(run, names))))
 
 
 def new_batch_losses(run: Run, benchmark: str, size: int = 32, batches: int = 200) -> pd.DataFrame:

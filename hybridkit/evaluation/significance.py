@@ -1,14 +1,18 @@
-"""Is one system better than another? Paired randomisation, effect size, bootstrap interval and Holm's correction.
+"""The rule of evidence: what counts as a difference, for every comparison of the kit.
 
-The unit that is resampled is a cluster (an article or a paragraph) with all its questions in all their languages: the
-13,090 queries of XQuAD-R are 1,190 questions on 240 paragraphs, and a test that took them for independent would find
-differences where there are none.
+A comparison is a sum of systems with their factors, such as ((1, hybrid), (-1, mono)), each given as its trainings
+(seeds), and each training as sums by cluster of questions (`trainings_of`). `contrast` says how large it is, and
 
-`contrast` also tests whether a difference holds over trainings. Either interval alone can mislead: few trainings on
-thousands of questions differ "significantly" by the luck of their seeds, and seeds that agree may do so on these
-questions only. A difference is established where both intervals leave out 0 and the larger of the two p, that of the
-union of both null hypotheses (Berger, Technometrics 24, 1982), stays below .05 after Holm's correction over the family.
-All of it is linear in the values, so that `article_sums`, made once a model, serve every difference.
+- `low`, `high`, `p`: given these trainings, what other questions would change. The unit is a cluster (an article or a
+  paragraph) with all its questions in all their languages: the 13,090 queries of XQuAD-R are 1,190 questions on 240
+  paragraphs, and a test that took them for independent would find differences where there are none;
+- `crossed_low`, `crossed_high`, `crossed_p`: what other questions and other trainings would change, from three
+  trainings on that all systems share (see `crossed`).
+
+`judged` corrects both p for a family of comparisons that is named before its numbers are seen, and marks each row:
+
+- `°` significant: a difference over questions like these, given these trainings; another training may differ;
+- `*` established: a difference over other trainings too. Nothing is with fewer than three trainings.
 """
 
 from __future__ import annotations
@@ -20,18 +24,259 @@ import numpy as np
 import pandas as pd
 
 from hybridkit.errors import InputError
-from hybridkit.evaluation.clusters import ClusterSums, cluster_sums, paired
-from hybridkit.evaluation.measures import KEYS, LOWER_IS_BETTER, SETTINGS, per_query
-from hybridkit.evaluation.resampling import DEFAULT, Resampling, bootstrap, effect_size, ends, randomisation, t_interval
+from hybridkit.evaluation.clusters import ClusterSums, combined, model_sums
+from hybridkit.evaluation.crossed import crossed
+from hybridkit.evaluation.measures import KEYS, LOWER_IS_BETTER, per_query
+from hybridkit.evaluation.resampling import (
+    DEFAULT,
+    TRAININGS_NEEDED,
+    Resampling,
+    bootstrap,
+    effect_size,
+    ends,
+    randomisation,
+    t_interval,
+)
 
+OVERALL = "*"  # the languages of a setting's mean over its pairs or query languages
+FIXED = -1  # in place of a seed: a system without trainings of its own meets every training of the others
+GIVEN, BEYOND = "°", "*"  # the marks
+INTERVALS = ("difference", "low", "high", "crossed_low", "crossed_high")
+COLUMNS = (*KEYS, "measure", *INTERVALS, "p", "crossed_p", "trainings", "effect", "queries", "clusters")
+CHOSEN = ("all_low", "all_high")
+JUDGED = ("p_holm", "significant", "crossed_p_holm", "established", "mark", "better", "family")
+Models = Mapping[int | str, Mapping[str, ClusterSums]]  # a system: by training (a seed, a set of languages), by measure
+Term = tuple[float, Models]
+
+
+def contrast(
+    terms: Sequence[Term], constant: float = 0.0, how: Resampling = DEFAULT, overall: bool = False, choices: int = 1
+) -> pd.DataFrame:
+    """Say how large a sum of systems with their factors is, and how sure that is over questions and over trainings.
+
+    Trainings are paired: those that all systems have are compared, each with its own. A system that is not trained
+    (`FIXED`) meets all of them. Every training weighs the same, and in a setting every pair (mono, cross) or query
+    language (pool), as in `measures.macro`.
+
+    Args:
+        terms: A factor and a system, each: its trainings, as sums by measure (`trainings_of`).
+        constant: What is added to the sum.
+        how: Draws, level and seed.
+        overall: Leave the pairs of languages out; trainings may then be of different pairs (of sets of languages).
+        choices: How many such contrasts are looked at together, say the points of a curve, to speak of the best.
+
+    Returns:
+        One row for each setting, pair of languages and measure, and one for each setting with "*" for both languages:
+
+        - difference: the sum, in the unit of the measure; queries (in a setting the most that a pair has) and clusters;
+        - low, high: its interval given these trainings, by the bootstrap of clusters (`resampling.bootstrap`);
+        - p: two-sided paired randomisation test over clusters (`resampling.randomisation`);
+        - crossed_low, crossed_high, crossed_p: over clusters and trainings together (`crossed.crossed`), NaN below
+          three trainings; trainings: their number;
+        - all_low, all_high, with several choices: the ends of an interval over both that is right for whichever of them
+          is picked by its numbers (Bonferroni: 1 - level is shared out among them);
+        - effect: paired Cohen's d with clusters as units (d_z).
+
+    Raises:
+        InputError: Where systems share no training or were not judged on the same questions.
+
+    Source:
+        Smucker, Allan and Carterette, CIKM 2007 (randomisation); Efron and Tibshirani 1993, chapter 8 (bootstrap of
+        clusters); `crossed` for the rest.
+
+    Example:
+        >>> values = pd.DataFrame({"setting": "mono", "query_language": "en", "passage_language": "en",
+        ...                        "query_id": [*"pqrs"], "measure": "AP", "value": [0.1, 0.2, 0.3, 0.4]})
+        >>> clusters = pd.Series([*"wxyz"], [*"pqrs"])
+        >>> better = trainings_of(values.assign(value=values["value"] + [0.1, 0.2, 0.1, 0.2]), clusters)
+        >>> found = contrast([(1, better), (-1, trainings_of(values, clusters))])
+        >>> found[["query_language", "difference", "p", "trainings"]].round(3).values.tolist()
+        [['en', 0.15, 0.125, 1], ['*', 0.15, 0.125, 1]]
+    """
+    own = [set(models) - {FIXED} for _, models in terms]
+    shared = set.intersection(*filter(None, own)) if any(own) else {FIXED}
+    if not shared:
+        raise InputError("comparison: the systems share no seed; train them with the same seeds")
+    trainings = sorted(shared, key=str)
+    chosen = [(factor, [models[one if one in models else FIXED] for one in trainings]) for factor, models in terms]
+    measures = [name for name in chosen[0][1][0] if all(name in one for _, models in chosen for one in models)]
+    parts = []
+    for measure in measures:
+        by_training = [
+            combined([(factor, models[nth][measure]) for factor, models in chosen], constant)
+            for nth in range(len(trainings))
+        ]
+        by_training = [replace(one, overall=overall) for one in by_training]
+        parts.append(_tested(by_training, how, choices).assign(measure=measure))
+    return pd.concat(parts, ignore_index=True)[[*COLUMNS, *CHOSEN[: 2 * (choices > 1)]]]
+
+
+def _tested(by_training: list[ClusterSums], how: Resampling, choices: int) -> pd.DataFrame:
+    """The rows of one measure, from the contrast's sums in each training."""
+    first = by_training[0]
+    if all(one.pairs.equals(first.pairs) for one in by_training):
+        mean = [combined([(1 / len(by_training), one) for one in by_training])]
+    elif first.overall:
+        names = np.array(sorted({name for one in by_training for name in one.names}, key=str), object)
+        mean = by_training = [one.on(names) for one in by_training]
+    else:
+        raise InputError("comparison: the trainings were judged on different pairs of languages; compare overall only")
+    shares = np.mean([one.shares for one in mean], axis=0)
+    low, high = bootstrap(mean, how)
+    both = crossed(by_training, how.level, choices)
+    return mean[0].labels.assign(
+        difference=shares.sum(axis=0),
+        low=low,
+        high=high,
+        crossed_low=both.low,
+        crossed_high=both.high,
+        p=randomisation(shares, how),
+        crossed_p=both.p,
+        all_low=both.all_low,
+        all_high=both.all_high,
+        trainings=len(by_training),
+        effect=effect_size(mean),
+        queries=np.max([one.queries for one in mean], axis=0),
+        clusters=np.max([one.clusters for one in mean], axis=0),
+    )
+
+
+def trainings_of(values: pd.DataFrame, clusters: pd.Series) -> dict[int | str, dict[str, ClusterSums]]:
+    """Add up a system's per-query values (`measures.per_query`) by seed, measure and cluster, as `contrast` takes them.
+
+    Without a column `seed` the system has no trainings of its own (`FIXED`). Raises InputError as `model_sums` does.
+
+    >>> values = pd.DataFrame({"setting": "mono", "query_language": "en", "passage_language": "en", "query_id": "p",
+    ...                        "measure": "AP", "value": [0.5, 1.0], "seed": [0, 1]})
+    >>> {seed: sums["AP"].means.tolist() for seed, sums in trainings_of(values, pd.Series(["x"], ["p"])).items()}
+    {0: [0.5, 0.5], 1: [1.0, 1.0]}
+    """
+    if "seed" not in values:
+        return {FIXED: model_sums(values, clusters)}
+    return {int(str(seed)): model_sums(part, clusters) for seed, part in values.groupby("seed")}
+
+
+def compare(a: pd.DataFrame, b: pd.DataFrame, clusters: pd.Series, how: Resampling = DEFAULT) -> pd.DataFrame:
+    """Compare the per-query values of two systems, a minus b: `contrast` and `judged` in one step.
+
+    Families: the pairs of languages of mono and cross, the query languages of the pool, the settings; each a measure.
+    """
+    return judged(contrast([(1, trainings_of(a, clusters)), (-1, trainings_of(b, clusters))], how=how), how=how)
+
+
+def judged(rows: pd.DataFrame, family: str = "", how: Resampling = DEFAULT) -> pd.DataFrame:
+    """Judge rows of `contrast` by the rule of evidence: both p corrected by Holm's method over a family.
+
+    The chance that any row of a family gets a mark without a difference is at most `how.threshold`, for either mark.
+
+    Args:
+        rows: Rows of `contrast`, with columns of the caller's own.
+        family: What the correction covers, in words that do not depend on the numbers. Left out, the rows may have a
+            column family, one for each row; else they are those of `compare`.
+        how: The threshold.
+
+    Returns:
+        The rows with p_holm and significant (over questions, given these trainings: p_holm below the threshold and an
+        interval without 0), crossed_p_holm and established (significant, and crossed_p_holm below the threshold; never
+        with fewer than three trainings), mark ("°" significant, "*" established, ""), better (1: the difference is
+        for the better, -1: for the worse, 0: there is none; a lower rank distance is better), family (with its size).
+
+    >>> rows = pd.DataFrame({"measure": "AP", "difference": 0.1, "low": 0.05, "high": 0.2, "p": [0.01, 0.02, 0.03],
+    ...                      "crossed_p": [0.01, 0.06, float("nan")]})
+    >>> found = judged(rows, "toys")
+    >>> found["p_holm"].tolist(), found["mark"].tolist(), found["family"][0]
+    ([0.03, 0.04, 0.04], ['*', '°', '°'], '3 comparisons: toys')
+    """
+    if "family" in rows and not family:
+        names = rows["family"]
+    else:
+        names = pd.Series(family, rows.index) if family else _families(rows)
+    sizes = names.groupby(names).transform("size")
+    families = [f"{size} comparison{'s' * (size > 1)}: {name}" for size, name in zip(sizes, names, strict=True)]
+    rows = rows.drop(columns="family", errors="ignore")
+    questions, trainings = (holm(rows[name].fillna(1.0), families) for name in ("p", "crossed_p"))
+    significant = (questions < how.threshold) & ((rows["low"] > 0) | (rows["high"] < 0))
+    established = significant & (trainings < how.threshold)
+    side = np.sign(rows["difference"]) * np.where(rows["measure"].isin(LOWER_IS_BETTER), -1, 1)
+    return rows.assign(
+        p_holm=questions,
+        significant=significant,
+        crossed_p_holm=np.where(rows["crossed_p"].isna(), np.nan, trainings),
+        established=established,
+        mark=np.where(established, BEYOND, np.where(significant, GIVEN, "")),
+        better=side.astype(int),
+        family=families,
+    )
+
+
+def holm(p: pd.Series, families: Sequence[str]) -> np.ndarray:
+    """Correct p for the number of tests in each family (Holm, Scandinavian Journal of Statistics 6, 1979).
+
+    The same as statsmodels' `multipletests` (a test holds it to that), which collects garbage at every call and so
+    takes a tenth of a second a family.
+
+    >>> holm(pd.Series([0.01, 0.04, 0.03]), ["three"] * 3).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    names, values = np.asarray(families, object), p.to_numpy(float)
+    corrected = np.ones(len(values))
+    for family in pd.unique(names):
+        rows = np.flatnonzero(names == family)
+        rows = rows[np.argsort(values[rows], kind="stable")]
+        corrected[rows] = np.minimum(np.maximum.accumulate(values[rows] * np.arange(len(rows), 0, -1)), 1.0)
+    return corrected
+
+
+def _families(rows: pd.DataFrame) -> pd.Series:
+    """Name the family of each row: by measure the pairs of languages, the pool's query languages, the settings."""
+    own, pool = rows["query_language"] != OVERALL, rows["setting"] == "pool"
+    kinds = np.where(~own, "settings", np.where(pool, "query languages of the pool", "language pairs"))
+    return pd.Series([f"{kind}, {measure}" for kind, measure in zip(kinds, rows["measure"], strict=True)], rows.index)
+
+
+def at_most(p: float) -> str:
+    """Write a p that resampling gave, and Holm's correction enlarged: rounded up, and never as 0.
+
+    >>> at_most(12 / 100_001), at_most(0.03104), at_most(0.0), at_most(1.0)
+    ('p ≤ .00012', 'p ≤ .032', 'p < .000001', 'p = 1')
+    """
+    if p >= 1:
+        return "p = 1"
+    if p < 1e-6:
+        return "p < .000001"
+    digits = 1 - int(np.floor(np.log10(p)))
+    rounded = np.ceil(round(p * 10**digits, 6)) / 10**digits
+    return f"p ≤ {rounded:.{digits}f}".replace("0.", ".", 1).rstrip("0")
+
+
+def marks_note(rows: pd.DataFrame, unit: str = "articles", threshold: float = 0.05) -> str:
+    """Explain the marks of `judged` rows, as captions and legends print it: the tests, the families, what is missing.
+
+    >>> rows = pd.DataFrame({"trainings": [2, 2], "p_holm": [0.00002, 0.4], "significant": [True, False],
+    ...                      "family": "2 comparisons: toys"})
+    >>> marks_note(rows).split("; ")[0]
+    '° differs on questions like these, given these trainings (paired randomisation over articles)'
+    >>> marks_note(rows)[-77:]
+    'No row has three trainings in common, so that nothing is shown of other ones.'
+    """
+    most = int(rows["trainings"].max()) if len(rows) else 0
+    families = "; ".join(dict.fromkeys(rows["family"]))
+    text = (
+        f"{GIVEN} differs on questions like these, given these trainings (paired randomisation over {unit}); {BEYOND} "
+        f"differs over other trainings too ({unit} and seeds crossed); both p < {threshold:g} after Holm’s correction "
+        f"({families})"
+    )
+    if rows["significant"].any():
+        text += f"; where {GIVEN} or {BEYOND} stands, {at_most(float(rows.loc[rows['significant'], 'p_holm'].max()))}"
+    if most < TRAININGS_NEEDED:
+        return f"{text}. No row has three trainings in common, so that nothing is shown of other ones."
+    return text + "."
+
+
+# What follows is for the claims alone, until they take `contrast` as everything else does.
 NAN = float("nan")
-_ESTIMATE = ("measure", "difference", "low", "high")
-COLUMNS = (*KEYS, *_ESTIMATE, "effect", "p", "p_holm", "significant", "queries", "clusters", "family")
-CONTRAST_COLUMNS = ["setting", *_ESTIMATE, "p", "clusters", "seeds", "seeds_low", "seeds_high", "seeds_p"]
 SUM_COLUMNS = ["set", "query_language", "passage_language"]  # set: of training languages
-_ROUNDING = 1e-12  # smaller sums are 0 but for the order of adding
-OVERALL = "*"  # the query language of a setting's mean over its pairs or query languages
-Models = Mapping[int, Mapping[str, ClusterSums]]  # a strategy's models: by seed, by measure
+_ROUNDING = 1e-12
 Draw = tuple[str, int]  # a set of training languages and a seed
 Part = tuple[float, Mapping[Draw, pd.DataFrame]]  # a factor and the sums of a strategy's models
 
@@ -52,245 +297,6 @@ class Difference:
     basis: str = "numbers without an interval"
     scores: tuple[float, ...] = ()
     unit: str = "seeds"
-
-
-def compare(a: pd.DataFrame, b: pd.DataFrame, clusters: pd.Series, how: Resampling = DEFAULT) -> pd.DataFrame:
-    """Compare two systems on the same questions, per pair of languages and overall, measure by measure.
-
-    With a column `seed`, the values of one question are averaged over the seeds first, so that the test is about these
-    trainings' mean over other questions, and says nothing about other trainings (see `resampling.t_interval`).
-
-    Args:
-        a: Per-query values (`measures.per_query`).
-        b: The same of the other system.
-        clusters: The cluster of each query_id (`clusters.question_clusters`).
-        how: Resamples, level, threshold and seed.
-
-    Returns:
-        One row for each setting, query_language, passage_language and measure, and one for each setting with "*" for
-        both languages, where every pair (mono, cross) or query language (pool) weighs the same, as in `measures.macro`:
-
-        - difference: a minus b, the mean over the queries of a pair: the clusters' sums of differences, added and
-          divided by the number of queries, so that a cluster counts by its size;
-        - low, high: its bootstrap interval (percentiles): clusters are drawn with replacement, all their languages
-          together, and sums and numbers of queries are added and divided anew; NaN where a pair has a single cluster;
-        - effect: paired Cohen's d with clusters as units (d_z): the difference over the standard deviation of the
-          clusters' mean differences;
-        - p: two-sided paired randomisation test; under the null hypothesis a and b may be exchanged in any cluster,
-          with all its languages at once. Every exchange is tried where there are no more than `resamples`, else
-          `resamples` of them, and p is (1 + as extreme) / (1 + resamples);
-        - p_holm, significant (p_holm below the threshold), family: see `holm`. Three families a measure: the language
-          pairs of mono and cross, the query languages of the pool, the settings;
-        - queries (distinct query ids) and clusters behind the row.
-
-    Raises:
-        InputError: For a query that one system does not have, values that are NaN, a query without a cluster.
-
-    Source:
-        Smucker, Allan and Carterette, CIKM 2007 (randomisation); Efron and Tibshirani 1993, chapter 8 (bootstrap of
-        clusters); Holm, Scandinavian Journal of Statistics 6, 1979.
-
-    Example:
-        >>> b = pd.DataFrame({"setting": "mono", "query_language": "en", "passage_language": "en",
-        ...                   "query_id": ["p", "q", "r", "s"], "measure": "AP", "value": [0.1, 0.2, 0.3, 0.4]})
-        >>> found = compare(b.assign(value=b.value + [0.1, 0.2, 0.1, 0.2]), b, pd.Series(list("wxyz"), list("pqrs")))
-        >>> found[["query_language", "difference", "p", "significant"]].round(3).values.tolist()
-        [['en', 0.15, 0.125, False], ['*', 0.15, 0.125, False]]
-    """
-    parts = []
-    for measure, rows in paired(a, b, clusters).groupby("measure", sort=False):
-        sums = cluster_sums(rows)
-        found = _tested(sums, str(measure), how).assign(effect=effect_size(sums))
-        parts.append(found.assign(family=_families(found)))
-    return holm(pd.concat(parts, ignore_index=True), how.threshold)[list(COLUMNS)]
-
-
-def _tested(sums: ClusterSums, measure: str, how: Resampling) -> pd.DataFrame:
-    """Return the difference of every pair and setting, its interval and its p, which all comparisons share."""
-    low, high = bootstrap(sums, how)
-    return sums.labels.assign(
-        measure=measure,
-        difference=sums.shares.sum(axis=0),
-        low=low,
-        high=high,
-        p=randomisation(sums, how),
-        queries=sums.queries,
-        clusters=sums.clusters,
-    )
-
-
-def against(
-    values: Mapping[str, pd.DataFrame], baseline: str, clusters: pd.Series, how: Resampling = DEFAULT
-) -> pd.DataFrame:
-    """Compare several systems with one of them, setting by setting: the rows that a table marks.
-
-    Concatenate the frames of several benchmarks and call `holm` on them with a family of its own where one table shows
-    them all.
-
-    Args:
-        values: The per-query values of each system by name.
-        baseline: One of the names.
-        clusters: The cluster of each query_id.
-        how: Resamples, level, threshold and seed.
-
-    Returns:
-        The overall rows of `compare` with a column `system` in front, corrected as one family: every system in every
-        setting and measure.
-
-    Raises:
-        InputError: For an unknown baseline, and as `compare` does.
-    """
-    if baseline not in values or len(values) < 2:
-        raise InputError(f"no baseline {baseline!r} and another system among {', '.join(values) or 'no systems'}")
-    parts = []
-    for name, own in values.items():
-        if name != baseline:
-            found = compare(own, values[baseline], clusters, how)
-            found = found[found["query_language"] == OVERALL]
-            parts.append(found.assign(system=name)[["system", *COLUMNS]])
-    table = pd.concat(parts, ignore_index=True)
-    return holm(table.assign(family=f"{len(table)} comparisons with {baseline}"), how.threshold)
-
-
-def holm(frame: pd.DataFrame, threshold: float = 0.05) -> pd.DataFrame:
-    """Correct p for the number of tests in each family (Holm 1979): p_holm, and significant where it is below.
-
-    `frame` has the columns p and family, a text that names what the correction covers and belongs in the caption. The
-    chance that any difference of a family is called significant without being there is at most `threshold`.
-
-    >>> holm(pd.DataFrame({"p": [0.01, 0.04, 0.03], "family": "three"}))[["p_holm", "significant"]].values.tolist()
-    [[0.03, True], [0.06, False], [0.06, False]]
-    """
-    from statsmodels.stats.multitest import multipletests
-
-    p, families = frame["p"].to_numpy(float), frame["family"].to_numpy(object)
-    corrected = np.ones(len(frame))
-    for family in pd.unique(families):
-        rows = families == family
-        corrected[rows] = multipletests(p[rows], method="holm")[1]
-    return frame.assign(p_holm=corrected, significant=corrected < threshold)
-
-
-def _families(rows: pd.DataFrame) -> pd.Series:
-    """Name the family of each row of one measure: the pairs of languages, the pool's query languages, the settings."""
-    own = rows["query_language"] != OVERALL
-    pool = own & (rows["setting"] == "pool")
-    pairs, same = own & ~pool, rows["query_language"] == rows["passage_language"]
-    kinds = {
-        "languages" if same[pairs].all() else "language pairs": pairs,
-        "query languages of the pool": pool,
-        "settings": ~own,
-    }
-    family = pd.Series("", index=rows.index, dtype=object)
-    for kind, chosen in kinds.items():
-        count = int(chosen.sum())
-        family[chosen] = f"{count} {kind if count > 1 else 'comparison'}, {rows['measure'].iloc[0]}"
-    return family
-
-
-def model_sums(values: pd.DataFrame, clusters: pd.Series) -> dict[str, ClusterSums]:
-    """Add up one model's per-query values (`measures.per_query`) by cluster of questions, measure by measure.
-
-    `clusters` gives every query_id its cluster (`clusters.question_clusters`). InputError for a query without one.
-
-    >>> values = pd.DataFrame({"setting": "mono", "query_language": "en", "passage_language": "en",
-    ...                        "query_id": ["p", "q"], "measure": "AP", "value": [0.5, 1.0]})
-    >>> model_sums(values, pd.Series(["x", "y"], ["p", "q"]))["AP"].shares.sum(axis=0).tolist()
-    [0.75, 0.75]
-    """
-    cluster = values["query_id"].map(clusters)
-    if cluster.isna().any():
-        raise InputError(f"curves: query {values['query_id'][cluster.isna()].iloc[0]!r} has no cluster; give it one")
-    rows = values.assign(difference=values["value"], cluster=cluster).sort_values([*KEYS, "cluster"], kind="stable")
-    return {str(measure): cluster_sums(part) for measure, part in rows.groupby("measure", sort=False)}
-
-
-def contrast(terms: Sequence[tuple[float, Models]], how: Resampling = DEFAULT) -> pd.DataFrame:
-    """Test whether a sum of systems with their factors, such as ((1, a), (-1, b)), is different from 0, by setting.
-
-    Seeds are averaged first for what is over questions, with clusters as units, as in `compare`. What is over seeds is
-    over those that all systems have, paired, and missing below three of them.
-
-    Args:
-        terms: A factor and the models of a system by seed and measure (`model_sums`), each.
-        how: Resamples, level and seed.
-
-    Returns:
-        A frame with setting, measure, difference (mean over questions of a pair of languages, then over pairs or
-        languages, as `measures.macro`), low, high, p (over questions), clusters, seeds (their number), seeds_low,
-        seeds_high, seeds_p (Student's t over seeds).
-
-    Raises:
-        InputError: Where systems share no seed, or were not judged on the same questions.
-    """
-    seeds = sorted(set.intersection(*(set(models) for _, models in terms)))
-    if not seeds:
-        raise InputError("curves: the systems of a comparison share no seed; train them with the same seeds")
-    parts = []
-    for measure, like in terms[0][1][seeds[0]].items():
-        by_seed = [_combined([(factor, models[seed][measure]) for factor, models in terms]) for seed in seeds]
-        sums = replace(like, sums=_rounded(np.mean(by_seed, axis=0)))
-        found = _tested(sums, measure, how).assign(seeds=len(seeds))
-        trained = np.stack([replace(like, sums=one).shares.sum(axis=0) for one in by_seed], axis=1)
-        found[["seeds_low", "seeds_high"]] = [ends(t_interval(one)) for one in trained]
-        found["seeds_p"] = [_t_test(one) for one in trained]
-        parts.append(found[found["query_language"] == OVERALL])
-    rows = pd.concat(parts, ignore_index=True)
-    position = rows["setting"].map(lambda setting: [*SETTINGS, setting].index(setting))
-    return rows.iloc[np.argsort(position.to_numpy(), kind="stable")].reset_index(drop=True)[CONTRAST_COLUMNS]
-
-
-def _rounded(values: np.ndarray) -> np.ndarray:
-    """Make 0 of what is 0 but for the order of adding."""
-    return np.where(np.abs(values) < _ROUNDING, 0.0, values)
-
-
-def _combined(parts: Sequence[tuple[float, ClusterSums]]) -> np.ndarray:
-    like = parts[0][1]
-    for _, one in parts[1:]:
-        if not (one.pairs.equals(like.pairs) and np.array_equal(one.sizes, like.sizes)):
-            raise InputError("curves: the systems of a comparison were not judged on the same questions")
-    found: np.ndarray = sum(factor * one.sums for factor, one in parts)  # type: ignore[assignment]
-    return found
-
-
-def _t_test(differences: np.ndarray) -> float:
-    """Two-sided p of the paired t test over seeds; nan where there is no interval, 1 where nothing differs."""
-    from scipy.stats import t
-
-    if t_interval(differences) is None:
-        return float("nan")
-    error = differences.std(ddof=1) / np.sqrt(len(differences))
-    if np.abs(differences).max() < _ROUNDING:
-        return 1.0
-    return float(2 * t.sf(abs(differences.mean()) / error, len(differences) - 1)) if error > 0 else 0.0
-
-
-def established(rows: pd.DataFrame, family: str) -> pd.DataFrame:
-    """Judge all rows of `contrast` as one family of comparisons, whose name says what the correction covers.
-
-    Adds both (both intervals leave out 0, on the same side), p_holm (Holm's correction of the larger p, 1 where there
-    is no interval over seeds), established (both, and p_holm below .05), better (the side of a difference: 1 better, -1
-    worse, 0 for none; a lower rank distance is better) and family.
-
-    >>> rows = pd.DataFrame({"measure": "AP", "difference": [0.1, 0.1], "low": 0.05, "high": 0.2, "p": [0.01, 0.03],
-    ...                      "seeds_low": 0.02, "seeds_high": 0.3, "seeds_p": [0.02, 0.06]})
-    >>> established(rows, "toys")[["both", "p_holm", "established", "family"]].values.tolist()
-    [[True, 0.04, True, '2 comparisons: toys'], [True, 0.06, False, '2 comparisons: toys']]
-    """
-    above = (rows["low"] > 0) & (rows["seeds_low"] > 0)
-    below = (rows["high"] < 0) & (rows["seeds_high"] < 0)
-    worst = rows[["p", "seeds_p"]].max(axis=1, skipna=False).fillna(1.0)
-    name = f"{len(rows)} comparisons: {family}" if len(rows) != 1 else f"1 comparison: {family}"
-    found = holm(pd.DataFrame({"p": worst, "family": name}))
-    side = np.sign(rows["difference"]) * np.where(rows["measure"].isin(LOWER_IS_BETTER), -1, 1)
-    return rows.assign(
-        both=above | below,
-        p_holm=found["p_holm"],
-        established=(above | below) & found["significant"],
-        better=side.astype(int),
-        family=name,
-    )
 
 
 def article_sums(ranks: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
@@ -323,7 +329,7 @@ def difference_of(parts: Sequence[Part], constant: float = 0.0, how: Resampling 
         how: Resamples, level and seed.
     """
     found = _cluster_sums(parts, constant)
-    low, high = bootstrap(found, how)
+    low, high = bootstrap([found], how)
     sets = sorted({name for name, _ in parts[0][1]})
     trained = [{seed for _, seed in models} - {-1} for _, models in parts]
     seeds = sorted(set.intersection(*filter(None, trained))) if any(trained) else []
@@ -346,7 +352,10 @@ def _cluster_sums(parts: Sequence[Part], constant: float) -> ClusterSums:
     sums = pd.concat(added, axis=1).sum(axis=1).unstack(SUM_COLUMNS).fillna(0.0)
     sizes = grouped[0]["size"].first().unstack(SUM_COLUMNS).fillna(0.0)[sums.columns].to_numpy(float)
     pairs = sums.columns.to_frame(index=False)[SUM_COLUMNS[1:]].assign(setting="query")[KEYS]
-    return ClusterSums(pairs, _rounded(sums.to_numpy(float)) + constant * sizes, sizes, (int(sizes.sum()),))
+    names = sums.index.to_numpy(object)
+    values = sums.to_numpy(float)
+    values = np.where(np.abs(values) < _ROUNDING, 0.0, values) + constant * sizes
+    return ClusterSums(pairs, values, sizes, names, np.zeros(sizes.shape, np.uint64))
 
 
 def mean_of(models: Mapping[Draw, pd.DataFrame]) -> float:

@@ -1,7 +1,5 @@
 """A study's strategies compared: the values are those of its scores, seeds are averaged, one family for a table."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,15 +7,17 @@ import pytest
 from hybridkit.analysis.scores import (
     compare_strategies,
     compare_with_baseline,
+    compared_pairs,
+    families,
     macro_scores,
     main_table,
     pair_significance,
     pair_values,
-    seed_differences,
-    strategy_values,
+    part_of,
+    system,
 )
 from hybridkit.errors import InputError
-from hybridkit.evaluation.resampling import t_interval
+from hybridkit.evaluation.significance import FIXED
 from hybridkit.report.paper_table import paper_table, significance_marks
 from hybridkit.study.run import Run
 from hybridkit.study.scores import study_scores
@@ -48,7 +48,7 @@ def test_differences_are_those_of_the_scores(run: Run, benchmark: str) -> None:
     theirs = (values["cross"] - values["mono"]).sort_index()
     assert ours.index.tolist() == theirs.index.tolist() and len(ours) == 4
     assert np.allclose(ours, theirs) and (ours != 0).any()
-    assert set(pair_significance(comparison)["family"]) == {"4 language pairs, AP"}
+    assert set(pair_significance(comparison)["family"]) == {"4 comparisons: language pairs, AP"}
     macros = macro_scores(scores)
     mean = macros.groupby(["strategy", "setting", "measure"])["value"].mean()
     overall = comparison[comparison["query_language"] == "*"].set_index(["setting", "measure"])["difference"]
@@ -59,11 +59,17 @@ def test_differences_are_those_of_the_scores(run: Run, benchmark: str) -> None:
 
 def test_a_table_is_marked_by_one_family(run: Run, benchmark: str) -> None:
     found = compare_with_baseline(run, "mono")
-    assert found[["benchmark", "system"]].drop_duplicates().to_numpy().tolist() == [[benchmark, "cross"]]
-    assert len(found) == 4 and set(found["family"]) == {"4 comparisons with mono"}
+    assert found[["benchmark", "system", "against"]].drop_duplicates().to_numpy().tolist() == [
+        [benchmark, "cross", "mono"]
+    ]
+    assert len(found) == 4
+    assert set(found["family"]) == {f"4 comparisons: every strategy with mono, on {benchmark}"}
+    assert set(found["trainings"]) == {3} and found["crossed_low"].notna().all()
     single = compare_strategies(run, benchmark, "cross", "mono")
     single = single[single["query_language"] == "*"]
-    assert found["p"].tolist() == single["p"].tolist() and (found["p_holm"] >= found["p"]).all()
+    for name in ("difference", "low", "high", "p", "crossed_low", "crossed_high", "crossed_p"):
+        assert found[name].tolist() == pytest.approx(single[name].tolist()), name
+    assert (found["p_holm"] >= found["p"]).all() and (found["crossed_p_holm"] >= found["crossed_p"]).all()
     table = main_table(macro_scores(study_scores(run)))
     marked = paper_table(table, marks=significance_marks(found))
     daggers = {cell.endswith("†") for cell in marked.cells[marked.names.index("mono")]}
@@ -76,23 +82,32 @@ def test_a_table_is_marked_by_one_family(run: Run, benchmark: str) -> None:
         assert spec.endswith("†") == bool(wanted.get(name, False))
 
 
-def test_seeds_are_paired_and_have_an_interval_from_three_on(run: Run) -> None:
-    macros = macro_scores(study_scores(run))
-    found = seed_differences(macros, "mono")
-    pool = found[(found["setting"] == "pool") & (found["measure"] == "AP")]
-    own = macros[(macros["setting"] == "pool") & (macros["measure"] == "AP")]
-    values = own.set_index(["strategy", "seed"])["value"]
-    assert pool["difference"].tolist() == pytest.approx([values["cross", s] - values["mono", s] for s in range(3)])
-    assert pool[["mean", "low", "high"]].iloc[0].tolist() == pytest.approx(t_interval(pool["difference"]))
-    two = seed_differences(macros[macros["seed"] < 2], "mono")
-    assert two["low"].isna().all() and two["mean"].notna().all() and "untrained" not in set(two["system"])
-    with pytest.raises(InputError, match="no baseline 'mixed'"):
-        seed_differences(macros, "mixed")
-
-
-def test_values_carry_their_seed_and_an_unknown_strategy_is_named(run: Run, benchmark: str, tmp_path: Path) -> None:
-    values = strategy_values(run, benchmark, "cross", ["RR"])
-    assert set(values["measure"]) == {"RR"} and values.groupby("seed").size().nunique() == 1
-    assert sorted(values["seed"].unique()) == [0, 1, 2] and isinstance(values, pd.DataFrame)
+def test_a_system_has_its_seeds_and_an_unknown_strategy_is_named(run: Run, benchmark: str) -> None:
+    models = system(run, benchmark, "cross", ["RR"])
+    assert sorted(models) == [0, 1, 2] and all(set(one) == {"RR"} for one in models.values())
+    assert list(system(run, benchmark, "untrained")) == [FIXED]  # it meets every seed of the others
     with pytest.raises(InputError, match="no strategy 'mixed'; there are untrained, mono, cross"):
-        strategy_values(run, benchmark, "mixed")
+        system(run, benchmark, "mixed")
+    with pytest.raises(InputError, match="no baseline 'mixed'"):
+        compare_with_baseline(run, "mixed")
+
+
+def test_hybrid_against_cross_is_in_the_family_of_the_main_table() -> None:
+    names = ["untrained", "english", "cross", "hybrid(alpha=0.5)", "codeswitch(hybrid(alpha=0.5), p=0.5)"]
+    assert compared_pairs(names, "english") == [
+        ("cross", "english"),
+        ("hybrid(alpha=0.5)", "english"),
+        (names[4], "english"),
+        ("hybrid(alpha=0.5)", "cross"),
+        (names[4], "hybrid(alpha=0.5)"),
+    ]
+
+
+def test_no_family_holds_a_set_and_a_part_of_itself(run: Run, benchmark: str) -> None:
+    part = f"{benchmark}[3:]"
+    parts = part_of(run, [part, benchmark])
+    assert parts == {part: benchmark}
+    named = families(pd.Series([benchmark, benchmark, part]), "all with mono", parts)
+    assert named == [f"all with mono, on {benchmark}"] * 2 + [f"all with mono, on {part}, a part of {benchmark}"]
+    assert part_of(run, [f"{benchmark}[:3]", part]) == {}  # no question is in both
+    assert part_of(run, [f"{benchmark}[:4]", part]) == {f"{benchmark}[:4]": part}  # the larger is the whole

@@ -8,12 +8,24 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from hybridkit.data.benchmark import Benchmark
 from hybridkit.errors import InputError
-from hybridkit.evaluation.clusters import cluster_sums, question_clusters
+from hybridkit.evaluation.clusters import ClusterSums, combined, model_sums, question_clusters
 from hybridkit.evaluation.resampling import Resampling, bootstrap, effect_size, randomisation
-from hybridkit.evaluation.significance import COLUMNS, against, compare, holm
+from hybridkit.evaluation.significance import (
+    COLUMNS,
+    FIXED,
+    JUDGED,
+    at_most,
+    compare,
+    contrast,
+    holm,
+    judged,
+    marks_note,
+    trainings_of,
+)
 from hybridkit.utils.seeds import generator
 
 
@@ -73,7 +85,7 @@ def test_difference_effect_and_clusters_by_hand() -> None:
     # clusters x: q0 (.3), q1 (.1); y: q2 (.5): sums .4 and .5 over 3 queries; means .2 and .5, deviation .3 / sqrt(2)
     clusters = pd.Series(["x", "x", "y"], index=["q0", "q1", "q2"])
     found = compare(values([0.3, 0.1, 0.5]), values([0.0, 0.0, 0.0]), clusters)
-    assert list(found.columns) == list(COLUMNS)
+    assert list(found.columns) == [*COLUMNS, *JUDGED]
     pair = row(found, query_language="e")
     assert pair["difference"] == pytest.approx(0.3) and (pair["queries"], pair["clusters"]) == (3, 2)
     assert pair["effect"] == pytest.approx(0.3 / (0.3 / np.sqrt(2)))
@@ -101,22 +113,30 @@ def test_one_cluster_is_exchanged_with_all_its_languages() -> None:
     assert found["p"].nunique() == 1 and found["p"][0] == 4 / 16
 
 
-def test_seeds_of_a_question_are_averaged_before_the_test() -> None:
+def test_trainings_are_paired_by_their_seed() -> None:
     parts = [values(np.array([0.2, 0.4, 0.1]) + shift).assign(seed=seed) for seed, shift in enumerate((0.0, 0.1, 0.2))]
-    seeded = compare(pd.concat(parts), values(np.zeros(3)).assign(seed=7), own_cluster(3))
-    mean = compare(values(np.array([0.3, 0.5, 0.2])), values(np.zeros(3)), own_cluster(3))
-    pd.testing.assert_frame_equal(seeded, mean)
-    with pytest.raises(InputError, match="system a has 2 of the seeds for .*query_id q0"):
-        compare(pd.concat([*parts[:2], parts[2].iloc[1:]]), values(np.zeros(3)), own_cluster(3))
+    base = values(np.zeros(3))
+    seeded = compare(pd.concat(parts), base, own_cluster(3))  # a system without seeds meets every training
+    mean = compare(values(np.array([0.3, 0.5, 0.2])), base, own_cluster(3))
+    given = ["difference", "low", "high", "p", "effect", "queries", "clusters", "p_holm", "significant"]
+    pd.testing.assert_frame_equal(seeded[given], mean[given])
+    assert set(seeded["trainings"]) == {3} and set(mean["trainings"]) == {1} and mean["crossed_p"].isna().all()
+    # of three trainings and two, the two that both have are compared, each with its own
+    fewer = compare(pd.concat(parts), pd.concat(parts[1:]).assign(value=lambda own: own["value"] - 0.5), own_cluster(3))
+    assert set(fewer["trainings"]) == {2} and fewer["difference"].tolist() == pytest.approx([0.5, 0.5])
+    with pytest.raises(InputError, match="share no seed"):
+        compare(pd.concat(parts), base.assign(seed=7), own_cluster(3))
+    with pytest.raises(InputError, match="not judged on the same questions: they have other queries|only one of them"):
+        compare(pd.concat([*parts[:2], parts[2].iloc[1:]]), base, own_cluster(3))
     # the same system in another order of its seeds is the same system
     same = compare(pd.concat(parts), pd.concat(parts[::-1]), own_cluster(3))
-    assert (same["p"] == 1).all() and (same["difference"] == 0).all()
+    assert (same["p"] == 1).all() and (same["difference"] == 0).all() and (same["crossed_p"] == 1).all()
 
 
 def test_identical_systems_have_p_one_and_no_mark() -> None:
     table = generator(2, "test").random((30, 3))
     found = compare(values(table, "def"), values(table, "def"), own_cluster(30))
-    assert (found["p"] == 1).all() and (found["p_holm"] == 1).all() and not found["significant"].any()
+    assert (found["p"] == 1).all() and (found["p_holm"] == 1).all() and set(found["mark"]) == {""}
     assert (found[["difference", "low", "high", "effect"]] == 0).all(axis=None)
 
 
@@ -134,48 +154,132 @@ def test_the_same_call_gives_the_same_frame_and_sides_only_change_the_sign() -> 
 
 def test_holm_by_hand_and_its_families() -> None:
     # sorted .01 .02 .03 .04 times 4 3 2 1 are .04 .06 .06 .04, and never below the one before: .04 .06 .06 .06
-    frame = pd.DataFrame({"p": [0.04, 0.01, 0.03, 0.02, 0.03], "family": ["a", "a", "a", "a", "b"]})
-    found = holm(frame)
-    assert found["p_holm"].tolist() == pytest.approx([0.06, 0.04, 0.06, 0.06, 0.03])
-    assert found["significant"].tolist() == [False, True, False, False, True]
-    assert not holm(frame, threshold=0.03)["significant"].any()
+    assert holm(pd.Series([0.04, 0.01, 0.03, 0.02, 0.03]), [*"aaaab"]).tolist() == pytest.approx(
+        [0.06, 0.04, 0.06, 0.06, 0.03]
+    )
+    p = generator(4, "holm").random(40) ** 3
+    assert holm(pd.Series(p), ["all"] * 40) == pytest.approx(multipletests(p, method="holm")[1])
     table = generator(4, "test").random((20, 2))
     parts = [values(table, "de"), values(table, "de", "cross"), values(table, "de", "pool")]
     mixed = pd.concat(parts)
     families = compare(mixed, mixed.assign(value=0.0), own_cluster(20), Resampling(100))["family"].value_counts()
-    assert families.to_dict() == {"4 languages, AP": 4, "2 query languages of the pool, AP": 2, "3 settings, AP": 3}
+    assert families.to_dict() == {
+        "4 comparisons: language pairs, AP": 4,
+        "2 comparisons: query languages of the pool, AP": 2,
+        "3 comparisons: settings, AP": 3,
+    }
 
 
-def test_against_a_baseline_is_one_family() -> None:
+def test_marks_are_two_and_fewer_trainings_never_say_more() -> None:
+    rows = pd.DataFrame({"measure": ["AP", "AP", "rank_distance", "AP"], "difference": [0.1, 0.1, -9.0, 0.1]})
+    rows = rows.assign(low=[0.05, 0.05, -12, -0.01], high=[0.2, 0.2, -2, 0.2], p=[0.001, 0.002, 0.003, 0.004])
+    rows = rows.assign(crossed_p=[0.001, 0.03, 0.002, 0.001])
+    found = judged(rows, "toys")
+    assert found["p_holm"].tolist() == pytest.approx([0.004, 0.006, 0.006, 0.006])
+    assert found["crossed_p_holm"].tolist() == pytest.approx([0.004, 0.03, 0.004, 0.004])
+    assert found["mark"].tolist() == ["*", "*", "*", ""]  # an interval over questions that holds 0 has no mark
+    assert found["better"].tolist() == [1, 1, 1, 1]  # fewer ranks apart are better
+    assert judged(rows.assign(crossed_p=[0.001, 0.06, 0.002, 0.001]), "toys")["mark"].tolist() == ["*", "°", "*", ""]
+    few = judged(rows.assign(crossed_p=float("nan"), trainings=2), "toys")
+    assert few["mark"].tolist() == ["°", "°", "°", ""] and few["crossed_p_holm"].isna().all()
+    assert not few["established"].any() and "nothing is shown of other" in marks_note(few)
+    # what has no p over trainings still counts as a test of the family
+    some = judged(rows.assign(crossed_p=[0.02, *[float("nan")] * 3]), "toys")
+    assert some["crossed_p_holm"][0] == pytest.approx(0.08) and some["mark"][0] == "°"
+
+
+def test_no_p_is_printed_as_nothing() -> None:
+    table = generator(5, "test").normal(1, 0.1, 60)
+    found = compare(values(table), values(np.zeros(60)), own_cluster(60)).iloc[0]
+    assert found["p"] == 1 / 100_001  # the smallest that drawing can give
+    assert at_most(found["p"] * 36) == "p ≤ .00036" and at_most(0.0036) == "p ≤ .0036" and at_most(0.5) == "p ≤ .5"
+    assert marks_note(judged(found.to_frame().T.convert_dtypes(), "all")).count("p ≤ .00001") == 1
+
+
+def test_a_system_meets_every_training_and_a_constant_is_added() -> None:
     table = generator(5, "test").random(12)
-    systems = {"base": values(table), "same": values(table), "better": values(table + 0.1)}
-    found = against(systems, "base", own_cluster(12))
-    assert found["system"].tolist() == ["same", "better"] and set(found["query_language"]) == {"*"}
-    assert set(found["family"]) == {"2 comparisons with base"}
-    assert found["p"].tolist() == [1, 2 / 2**12] and found["p_holm"].tolist() == [1, 4 / 2**12]
-    assert found["significant"].tolist() == [False, True] and np.isinf(found["effect"][1])
-    with pytest.raises(InputError, match="no baseline 'none'"):
-        against(systems, "none", own_cluster(12))
+    trained = trainings_of(
+        pd.concat([values(table + seed / 100).assign(seed=seed) for seed in range(4)]), own_cluster(12)
+    )
+    untrained = trainings_of(values(table), own_cluster(12))
+    assert list(untrained) == [FIXED] and sorted(trained) == [0, 1, 2, 3]
+    found = contrast([(1, trained), (-1, untrained)], constant=0.2, overall=True)
+    assert found["difference"].tolist() == pytest.approx([0.215]) and found["trainings"].tolist() == [4]
+    assert found[["setting", "query_language", "passage_language"]].to_numpy().tolist() == [["mono", "*", "*"]]
+    several = contrast([(1, trained), (-1, untrained)], overall=True, choices=10)
+    assert several["all_high"][0] - several["all_low"][0] > found["crossed_high"][0] - found["crossed_low"][0]
+    level = Resampling(level=0.995)
+    assert several["all_low"][0] == pytest.approx(
+        contrast([(1, trained), (-1, untrained)], how=level, overall=True)["crossed_low"][0]
+    )
+
+
+def test_trainings_of_other_languages_are_compared_over_their_own_pairs() -> None:
+    """Sets of training languages leave out other pairs: every set weighs the same, whatever its number of pairs."""
+    table = generator(6, "test").random((10, 3))
+    sums = model_sums(values(table, "def"), own_cluster(10))["AP"]
+    pairs = sums.pairs["query_language"]
+    sets = {
+        "d e": sums.select((pairs == "f").to_numpy(), "unseen"),
+        "d": sums.select((pairs != "d").to_numpy(), "unseen"),
+    }
+    models = {name: {"AP": one} for name, one in sets.items()}
+    found = contrast([(1, models)], overall=True)
+    assert found["difference"].tolist() == pytest.approx([(table[:, 2].mean() + table[:, 1:].mean()) / 2])
+    assert found["setting"].tolist() == ["unseen"] and found["low"][0] < found["difference"][0] < found["high"][0]
+    with pytest.raises(InputError, match="different pairs"):
+        contrast([(1, models)])
+    three = models | {"f": {"AP": sums.select((pairs == "d").to_numpy(), "unseen")}}
+    assert np.isfinite(contrast([(1, three)], overall=True)["crossed_p"]).all()
+    # a set whose pairs lack a cluster has no questions there
+    lacking = model_sums(values(table, "def").query("query_id != 'q0' or query_language == 'd'"), own_cluster(10))["AP"]
+    chosen = lacking.select((pairs != "d").to_numpy(), "unseen")
+    assert "c0" not in set(chosen.names) and chosen.on(sums.names).clusters.tolist() == [9, 9, 9]
 
 
 def test_what_cannot_be_compared_is_named() -> None:
     a, clusters = values([0.1, 0.2]), own_cluster(2)
-    with pytest.raises(InputError, match="system b does not have 1 values, the first of .*query_id q1"):
-        compare(a, a.iloc[:1], clusters)
-    with pytest.raises(InputError, match="system a does not have 1 values, the first of .*query_id q1"):
-        compare(a.iloc[:1], a, clusters)
-    with pytest.raises(InputError, match="system b has no number for .*query_id q1.* but nan"):
+    for first, second in ((a, a.iloc[:1]), (a.iloc[:1], a)):
+        with pytest.raises(InputError, match="the same questions: only one of them has queries of cluster 'c1'"):
+            compare(first, second, clusters)
+    together = pd.Series("c0", index=["q0", "q1", "q2"])
+    with pytest.raises(InputError, match="they have other queries of cluster 'c0' in mono, e, e"):
+        compare(a, a.assign(query_id=["q0", "q2"]), together)  # as many of them, but not the same
+    with pytest.raises(InputError, match="only one of them has queries in cross, e, e"):
+        compare(a, a.assign(setting="cross"), clusters)
+    with pytest.raises(InputError, match="no number for .*query_id q1.* but nan"):
         compare(a, a.assign(value=[0.1, np.nan]), clusters)
     with pytest.raises(InputError, match="1 values without a cluster, the first of query 'q1'"):
         compare(a, a, clusters.iloc[:1])
     with pytest.raises(InputError, match="two values for .*query_id q0"):
         compare(pd.concat([a, a]), a, clusters)
-    with pytest.raises(InputError, match="has no measure"):
+    with pytest.raises(InputError, match="has no column measure"):
         compare(a.drop(columns="measure"), a, clusters)
     with pytest.raises(InputError, match="two clusters"):
         compare(a, a, pd.concat([clusters, clusters]))
     with pytest.raises(InputError, match="has no values"):
         compare(a.iloc[:0], a, clusters)
+
+
+def test_the_order_of_rows_does_not_matter() -> None:
+    table = generator(5, "test").random((9, 2))
+    frame = pd.concat([values(table, "de", setting) for setting in ("pool", "cross", "mono")])
+    ordered = model_sums(frame, own_cluster(9))["AP"]
+    mixed = model_sums(frame.sample(frac=1, random_state=0), own_cluster(9))["AP"]
+    assert (
+        ordered.pairs.equals(mixed.pairs)
+        and ordered.pairs["setting"].tolist() == ["mono"] * 2 + ["cross"] * 2 + ["pool"] * 2
+    )
+    assert (combined([(1, ordered), (-1, mixed)]).sums == 0).all()
+
+
+def sums_of(frame: pd.DataFrame, unit: str = "cluster") -> ClusterSums:
+    """The sums of differences, each world a setting; `unit` is the column to resample by."""
+    named = frame.assign(measure="AP", value=frame["difference"], query_id=frame["query_id"].astype(str))
+    named["setting"] = [f"{world:04}" for world in frame["setting"]]
+    clusters = frame.assign(query_id=named["query_id"]).drop_duplicates("query_id").set_index("query_id")
+    own = clusters["cluster"] if unit == "cluster" else pd.Series(clusters.index, clusters.index)
+    return model_sums(named, own.astype(str))["AP"]
 
 
 def clustered(random: np.random.Generator, sizes: np.ndarray, worlds: int = 1) -> pd.DataFrame:
@@ -202,8 +306,8 @@ def clustered(random: np.random.Generator, sizes: np.ndarray, worlds: int = 1) -
 def test_without_a_difference_five_per_cent_are_rejected_and_many_more_without_clusters() -> None:
     sizes = 1 + np.arange(40) % 5  # 120 questions in 40 clusters of one to five
     frame = clustered(generator(6, "test", "null"), sizes, worlds=600)
-    kept = randomisation(cluster_sums(frame), Resampling(2000)) < 0.05
-    naive = randomisation(cluster_sums(frame.assign(cluster=frame["query_id"])), Resampling(2000)) < 0.05
+    kept = randomisation(sums_of(frame).shares, Resampling(exchanges=2000)) < 0.05
+    naive = randomisation(sums_of(frame, "query_id").shares, Resampling(exchanges=2000)) < 0.05
     for columns in (slice(None, 1200), slice(1200, None)):  # 600 worlds in two languages; their 600 means
         # three standard errors of 600 tests are 3 sqrt(.05 .95 / 600) = .027
         assert abs(kept[columns].mean() - 0.05) < 0.027
@@ -213,13 +317,13 @@ def test_without_a_difference_five_per_cent_are_rejected_and_many_more_without_c
 def test_the_interval_covers_the_truth() -> None:
     sizes = 1 + np.arange(60) % 3
     frame = clustered(generator(7, "test", "coverage"), sizes, worlds=400)
-    low, high = bootstrap(cluster_sums(frame), Resampling(1000))
+    low, high = bootstrap([sums_of(frame)], Resampling(1000))
     covered = (low <= 0) & (high >= 0)
-    low, high = bootstrap(cluster_sums(frame.assign(cluster=frame["query_id"])), Resampling(1000))
+    low, high = bootstrap([sums_of(frame, "query_id")], Resampling(1000))
     naive = (low <= 0) & (high >= 0)
     for columns in (slice(None, 800), slice(800, None)):
-        # percentile intervals of 60 clusters run a little short of 95 %; those that ignore clusters far
-        assert 0.92 < covered[columns].mean() < 0.97
+        # those that ignore clusters run far short
+        assert 0.93 < covered[columns].mean() < 0.97
         assert naive[columns].mean() < 0.88
 
 
@@ -234,10 +338,10 @@ def test_the_interval_of_single_queries_is_scipys() -> None:
 def test_a_pair_missing_from_resamples_has_an_interval_from_the_others() -> None:
     frame = clustered(generator(9, "test"), np.ones(6, int))
     frame = frame[(frame["query_language"] == "d") | (frame["cluster"] < 2)]
-    sums = cluster_sums(frame)
-    low, high = bootstrap(sums, Resampling(300))
+    sums = sums_of(frame)
+    low, high = bootstrap([sums], Resampling(300))
     assert np.isfinite(low).all() and (low < high).all() and sums.clusters.tolist() == [6, 2, 6]
-    assert np.isfinite(effect_size(sums)).all()
+    assert np.isfinite(effect_size([sums])).all()
 
 
 def toy() -> Benchmark:
