@@ -201,16 +201,18 @@ def over_sets(models: pd.DataFrame, unit: str = "languages", level: float = 0.95
     >>> over_sets(models.iloc[:2]) is None
     True
     """
+    table = set_table(models, unit)
+    return Interval(*map(float, two_way(table, level)[:3])) if len(table) >= DRAWS_FOR_INTERVAL else None
+
+
+def set_table(models: pd.DataFrame, unit: str = "languages") -> NDArray[np.float64]:
+    """Lay values out by set (rows) and seed (columns), as `two_way` takes them."""
     table = models.groupby([unit, "seed"])["value"].mean().unstack().to_numpy(float)
-    if len(table) < DRAWS_FOR_INTERVAL:
-        return None
-    table = np.nanmean(table, axis=1, keepdims=True) if np.isnan(table).any() else table
-    mean, low, high = two_way(table, level)
-    return Interval(float(mean), float(low), float(high))
+    return np.nanmean(table, axis=1, keepdims=True) if np.isnan(table).any() else table
 
 
 def two_way(values: NDArray[np.float64], level: float = 0.95) -> NDArray[np.float64]:
-    """Return mean, low and high of values by set of languages and seed, for other sets and, from three on, other seeds.
+    """Return mean, low, high and p of values by set and seed, for other sets and, from three seeds on, other seeds.
 
     Sets are drawn independently of each other and trained each by itself: over sets, seeds averaged, the interval is
     Student's t. What a seed does to every set alike (an initialisation, an order of the rows) is a second source of
@@ -224,7 +226,7 @@ def two_way(values: NDArray[np.float64], level: float = 0.95) -> NDArray[np.floa
         level: Of the interval.
 
     Returns:
-        Of shape (3, ...).
+        Of shape (4, ...); p is two-sided, of a mean of 0.
 
     Source:
         Satterthwaite, Biometrics Bulletin 2, 1946; Searle, Casella and McCulloch, Variance Components, 1992 (two-way
@@ -241,4 +243,5 @@ def two_way(values: NDArray[np.float64], level: float = 0.95) -> NDArray[np.floa
     total, below = first + second, first**2 / (sets - 1) + second**2 / max(seeds - 1, 1)
     freedom = np.divide(total**2, below, out=np.full_like(total, sets - 1), where=below > 0)
     half = t.ppf((1 + level) / 2, freedom) * np.sqrt(total)
-    return np.stack([mean, mean - half, mean + half])
+    ratio = np.divide(np.abs(mean), np.sqrt(total), out=np.where(mean == 0, 0.0, np.inf), where=total > 0)
+    return np.stack([mean, mean - half, mean + half, 2 * t.sf(ratio, freedom)])

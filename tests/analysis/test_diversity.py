@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridkit.analysis.diversity import outcomes, sentences
+from hybridkit.analysis.diversity import evidence, outcomes, sentences
 from hybridkit.analysis.diversity.outcomes import pretraining_share
+from hybridkit.evaluation.clusters import ClusterSums, model_sums
 from hybridkit.study.model_spec import ModelSpec
 
 COLUMNS = [
@@ -157,31 +158,56 @@ def test_steps_follow_the_same_pairs_along_nested_sets() -> None:
     # the spread draw goes from the same one language straight to all
     spread = found[found["group"] == "spread"]
     assert {tuple(one) for one in spread[["from_k", "to_k", "to_all"]].values.tolist()} == {(0, 1, False), (1, 3, True)}
-    means = sentences.mean_steps(found)
-    assert set(means["draws"]) == {1}  # the random draw alone
-    assert set(means.loc[means["to_k"] == 3, "note"]) == {"no interval: the larger set is one, that of all languages"}
+    means = evidence.mean_steps(found, sums_of(frame(CHAIN)))
+    assert set(means["draws"]) == {1} and means["crossed_low"].isna().all()  # the random draw alone
+    by_hand = {key[:2] + key[2:]: value for key, value in values.items()}
+    keys = ["from_k", "to_k", "setting", "was", "seen"]
+    assert {tuple(row[:5]): row[5] for row in means[[*keys, "mean"]].values.tolist()} == pytest.approx(by_hand)
+    assert set(means.loc[means["to_k"] == 3, "note"]) == {"the larger set is one, that of all languages"}
+    assert set(means.loc[means["to_k"] < 3, "note"]) == {"1 draw shows nothing of other languages"}
 
 
-def test_steps_have_an_interval_from_three_sets_on() -> None:
+def sums_of(table: pd.DataFrame) -> dict[evidence.Key, ClusterSums]:
+    """Sums of six questions whose values lie around those of the models."""
+    found = {}
+    keys = ["series", "strategy", "seed", "languages"]
+    once = table[table["setting"] != "pool"].drop_duplicates([*keys, "query_language", "passage_language"])
+    for key, own in once.groupby(keys):
+        parts = [own.assign(query_id=f"q{n}", value=own["value"] * (1 + 0.02 * (n - 2.5))) for n in range(6)]
+        ids = [f"q{n}" for n in range(6)]
+        found[key] = model_sums(pd.concat(parts), pd.Series(ids, ids))["RR"]
+    return found  # type: ignore[return-value]
+
+
+def test_steps_have_an_interval_over_draws_from_three_on() -> None:
     rows = list(UNTRAINED)
     for draw, (languages, value) in enumerate([("el", 0.1), ("ru", 0.2), ("hi", 0.3)]):
         rows += model("random", draw, languages, "mono", {"de>de": 0.4 + value})
-    table = sentences.mean_steps(sentences.steps(frame(rows)))
-    # t(.975, 2) = 4.302653; s = .1, n = 3
-    assert table[["mean", "low", "high"]].iloc[0].tolist() == pytest.approx(
-        [0.2, 0.2 - 0.248414, 0.2 + 0.248414], abs=1e-5
-    )
-    (told,) = sentences.step_sentences(table, setting="mono")
-    assert told == (
-        "mono, the untrained encoder to 1 language: RR on monolingual pairs that stay unseen-unseen changes by "
-        "+.200 (−.048 to .448), no effect shown."
-    )
-    two = sentences.mean_steps(sentences.steps(frame(rows[:-1])))
-    said = sentences.step_sentences(two, setting="mono")[0]
-    assert "+.150 (no interval: 2 random draws, 3 are needed)" in said
-    spread = frame([*UNTRAINED, *(("spread", *row[1:]) for row in rows[len(UNTRAINED) :])])
-    said = sentences.step_sentences(sentences.mean_steps(sentences.steps(spread)), setting="mono")[0]
-    assert "+.200 (no interval: the sets are chosen (spread), not drawn at random)" in said
+
+    def followed(rows: list[tuple[object, ...]]) -> pd.DataFrame:
+        return evidence.mean_steps(sentences.steps(frame(rows)), sums_of(frame(rows)))
+
+    (row,) = followed(rows).to_dict("records")
+    # over draws alone t(.975, 2) = 4.302653, s = .1, n = 3: ± .248; questions add little, as each is .02 or so off
+    assert row["mean"] == pytest.approx(0.2) and row["high"] - row["low"] < 0.05
+    assert -0.06 < row["crossed_low"] < -0.04 and 0.44 < row["crossed_high"] < 0.46 and not row["established"]
+    (told,) = sentences.step_sentences(followed(rows), setting="mono")
+    assert told.startswith("mono, the untrained encoder to 1 language: RR on monolingual pairs that stay unseen-unseen")
+    assert told.endswith("over questions, given 3 draws), no effect shown.") and "over questions and draws; " in told
+    said = sentences.step_sentences(followed(rows[:-1]), setting="mono")[0]
+    assert "over questions, given 2 draws; 2 draws show nothing of other languages)." in said and "effect" not in said
+    spread = [*UNTRAINED, *(("spread", *row[1:]) for row in rows[len(UNTRAINED) :])]
+    said = sentences.step_sentences(followed(spread), setting="mono")[0]
+    assert "sets that were chosen (spread) show nothing of other ones)." in said
+
+
+def test_a_step_that_every_draw_shows_is_established() -> None:
+    rows = list(UNTRAINED)
+    for draw, (languages, value) in enumerate([("el", 0.30), ("ru", 0.301), ("hi", 0.302), ("tr", 0.301)]):
+        rows += model("random", draw, languages, "mono", {"de>de": 0.4 + value})
+    found = evidence.mean_steps(sentences.steps(frame(rows)), sums_of(frame(rows)))
+    assert found["established"].all()
+    assert "no effect shown" not in sentences.step_sentences(found, setting="mono")[0]
 
 
 def test_the_least_and_the_most_diverse_set() -> None:

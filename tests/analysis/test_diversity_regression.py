@@ -152,7 +152,8 @@ def test_small_designs_say_why_there_is_nothing() -> None:
     assert set(few.table["note"]) == {"no interval: 2 random draws, 3 are needed"} and few.table["low"].isna().all()
     table = sentences.effects([absent, few])
     assert table["note"].iloc[0].startswith("cannot be estimated: there are no trained models")
-    assert list(table.columns) == ["setting", "series", "strategy", "term", "estimate", "low", "high", "note"]
+    columns = ["setting", "series", "strategy", "term", "estimate", "low", "high", "p", "p_holm", "note"]
+    assert list(table.columns) == columns
 
 
 def test_checks_pass_where_nothing_is_wrong() -> None:
@@ -196,3 +197,13 @@ def test_differences_of_strategies_are_regressed_alike() -> None:
     )
     assert named(cross)["bounds"].ok
     assert sentences.strategy_differences(mono).empty
+
+
+def test_effects_are_one_family_for_holms_correction() -> None:
+    fits = sentences.regressions(outcomes(sets(4), noise=0.004))
+    table = sentences.effects(fits)
+    known = table[table["p"].notna()]
+    assert known["p_holm"].min() == pytest.approx(known["p"].min() * len(known)) and len(known) > 5
+    lost = known[((known["low"] > 0) | (known["high"] < 0)) & (known["p_holm"] >= 0.05)]
+    said = [line for lines in sentences.fit_sentences(fits).values() for line in lines]
+    assert sum(line.endswith("not established.") for line in said) == len(lost) > 0

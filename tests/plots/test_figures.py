@@ -97,6 +97,7 @@ DIVERSITY = pd.DataFrame(  # four random sets of each size but the last; set d o
     ],
     columns=["series", "strategy", "seen", "group", "k", "languages", "seed", "value"],
 )
+VERDICTS = ("holds", "contradicted", "not shown", "true by construction", "not testable")
 FRAMES: dict[str, pd.DataFrame] = {
     "coverage": pd.DataFrame(
         [("atlas", "ar", 30, 20), ("atlas", "de", 40, 10), ("mlqa", "de", 7, 7)],
@@ -186,7 +187,7 @@ FRAMES: dict[str, pd.DataFrame] = {
         [
             (number, f"claim {number} costs $5", source, verdict)
             for source in ("this study", "the published tables")
-            for number, verdict in enumerate(("holds", "holds in part", "does not hold", "not testable"))
+            for number, verdict in enumerate(VERDICTS)
         ],
         columns=["claim", "text", "source", "verdict"],
     ),

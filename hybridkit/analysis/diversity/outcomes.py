@@ -16,7 +16,7 @@ import pandas as pd
 from hybridkit.data.languages import language, language_distance
 from hybridkit.errors import MissingDataError
 from hybridkit.evaluation.measures import DISTANCE
-from hybridkit.evaluation.resampling import DRAWS_FOR_INTERVAL, ends, over_sets
+from hybridkit.evaluation.resampling import DRAWS_FOR_INTERVAL, set_table, two_way
 from hybridkit.sampling.labels import label
 from hybridkit.study.model_spec import ModelSpec, design
 from hybridkit.study.scores import model_scores
@@ -104,36 +104,6 @@ def pair_outcomes(run: "Run") -> pd.DataFrame:
         return pd.DataFrame(columns=COLUMNS)
     encoder = run.study.section("diversity").encoder.name
     return with_predictors(pd.concat(parts, ignore_index=True), encoder)[COLUMNS]
-
-
-def collection_outcomes(run: "Run") -> pd.DataFrame:
-    """Return RR@10 of the same models on the study's collections: seen and distance are of the one language.
-
-    Columns: those of `design` without the spec, benchmark, setting, language, seen ("seen", "unseen"), distance, share,
-    measure, value; empty where none is named.
-    """
-    from hybridkit.analysis.scores import collection_tables
-
-    settings, lines = run.study.diversity, models(run)
-    names = run.study.evaluation.judged if settings is None or settings.judged is None else settings.judged
-    tables = collection_tables(run, list(dict.fromkeys(lines["model"])), names) if len(lines) else []
-    columns = [*KEYS, "benchmark", "setting", "language", "seen", "distance", "share", "measure", "value"]
-    parts = [
-        table[table["measure"] == "RR@10"].assign(**{key: line[key] for key in KEYS})
-        for line in lines.to_dict("records")
-        for spec, table in tables
-        if spec == line["model"]
-    ]
-    if not parts:
-        return pd.DataFrame(columns=columns)
-    frame = pd.concat(parts, ignore_index=True)
-    encoder = run.study.section("diversity").encoder.name
-    both = list(zip(frame["languages"], frame["language"], strict=True))
-    return frame.assign(
-        seen=["seen" if one in of.split() else "unseen" for of, one in both],
-        distance=[nearest(one, of) for of, one in both],
-        share=frame["language"].map(lambda one: pretraining_share(encoder, one)).astype(float),
-    )[columns]
 
 
 def with_predictors(frame: pd.DataFrame, encoder: str) -> pd.DataFrame:
@@ -258,24 +228,30 @@ def drawn(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[random if random.any() else ~frame["group"].isin([ALL, UNTRAINED])]
 
 
-def interval(values: pd.DataFrame, unit: str = "draw") -> tuple[float, float, str]:
-    """Return the ends of the interval over random draws and seeds of a mean, and why there is none ("" where there is).
+def interval(values: pd.DataFrame, unit: str = "draw") -> tuple[float, float, float, str]:
+    """Return the ends of the interval over random draws and seeds of a mean, p, and why there is none ("" if there is).
 
     Takes a line a model or draw: group, `unit`, seed, value.
 
     >>> interval(pd.DataFrame({"group": "random", "draw": [0, 1], "seed": 0, "value": [0.1, 0.2]}))
-    (nan, nan, 'no interval: 2 random draws, 3 are needed')
-    >>> interval(pd.DataFrame({"group": "spread", "draw": [0, 1, 2], "seed": 0, "value": 0.1}))[2]
+    (nan, nan, nan, 'no interval: 2 random draws, 3 are needed')
+    >>> interval(pd.DataFrame({"group": "spread", "draw": [0, 1, 2], "seed": 0, "value": 0.1}))[3]
     'no interval: the sets are chosen (spread), not drawn at random'
     """
     chosen = [str(name) for name in dict.fromkeys(values["group"]) if name != RANDOM]
     if chosen:
-        return math.nan, math.nan, f"no interval: the sets are chosen ({', '.join(chosen)}), not drawn at random"
+        return (
+            math.nan,
+            math.nan,
+            math.nan,
+            f"no interval: the sets are chosen ({', '.join(chosen)}), not drawn at random",
+        )
     count = values[unit].nunique()
     if count < DRAWS_FOR_INTERVAL:
         draws = f"{count} random draw{'s' * (count != 1)}"
-        return math.nan, math.nan, f"no interval: {draws}, {DRAWS_FOR_INTERVAL} are needed"
-    return *ends(over_sets(values, unit)), ""
+        return math.nan, math.nan, math.nan, f"no interval: {draws}, {DRAWS_FOR_INTERVAL} are needed"
+    _, low, high, p = map(float, two_way(set_table(values, unit)))
+    return low, high, p, ""
 
 
 def means(frame: pd.DataFrame, measure: str = "RR", by: Sequence[str] = BY) -> pd.DataFrame:
@@ -287,7 +263,7 @@ def means(frame: pd.DataFrame, measure: str = "RR", by: Sequence[str] = BY) -> p
     """
     rows = []
     for key, part in per_model(frame, measure, by).groupby(list(by), sort=False):
-        low, high, _ = interval(part, "languages")
+        low, high, *_ = interval(part, "languages")
         rows.append((*key, part["value"].mean(), low, high, len(part), part["languages"].nunique()))
     return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "models", "sets"])
 

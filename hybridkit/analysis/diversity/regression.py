@@ -25,9 +25,9 @@ STRAIGHT = 0.9
 class Regression:
     """A fitted regression, or the `reason` why there is none.
 
-    `table`: term, estimate, low, high, note (why there is no interval). `by_draw`: term, group, draw, seed, value, what
-    each draw and seed alone estimates. `data` and `matrix` are what it was fitted to, a line an observation with its
-    `fitted` value and `residual`, and the terms within pairs of a draw.
+    `table`: term, estimate, low, high, p, note (why there is no interval). `by_draw`: term, group, draw, seed, value:
+    what each draw and seed alone estimates. `data` and `matrix` are what it was fitted to, a line an observation with
+    its `fitted` value and `residual`, and the terms within pairs of a draw.
     """
 
     strategy: str
@@ -67,7 +67,7 @@ def regress(
     data = _data(frame, strategy, series, measure, setting)
     reason = _refusal(data)
     if reason:
-        empty = pd.DataFrame(columns=["term", "estimate", "low", "high", "note"])
+        empty = pd.DataFrame(columns=["term", "estimate", "low", "high", "p", "note"])
         return Regression(strategy, series, measure, setting, empty, data, pd.DataFrame(), reason=reason)
     terms, left_out = _terms(data)
     inside, more = _separate(within(terms, data["pair"]), data)
@@ -180,7 +180,7 @@ def _table(by_draw: pd.DataFrame) -> pd.DataFrame:
     for term, own in by_draw.groupby("term", sort=False):
         mean = own.groupby(["group", "draw"])["value"].mean().mean()
         rows.append((term, float(mean), *interval(own)))
-    return pd.DataFrame(rows, columns=["term", "estimate", "low", "high", "note"])
+    return pd.DataFrame(rows, columns=["term", "estimate", "low", "high", "p", "note"])
 
 
 class Check(NamedTuple):

@@ -1,25 +1,27 @@
 """What a diversity study shows, in sentences and tables: effects, steps, pretraining, and the limits of so few runs."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from hybridkit.analysis.diversity import regression as terms
-from hybridkit.analysis.diversity.outcomes import ALL, RANDOM, differences, drawn, interval
+from hybridkit.analysis.diversity.outcomes import ALL, RANDOM, differences
 from hybridkit.analysis.diversity.regression import FAR, Regression, check, regress
 from hybridkit.evaluation.measures import SEEN_GROUPS
 from hybridkit.evaluation.resampling import DRAWS_FOR_INTERVAL, SEEDS_FOR_INTERVAL
+from hybridkit.evaluation.significance import holm
 from hybridkit.sampling.labels import label, order
 from hybridkit.study.settings import HYBRID, UNTRAINED
-from hybridkit.utils.numbers import amount
+from hybridkit.utils.numbers import amount, number
 
 _EFFECTS = {
     f"log2 k, {seen}": f"doubling the number of training languages changes {{}} on {seen} pairs" for seen in SEEN_GROUPS
 }
 LANGUAGES_FOR_LINE = 5
+THRESHOLD = 0.05
 SETTINGS = ("cross", "mono")
 _MODEL = ["series", "strategy", "seed"]
 _PAIR = ["benchmark", "setting", "query_language", "passage_language"]
@@ -35,11 +37,12 @@ _EFFECTS |= {
 }
 
 
-def regression_sentences(regression: Regression) -> list[str]:
+def regression_sentences(regression: Regression, established: Collection[str] | None = None) -> list[str]:
     """Describe each effect of a regression with its interval, and whether that leaves out 0; why, where it has none.
 
     A sentence begins with the strategy. An interval that holds 0 shows no effect, nor that there is none: it says how
-    large an effect either way may still be.
+    large an effect either way may still be. `established` are the terms that Holm's correction keeps (all, where it is
+    left out).
     """
     name = label(regression.strategy)
     if regression.reason:
@@ -47,21 +50,35 @@ def regression_sentences(regression: Regression) -> list[str]:
     sentences = []
     for row in regression.table.to_dict("records"):
         effect = _EFFECTS[row["term"]].format(regression.measure)
-        sentences.append(f"{name}: {effect} by {amount(row['estimate'], row['low'], row['high'], row['note'])}.")
+        said = amount(row["estimate"], row["low"], row["high"], row["note"])
+        lost = established is not None and row["term"] not in established and said.endswith(")") and not row["note"]
+        sentences.append(f"{name}: {effect} by {said}{', not established' * lost}.")
     for term, reason in regression.left_out.items():
         sentences.append(f"{name}: how {_EFFECTS[term].format(regression.measure)} cannot be estimated: {reason}.")
     return sentences
 
 
 def fit_sentences(fits: Sequence[Regression]) -> dict[str, list[str]]:
-    """Describe every regression, and in brackets what it takes for granted, by "setting, series, strategy"."""
+    """Describe every regression, and in brackets what it takes for granted, by "setting, series, strategy".
+
+    All effects of all regressions are one family for Holm's correction.
+    """
+    table = effects(fits)
+    kept = table[table["p_holm"] < THRESHOLD]
     return {
         f"{fit.setting}, {fit.series}, {fit.strategy}": [
-            *regression_sentences(fit),
+            *regression_sentences(fit, set(kept.loc[_of(kept, fit), "term"])),
             *(f"({one.words})" for one in check(fit)),
         ]
         for fit in fits
     }
+
+
+def _of(table: pd.DataFrame, fit: Regression) -> pd.Series:
+    own: pd.Series = (
+        (table["setting"] == fit.setting) & (table["series"] == fit.series) & (table["strategy"] == fit.strategy)
+    )
+    return own
 
 
 def limits(design: pd.DataFrame) -> list[str]:
@@ -216,7 +233,10 @@ def strategy_differences(frame: pd.DataFrame, first: str = HYBRID) -> pd.DataFra
 
 
 def effects(fits: Sequence[Regression]) -> pd.DataFrame:
-    """Return one table of all estimates: setting, series, strategy, term, estimate, low, high, note (why none)."""
+    """Return one table of all estimates: setting, series, strategy, term, estimate, low, high, p, p_holm, note.
+
+    p_holm is corrected over all effects of the table that have an interval; the note says why one has none.
+    """
     parts = []
     for fit in fits:
         table = fit.table
@@ -228,8 +248,12 @@ def effects(fits: Sequence[Regression]) -> pd.DataFrame:
             left = pd.DataFrame([("all", f"cannot be estimated: {fit.reason}")], columns=["term", "note"])
         both = pd.concat([one for one in (table, left) if len(one)], ignore_index=True)
         parts.append(both.assign(setting=fit.setting, series=fit.series, strategy=fit.strategy))
-    columns = ["setting", "series", "strategy", "term", "estimate", "low", "high", "note"]
-    return pd.concat(parts, ignore_index=True).reindex(columns=columns) if parts else pd.DataFrame(columns=columns)
+    columns = ["setting", "series", "strategy", "term", "estimate", "low", "high", "p", "p_holm", "note"]
+    found = pd.concat(parts, ignore_index=True).reindex(columns=columns) if parts else pd.DataFrame(columns=columns)
+    known = found["p"].notna()
+    if known.any():
+        found.loc[known, "p_holm"] = holm(found.loc[known, "p"].astype(float), ["effects"] * int(known.sum()))
+    return found
 
 
 class _Set(NamedTuple):
@@ -278,27 +302,11 @@ def _along(models: pd.DataFrame, named: dict[str, Any]) -> list[pd.DataFrame]:
     return found
 
 
-def mean_steps(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean of each kind of step over random draws and seeds, with its interval from three draws on.
-
-    Columns: series, strategy, setting, from_k, to_k, was, seen, mean, low, high, draws, note (why there is no interval:
-    see `outcomes.interval`). A step to the set of all languages has none, since its one model a seed is in every draw.
-    Without random draws, means are over the sets that were chosen.
-    """
-    by = ["series", "strategy", "setting", "from_k", "to_k", "was", "seen"]
-    rows = []
-    for key, part in drawn(table).groupby(by, sort=False):
-        values = part.rename(columns={"difference": "value"})
-        low, high, note = interval(values)
-        if part["to_all"].all():
-            low, high, note = math.nan, math.nan, "no interval: the larger set is one, that of all languages"
-        mean = values.groupby(["group", "draw"])["value"].mean()
-        rows.append((*key, float(mean.mean()), low, high, len(mean), note))
-    return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "draws", "note"])
-
-
 def step_sentences(means: pd.DataFrame, measure: str = "RR", setting: str = "cross") -> list[str]:
-    """Describe what happens to the pairs of a setting from each number of languages to the next, series by series."""
+    """Describe what happens to the pairs of a setting from each number of languages to the next, series by series.
+
+    Takes `evidence.mean_steps`.
+    """
     chosen = means[means["setting"] == setting]
     rank = chosen["series"].map({name: rank for rank, name in enumerate(dict.fromkeys(means["series"]))})
     sentences = []
@@ -308,6 +316,16 @@ def step_sentences(means: pd.DataFrame, measure: str = "RR", setting: str = "cro
         languages = "language" if row["to_k"] == 1 else "languages"
         sentences.append(
             f"{label(row['strategy'])}, {start} to {row['to_k']} {languages}: {measure} on {_PAIRS[setting]} pairs "
-            f"that {kind} changes by {amount(row['mean'], row['low'], row['high'], row['note'])}."
+            f"that {kind} changes by {_step_amount(row)}."
         )
     return sentences
+
+
+def _step_amount(row: dict[Hashable, Any]) -> str:
+    """A mean step with its intervals and what they are over; whether it is an effect is said of those over draws."""
+    draws = f"{row['draws']} draw{'s' * (row['draws'] != 1)}"
+    ends = f"{number(row['low'])} to {number(row['high'])} over questions, given {draws}"
+    if row["note"]:
+        return f"{number(row['mean'], '+')} ({ends}; {row['note']})"
+    over = f"{number(row['crossed_low'])} to {number(row['crossed_high'])} over questions and draws"
+    return f"{number(row['mean'], '+')} ({over}; {ends})" + ("" if row["established"] else ", no effect shown")
