@@ -48,7 +48,8 @@ theirs = analysis.claims.judge(opened, analysis.claims.PublishedFacts())
 # - **true by construction**: the settings of the study or the kit itself make it true; it could not fail.
 # - **not testable**: this study does not have what the claim is about.
 #
-# Published tables are printed numbers without intervals: what holds there holds for these numbers.
+# Published tables are printed numbers without intervals: what holds there holds for these numbers, and a wrong sign
+# among them leaves the claim not shown.
 
 # %%
 plots.draw(

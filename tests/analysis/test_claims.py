@@ -79,17 +79,17 @@ def test_the_figures_that_claims_name_are_drawn_by_a_notebook() -> None:
     ]
 
 
-def test_claim_9_is_contradicted_by_the_printed_numbers_for_xlm_r_on_xquad_r() -> None:
+def test_claim_9_is_not_shown_by_the_printed_numbers_for_xlm_r_on_xquad_r() -> None:
     entry = verdicts("9")
-    assert (entry.verdict, entry.words) == (FAILS, "contradicted in the published tables")
+    assert (entry.verdict, entry.words) == (NOT_SHOWN, "not shown in the published tables")
     assert entry.sentence.startswith("3 of 4 comparisons hold.")
     outcomes = {(one.encoder, one.part.split(", ")[1].strip("'")): one for one in entry.answers}
     for (backbone, dataset, kind, language), values in printed().items():
         if kind == "multilingual mAP" and language == "mean":
             best = values["Hybrid"] > max(values["X-X-mono"], values["X-Y"])
-            assert outcomes[backbone.lower(), dataset.lower()].outcome == (HOLDS if best else FAILS)
+            assert outcomes[backbone.lower(), dataset.lower()].outcome == (HOLDS if best else NOT_SHOWN)
     lost = outcomes["xlm-r", "xquad-r"]
-    assert (lost.outcome, lost.value, lost.against) == (FAILS, ".5927", ".5934 of cross")
+    assert (lost.outcome, lost.value, lost.against) == (NOT_SHOWN, ".5927", ".5934 of cross")
     assert ".5927 against .5934 of cross" in entry.sentence
 
 
@@ -102,11 +102,11 @@ def test_the_published_tables_on_all_twelve() -> None:
         "6": HOLDS,
         "7": HOLDS,
         "8": NOT_SHOWN,
-        "9": FAILS,
-        "10": FAILS,
+        "9": NOT_SHOWN,  # without an interval, a wrong sign contradicts nothing
+        "10": NOT_SHOWN,
         "11": HOLDS,
     }
-    lost = [one for one in verdicts("10").answers if one.outcome == FAILS]
+    lost = [one for one in verdicts("10").answers if one.outcome == NOT_SHOWN]
     assert [(one.encoder, one.part) for one in lost] == [("xlm-r", "best(AP, 'xquad-r', pool) == hybrid")]
 
 
@@ -166,6 +166,7 @@ class Double:
 
     title = "this double"
     constructed = frozenset({"benchmarks", "leaks"})
+    chosen = frozenset({"benchmarks"})
 
     def __init__(self, scores: dict[tuple[str, str], float], around: float = 0.01, crossed: float = 0.02) -> None:
         self.scores, self.around, self.crossed = scores, around, crossed
@@ -235,7 +236,7 @@ SCORES = {
         ("leaks(atlas) == 0", NAN, NAN, FAILS),
         ("leaks(atlas) == 2", NAN, NAN, GIVEN),
         ("count(relatives(atlas)) == 1", NAN, NAN, HOLDS),
-        ("'xquad-r' in benchmarks", NAN, NAN, FAILS),
+        ("'xquad-r' in benchmarks", NAN, NAN, UNTESTED),  # it is not there, which contradicts nothing
         ("benchmarks <= {atlas, 'mlqa-r'}", NAN, NAN, GIVEN),
         ("1 == 1", NAN, NAN, HOLDS),
     ],
@@ -288,7 +289,7 @@ def test_verdicts_by_outcomes() -> None:
         (GIVEN, FAILS): FAILS,
         (HOLDS, NOT_SHOWN): NOT_SHOWN,
         (HOLDS, UNTESTED): NOT_SHOWN,
-        (GIVEN, UNTESTED): NOT_SHOWN,
+        (GIVEN, UNTESTED): UNTESTED,
         (NOT_SHOWN, NOT_SHOWN): NOT_SHOWN,
         (FAILS, NOT_SHOWN): FAILS,
         (FAILS, FAILS): FAILS,
@@ -505,8 +506,9 @@ def test_leaks_are_counted_among_the_rows_that_are_left(
 
 def test_the_whole_ledger_on_a_study(facts: StudyFacts) -> None:
     found = {entry.claim.id: entry for entry in judge(open_claims(), facts)}
-    assert found["1"].verdict == FAILS  # both kinds of batches, on an encoder made from scratch
-    assert found["2"].verdict == FAILS
+    assert found["1"].verdict == UNTESTED  # both kinds of batches, on an encoder made from scratch
+    assert "start == pretrained is not so in this study (scratch)" in found["1"].sentence
+    assert found["2"].verdict == UNTESTED
     assert found["4"].verdict == GIVEN
     assert "found before training, and dropped: 0 rows" in found["4"].sentence
     assert (found["6"].verdict, found["7"].verdict) == (UNTESTED, UNTESTED)
@@ -537,7 +539,7 @@ KEPT = runs_folder() / "quick" / "notebooks" / "07.json"
 def test_what_quick_found() -> None:
     found = json.loads(KEPT.read_text(encoding="utf-8"))
     assert list(found["verdicts"]) == [str(number) for number in range(1, 13)]
-    assert found["verdicts"]["1"] == FAILS  # made from scratch, not fine-tuned
+    assert found["verdicts"]["1"] == UNTESTED  # made from scratch, not fine-tuned
     assert found["verdicts"]["4"] == GIVEN
     assert found["verdicts"]["10"] == UNTESTED
-    assert found["published"]["9"] == FAILS
+    assert found["published"]["9"] == NOT_SHOWN

@@ -143,8 +143,8 @@ def test_terms_that_one_draw_cannot_separate_are_left_out_of_all() -> None:
 def test_small_designs_say_why_there_is_nothing() -> None:
     one_size = outcomes(sets(3, (4,)))
     assert sentences.regression_sentences(regress(one_size, "mono")) == [
-        "mono: the effect of the number of languages cannot be estimated: every set that was drawn has 4 languages: "
-        "nothing varies with their number in a draw."
+        "mono: the effect of the number of languages cannot be estimated: all sets of a draw have 4 languages, "
+        "so that nothing varies with their number."
     ]
     absent = regress(one_size, "cross")
     assert "no trained models" in absent.reason and check(absent) == []

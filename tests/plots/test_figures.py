@@ -290,6 +290,23 @@ def test_diversity_draws_means_of_the_random_sets_and_their_intervals() -> None:
     ]
 
 
+def test_diversity_distance_takes_the_nested_sets_of_a_draw_for_one_observation() -> None:
+    lines = [
+        ("fixed", "mono", "a side", 1, group, draw, f"{draw} {k}", 0, 0.1 * draw + 0.01 * k)
+        for group in ("random", "spread")
+        for draw in range(3)
+        for k in (1, 2, 4)
+    ]
+    columns = ["series", "strategy", "side", "distance", "group", "draw", "languages", "seed", "value"]
+    frame = pd.DataFrame(lines, columns=columns)
+    (axes,) = seen(plots.diversity_distance(frame))
+    low, high = line(axes, "mono interval")[1]
+    interval = t_interval([0.1 * draw + 0.07 / 3 for draw in range(3)])
+    assert interval is not None and (low, high) == pytest.approx((interval.low, interval.high), abs=1e-5)
+    (axes,) = seen(plots.diversity_distance(frame[frame["group"] == "spread"]))
+    assert "mono interval" not in {one.get_label() for one in axes.lines}  # chosen sets are no sample
+
+
 def test_diversity_pairs_draws_the_difference_and_the_training_languages_in_bold() -> None:
     least, most, change = seen(plots.diversity_pairs(FRAMES["diversity_pairs"]))[:3]
     assert [text.get_text() for text in change.texts] == ["−.40", "+.40", "+.30", "−.30"]

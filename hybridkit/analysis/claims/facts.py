@@ -71,11 +71,13 @@ class Facts(Protocol):
     """A source of facts: a study that was run, or published tables.
 
     `constructed` names the words of checks whose answer its settings or the kit itself make true, so that they cannot
-    fail: such an answer is no evidence.
+    fail: such an answer is no evidence. Of these, `chosen` are its settings: where they are others than a check says,
+    the source does not have what the check is about.
     """
 
     title: str
     constructed: frozenset[str]
+    chosen: frozenset[str]
 
     def names(self, variable: str) -> tuple[str, ...]:
         """Return all names that a variable of a check may have here."""
@@ -104,6 +106,7 @@ class PublishedFacts:
 
     title = "the published tables"
     constructed: frozenset[str] = frozenset()
+    chosen: frozenset[str] = frozenset()
 
     @cached_property
     def _table(self) -> pd.DataFrame:

@@ -53,8 +53,9 @@ class Answer:
     A comparison of measured scores is judged by the rule of evidence (`significance.judged`), over questions and
     trainings, with all comparisons of its check as the family: it holds, or is contradicted, where a difference to that
     side is established, and else is not shown. `given` is the same over questions alone, given these trainings. What
-    was printed without intervals is compared as it is, and so is everything that is not a score; what the settings of a
-    study or the kit itself make true is true by construction.
+    was printed without intervals holds for the printed numbers, or is not shown: without an interval nothing is
+    contradicted. What is not a score is compared as it is. What the settings of a study or the kit itself make true is
+    true by construction; what the settings lack is not testable.
 
     `part` is the comparison with names for its variables, `value` and `against` are its sides, `note` is what a reader
     must know beside them; `reason` says what is missing where it could not be tested, `cure` what would help, `about`
@@ -85,7 +86,7 @@ def evaluate(check: Check, facts: Facts) -> list[Answer]:
     >>> from hybridkit.analysis.claims.facts import PublishedFacts
     >>> check = parse("every encoder, benchmark: best(AP, benchmark, pool) == hybrid")
     >>> [(answer.encoder, answer.outcome) for answer in evaluate(check, PublishedFacts())][:2]
-    [('xlm-r', 'contradicted'), ('xlm-r', 'holds')]
+    [('xlm-r', 'not shown'), ('xlm-r', 'holds')]
     """
     free = {name: facts.names(name) for name, names in check.every.items() if names is None}
     found: list[Answer] = []
@@ -138,7 +139,9 @@ def _outcome(trial: Trial, decided: bool) -> str:
     else:
         side = 1 if found > 0 else -1
     signs = {"==": (0,), "!=": (1, -1), ">": (1,), ">=": (0, 1), "<": (-1,), "<=": (-1, 0)}
-    return HOLDS if side in signs[trial.operator] else FAILS
+    if side in signs[trial.operator]:
+        return HOLDS
+    return FAILS if trial.found.measured or equal else NOT_SHOWN
 
 
 def _of_scores(check: Check) -> bool:
@@ -161,6 +164,9 @@ def _answer(part: Comparison, facts: Facts, encoder: str, shown: str) -> Answer:
             return _scored(answer, part, facts, encoder)
         value, other = (_value(side, facts, encoder) for side in (part.left, part.right))
         held = _compare(value, part.operator, other)
+        if not held and constructed and _words(part) <= facts.chosen:
+            there = written(other) if part.operator == "in" else written(value)
+            return replace(answer, reason=f"{part} is not so in {facts.title} ({there})")
         outcome = FAILS if not held else GIVEN if constructed or _says_its_mean(part) else HOLDS
         note = "; ".join(filter(None, (facts.note(one.name, tuple(map(str, one.arguments))) for one in _calls(part))))
         return replace(answer, outcome=outcome, value=written(value), against=written(other), note=note)
@@ -307,14 +313,14 @@ def judge(claims: Sequence[Claim], facts: Facts) -> list[Entry]:
     """Judge every claim by the facts of a study or of the published tables.
 
     The verdict is that of the whole claim, whose sentence says for how many comparisons it holds: contradicted if one
-    comparison is; else not shown if one is, or if one names something that is not there while the others hold; else it
-    holds; true by construction if nothing that it says could fail. What cannot be tested says what is missing, and
-    gives the answer to `instead`.
+    comparison is; else not shown if one is, or if one names something that is not there while another holds; else it
+    holds; true by construction if nothing that it says could fail; not testable if nothing of it is tested. What cannot
+    be tested says what is missing, and gives the answer to `instead`.
 
     >>> from hybridkit.analysis.claims.file import open_claims
     >>> from hybridkit.analysis.claims.facts import PublishedFacts
     >>> [(entry.claim.id, entry.verdict) for entry in judge(open_claims()[8:11], PublishedFacts())]
-    [('9', 'contradicted'), ('10', 'contradicted'), ('11', 'holds')]
+    [('9', 'not shown'), ('10', 'not shown'), ('11', 'holds')]
     """
     entries = []
     for claim in claims:
@@ -333,7 +339,7 @@ def judge(claims: Sequence[Claim], facts: Facts) -> list[Entry]:
 def verdict_of(answers: Sequence[Answer]) -> str:
     """Return the verdict on a claim by the answers to its check."""
     outcomes = {answer.outcome for answer in answers}
-    if outcomes <= {UNTESTED}:
+    if outcomes <= {UNTESTED, GIVEN} and UNTESTED in outcomes:
         return UNTESTED
     if FAILS in outcomes:
         return FAILS

@@ -121,7 +121,8 @@ class StudyFacts:
     """What a study measured. Trains nothing beyond the study's main section: what else is missing is NotTestable."""
 
     title = "this study"
-    constructed = frozenset({"start", "benchmarks", "encoders", "kinds", "measures", "macro", "leaks"})
+    chosen = frozenset({"start", "benchmarks", "encoders"})
+    constructed = chosen | {"kinds", "measures", "macro", "leaks"}
 
     def __init__(self, run: Run) -> None:
         self.run = run

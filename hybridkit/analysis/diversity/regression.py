@@ -116,7 +116,7 @@ def _refusal(data: pd.DataFrame) -> str:
     if data.empty:
         return "there are no trained models on sets that were drawn"
     if data["k"].nunique() < 2:
-        return f"every set that was drawn has {data['k'].iloc[0]} languages: nothing varies with their number in a draw"
+        return f"all sets of a draw have {data['k'].iloc[0]} languages, so that nothing varies with their number"
     return ""
 
 
@@ -215,7 +215,7 @@ def _linear(regression: Regression) -> Check:
         # two of a line's points say nothing on its shape
         dummies |= {f"{seen}, k = {k}": (own & (data["k"] == k)).astype(float) for k in ks[1:-1]}
     if not dummies:
-        return Check("linear in log2 k", False, "cannot be seen: no group of pairs has three numbers of languages")
+        return Check("linear in log2 k", False, "not tested, since no group of pairs has three numbers of languages")
     bent = within(pd.DataFrame(dummies), data["pair"])
     slopes = [name for name in matrix if str(name).startswith("log2 k")]
     value = within(data[["value"]], data["pair"])["value"]
