@@ -50,6 +50,31 @@ def macro_scores(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[[*by, "setting", "measure", "value"]]
 
 
+def own_recipes(run: Run, baseline: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the main table and the comparisons with a baseline of strategies that are trained by their own recipes.
+
+    Both are empty for a study that has one recipe for all.
+    """
+    if not run.study.recipes:
+        return pd.DataFrame(), pd.DataFrame()
+    names = run.study.evaluation.benchmarks
+    found = [model_scores(run, spec, name) for spec in run.models("recipes") for name in names]
+    table = main_table(macro_scores(pd.concat(found, ignore_index=True)))
+    return table, compare_with_baseline(run, baseline, section="recipes")
+
+
+def recipe_table(run: Run) -> pd.DataFrame:
+    """Return learning_rate, temperature and steps of the shared recipe and of each strategy's own."""
+    lines = {
+        spec.strategy: spec.training(run.study) for spec in run.models("recipes") if spec.seed == run.study.seeds[0]
+    }
+    names = ["learning_rate", "temperature", "steps"]
+    shared = [getattr(run.study.training, name) for name in names]
+    found = {text: [getattr(one, name) for name in names] for text, one in lines.items()}
+    rows = [("all, shared recipe", *shared)] + [(f"{text}, own recipe", *values) for text, values in found.items()]
+    return pd.DataFrame(rows, columns=["strategy", *names]).set_index("strategy")
+
+
 def main_table(macros: pd.DataFrame) -> pd.DataFrame:
     """Return the table of a paper, a line a benchmark and strategy: means over seeds of AP and rank distance."""
     kept = macros[macros["measure"].isin(MAIN_MEASURES)]
@@ -200,16 +225,22 @@ def families(benchmarks: pd.Series, what: str, parts: Mapping[str, str] | None =
 
 
 def system(
-    run: Run, benchmark: str, strategy: str, measures: Sequence[str] = MAIN_MEASURES, unit: str = "article"
+    run: Run,
+    benchmark: str,
+    strategy: str,
+    measures: Sequence[str] = MAIN_MEASURES,
+    unit: str = "article",
+    section: str = "main",
 ) -> Models:
     """Return a strategy's models on a benchmark as `significance.contrast` takes them: by seed and measure.
 
     The untrained encoder is the same for every seed. `unit` is what questions are resampled by
-    (`clusters.question_clusters`). Raises InputError for a strategy that the study does not have.
+    (`clusters.question_clusters`); with the section "recipes" the models are those of the strategy's own recipe. Raises
+    InputError for a strategy that the study does not have.
     """
-    specs = [spec for spec in run.models() if spec.strategy == strategy]
+    specs = [spec for spec in run.models(section) if spec.strategy == strategy]
     if not specs:
-        there = ", ".join(dict.fromkeys(spec.strategy for spec in run.models()))
+        there = ", ".join(dict.fromkeys(spec.strategy for spec in run.models(section)))
         raise InputError(f"study {run.study.name}: no strategy {strategy!r}; there are {there}")
     clusters = question_clusters(run.subset(benchmark)[0], unit)
     return {
@@ -261,18 +292,19 @@ def compared_pairs(strategies: Sequence[str], baseline: str) -> list[tuple[str, 
     return list(dict.fromkeys(pairs))
 
 
-def compare_with_baseline(run: Run, baseline: str, unit: str = "article") -> pd.DataFrame:
+def compare_with_baseline(run: Run, baseline: str, unit: str = "article", section: str = "main") -> pd.DataFrame:
     """Compare every trained strategy with one of them, and hybrids with `cross`, in every setting and benchmark.
 
     This is what tables mark. Columns: benchmark, system, against, then those of `significance.contrast` without
     languages and of `significance.judged`. One family holds all comparisons (`compared_pairs`) on all benchmarks, AP in
-    each setting and the rank distance of the pool; a benchmark that is a part of another is a family of its own.
+    each setting and the rank distance of the pool; a benchmark that is a part of another is a family of its own. With
+    the section "recipes" each strategy is trained by its own recipe, and the family is one of its own.
     """
-    pairs = compared_pairs([spec.strategy for spec in run.models()], baseline)
+    pairs = compared_pairs([spec.strategy for spec in run.models(section)], baseline)
     names = run.study.evaluation.benchmarks
     found = []
     for benchmark in names:
-        own = {name: system(run, benchmark, name, unit=unit) for name in dict.fromkeys(sum(pairs, ()))}
+        own = {name: system(run, benchmark, name, unit=unit, section=section) for name in dict.fromkeys(sum(pairs, ()))}
         for first, second in pairs:
             rows = contrast([(1, own[first]), (-1, own[second])], overall=True)
             rows.insert(0, "against", second)
@@ -281,7 +313,7 @@ def compare_with_baseline(run: Run, baseline: str, unit: str = "article") -> pd.
             found.append(rows.drop(columns=["query_language", "passage_language"]))
     table = pd.concat(found, ignore_index=True)
     beside = [f"{label(first)} with {label(second)}" for first, second in pairs if second != baseline]
-    what = "; ".join([f"every strategy with {label(baseline)}", *beside])
+    what = "; ".join([f"every strategy with {label(baseline)}", *beside]) + ", own recipes" * (section == "recipes")
     return judged(table.assign(family=families(table["benchmark"], what, part_of(run, names))))
 
 

@@ -1,6 +1,6 @@
-"""What several figures share: dots with their intervals, legend entries of strategies, checks of a frame."""
+"""What several figures share: dots and differences with their intervals, legend entries, checks of a frame."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,18 @@ from matplotlib.lines import Line2D
 
 from hybridkit.errors import InputError
 from hybridkit.evaluation.resampling import t_interval
+from hybridkit.evaluation.significance import BEYOND, GIVEN, INTERVALS
 from hybridkit.plots.palette import colour, marker
 from hybridkit.plots.style import round_ticks
 from hybridkit.sampling.labels import label, order
 
 SEEDS = "points: seeds; large marker and bar: mean and 95 % t interval over seeds (from 3 seeds on)"
 SINGLE = "one training each: no interval"
+BOTH = "thick: 95 % interval over questions, given these trainings; thin: over questions and other trainings, from 3 on"
+FILLED = (
+    f"filled ({BEYOND}): established over other trainings too; half ({GIVEN}): over questions only; hollow: not shown"
+)
+DIFFERENCE = [*INTERVALS, "mark"]  # the columns of a row of `significance.judged` that are drawn
 
 
 def require_columns(frame: pd.DataFrame, figure: str, *columns: str) -> pd.DataFrame:
@@ -79,6 +85,27 @@ def dot_rows(axes: Axes, frame: pd.DataFrame, strategies: list[str]) -> None:
         axes.plot([interval.low, interval.high], [y, y], color=shade, linewidth=1.6, label=f"{name} interval")
         axes.plot([interval.mean], [y], shape, color=shade, markersize=4.8, label=name)
     strategy_axis(axes, strategies, margin=0.08)
+
+
+def difference_bars(
+    axes: Axes, row: Sequence[Any], at: float, apart: float, shade: str, shape: str, *, upright: bool = False
+) -> None:
+    """Draw one difference, given the columns of DIFFERENCE; `apart` are its intervals from each other, on both sides.
+
+    The marker is filled, half filled or hollow by its mark (`significance.judged`).
+    """
+    value, low, high, first, last = map(float, row[:5])
+    for ends, width, side, name in (([low, high], 2.2, -apart, "questions"), ([first, last], 0.9, apart, "trainings")):
+        line = ([at + side] * 2, ends) if upright else (ends, [at + side] * 2)
+        axes.plot(*line, color=shade, linewidth=width, alpha=0.7 if width > 1 else 1, label=name)
+    fill, face = {BEYOND: ("full", shade), GIVEN: ("left", shade)}.get(str(row[5]), ("full", "white"))
+    look: dict[str, Any] = {
+        "fillstyle": fill,
+        "markerfacecolor": face,
+        "markerfacecoloralt": "white",
+        "markersize": 4.4,
+    }
+    axes.plot(*(([at], [value]) if upright else ([value], [at])), shape, color=shade, label="mean", **look)
 
 
 def strategy_axis(axes: Axes, strategies: list[str], ticks: int = 4, below: float = 0.4, margin: float = 0.1) -> None:

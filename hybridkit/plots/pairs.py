@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from hybridkit.errors import InputError
+from hybridkit.evaluation.significance import BEYOND, GIVEN
 from hybridkit.plots.marks import matrix, one, require_columns
 from hybridkit.plots.style import GREYED, MISSING, foot, language_label, many, printed
 from hybridkit.sampling.labels import label, order
@@ -149,8 +150,9 @@ def pair_difference(frame: pd.DataFrame, a: str = "", b: str = "", measure: str 
     """The difference of two strategies for every pair of languages, on a diverging scale centred at 0.
 
     Columns: query_language, passage_language, value (a minus b), or strategy with a and b's own values, which are then
-    subtracted here after the mean over seeds. `a` and `b` name the two in the title. With a column significant (and
-    family, what its correction covers), differences that are not significant are greyed out.
+    subtracted here after the mean over seeds. `a` and `b` name the two in the title. With a column mark (and family,
+    what its correction covers; `significance.judged`), differences without a mark are greyed out, and those that are
+    established over trainings too are bold.
     """
     require_columns(frame, "pair_difference", "query_language", "passage_language", "value")
     one(frame, "pair_difference", *[column for column in _SAME if column != "setting"])
@@ -177,11 +179,16 @@ def pair_difference(frame: pd.DataFrame, a: str = "", b: str = "", measure: str 
     axes[0].set_title(names)
     colour_bar(figure, axes, "PuOr_r", norm, f"difference in mean {measure}")
     notes = ["hatched: no judged query"] if np.isnan(difference).any() else []
-    if "significant" in frame.columns and "strategy" not in frame.columns:
-        marked = frame.assign(significant=frame["significant"].astype(float))
-        grey_out(axes[0], matrix(marked, languages, languages, "significant") == 0)
+    if "mark" in frame.columns and "strategy" not in frame.columns:
+        code = frame.assign(mark=frame["mark"].fillna("").map({"": 0.0, GIVEN: 1.0, BEYOND: 2.0}))
+        marks = matrix(code, languages, languages, "mark")
+        grey_out(axes[0], marks == 0)
+        for text in axes[0].texts:
+            column, row = (int(part) for part in text.get_position())
+            text.set_fontweight("bold" if marks[row, column] == 2 else "normal")
         families = ", ".join(dict.fromkeys(frame["family"])) if "family" in frame.columns else ""
-        notes.append("grey: not significant" + f" (Holm’s correction: {families})" * bool(families))
+        notes.append("grey: no difference is shown; plain: over questions, given these trainings; bold: over other")
+        notes[-1] += " trainings too" + f"\n(Holm’s correction: {families})" * bool(families)
     foot(figure, [], "; ".join(notes))
     return figure
 

@@ -9,9 +9,23 @@ from matplotlib.lines import Line2D
 
 from hybridkit.errors import InputError
 from hybridkit.evaluation.measures import DISTANCE, SETTINGS, in_order, measure_of
-from hybridkit.plots.marks import dot_rows, handles, name_grid, one, pick, require_columns, seeds_note, strategy_axis
+from hybridkit.plots.marks import (
+    BOTH,
+    DIFFERENCE,
+    FILLED,
+    difference_bars,
+    dot_rows,
+    handles,
+    name_grid,
+    one,
+    pick,
+    require_columns,
+    row_axis,
+    seeds_note,
+    strategy_axis,
+)
 from hybridkit.plots.palette import colour, marker
-from hybridkit.plots.style import WIDTH, foot, panels, printed
+from hybridkit.plots.style import WIDTH, foot, panels, printed, round_ticks
 from hybridkit.sampling.labels import UNTRAINED, label, order
 
 SETTING_COLOURS = {"mono": "#0072B2", "cross": "#D55E00", "pool": "#CC79A7"}
@@ -53,57 +67,43 @@ def settings(frame: pd.DataFrame, measure: str = "AP") -> Figure:
 def effects(frame: pd.DataFrame, baseline: str = "", measure: str = "AP") -> Figure:
     """The difference of each system from a baseline, a panel a setting and one for the rank distance.
 
-    Columns: system, setting, measure, difference, low, high, significant: the rows of `significance.against`. Bars are
-    bootstrap intervals over questions; filled markers are significant, hollow ones are not. Rows with a `seed`
-    (`comparisons.seed_differences`) are drawn as points; a column benchmark makes a line of panels each.
+    Columns: system, against, setting, measure, difference, low, high, crossed_low, crossed_high, mark: the rows of
+    `scores.compare_with_baseline`. Thick bars are intervals over questions, thin ones over questions and trainings.
+    What is compared with another system than the baseline has rows of its own; benchmark makes a line of panels each.
     """
-    needed = ("system", "setting", "measure", "difference", "low", "high", "significant")
-    require_columns(frame, "effects", *needed)
+    require_columns(frame, "effects", "system", "against", "setting", "measure", *DIFFERENCE)
     one(frame, "effects", "encoder", "study")
     names = frame["setting"].where(frame["measure"] == measure, _DISTANCE)
     frame = frame.assign(panel=names)[frame["measure"].isin([measure, DISTANCE])]
     if frame.empty:
         raise InputError(f"figure effects: no rows of {measure!r} or 'rank_distance'; nothing to draw")
-    seeds = frame["seed"].notna() if "seed" in frame.columns else pd.Series(False, index=frame.index)
+    frame = frame.assign(other=frame["against"].where(frame["against"] != baseline, ""))
     rows = list(dict.fromkeys(frame["benchmark"])) if "benchmark" in frame.columns else [""]
     columns, systems = in_order(frame["panel"]), order(frame["system"])
     columns = [name for name in columns if name != _DISTANCE] + [_DISTANCE] * (_DISTANCE in columns)
-    height = len(rows) * (0.24 * len(systems) + 0.62) + 0.65
+    pairs = sorted(set(zip(frame["system"], frame["other"], strict=True)), key=lambda at: (at[1], systems.index(at[0])))
+    height = len(rows) * (0.26 * len(pairs) + 0.62) + 0.75
     figure, axes = panels(len(rows), len(columns), WIDTH, height, sharey=True)
     for number, ax in enumerate(axes):
         row, name = rows[number // len(columns)], columns[number % len(columns)]
         chosen = frame["panel"] == name
-        chosen &= frame["benchmark"] == row if row else True
-        _forest(ax, frame[chosen & ~seeds], frame[chosen & seeds], systems)
+        _forest(ax, frame[chosen & (frame["benchmark"] == row) if row else chosen], pairs)
     titles = [SETTINGS.get(name, "language bias" if name == _DISTANCE else name) for name in columns]
     below = ["Δ rank distance (ranks)" if name == _DISTANCE else f"Δ mean {measure}" for name in columns]
     name_grid(axes, titles, below, rows)
-    text = "marker and bar: mean and 95 % bootstrap interval over questions; filled: significant"
-    foot(figure, [], text + "; points: seeds" * bool(seeds.any()))
+    foot(figure, [], f"{BOTH}\n{FILLED}")
     figure.suptitle("Difference" + f" from {label(baseline)}" * bool(baseline))
     return figure
 
 
-def _forest(axes: Axes, rows: pd.DataFrame, seeds: pd.DataFrame, systems: list[str]) -> None:
+def _forest(axes: Axes, frame: pd.DataFrame, pairs: list[tuple[str, str]]) -> None:
+    """A row for each system and what else it is compared with ("": the baseline)."""
     axes.axvline(0, color="#767676", linewidth=0.8, zorder=0.5)
-    for y, name in enumerate(systems):
-        shade = colour(name)
-        points = seeds.loc[seeds["system"] == name, "difference"].tolist()
-        axes.plot(points, [y + 0.26] * len(points), ".", color=shade, markersize=3.5, alpha=0.8, linestyle="none")
-        own = rows[rows["system"] == name]
-        ends = own[["difference", "low", "high"]].to_numpy(float)
-        for (value, low, high), significant in zip(ends.tolist(), own["significant"], strict=True):
-            axes.plot([low, high], [y, y], color=shade, linewidth=1.6, label=f"{name} interval")
-            axes.plot(
-                [value],
-                [y],
-                marker(name),
-                color=shade,
-                markerfacecolor=shade if significant else "white",
-                markersize=5,
-                label=name,
-            )
-    strategy_axis(axes, systems, ticks=3)
+    for system, other, *row in frame[["system", "other", *DIFFERENCE]].itertuples(index=False, name=None):
+        difference_bars(axes, row, pairs.index((system, other)), 0.09, colour(system), marker(system))
+    row_axis(axes, [f"{label(system)}{f' − {label(other)}' * bool(other)}" for system, other in pairs])
+    axes.xaxis.set_major_locator(round_ticks(3))
+    axes.margins(x=0.1)
 
 
 @printed

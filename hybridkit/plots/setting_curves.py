@@ -1,14 +1,23 @@
 """Figures of curves: a measure against alpha, training rows or batch size; differences with both their intervals."""
 
-from collections.abc import Sequence
-
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hybridkit.evaluation.measures import DISTANCE, SETTINGS, in_order, measure_of
 from hybridkit.evaluation.resampling import t_interval
-from hybridkit.plots.marks import dot_rows, handles, one, pick, require_columns, strategy_axis
+from hybridkit.plots.marks import (
+    BOTH,
+    DIFFERENCE,
+    FILLED,
+    difference_bars,
+    dot_rows,
+    handles,
+    one,
+    pick,
+    require_columns,
+    strategy_axis,
+)
 from hybridkit.plots.palette import colour, marker
 from hybridkit.plots.scores import SETTING_COLOURS
 from hybridkit.plots.style import WIDTH, foot, panels, printed, round_ticks
@@ -17,10 +26,7 @@ from hybridkit.sampling.labels import label, order
 _GREY = "#444444"
 _X = {"alpha": "α", "rows": "training rows", "batch_size": "batch size"}
 _PUBLISHED = 0.5  # the alpha of arXiv 2408.10536
-_ENDS = ["difference", "low", "high", "seeds_low", "seeds_high"]
-_BOTH = "thick: 95 % interval over questions; thin: over seeds"
 _PAIRS = {"cross": "cross,\nmixed pairs", "cross(pairs='one')": "cross, one\npair a batch"}
-_FILLED = "filled: established (both intervals leave out 0, also after Holm's correction)"
 
 
 @printed
@@ -58,22 +64,25 @@ def curves(frame: pd.DataFrame, over: str = "alpha", measure: str = "AP") -> Fig
 def curve_differences(frame: pd.DataFrame, measure: str = "AP") -> Figure:
     """The difference of every alpha to alpha 0.5, a panel a setting and one for the rank distance.
 
-    Columns: x, setting, measure, difference, low, high, seeds_low, seeds_high, established: the rows of
-    `curves.compared.contrasts` for "alpha". Thick bars are intervals over questions, thin ones over seeds.
+    Columns: x, setting, measure, difference, low, high, crossed_low, crossed_high, mark: the rows of `curves.contrasts`
+    for "alpha". With all_low and all_high the thin bars are those that hold for whichever alpha is picked.
     """
-    require_columns(frame, "curve_differences", "x", "setting", "measure", "established", *_ENDS)
+    require_columns(frame, "curve_differences", "x", "setting", "measure", *DIFFERENCE)
     one(frame, "curve_differences", "benchmark", "encoder", "study")
+    chosen = {"all_low": "crossed_low", "all_high": "crossed_high"}
+    if corrected := set(chosen) <= set(frame.columns):
+        frame = frame.drop(columns=chosen.values()).rename(columns=chosen)
     drawn = _panels(frame, "curve_differences", measure)
     figure, axes = panels(1, len(drawn), min(WIDTH, 1.9 * len(drawn) + 0.5), 2.45, sharex=True)
     for ax, (name, part) in zip(axes, drawn.items(), strict=True):
         shade = SETTING_COLOURS.get(name, _GREY)
         ax.axhline(0, color="#767676", linewidth=0.8, zorder=0.5)
-        for x, filled, *ends in part[["x", "established", *_ENDS]].itertuples(index=False, name=None):
-            _bars(ax, ends, float(x), 0.014, shade, "o", bool(filled), upright=True)
+        for x, *row in part[["x", *DIFFERENCE]].itertuples(index=False, name=None):
+            difference_bars(ax, row, float(x), 0.014, shade, "o", upright=True)
         ax.plot([_PUBLISHED], [0], "D", color="#767676", markersize=3.5, linestyle="none", label="published")
         _finish(ax, name, "alpha", sorted({*frame["x"], _PUBLISHED}))
     _y_labels(axes, list(drawn), f"Δ mean {measure} to α = {_PUBLISHED}", "Δ rank distance (ranks;\nless bias below 0)")
-    foot(figure, [], f"{_BOTH}; {_FILLED}")
+    foot(figure, [], f"{BOTH}{', for any α that is picked' * corrected}\n{FILLED}")
     figure.suptitle(f"Is any α better than {_PUBLISHED}? Differences with both intervals")
     return figure
 
@@ -83,11 +92,9 @@ def pair_batches(frame: pd.DataFrame, measure: str = "AP") -> Figure:
     """Strategies that differ in the pairs of a batch: their values, and below the difference to the first of them.
 
     Rows with a value (strategy, seed, setting, measure, value: `curves.scores.curve_scores`) and rows with a difference
-    (strategy, against, setting, measure, difference, low, high, seeds_low, seeds_high, established) in one frame.
+    (strategy, against, setting, measure, difference, low, high, crossed_low, crossed_high, mark) in one frame.
     """
-    require_columns(
-        frame, "pair_batches", "strategy", "seed", "setting", "measure", "value", "against", "established", *_ENDS
-    )
+    require_columns(frame, "pair_batches", "strategy", "seed", "setting", "measure", "value", "against", *DIFFERENCE)
     one(frame, "pair_batches", "benchmark", "encoder", "study")
     strategies = list(dict.fromkeys(frame.loc[frame["value"].notna(), "strategy"]))
     drawn = _panels(frame, "pair_batches", measure)
@@ -105,7 +112,7 @@ def pair_batches(frame: pd.DataFrame, measure: str = "AP") -> Figure:
         if number:
             above.set_yticklabels([])
             below.set_yticklabels([])
-    foot(figure, [], f"above: seeds, mean and t interval; below: minus {label(strategies[0])}; {_BOTH}\n{_FILLED}")
+    foot(figure, [], f"above: seeds, mean and t interval; below: minus {label(strategies[0])}\n{BOTH}\n{FILLED}")
     figure.suptitle("Pairs of languages inside a batch")
     return figure
 
@@ -139,23 +146,10 @@ def _line(axes: Axes, frame: pd.DataFrame, shade: str, shape: str, name: str) ->
     )
 
 
-def _bars(
-    axes: Axes, ends: Sequence[float], at: float, apart: float, shade: str, shape: str, filled: bool, *, upright: bool
-) -> None:
-    """One difference, and `apart` on both sides of it its intervals over questions (thick) and over seeds (thin)."""
-    value, low, high, first, last = map(float, ends)
-    for both, width, side, name in (([low, high], 2.2, -apart, "questions"), ([first, last], 0.9, apart, "seeds")):
-        line = ([at + side] * 2, both) if upright else (both, [at + side] * 2)
-        axes.plot(*line, color=shade, linewidth=width, alpha=0.7 if width > 1 else 1, label=name)
-    point = ([at], [value]) if upright else ([value], [at])
-    axes.plot(*point, shape, color=shade, markerfacecolor=shade if filled else "white", markersize=3.6, label="mean")
-
-
 def _difference_rows(axes: Axes, frame: pd.DataFrame, strategies: list[str]) -> None:
     axes.axvline(0, color="#767676", linewidth=0.8, zorder=0.5)
-    for strategy, filled, *ends in frame[["strategy", "established", *_ENDS]].itertuples(index=False, name=None):
-        y = strategies.index(strategy)
-        _bars(axes, ends, y, 0.07, colour(strategy), marker(strategy), bool(filled), upright=False)
+    for strategy, *row in frame[["strategy", *DIFFERENCE]].itertuples(index=False, name=None):
+        difference_bars(axes, row, strategies.index(strategy), 0.07, colour(strategy), marker(strategy))
     strategy_axis(axes, strategies, ticks=3, below=0.5)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from hybridkit.errors import InputError
+from hybridkit.evaluation.significance import BEYOND, GIVEN, marks_note
 from hybridkit.utils.characters import escaped
 from hybridkit.utils.files import write_text
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 
 LOWER_IS_BETTER = ("rank distance",)
-DAGGER = "†"
 _MISSING = "–"
 _LATEX = {  # [ and * because a line that begins with one would be an option of the \\ before it
     "\\": r"\textbackslash{}",
@@ -48,7 +48,7 @@ _LATEX = {  # [ and * because a line that begins with one would be an option of 
     "×": r"$\times$",
     "−": r"$-$",
     "–": "--",
-    DAGGER: r"\textdagger{}",
+    GIVEN: r"\textdegree{}",
     "≥": r"$\geq$",
     "≤": r"$\leq$",
     "\u00a0": "~",
@@ -84,8 +84,8 @@ def paper_table(
 
     Args:
         table: The frame of `analysis.scores.main_table`, with the index levels benchmark and strategy.
-        caption: What is printed with the table; `caption_of` makes one that explains the daggers.
-        marks: True where a dagger is shown, for all lines and columns of the table or some (see `significance_marks`).
+        caption: What is printed with the table; `caption_of` makes one that explains the marks.
+        marks: What is shown behind a number ("°", "*" or ""), for all lines and columns or some (`significance_marks`).
         lower: Columns of ranks, in which the lowest value is best.
 
     Raises:
@@ -93,9 +93,9 @@ def paper_table(
 
     >>> table = pd.DataFrame({"pool": [0.5, 0.7], "rank distance": [300.0, 200.0], "seeds": [3, 3]},
     ...                      index=pd.MultiIndex.from_product([["xquad-r"], ["mono", "cross"]]))
-    >>> found = paper_table(table, marks=pd.DataFrame({"pool": [True]}, index=table.index[1:]))
+    >>> found = paper_table(table, marks=pd.DataFrame({"pool": ["*"]}, index=table.index[1:]))
     >>> found.cells, found.best.tolist()
-    ((('0.500', '300', '3'), ('0.700†', '200', '3')), [[False, False, False], [True, True, False]])
+    ((('0.500', '300', '3'), ('0.700*', '200', '3')), [[False, False, False], [True, True, False]])
     """
     from hybridkit.sampling.labels import label
 
@@ -111,7 +111,7 @@ def paper_table(
         digits = 0 if name in lower or pd.api.types.is_integer_dtype(table[name]) else 3
         values = table[name].to_numpy(float).round(digits)
         shown = [_MISSING if np.isnan(value) else f"{value:.{digits}f}" for value in values]
-        texts[:, column] = [f"{text}{DAGGER * bool(mark)}" for text, mark in zip(shown, marked[:, column], strict=True)]
+        texts[:, column] = [f"{text}{mark}" for text, mark in zip(shown, marked[:, column], strict=True)]
         if pd.api.types.is_integer_dtype(table[name]):
             continue  # a count is not a contest
         for group in pd.unique(groups):
@@ -126,53 +126,47 @@ def paper_table(
 
 def _marked(table: pd.DataFrame, marks: pd.DataFrame | None) -> np.ndarray:
     if marks is None:
-        return np.zeros(table.shape, bool)
+        return np.full(table.shape, "", object)
     unknown = [*marks.index.difference(table.index), *marks.columns.difference(table.columns)]
     if unknown:
         raise InputError(f"marks of {unknown[0]!r}, which is not in the table; give lines and columns of the table")
-    return marks.reindex(index=table.index, columns=table.columns, fill_value=False).to_numpy(bool)
+    return marks.reindex(index=table.index, columns=table.columns, fill_value="").fillna("").to_numpy(object)
 
 
-def significance_marks(comparisons: pd.DataFrame) -> pd.DataFrame:
-    """Turn comparisons with a baseline into the marks of `paper_table`: true where the difference is significant.
+def significance_marks(comparisons: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """Turn comparisons with a baseline into the marks of `paper_table`.
 
-    `comparisons` has the columns benchmark, system, setting, measure (AP or rank_distance) and significant, the rows of
-    `significance.against`, corrected by `holm` for all that the table shows.
+    `comparisons` has the columns benchmark, system, against, setting, measure (AP or rank_distance) and mark: the rows
+    of `scores.compare_with_baseline`, of which those with the baseline are taken.
 
-    >>> rows = pd.DataFrame({"benchmark": "b", "system": "cross", "setting": ["mono", "pool"], "measure": "AP",
-    ...                      "significant": [False, True]})
-    >>> significance_marks(rows).loc[("b", "cross")].to_dict()
-    {'mono': False, 'pool': True}
+    >>> rows = pd.DataFrame({"benchmark": "b", "system": "cross", "against": "mono", "setting": ["mono", "pool"],
+    ...                      "measure": "AP", "mark": ["", "°"]})
+    >>> significance_marks(rows, "mono").loc[("b", "cross")].to_dict()
+    {'mono': '', 'pool': '°'}
     """
-    rows = comparisons[comparisons["measure"].isin(["AP", "rank_distance"])]
+    rows = comparisons[comparisons["measure"].isin(["AP", "rank_distance"]) & (comparisons["against"] == baseline)]
     names = rows["setting"].where(rows["measure"] == "AP", "rank distance")
-    wide = rows.assign(column=names).pivot(index=["benchmark", "system"], columns="column", values="significant")
-    return wide.rename_axis(index=["benchmark", "strategy"], columns=None).astype(bool)
+    wide = rows.assign(column=names).pivot(index=["benchmark", "system"], columns="column", values="mark")
+    return wide.rename_axis(index=["benchmark", "strategy"], columns=None)
 
 
-def caption_of(
-    baseline: str,
-    comparisons: pd.DataFrame,
-    unit: str = "articles",
-    threshold: float = 0.05,
-    similarity: str = "cosine",
-) -> str:
-    """A caption that explains the marks of a table, with the test and the family that its correction covers.
+def caption_of(baseline: str, comparisons: pd.DataFrame, unit: str = "articles", similarity: str = "cosine") -> str:
+    """A caption that explains the marks of a table, with the tests and the families that their correction covers.
 
     The encoder's `similarity`, by which passages are ranked, is named where it is not cosine.
 
-    >>> caption_of("mono", pd.DataFrame({"family": ["8 comparisons with mono"] * 8}))[-101:]
-    '(paired randomisation test over articles, p < 0.05 after Holm’s correction: 8 comparisons with mono).'
+    >>> rows = pd.DataFrame({"trainings": 5, "p_holm": 0.4, "significant": False,
+    ...                      "family": ["4 comparisons: toys"] * 4})
+    >>> caption_of("mono", rows)[-60:]
+    'both p < 0.05 after Holm’s correction (4 comparisons: toys).'
     """
     from hybridkit.sampling.labels import label
 
-    families = "; ".join(dict.fromkeys(comparisons["family"]))
     ranked = "" if similarity == "cosine" else f"Passages are ranked by {similarity}, the encoder's own similarity. "
     return (
         f"{ranked}AP: mean over languages (mono), ordered pairs of languages (cross) or query languages (pool), then "
         "over seeds; rank distance in ranks, lower is less bias. Bold: best; underlined: second, within a benchmark. "
-        f"{DAGGER} differs from {label(baseline)} (paired randomisation test over {unit}, p < {threshold:g} after "
-        f"Holm’s correction: {families})."
+        f"Marks say what differs from {label(baseline)}: {marks_note(comparisons, unit)}"
     )
 
 
@@ -203,7 +197,7 @@ def to_latex(table: PaperTable, label: str = "") -> str:
     r"""A table for LaTeX, all texts escaped; it needs \usepackage{booktabs}, and fonts for benchmark names.
 
     >>> yes, no = np.array([[True]]), np.array([[False]])
-    >>> found = PaperTable(("b_1",), ("mono",), ("pool",), (("0.5†",),), best=yes, second=no, caption="")
+    >>> found = PaperTable(("b_1",), ("mono",), ("pool",), (("0.5°",),), best=yes, second=no, caption="")
     >>> print(to_latex(found))
     \begin{table}
     \centering
@@ -212,7 +206,7 @@ def to_latex(table: PaperTable, label: str = "") -> str:
      & pool \\
     \midrule
     \multicolumn{2}{l}{\textit{b\_1}} \\
-    mono & \textbf{0.5}\rlap{\textdagger{}} \\
+    mono & \textbf{0.5}\rlap{\textdegree{}} \\
     \bottomrule
     \end{tabular}
     \end{table}
@@ -248,10 +242,11 @@ def latex(text: str) -> str:
 
 
 def _cell(text: str, best: bool, second: bool) -> str:
-    """The number alone is bold or underlined; the dagger hangs behind it, so that digits stay in line."""
-    number = latex(text.rstrip(DAGGER))
+    """The number alone is bold or underlined; the mark hangs behind it, so that digits stay in line."""
+    mark = text[len(text.rstrip(GIVEN + BEYOND)) :]
+    number = latex(text.removesuffix(mark))
     framed = rf"\textbf{{{number}}}" if best else rf"\underline{{{number}}}" if second else number
-    return framed + rf"\rlap{{{latex(DAGGER)}}}" * text.endswith(DAGGER)
+    return framed + rf"\rlap{{{latex(mark)}}}" * bool(mark)
 
 
 def _line(cells: list[str]) -> str:

@@ -71,15 +71,15 @@ def test_a_table_is_marked_by_one_family(run: Run, benchmark: str) -> None:
         assert found[name].tolist() == pytest.approx(single[name].tolist()), name
     assert (found["p_holm"] >= found["p"]).all() and (found["crossed_p_holm"] >= found["crossed_p"]).all()
     table = main_table(macro_scores(study_scores(run)))
-    marked = paper_table(table, marks=significance_marks(found))
-    daggers = {cell.endswith("†") for cell in marked.cells[marked.names.index("mono")]}
-    assert daggers == {False} and marked.names == ("untrained", "mono", "cross")
+    marked = paper_table(table, marks=significance_marks(found, "mono"))
+    marks = {cell.endswith(("°", "*")) for cell in marked.cells[marked.names.index("mono")]}
+    assert marks == {False} and marked.names == ("untrained", "mono", "cross")
     cross = marked.cells[marked.names.index("cross")]
     wanted = found.assign(column=found["setting"].where(found["measure"] == "AP", "rank distance")).set_index("column")[
-        "significant"
+        "mark"
     ]
     for name, spec in zip(marked.columns, cross, strict=True):
-        assert spec.endswith("†") == bool(wanted.get(name, False))
+        assert spec.endswith(("°", "*")) == bool(wanted.get(name, "")) and spec.endswith(wanted.get(name, ""))
 
 
 def test_a_system_has_its_seeds_and_an_unknown_strategy_is_named(run: Run, benchmark: str) -> None:

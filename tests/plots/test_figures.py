@@ -64,13 +64,10 @@ def alphas(seeds: int) -> pd.DataFrame:
 
 
 def differences(column: str, value: object) -> pd.DataFrame:
-    """Two settings' differences: in the pool established, in mono not; seeds_low of mono is missing."""
-    rows = [
-        ("pool", "AP", 0.1, 0.05, 0.2, 0.06, 0.18, True),
-        ("mono", "AP", 0.1, -0.05, 0.2, math.nan, math.nan, False),
-    ]
-    rows.append(("pool", "rank_distance", -9.0, -12.0, -6.0, -14.0, -3.0, True))
-    names = ["setting", "measure", "difference", "low", "high", "seeds_low", "seeds_high", "established"]
+    """Differences in two settings: established in the pool, not in mono, whose crossed interval is missing."""
+    rows = [("pool", "AP", 0.1, 0.05, 0.2, 0.03, 0.18, "*"), ("mono", "AP", 0.1, -0.05, 0.2, math.nan, math.nan, "")]
+    rows.append(("pool", "rank_distance", -9.0, -12.0, -6.0, -14.0, 3.0, "°"))
+    names = ["setting", "measure", "difference", "low", "high", "crossed_low", "crossed_high", "mark"]
     return pd.DataFrame(rows, columns=names).assign(**{column: value})
 
 
@@ -111,6 +108,15 @@ FRAMES: dict[str, pd.DataFrame] = {
         ]
     ),
     "sample_row": pd.DataFrame([(tag, *texts) for tag, texts in ROW.items()], columns=["language", "query", "passage"]),
+    "exposure": pd.DataFrame(
+        [
+            (strategy, by, name, share)
+            for strategy, first in (("mono", 0.5), ("cross", 0.52))
+            for by, names in (("source", ("mlqa", "xnli")), ("query language", ["ar", "th"]), ("pair", ("ar-th", "x")))
+            for name, share in zip(names, (first, 1 - first), strict=True)
+        ],
+        columns=["strategy", "by", "name", "share"],
+    ),
     "batch_composition": pd.DataFrame(
         [("mono", a, b, 0.5 * (a == b)) for a, b in PAIRS] + [("cross", a, b, 0.5 * (a != b)) for a, b in PAIRS],
         columns=["strategy", "query_language", "passage_language", "share"],
@@ -133,11 +139,15 @@ FRAMES: dict[str, pd.DataFrame] = {
     "pair_difference": PAIR_FRAME.drop(columns="strategy").iloc[:4],
     "effects": pd.DataFrame(
         [
-            ("cross", "mono", "AP", -0.1, -0.2, -0.05, True),
-            ("hybrid(alpha=0.5)", "mono", "AP", 0.02, -0.01, 0.04, False),
-            ("cross", "pool", "rank_distance", -90.0, -120.0, -60.0, True),
+            ("cross", "mono", "mono", "AP", -0.1, -0.2, -0.05, -0.3, 0.01, "°"),
+            ("hybrid(alpha=0.5)", "mono", "mono", "AP", 0.02, -0.01, 0.04, math.nan, math.nan, ""),
+            ("hybrid(alpha=0.5)", "cross", "mono", "AP", 0.12, 0.08, 0.2, 0.07, 0.3, "*"),
+            ("cross", "mono", "pool", "rank_distance", -90.0, -120.0, -60.0, -130.0, -50.0, "*"),
         ],
-        columns=["system", "setting", "measure", "difference", "low", "high", "significant"],
+        columns=[
+            *["system", "against", "setting", "measure", "difference", "low", "high"],
+            *["crossed_low", "crossed_high", "mark"],
+        ],
     ),
     "curves": alphas(3),
     "curve_differences": differences("x", 0.25),
@@ -364,14 +374,23 @@ def test_curves_over_rows_have_a_line_a_strategy_and_a_logarithmic_axis() -> Non
     assert [entry.get_text() for entry in figure.legends[0].get_texts()] == ["mono", "cross"]
 
 
-def test_differences_show_both_intervals_and_fill_what_is_established() -> None:
+def face(axes: Axes, nth: int = 0) -> str:
+    """Whether the nth difference of a panel is drawn filled, half filled or hollow."""
+    drawn = [one for one in axes.lines if one.get_label() == "mean"][nth]
+    return (
+        "half" if drawn.get_fillstyle() == "left" else "hollow" if drawn.get_markerfacecolor() == "white" else "filled"
+    )
+
+
+def test_differences_show_both_intervals_and_fill_by_what_is_established() -> None:
     mono, pool, bias = seen(plots.curve_differences(differences("x", 0.25)))
-    assert line(pool, "questions")[1] == [0.05, 0.2] and line(pool, "seeds")[1] == [0.06, 0.18]
-    assert all(math.isnan(value) for value in line(mono, "seeds")[1])
-    faces = [next(one for one in ax.lines if one.get_label() == "mean").get_markerfacecolor() for ax in (mono, pool)]
-    assert faces[0] == "white" and faces[1] != "white" and line(bias, "mean")[1] == [-9.0]
+    assert line(pool, "questions")[1] == [0.05, 0.2] and line(pool, "trainings")[1] == [0.03, 0.18]
+    assert all(math.isnan(value) for value in line(mono, "trainings")[1])
+    assert [face(ax) for ax in (mono, pool, bias)] == ["hollow", "filled", "half"] and line(bias, "mean")[1] == [-9.0]
+    chosen = plots.curve_differences(differences("x", 0.25).assign(all_low=-0.5, all_high=0.5))
+    assert line(seen(chosen)[1], "trainings")[1] == [-0.5, 0.5] and "any α that is picked" in chosen.get_supxlabel()
     below = seen(plots.pair_batches(FRAMES["pair_batches"]))[2:]
-    assert [line(ax, "mean")[0] for ax in below] == [[0.1], [-9.0]]
+    assert [line(ax, "mean")[0] for ax in below] == [[0.1], [-9.0]] and [face(ax) for ax in below] == ["filled", "half"]
 
 
 def test_language_pairs_are_the_frame_and_hatch_what_is_missing() -> None:
@@ -405,48 +424,48 @@ def test_pair_difference_subtracts_and_is_centred_at_zero() -> None:
         plots.pair_difference(PAIR_FRAME, "mixed", "mono")
 
 
-def test_pair_difference_greys_out_what_is_not_significant() -> None:
+def test_pair_difference_greys_out_what_is_not_shown_and_is_bold_beyond_these_trainings() -> None:
     frame = pd.DataFrame(
-        [("ar", "ar", 0.01, False), ("ar", "de", 0.5, True), ("de", "ar", -0.3, True)],
-        columns=["query_language", "passage_language", "value", "significant"],
+        [("ar", "ar", 0.01, ""), ("ar", "de", 0.5, "*"), ("de", "ar", -0.3, "°")],
+        columns=["query_language", "passage_language", "value", "mark"],
     )
-    plain = plots.pair_difference(frame.drop(columns="significant"))
+    plain = plots.pair_difference(frame.drop(columns="mark"))
     assert not seen(plain)[0].patches and plain.get_supxlabel() == "hatched: no judged query"
-    figure = plots.pair_difference(frame.assign(family="3 language pairs, AP"))
+    figure = plots.pair_difference(frame.assign(family="3 comparisons: language pairs, AP"))
     axes = seen(figure)[0]
     assert [(cell.get_xy(), cell.get_facecolor()[0] > 0.85) for cell in axes.patches] == [((0, 0), True)]
     colours = {text.get_text(): text.get_color() for text in axes.texts}
     assert colours["+.01"] == "#6e6e6e" != colours["+.50"]
+    weights = {text.get_text(): text.get_fontweight() for text in axes.texts if text.get_text()}
+    assert weights == {"+.01": "normal", "+.50": "bold", "−.30": "normal"}
     assert np.array_equal(grid(axes), grid(seen(plain)[0]), equal_nan=True)
-    note = "hatched: no judged query; grey: not significant (Holm’s correction: 3 language pairs, AP)"
-    assert figure.get_supxlabel() == note
+    assert "bold: over other trainings too" in figure.get_supxlabel()
+    assert figure.get_supxlabel().endswith("(Holm’s correction: 3 comparisons: language pairs, AP)")
 
 
-def test_effects_are_filled_where_they_are_significant() -> None:
-    left, right = seen(plots.effects(FRAMES["effects"], "mono"))
-    assert (left.get_title(), right.get_title()) == ("monolingual", "language bias")
-    assert ticks(left) == ["cross", "hybrid α = 0.5"]
-    assert line(left, "cross interval") == [[-0.2, -0.05], [0.0, 0.0]]
-    assert line(left, "hybrid(alpha=0.5)") == [[0.02], [1.0]] and line(right, "cross") == [[-90.0], [0.0]]
-    faces = {str(drawn.get_label()): drawn.get_markerfacecolor() for drawn in left.lines}
-    assert faces["hybrid(alpha=0.5)"] == "white" != faces["cross"]
+def test_effects_are_filled_by_their_mark_also_after_a_round_through_a_file(tmp_path: Path) -> None:
+    from hybridkit.plots.figure_files import draw
+
+    drawn = draw(tmp_path, "one", plots.effects, FRAMES["effects"], "", baseline="mono")
+    for figure in (plots.effects(FRAMES["effects"], "mono"), drawn):
+        left, right = seen(figure)
+        assert (left.get_title(), right.get_title()) == ("monolingual", "language bias")
+        assert ticks(left) == ["cross", "hybrid α = 0.5", "hybrid α = 0.5 − cross"]
+        assert [face(left, nth) for nth in range(3)] == ["half", "hollow", "filled"] and face(right) == "filled"
+        means = [one.get_xdata().tolist() for one in left.lines if one.get_label() == "mean"]
+        assert means == [[-0.1], [0.02], [0.12]] and line(right, "mean")[0] == [-90.0]
+        assert line(left, "questions")[0] == [-0.2, -0.05] and line(left, "trainings")[0] == [-0.3, 0.01]
+        assert "half (°)" in figure.get_supxlabel() and "filled (*)" in figure.get_supxlabel()
     with pytest.raises(InputError, match="no rows of 'RR'"):
         plots.effects(FRAMES["effects"].iloc[:2], measure="RR")
 
 
-def test_effects_show_seeds_as_points_also_after_a_round_through_a_file(tmp_path: Path) -> None:
-    from hybridkit.plots.figure_files import draw
-
-    seeds = pd.DataFrame(
-        [("cross", "mono", "AP", 0, -0.08), ("cross", "mono", "AP", 1, -0.12)],
-        columns=["system", "setting", "measure", "seed", "difference"],
-    )
-    figure = draw(tmp_path, "one", plots.effects, pd.concat([FRAMES["effects"], seeds]), "", baseline="mono")
-    left = seen(figure)[0]
-    points = next(drawn for drawn in left.lines if drawn.get_marker() == "." and len(drawn.get_xdata()))
-    assert points.get_xdata().tolist() == [-0.08, -0.12] and "points: seeds" in figure.get_supxlabel()
-    faces = {str(drawn.get_label()): drawn.get_markerfacecolor() for drawn in left.lines}
-    assert faces["hybrid(alpha=0.5)"] == "white" != faces["cross"]
+def test_exposure_has_a_panel_a_side_and_a_marker_a_strategy() -> None:
+    sources, languages = seen(plots.exposure(FRAMES["exposure"]))
+    assert [panel.get_title() for panel in (sources, languages)] == ["source", "query language"]
+    assert [tick.get_text() for tick in languages.get_yticklabels()] == ["ar", "th"]
+    drawn = {line.get_label(): np.asarray(line.get_xdata()).tolist() for line in sources.lines}
+    assert drawn == {"mono": pytest.approx([50, 50]), "cross": pytest.approx([52, 48])}
 
 
 def test_batch_composition_leaves_never_drawn_pairs_out_of_the_scale() -> None:

@@ -38,15 +38,17 @@ def scores(benchmark: str = "xquad-r") -> pd.DataFrame:
 
 def comparisons(benchmark: str = "xquad-r") -> pd.DataFrame:
     rows = [
-        ("cross", "mono", "AP", True),
-        ("cross", "pool", "AP", False),
-        ("cross", "pool", "rank_distance", True),
-        ("hybrid(alpha=0.5)", "mono", "AP", False),
-        ("hybrid(alpha=0.5)", "pool", "AP", True),
-        ("hybrid(alpha=0.5)", "pool", "rank_distance", True),
+        ("cross", "mono", "mono", "AP", "°"),
+        ("cross", "mono", "pool", "AP", ""),
+        ("cross", "mono", "pool", "rank_distance", "*"),
+        ("hybrid(alpha=0.5)", "mono", "mono", "AP", ""),
+        ("hybrid(alpha=0.5)", "mono", "pool", "AP", "*"),
+        ("hybrid(alpha=0.5)", "mono", "pool", "rank_distance", "°"),
+        ("hybrid(alpha=0.5)", "cross", "pool", "AP", "*"),
     ]
-    frame = pd.DataFrame(rows, columns=["system", "setting", "measure", "significant"])
-    return frame.assign(benchmark=benchmark, family="6 comparisons with mono")
+    frame = pd.DataFrame(rows, columns=["system", "against", "setting", "measure", "mark"])
+    frame = frame.assign(significant=frame["mark"] != "", p_holm=[0.012, 0.9, 0.0003, 0.9, 0.01, 0.02, 0.01])
+    return frame.assign(benchmark=benchmark, trainings=5, family="7 comparisons: every strategy with mono")
 
 
 class Cells(HTMLParser):
@@ -76,13 +78,13 @@ class Cells(HTMLParser):
 
 
 def test_best_and_second_by_what_is_printed() -> None:
-    table = paper_table(main_table(scores()), marks=significance_marks(comparisons()))
+    table = paper_table(main_table(scores()), marks=significance_marks(comparisons(), "mono"))
     assert table.columns == ("mono", "pool", "rank distance", "seeds")
     assert table.names == ("mono", "cross", "hybrid α = 0.5")
     assert table.cells == (
         ("0.700", "0.500", "410", "1"),
-        ("0.600†", "0.550", "295†", "1"),
-        ("0.700", "0.551†", "287†", "1"),
+        ("0.600°", "0.550", "295*", "1"),
+        ("0.700", "0.551*", "287°", "1"),
     )
     # .7004 and .7001 both read .700 and are both best; lower rank distance is better; seeds are no contest
     assert table.best.tolist() == [[True, False, False, False], [False] * 4, [True, True, True, False]]
@@ -101,17 +103,17 @@ def test_each_benchmark_has_its_own_best_and_missing_values_have_none() -> None:
 
 
 def test_html_has_the_styles_and_repeats() -> None:
-    table = paper_table(main_table(scores()), "Caption & more", significance_marks(comparisons()))
+    table = paper_table(main_table(scores()), "Caption & more", significance_marks(comparisons(), "mono"))
     text = to_html(table)
     assert text == to_html(table) == table._repr_html_()
     style = dict(Cells(text).cells)
-    assert "bold" in style["0.551†"] and "bold" in style["287†"] and "underline" in style["0.600†"]
-    assert style["410"] == "" and "underline" in style["295†"]
+    assert "bold" in style["0.551*"] and "bold" in style["287°"] and "underline" in style["0.600°"]
+    assert style["410"] == "" and "underline" in style["295*"]
     assert "Caption & more" in Cells(text).words
 
 
 def test_latex_by_hand() -> None:
-    table = paper_table(main_table(scores()), "All of it", significance_marks(comparisons()))
+    table = paper_table(main_table(scores()), "All of it", significance_marks(comparisons(), "mono"))
     assert to_latex(table, "tab:main").splitlines() == [
         r"\begin{table}",
         r"\centering",
@@ -123,10 +125,10 @@ def test_latex_by_hand() -> None:
         r"\midrule",
         r"\multicolumn{5}{l}{\textit{xquad-r}} \\",
         r"mono & \textbf{0.700} & 0.500 & 410 & 1 \\",
-        r"cross & \underline{0.600}\rlap{\textdagger{}} & \underline{0.550}"
-        r" & \underline{295}\rlap{\textdagger{}} & 1 \\",
-        r"hybrid $\alpha$ = 0.5 & \textbf{0.700} & \textbf{0.551}\rlap{\textdagger{}}"
-        r" & \textbf{287}\rlap{\textdagger{}} & 1 \\",
+        r"cross & \underline{0.600}\rlap{\textdegree{}} & \underline{0.550}"
+        r" & \underline{295}\rlap{{*}} & 1 \\",
+        r"hybrid $\alpha$ = 0.5 & \textbf{0.700} & \textbf{0.551}\rlap{{*}}"
+        r" & \textbf{287}\rlap{\textdegree{}} & 1 \\",
         r"\bottomrule",
         r"\end{tabular}",
         r"\end{table}",
@@ -155,12 +157,21 @@ def test_the_caption_names_test_unit_and_family() -> None:
     assert text.startswith("AP: mean over")
     by_dot = caption_of("mono", comparisons(), unit="paragraphs", similarity="dot")
     assert by_dot == f"Passages are ranked by dot, the encoder's own similarity. {text}"
-    for part in ("† differs from mono", "over paragraphs", "p < 0.05", "Holm", "6 comparisons with mono", "Bold: best"):
+    for part in (
+        "Marks say what differs from mono: ° differs on questions like these, given these trainings",
+        "randomisation over paragraphs",
+        "* differs over other trainings too (paragraphs and seeds crossed)",
+        "p < 0.05 after Holm’s correction (7 comparisons: every strategy with mono)",
+        "where ° or * stands, p ≤ .02",
+        "Bold: best",
+    ):
         assert part in text
+    few = caption_of("mono", comparisons().assign(trainings=2))
+    assert few.endswith("No row has three trainings in common, so that nothing is shown of other ones.")
 
 
 def test_what_is_not_a_table_is_named() -> None:
     with pytest.raises(InputError, match="benchmark and strategy"):
         paper_table(main_table(scores()).reset_index())
     with pytest.raises(InputError, match="marks of .*elsewhere"):
-        paper_table(main_table(scores()), marks=significance_marks(comparisons("elsewhere")))
+        paper_table(main_table(scores()), marks=significance_marks(comparisons("elsewhere"), "mono"))
