@@ -385,26 +385,34 @@ def collection_tables(
     run: Run, specs: Sequence[ModelSpec], names: Sequence[str] | None = None
 ) -> list[tuple[ModelSpec, pd.DataFrame]]:
     """Return the same, a table for each collection and model, with the model: labels may not distinguish two."""
-    chosen = run.study.evaluation.judged if names is None else names
-    sets = [(name, one) for name in chosen for one in open_collection(run.study.at(name))]
-    scored = {spec: _scores(run, spec, [one for _, one in sets]) for spec in specs}
     return [
-        (spec, labelled(scored[spec][nth], run, spec, name)[_COLUMNS])
-        for nth, (name, _) in enumerate(sets)
-        for spec in specs
+        (spec, labelled(scores(values).rename(columns={"query_language": "language"}), run, spec, name)[_COLUMNS])
+        for name, spec, values in collection_queries(run, specs, names)
     ]
 
 
+def collection_queries(
+    run: Run, specs: Sequence[ModelSpec], names: Sequence[str] | None = None
+) -> list[tuple[str, ModelSpec, pd.DataFrame]]:
+    """Return the values of every query (`collection_values`) of each collection and model, with its name and the model.
+
+    They are kept in the run; where some of a model are missing, it is opened once and searches.
+    """
+    chosen = run.study.evaluation.judged if names is None else names
+    sets = [(name, one) for name in chosen for one in open_collection(run.study.at(name))]
+    values = {spec: _queries(run, spec, [one for _, one in sets]) for spec in specs}
+    return [(name, spec, values[spec][nth]) for nth, (name, _) in enumerate(sets) for spec in specs]
+
+
 def _path(run: Run, spec: ModelSpec, collection: Collection) -> Path:
-    return run.folder / "judged" / f"{run.result_key(spec, collection)[:24]}.parquet"
+    return run.folder / "judged" / f"{run.result_key(spec, collection)[:24]}-queries.parquet"
 
 
-def _scores(run: Run, spec: ModelSpec, sets: list[Collection]) -> list[pd.DataFrame]:
-    """The scores of a model on the collections; where some are missing it is opened once, and searches."""
+def _queries(run: Run, spec: ModelSpec, sets: list[Collection]) -> list[pd.DataFrame]:
     settings, model = run.study.evaluation, cache(lambda: run.trained.open(spec))
 
     def score(collection: Collection) -> pd.DataFrame:
         found = dense_search(collection, model(), max_length=settings.max_length, precision=settings.precision)
-        return scores(collection_values(collection, found)).rename(columns={"query_language": "language"})
+        return collection_values(collection, found)
 
     return [frame(_path(run, spec, one), partial(score, one)) for one in sets]
