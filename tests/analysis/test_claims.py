@@ -36,8 +36,9 @@ from hybridkit.analysis.claims.ledger import (
 )
 from hybridkit.analysis.claims.study_facts import StudyFacts
 from hybridkit.errors import InputError
+from hybridkit.evaluation.clusters import ClusterSums, model_sums
 from hybridkit.evaluation.measures import per_query
-from hybridkit.evaluation.significance import contrast, trainings_of
+from hybridkit.evaluation.significance import FIXED, contrast, trainings_of
 from hybridkit.study.run import Run
 from hybridkit.study.settings import open_study
 from hybridkit.utils.paths import checkout, runs_folder
@@ -543,3 +544,22 @@ def test_what_quick_found() -> None:
     assert found["verdicts"]["4"] == GIVEN
     assert found["verdicts"]["10"] == UNTESTED
     assert found["published"]["9"] == NOT_SHOWN
+
+
+def test_the_nested_sets_of_a_draw_weigh_every_pair_alike_and_systems_share_their_sets() -> None:
+    def sums(pairs: dict[tuple[str, str], float]) -> ClusterSums:
+        lines = [(a, b, f"q{n}", value + 0.1 * n) for (a, b), value in pairs.items() for n in range(4)]
+        frame = pd.DataFrame(lines, columns=["query_language", "passage_language", "query_id", "value"])
+        frame = frame.assign(setting="cross", measure="RR")
+        ids = [f"q{n}" for n in range(4)]
+        return model_sums(frame, pd.Series(ids, ids))["RR"]
+
+    one, two = sums({("de", "en"): 0.1, ("de", "th"): 0.2}), sums({("de", "th"): 0.6})
+    joined = study_facts._joined({"en": one, "de en": two})
+    assert joined.means.tolist() == pytest.approx([0.15 + 0.3])  # (.1 + .2 + .6) / 3 and the questions' .15
+    mono = {draw: {"en": one, "de en": two} for draw in range(3)}
+    hybrid = {draw: {"de en": two} for draw in range(3)}
+    common = {*study_facts._keys(mono)} & {*study_facts._keys(hybrid)}
+    assert study_facts._chosen(mono, common) == hybrid
+    untrained = {FIXED: {"": one}}
+    assert study_facts._chosen(untrained, common) is untrained
