@@ -511,6 +511,7 @@ def test_the_whole_ledger_on_a_study(facts: StudyFacts) -> None:
     assert "start == pretrained is not so in this study (scratch)" in found["1"].sentence
     assert found["2"].verdict == UNTESTED
     assert found["4"].verdict == GIVEN
+    assert found["4"].sentence.startswith("True by construction: leaks(")
     assert "found before training, and dropped: 0 rows" in found["4"].sentence
     assert (found["6"].verdict, found["7"].verdict) == (UNTESTED, UNTESTED)
     assert (
