@@ -22,7 +22,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help install reproduce check test lint types unit notebooks test-browser screenshots schema lab figures clean clean-runs
+.PHONY: help install reproduce check test lint types unit notebooks test-browser screenshots schema readme lab figures clean clean-runs
 
 help: ## list the targets
 	@echo 'make reproduce                 every table and figure of the quick study, in a few minutes'
@@ -95,6 +95,9 @@ screenshots: $(INSTALLED) ## pictures of the inspector for the README
 
 schema: $(INSTALLED) ## write studies/schema.json from the settings, for editors
 	$(BIN)/python -c "from pathlib import Path; from hybridkit.study.settings import schema; Path('studies/schema.json').write_text(schema(), encoding='utf-8')"
+
+readme: $(INSTALLED) ## fill README.md from figures/README.md.jinja and the numbers under figures/
+	$(BIN)/python figures/readme.py
 
 lab: $(INSTALLED) ## JupyterLab with the kernel ready
 	$(BIN)/jupyter lab --notebook-dir=notebooks

@@ -57,6 +57,26 @@ plots.draw(
 )
 
 # %% [markdown]
+# ## What each strategy is trained on
+# A difference between two strategies is one of how batches are made only where both saw the same rows, sources and
+# languages, on each side. All seeds together: the share of each among the draws. Where the markers of a row lie
+# together, exposure is equal; a ratio beyond 1.25 is named below, and beside each difference that it touches.
+
+# %%
+exposure = analysis.exposure.study_exposure(run)
+plots.draw(
+    figures,
+    "02_exposure",
+    plots.exposure,
+    exposure,
+    "Share of each source, query language and passage language among the draws of each strategy, all seeds.",
+)
+
+# %%
+print(analysis.exposure.exposure_note(exposure))
+analysis.exposure.exposure_table(exposure).round(2)
+
+# %% [markdown]
 # The first batches, a line each; a tile is a row of the batch, its upper half the query's language and its lower half
 # the passage's. `mono` batches have one colour, `mixed` ones many, `cross` tiles two.
 

@@ -42,6 +42,10 @@ trained = models[models["strategy"] != analysis.UNTRAINED]
 # Random sets are drawn, spread ones always add the language that is farthest from those there are (steps up the family
 # tree, and the script). In the series `fixed` every set has the same number of rows and steps; in `growing` both grow
 # with the number of languages. A line is a set; the columns of numbers say how many models it has.
+#
+# Random draws are a sample of what other languages would give, one observation a draw: effects and intervals below are
+# theirs, from three draws on. Spread sets, sets of one family and the set of all languages are chosen: they are shown,
+# and have no interval.
 
 # %%
 by = ["group", "draw", "k", "languages", "series"]
@@ -76,8 +80,7 @@ plots.draw(figures, "06_curve_mono", plots.diversity_curve, points, caption, set
 # is the untrained encoder on all pairs.
 #
 # What it says here, with RR@10, AP, the pool and its rank distance (lower is less language bias): means over models,
-# and bootstrap intervals over sets and seeds where there are three sets or more. `seen-*` are pool queries in a seen
-# language.
+# and 95 % intervals over random sets (Student's t), from three on. `seen-*` are pool queries in a seen language.
 
 # %%
 tables = {measure: diversity.means(first, measure) for measure in diversity.MEASURES}
@@ -88,10 +91,14 @@ for measure, table in tables.items():
 # %% [markdown]
 # ## What does one step to more languages change?
 # Sets are nested, so a pair can be followed from a set to the next larger one: it stays as it was, or one or both of
-# its languages become seen. Differences are on the same pairs; an interval is over sets, from three on.
+# its languages become seen. Differences are on the same pairs, and means are over random draws. Intervals (95 %) are
+# for other questions, given these models; and for other questions and other draws of languages, from three draws on.
+# An effect is shown where both leave out 0, after Holm's correction over all steps here. "No effect shown" is not "no
+# effect": the interval says how large it may be either way. A step to the set of all languages has no interval over
+# draws: it is one set, whose models are in every draw.
 
 # %%
-followed = diversity.mean_steps(diversity.steps(first))
+followed = diversity.mean_steps(diversity.steps(first), diversity.pair_sums(run, benchmark) if benchmark else {})
 sentences = diversity.step_sentences(followed, setting="cross") + diversity.step_sentences(followed, setting="mono")
 Markdown("\n".join(f"- {sentence}" for sentence in sentences))
 
@@ -118,7 +125,7 @@ plots.draw(figures, "06_distance", plots.diversity_distance, gains, caption)
 # %% [markdown]
 # How to read it: how much an unseen language gains, against its distance to the nearest training language: 1 is the
 # same branch, 2 the same family, 3 another family, and one more for another script; 0 is a seen language. A line that
-# falls says that training helps relatives more.
+# falls beyond its intervals says that training helps relatives more.
 #
 # ## Does the hybrid need more or fewer languages?
 
@@ -130,14 +137,16 @@ plots.draw(figures, "06_interaction", plots.diversity_interaction, points, capti
 
 # %% [markdown]
 # How to read it: the difference of the hybrid from the other strategies on the same sets, seeds and pairs. A line that
-# rises towards the right says that the hybrid profits more from languages than the other one, a flat line that both
-# need as many. "No data" also means a study that has no hybrid beside another strategy on the same sets
-# (`diversity.strategies`).
+# rises towards the right, beyond its intervals, says that the hybrid profits more from languages than the other one.
+# One that does not leaves that open. "No data" also means a study that has no hybrid beside another strategy on the
+# same sets (`diversity.strategies`).
 #
-# ## Regression: which of these effects is clear?
+# ## Regression: which of these effects are shown?
 # RR on log2 of the number of languages (a slope for each seen group), on what was seen and on distance, with an
-# effect of each pair of languages, for each setting; intervals are by the jackknife over draws. Effects that a design
-# cannot separate are named instead of estimated.
+# effect of each pair of languages, for each setting. Each random draw is fitted alone, an estimate is the mean over
+# draws, and its interval is Student's t over draws, from three on; simulations in the kit's tests hold that it covers.
+# An effect whose interval leaves out 0 is "not established" where Holm's correction over all effects here does not keep
+# it. The set of all languages takes no part. Effects that a draw cannot separate are named instead of estimated.
 
 # %%
 fits = diversity.regressions(first) + diversity.regressions(apart)
@@ -146,7 +155,7 @@ estimates.round(4)
 
 # %% [markdown]
 # What it says here. In brackets is what the regression takes for granted and how far that holds: lines against dummies
-# of k, residuals, their spread, collinearity, bounds, the number of clusters.
+# of k, residuals, their spread, collinearity, bounds, the number of draws.
 
 # %%
 sentences = diversity.fit_sentences(fits)
@@ -164,13 +173,14 @@ display(shares.round(3), *diversity.share_sentences(shares))
 
 # %% [markdown]
 # ## Test collections
-# RR@10 in one language at a time, on the collections that the study names (`diversity.judged`); empty where it names
-# none.
+# RR@10 in one language at a time, on the collections that the study names (`diversity.judged`), and what training
+# gains over the untrained encoder: low and high are its 95 % interval for other questions, given these models;
+# crossed_low and crossed_high for other questions and other random draws, from three draws on. Empty where none is
+# named.
 
 # %%
-judged = diversity.collection_outcomes(run)
-by = ["benchmark", "language", "series", "strategy", "k", "seen"]
-judged.groupby(by, sort=False)["value"].agg(["mean", "min", "max", "size"]).round(3)
+judged = diversity.collection_effects(run)
+judged.round(3)
 
 # %% [markdown]
 # ## What these runs cannot show
@@ -189,7 +199,7 @@ run.finish(
         "effects": estimates.to_dict("records"),
         "sentences": sentences,
         "pretraining": diversity.share_sentences(shares),
-        "judged": judged.groupby(by)["value"].mean().reset_index().to_dict("records"),
+        "judged": judged.to_dict("records"),
         "limits": limits,
     },
 )

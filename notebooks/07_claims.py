@@ -37,9 +37,19 @@ theirs = analysis.claims.judge(opened, analysis.claims.PublishedFacts())
 
 # %% [markdown]
 # ## Verdicts
-# A line is a claim, a column what it was tested on. In part: some of the comparisons hold and others do not or cannot
-# be tested; or the difference has the claimed sign, but zero lies inside its interval. Not testable: this study does
-# not have what the claim is about, and the table below says what.
+# A line is a claim, a column what it was tested on. The verdict is that of the whole claim; the tables below say for
+# how many of its comparisons it holds.
+#
+# - **holds**: every comparison does. For measured scores: a difference to the claimed side is established over
+#   questions and over trainings, after Holm's correction over the claim's comparisons.
+# - **contradicted**: a comparison does not hold. For measured scores: a difference to the other side is established.
+# - **not shown**: neither, or something that the claim names is not there while the rest holds. A difference that fewer
+#   than three trainings show is not shown: another training may differ. This is no evidence against the claim.
+# - **true by construction**: the settings of the study or the kit itself make it true; it could not fail.
+# - **not testable**: this study does not have what the claim is about.
+#
+# Published tables are printed numbers without intervals: what holds there holds for these numbers, and a wrong sign
+# among them leaves the claim not shown.
 
 # %%
 plots.draw(
@@ -53,9 +63,9 @@ plots.draw(
 # %% [markdown]
 # ## The ledger of this study
 # Why each verdict is as it is. The figure named in a line is the one of this run that shows it. Differences of scores
-# come with 95 % intervals: over articles (bootstrap; what other questions would change), and from three on over seeds
-# or, for unseen languages, over sets of training languages (Student's t; what other trainings would change; sets share
-# languages, so that theirs is on the short side). A comparison holds only if every interval there is leaves zero out.
+# come with two 95 % intervals: given these trainings, for other questions (bootstrap of articles); and for other
+# questions and other trainings, which takes three trainings or more. A training is a seed; for unseen languages in a
+# study with random draws of languages, it is a draw, whose sets are averaged.
 
 # %%
 HTML(analysis.claims.as_html(analysis.claims.summary(ours, plots.kept(figures))))
@@ -69,8 +79,9 @@ HTML(analysis.claims.as_html(analysis.claims.summary(theirs).drop(columns=["figu
 
 # %% [markdown]
 # ## The evidence, comparison by comparison
-# `value` and `against` are the two sides of a comparison; low and high bound their difference over articles, seeds_low
-# and seeds_high over what `unit` says.
+# `value` and `against` are the two sides of a comparison; low, high and p are of their difference given these
+# trainings, crossed_low, crossed_high and crossed_p over questions and trainings. `given` is the outcome by the first
+# alone.
 
 # %%
 evidence = analysis.claims.evidence(ours)

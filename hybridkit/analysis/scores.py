@@ -52,6 +52,31 @@ def macro_scores(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[[*by, "setting", "measure", "value"]]
 
 
+def own_recipes(run: Run, baseline: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the main table and the comparisons with a baseline of strategies that are trained by their own recipes.
+
+    Both are empty for a study that has one recipe for all.
+    """
+    if not run.study.recipes:
+        return pd.DataFrame(), pd.DataFrame()
+    names = run.study.evaluation.benchmarks
+    found = [model_scores(run, spec, name) for spec in run.models("recipes") for name in names]
+    table = main_table(macro_scores(pd.concat(found, ignore_index=True)))
+    return table, compare_with_baseline(run, baseline, section="recipes")
+
+
+def recipe_table(run: Run) -> pd.DataFrame:
+    """Return learning_rate, temperature and steps of the shared recipe and of each strategy's own."""
+    lines = {
+        spec.strategy: spec.training(run.study) for spec in run.models("recipes") if spec.seed == run.study.seeds[0]
+    }
+    names = ["learning_rate", "temperature", "steps"]
+    shared = [getattr(run.study.training, name) for name in names]
+    found = {text: [getattr(one, name) for name in names] for text, one in lines.items()}
+    rows = [("all, shared recipe", *shared)] + [(f"{text}, own recipe", *values) for text, values in found.items()]
+    return pd.DataFrame(rows, columns=["strategy", *names]).set_index("strategy")
+
+
 def main_table(macros: pd.DataFrame) -> pd.DataFrame:
     """Return the table of a paper, a line a benchmark and strategy: means over seeds of AP and rank distance."""
     kept = macros[macros["measure"].isin(MAIN_MEASURES)]
@@ -219,16 +244,22 @@ def families(benchmarks: pd.Series, what: str, parts: Mapping[str, str] | None =
 
 
 def system(
-    run: Run, benchmark: str, strategy: str, measures: Sequence[str] = MAIN_MEASURES, unit: str = "article"
+    run: Run,
+    benchmark: str,
+    strategy: str,
+    measures: Sequence[str] = MAIN_MEASURES,
+    unit: str = "article",
+    section: str = "main",
 ) -> Models:
     """Return a strategy's models on a benchmark as `significance.contrast` takes them: by seed and measure.
 
     The untrained encoder is the same for every seed. `unit` is what questions are resampled by
-    (`clusters.question_clusters`). Raises InputError for a strategy that the study does not have.
+    (`clusters.question_clusters`); with the section "recipes" the models are those of the strategy's own recipe. Raises
+    InputError for a strategy that the study does not have.
     """
-    specs = [spec for spec in run.models() if spec.strategy == strategy]
+    specs = [spec for spec in run.models(section) if spec.strategy == strategy]
     if not specs:
-        there = ", ".join(dict.fromkeys(spec.strategy for spec in run.models()))
+        there = ", ".join(dict.fromkeys(spec.strategy for spec in run.models(section)))
         raise InputError(f"study {run.study.name}: no strategy {strategy!r}; there are {there}")
     clusters = question_clusters(run.subset(benchmark)[0], unit)
     return {
@@ -280,18 +311,19 @@ def compared_pairs(strategies: Sequence[str], baseline: str) -> list[tuple[str, 
     return list(dict.fromkeys(pairs))
 
 
-def compare_with_baseline(run: Run, baseline: str, unit: str = "article") -> pd.DataFrame:
+def compare_with_baseline(run: Run, baseline: str, unit: str = "article", section: str = "main") -> pd.DataFrame:
     """Compare every trained strategy with one of them, and hybrids with `cross`, in every setting and benchmark.
 
     This is what tables mark. Columns: benchmark, system, against, then those of `significance.contrast` without
     languages and of `significance.judged`. One family holds all comparisons (`compared_pairs`) on all benchmarks, AP in
-    each setting and the rank distance of the pool; a benchmark that is a part of another is a family of its own.
+    each setting and the rank distance of the pool; a benchmark that is a part of another is a family of its own. With
+    the section "recipes" each strategy is trained by its own recipe, and the family is one of its own.
     """
-    pairs = compared_pairs([spec.strategy for spec in run.models()], baseline)
+    pairs = compared_pairs([spec.strategy for spec in run.models(section)], baseline)
     names = run.study.evaluation.benchmarks
     found = []
     for benchmark in names:
-        own = {name: system(run, benchmark, name, unit=unit) for name in dict.fromkeys(sum(pairs, ()))}
+        own = {name: system(run, benchmark, name, unit=unit, section=section) for name in dict.fromkeys(sum(pairs, ()))}
         for first, second in pairs:
             rows = contrast([(1, own[first]), (-1, own[second])], overall=True)
             rows.insert(0, "against", second)
@@ -300,7 +332,7 @@ def compare_with_baseline(run: Run, baseline: str, unit: str = "article") -> pd.
             found.append(rows.drop(columns=["query_language", "passage_language"]))
     table = pd.concat(found, ignore_index=True)
     beside = [f"{label(first)} with {label(second)}" for first, second in pairs if second != baseline]
-    what = "; ".join([f"every strategy with {label(baseline)}", *beside])
+    what = "; ".join([f"every strategy with {label(baseline)}", *beside]) + ", own recipes" * (section == "recipes")
     return judged(table.assign(family=families(table["benchmark"], what, part_of(run, names))))
 
 
@@ -402,7 +434,7 @@ def compare_on_collections(run: Run, baseline: str, measure: str = COLLECTION_ME
         sets = list(open_collection(run.study.at(name)))
         values: dict[str, dict[int | str, pd.DataFrame]] = {}
         for spec in [one for one in run.models() if one.strategy != UNTRAINED]:
-            values.setdefault(spec.strategy, {})[spec.seed] = _together(_values(run, spec, sets), measure)
+            values.setdefault(spec.strategy, {})[spec.seed] = _together(sets, _queries(run, spec, sets), measure)
         for first, second in compared_pairs(list(values), baseline):
             terms = []
             for sign, strategy in ((1, first), (-1, second)):
@@ -421,40 +453,48 @@ def compare_on_collections(run: Run, baseline: str, measure: str = COLLECTION_ME
     return table[[*front, *[name for name in table if name not in front]]]
 
 
-def _together(parts: list[pd.DataFrame], measure: str) -> pd.DataFrame:
-    """The values of all languages of a collection; a query and a document belong to their language."""
-    frame = pd.concat(parts, ignore_index=True)
-    frame = frame[frame["measure"] == measure]
-    own = frame["setting"] + " " + frame["query_language"] + " "
-    return frame.assign(query_id=own + frame["query_id"], cluster=own + frame["cluster"])
+def _together(sets: list[Collection], values: list[pd.DataFrame], measure: str) -> pd.DataFrame:
+    """The values of all languages of a collection, with their cluster; every query and document has its language."""
+    parts = []
+    for one, own in zip(sets, values, strict=True):
+        kept, clusters = own[own["measure"] == measure], query_clusters(one)[0]
+        front = f"{one.setting} {one.language} "
+        parts.append(kept.assign(query_id=front + kept["query_id"], cluster=front + kept["query_id"].map(clusters)))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _scores(run: Run, spec: ModelSpec, sets: list[Collection]) -> list[pd.DataFrame]:
+    """The scores of a model on the collections, with intervals, made from the values of every query."""
+
+    def score(nth: int) -> pd.DataFrame:
+        table = with_intervals(_queries(run, spec, sets)[nth], *query_clusters(sets[nth]))
+        return table.rename(columns={"query_language": "language"})
+
+    return [frame(_path(run, spec, one, "intervals"), partial(score, nth)) for nth, one in enumerate(sets)]
+
+
+def collection_queries(
+    run: Run, specs: Sequence[ModelSpec], names: Sequence[str] | None = None
+) -> list[tuple[str, ModelSpec, pd.DataFrame]]:
+    """Return the values of every query (`collection_values`) of each collection and model, with its name and the model.
+
+    They are kept in the run; where some of a model are missing, it is opened once and searches.
+    """
+    chosen = run.study.evaluation.judged if names is None else names
+    sets = [(name, one) for name in chosen for one in open_collection(run.study.at(name))]
+    values = {spec: _queries(run, spec, [one for _, one in sets]) for spec in specs}
+    return [(name, spec, values[spec][nth]) for nth, (name, _) in enumerate(sets) for spec in specs]
 
 
 def _path(run: Run, spec: ModelSpec, collection: Collection, what: str) -> Path:
     return run.folder / "judged" / f"{run.result_key(spec, collection)[:24]}-{what}.parquet"
 
 
-def _scores(run: Run, spec: ModelSpec, sets: list[Collection]) -> list[pd.DataFrame]:
-    """The scores of a model on the collections, with intervals, made from the values of every query."""
-    return [
-        frame(_path(run, spec, one, "intervals"), partial(_means_of, run, spec, sets, nth))
-        for nth, one in enumerate(sets)
-    ]
-
-
-def _means_of(run: Run, spec: ModelSpec, sets: list[Collection], nth: int) -> pd.DataFrame:
-    values = _values(run, spec, sets)[nth]
-    clusters = values.drop_duplicates("query_id").set_index("query_id")["cluster"]
-    table = with_intervals(values.drop(columns=["cluster", "unit"]), clusters, str(values["unit"].iloc[0]))
-    return table.rename(columns={"query_language": "language"})
-
-
-def _values(run: Run, spec: ModelSpec, sets: list[Collection]) -> list[pd.DataFrame]:
-    """The values of every query; where some are missing the model is opened once, and searches."""
+def _queries(run: Run, spec: ModelSpec, sets: list[Collection]) -> list[pd.DataFrame]:
     settings, model = run.study.evaluation, cache(lambda: run.trained.open(spec))
 
     def search(collection: Collection) -> pd.DataFrame:
         found = dense_search(collection, model(), max_length=settings.max_length, precision=settings.precision)
-        values, (clusters, unit) = collection_values(collection, found), query_clusters(collection)
-        return values.assign(cluster=values["query_id"].map(clusters), unit=unit)
+        return collection_values(collection, found)
 
     return [frame(_path(run, spec, one, "queries"), partial(search, one)) for one in sets]

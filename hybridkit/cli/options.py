@@ -126,11 +126,11 @@ def seed(text: str) -> int:
         raise argparse.ArgumentTypeError(message) from error
 
 
-def add_plan_options(parser: argparse.ArgumentParser) -> None:
-    """Declare what a batch plan is made of: rows, strategy, steps, batch size, seed."""
+def add_plan_options(parser: argparse.ArgumentParser, strategy: bool = True) -> None:
+    """Declare what a batch plan is made of: rows, strategy (required or not), steps, batch size, seed."""
     add = parser.add_argument
     add("--rows", type=names, required=True, metavar="FILE[,FILE]", help="parallel rows: data sets or JSON-lines files")
-    add("--strategy", required=True, help='english, mixed, mono, cross or "hybrid(alpha=0.5)"')
+    add("--strategy", required=strategy, help='english, mixed, mono, cross or "hybrid(alpha=0.5)"')
     add("--steps", type=int, required=True, metavar="N", help="number of batches")
     add("--batch-size", type=int, required=True, metavar="N", help="rows in a batch")
     add("--seed", type=seed, default=0, metavar="N", help="seed of the plan and the training (0)")

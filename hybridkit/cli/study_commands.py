@@ -24,16 +24,20 @@ def add(commands: Commands) -> None:
     recipe = command(
         commands,
         "recipe",
-        "try learning rates and temperatures and score each on the study's held-out rows",
+        "search learning rate, temperature and steps of each strategy, scored on the study's held-out rows",
         try_out,
-        "recipe starter --learning-rate 1e-5,3e-5 --temperature 0.02,0.05 --steps 60 --out recipe.csv",
+        "recipe starter --learning-rate 1e-5,3e-5,1e-4 --temperature 0.02,0.05 --steps 50,100,200 --out recipe.csv",
     )
     _add_study(recipe)
     option = recipe.add_argument
-    option("--learning-rate", type=numbers, required=True, metavar="X[,X]", help="learning rates to try")
-    option("--temperature", type=numbers, required=True, metavar="X[,X]", help="temperatures to try with each of them")
-    option("--steps", type=int, default=60, metavar="N", help="steps of each trial (60)")
-    option("--strategy", default="hybrid(alpha=0.5)", help='strategy of the trials ("hybrid(alpha=0.5)")')
+    option(
+        "--learning-rate", type=numbers, metavar="X,X,X", help="learning rates to start with (the study's, no search)"
+    )
+    option("--temperature", type=numbers, metavar="X,X,X", help="temperatures to start with (the study's, no search)")
+    option("--steps", type=numbers, metavar="N,N,N", help="steps to start with (the study's, no search)")
+    option("--most-steps", type=int, default=0, metavar="N", help="no trial has more steps (no limit)")
+    option("--strategy", action="append", help="a strategy; may be repeated (those of the study)")
+    option("--seed", type=seed, action="append", metavar="N", help="a seed; may be repeated (the first of the study)")
     option("--out", type=Path, metavar="FILE.csv", help="also write the table here")
     given = command(
         commands,
@@ -127,19 +131,20 @@ def write(args: argparse.Namespace) -> CommandResult:
 
 
 def try_out(args: argparse.Namespace) -> CommandResult:
-    """Try recipes on the held-out rows of a study."""
-    from hybridkit.sampling import parse
+    """Search recipes on the held-out rows of a study."""
+    from hybridkit.study.recipes import AXES, recipes_yaml, search_recipes
     from hybridkit.study.run import Run
-    from hybridkit.study.sweep import try_recipes
     from hybridkit.utils.files import atomic_write
 
-    parse(args.strategy)
-    table = try_recipes(Run(args.study), args.learning_rate, args.temperature, args.steps, args.strategy)
+    run = Run(args.study)
+    given = {name: getattr(args, name) or [getattr(run.study.training, name)] for name in AXES}
+    given["steps"] = [int(value) if value == int(value) else value for value in given["steps"]]
+    table = search_recipes(run, given, args.strategy or (), args.seed or (), args.most_steps)
     if args.out:
         with atomic_write(args.out) as temporary:
             table.to_csv(temporary, index=False)
-    plain = table.assign(**{name: table[name].map("{:g}".format) for name in ("learning_rate", "temperature")})
-    return CommandResult(show(plain), records(table))
+    plain = table.assign(**{name: table[name].map("{:g}".format) for name in AXES})
+    return CommandResult(f"{show(plain)}\n\n{recipes_yaml(table)}", records(table))
 
 
 def export(args: argparse.Namespace) -> CommandResult:

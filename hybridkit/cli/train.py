@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hybridkit.cli.options import CommandResult, Commands, add_plan_options, command, open_rows
+from hybridkit.cli.options import CommandResult, Commands, add_plan_options, command, open_rows, records, show
 from hybridkit.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,8 +29,14 @@ def add(commands: Commands) -> None:
         plan,
         'plan --rows mine.jsonl --strategy "hybrid(alpha=0.5)" --steps 100 --batch-size 32 --seed 0 --out plan.parquet',
     )
-    add_plan_options(planning)
-    planning.add_argument("--out", type=Path, required=True, metavar="FILE", help="the table, a parquet file")
+    add_plan_options(planning, strategy=False)
+    planning.add_argument("--out", type=Path, metavar="FILE", help="the table, a parquet file")
+    planning.add_argument(
+        "--compare",
+        nargs="+",
+        metavar="STRATEGY",
+        help="show what two strategies or more would be trained on, side by side; writes nothing",
+    )
     planning.add_argument("--model", metavar="NAME", help="count the texts that this model would cut")
     planning.add_argument("--max-length", type=int, metavar="N", help="cut at so many tokens (the model's own limit)")
     planning.add_argument(
@@ -96,6 +102,11 @@ def plan(args: argparse.Namespace) -> CommandResult:
     from hybridkit.utils.numbers import LENGTH
 
     check_size(args.steps, args.batch_size, args.seed)
+    if args.compare:
+        return compare(args)
+    for name, value in (("--strategy", args.strategy), ("--out", args.out)):
+        if value is None:
+            raise InputError(f"{name}: it is missing; give it, or --compare with some strategies")
     if args.max_length is not None:
         LENGTH.check(args.max_length, "--max-length")
         if not args.model:
@@ -123,6 +134,24 @@ def plan(args: argparse.Namespace) -> CommandResult:
     value = {"plan": str(args.out), "fingerprint": made.fingerprint, **numbers, "matrix": matrix.T.to_dict()}
     value |= {"ok": report.ok, "checks": report.checks.to_dict("records")}
     return CommandResult(f"{described.to_string()}\n\n{draws}\n\n{report.text}\n\n{args.out}", value)
+
+
+def compare(args: argparse.Namespace) -> CommandResult:
+    """Make a plan of each strategy and show what they draw, side by side: sources, languages, rows, texts, tokens."""
+    from hybridkit.models.embedding import text_lengths
+    from hybridkit.sampling import parse
+    from hybridkit.sampling.exposure import exposure, exposure_sentences, side_by_side
+    from hybridkit.study.training_rows import sources_of
+
+    if args.strategy or args.out or args.export:
+        raise InputError("--compare: it writes nothing; leave --strategy, --out and --export out")
+    strategies, corpus = [parse(text) for text in args.compare], open_rows(args.rows)
+    plans = {str(one): [one.plan(corpus, args.steps, args.batch_size, args.seed)] for one in strategies}
+    lengths = text_lengths(_model(args.model, corpus), args.max_length) if args.model else None
+    frame = exposure(plans, corpus, sources_of(corpus.ids, args.rows), lengths)
+    table = side_by_side(frame[frame["by"] != "pair"]).reset_index()
+    text = "\n".join([show(table), "", *exposure_sentences(frame)])
+    return CommandResult(text, {"exposure": records(frame), "sentences": exposure_sentences(frame)})
 
 
 def train(args: argparse.Namespace) -> CommandResult:

@@ -1,7 +1,7 @@
 """ParallelCorpus: question-passage rows in n languages, one text table per side and language, and integer rows."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -199,6 +199,29 @@ class ParallelCorpus:
         rows = np.flatnonzero(used)
         kept = [self.languages[number] for number in columns]
         return self._subset(rows, columns, digest(digest(self.fingerprint, kept), rows))
+
+    def both_sides(self) -> "ParallelCorpus":
+        """Return the corpus without the texts of languages that a row has on one side only; rows keep their places.
+
+        It is the corpus itself where every row has its query and its passage in the same languages.
+
+        >>> rows = [Row("1", "1", "1", {"en": "Who?", "de": "Wer?"}, {"en": "She."}, {})]
+        >>> corpus = ParallelCorpus.from_rows(rows).both_sides()
+        >>> corpus.query_text(0, "en"), corpus.query_text(0, "de")
+        ('Who?', None)
+        """
+        blocks = [slice(start, start + CHUNK) for start in range(0, len(self), CHUNK)]
+        there = {side: self.positions[side] for side in ("query", "passage")}
+        if all(((there["query"][rows] < 0) == (there["passage"][rows] < 0)).all() for rows in blocks):
+            return self
+        kept = {side: allocate(array.shape) for side, array in there.items()}
+        for rows in blocks:
+            both = (there["query"][rows] >= 0) & (there["passage"][rows] >= 0)
+            for side, array in there.items():
+                kept[side][rows] = np.where(both, array[rows], -1)
+        origin = self.origin or (self, np.arange(len(self), dtype=np.int32), list(range(len(self.languages))))
+        fingerprint = digest(self.fingerprint, "both sides")
+        return replace(self, positions={**self.positions, **kept}, fingerprint=fingerprint, origin=origin)
 
     def _subset(self, rows: np.ndarray, columns: list[int], fingerprint: str) -> "ParallelCorpus":
         languages = tuple(self.languages[number] for number in columns)

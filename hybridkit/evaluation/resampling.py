@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 _BLOCK_BYTES = 32 * 2**20  # of the largest array of a block
 _TIED = 1e-12  # sums this near, relative to the sum of all terms, are equal: the order of adding moves the last digits
 TRAININGS_NEEDED = 3  # seeds, or sets of training languages: fewer are points and no interval
-SEEDS_FOR_INTERVAL = DRAWS_FOR_INTERVAL = TRAININGS_NEEDED
-MODEL_RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
@@ -189,38 +187,60 @@ def t_interval(values: Iterable[float], level: float = 0.95) -> Interval | None:
     return Interval(mean, mean - half, mean + half)
 
 
-def bootstrap_models(
-    models: pd.DataFrame, level: float = 0.95, resamples: int = MODEL_RESAMPLES, seed: int = 0
-) -> Interval | None:
-    """Interval of the mean over models when sets of languages and seeds are drawn anew; None below three sets.
+def over_sets(models: pd.DataFrame, unit: str = "languages", level: float = 0.95) -> Interval | None:
+    """Interval of the mean over models for other random sets of languages and other seeds; None below three sets.
 
-    Takes one value a model with its `languages` and `seed`. Sets are what was sampled: equal sets of two groups are
-    one, and both sets and seeds are drawn with replacement, independently, a model counting as often as its set times
-    its seed (Owen 2007, The pigeonhole bootstrap). Of so few sets the percentiles of the resamples would be too narrow
-    (of 4 normal values they hold the mean in 80 of 100 cases), so that the interval is mean ± t(n - 1) · √(n / (n - 1))
-    · the resamples' standard deviation for n sets, which for one seed is Student's (Hesterberg 2015, What Teachers
-    Should Know About the Bootstrap). One set of all languages and the untrained encoder have none.
+    Takes one value a model with its set (the column `unit`: its languages, or the draw that several sets are of) and
+    its `seed`; see `two_way`. Sets of one draw are nested and share languages: they are one unit, the draw. Where sets
+    do not have the same seeds, the seeds of a set are averaged and taken for one.
 
     >>> models = pd.DataFrame({"languages": list("abcd"), "seed": 0, "value": [0.1, 0.2, 0.3, 0.4]})
-    >>> [round(float(part), 1) for part in bootstrap_models(models) or ()]
-    [0.2, 0.0, 0.5]
-    >>> bootstrap_models(models.iloc[:2]) is None
+    >>> [round(float(part), 3) for part in over_sets(models) or ()]
+    [0.25, 0.045, 0.455]
+    >>> over_sets(models.iloc[:2]) is None
     True
+    """
+    table = set_table(models, unit)
+    return Interval(*map(float, two_way(table, level)[:3])) if len(table) >= TRAININGS_NEEDED else None
+
+
+def set_table(models: pd.DataFrame, unit: str = "languages") -> NDArray[np.float64]:
+    """Lay values out by set (rows) and seed (columns), as `two_way` takes them."""
+    table = models.groupby([unit, "seed"])["value"].mean().unstack().to_numpy(float)
+    return np.nanmean(table, axis=1, keepdims=True) if np.isnan(table).any() else table
+
+
+def two_way(values: NDArray[np.float64], level: float = 0.95) -> NDArray[np.float64]:
+    """Return mean, low, high and p of values by set and seed, for other sets and, from three seeds on, other seeds.
+
+    Sets are drawn independently of each other and trained each by itself: over sets, seeds averaged, the interval is
+    Student's t. What a seed does to every set alike (an initialisation, an order of the rows) is a second source of
+    chance, which fewer than three seeds do not show: the interval is then one given these seeds. From three on, with A
+    and B the squared standard errors of the mean from the means of the sets and of the seeds, and E what the
+    interaction of both brings to B (it is in A already), the interval is mean ± t √(A + max(B - E, 0)) with
+    Satterthwaite's degrees of freedom.
+
+    Args:
+        values: Of shape (sets, seeds, ...), without missing ones; two sets or more.
+        level: Of the interval.
+
+    Returns:
+        Of shape (4, ...); p is two-sided, of a mean of 0.
+
+    Source:
+        Satterthwaite, Biometrics Bulletin 2, 1946; Searle, Casella and McCulloch, Variance Components, 1992 (two-way
+        random effects). `tests/analysis/test_diversity_coverage.py` holds how often it covers.
     """
     from scipy.stats import t
 
-    table = models.pivot_table(index="languages", columns="seed", values="value", aggfunc="mean")
-    values = table.to_numpy(float)
-    sets, seeds = values.shape
-    if sets < TRAININGS_NEEDED:
-        return None
-    there, values = ~np.isnan(values), np.nan_to_num(values)
-    random = generator(seed, "diversity", "bootstrap")
-    of_sets = random.multinomial(sets, np.full(sets, 1 / sets), resamples).astype(float)
-    of_seeds = random.multinomial(seeds, np.full(seeds, 1 / seeds), resamples).astype(float)
-    totals = ((of_sets @ values) * of_seeds).sum(axis=1)
-    counts = ((of_sets @ there) * of_seeds).sum(axis=1)
-    spread = float(np.std(totals[counts > 0] / counts[counts > 0])) * (sets / (sets - 1)) ** 0.5
-    half = float(t.ppf((1 + level) / 2, sets - 1)) * spread
-    mean = float(values.sum() / there.sum())
-    return Interval(mean, mean - half, mean + half)
+    sets, seeds = values.shape[:2]
+    of_sets, of_seeds, mean = values.mean(axis=1), values.mean(axis=0), values.mean(axis=(0, 1))
+    first, second = of_sets.var(axis=0, ddof=1) / sets, np.zeros_like(mean)
+    if seeds >= TRAININGS_NEEDED:
+        both = ((values - of_sets[:, None] - of_seeds + mean) ** 2).sum(axis=(0, 1)) / ((sets - 1) * (seeds - 1))
+        second = np.maximum(of_seeds.var(axis=0, ddof=1) / seeds - both / (sets * seeds), 0.0)
+    total, below = first + second, first**2 / (sets - 1) + second**2 / max(seeds - 1, 1)
+    freedom = np.divide(total**2, below, out=np.full_like(total, sets - 1), where=below > 0)
+    half = t.ppf((1 + level) / 2, freedom) * np.sqrt(total)
+    ratio = np.divide(np.abs(mean), np.sqrt(total), out=np.where(mean == 0, 0.0, np.inf), where=total > 0)
+    return np.stack([mean, mean - half, mean + half, 2 * t.sf(ratio, freedom)])

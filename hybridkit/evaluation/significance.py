@@ -18,7 +18,7 @@ A comparison is a sum of systems with their factors, such as ((1, hybrid), (-1, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -26,17 +26,8 @@ import pandas as pd
 from hybridkit.errors import InputError
 from hybridkit.evaluation.clusters import ClusterSums, combined, model_sums
 from hybridkit.evaluation.crossed import crossed
-from hybridkit.evaluation.measures import KEYS, LOWER_IS_BETTER, per_query
-from hybridkit.evaluation.resampling import (
-    DEFAULT,
-    TRAININGS_NEEDED,
-    Resampling,
-    bootstrap,
-    effect_size,
-    ends,
-    randomisation,
-    t_interval,
-)
+from hybridkit.evaluation.measures import KEYS, LOWER_IS_BETTER
+from hybridkit.evaluation.resampling import DEFAULT, TRAININGS_NEEDED, Resampling, bootstrap, effect_size, randomisation
 
 OVERALL = "*"  # the languages of a setting's mean over its pairs or query languages
 FIXED = -1  # in place of a seed: a system without trainings of its own meets every training of the others
@@ -271,99 +262,3 @@ def marks_note(rows: pd.DataFrame, unit: str = "articles", threshold: float = 0.
     if most < TRAININGS_NEEDED:
         return f"{text}. No row has three trainings in common, so that nothing is shown of other ones."
     return text + "."
-
-
-# What follows is for the claims alone, until they take `contrast` as everything else does.
-NAN = float("nan")
-SUM_COLUMNS = ["set", "query_language", "passage_language"]  # set: of training languages
-_ROUNDING = 1e-12
-Draw = tuple[str, int]  # a set of training languages and a seed
-Part = tuple[float, Mapping[Draw, pd.DataFrame]]  # a factor and the sums of a strategy's models
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A difference with what is known of its chance: an interval over articles and one over trainings, NaN without.
-
-    `unit` says what the second one is over: seeds, or sets of training languages; `basis` what both were made from.
-    `scores` are those of the terms, in their order.
-    """
-
-    difference: float
-    low: float = NAN
-    high: float = NAN
-    seeds_low: float = NAN
-    seeds_high: float = NAN
-    basis: str = "numbers without an interval"
-    scores: tuple[float, ...] = ()
-    unit: str = "seeds"
-
-
-def article_sums(ranks: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
-    """Return the sums of every measure by article: setting, languages, measure, cluster, sum, size.
-
-    >>> ranks = pd.DataFrame({"query_language": "en", "query_id": ["p", "q"], "passage_language": "en",
-    ...                       "rank": [1, 2], "pool_rank": [1, 2]})
-    >>> found = article_sums(ranks, pd.Series(["a", "a"], ["p", "q"]))
-    >>> found[(found["measure"] == "AP") & (found["setting"] == "mono")][["cluster", "sum", "size"]].values.tolist()
-    [['a', 1.5, 2]]
-    """
-    values = per_query(ranks)
-    values["cluster"] = values["query_id"].map(clusters)
-    grouped = values.groupby([*KEYS, "measure", "cluster"], sort=False, observed=True)["value"]
-    return grouped.agg(sum="sum", size="size").reset_index()
-
-
-def difference_of(parts: Sequence[Part], constant: float = 0.0, how: Resampling = DEFAULT) -> Difference:
-    """Return the sum of scores with their factors, and its intervals over articles and over trainings.
-
-    Every pair of languages of every set of training languages weighs the same; seeds of a set are averaged. The
-    intervals are those of `compare` and of `t_interval`: the latter over seeds, or over the sets of languages where
-    there are several.
-
-    Args:
-        parts: A factor and the sums (`article_sums`, of one measure and setting) of a strategy's models by set of
-            training languages and seed, with a column `set`. All parts have the same sets and pairs; one whose only
-            seed is -1 (the encoder before training) is compared with every seed.
-        constant: What is added to the sum.
-        how: Resamples, level and seed.
-    """
-    found = _cluster_sums(parts, constant)
-    low, high = bootstrap([found], how)
-    sets = sorted({name for name, _ in parts[0][1]})
-    trained = [{seed for _, seed in models} - {-1} for _, models in parts]
-    seeds = sorted(set.intersection(*filter(None, trained))) if any(trained) else []
-    if len(sets) > 1:  # what other languages would change, of which other seeds are a part
-        scores = [[mean_of({draw: one[draw] for draw in one if draw[0] == name}) for name in sets] for _, one in parts]
-    else:
-        scores = [[_mean(models, seed) for seed in seeds] for _, models in parts]
-    weighted = np.array([factor for factor, _ in parts]) @ np.array(scores) + constant
-    unit = "sets of languages" if len(sets) > 1 else "seeds"
-    basis = [f"{len(found.sums)} articles", f"{len(sets)} {unit}" if len(sets) > 1 else "", f"{len(seeds)} seeds"]
-    means = tuple(mean_of(models) for _, models in parts)
-    questions = float(found.shares.sum(axis=0)[-1]), float(low[-1]), float(high[-1])
-    return Difference(*questions, *ends(t_interval(weighted)), ", ".join(filter(None, basis)), means, unit)
-
-
-def _cluster_sums(parts: Sequence[Part], constant: float) -> ClusterSums:
-    """The parts added up by article and by pair of languages of a set."""
-    grouped = [pd.concat(models.values()).groupby([*SUM_COLUMNS, "cluster"]) for _, models in parts]
-    added = [factor * one["sum"].mean() for (factor, _), one in zip(parts, grouped, strict=True)]
-    sums = pd.concat(added, axis=1).sum(axis=1).unstack(SUM_COLUMNS).fillna(0.0)
-    sizes = grouped[0]["size"].first().unstack(SUM_COLUMNS).fillna(0.0)[sums.columns].to_numpy(float)
-    pairs = sums.columns.to_frame(index=False)[SUM_COLUMNS[1:]].assign(setting="query")[KEYS]
-    names = sums.index.to_numpy(object)
-    values = sums.to_numpy(float)
-    values = np.where(np.abs(values) < _ROUNDING, 0.0, values) + constant * sizes
-    return ClusterSums(pairs, values, sizes, names, np.zeros(sizes.shape, np.uint64))
-
-
-def mean_of(models: Mapping[Draw, pd.DataFrame]) -> float:
-    """The score itself: the mean over pairs of languages, sets and seeds."""
-    return float(np.mean([_mean(models, seed) for seed in sorted({seed for _, seed in models})]))
-
-
-def _mean(models: Mapping[Draw, pd.DataFrame], seed: int) -> float:
-    own = [frame for (_, number), frame in models.items() if number in (seed, -1)]
-    found = pd.concat(own).groupby(SUM_COLUMNS)[["sum", "size"]].sum()
-    return float((found["sum"] / found["size"]).mean())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     FIGURES: dict[str, Callable[..., Figure]]
 
 _HOMES = {
-    "batches": ("batch_composition", "batch_examples", "plan_languages"),
+    "batches": ("batch_composition", "exposure", "batch_examples", "plan_languages"),
     "bias": ("rank_distance", "language_share", "bias_panel", "language_map"),
     "claim_matrix": ("claims",),
     "setting_curves": ("curves", "curve_differences", "pair_batches"),

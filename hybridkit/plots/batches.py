@@ -1,4 +1,4 @@
-"""Figures of batch plans: their language matrix, their first batches, and the languages drawn beside chance."""
+"""Figures of batch plans: language matrix, exposure, first batches, and the languages drawn beside chance."""
 
 from textwrap import fill
 from typing import Any
@@ -12,9 +12,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from hybridkit.plots.marks import matrix, require_columns, row_axis
+from hybridkit.plots.marks import handles, matrix, require_columns, row_axis
 from hybridkit.plots.pairs import colour_bar, heat, small_multiples
-from hybridkit.plots.style import WIDTH, foot, language_label, many, printed, round_ticks
+from hybridkit.plots.palette import colour, marker
+from hybridkit.plots.style import WIDTH, foot, language_label, many, panels, printed, round_ticks
 from hybridkit.sampling.labels import label, order
 
 # Blues without their palest part, so that a rare pair is never taken for one that does not occur
@@ -59,6 +60,35 @@ def batch_composition(frame: pd.DataFrame) -> Figure:
     same_pairs = "; mixed and mono differ in which rows share a batch" if {"mixed", "mono"} <= set(strategies) else ""
     foot(figure, [], "white: a pair of languages that is never drawn" + same_pairs)
     figure.suptitle("Languages of the training rows by strategy")
+    return figure
+
+
+@printed
+def exposure(frame: pd.DataFrame) -> Figure:
+    """What strategies are trained on: the share of each source, query language and passage language among their draws.
+
+    Columns: strategy, by ("source", "query language", "passage language"; other lines are left out), name, share (0 to
+    1). One panel each, a row a source or language, a marker a strategy: where they lie together, exposure is equal.
+    """
+    require_columns(frame, "exposure", "strategy", "by", "name", "share")
+    kinds = [by for by in ("source", "query language", "passage language") if by in set(frame["by"])]
+    strategies = order(frame["strategy"])
+    rows = {by: list(dict.fromkeys(frame.loc[frame["by"] == by, "name"])) for by in kinds}
+    height = 0.19 * max(map(len, rows.values()), default=1) + 0.32 * -(-len(strategies) // 4) + 0.9
+    figure, axes = panels(1, len(kinds), WIDTH, height)
+    for ax, by in zip(axes, kinds, strict=True):
+        part = frame[frame["by"] == by]
+        for name in strategies:
+            own = part[part["strategy"] == name].set_index("name")["share"].reindex(rows[by]).fillna(0.0)
+            (line,) = ax.plot(100 * own, range(len(own)), marker(name), color=colour(name), markersize=4.5, label=name)
+            line.set_markerfacecolor("none")
+        row_axis(ax, rows[by] if by == "source" else [language_label(tag, endonym=False) for tag in rows[by]])
+        ax.set_xlim(0, 108 * part["share"].max())
+        ax.xaxis.set_major_locator(round_ticks(4))
+        ax.set_xlabel("share of draws (%)")
+        ax.set_title(by)
+    foot(figure, handles(strategies))
+    figure.suptitle("Exposure of each strategy")
     return figure
 
 

@@ -12,21 +12,22 @@ from hybridkit.plots.style import WIDTH, panels, printed
 # mark, face, hatch: the mark and the word say it without the colour
 _LOOK = {
     "holds": ("✓", "#b7e2d3", ""),
-    "holds in part": ("◐", "#f7e3b5", ""),
-    "does not hold": ("✗", "#f3c6a8", ""),
+    "contradicted": ("✗", "#f3c6a8", ""),
+    "not shown": ("?", "#f7e3b5", ""),
+    "true by construction": ("≡", "#d3e4f3", ""),
     "not testable": ("–", "#f4f4f4", "////"),
 }
-_COLUMN = 1.3  # inches
+_COLUMN = 1.45  # inches
 _LINE = 0.31  # inches of a claim
-_LETTERS = 82  # of a claim's text in a line
+_LETTERS = 78  # of a claim's text in a line
 
 
 @printed
 def claims(frame: pd.DataFrame) -> Figure:
     """Draw verdicts on claims, a line a claim and a column a source such as "this study".
 
-    Columns: claim (its id), text, source, verdict ("holds", "holds in part", "does not hold", "not testable"). Long
-    texts end in "…" after two lines.
+    Columns: claim (its id), text, source, verdict ("holds", "contradicted", "not shown", "true by construction", "not
+    testable"). Long texts end in "…" after two lines.
     """
     require_columns(frame, "claims", "claim", "text", "source", "verdict")
     texts = dict(zip(frame["claim"].astype(str), frame["text"].astype(str), strict=True))

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from hybridkit.errors import InputError
 from hybridkit.evaluation.measures import SEEN_GROUPS, SETTINGS
-from hybridkit.evaluation.resampling import DRAWS_FOR_INTERVAL, bootstrap_models
+from hybridkit.evaluation.resampling import TRAININGS_NEEDED, over_sets
 from hybridkit.plots.marks import handles, matrix, one, pick, require_columns
 from hybridkit.plots.pairs import READABLE, colour_bar, heat, small_multiples
 from hybridkit.plots.palette import colour, marker
@@ -21,8 +21,8 @@ from hybridkit.sampling.labels import UNTRAINED, label, order
 
 _SEEN_COLOURS = dict(zip(SEEN_GROUPS, ("#0072B2", "#009E73", "#E69F00", "#CC79A7"), strict=True))
 _SERIES = {"fixed": "same rows for every set", "growing": "rows grow with the languages"}
-_ALL = "all"
-_MARKS = {"random": "o", "spread": "D", _ALL: "o"}  # how a set was chosen; families: a plus
+_ALL, _RANDOM = "all", "random"
+_MARKS = {_RANDOM: "o", "spread": "D", _ALL: "o"}  # how a set was chosen; families: a plus
 _GREY = "#767676"
 
 
@@ -30,8 +30,8 @@ _GREY = "#767676"
 def diversity_curve(frame: pd.DataFrame, measure: str = "RR", setting: str = "") -> Figure:
     """A measure against the number of training languages: a panel a seen group and series, a line a strategy.
 
-    Columns: series, strategy, seen, group, k, languages, seed, value (`means.per_model` of one setting). Lines and bars
-    are means and bootstrap intervals of the random sets, from three sets on; points are models. Dotted: untrained.
+    Columns: series, strategy, seen, group, k, languages, seed, value (`outcomes.per_model` of one setting). Lines and
+    bars are means and intervals of the random sets (`over_sets`), from three on; points are models. Dotted: untrained.
     """
     require_columns(frame, "diversity_curve", "series", "strategy", "seen", "group", "k", "languages", "seed", "value")
     one(frame, "diversity_curve", "setting", "benchmark", "measure")
@@ -59,7 +59,7 @@ def diversity_curve(frame: pd.DataFrame, measure: str = "RR", setting: str = "")
 def diversity_interaction(frame: pd.DataFrame, measure: str = "RR", setting: str = "") -> Figure:
     """The difference of two strategies against the number of training languages, a line a seen group.
 
-    The columns of `diversity_curve`, of `means.differences`; a panel a difference and series.
+    The columns of `diversity_curve`, of `outcomes.differences`; a panel a difference and series.
     """
     require_columns(
         frame, "diversity_interaction", "series", "strategy", "seen", "group", "k", "languages", "seed", "value"
@@ -86,12 +86,12 @@ def diversity_interaction(frame: pd.DataFrame, measure: str = "RR", setting: str
 def diversity_distance(frame: pd.DataFrame, measure: str = "RR") -> Figure:
     """What training gains a language that it does not have, against its distance to the nearest training language.
 
-    Columns: series, strategy, side, distance, group, languages, seed, value (`slices.by_distance`): gains over the
-    untrained encoder on the same pairs. At 0 the language is trained on.
+    Columns: series, strategy, side, distance, group, draw, languages, seed, value (`outcomes.by_distance`): gains over
+    the untrained encoder on the same pairs. At 0 the language is trained on. Lines and bars are means and intervals of
+    the random draws, whose nested sets are averaged first, from three draws on.
     """
-    require_columns(
-        frame, "diversity_distance", "series", "strategy", "side", "distance", "group", "languages", "seed", "value"
-    )
+    columns = ("series", "strategy", "side", "distance", "group", "draw", "languages", "seed", "value")
+    require_columns(frame, "diversity_distance", *columns)
     one(frame, "diversity_distance", "benchmark", "measure")
     figure, grid = _grid(frame.assign(seen=frame["side"]), list(dict.fromkeys(frame["side"])))
     strategies = order(frame["strategy"])
@@ -100,8 +100,7 @@ def diversity_distance(frame: pd.DataFrame, measure: str = "RR") -> Figure:
         axes.axhline(0, color=_GREY, linewidth=0.8)
         for nth, name in enumerate(strategies):
             shift = 0.1 * (nth - (len(strategies) - 1) / 2)
-            own = part[part["strategy"] == name]
-            _line(axes, own.assign(group="random"), "distance", shift, colour(name), marker(name), name)
+            _line(axes, part[part["strategy"] == name], "distance", shift, colour(name), marker(name), name)
     _finish(figure, grid, f"gain in mean {measure}", handles(strategies, line=True), frame, "distance")
     figure.suptitle(f"{measure} gained over the untrained encoder, by distance to the nearest training language")
     return figure
@@ -131,7 +130,7 @@ def _grid(frame: pd.DataFrame, groups: Sequence[str]) -> tuple[Figure, dict[tupl
 def _line(axes: Axes, part: pd.DataFrame, across: str, shift: float, shade: str, mark: str, name: str) -> None:
     """Points of the models, and through the random sets' means a line with intervals."""
     for group, models in part.groupby("group"):
-        hollow = group not in ("random", _ALL)
+        hollow = group not in (_RANDOM, _ALL)
         axes.plot(
             [_x(value, across) + shift for value in models[across]],
             models["value"],
@@ -143,14 +142,16 @@ def _line(axes: Axes, part: pd.DataFrame, across: str, shift: float, shade: str,
             linestyle="none",
             label=f"{name} {group}",
         )
-    drawn = part[part["group"].isin(["random", _ALL])]
+    drawn = part[part["group"].isin([_RANDOM, _ALL] if across == "k" else [_RANDOM])]
     drawn = part if drawn.empty else drawn
+    unit = "languages" if across == "k" else "draw"
     at, means = [], []
     for value, models in drawn.groupby(across):
-        models = models.drop_duplicates(["languages", "seed"])
+        models = models.groupby(["group", unit, "seed"])["value"].mean().reset_index()
         at.append(_x(float(str(value)), across) + shift)
         means.append(float(models["value"].mean()))
-        if interval := bootstrap_models(models):
+        interval = over_sets(models, unit) if set(models["group"]) == {_RANDOM} else None
+        if interval:
             ends = [interval.low, interval.high]
             axes.plot([at[-1], at[-1]], ends, color=shade, linewidth=1.2, label=f"{name} interval")
     axes.plot(at, means, marker=mark, color=shade, markersize=4, label=name)
@@ -179,13 +180,15 @@ def _finish(
             axes.set_ylabel(ylabel)
         if spec is not None and spec.is_last_row():
             axes.set_xlabel("training languages" if across == "k" else "distance (0: trained on)")
-    marks = {"random": "filled: random sets", "spread": "diamonds: spread sets"} if across == "k" else {}
-    notes = [text for group, text in marks.items() if group in set(frame["group"])]
-    if across == "k" and set(frame["group"]) - {*_MARKS, UNTRAINED}:
+    groups_there = set(frame["group"])
+    marks = {_RANDOM: "filled: random sets", "spread": "diamonds: spread sets"}
+    notes = [text for group, text in marks.items() if group in groups_there]
+    if groups_there - {*_MARKS, UNTRAINED}:
         notes.append("plus: one family")
-    drawn = frame[frame["group"] == "random"] if across == "k" else frame
-    enough = drawn.groupby(across)["languages"].nunique().max() >= DRAWS_FOR_INTERVAL
-    bars = "bars: 95 % bootstrap intervals over sets and seeds" if enough else "too few draws for intervals"
+    draws = frame.loc[frame["group"] == _RANDOM].groupby(across)["languages" if across == "k" else "draw"].nunique()
+    enough = len(draws) and draws.max() >= TRAININGS_NEEDED
+    over = "sets" if across == "k" else "draws"
+    bars = f"bars: 95 % intervals over random {over} and seeds" if enough else "too few random draws for intervals"
     dotted = ["dotted: untrained"] if ylabel.startswith("mean") else []
     groups = ["groups: query-passage"] if across == "k" else []
     foot(figure, legend, "; ".join([*groups, "points: models", *notes]) + "\n" + "; ".join([bars, *dotted]))
@@ -195,8 +198,8 @@ def _finish(
 def diversity_pairs(frame: pd.DataFrame, strategy: str = "", measure: str = "RR") -> Figure:
     """A measure by pair of languages for the least and the most diverse set, and their difference.
 
-    Columns: which ("least", "most"), languages, query_language, passage_language, value (`slices.extremes`). Languages
-    that the set has are in bold at its axes.
+    Columns: which ("least", "most"), languages, query_language, passage_language, value (`outcomes.extremes`).
+    Languages that the set has are in bold at its axes.
     """
     require_columns(frame, "diversity_pairs", "which", "languages", "query_language", "passage_language", "value")
     languages = sorted({*frame["query_language"], *frame["passage_language"]})

@@ -176,7 +176,7 @@ class PairTable:
     """
 
     def __init__(self, patterns: Patterns, pairs: np.ndarray, weights: np.ndarray) -> None:
-        self._of_row = patterns.of_row
+        self.of_row = patterns.of_row
         self.pairs = pairs.astype(np.int32)
         queries, passages = self.pairs.T
         self._width = len(patterns.languages)
@@ -207,13 +207,13 @@ class PairTable:
 
     def rows(self) -> np.ndarray:
         """Return which rows have a pair to draw, bool (rows,)."""
-        return np.asarray((self._counts > 0)[self._of_row])
+        return np.asarray((self._counts > 0)[self.of_row])
 
     def draw(self, rows: np.ndarray, chance: np.ndarray) -> np.ndarray:
         """Return pairs for some rows, int32 (..., 2), from a uniform number each; every row must be usable."""
         if len(self.pairs) == 1:
             return np.broadcast_to(self.pairs[0], (*rows.shape, 2))
-        own = self._of_row[rows]
+        own = self.of_row[rows]
         first, count = self._first[own], self._counts[own]
         if self._bounds is None:
             at = first + (chance * count).astype(np.int64)

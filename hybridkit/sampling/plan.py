@@ -19,7 +19,7 @@ from hybridkit.errors import InputError
 from hybridkit.utils.files import atomic_write, digest
 from hybridkit.utils.reading import json_value
 
-_FORMAT = 1
+FORMAT = 2  # 1: mono and hybrid drew the language first, and the kind of each batch by itself
 _DRAWS = 1 << 20  # written at a time
 _TEXT = pa.large_string()
 KINDS = ("mono", "cross", "mixed", "blend")
@@ -138,7 +138,7 @@ class BatchPlan:
 
 def write_plan(plan: "BatchPlan", path: Path, corpus: "ParallelCorpus | None") -> None:
     """Write a plan as a table with one line a draw, with the ids where the corpus is given; see `BatchPlan.frame`."""
-    meta = {"format": _FORMAT, "languages": plan.languages, "strategy": plan.strategy, "seed": plan.seed}
+    meta = {"format": FORMAT, "languages": plan.languages, "strategy": plan.strategy, "seed": plan.seed}
     meta |= {"corpus": plan.corpus, "batch": plan.draws.shape[1]}
     if plan.lexicon:
         meta["lexicon"] = plan.lexicon
@@ -198,8 +198,8 @@ def _meta(file: pq.ParquetFile, path: Path) -> dict[str, Any]:
     meta = json_value(((file.schema_arrow.metadata or {})[b"hybridkit"]).decode(), str(path), "a batch plan")
     if not isinstance(meta, dict) or not meta.keys() <= _META.keys():
         raise ValueError("its settings are not those of a plan")
-    if meta.get("format") != _FORMAT:
-        raise InputError(f"{path}: plan format {meta.get('format')}, this kit reads {_FORMAT}; make the plan again")
+    if meta.get("format") != FORMAT:
+        raise InputError(f"{path}: plan format {meta.get('format')}, this kit reads {FORMAT}; make the plan again")
     for key, kind in _META.items():
         if key not in meta and key in ("lexicon", "fingerprint"):
             continue

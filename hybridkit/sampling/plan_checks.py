@@ -133,11 +133,13 @@ def _shares(plan: BatchPlan, rules: Strategy) -> list[Check]:
     found: list[Check] = []
     for number, kind in enumerate(rules.shares):
         share, count = shares[:, number], int((plan.kinds == kind).sum())
-        if np.ptp(share) == 0:
+        if rules.stratified:
+            low, high = whole_ends(share.sum()) if number else whole_ends(share.sum(), exact=True)
+        elif np.ptp(share) == 0:
             low, high = (int(end) for end in interval(len(plan), share[0]))
         else:
             low, high = moving_interval(share)
-        expected = f"{low:,} to {high:,} of {len(plan):,}, mean {share.sum():,.1f}" if low < high else f"{low:,}, all"
+        expected = f"{low:,} to {high:,} of {len(plan):,}, mean {share.sum():,.1f}" if low < high else f"{low:,}"
         found.append((f"{kind} batches", count, expected, low <= count <= high))
     return found
 
@@ -160,8 +162,8 @@ def _by_kind(plan: BatchPlan, rules: Strategy) -> list[Check]:
 
 def _matrix(one: Drawn, tags: tuple[str, ...]) -> Check:
     """The pairs of languages drawn: those that lie outside of their interval."""
-    total, pairs = int(one.drawn.sum()), max(1, int(np.count_nonzero(one.probability)))
-    low, high = interval(total, one.probability, 1 - (1 - LEVEL) / pairs)
+    pairs = max(1, int(np.count_nonzero(one.probability)))
+    low, high = one.interval(one.probability)
     outside = [
         f"{tags[a] if a == b else f'{tags[a]}-{tags[b]}'} {one.drawn[a, b]:,} ({low[a, b]:,} to {high[a, b]:,})"
         for a, b in np.argwhere((one.drawn < low) | (one.drawn > high)).tolist()
@@ -181,17 +183,20 @@ def _repeats(one: Drawn, corpus: ParallelCorpus) -> list[Check]:
     span = f"{min(means):.2f} to {max(means):.2f}" if len(means) > 1 else f"{means[0]:.2f}"
     by = {"mono": "by language, ", "cross": "by pair, "}.get(one.kind, "") if len(means) > 1 else ""
     fewest, most = min(int(times.min()) for times in one.times), max(int(times.max()) for times in one.times)
-    spread, behind = 0, 0
-    for rows, times in zip(one.rows, one.times, strict=True):
-        group = corpus.group[rows]
-        alone = np.bincount(group)[group] == 1
-        if alone.any():
-            spread = max(spread, int(np.ptp(times[alone])))
-            behind += int((times < times[alone].min()).sum())
+    spread, behind, allowed = 0, 0, 1
+    for source, rows, times in zip(one.sources, one.rows, one.times, strict=True):
+        group, share = corpus.group[rows], source.shares()
+        alone, same = np.bincount(group)[group] == 1, np.zeros(len(rows)) if share is None else share
+        allowed = 1 if share is None else 2  # a row that is in some of the epochs only is early or late in one
+        for one_share in np.unique(same[alone]):
+            mates = same == one_share
+            spread = max(spread, int(np.ptp(times[alone & mates])))
+            behind += int((times[mates] < times[alone & mates].min()).sum())
+    mates_of = "rows that share nothing" + " and are in equally many languages" * (allowed > 1)
     note = f"{by}mean {span}" + (f"; {behind:,} rows fall behind, others of their group being drawn" if behind else "")
     return [
         (what, f"{fewest:,} to {most:,}", note, True),
-        (f"{what}, the largest difference", spread, "at most 1 between rows that share nothing", spread <= 1),
+        (f"{what}, the largest difference", spread, f"at most {allowed} between {mates_of}", spread <= allowed),
     ]
 
 
@@ -220,7 +225,7 @@ def _languages(
     sides = [("both", 0)] if one.kind in ("mono", "mixed") else [("query", 1), ("passage", 0)]
     for side, axis in sides:
         share = one.probability.sum(axis=axis)
-        low, high = interval(total, share, 1 - (1 - LEVEL) / max(1, int(np.count_nonzero(share))))
+        low, high = one.interval(share)
         drawn = one.drawn.sum(axis=axis)
         for tag, here, a, b, chance in zip(tags, drawn, low, high, share, strict=True):
             if here or chance > 0:
@@ -250,6 +255,14 @@ class Drawn:
     sources: tuple[Source, ...]
     times: tuple[np.ndarray, ...]
     rows: tuple[np.ndarray, ...]
+    stratified: bool = False
+
+    def interval(self, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends that 99.9 % of plans lie between, or all where they are stratified, ints of the shape."""
+        total = int(self.drawn.sum())
+        if self.stratified:
+            return whole_ends(total * probability)
+        return interval(total, probability, 1 - (1 - LEVEL) / max(1, int(np.count_nonzero(probability))))
 
 
 def drawn_of(plan: BatchPlan, rules: Strategy, patterns: Patterns) -> Iterator[Drawn]:
@@ -273,7 +286,7 @@ def drawn_of(plan: BatchPlan, rules: Strategy, patterns: Patterns) -> Iterator[D
                 start, stop = np.searchsorted(code, [query * width + passage, query * width + passage + 1])
                 at = steps[start:stop]
                 times.append(np.bincount(plan.draws[at, :, 0].ravel(), minlength=len(patterns.of_row))[own])
-            yield Drawn(kind, "batches", counts, probability, tuple(sources), tuple(times), rows)
+            yield Drawn(kind, "batches", counts, probability, tuple(sources), tuple(times), rows, rules.stratified)
             continue
         total = np.zeros(len(patterns.of_row), dtype=np.int64)
         expected = np.zeros((width, width))
@@ -287,6 +300,18 @@ def drawn_of(plan: BatchPlan, rules: Strategy, patterns: Patterns) -> Iterator[D
                 expected += table.expected(np.bincount(patterns.of_row[rows_of], minlength=len(patterns.query)))
         probability = expected / max(1, counts.sum())
         yield Drawn(kind, "rows", counts, probability, tuple(sources), (total[rows[0]],), rows)
+
+
+def whole_ends(expected: np.ndarray, exact: bool = False) -> tuple[Any, Any]:
+    """Return the whole numbers that stratified draws are between, given what is expected of each; `exact` rounds.
+
+    >>> [ends.tolist() for ends in whole_ends(np.array([2.0, 2.4]))]
+    [[2, 2], [2, 3]]
+    """
+    expected = np.round(expected, 6)  # sums of shares
+    if exact:
+        return (nearest := np.floor(expected + 0.5).astype(int)), nearest
+    return np.floor(expected).astype(int), np.ceil(expected).astype(int)
 
 
 def interval(count: int, probability: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:

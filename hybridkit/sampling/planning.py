@@ -1,7 +1,7 @@
 """Draw a batch plan: rows without replacement, languages by the strategy's rule, never two rows of a group."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
@@ -17,17 +17,20 @@ from hybridkit.utils.seeds import generator
 
 _DRAWS = 1 << 18  # made in one go
 _MOST = 1 << 33  # draws, 12 bytes each in memory
+_ROUNDING = 1e-9  # of a sum of shares
 
 
 def make_plan(corpus: ParallelCorpus, strategy: Strategy, steps: int, batch_size: int, seed: int) -> BatchPlan:
     """Return the plan of a strategy: a pure function of its arguments.
 
-    The kind of each batch is drawn first, then for `mono` its language and for one pair a batch its pair; rows come
-    from an endless shuffled queue, one for each of those and one for all other batches of a kind, with every row once
-    an epoch. A row whose group is in the batch already waits for the next batch. The pair of languages of a `cross`
-    row, and the language of a `mixed` one, is drawn among those it has. The plan of n steps is the beginning of every
-    longer plan, unless alpha moves over the whole plan. A wrapper's plan has the draws of the strategy within it.
-    Time grows with the rows drawn; beside the plan, memory with the rows of the corpus.
+    The kind of each batch is drawn first, then for `mono` its language and for one pair a batch its pair: stratified,
+    so that every plan has just their shares, or each batch by itself (see `Weighted`). Rows come from an endless
+    shuffled queue, one for each of those and one for all other batches of a kind, with every row once an epoch. Where
+    rows are drawn equally often (`by="rows"`), a row that is in ten languages is in a tenth as many epochs of a
+    language as a row that is in this one only. A row whose group is in the batch already waits for the next batch. The
+    pair of languages of a `cross` row, and the language of a `mixed` one, is drawn among those it has. A wrapper's plan
+    has the draws of the strategy within it. Time grows with the rows drawn; beside the plan, memory with the rows of
+    the corpus.
 
     Raises:
         InputError: A batch cannot be made: too few rows that may be together, an unknown language or pair.
@@ -35,16 +38,19 @@ def make_plan(corpus: ParallelCorpus, strategy: Strategy, steps: int, batch_size
     steps, batch_size, seed = check_size(steps, batch_size, seed)
     rules = unwrapped(strategy)
     kinds_of = list(rules.shares)
-    kinds = _choose(rules.shares_at(steps), generator(seed, "kinds"))
+    kinds = _kinds(rules, steps, seed)
     patterns = Patterns.of(corpus)
     sources: list[Source] = []
     source_of_step = np.empty(steps, dtype=np.int64)
     for number, kind in enumerate(kinds_of):
         at = kinds == number
         found, weights = sources_of(rules, kind, patterns)
-        # a language or a pair is drawn for every step, so that no kind moves the draws of another
         stream = generator(seed, "languages" if kind == "mono" else f"pair of {kind} batches")
-        source_of_step[at] = len(sources) + _choose(np.broadcast_to(weights, (steps, len(weights))), stream)[at]
+        if rules.stratified:
+            chosen = stratify(weights, int(at.sum()), stream)
+        else:  # one is drawn for every step, so that no kind moves the draws of another
+            chosen = _choose(np.broadcast_to(weights, (steps, len(weights))), stream)[at]
+        source_of_step[at] = len(sources) + chosen
         sources += found
     for source in sources:
         source.check(corpus, batch_size)
@@ -73,6 +79,36 @@ def check_size(steps: int, batch_size: int, seed: int) -> tuple[int, int, int]:
     return steps, batch_size, check_seed(seed)
 
 
+def _kinds(rules: Strategy, steps: int, seed: int) -> np.ndarray:
+    """The position in `shares` of the kind of every batch."""
+    shares, random = rules.shares_at(steps), generator(seed, "kinds")
+    if not rules.stratified:
+        return _choose(shares, random)
+    if shares.shape[1] == 1:
+        return np.zeros(steps, dtype=np.int64)
+    order = random.permutation(steps)
+    reached = np.floor(np.cumsum(shares[order, 0]) + 0.5 + _ROUNDING)  # so many of the first steps of the order
+    first = np.empty(steps, dtype=bool)
+    first[order] = np.diff(reached, prepend=0.0) > 0
+    return np.where(first, 0, 1)
+
+
+def stratify(weights: np.ndarray, count: int, random: np.random.Generator) -> np.ndarray:
+    """Return `count` positions in random order, each as often as its weight says, rounded up or down at random.
+
+    Systematic sampling (Madow, Annals of Mathematical Statistics 20, 1949): counts differ from count x share by less
+    than 1, and are right on average.
+
+    >>> np.bincount(stratify(np.array([2.0, 1.0, 1.0]), 8, np.random.default_rng(0))).tolist()
+    [4, 2, 2]
+    """
+    order = random.permutation(len(weights))
+    ends = np.cumsum(weights[order]) / np.sum(weights) * count
+    points = np.arange(count) + random.random()
+    found = order[np.minimum(np.searchsorted(ends, points, side="right"), len(weights) - 1)]
+    return np.asarray(random.permutation(found))
+
+
 def _choose(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Draw a position for every step by its weights (steps, positions), one uniform number each.
 
@@ -99,11 +135,14 @@ class Source:
     """Where batches of one kind come from: all of them, or those in one language or of one pair, its `name`.
 
     `tables` are the pairs that a row may draw: one table, for a `blend` two, of same-language pairs and of others.
+    `choices` (patterns,) is the number of sources that a row of a pattern comes from, where it is to come from each of
+    them in turn; None where it is in every epoch of each.
     """
 
     kind: str
     name: str
     tables: tuple[PairTable, ...]
+    choices: np.ndarray | None = None
 
     def __str__(self) -> str:
         return f"{self.kind} batches" + (f" in {self.name!r}" if self.name else "")
@@ -111,6 +150,13 @@ class Source:
     def rows(self) -> np.ndarray:
         """Return the positions of the rows that it draws from, increasing: those with a pair in every table."""
         return np.flatnonzero(np.logical_and.reduce([table.rows() for table in self.tables]))
+
+    def shares(self) -> np.ndarray | None:
+        """Return the share of the epochs that each of its rows is in, float (rows,); None where all are in each."""
+        if self.choices is None:
+            return None
+        own = self.choices[self.tables[0].of_row[self.rows()]]
+        return own.min() / own if len(own) and np.ptp(own) else None
 
     def check(self, corpus: ParallelCorpus, batch_size: int) -> None:
         """Raise InputError where no batch can be made: fewer groups of usable rows than a batch has rows."""
@@ -131,7 +177,8 @@ class Source:
         `same` (count,) is the number of same-language rows of each batch of a blend.
         """
         rows = self.rows()
-        queue = RowQueue(rows, corpus.group[rows], batch_size, generator(seed, "rows", self.kind, self.name))
+        random = generator(seed, "rows", self.kind, self.name)
+        queue = RowQueue(rows, corpus.group[rows], batch_size, random, self.shares())
         pairs, slots = generator(seed, "pairs", self.kind, self.name), generator(seed, "slots", self.kind)
         step = max(1, _DRAWS // batch_size)
         for first in range(0, count, step):
@@ -157,8 +204,8 @@ def sources_of(rules: Strategy, kind: str, patterns: Patterns) -> tuple[list[Sou
         columns = [column(tag, patterns.languages, str(rules)) for tag in tags]
         if not tags:
             raise InputError(f"{rules}: no row has its query and its passage in one language; use cross")
-        monos = [Source(kind, tag, (_one(patterns, at, at),)) for tag, at in zip(tags, columns, strict=True)]
-        return monos, rules.mono_weights(patterns.sizes["both"][columns])
+        pairs = np.repeat(np.array(columns)[:, None], 2, axis=1)
+        return _of_pairs(rules, kind, patterns, tags, pairs, rules.mono_weights(patterns.sizes["both"][columns]))
     sorts = {"cross": (False,), "mixed": (True,), "blend": (True, False)}[kind]
     for same in sorts:
         _check_named(rules, patterns, same)
@@ -169,12 +216,26 @@ def sources_of(rules: Strategy, kind: str, patterns: Patterns) -> tuple[list[Sou
     if len(pairs) == 0:
         raise InputError(f"{rules}: no row has its query and its passage in two languages; use mono")
     names = ["-".join(patterns.languages[at] for at in pair) for pair in pairs]
-    found = [Source(kind, name, (_one(patterns, *pair),)) for name, pair in zip(names, pairs, strict=True)]
-    return found, weights[0][pairs[:, 0], pairs[:, 1]]
+    return _of_pairs(rules, kind, patterns, names, pairs, weights[0][pairs[:, 0], pairs[:, 1]])
 
 
-def _one(patterns: Patterns, query: int, passage: int) -> PairTable:
-    return PairTable(patterns, np.array([[query, passage]]), np.ones(1))
+def _of_pairs(
+    rules: Strategy, kind: str, patterns: Patterns, names: Sequence[str], pairs: np.ndarray, weights: np.ndarray
+) -> tuple[list[Source], np.ndarray]:
+    """A source for each pair (pairs, 2), of batches in one language or of one pair, and the probability of each.
+
+    By rows, a row comes from one of its pairs at a time, from each equally often: the share of a pair is what its rows
+    add up to.
+    """
+    choices = None
+    if rules.rows_first:
+        choices = np.zeros(len(patterns.times))
+        for query, passage in pairs:
+            choices += patterns.query[:, query] & patterns.passage[:, passage]
+        part = patterns.times / np.maximum(choices, 1)
+        weights = np.array([part @ (patterns.query[:, one] & patterns.passage[:, other]) for one, other in pairs])
+    tables = [PairTable(patterns, pair[None], np.ones(1)) for pair in pairs]
+    return [Source(kind, name, (table,), choices) for name, table in zip(names, tables, strict=True)], weights
 
 
 def _held(patterns: Patterns) -> np.ndarray:
@@ -211,13 +272,24 @@ class RowQueue:
     must be as many groups. A row whose group is in the batch already waits for the next one. Time grows with the rows
     drawn and not with those that wait: of a group only the row that came first can be next, so the heap holds that one.
 
+    With `share` (rows,), above 0 and at most 1, a row is in that share of the epochs only: a third is every third.
+
     >>> queue = RowQueue(np.array([3, 5, 8]), np.array([0, 0, 1]), 2, np.random.default_rng(0))
     >>> queue.take(2).tolist()
     [[8, 3], [5, 8]]
     """
 
-    def __init__(self, rows: np.ndarray, group: np.ndarray, size: int, random: np.random.Generator) -> None:
+    def __init__(
+        self,
+        rows: np.ndarray,
+        group: np.ndarray,
+        size: int,
+        random: np.random.Generator,
+        share: np.ndarray | None = None,
+    ) -> None:
         self._rows, self._size, self._random = rows, size, random
+        self._share, self._epoch = share, 0
+        self._phase = None if share is None else random.random(len(rows))
         _, self._group = np.unique(group, return_inverse=True)
         self._group = self._group.astype(np.int32)
         self._fresh = np.arange(len(rows), dtype=np.int32)  # what the next epoch holds, in order
@@ -283,7 +355,16 @@ class RowQueue:
                 back = np.array(self._released, dtype=np.int32)
                 self._fresh = np.union1d(self._fresh[~self._waits[self._fresh]], back)
                 self._released.clear()
-            self._order, self._at = self._random.permutation(self._fresh), 0
+            self._order, self._at = self._random.permutation(self._next_epoch()), 0
         arrived = self._order[self._at : self._at + count]
         self._at += len(arrived)
         return arrived
+
+    def _next_epoch(self) -> np.ndarray:
+        """Those of the fresh rows whose share of the epochs reaches the next whole number."""
+        if self._share is None or self._phase is None:
+            return self._fresh
+        share, phase = self._share[self._fresh], self._phase[self._fresh]
+        reached = np.floor(self._epoch * share + phase), np.floor((self._epoch + 1) * share + phase)
+        self._epoch += 1
+        return self._fresh[reached[1] > reached[0]]

@@ -149,8 +149,18 @@ class Strategy:
         drawn = (patterns.sizes["both"] > 0) & (self.language_weights(patterns, "both") > 0)
         return [tag for tag, has in zip(patterns.languages, drawn, strict=True) if has]
 
+    @property
+    def rows_first(self) -> bool:
+        """Whether a batch in one language, or of one pair, is drawn so that every row is drawn equally often."""
+        return False
+
+    @property
+    def stratified(self) -> bool:
+        """Whether kinds and languages of batches have their shares in every plan, not only on average."""
+        return True
+
     def mono_weights(self, sizes: np.ndarray) -> np.ndarray:
-        """Return the probability of each mono language, given its number of rows."""
+        """Return the probability of each mono language where it is drawn first, given its number of rows."""
         return np.full(len(sizes), 1 / len(sizes))
 
     def language_weights(self, patterns: Patterns, side: str) -> np.ndarray:
@@ -194,20 +204,55 @@ def _show(value: object) -> str:
 
 @dataclass(frozen=True)
 class Weighted(Strategy):
-    """Languages drawn uniformly, by their number of rows to a power, or by given weights (0 where none is given)."""
+    """How languages are drawn: `by` rows, uniformly, by size or by given weights (0 where none is given).
 
-    by: str = "uniform"
+    - "rows" (default): every row is drawn equally often, and then a language or a pair among its own. A batch in one
+      language gets it with the probability that the rows have it, and its rows accordingly. So all strategies draw the
+      same rows, sources and languages equally often, on each side where rows have both sides in the same languages.
+    - "uniform": the language of a batch is drawn first, all equally often (the rule of arXiv 2408.10536, the same as
+      "rows" where all rows are parallel), then a row that has it. Rare languages repeat their few rows.
+    - "size": the same with a language's number of rows to a `power`; within a row, languages weigh as much.
+
+    `draw` is "stratified" (default): kinds and languages of batches have just their shares in every plan, placed at
+    random; or "independent": each batch draws its own, as in versions before, and shares vary from plan to plan.
+    """
+
+    by: str = "rows"
     power: float = 1.0
     weights: Mapping[str, float] | None = field(default=None, hash=False)
+    draw: str = "stratified"
 
     def __post_init__(self) -> None:
-        if self.by not in ("uniform", "size"):
-            raise InputError(f"by={self.by!r}: languages are drawn by 'uniform' or by 'size'")
+        if self.by not in ("rows", "uniform", "size"):
+            raise InputError(f"by={self.by!r}: languages are drawn by 'rows', 'uniform' or 'size'")
+        if self.draw not in ("stratified", "independent"):
+            raise InputError(f"draw={self.draw!r}: batches are drawn 'stratified' or 'independent'")
+        if not self.whole_batches:
+            for name, value in (("by", "uniform"), ("draw", "independent")):
+                if getattr(self, name) == value:
+                    raise InputError(
+                        f"{name}={value!r}: it is for batches in one language or of one pair; leave it out"
+                    )
         Range(0, 10).check(self.power, "power")
         if self.weights is not None:
-            if self.by != "uniform":
+            if self.by != "rows":
                 raise InputError(f"by={self.by!r} and weights: languages are drawn by one of them; leave one out")
             object.__setattr__(self, "weights", check_weights(self.weights))
+
+    @property
+    def whole_batches(self) -> bool:
+        """Whether a batch as a whole may draw its kind, its language or its pair."""
+        return True
+
+    @property
+    def rows_first(self) -> bool:
+        """Whether every row is drawn equally often."""
+        return self.by == "rows" and self.weights is None
+
+    @property
+    def stratified(self) -> bool:
+        """Whether `draw` is "stratified"."""
+        return self.draw == "stratified"
 
     def mono_weights(self, sizes: np.ndarray) -> np.ndarray:
         """Return the probability of each mono language by the rule."""
@@ -252,10 +297,15 @@ class mixed(Weighted):  # noqa: N801
     A row draws its language among those it has, uniformly or by weight.
     """
 
+    @property
+    def whole_batches(self) -> bool:
+        """Every row draws for itself."""
+        return False
+
 
 @dataclass(frozen=True)
 class mono(Weighted):  # noqa: N801
-    """X-X-mono: each batch in one language, drawn uniformly (the paper's rule), by its rows to a power, or by weights.
+    """X-X-mono: each batch in one language; `by` says how it is drawn.
 
     >>> str(mono(by="size", power=0.7)), str(mono()), str(mono(weights={"en": 0.8, "de": 0.2}))
     ("mono(by='size', power=0.7)", 'mono', "mono(weights={'de': 0.2, 'en': 0.8})")
@@ -267,8 +317,9 @@ class cross(Weighted):  # noqa: N801
     """X-Y: every row of a batch draws its own pair of two different languages among those it has.
 
     `pairs` restricts them: "en-x" (English on either side), or a list of query-passage such as ["de-en", "en-de"].
-    With "one" a batch draws one pair for all its rows, among all pairs that some row has. Pairs are drawn uniformly, or
-    by the product of their languages' weights; by size, a language's size is its number of queries or of passages.
+    With "one" a batch draws one pair for all its rows, among all pairs that some row has, by rows or uniformly. A row's
+    pairs weigh the same, or by the product of their languages' weights; by size, a language's size is its number of
+    queries or of passages.
 
     >>> str(cross(pairs=["de-en", "en-de"]))
     "cross(pairs=['de-en', 'en-de'])"
@@ -277,8 +328,13 @@ class cross(Weighted):  # noqa: N801
     pairs: Pairs = "all"
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         object.__setattr__(self, "pairs", check_pairs(self.pairs))
+        super().__post_init__()
+
+    @property
+    def whole_batches(self) -> bool:
+        """Whether a batch draws one pair for all of its rows."""
+        return self.pairs == "one"
 
 
 def unwrapped(strategy: Strategy) -> Strategy:
@@ -295,10 +351,12 @@ def common_rows(corpus: ParallelCorpus, strategies: Sequence[Strategy]) -> np.nd
 
 @dataclass(frozen=True)
 class hybrid(Weighted):  # noqa: N801
-    """Hybrid batch training (arXiv 2408.10536): each batch is `mono` with probability alpha, else `cross`.
+    """Hybrid batch training (arXiv 2408.10536): a share alpha of the batches is `mono`, the others are `cross`.
 
-    `alpha` may move along the training: `linear(0, 1, steps=1000)`, `step({0: 1.0, 500: 0.5})`. `pairs` are those of
-    the cross-lingual part, as for `cross`. Given weights hold for both parts, those by size for the monolingual one.
+    Stratified, a plan of n steps has round(alpha n) monolingual batches, placed at random; with draw="independent" each
+    batch is one with probability alpha, as the paper writes, and their number varies. `alpha` may move along the
+    training: `linear(0, 1, steps=1000)`, `step({0: 1.0, 500: 0.5})`. `pairs` are those of the cross-lingual part, as
+    for `cross`. Given weights hold for both parts, `by` for the monolingual one.
 
     With `level="row"` every batch is a `blend`: a share alpha of its rows is same-language, each in a language of its
     own as in `mixed`, the others are cross-lingual as in `cross`; all come from one queue of the rows that can do both.
@@ -313,14 +371,19 @@ class hybrid(Weighted):  # noqa: N801
     level: str = "batch"
 
     def __post_init__(self) -> None:
+        if self.level not in ("batch", "row"):
+            raise InputError(f"level={self.level!r}: alpha is a share of batches ('batch') or of their rows ('row')")
         super().__post_init__()
         if not isinstance(self.alpha, Schedule):
             SHARE.check(self.alpha, "alpha, the share of mono batches,")
         object.__setattr__(self, "pairs", check_pairs(self.pairs))
-        if self.level not in ("batch", "row"):
-            raise InputError(f"level={self.level!r}: alpha is a share of batches ('batch') or of their rows ('row')")
         if self.level == "row" and self.pairs == "one":
             raise InputError("pairs='one' with level='row': in a batch of both sorts every row draws its own pair")
+
+    @property
+    def whole_batches(self) -> bool:
+        """Whether alpha is a share of batches."""
+        return self.level == "batch"
 
     def language_weights(self, patterns: Patterns, side: str) -> np.ndarray:
         """Return the relative weight of each language; by size only where `both` sides are in one language."""

@@ -1,7 +1,7 @@
 """The models of a study: which there are in each section, and the sets of training languages of a diversity study."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -10,7 +10,7 @@ from hybridkit.data.languages import language, language_distance
 from hybridkit.errors import InputError
 from hybridkit.models.training import TrainingSettings
 from hybridkit.sampling import parse
-from hybridkit.study.settings import ALL, ANY_LANGUAGES, UNTRAINED, Study, check_group, strategy_at
+from hybridkit.study.settings import ALL, ANY_LANGUAGES, UNTRAINED, Recipe, Study, check_group, strategy_at
 from hybridkit.utils.seeds import generator
 
 if TYPE_CHECKING:
@@ -22,10 +22,12 @@ COLUMNS = ["group", "draw", "k", "languages", "series", "strategy", "seed", "mod
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """One model of a study: a strategy (or "untrained") and a seed, in the section "main", "curve" or "diversity".
+    """One model of a study: a strategy (or "untrained"), a seed and the section it belongs to.
 
-    What differs from the section's own settings: the training `languages`, the number of training `rows`, `batch_size`
-    and `steps`; where they are empty or 0, nothing does.
+    Sections are "main", "recipes" (each strategy with its own recipe), "curve" and "diversity".
+
+    What differs from the section's own settings: the training `languages`, the number of training `rows`, `batch_size`,
+    `steps`, `learning_rate` and `temperature`; where they are empty or 0, nothing does.
     """
 
     strategy: str
@@ -35,6 +37,8 @@ class ModelSpec:
     rows: int = 0
     batch_size: int = 0
     steps: int = 0
+    learning_rate: float = 0.0
+    temperature: float = 0.0
 
     @property
     def alpha(self) -> float:
@@ -42,15 +46,22 @@ class ModelSpec:
         return float("nan") if self.strategy == UNTRAINED else parse(self.strategy).mono_share
 
     def training(self, study: Study) -> TrainingSettings:
-        """How the model is trained: as its section says, with its own batch size and steps where it has some."""
-        found = study.section(self.section).training
-        return replace(found, batch_size=self.batch_size or found.batch_size, steps=self.steps or found.steps)
+        """How the model is trained: as its section says, but for what it has of its own."""
+        names = ("batch_size", "steps", "learning_rate", "temperature")
+        own = {name: getattr(self, name) for name in names if getattr(self, name)}
+        return replace(study.section(self.section).training, **own)
+
+    def with_recipe(self, recipe: Recipe) -> "ModelSpec":
+        """Return the same model trained by a recipe."""
+        return replace(self, **asdict(recipe))
 
     def __str__(self) -> str:
         other = [f"languages {' '.join(self.languages)}"] if self.languages else []
         other += [f"{self.rows} rows"] if self.rows else []
         other += [f"batches of {self.batch_size}"] if self.batch_size else []
         other += [f"{self.steps} steps"] if self.steps else []
+        other += [f"learning rate {self.learning_rate:g}"] if self.learning_rate else []
+        other += [f"temperature {self.temperature:g}"] if self.temperature else []
         where = [] if self.section == "main" else [f"({self.section})"]
         return " ".join([self.strategy + "".join(f", {one}" for one in self._seed() + other), *where])
 
@@ -76,6 +87,14 @@ def models(study: Study, rows: "TrainingRows", section: str = "main") -> list[Mo
         return list(dict.fromkeys(spec for curve in CURVES for spec in curve_models(study, curve)))
     if section == "diversity":
         return list(dict.fromkeys(design(study, rows)["model"]))
+    if section == "recipes":  # a strategy without a recipe of its own is trained by the shared one
+        return [
+            ModelSpec(text, seed, section).with_recipe(study.recipes[text])
+            if text in study.recipes
+            else ModelSpec(text, seed)
+            for seed in study.seeds
+            for text in study.strategies
+        ]
     trained = [ModelSpec(text, seed) for seed in study.seeds for text in study.strategies]
     return ([ModelSpec(UNTRAINED)] if study.untrained else []) + trained
 

@@ -103,7 +103,11 @@ def index_of(run: Run) -> list[Result]:
 def _model(run: Run, spec: ModelSpec) -> str:
     if spec.strategy != UNTRAINED:
         return f"models/{run.trained.path(spec).name}"
-    return f"models/static-{run.trained.encoder_key()[:16]}" if run.study.encoder.name == "static" else ""
+    return (
+        f"models/static-{run.trained.encoder_key(spec.section, spec.seed)[:16]}"
+        if run.study.encoder.name == "static"
+        else ""
+    )
 
 
 def write_index(run: Run) -> list[Result]:

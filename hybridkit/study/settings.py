@@ -18,7 +18,7 @@ from hybridkit.sampling.labels import UNTRAINED as UNTRAINED
 from hybridkit.utils import yaml_files
 from hybridkit.utils.files import digest
 from hybridkit.utils.naming import split_name
-from hybridkit.utils.numbers import COUNT, COUNT_OR_NONE, LENGTH, PAIRED, SEED, SHARE, SHARE_BELOW_1
+from hybridkit.utils.numbers import COUNT, COUNT_OR_NONE, LENGTH, PAIRED, POSITIVE, SEED, SHARE, SHARE_BELOW_1
 from hybridkit.utils.paths import checkout
 from hybridkit.utils.products import require
 from hybridkit.utils.reading import json_file
@@ -113,6 +113,7 @@ class EncoderSettings:
     dim: Annotated[int, COUNT] = 256
     """Length of the vectors of an encoder made from scratch."""
     seed: Annotated[int, SEED] = 0
+    """Of an encoder made from scratch; a training adds its own seed, so that each starts from other random vectors."""
     prompts: dict[str, str] | None = None
     """What is put before each query and passage; the encoder's own unless given."""
 
@@ -170,8 +171,12 @@ class RowSettings:
 
     files: Names
     """Names of data sets, or paths; they are pooled."""
-    use: Literal["common", "each"] = "common"
-    """common keeps the rows that every strategy can use; each gives every strategy those that it can use."""
+    use: Literal["equal", "common", "each"] = "equal"
+    """equal keeps the rows that every strategy can use, in the languages that they have on both sides, so that all are
+    trained on the same rows, sources and languages; common keeps all texts of these rows; each gives every strategy the
+    rows that it can use."""
+    limit: Annotated[int, COUNT_OR_NONE] = 0
+    """Rows of each file at most, chosen at random; 0 for all."""
     held_out: Annotated[float, SHARE_BELOW_1] = 0.0
     """Share of the groups of rows that is kept out of training to choose by."""
     languages: tuple[str, ...] | None = None
@@ -191,6 +196,15 @@ class EvaluationSettings:
     """Passages at the top of a ranking whose languages are counted."""
     judged: tuple[str, ...] = ()
     """Collections judged language by language, in MIRACL's or BEIR's layout, as in tydi-goldp[fi,sw]."""
+
+
+@settings("recipes")
+class Recipe:
+    """How a strategy is trained: what is chosen for each of them on held-out rows (`hybridkit recipe`)."""
+
+    learning_rate: Annotated[float, POSITIVE]
+    temperature: Annotated[float, POSITIVE]
+    steps: Annotated[int, COUNT]
 
 
 class Section(NamedTuple):
@@ -219,6 +233,8 @@ class Study:
     """One model is trained of every strategy and seed."""
     training: TrainingSettings
     evaluation: EvaluationSettings
+    recipes: dict[StrategyText, Recipe] = field(default_factory=dict)
+    """The recipe of each strategy that is best for it; `training` has the shared one. Results are made of both."""
     curve: CurveSettings | None = None
     diversity: DiversitySettings | None = None
     untrained: Annotated[bool, Strict()] = True
@@ -298,18 +314,18 @@ class Study:
 
     @property
     def sections(self) -> tuple[str, ...]:
-        """The sections that the study's notebooks train models of, out of "main", "curve" and "diversity".
+        """The sections that the study's notebooks train models of: out of "main", "recipes", "curve", "diversity".
 
         >>> open_study("starter").sections
         ('main',)
         """
-        trained = {"main": {"03", "04", "05"}, "curve": {"02"}, "diversity": {"06"}}
-        there = {"main": True, "curve": self.curve is not None, "diversity": self.diversity is not None}
+        trained = {"main": {"03", "04", "05"}, "recipes": {"04"}, "curve": {"02"}, "diversity": {"06"}}
+        there = {"main": True} | {name: bool(getattr(self, name)) for name in ("recipes", "curve", "diversity")}
         return tuple(name for name, where in trained.items() if there[name] and where & set(self.notebooks))
 
     def section(self, name: str) -> Section:
         """Return encoder, training and benchmarks of a section; InputError where the study does not have it."""
-        if name == "main":
+        if name in ("main", "recipes"):
             return Section(self.encoder, self.training, self.evaluation.benchmarks)
         own: SectionSettings | None = getattr(self, name)
         if own is None:

@@ -1,24 +1,15 @@
-"""Many models of a study: planned, counted, trained and scored where missing; and recipes tried on held-out rows."""
+"""Many models of a study: counted, trained and scored where missing."""
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import as_completed
-from dataclasses import replace
-from functools import partial
-from itertools import product
 from pathlib import Path
 
-import pandas as pd
-
-from hybridkit.errors import InputError
-from hybridkit.sampling import parse
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
 from hybridkit.study.settings import UNTRAINED, Study
-from hybridkit.study.training_rows import write_json
 from hybridkit.utils.parallel import processes, threads
-from hybridkit.utils.products import is_whole, kept
+from hybridkit.utils.products import is_whole
 from hybridkit.utils.progress import bar
 
 _runs: dict[tuple[Path, str], Run] = {}  # of this process, opened once for all of its models
@@ -72,8 +63,8 @@ def _missing(run: Run, specs: Sequence[ModelSpec], benchmarks: Sequence[str]) ->
 
 
 def _in_processes(run: Run, specs: Sequence[ModelSpec], benchmarks: Sequence[str]) -> Iterator[None]:
-    for section in {spec.section for spec in specs}:
-        run.trained.encoder(section)  # made once, before the processes that start from it
+    for section, seed in {(spec.section, spec.seed) for spec in specs}:
+        run.trained.encoder(section, seed)  # made once, before the processes that start from it
     with processes(len(specs)) as pool:
         jobs = [pool.submit(_make, run.study, run.folder, spec, tuple(benchmarks)) for spec in specs]
         for job in as_completed(jobs):
@@ -92,48 +83,3 @@ def _run_here(folder: Path, study: Study) -> Run:
         _runs.clear()
         _runs[key] = Run(study, folder)
     return _runs[key]
-
-
-def try_recipes(
-    run: Run, learning_rates: Sequence[float], temperatures: Sequence[float], steps: int, strategy: str
-) -> pd.DataFrame:
-    """Train a strategy shortly with every pair of settings and score each on the study's held-out rows.
-
-    Trials that were made before are read from the run folder.
-
-    Returns:
-        learning_rate, temperature, steps, strategy, AP (mean of the settings, to choose by), AP mono, AP cross, AP pool
-        and rank_distance, best first. The encoder as it is at the start has learning rate 0.
-
-    Raises:
-        InputError: For a study that holds no rows out.
-    """
-    if run.study.rows.held_out == 0:
-        raise InputError(f"study {run.study.name}: no rows are held out to choose by; set rows.held_out, say to 0.05")
-    for rate, temperature in product(learning_rates, temperatures):  # all are checked before any is trained
-        replace(run.study.training, learning_rate=rate, temperature=temperature, steps=steps)
-    found, folder = [], run.folder / "recipe"
-    for rate, temperature in [(0.0, 0.0), *product(learning_rates, temperatures)]:
-        if rate > 0:
-            spec = ModelSpec(str(parse(strategy)))
-            training = replace(run.study.training, learning_rate=rate, temperature=temperature, steps=steps)
-            trial = Run(replace(run.study, training=training), folder)
-            scores = trial.trained.held_out_scores(spec)
-        else:
-            spec, trial = ModelSpec(UNTRAINED), Run(run.study, folder)
-            path = folder / f"untrained-{trial.trained.key(spec)[:16]}.json"
-            scores = kept(
-                path, partial(_score_untrained, trial, spec), lambda path: dict(json.loads(path.read_bytes()))
-            )
-        named = {
-            "learning_rate": rate,
-            "temperature": temperature,
-            "steps": steps if rate else 0,
-            "strategy": spec.strategy,
-        }
-        found.append(named | scores)
-    return pd.DataFrame(found).sort_values("AP", ascending=False, ignore_index=True)
-
-
-def _score_untrained(run: Run, spec: ModelSpec, path: Path) -> None:
-    write_json(path, run.trained.score_held_out(run.trained.open(spec)))

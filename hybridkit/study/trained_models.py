@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,6 +15,7 @@ from hybridkit.errors import InputError
 from hybridkit.models import encoder as encoders
 from hybridkit.models.training import train
 from hybridkit.sampling import BatchPlan, Strategy, codeswitch, parse
+from hybridkit.sampling.plan import FORMAT as DRAWS
 from hybridkit.study.model_card import held_out_section, model_card
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.settings import UNTRAINED, EncoderSettings, Study
@@ -45,7 +46,7 @@ class TrainedModels:
         self.folder = folder
         self.rows = rows
         self._keys: dict[ModelSpec, str] = {}
-        self._encoder_keys: dict[str, str] = {}  # by section
+        self._encoder_keys: dict[tuple[str, int], str] = {}  # by section and seed
 
     def plan(self, spec: ModelSpec) -> BatchPlan:
         """Return the batch plan of a model."""
@@ -57,7 +58,7 @@ class TrainedModels:
         with lexicons_from(home):
             words = strategy.lexicons(corpus.languages).fingerprint if isinstance(strategy, codeswitch) else ""
         drawn = (spec.strategy, training.steps, training.batch_size, spec.seed)
-        key = digest(corpus.fingerprint, *drawn, {"groups": VERSION, "lexicon": words})
+        key = digest(corpus.fingerprint, *drawn, {"groups": VERSION, "draws": DRAWS, "lexicon": words})
 
         def make(path: Path) -> None:
             with lexicons_from(home):
@@ -65,9 +66,12 @@ class TrainedModels:
 
         return kept(self.folder / "plans" / f"{spec.slug}-{key[:16]}.parquet", make, BatchPlan.read)
 
-    def encoder(self, section: str = "main") -> "SentenceTransformer":
-        """Return the encoder that a section's trainings start from; one made from scratch is made once and kept."""
-        settings = self.study.section(section).encoder
+    def encoder(self, section: str = "main", seed: int = 0) -> "SentenceTransformer":
+        """Return the encoder that a section's trainings start from.
+
+        One made from scratch is made once for each seed, from other random vectors, and kept.
+        """
+        settings = self._start(section, seed)
         if settings.name != "static":
             model = encoders.open(self.study.encoder_at(settings.name))
             encoders.set_prompts(model, settings.prompts or {})
@@ -77,13 +81,17 @@ class TrainedModels:
             texts = self.rows.split[0].iter_texts()
             encoders.save(encoders.make(texts, settings.vocab_size, settings.dim, settings.seed), folder)
 
-        return kept(self.folder / "models" / f"static-{self.encoder_key(section)[:16]}", make, encoders.open)
+        return kept(self.folder / "models" / f"static-{self.encoder_key(section, seed)[:16]}", make, encoders.open)
 
-    def encoder_key(self, section: str = "main") -> str:
-        """Return the hash of what a section's trainings start from."""
-        if section not in self._encoder_keys:
-            self._encoder_keys[section] = self._encoder_key(self.study.section(section).encoder)
-        return self._encoder_keys[section]
+    def encoder_key(self, section: str = "main", seed: int = 0) -> str:
+        """Return the hash of what a section's trainings with a seed start from."""
+        if (section, seed) not in self._encoder_keys:
+            self._encoder_keys[section, seed] = self._encoder_key(self._start(section, seed))
+        return self._encoder_keys[section, seed]
+
+    def _start(self, section: str, seed: int) -> EncoderSettings:
+        settings = self.study.section(section).encoder
+        return replace(settings, seed=(settings.seed + seed) % 2**32) if settings.name == "static" else settings
 
     def _encoder_key(self, settings: EncoderSettings) -> str:
         if settings.name == "static":
@@ -99,7 +107,7 @@ class TrainedModels:
     def key(self, spec: ModelSpec) -> str:
         """Return the hash of everything that a model is made from."""
         if spec not in self._keys:
-            found = self.encoder_key(spec.section)
+            found = self.encoder_key(spec.section, spec.seed)
             if spec.strategy != UNTRAINED:
                 found = digest(found, self.plan(spec).fingerprint, spec.training(self.study).key)
             self._keys[spec] = found
@@ -133,7 +141,7 @@ class TrainedModels:
     def _train(self, spec: ModelSpec, folder: Path) -> None:
         training = spec.training(self.study)
         train(
-            self.encoder(spec.section),
+            self.encoder(spec.section, spec.seed),
             self.rows.of(spec),
             self.plan(spec),
             training,
@@ -183,7 +191,7 @@ class TrainedModels:
 
     def open(self, spec: ModelSpec) -> "SentenceTransformer":
         """Return a model of the study, trained first if it is missing."""
-        return self.encoder(spec.section) if spec.strategy == UNTRAINED else self.read(spec, encoders.open)
+        return self.encoder(spec.section, spec.seed) if spec.strategy == UNTRAINED else self.read(spec, encoders.open)
 
     def losses(self, spec: ModelSpec) -> pd.DataFrame:
         """Return the log of a training: step, kind, loss, learning_rate."""

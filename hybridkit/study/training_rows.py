@@ -5,7 +5,7 @@ Rows that a benchmark holds too are found, listed and dropped; a benchmark's own
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from importlib.metadata import version
@@ -74,16 +74,24 @@ class TrainingRows:
     @cached_property
     def usable(self) -> ParallelCorpus:
         """The rows that no benchmark holds and that every strategy can use (with `use: each`: any)."""
-        each = self.study.rows.use == "each"
-        usable = common_rows(self.whole, [] if each else self.study.every_strategy())
-        kept = without_leaks(self.whole, usable, self.leaks)
+        each, whole = self.study.rows.use == "each", self.whole
+        if self.study.rows.use == "equal":
+            whole = whole.both_sides()
+        usable = common_rows(whole, [] if each else self.study.every_strategy())
+        kept = without_leaks(whole, usable, self.leaks)
         if kept.sum() < usable.sum():
             log.info("%d rows are dropped that a benchmark holds too", usable.sum() - kept.sum())
-        if each and kept.all():
-            return self.whole
-        if kept.sum() < len(self.whole):
-            log.info("%d of %d rows can be used by every strategy; the rest is dropped", kept.sum(), len(self.whole))
-        return self.whole.select(kept)
+        if not each and kept.sum() < len(whole):
+            log.info("%d of %d rows can be used by every strategy; the rest is dropped", kept.sum(), len(whole))
+        for source in dict.fromkeys(self.sources) if self.study.rows.limit else ():
+            own = np.flatnonzero(kept & (self.sources == source))
+            kept[generator(0, "limit", source).permutation(own)[self.study.rows.limit :]] = False
+        return whole if each and kept.all() else whole.select(kept)
+
+    @cached_property
+    def sources(self) -> np.ndarray:
+        """The file or data set of each row of `whole`, text (rows,)."""
+        return sources_of(self.whole.ids, self.study.rows.files, list(map(self.study.at, self.study.rows.files)))
 
     @cached_property
     def leaks(self) -> pd.DataFrame:
@@ -186,11 +194,16 @@ def check_file(file: str | Path, benchmarks: Sequence[str]) -> pd.DataFrame:
 
 def _with_source(found: pd.DataFrame, files: Sequence[str], paths: Sequence[str] | None = None) -> pd.DataFrame:
     """Hits with the file or data set of each row, known by its id, as the first column."""
-    named = dict(zip(source_stems(paths or files), files, strict=True))
-    source = [named[name.partition("/")[0]] if len(files) > 1 else files[0] for name in found["id"]]
     out = found.copy()
-    out.insert(0, "source", pd.Series(source, dtype=object))
+    out.insert(0, "source", pd.Series(sources_of(found["id"], files, paths), dtype=object))
     return out
+
+
+def sources_of(ids: Iterable[str], files: Sequence[str], paths: Sequence[str] | None = None) -> np.ndarray:
+    """Return the file or data set of each row, known by its id, as it is named in `files`: text (rows,)."""
+    named = dict(zip(source_stems(paths or files), files, strict=True))
+    found = [named[name.partition("/")[0]] if len(files) > 1 else files[0] for name in ids]
+    return np.array(found, dtype=object)
 
 
 def summary(leaks: pd.DataFrame) -> pd.DataFrame:

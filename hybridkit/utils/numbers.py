@@ -23,14 +23,14 @@ def amount(estimate: float, low: float = math.nan, high: float = math.nan, note:
     """Return an effect with its interval as a text, as papers write it.
 
     >>> amount(0.0124, 0.004, 0.02), amount(-0.002, -0.01, 0.006)
-    ('+.012 (.004 to .020)', '−.002 (−.010 to .006), no clear effect')
-    >>> amount(0.1, note="no interval: only 2 draws")
-    '+.100 (no interval: only 2 draws)'
+    ('+.012 (.004 to .020)', '−.002 (−.010 to .006), no effect shown')
+    >>> amount(0.1, note="no interval: 2 draws")
+    '+.100 (no interval: 2 draws)'
     """
     if math.isnan(low) or math.isnan(high):
         return f"{number(estimate, '+')} ({note or 'no interval'})"
     clear = low > 0 or high < 0
-    return f"{number(estimate, '+')} ({number(low)} to {number(high)})" + ("" if clear else ", no clear effect")
+    return f"{number(estimate, '+')} ({number(low)} to {number(high)})" + ("" if clear else ", no effect shown")
 
 
 def bare(text: str) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from hybridkit.analysis.diversity import outcomes
-from hybridkit.analysis.scores import by_language, collection_table, compare_on_collections
+from hybridkit.analysis.diversity import evidence, outcomes
+from hybridkit.analysis.scores import by_language, collection_queries, collection_table, compare_on_collections
 from hybridkit.errors import InputError
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
@@ -89,15 +89,23 @@ def test_judged_sets_tell_what_a_set_of_languages_does_for_one_language(
         ),
     )
     run = Run(study, tmp_path / "run")
-    table = outcomes.collection_outcomes(run)
-    assert set(table["measure"]) == {"RR@10"} and table[["k", "language"]].drop_duplicates().shape == (6, 2)
-    one = str(table.loc[table["k"] == 1, "languages"].iloc[0])
+    table = evidence.collection_effects(run)
+    assert table[["k", "language"]].drop_duplicates().shape == (4, 2)
+    one = next(line for line in outcomes.models(run).to_dict("records") if line["k"] == 1)
     seen = table.set_index(["k", "language"])["seen"]
-    assert seen[1, one] == "seen" and set(seen[2]) == {"seen"} and set(seen[0]) == {"unseen"}
-    away = table.set_index(["k", "language"])["distance"]
-    assert away[1].to_dict() == {tag: float(tag != one) for tag in ("de", "en")}  # one branch
-    assert away[0].isna().all() and table["share"].isna().all()
-    assert outcomes.collection_outcomes(Run(replace(study, diversity=None), tmp_path / "run")).empty
+    assert seen[1, one["languages"]] == "seen" and sorted(seen[1]) == ["seen", "unseen"] and set(seen[2]) == {"seen"}
+    # by hand: means over questions of the model and of the untrained encoder
+    values = {
+        (spec, values["query_language"].iloc[0]): values[values["measure"] == "RR@10"]["value"]
+        for _, spec, values in collection_queries(run, list(outcomes.models(run)["model"]), [str(judged_folder)])
+    }
+    row = table.set_index(["k", "language"]).loc[(1, "en")]
+    mine, base = (values[spec, "en"] for spec in (one["model"], ModelSpec("untrained", 0, "diversity")))
+    assert row["value"] == pytest.approx(mine.mean()) and row["gain"] == pytest.approx(mine.mean() - base.mean())
+    gains = mine.to_numpy() - base.to_numpy()
+    assert gains.min() - 1e-9 <= row["low"] <= row["gain"] <= row["high"] <= gains.max() + 1e-9
+    assert (row["draws"], row["queries"]) == (1, 3) and table["crossed_low"].isna().all()
+    assert evidence.collection_effects(Run(replace(study, diversity=None), tmp_path / "run")).empty
 
 
 def test_a_judged_set_that_is_not_there_is_told_before_anything_runs(tmp_path: Path) -> None:

@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridkit.analysis.diversity import outcomes, sentences
+from hybridkit.analysis.diversity import evidence, outcomes, sentences
 from hybridkit.analysis.diversity.outcomes import pretraining_share
-from hybridkit.evaluation import resampling
-from hybridkit.evaluation.resampling import t_interval
+from hybridkit.evaluation.clusters import ClusterSums, model_sums
 from hybridkit.study.model_spec import ModelSpec
 
 COLUMNS = [
@@ -116,25 +115,6 @@ def test_means_by_hand_and_no_interval_below_three_sets() -> None:
     assert outcomes.means(again)[["models", "sets"]].values.tolist() == [[2, 2]]
 
 
-def test_the_interval_over_sets_of_one_seed_is_students() -> None:
-    values = np.random.default_rng(0).normal(0.5, 0.1, 5)
-    models = pd.DataFrame({"languages": [f"l{n}" for n in range(5)], "seed": 0, "value": values})
-    ours, wanted = resampling.bootstrap_models(models, resamples=200_000), t_interval(values)
-    assert ours is not None and wanted is not None and ours == pytest.approx(wanted, abs=0.001)
-    assert resampling.bootstrap_models(models.iloc[:2]) is None
-
-
-def test_seeds_are_redrawn_too() -> None:
-    # all sets are alike, the two seeds are not: a resample has the mean 0, .5 or 1 with standard deviation √(1/8)
-    models = pd.DataFrame(
-        [(f"l{n}", seed, float(seed)) for n in range(6) for seed in (0, 1)], columns=["languages", "seed", "value"]
-    )
-    found = resampling.bootstrap_models(models, resamples=50_000)
-    # t(.975, 5) = 2.570582 (table)
-    half = 2.570582 * (6 / 5) ** 0.5 * (1 / 8) ** 0.5
-    assert found == pytest.approx((0.5, 0.5 - half, 0.5 + half), abs=0.01)
-
-
 def test_differences_are_on_the_same_sets_seeds_and_pairs() -> None:
     table = frame(
         [
@@ -175,26 +155,59 @@ def test_steps_follow_the_same_pairs_along_nested_sets() -> None:
         (2, 3, "cross", "seen-seen", "seen-seen"): -0.15,
         (2, 3, "cross", "seen-unseen", "seen-seen"): 0.3,
     }
-    # the spread draw goes from the same one language straight to all; its first step is that of the random draw
-    assert set(found.loc[found["group"] == "spread", ["from_k", "to_k"]].itertuples(index=False, name=None)) == {(1, 3)}
+    # the spread draw goes from the same one language straight to all
+    spread = found[found["group"] == "spread"]
+    assert {tuple(one) for one in spread[["from_k", "to_k", "to_all"]].values.tolist()} == {(0, 1, False), (1, 3, True)}
+    means = evidence.mean_steps(found, sums_of(frame(CHAIN)))
+    assert set(means["draws"]) == {1} and means["crossed_low"].isna().all()  # the random draw alone
+    by_hand = {key[:2] + key[2:]: value for key, value in values.items()}
+    keys = ["from_k", "to_k", "setting", "was", "seen"]
+    assert {tuple(row[:5]): row[5] for row in means[[*keys, "mean"]].values.tolist()} == pytest.approx(by_hand)
+    assert set(means.loc[means["to_k"] == 3, "note"]) == {"the larger set is one, that of all languages"}
+    assert set(means.loc[means["to_k"] < 3, "note"]) == {"1 draw shows nothing of other languages"}
 
 
-def test_steps_have_an_interval_from_three_sets_on() -> None:
+def sums_of(table: pd.DataFrame) -> dict[evidence.Key, ClusterSums]:
+    """Sums of six questions whose values lie around those of the models."""
+    found = {}
+    keys = ["series", "strategy", "seed", "languages"]
+    once = table[table["setting"] != "pool"].drop_duplicates([*keys, "query_language", "passage_language"])
+    for key, own in once.groupby(keys):
+        parts = [own.assign(query_id=f"q{n}", value=own["value"] * (1 + 0.02 * (n - 2.5))) for n in range(6)]
+        ids = [f"q{n}" for n in range(6)]
+        found[key] = model_sums(pd.concat(parts), pd.Series(ids, ids))["RR"]
+    return found  # type: ignore[return-value]
+
+
+def test_steps_have_an_interval_over_draws_from_three_on() -> None:
     rows = list(UNTRAINED)
     for draw, (languages, value) in enumerate([("el", 0.1), ("ru", 0.2), ("hi", 0.3)]):
         rows += model("random", draw, languages, "mono", {"de>de": 0.4 + value})
-    table = sentences.mean_steps(sentences.steps(frame(rows)))
-    # t(.975, 2) = 4.302653; s = .1, n = 3
-    assert table[["mean", "low", "high"]].iloc[0].tolist() == pytest.approx(
-        [0.2, 0.2 - 0.248414, 0.2 + 0.248414], abs=1e-5
-    )
-    (told,) = sentences.step_sentences(table, setting="mono")
-    assert told == (
-        "mono, the untrained encoder to 1 language: RR on monolingual pairs that stay unseen-unseen changes by "
-        "+.200 (−.048 to .448), no clear effect."
-    )
-    two = sentences.mean_steps(sentences.steps(frame(rows[:-1])))
-    assert "+.150 (2 sets, no interval)" in sentences.step_sentences(two, setting="mono")[0]
+
+    def followed(rows: list[tuple[object, ...]]) -> pd.DataFrame:
+        return evidence.mean_steps(sentences.steps(frame(rows)), sums_of(frame(rows)))
+
+    (row,) = followed(rows).to_dict("records")
+    # over draws alone t(.975, 2) = 4.302653, s = .1, n = 3: ± .248; questions add little, as each is .02 or so off
+    assert row["mean"] == pytest.approx(0.2) and row["high"] - row["low"] < 0.05
+    assert -0.06 < row["crossed_low"] < -0.04 and 0.44 < row["crossed_high"] < 0.46 and not row["established"]
+    (told,) = sentences.step_sentences(followed(rows), setting="mono")
+    assert told.startswith("mono, the untrained encoder to 1 language: RR on monolingual pairs that stay unseen-unseen")
+    assert told.endswith("over questions, given 3 draws), no effect shown.") and "over questions and draws; " in told
+    said = sentences.step_sentences(followed(rows[:-1]), setting="mono")[0]
+    assert "over questions, given 2 draws; 2 draws show nothing of other languages)." in said and "effect" not in said
+    spread = [*UNTRAINED, *(("spread", *row[1:]) for row in rows[len(UNTRAINED) :])]
+    said = sentences.step_sentences(followed(spread), setting="mono")[0]
+    assert "sets that were chosen (spread) show nothing of other ones)." in said
+
+
+def test_a_step_that_every_draw_shows_is_established() -> None:
+    rows = list(UNTRAINED)
+    for draw, (languages, value) in enumerate([("el", 0.30), ("ru", 0.301), ("hi", 0.302), ("tr", 0.301)]):
+        rows += model("random", draw, languages, "mono", {"de>de": 0.4 + value})
+    found = evidence.mean_steps(sentences.steps(frame(rows)), sums_of(frame(rows)))
+    assert found["established"].all()
+    assert "no effect shown" not in sentences.step_sentences(found, setting="mono")[0]
 
 
 def test_the_least_and_the_most_diverse_set() -> None:
@@ -254,7 +267,13 @@ def test_pretraining_means_by_language() -> None:
 def test_limits_name_what_is_missing_and_end_where_nothing_is() -> None:
     small = frame(CHAIN).query("measure == 'RR'")
     told = " ".join(sentences.limits(small))
-    for said in ("random 1", "one seed", "The set of all languages is one set", "series: growing"):
+    for said in (
+        "drawn at random once",
+        "(spread)",
+        "one seed",
+        "The set of all languages is one set",
+        "series: growing",
+    ):
         assert said in told
     tags = ["de", "en", "ru", "th", "vi", "de", "en", "ru"]
     whole = pd.DataFrame(

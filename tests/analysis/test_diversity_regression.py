@@ -1,4 +1,4 @@
-"""The regression of a diversity study: planted effects, jackknife intervals, checks that notice violations, words."""
+"""The regression of a diversity study: planted effects, estimates draw by draw, checks of what it assumes, words."""
 
 import itertools
 from collections.abc import Callable
@@ -25,7 +25,7 @@ PLANTED = {
     "query distance": -0.02,
     "passage distance": -0.01,
 }
-MIDDLE = 1.5  # of log2 1 and log2 8
+MIDDLE = 1.0  # of log2 1 and log2 4, the sets that are drawn
 
 
 def outcomes(
@@ -82,7 +82,7 @@ def test_planted_effects_are_found_exactly_without_noise() -> None:
     assert found.table.set_index("term")[["low", "high"]].to_numpy() == pytest.approx(
         np.array([[value, value] for value in PLANTED.values()]), abs=1e-9
     )
-    assert found.clusters == 7 and found.left_out == {}  # six draws and the set of all
+    assert found.draws == 6 and found.left_out == {}  # the set of all languages is no draw
     assert found.data["fitted"].to_numpy() == pytest.approx(found.data["value"].to_numpy())
 
 
@@ -93,21 +93,24 @@ def test_intervals_cover_planted_effects_under_noise() -> None:
     assert (found["high"] - found["low"]).between(0.001, 0.15).all()
 
 
-def test_many_clusters_give_the_intervals_of_statsmodels() -> None:
+def test_an_estimate_is_the_mean_of_the_draws_own_regressions() -> None:
     import statsmodels.api as sm
+    from scipy.stats import ttest_1samp
 
-    frame = outcomes(language_sets(TAGS, ["random"], 24, [2, 4]), noise=0.02)
+    frame = outcomes(sets(4), noise=0.02)
     found = regress(frame, "mono")
-    value = found.data["value"] - found.data.groupby("pair")["value"].transform("mean")
-    codes = pd.factorize(found.data["cluster"])[0]
-    theirs = sm.OLS(value, found.matrix).fit(cov_type="cluster", cov_kwds={"groups": codes}, use_t=True).conf_int()
-    ours = found.table.set_index("term")
-    assert ours["estimate"].to_numpy() == pytest.approx(theirs.mean(axis=1).to_numpy())
-    ratio = (ours["high"] - ours["low"]) / (theirs[1] - theirs[0])
-    assert ratio.between(0.95, 1.35).all()  # the jackknife is somewhat wider, the more so the fewer the clusters
+    own = found.data[found.data["draw"] == 2]
+    value = own["value"] - own.groupby("pair")["value"].transform("mean")
+    theirs = sm.OLS(value, found.matrix.loc[own.index]).fit().params
+    ours = found.by_draw[found.by_draw["draw"] == 2].set_index("term")["value"]
+    assert ours.to_dict() == pytest.approx(theirs.to_dict())
+    four = found.by_draw[found.by_draw["term"] == "query seen"]["value"]
+    wanted = ttest_1samp(four, 0).confidence_interval()
+    row = found.table.set_index("term").loc["query seen"]
+    assert row[["estimate", "low", "high"]].tolist() == pytest.approx([four.mean(), wanted.low, wanted.high])
 
 
-def test_a_model_on_two_lines_of_the_design_counts_once() -> None:
+def test_sets_that_were_chosen_take_no_part_beside_random_draws() -> None:
     frame = outcomes(sets(), noise=0.01)
     again = frame[frame["k"] == 1].assign(group="spread")
     assert regress(pd.concat([frame, again]), "mono").table.equals(regress(frame, "mono").table)
@@ -121,40 +124,43 @@ def test_monolingual_pairs_have_one_language() -> None:
     assert found.to_numpy() == pytest.approx([0.01, 0.04, 0.1 + 0.06 + 0.05, -0.03])
 
 
-def test_two_sizes_leave_out_what_cannot_be_told_and_give_no_interval_to_what_rests_on_one_set() -> None:
-    found = regress(outcomes(sets(2, (4, 8), ("random", "spread")), noise=0.01), "mono")
-    assert found.left_out == {
-        f"log2 k, {seen}": "all of its models have k = 4" for seen in ("seen-unseen", "unseen-seen", "unseen-unseen")
-    }
-    table = found.table.set_index("term")
-    assert np.isnan(table.loc["log2 k, seen-seen", "low"])
-    assert table.loc["log2 k, seen-seen", "note"] == "no interval: it rests on the set of all languages alone"
-    told = sentences.regression_sentences(found)
-    assert any("on unseen-unseen pairs cannot be estimated: all of its models have k = 4" in one for one in told)
-    assert not named(found)["linear in log2 k"].ok and "cannot be seen" in named(found)["linear in log2 k"].words
+def test_sets_that_were_chosen_have_estimates_and_no_interval() -> None:
+    found = regress(outcomes(sets(3, (1, 2, 4), ("spread",)), noise=0.01), "mono")
+    assert set(found.table["note"]) == {"no interval: the sets are chosen (spread), not drawn at random"}
+    assert found.table["estimate"].notna().all() and found.table["low"].isna().all()
+    said = sentences.regression_sentences(found)
+    assert all("not drawn at random" in one or "cannot be estimated" in one for one in said)
+
+
+def test_terms_that_one_draw_cannot_separate_are_left_out_of_all() -> None:
+    frame = outcomes(sets(3, (1, 2, 4)))
+    flat = frame.assign(passage_distance=frame["passage_distance"].where(frame["draw"] != 1, 3.0))
+    found = regress(flat, "mono")
+    assert found.left_out == {"passage distance": "in draw 1 of random sets it does not vary within pairs"}
+    assert "passage distance" not in set(found.by_draw["term"])
 
 
 def test_small_designs_say_why_there_is_nothing() -> None:
     one_size = outcomes(sets(3, (4,)))
-    assert "nothing varies with their number" in regress(one_size, "mono").reason
-    two_sets = outcomes(sets(1, (1, 2)))
-    assert sentences.regression_sentences(regress(two_sets, "mono")) == [
-        "mono: the effect of the number of languages cannot be estimated: there are only 2 sets of training languages."
+    assert sentences.regression_sentences(regress(one_size, "mono")) == [
+        "mono: the effect of the number of languages cannot be estimated: all sets of a draw have 4 languages, "
+        "so that nothing varies with their number."
     ]
-    absent = regress(two_sets, "cross")
+    absent = regress(one_size, "cross")
     assert "no trained models" in absent.reason and check(absent) == []
     few = regress(outcomes(sets(2, (1, 2, 4)), noise=0.01), "mono")
-    assert set(few.table["note"]) == {"no interval: only 2 draws"} and few.table["low"].isna().all()
+    assert set(few.table["note"]) == {"no interval: 2 random draws, 3 are needed"} and few.table["low"].isna().all()
     table = sentences.effects([absent, few])
     assert table["note"].iloc[0].startswith("cannot be estimated: there are no trained models")
-    assert list(table.columns) == ["setting", "series", "strategy", "term", "estimate", "low", "high", "note"]
+    columns = ["setting", "series", "strategy", "term", "estimate", "low", "high", "p", "p_holm", "note"]
+    assert list(table.columns) == columns
 
 
 def test_checks_pass_where_nothing_is_wrong() -> None:
     found = named(regress(outcomes(sets(10), noise=0.005), "mono"))
-    assert list(found) == ["linear in log2 k", "residuals", "equal spread", "collinearity", "bounds", "clusters"]
+    assert list(found) == ["linear in log2 k", "residuals", "equal spread", "collinearity", "bounds", "draws"]
     assert {name for name, one in found.items() if not one.ok} == set()
-    assert "11 draws (clusters)" in found["clusters"].words
+    assert found["draws"].words.startswith("10 draws with ")
 
 
 def test_checks_flag_planted_violations() -> None:
@@ -168,10 +174,10 @@ def test_checks_flag_planted_violations() -> None:
     assert not named(regress(frame.assign(value=far), "mono"))["residuals"].ok
     low = named(regress(frame.assign(value=frame["value"] - 0.4), "mono"))["bounds"]
     assert not low.ok and "outside 0 to 1" in low.words
-    assert not named(regress(outcomes(sets(4), noise=0.01), "mono"))["clusters"].ok
+    assert not named(regress(outcomes(sets(4), noise=0.01), "mono"))["draws"].ok
     near = frame.assign(
         query_distance=np.where(
-            frame["query_distance"] > 0, np.minimum(frame["k"], 3) + 0.01 * (frame["query_distance"] == 4), 0
+            frame["query_distance"] > 0, np.minimum(frame["k"], 3) + 0.01 * frame["passage_distance"], 0
         )
     )  # distance all but follows k
     assert not named(regress(near, "mono"))["collinearity"].ok
@@ -191,3 +197,13 @@ def test_differences_of_strategies_are_regressed_alike() -> None:
     )
     assert named(cross)["bounds"].ok
     assert sentences.strategy_differences(mono).empty
+
+
+def test_effects_are_one_family_for_holms_correction() -> None:
+    fits = sentences.regressions(outcomes(sets(4), noise=0.004))
+    table = sentences.effects(fits)
+    known = table[table["p"].notna()]
+    assert known["p_holm"].min() == pytest.approx(known["p"].min() * len(known)) and len(known) > 5
+    lost = known[((known["low"] > 0) | (known["high"] < 0)) & (known["p_holm"] >= 0.05)]
+    said = [line for lines in sentences.fit_sentences(fits).values() for line in lines]
+    assert sum(line.endswith("not established.") for line in said) == len(lost) > 0

@@ -93,6 +93,25 @@ def commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentP
     return found
 
 
+def test_strategies_are_compared_before_anything_is_trained(
+    rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["plan", "--rows", str(rows), "--steps", "8", "--batch-size", "4", "--compare", "mono", "cross", "english"]
+    assert main.main([*given, "--json", str(tmp_path / "found.json")]) == 0
+    shown = capsys.readouterr().out
+    assert [line.split()[-3:] for line in shown.splitlines() if "strategy" not in line][0] == [
+        "mono",
+        "cross",
+        "english",
+    ]
+    assert "english and mono were trained on different data" in shown or "mono and english" in shown
+    lines = json.loads((tmp_path / "found.json").read_text())["exposure"]
+    assert {line["strategy"] for line in lines} == {"mono", "cross", "english"}
+    assert sum(line["draws"] for line in lines if line["by"] == "pair" and line["strategy"] == "cross") == 32
+    assert "leave --strategy, --out and --export out" in refused([*given, "--out", str(tmp_path / "p")], capsys)
+    assert "--strategy: it is missing" in refused(given[:7], capsys)
+
+
 def test_every_command_is_there_with_an_example_that_parses() -> None:
     import shlex
 

@@ -94,6 +94,7 @@ DIVERSITY = pd.DataFrame(  # four random sets of each size but the last; set d o
     ],
     columns=["series", "strategy", "seen", "group", "k", "languages", "seed", "value"],
 )
+VERDICTS = ("holds", "contradicted", "not shown", "true by construction", "not testable")
 FRAMES: dict[str, pd.DataFrame] = {
     "coverage": pd.DataFrame(
         [("atlas", "ar", 30, 20), ("atlas", "de", 40, 10), ("mlqa", "de", 7, 7)],
@@ -107,6 +108,15 @@ FRAMES: dict[str, pd.DataFrame] = {
         ]
     ),
     "sample_row": pd.DataFrame([(tag, *texts) for tag, texts in ROW.items()], columns=["language", "query", "passage"]),
+    "exposure": pd.DataFrame(
+        [
+            (strategy, by, name, share)
+            for strategy, first in (("mono", 0.5), ("cross", 0.52))
+            for by, names in (("source", ("mlqa", "xnli")), ("query language", ["ar", "th"]), ("pair", ("ar-th", "x")))
+            for name, share in zip(names, (first, 1 - first), strict=True)
+        ],
+        columns=["strategy", "by", "name", "share"],
+    ),
     "batch_composition": pd.DataFrame(
         [("mono", a, b, 0.5 * (a == b)) for a, b in PAIRS] + [("cross", a, b, 0.5 * (a != b)) for a, b in PAIRS],
         columns=["strategy", "query_language", "passage_language", "share"],
@@ -187,13 +197,15 @@ FRAMES: dict[str, pd.DataFrame] = {
         [
             (number, f"claim {number} costs $5", source, verdict)
             for source in ("this study", "the published tables")
-            for number, verdict in enumerate(("holds", "holds in part", "does not hold", "not testable"))
+            for number, verdict in enumerate(VERDICTS)
         ],
         columns=["claim", "text", "source", "verdict"],
     ),
     "diversity_curve": DIVERSITY,
     "diversity_interaction": DIVERSITY[DIVERSITY["strategy"] != "untrained"],
-    "diversity_distance": DIVERSITY.rename(columns={"k": "distance", "seen": "side"}).query("strategy != 'untrained'"),
+    "diversity_distance": DIVERSITY.assign(draw=DIVERSITY["languages"].str[-1])
+    .rename(columns={"k": "distance", "seen": "side"})
+    .query("strategy != 'untrained'"),
     "diversity_pairs": PAIR_FRAME.iloc[:4]
     .assign(which="least", languages="ar")[PAIRS_OF_SETS]
     .pipe(lambda least: pd.concat([least, least.assign(which="most", languages="ar de", value=0.5)])),
@@ -286,6 +298,23 @@ def test_diversity_draws_means_of_the_random_sets_and_their_intervals() -> None:
         for group in ("seen-seen", "unseen-unseen")
         for series in ("same rows for every set", "rows grow with the languages")
     ]
+
+
+def test_diversity_distance_takes_the_nested_sets_of_a_draw_for_one_observation() -> None:
+    lines = [
+        ("fixed", "mono", "a side", 1, group, draw, f"{draw} {k}", 0, 0.1 * draw + 0.01 * k)
+        for group in ("random", "spread")
+        for draw in range(3)
+        for k in (1, 2, 4)
+    ]
+    columns = ["series", "strategy", "side", "distance", "group", "draw", "languages", "seed", "value"]
+    frame = pd.DataFrame(lines, columns=columns)
+    (axes,) = seen(plots.diversity_distance(frame))
+    low, high = line(axes, "mono interval")[1]
+    interval = t_interval([0.1 * draw + 0.07 / 3 for draw in range(3)])
+    assert interval is not None and (low, high) == pytest.approx((interval.low, interval.high), abs=1e-5)
+    (axes,) = seen(plots.diversity_distance(frame[frame["group"] == "spread"]))
+    assert "mono interval" not in {one.get_label() for one in axes.lines}  # chosen sets are no sample
 
 
 def test_diversity_pairs_draws_the_difference_and_the_training_languages_in_bold() -> None:
@@ -429,6 +458,14 @@ def test_effects_are_filled_by_their_mark_also_after_a_round_through_a_file(tmp_
         assert "half (°)" in figure.get_supxlabel() and "filled (*)" in figure.get_supxlabel()
     with pytest.raises(InputError, match="no rows of 'RR'"):
         plots.effects(FRAMES["effects"].iloc[:2], measure="RR")
+
+
+def test_exposure_has_a_panel_a_side_and_a_marker_a_strategy() -> None:
+    sources, languages = seen(plots.exposure(FRAMES["exposure"]))
+    assert [panel.get_title() for panel in (sources, languages)] == ["source", "query language"]
+    assert [tick.get_text() for tick in languages.get_yticklabels()] == ["ar", "th"]
+    drawn = {line.get_label(): np.asarray(line.get_xdata()).tolist() for line in sources.lines}
+    assert drawn == {"mono": pytest.approx([50, 50]), "cross": pytest.approx([52, 48])}
 
 
 def test_batch_composition_leaves_never_drawn_pairs_out_of_the_scale() -> None:

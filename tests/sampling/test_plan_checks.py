@@ -51,8 +51,11 @@ def value_of(report: PlanReport, check: str) -> object:
         english(),
         mixed(),
         mono(),
+        mono(by="uniform", draw="independent"),
         cross(),
         hybrid(alpha=0.3),
+        hybrid(alpha=0.3, draw="independent"),
+        hybrid(alpha=linear(0, 1), draw="independent"),
         mixed(by="size"),
         mono(weights={"de": 0.9, "th": 0.1}),
         cross(pairs="one"),
@@ -84,9 +87,10 @@ def test_a_wrapper_is_looked_at_by_the_strategy_within() -> None:
 
 def test_numbers_of_a_plan_by_hand() -> None:
     draws = np.array([[[0, 0, 0], [1, 0, 0]], [[2, 0, 1], [3, 1, 2]], [[1, 2, 2], [0, 2, 2]]], dtype=np.int32)
-    plan = BatchPlan(
-        draws, np.array(["mono", "cross", "mono"], dtype=object), TAGS, "hybrid(alpha=0.5)", 0, CORPUS.fingerprint
-    )
+    strategy = "hybrid(draw='independent', alpha=0.5)"
+    plan = BatchPlan(draws, np.array(["mono", "cross", "mono"], dtype=object), TAGS, strategy, 0, CORPUS.fingerprint)
+    assert wrong(check_plan(plan, CORPUS, hybrid(alpha=0.5))) == []  # half of 3 is 2, rounded
+    assert wrong(check_plan(plan, CORPUS, hybrid(alpha=0.4))) == ["mono batches", "cross batches"]
     report = check_plan(plan, CORPUS)
     assert report.ok
     lines = report.checks.set_index("check")

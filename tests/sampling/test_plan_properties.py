@@ -1,6 +1,7 @@
 """What holds for every plan of every strategy, on corpora of odd shapes, beside what tests/test_plans.py looks at."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -137,6 +138,8 @@ def test_the_rows_of_a_queue_are_drawn_equally_often(
         assert not times[~usable].any()
         sizes = np.bincount(corpus.group[usable], minlength=corpus.group.max() + 1)
         alone = usable & (sizes[corpus.group] == 1)
+        if strategy.rows_first and len(pair):  # rows come from each of their languages or pairs in turn
+            continue
         if alone.any():  # no other row can keep it waiting
             assert times[alone].max() - times[alone].min() <= 1
             assert times[usable].max() <= times[alone].max() + 1
@@ -154,15 +157,67 @@ def test_the_rows_of_a_queue_are_drawn_equally_often(
 
 @given(odd_corpora(), st.sampled_from([*CONSTANT, *ABSOLUTE]), st.integers(1, 15), st.integers(0, 3))
 @settings(max_examples=80)
-def test_a_plan_is_the_beginning_of_every_longer_one(
+def test_an_independent_plan_is_the_beginning_of_every_longer_one(
     corpus: ParallelCorpus, strategy: Strategy, steps: int, seed: int
 ) -> None:
+    if getattr(strategy, "whole_batches", False):
+        strategy = replace(strategy, draw="independent")  # type: ignore[call-arg]
     long, short = planned(strategy, corpus, 20, 2, seed), planned(strategy, corpus, steps, 2, seed)
     assert short.draws.tolist() == long.draws[:steps].tolist()
     assert short.kinds.tolist() == long.kinds[:steps].tolist()
 
 
 ALL = np.ones((400, 4), dtype=bool)
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.3, 0.5, 0.77])
+@pytest.mark.parametrize("steps", [1, 2, 7, 40, 150])
+def test_a_plan_has_just_its_share_of_monolingual_batches(alpha: float, steps: int) -> None:
+    found = [hybrid(alpha=alpha).plan(corpus_of(ALL, ALL), steps, 2, seed).kinds for seed in range(4)]
+    assert {int((kinds == "mono").sum()) for kinds in found} == {int(np.floor(alpha * steps + 0.5))}
+    if steps == 150:  # placed at random
+        assert len({tuple(kinds) for kinds in found}) == 4
+        assert (found[0] == "mono")[:75].sum() not in (0, 75)
+
+
+def test_a_share_that_moves_is_kept_as_a_whole_and_along_the_way() -> None:
+    kinds = hybrid(alpha=linear(0, 1)).plan(corpus_of(ALL, ALL), 1000, 2, 3).kinds == "mono"
+    assert kinds.sum() == 500
+    assert kinds[:250].mean() == pytest.approx(0.125, abs=0.06)
+    assert kinds[-250:].mean() == pytest.approx(0.875, abs=0.06)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 6))
+@settings(max_examples=30)
+def test_all_strategies_draw_every_row_and_language_equally_often(seed: int, rare: int) -> None:
+    """What a comparison of strategies rests on: rows with few languages and rows with many, and rare languages."""
+    random = np.random.default_rng(seed)
+    known = np.zeros((300, 4), dtype=bool)
+    known[:, :2] = True
+    known[:100, 2] = True
+    known[: 100 // rare, 3] = True
+    known = known[random.permutation(300)]
+    corpus = corpus_of(known, known)
+    share_of_language = (known / known.sum(axis=1, keepdims=True)).mean(axis=0)
+    for strategy in (mono(), cross(), mixed(), hybrid(alpha=0.5), cross(pairs="one")):
+        plan = strategy.plan(corpus, 1500, 8, 0)  # 12,000 draws: 40 of a row
+        times = np.bincount(plan.draws[..., 0].ravel(), minlength=300)
+        for many in (2, 3, 4):
+            assert times[known.sum(axis=1) == many].mean() == pytest.approx(40, rel=0.06), (strategy, many)
+        for side in (1, 2):
+            drawn = np.bincount(plan.draws[..., side].ravel(), minlength=4) / 12_000
+            assert np.abs(drawn - share_of_language).max() < 0.02, (strategy, side)
+
+
+def test_drawing_the_language_first_repeats_the_rows_of_a_rare_language() -> None:
+    """What by='rows' is for: by the old rule a row with the rare language is drawn many times as often as another."""
+    known = np.zeros((300, 4), dtype=bool)
+    known[:, 0], known[:10, 1] = True, True
+    corpus = corpus_of(known, known)
+    old, new = (mono(by=by).plan(corpus, 600, 5, 0).draws[..., 0].ravel() for by in ("uniform", "rows"))
+    times = [np.bincount(rows, minlength=300) for rows in (old, new)]
+    assert times[0][:10].mean() > 15 * times[0][10:].mean()
+    assert times[1][:10].mean() == pytest.approx(times[1][10:].mean(), rel=0.15)
 
 
 def test_alpha_over_the_whole_plan_is_no_beginning_of_a_longer_one() -> None:
@@ -197,7 +252,8 @@ def test_queues_of_equal_size_have_orders_of_their_own(strategy: Strategy) -> No
 @pytest.mark.parametrize(
     ("strategy", "expected"),
     [
-        (mono(), [0.25] * 4),
+        (mono(), [4 / 7, 1 / 7, 1 / 7, 1 / 7]),  # by rows: 400, 100, 100 and 100
+        (mono(by="uniform"), [0.25] * 4),
         (mono(weights={"en": 0.7, "de": 0.3}), [0.3, 0.7, 0, 0]),
         (mono(by="size", power=0.5), [20 / 50, 10 / 50, 10 / 50, 10 / 50]),  # 400, 100, 100 and 100 rows
         (hybrid(alpha=0.5), [0.25] * 4),
@@ -210,11 +266,14 @@ def test_languages_of_mono_batches_are_drawn_by_their_weights(strategy: Strategy
     known = np.eye(4, dtype=bool)[np.repeat([0, 1, 2, 3], [400, 100, 100, 100])]
     if isinstance(strategy, hybrid):
         known = ALL
-    plan = strategy.plan(corpus_of(known, known), 6000, 2, 0)
-    counts = np.bincount(plan.draws[plan.kinds == "mono", 0, 1], minlength=4)
-    drawn = np.array(expected) > 0
-    assert not counts[~drawn].any()
-    assert chisquare(counts[drawn], counts.sum() * np.array(expected)[drawn]).pvalue > 0.001
+    for draw in ("independent", "stratified"):
+        plan = replace(strategy, draw=draw).plan(corpus_of(known, known), 6000, 2, 0)  # type: ignore[call-arg]
+        counts = np.bincount(plan.draws[plan.kinds == "mono", 0, 1], minlength=4)
+        drawn = np.array(expected) > 0
+        assert not counts[~drawn].any()
+        assert chisquare(counts[drawn], counts.sum() * np.array(expected)[drawn]).pvalue > 0.001
+        if draw == "stratified":
+            assert np.abs(counts - counts.sum() * np.array(expected)).max() < 1
 
 
 @pytest.mark.parametrize(

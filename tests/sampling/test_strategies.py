@@ -29,9 +29,10 @@ TAGS = ["de", "en", "pt-BR", "zh-Hant"]
 given_weights = st.dictionaries(st.sampled_from(TAGS), st.integers(1, 9), min_size=1).map(
     lambda parts: {tag: part / sum(parts.values()) for tag, part in parts.items()}
 )
-weighing = st.fixed_dictionaries({"by": st.sampled_from(["uniform", "size"]), "power": number}) | st.fixed_dictionaries(
+weighing = st.fixed_dictionaries({"by": st.sampled_from(["rows", "size"]), "power": number}) | st.fixed_dictionaries(
     {"weights": given_weights}
 )
+drawn = st.sampled_from(["stratified", "independent"])
 two = st.permutations(TAGS).map(lambda tags: f"{tags[0]}-{tags[1]}")
 listed = st.lists(two, min_size=1, max_size=4, unique=True)
 restricted = st.just("all") | st.sampled_from([f"{tag}-x" for tag in TAGS]) | listed
@@ -47,10 +48,12 @@ def built(kind: type[Strategy], **options: st.SearchStrategy[object]) -> st.Sear
 plain = st.one_of(
     st.just(english()),
     built(mixed),
-    built(mono),
-    built(cross, pairs=restricted | st.just("one")),
-    built(hybrid, alpha=share | schedules, pairs=restricted, level=st.sampled_from(["batch", "row"])),
-    built(hybrid, alpha=share | schedules, pairs=st.just("one")),
+    built(mono, draw=drawn),
+    st.just(mono(by="uniform")),
+    built(cross, pairs=restricted),
+    built(cross, pairs=st.just("one"), draw=drawn),
+    built(hybrid, alpha=share | schedules, pairs=restricted, level=st.just("row")),
+    built(hybrid, alpha=share | schedules, pairs=restricted | st.just("one"), draw=drawn),
 )
 any_strategy = plain | st.builds(
     codeswitch,
@@ -146,7 +149,7 @@ def test_texts_of_strategies(text: str, strategy: Strategy, printed: str | None)
         ("hybridkit.hybrid()", "no such strategy"),
         ("__import__('os')", "no such strategy"),
         ("hybrid(0.5)", "write options by name"),
-        ("hybrid(beta=0.5)", "beta=0.5 is not for hybrid; it takes by, power, weights, alpha, pairs, level"),
+        ("hybrid(beta=0.5)", "beta=0.5 is not for hybrid; it takes by, power, weights, draw, alpha, pairs, level"),
         ("english(alpha=0.5)", "alpha=0.5 is not for english; it takes nothing"),
         ("hybrid(**{'alpha': 1})", "is not for hybrid"),
         ("hybrid(alpha=nan)", "alpha=nan: the value must be a number"),
@@ -155,7 +158,11 @@ def test_texts_of_strategies(text: str, strategy: Strategy, printed: str | None)
         ("hybrid(alpha=1.5)", "alpha, the share of mono batches, must be a number from 0 to 1 (got 1.5)"),
         ("hybrid(alpha=True)", "(got True)"),
         ("hybrid(alpha='x')", "(got 'x')"),
-        ("mono(by='rows')", "by='rows': languages are drawn by 'uniform' or by 'size'"),
+        ("mono(by='weight')", "by='weight': languages are drawn by 'rows', 'uniform' or 'size'"),
+        ("mono(draw='random')", "draw='random': batches are drawn 'stratified' or 'independent'"),
+        ("cross(by='uniform')", "by='uniform': it is for batches in one language or of one pair; leave it out"),
+        ("mixed(draw='independent')", "draw='independent': it is for batches in one language or of one pair"),
+        ("hybrid(level='row', draw='independent')", "draw='independent': it is for batches in one language or of"),
         ("mono(by='size', power=11)", "power must be a number from 0 to 10 (got 11)"),
         ("mono(power=True)", "power must be a number"),
         ("mono(by=[1])", "by=[1]"),
@@ -197,7 +204,7 @@ def test_texts_of_strategies(text: str, strategy: Strategy, printed: str | None)
         ("hybrid(alpha=cosine(0, 1))", "values that move are linear and step"),
         ("hybrid(alpha=__import__('os').getpid())", "values that move are linear and step"),
         ("hybrid(alpha=linear(__import__('os'), 1))", "values that move are linear and step"),
-        ("mono(by=linear(0, 1))", "languages are drawn by 'uniform' or by 'size'"),
+        ("mono(by=linear(0, 1))", "languages are drawn by 'rows', 'uniform' or 'size'"),
         ("hybrid(alpha=[x for x in (1,)])", "the value must be a number, a text in quotes"),
     ],
 )

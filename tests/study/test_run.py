@@ -159,6 +159,36 @@ def test_rows_plans_and_parts(study: Study, whole: Run) -> None:
     assert len(each.corpus(ModelSpec("mono"))) > len(each.corpus(ModelSpec("cross")))
 
 
+def test_rows_are_used_in_the_languages_of_both_sides_and_up_to_a_limit_of_each_file(tmp_path: Path) -> None:
+    lines = [
+        {"id": f"r{n}", "query": {"de": f"was {n}", "en": f"what {n}", "fr": f"quoi {n}"}, "passage": passage}
+        for n in range(12)
+        for passage in ({"de": f"das {n}", "en": f"that {n}"},)
+    ]
+    for name, some in (("a", lines[:8]), ("b", lines[8:])):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, some)))
+    rows = {"files": [str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")], "limit": 3}
+    study = tiny_study(tmp_path, rows=rows)
+    run = Run(study, tmp_path / "run")
+    usable = run.rows.usable
+    assert [name[0] for name in usable.ids] == list("aaabbb")
+    assert not usable.has_query[:, usable.column("fr")].any()  # French is on one side only
+    assert len(Run(replace(study, rows=replace(study.rows, limit=5)), tmp_path / "5").rows.usable) == 9
+    common = Run(replace(study, rows=replace(study.rows, use="common", limit=0)), tmp_path / "common").rows.usable
+    assert (len(common), common.has_query[:, common.column("fr")].all()) == (12, True)
+    assert set(run.rows.sources) == set(rows["files"])  # type: ignore[call-overload]
+
+
+def test_encoders_made_from_scratch_start_from_other_vectors_for_every_seed(study: Study, whole: Run) -> None:
+    starts = [whole.trained.encoder("main", seed) for seed in (0, 1)]
+    weights = [next(iter(one.parameters())).detach().numpy() for one in starts]
+    assert weights[0].shape == weights[1].shape
+    assert np.abs(weights[0] - weights[1]).max() > 1e-3
+    assert starts[0].tokenizer.get_vocab() == starts[1].tokenizer.get_vocab()
+    own = Run(replace(study, encoder=replace(study.encoder, seed=1)), whole.folder / "seed")
+    assert own.trained.encoder_key("main", 0) == whole.trained.encoder_key("main", 1)
+
+
 def test_the_untrained_model_is_the_encoder_and_training_moves_it(whole: Run) -> None:
     found = {spec.strategy: whole.embeddings(spec, whole.study.evaluation.benchmarks[0])[0] for spec in whole.models()}
     assert all(one.shape == (16, 16) for one in found.values())

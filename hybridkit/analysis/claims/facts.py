@@ -10,10 +10,35 @@ import pandas as pd
 from hybridkit.analysis.claims.checks import ROLES
 from hybridkit.data.sources.published import published
 from hybridkit.evaluation.measures import DISTANCE, SETTINGS
-from hybridkit.evaluation.significance import Difference
 
 Fact: TypeAlias = "float | str | frozenset[str]"
 PAPER = "arXiv 2408.10536"
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A sum of scores with their factors and a constant, and what is known of its chance (`significance.contrast`).
+
+    `low`, `high`, `p` are over questions, given these trainings; `crossed_low`, `crossed_high`, `crossed_p` over
+    questions and trainings together, NaN below three `trainings` (their `unit`: seeds, or random draws of languages).
+    What is `trained` needs both. Numbers that were printed without intervals are not `measured`. `basis` says what all
+    of it was made from; `scores` are those of the terms, in their order.
+    """
+
+    difference: float = NAN
+    low: float = NAN
+    high: float = NAN
+    p: float = NAN
+    crossed_low: float = NAN
+    crossed_high: float = NAN
+    crossed_p: float = NAN
+    trainings: int = 0
+    unit: str = "seeds"
+    trained: bool = True
+    measured: bool = True
+    basis: str = ""
+    scores: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,9 +68,16 @@ class NotTestable(Exception):  # noqa: N818  it is an answer, not an error
 
 
 class Facts(Protocol):
-    """A source of facts: a study that was run, or published tables."""
+    """A source of facts: a study that was run, or published tables.
+
+    `constructed` names the words of checks whose answer its settings or the kit itself make true, so that they cannot
+    fail: such an answer is no evidence. Of these, `chosen` are its settings: where they are others than a check says,
+    the source does not have what the check is about.
+    """
 
     title: str
+    constructed: frozenset[str]
+    chosen: frozenset[str]
 
     def names(self, variable: str) -> tuple[str, ...]:
         """Return all names that a variable of a check may have here."""
@@ -59,6 +91,9 @@ class Facts(Protocol):
     def fact(self, name: str, arguments: tuple[str, ...], encoder: str) -> Fact:
         """A fact by its name in `checks.WORDS`: a number, a word or a set; NotTestable where it is not known."""
 
+    def note(self, name: str, arguments: tuple[str, ...]) -> str:
+        """What a reader must know beside a fact, or nothing."""
+
 
 class PublishedFacts:
     """What the paper's own tables say.
@@ -70,6 +105,8 @@ class PublishedFacts:
     """
 
     title = "the published tables"
+    constructed: frozenset[str] = frozenset()
+    chosen: frozenset[str] = frozenset()
 
     @cached_property
     def _table(self) -> pd.DataFrame:
@@ -95,7 +132,12 @@ class PublishedFacts:
         """A difference of printed numbers, which have no interval."""
         scores = tuple(self.score(query) for _, query in terms)
         found = sum(factor * score for (factor, _), score in zip(terms, scores, strict=True)) + constant
-        return Difference(round(found, 9), basis="bare numbers, which were published without intervals", scores=scores)
+        basis = "printed numbers, without intervals"
+        return Difference(round(found, 9), measured=False, basis=basis, scores=scores)
+
+    def note(self, name: str, arguments: tuple[str, ...]) -> str:
+        """Nothing."""
+        return ""
 
     def fact(self, name: str, arguments: tuple[str, ...], encoder: str) -> Fact:
         """What can be read from tables: their benchmarks, encoders, measures, languages, and means of their parts."""

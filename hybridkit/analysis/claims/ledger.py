@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TypeGuard
 
 import pandas as pd
@@ -19,29 +19,47 @@ from hybridkit.analysis.claims.checks import (
     put,
     strategy_of,
 )
-from hybridkit.analysis.claims.facts import Fact, Facts, NotTestable, ScoreQuery
+from hybridkit.analysis.claims.facts import NAN, Difference, Fact, Facts, NotTestable, ScoreQuery
 from hybridkit.analysis.claims.file import Claim
 from hybridkit.evaluation.measures import DISTANCE, LOWER_IS_BETTER
-from hybridkit.evaluation.significance import NAN, Difference
+from hybridkit.evaluation.significance import judged
 from hybridkit.utils.characters import safe
+from hybridkit.utils.numbers import bare
 
-HOLDS, NOT_SHOWN, FAILS, UNTESTED = "holds", "not shown", "does not hold", "not testable"
+HOLDS, FAILS, NOT_SHOWN = "holds", "contradicted", "not shown"
+GIVEN, UNTESTED = "true by construction", "not testable"
 _WORST = (FAILS, NOT_SHOWN, HOLDS)
 _EQUAL = 1e-4  # tables are printed to four decimals, and so is what is compared with ==
 _NO_DIFFERENCE = 1e-12
-PART = "holds in part"
-MARKS = {HOLDS: "✓", PART: "◐", FAILS: "✗", UNTESTED: "–"}
+MARKS = {HOLDS: "✓", FAILS: "✗", NOT_SHOWN: "?", GIVEN: "≡", UNTESTED: "–"}
 _SHOWN = 3  # answers in a sentence
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A difference of scores that an answer rests on: the operator that it is claimed with, and both sides in words."""
+
+    found: Difference
+    operator: str
+    value: str
+    against: str
+    measure: str
 
 
 @dataclass(frozen=True)
 class Answer:
     """The answer to one comparison, of which `outcome` says whether it holds.
 
-    A comparison of scores holds if the difference has the claimed sign and every interval there is lies wholly on that
-    side of zero; with the sign but with zero inside an interval it is not shown. Everything else is compared as it is.
-    `part` is the comparison with names for its variables, `value` and `against` are its sides; `reason` says
-    what is missing where it could not be tested, `cure` what would help, `about` which variables that concerns.
+    A comparison of measured scores is judged by the rule of evidence (`significance.judged`), over questions and
+    trainings, with all comparisons of its check as the family: it holds, or is contradicted, where a difference to that
+    side is established, and else is not shown. `given` is the same over questions alone, given these trainings. What
+    was printed without intervals holds for the printed numbers, or is not shown: without an interval nothing is
+    contradicted. What is not a score is compared as it is. What the settings of a study or the kit itself make true is
+    true by construction; what the settings lack is not testable.
+
+    `part` is the comparison with names for its variables, `value` and `against` are its sides, `note` is what a reader
+    must know beside them; `reason` says what is missing where it could not be tested, `cure` what would help, `about`
+    which variables that concerns. `trials` are the differences behind it, `difference` is the one that decides.
     """
 
     part: str
@@ -49,10 +67,13 @@ class Answer:
     outcome: str
     value: str = ""
     against: str = ""
-    difference: Difference = Difference(NAN)
+    difference: Difference = Difference()
+    given: str = ""
+    note: str = ""
     reason: str = ""
     cure: str = ""
     about: frozenset[str] = frozenset()
+    trials: tuple[Trial, ...] = ()
 
 
 def evaluate(check: Check, facts: Facts) -> list[Answer]:
@@ -65,7 +86,7 @@ def evaluate(check: Check, facts: Facts) -> list[Answer]:
     >>> from hybridkit.analysis.claims.facts import PublishedFacts
     >>> check = parse("every encoder, benchmark: best(AP, benchmark, pool) == hybrid")
     >>> [(answer.encoder, answer.outcome) for answer in evaluate(check, PublishedFacts())][:2]
-    [('xlm-r', 'does not hold'), ('xlm-r', 'holds')]
+    [('xlm-r', 'not shown'), ('xlm-r', 'holds')]
     """
     free = {name: facts.names(name) for name, names in check.every.items() if names is None}
     found: list[Answer] = []
@@ -77,8 +98,50 @@ def evaluate(check: Check, facts: Facts) -> list[Answer]:
             parts = [put(part, names) for part in check.parts]
             found += [_answer(part, facts, encoder.lower(), encoder if scored else "") for part in parts]
     open_variables = {*free, *(["encoder"] if implicit else [])}
-    kept = [one for one in found if one.outcome != UNTESTED or not one.about & open_variables]
-    return kept or found
+    kept = [one for one in found if not one.reason or not one.about & open_variables]
+    return _decided(kept or found)
+
+
+def _decided(answers: list[Answer]) -> list[Answer]:
+    """Give every answer that rests on differences its outcome; all of them are one family."""
+    trials = [(nth, one) for nth, answer in enumerate(answers) for one in answer.trials]
+    if not trials:
+        return answers
+    rows = pd.DataFrame([asdict(one.found) | {"measure": one.measure} for _, one in trials])
+    table = judged(rows, "the comparisons of the claim")
+    marks = zip(table["significant"], table["established"], strict=True)
+    outcomes = [
+        (nth, one, _outcome(one, bool(known if one.found.trained else given)), _outcome(one, bool(given)))
+        for (nth, one), (given, known) in zip(trials, marks, strict=True)
+    ]
+    found = list(answers)
+    for nth, answer in enumerate(answers):
+        if own := [line[1:] for line in outcomes if line[0] == nth]:
+            worst, outcome, given = min(own, key=lambda one: (_WORST.index(one[1]), _lead(one[0])))
+            decided = {"value": worst.value, "against": worst.against, "difference": worst.found}
+            found[nth] = replace(answer, outcome=outcome, given=given, **decided)  # type: ignore[arg-type]
+    return found
+
+
+def _lead(trial: Trial) -> float:
+    """By how much a difference is on the claimed side."""
+    return trial.found.difference * (-1 if trial.operator[0] == "<" else 1)
+
+
+def _outcome(trial: Trial, decided: bool) -> str:
+    """Whether a difference is as claimed; `decided` says whether the evidence settles its sign."""
+    found, equal = trial.found.difference, trial.operator in ("==", "!=")
+    if not trial.found.measured:
+        bound = _EQUAL if equal else _NO_DIFFERENCE
+        side = 0 if abs(found) < bound else (1 if found > 0 else -1)
+    elif not decided:
+        return NOT_SHOWN
+    else:
+        side = 1 if found > 0 else -1
+    signs = {"==": (0,), "!=": (1, -1), ">": (1,), ">=": (0, 1), "<": (-1,), "<=": (-1, 0)}
+    if side in signs[trial.operator]:
+        return HOLDS
+    return FAILS if trial.found.measured or equal else NOT_SHOWN
 
 
 def _of_scores(check: Check) -> bool:
@@ -96,55 +159,67 @@ def _answer(part: Comparison, facts: Facts, encoder: str, shown: str) -> Answer:
     try:
         if isinstance(left, Call) and left.name == "best":
             return _best(answer, left, str(right), facts, encoder)
-        if part.operator in ("<", "<=", ">", ">=") and any(map(_is_score, part.items)):
-            return _ordered(answer, part, facts, encoder)
+        constructed = bool(_words(part)) and _words(part) <= facts.constructed
+        if any(map(_is_score, part.items)) and not (_says_its_mean(part) and "macro" in facts.constructed):
+            return _scored(answer, part, facts, encoder)
         value, other = (_value(side, facts, encoder) for side in (part.left, part.right))
         held = _compare(value, part.operator, other)
-        return replace(answer, outcome=HOLDS if held else FAILS, value=written(value), against=written(other))
+        if not held and constructed and _words(part) <= facts.chosen:
+            there = written(other) if part.operator == "in" else written(value)
+            return replace(answer, reason=f"{part} is not so in {facts.title} ({there})")
+        outcome = FAILS if not held else GIVEN if constructed or _says_its_mean(part) else HOLDS
+        note = "; ".join(filter(None, (facts.note(one.name, tuple(map(str, one.arguments))) for one in _calls(part))))
+        return replace(answer, outcome=outcome, value=written(value), against=written(other), note=note)
     except NotTestable as missing:
         return replace(answer, reason=missing.what, cure=missing.cure, about=missing.about)
+
+
+def _says_its_mean(part: Comparison) -> bool:
+    """Whether a comparison is of a score with the mean of its own parts, which is how a study makes it."""
+    return part.operator == "==" and any(one.name == "macro" for one in _calls(part))
+
+
+def _calls(part: Comparison) -> list[Call]:
+    items, found = [*part.items], []
+    while items:
+        if isinstance(one := items.pop(0), Call):
+            found.append(one)
+            items += [each for each in one.arguments if isinstance(each, Call)]
+    return found
+
+
+def _words(part: Comparison) -> set[str]:
+    """The words of a comparison that stand for facts: calls, but for what counts them, and names such as `start`."""
+    names = {item for item in part.items if isinstance(item, str) and item in WORDS and not WORDS[item].takes}
+    return names | {one.name for one in _calls(part) if one.name != "count"}
 
 
 def _best(answer: Answer, left: Call, best: str, facts: Facts, encoder: str) -> Answer:
     """The named strategy against each of the others; the answer is that of the one that is hardest to beat."""
     measure, benchmark, setting = map(str, left.arguments)
-    sign = -1.0 if measure in LOWER_IS_BETTER else 1.0
+    operator = "<" if measure in LOWER_IS_BETTER else ">"
     query = {role: ScoreQuery(measure, strategy_of(role), benchmark, setting, encoder) for role in ROLES}
-    found = []
+    trials = []
     for role in ROLES:
         if role != best:
             one = facts.difference([(1.0, query[best]), (-1.0, query[role])])
-            values = (written(one.scores[0]), f"{written(one.scores[1])} of {role}")
-            found.append((_WORST.index(_shown(one, sign)), sign * one.difference, values, one))
-    worst, _, (value, against), difference = min(found, key=lambda one: one[:2])
-    return replace(answer, outcome=_WORST[worst], value=value, against=against, difference=difference)
+            first, second = map(written, one.scores)
+            trials.append(Trial(one, operator, first, f"{second} of {role}", measure))
+    return replace(answer, trials=tuple(trials))
 
 
-def _ordered(answer: Answer, part: Comparison, facts: Facts, encoder: str) -> Answer:
+def _scored(answer: Answer, part: Comparison, facts: Facts, encoder: str) -> Answer:
     terms: list[tuple[float, ScoreQuery]] = []
     constants: dict[float, float] = {}
     for side, sign in ((part.left, 1.0), (part.right, -1.0)):
         terms += [(sign * factor, _query_of(item, encoder)) for factor, item in side if _is_score(item)]
         plain = [(factor, _item(item, facts, encoder)) for factor, item in side if not _is_score(item)]
         constants[sign] = sum(factor * _number(value) for factor, value in plain)
-    difference = facts.difference(terms, constants[1.0] - constants[-1.0])
-    outcome = _shown(difference, 1.0 if part.operator[0] == ">" else -1.0, part.operator.endswith("="))
+    found = facts.difference(terms, constants[1.0] - constants[-1.0])
     count = sum(_is_score(item) for _, item in part.left)
-    parts = [factor * score for (factor, _), score in zip(terms, difference.scores, strict=True)]
+    parts = [factor * score for (factor, _), score in zip(terms, found.scores, strict=True)]
     value, against = sum(parts[:count]) + constants[1.0], constants[-1.0] - sum(parts[count:])
-    return replace(answer, outcome=outcome, value=written(value), against=written(against), difference=difference)
-
-
-def _shown(found: Difference, sign: float, or_equal: bool = False) -> str:
-    """Whether a difference is on the side of `sign`, and its intervals with it."""
-
-    def beyond(value: float) -> bool:
-        return sign * value > _NO_DIFFERENCE or (or_equal and sign * value > -_NO_DIFFERENCE)
-
-    if not beyond(found.difference):
-        return FAILS
-    ends = (found.low, found.seeds_low) if sign > 0 else (found.high, found.seeds_high)
-    return HOLDS if all(beyond(end) for end in ends if not math.isnan(end)) else NOT_SHOWN
+    return replace(answer, trials=(Trial(found, part.operator, written(value), written(against), terms[0][1].measure),))
 
 
 def _compare(value: Fact, operator: str, other: Fact) -> bool:
@@ -229,22 +304,23 @@ class Entry:
 
     @property
     def words(self) -> str:
-        """The verdict in words: "not testable in this study"."""
-        where = "on" if "tables" in self.source else "in"
-        return f"{self.verdict} {where} {self.source}" if self.verdict == UNTESTED else self.verdict
+        """The verdict in words: "not testable in this study", "holds in the published tables"."""
+        plain = self.verdict != UNTESTED and "tables" not in self.source
+        return self.verdict if plain else f"{self.verdict} in {self.source}"
 
 
 def judge(claims: Sequence[Claim], facts: Facts) -> list[Entry]:
     """Judge every claim by the facts of a study or of the published tables.
 
-    A claim holds if every answer to its check does; it does not hold if none does; in part if some do, or if what was
-    tested holds and the check names something that is not there, or if a difference has the claimed sign without being
-    shown (zero lies inside an interval). What cannot be tested says what is missing, and gives the answer to `instead`.
+    The verdict is that of the whole claim, whose sentence says for how many comparisons it holds: contradicted if one
+    comparison is; else not shown if one is, or if one names something that is not there while another holds; else it
+    holds; true by construction if nothing that it says could fail; not testable if nothing of it is tested. What cannot
+    be tested says what is missing, and gives the answer to `instead`.
 
     >>> from hybridkit.analysis.claims.file import open_claims
     >>> from hybridkit.analysis.claims.facts import PublishedFacts
     >>> [(entry.claim.id, entry.verdict) for entry in judge(open_claims()[8:11], PublishedFacts())]
-    [('9', 'holds in part'), ('10', 'holds in part'), ('11', 'holds')]
+    [('9', 'not shown'), ('10', 'not shown'), ('11', 'holds')]
     """
     entries = []
     for claim in claims:
@@ -263,27 +339,29 @@ def judge(claims: Sequence[Claim], facts: Facts) -> list[Entry]:
 def verdict_of(answers: Sequence[Answer]) -> str:
     """Return the verdict on a claim by the answers to its check."""
     outcomes = {answer.outcome for answer in answers}
-    if outcomes <= {UNTESTED}:
+    if outcomes <= {UNTESTED, GIVEN} and UNTESTED in outcomes:
         return UNTESTED
-    if outcomes == {HOLDS}:
-        return HOLDS
-    return FAILS if outcomes <= {FAILS, UNTESTED} else PART
+    if FAILS in outcomes:
+        return FAILS
+    if outcomes & {NOT_SHOWN, UNTESTED}:
+        return NOT_SHOWN
+    return HOLDS if HOLDS in outcomes else GIVEN
 
 
 def _sentence(verdict: str, answers: Sequence[Answer]) -> str:
     """The verdict's reasons: what does not hold first, then what does."""
-    by = {
-        outcome: [one for one in answers if one.outcome == outcome] for outcome in (FAILS, NOT_SHOWN, HOLDS, UNTESTED)
-    }
+    by = {name: [one for one in answers if one.outcome == name] for name in (FAILS, NOT_SHOWN, HOLDS, GIVEN, UNTESTED)}
     tested = len(answers) - len(by[UNTESTED])
     parts = []
     if tested > 1:
-        parts.append(f"{len(by[HOLDS])} of {tested} comparisons hold{' beyond doubt' * bool(by[NOT_SHOWN])}.")
-    starts = {FAILS: "Not so", NOT_SHOWN: "The right sign, but not shown, zero lies inside an interval"}
+        both = [f"{len(by[HOLDS])} of {tested} comparisons hold"] if len(by[GIVEN]) < tested else []
+        both += [f"{len(by[GIVEN])} of {tested} are true by construction"] if by[GIVEN] else []
+        parts.append(f"{', '.join(both)}.")
+    starts = {FAILS: "Contradicted", NOT_SHOWN: "Not shown"}
     for outcome, start in starts.items():
         parts += [f"{start}: {_first_few([answer_text(one) for one in by[outcome]])}."] if by[outcome] else []
-    if len(by[HOLDS]) == tested > 0:
-        parts.append(f"{_first_few([answer_text(one) for one in by[HOLDS]])}.")
+    if verdict in (HOLDS, GIVEN):
+        parts.append(f"{_first_few([answer_text(one) for one in (*by[HOLDS], *by[GIVEN])])}.")
     if by[UNTESTED]:
         parts.append(f"Not tested: {_first_few([one.reason for one in by[UNTESTED]])}.")
         if cures := list(dict.fromkeys(one.cure for one in by[UNTESTED] if one.cure)):
@@ -292,13 +370,17 @@ def _sentence(verdict: str, answers: Sequence[Answer]) -> str:
 
 
 def answer_text(answer: Answer) -> str:
-    """Return an answer in words: the comparison and what was found, with the interval of a difference.
+    """Return an answer in words: the comparison and what was found, with the intervals of a difference.
 
-    >>> from hybridkit.evaluation.significance import Difference
-    >>> answer_text(Answer("AP(hybrid, b, pool) > AP(mono, b, pool)", "labse", HOLDS, ".5", ".4", Difference(0.1)))
+    >>> answer_text(Answer("AP(hybrid, b, pool) > AP(mono, b, pool)", "labse", HOLDS, ".5", ".4",
+    ...                    Difference(0.1, measured=False)))
     'labse: AP(hybrid, b, pool) > AP(mono, b, pool) (.5 against .4)'
-    >>> answer_text(Answer("AP(hybrid, b, pool) > .4", "labse", HOLDS, ".5", ".4", Difference(0.1, 0.05, 0.15)))
-    'labse: AP(hybrid, b, pool) > .4 (.5 against .4; +0.1000, +0.0500 to +0.1500 over articles)'
+    >>> found = Difference(0.1, 0.05, 0.15, 0.01, 0.02, 0.18, 0.01, 3)
+    >>> answer_text(Answer("AP(a, b, pool) > .4", "", HOLDS, ".5", ".4", found))[21:]
+    '.5 against .4; +.1000, .0500 to .1500 given these 3 seeds, .0200 to .1800 over questions and seeds)'
+    >>> found = Difference(0.1, 0.05, 0.15, 0.01, trainings=2)
+    >>> answer_text(Answer("AP(a, b, pool) > .4", "", NOT_SHOWN, ".5", ".4", found, HOLDS))[44:]
+    '.0500 to .1500 given these 2 seeds, for which it holds; 2 seeds show nothing of others)'
     >>> answer_text(Answer("count(languages(b)) == 11", "", FAILS, "7", "11"))
     'count(languages(b)) == 11 (it is 7)'
     """
@@ -306,14 +388,31 @@ def answer_text(answer: Answer) -> str:
     if answer.against.startswith("{") and not answer.value.startswith("{"):
         text = f"there is {answer.against}"
     elif not math.isnan(found.difference):
-        text = f"{answer.value} against {answer.against}"
-        ends = (("articles", found.low, found.high), (found.unit, found.seeds_low, found.seeds_high))
-        form = "+,.1f" if DISTANCE in answer.part else "+.4f"
-        intervals = [f"{low:{form}} to {high:{form}} over {unit}" for unit, low, high in ends if not math.isnan(low)]
-        text += f"; {found.difference:{form}}, {', '.join(intervals)}" * bool(intervals)
+        text = f"{answer.value} against {answer.against}" + _chance(answer)
     else:
         text = f"it is {answer.value}"
-    return f"{answer.encoder}: " * bool(answer.encoder) + f"{answer.part} ({text})"
+    note = f"; {answer.note}" if answer.note else ""
+    return f"{answer.encoder}: " * bool(answer.encoder) + f"{answer.part} ({text}{note})"
+
+
+def _chance(answer: Answer) -> str:
+    """The intervals of a measured difference, and what is missing of them."""
+    found, form = answer.difference, ",.1f" if DISTANCE in answer.part else ".4f"
+    if not found.measured:
+        return ""
+    text = f"; {bare(format(found.difference, '+' + form))}"
+    units = found.unit if found.trainings > 1 else found.unit.removesuffix("s").replace("draws", "draw")
+    given = f"given {'these' if found.trainings > 1 else 'this'} {found.trainings} {units}" if found.trained else ""
+    if not math.isnan(found.low):
+        ends = f"{bare(format(found.low, form))} to {bare(format(found.high, form))}"
+        text += f", {ends} {given or 'over questions'}"
+    if not found.trained:
+        return text
+    if math.isnan(found.crossed_low):
+        alone = f", for which it {'holds' if answer.given == HOLDS else 'is ' + answer.given}" if answer.given else ""
+        return text + f"{alone}; {found.trainings} {units} show{'s' * (found.trainings == 1)} nothing of others"
+    ends = f"{bare(format(found.crossed_low, form))} to {bare(format(found.crossed_high, form))}"
+    return f"{text}, {ends} over questions and {found.unit}"
 
 
 def _first_few(texts: Sequence[str]) -> str:
@@ -349,17 +448,17 @@ def matrix(ledgers: Sequence[Sequence[Entry]]) -> pd.DataFrame:
 
 
 def evidence(entries: Sequence[Entry]) -> pd.DataFrame:
-    """Return a line an answer: claim, check, encoder, outcome, value, against, difference, intervals, basis, reason."""
+    """Return a line an answer: claim, check, encoder, outcome, given, value, against, note, the difference, reason."""
+    columns = [one.name for one in fields(Difference) if one.name not in ("scores", "trained", "measured")]
     lines = []
     for entry in entries:
         for one in entry.answers:
             known = {} if math.isnan(one.difference.difference) else asdict(one.difference)
-            known.pop("scores", None)
-            keys = {"check": one.part, "encoder": one.encoder, "outcome": one.outcome, "value": one.value}
-            rest = {"against": one.against, **known, "reason": one.reason}
+            keys = {"check": one.part, "encoder": one.encoder, "outcome": one.outcome, "given": one.given}
+            rest = {"value": one.value, "against": one.against, "note": one.note, **known, "reason": one.reason}
             lines.append({"claim": entry.claim.id, **keys, **rest})
-    columns = ["claim", "check", "encoder", "outcome", "value", "against", "difference", "low", "high", "seeds_low"]
-    return pd.DataFrame(lines, columns=[*columns, "seeds_high", "unit", "basis", "reason"])
+    shown = ["claim", "check", "encoder", "outcome", "given", "value", "against", "note", *columns, "reason"]
+    return pd.DataFrame(lines, columns=shown)
 
 
 def readings(claims: Sequence[Claim]) -> pd.DataFrame:

@@ -1,47 +1,31 @@
-"""A study as facts: scores, intervals over articles and seeds, plans, rows, benchmarks and their overlap."""
+"""A study as facts: scores and their differences, plans, rows, benchmarks and their overlap."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 
 from hybridkit.analysis.claims.checks import ROLES, ROWS, UNSEEN, is_collection_name
-from hybridkit.analysis.claims.facts import Fact, NotTestable, ScoreQuery
-from hybridkit.analysis.scores import collection_table, macro_scores
+from hybridkit.analysis.claims.facts import Difference, Fact, NotTestable, ScoreQuery
+from hybridkit.analysis.scores import collection_queries, macro_scores
+from hybridkit.data.relatives import relatives
 from hybridkit.data.sources.open_benchmarks import base_name
-from hybridkit.evaluation.clusters import question_clusters
-from hybridkit.evaluation.measures import SEEN_GROUPS, SETTINGS
-from hybridkit.evaluation.resampling import ends, t_interval
-from hybridkit.evaluation.significance import NAN, Difference, Draw, article_sums, difference_of, mean_of
+from hybridkit.evaluation.clusters import ClusterSums, combined, model_sums, question_clusters
+from hybridkit.evaluation.measures import SEEN_GROUPS, SETTINGS, per_query
+from hybridkit.evaluation.significance import FIXED, contrast
 from hybridkit.study.model_spec import ModelSpec, design
 from hybridkit.study.run import Run
 from hybridkit.study.scores import study_scores
 from hybridkit.study.settings import UNTRAINED
 from hybridkit.utils.naming import split_name
 
+Trainings: TypeAlias = dict[int | str, dict[str, ClusterSums]]  # by seed or draw, by set of training languages
+
 if TYPE_CHECKING:
     from hybridkit.data.corpus import ParallelCorpus
-
-# Collections by data set of the registry, each by its origin there; what is made up or of one's own has none in common.
-_COLLECTIONS = {
-    "atlas": "atlas",
-    "mlqa": "MLQA",
-    "mlqa-test": "MLQA",
-    "mlqa-r": "MLQA",
-    "mlqa-r-paragraphs": "MLQA",
-    "xquad-r": "SQuAD",
-    "xquad-r-paragraphs": "SQuAD",
-    "squad2-fi-en": "SQuAD",
-    "squad-translate-train": "SQuAD",
-    "miracl": "MIRACL",
-    "miracl-train": "MIRACL",
-    "mr-tydi": "TyDi QA",
-    "tydi-goldp": "TyDi QA",
-}
-# What encoders were fine-tuned on for retrieval by their authors, as far as it is of a collection above.
-# e5-small: model card of intfloat/multilingual-e5-small, "supervised fine-tuning"; arXiv 2402.05672.
-_MET = {"e5-small": ("SQuAD", "TyDi QA", "MIRACL"), "intfloat/multilingual-e5-small": ("SQuAD", "TyDi QA", "MIRACL")}
 
 
 def of_group(frame: pd.DataFrame, languages: tuple[str, ...], group: str) -> pd.DataFrame:
@@ -57,49 +41,26 @@ def of_group(frame: pd.DataFrame, languages: tuple[str, ...], group: str) -> pd.
     return frame[groups != "seen-seen"] if group == UNSEEN else frame[groups == group]
 
 
-def models(run: Run, strategy: str, benchmark: str) -> list[tuple[ModelSpec, tuple[str, ...]]]:
-    """Return the models of a strategy with their training languages: of the main section, then of diversity.
+def drawn_sets(run: Run, strategy: str, benchmark: str) -> list[tuple[int, tuple[str, ...], ModelSpec]]:
+    """Return the models on sets of languages that were drawn at random: draw, languages, model.
 
-    Of the section only those of the series "fixed" that notebook 06 ranked on the benchmark, and only with the main
-    part's encoder. The untrained encoder is listed once for every set of languages.
+    They are those of the section diversity, of the series "fixed", that notebook 06 ranked on the benchmark, if it has
+    the main section's encoder. The untrained encoder is listed for every set that there is.
     """
-    main = [(spec, run.corpus(spec).languages) for spec in run.models() if spec.strategy in (strategy, UNTRAINED)]
-    drawn: list[tuple[ModelSpec, tuple[str, ...]]] = []
-    settings = run.study.diversity
-    if settings is not None and run.study.section("diversity").encoder == run.study.encoder:
-        table = design(run.study, run.rows)
-        table = table[(table["series"] == "fixed") & (benchmark in run.study.section("diversity").benchmarks)]
-        drawn = [(spec, tuple(names.split())) for spec, names in zip(table["model"], table["languages"], strict=True)]
-        drawn = [(spec, names) for spec, names in drawn if run.ranks_path(spec, benchmark).is_file()]
+    section = run.study.section("diversity") if run.study.diversity is not None else None
+    if section is None or section.encoder != run.study.encoder or benchmark not in section.benchmarks:
+        return []
+    table = design(run.study, run.rows)
+    table = table[(table["series"] == "fixed") & (table["group"] == "random")]
+    untrained = ModelSpec(UNTRAINED)
+    lines = [
+        (int(line["draw"]), tuple(line["languages"].split()), line["model"])
+        for line in table.to_dict("records")
+        if strategy in (line["strategy"], UNTRAINED) and run.ranks_path(line["model"], benchmark).is_file()
+    ]
     if strategy == UNTRAINED:
-        untrained = next(spec for spec, _ in main if spec.strategy == UNTRAINED)
-        return [(untrained, names) for names in dict.fromkeys(names for _, names in (*main, *drawn))]
-    own = [(spec, names) for spec, names in (*main, *drawn) if spec.strategy == strategy]
-    return list({(names, spec.seed): (spec, names) for spec, names in own}.values())
-
-
-def collection(name: str) -> str:
-    """Return the collection that a data set is a part of; "" for one that is not known to be part of any.
-
-    >>> collection("xquad-r[16:]"), collection("squad2-fi-en"), collection("mine.jsonl")
-    ('SQuAD', 'SQuAD', '')
-    """
-    return _COLLECTIONS.get(split_name(name)[0], "")
-
-
-def relatives(benchmark: str, files: tuple[str, ...], encoder: str) -> tuple[str, ...]:
-    """Return training files, and the encoder's own fine-tuning, that are of the collection of a benchmark.
-
-    >>> relatives("mlqa-r", ("mlqa-test", "xnli-entailment"), "e5-small")
-    ('mlqa-test',)
-    >>> relatives("xquad-r", ("mlqa-test",), "e5-small")
-    ('the fine-tuning of e5-small',)
-    """
-    own = collection(benchmark)
-    if benchmark.startswith("held-out"):
-        return files
-    found = [name for name in files if own and collection(name) == own]
-    return tuple(found + [f"the fine-tuning of {encoder}"] * (own in _MET.get(encoder, ())))
+        lines = list(dict.fromkeys((draw, languages, untrained) for draw, languages, _ in lines))
+    return lines
 
 
 def left(leaks: "pd.DataFrame", benchmark: str, corpora: "Sequence[ParallelCorpus]") -> int:
@@ -117,10 +78,12 @@ class StudyFacts:
     """What a study measured. Trains nothing beyond the study's main section: what else is missing is NotTestable."""
 
     title = "this study"
+    chosen = frozenset({"start", "benchmarks", "encoders"})
+    constructed = chosen | {"kinds", "measures", "macro", "leaks"}
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self._sums: dict[tuple[ModelSpec, str], pd.DataFrame] = {}
+        self._sums: dict[tuple[ModelSpec, str, str], dict[str, ClusterSums]] = {}
         self._differences: dict[tuple[object, ...], Difference] = {}
 
     def names(self, variable: str) -> tuple[str, ...]:
@@ -139,10 +102,8 @@ class StudyFacts:
     def score(self, query: ScoreQuery) -> float:
         """The mean over seeds of the macro mean."""
         self._has(query)
-        if query.benchmark in self._collection_names:
-            return float(self._collection_scores(query).mean())
-        if query.setting in (*SEEN_GROUPS, UNSEEN):
-            return mean_of(self._models(query))
+        if query.benchmark in self._collection_names or query.setting in (*SEEN_GROUPS, UNSEEN):
+            return _mean({name: _joined(sets) for name, sets in self._trainings(query)[0].items()})
         table = self._macros
         for column, value in (
             ("benchmark", query.benchmark),
@@ -156,19 +117,35 @@ class StudyFacts:
         return float(table["value"].mean())
 
     def difference(self, terms: Sequence[tuple[float, ScoreQuery]], constant: float = 0.0) -> Difference:
-        """A difference with its intervals: over articles, and over seeds from three on."""
+        """A difference with its intervals over questions, and over trainings too (`significance.contrast`)."""
         for _, one in terms:
             self._has(one)
-        if terms[0][1].benchmark in self._collection_names:
-            return self._collection_difference(terms, constant)
-        if (*terms, constant) in self._differences:
-            return self._differences[(*terms, constant)]
-        sets = [self._models(one) for _, one in terms]
-        trained = [models for (_, one), models in zip(terms, sets, strict=True) if one.strategy != UNTRAINED]
-        shared = set.intersection(*({name for name, _ in models} for models in trained or sets))
-        kept = [{draw: frame for draw, frame in models.items() if draw[0] in shared} for models in sets]
-        found = difference_of([(factor, models) for (factor, _), models in zip(terms, kept, strict=True)], constant)
-        return self._differences.setdefault((*terms, constant), found)
+        if (*terms, constant) not in self._differences:
+            self._differences[(*terms, constant)] = self._difference(terms, constant)
+        return self._differences[(*terms, constant)]
+
+    def _difference(self, terms: Sequence[tuple[float, ScoreQuery]], constant: float) -> Difference:
+        found = [self._trainings(one) for _, one in terms]
+        units = [unit for own, unit in found if set(own) != {FIXED}] or ["seeds"]
+        systems = [own for own, _ in found]
+        if set(map(frozenset, systems)) != {frozenset({FIXED})}:  # sets and trainings that all have, each with its own
+            common = set.intersection(*({*_keys(own)} for own in systems if set(own) != {FIXED}))
+            systems = [_chosen(own, common) for own in systems]
+        joined = [{name: _joined(sets) for name, sets in own.items()} for own in systems]
+        measure = terms[0][1].measure
+        models = [
+            (factor, {name: {measure: sums} for name, sums in own.items()})
+            for (factor, _), own in zip(terms, joined, strict=True)
+        ]
+        row = contrast(models, constant, overall=True).iloc[0]
+        trained = any(one.strategy != UNTRAINED for _, one in terms)
+        clusters = "questions" if terms[0][1].benchmark in self._collection_names else "articles"
+        basis = f"{int(row['clusters'])} {clusters}" + f", {int(row['trainings'])} {units[0]}" * trained
+        names = ("difference", "low", "high", "p", "crossed_low", "crossed_high", "crossed_p")
+        known: dict[str, Any] = {name: float(row[name]) for name in names}
+        scores = tuple(map(_mean, joined))
+        trainings = int(row["trainings"])
+        return Difference(**known, trainings=trainings, unit=units[0], trained=trained, basis=basis, scores=scores)
 
     def fact(self, name: str, arguments: tuple[str, ...], encoder: str) -> Fact:
         """Everything that is not a score; see `checks.WORDS`."""
@@ -214,40 +191,58 @@ class StudyFacts:
         by_seed = own.pivot_table("value", "seed", ["query_language", "passage_language"])
         return float(by_seed.mean(axis=1).mean())
 
-    def _models(self, query: ScoreQuery) -> dict[Draw, pd.DataFrame]:
-        """Sums by article of the models of a strategy, by set of training languages and seed; see `difference_of`."""
-        if query.setting not in (*SEEN_GROUPS, UNSEEN):
-            return {("", self._seed(spec)): self._sums_of(spec, query) for spec in self._specs_of(query.strategy)}
-        found: dict[Draw, pd.DataFrame] = {}
-        sets = models(self.run, query.strategy, query.benchmark)
-        for spec, languages in sets:
-            own = of_group(self._sums_of(spec, query), languages, query.setting)
-            if len(own):
-                name = " ".join(languages)
-                found[name, self._seed(spec)] = own.assign(set=name)
-        if not found:
+    def _trainings(self, query: ScoreQuery) -> tuple[Trainings, str]:
+        """The sums of a strategy in one measure and setting, and what a training is: a seed, or a random draw.
+
+        A setting of languages seen or not is that of the main section, whose trainings are seeds, where its rows leave
+        languages of the benchmark out; else that of the random draws of the section diversity: their nested sets and
+        their seeds are averaged, every pair of languages of every set weighing the same.
+        """
+        if query.benchmark in self._collection_names:
+            return self._on_collection(query), "seeds"
+        specs = self._specs_of(query.strategy)
+        by_seed = {FIXED if spec.strategy == UNTRAINED else spec.seed: self._sums_of(spec, query) for spec in specs}
+        pairs, languages = next(iter(by_seed.values())).pairs, self.run.corpus(specs[0]).languages
+        chosen = (pairs["setting"] == query.setting).to_numpy(bool)
+        if query.setting not in SETTINGS:
+            chosen = self._of_group(pairs, languages, query.setting)
+        if chosen.any():
+            return {seed: {"": sums.select(chosen, query.setting)} for seed, sums in by_seed.items()}, "seeds"
+        parts: dict[int | str, dict[str, list[ClusterSums]]] = {}
+        for draw, names, spec in drawn_sets(self.run, query.strategy, query.benchmark):
+            sums = self._sums_of(spec, query)
+            there = self._of_group(sums.pairs, names, query.setting)
+            if there.any():
+                own = parts.setdefault(draw, {}).setdefault(" ".join(names), [])
+                own.append(sums.select(there, query.setting))
+        if not parts:
             raise NotTestable(
                 f"every language of {query.benchmark} is among those of the training rows",
-                "a section diversity in the study, with notebook 06, or rows.languages that leave some out",
+                "a section diversity with random sets in the study, with notebook 06, or rows.languages that leave "
+                "some out",
                 "benchmark",
             )
-        return found
+        seeds_averaged = {
+            draw: {name: combined([(1 / len(own), one) for one in own]) for name, own in sets.items()}
+            for draw, sets in parts.items()
+        }
+        return seeds_averaged, "random draws"
 
-    def _sums_of(self, spec: ModelSpec, query: ScoreQuery) -> pd.DataFrame:
-        """Sums of one measure and setting of a model; those of a group are chosen from mono and cross."""
-        key = (spec, query.benchmark)
+    def _of_group(self, pairs: pd.DataFrame, languages: tuple[str, ...], group: str) -> np.ndarray:
+        """Which pairs of languages, of those with a query and a passage language, are of a group."""
+        return np.asarray((pairs["setting"] != "pool") & pairs.index.isin(of_group(pairs, languages, group).index))
+
+    def _sums_of(self, spec: ModelSpec, query: ScoreQuery) -> ClusterSums:
+        """The sums of one measure of a model, by article and pair of languages."""
+        key = (spec, query.benchmark, query.measure)
         if key not in self._sums:
             clusters = question_clusters(self.run.subset(query.benchmark)[0])
-            self._sums[key] = article_sums(self.run.ranks(spec, query.benchmark), clusters)
-        table = self._sums[key]
-        settings = (query.setting,) if query.setting in SETTINGS else ("mono", "cross")
-        own = table[(table["measure"] == query.measure) & table["setting"].isin(settings)]
-        if own.empty:
+            values = per_query(self.run.ranks(spec, query.benchmark), [query.measure])
+            self._sums[key] = model_sums(values, clusters) if len(values) else {}
+        found = self._sums[key].get(query.measure)
+        if found is None or (query.setting in SETTINGS and query.setting not in set(found.pairs["setting"])):
             raise NotTestable(f"no {query}", "", "benchmark", "setting", "measure")
-        return own.assign(set="")
-
-    def _seed(self, spec: ModelSpec) -> int:
-        return -1 if spec.strategy == UNTRAINED else spec.seed
+        return found
 
     def _specs_of(self, strategy: str) -> list[ModelSpec]:
         specs = [spec for spec in self.run.models() if spec.strategy == strategy]
@@ -273,43 +268,49 @@ class StudyFacts:
             key = "evaluation.judged" if is_collection_name(name) else "evaluation.benchmarks"
             raise NotTestable(f"the study has no benchmark {name}", f"{name} among {key}", "benchmark")
 
-    def _collection_scores(self, query: ScoreQuery) -> pd.Series:
-        """The mean over languages on a collection, by seed."""
-        table = self._collection_table
-        named = table["benchmark"].map(lambda name: split_name(name)[0] == query.benchmark)
-        own = table[named & (table["strategy"] == query.strategy) & (table["setting"] == query.setting)]
-        own = own[own["measure"] == query.measure]
-        if own.empty:
-            raise NotTestable(f"no {query}", "", "benchmark", "setting", "measure")
-        found: pd.Series = own.pivot_table("value", "seed", "language").mean(axis=1)
+    def _on_collection(self, query: ScoreQuery) -> Trainings:
+        """The sums of a strategy on a collection, all its languages together; every question is a cluster."""
+        found: Trainings = {}
+        for spec in self._specs_of(query.strategy):
+            parts = [
+                values.assign(query_id=values["query_language"] + ": " + values["query_id"])
+                for name, one, values in self._collection_values
+                if one == spec and split_name(name)[0] == query.benchmark
+            ]
+            own = pd.concat(parts)
+            own = own[(own["setting"] == query.setting) & (own["measure"] == query.measure)]
+            if own.empty:
+                raise NotTestable(f"no {query}", "", "benchmark", "setting", "measure")
+            ids = own["query_id"].drop_duplicates()
+            sums = model_sums(own, pd.Series(list(ids), ids))[query.measure]
+            found[FIXED if spec.strategy == UNTRAINED else spec.seed] = {"": sums}
         return found
 
-    def _collection_difference(self, terms: Sequence[tuple[float, ScoreQuery]], constant: float) -> Difference:
-        """On collections values are kept by language, so that there is an interval over seeds only."""
-        values = [self._collection_scores(query) for _, query in terms]
-        scores = tuple(float(one.mean()) for one in values)
-        seeds = max(values, key=len).index  # the untrained encoder has one value, for every seed
-        by_seed = [
-            one.reindex(seeds) if query.strategy != UNTRAINED else one.iloc[0]
-            for one, (_, query) in zip(values, terms, strict=True)
-        ]
-        found = pd.Series(constant, index=seeds)
-        for (factor, _), one in zip(terms, by_seed, strict=True):
-            found = found + factor * one
-        basis = f"{len(found)} seeds, no interval over questions"
-        return Difference(float(found.mean()), NAN, NAN, *ends(t_interval(found)), basis, scores)
+    def note(self, name: str, arguments: tuple[str, ...]) -> str:
+        """For `leaks`: what was found before it was dropped."""
+        if name != "leaks":
+            return ""
+        found = self.run.rows.leaks
+        found = found[found["benchmark"] == self._leaks_name(arguments[0])]
+        kinds = found.groupby("kind")["id"].nunique()
+        said = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
+        rows = found["id"].nunique()
+        return f"found before training, and dropped: {rows:,} row{'s' * (rows != 1)}" + f" ({said})" * bool(said)
 
     def _leaks(self, benchmark: str) -> float:
-        named = benchmark if benchmark in self._collection_names else self.run.benchmark(base_name(benchmark)).name
-        return float(left(self.run.rows.leaks, named, self.run.split))
+        return float(left(self.run.rows.leaks, self._leaks_name(benchmark), self.run.split))
+
+    def _leaks_name(self, benchmark: str) -> str:
+        collection = benchmark in self._collection_names
+        return benchmark if collection else str(self.run.benchmark(base_name(benchmark)).name)
 
     @cached_property
     def _collection_names(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(split_name(name)[0] for name in self.run.study.evaluation.judged))
 
     @cached_property
-    def _collection_table(self) -> pd.DataFrame:
-        return collection_table(self.run)
+    def _collection_values(self) -> list[tuple[str, ModelSpec, pd.DataFrame]]:
+        return collection_queries(self.run, self.run.models())
 
     @cached_property
     def _scores(self) -> pd.DataFrame:
@@ -318,3 +319,37 @@ class StudyFacts:
     @cached_property
     def _macros(self) -> pd.DataFrame:
         return macro_scores(self._scores)
+
+
+def _keys(own: Trainings) -> list[tuple[int | str, str]]:
+    return [(name, one) for name, sets in own.items() for one in sets]
+
+
+def _chosen(own: Trainings, common: set[tuple[int | str, str]]) -> Trainings:
+    """The trainings and sets of a system that all have; what is not trained is the same in every training."""
+    if set(own) == {FIXED}:
+        return own
+    kept = {name: {one: sums for one, sums in sets.items() if (name, one) in common} for name, sets in own.items()}
+    return {name: sets for name, sets in kept.items() if sets}
+
+
+def _joined(sets: dict[str, ClusterSums]) -> ClusterSums:
+    """The sums of the nested sets of a draw side by side."""
+    if len(sets) == 1:
+        return replace(next(iter(sets.values())), overall=True)
+    names = np.array(sorted({cluster for one in sets.values() for cluster in one.names}, key=str), object)
+    on = [one.on(names) for one in sets.values()]
+    pairs = [one.pairs.assign(query_language=name + ": " + one.pairs["query_language"]) for name, one in sets.items()]
+    return replace(
+        on[0],
+        pairs=pd.concat(pairs, ignore_index=True),
+        sums=np.concatenate([one.sums for one in on], axis=1),
+        sizes=np.concatenate([one.sizes for one in on], axis=1),
+        questions=np.concatenate([one.questions for one in on], axis=1),
+        overall=True,
+    )
+
+
+def _mean(trainings: dict[int | str, ClusterSums]) -> float:
+    """The score itself: the mean over pairs of languages, sets and trainings."""
+    return float(np.mean([one.means[0] for one in trainings.values()]))

@@ -5,11 +5,11 @@ It may import what `analysis` may. Start at `outcomes`. A study without the sect
 lists everywhere.
 """
 
+from hybridkit.analysis.diversity.evidence import collection_effects, mean_steps, pair_sums
 from hybridkit.analysis.diversity.outcomes import (
     BY,
     MEASURES,
     by_distance,
-    collection_outcomes,
     extremes,
     main_strategy,
     means,
@@ -23,7 +23,6 @@ from hybridkit.analysis.diversity.sentences import (
     effects,
     fit_sentences,
     limits,
-    mean_steps,
     regression_sentences,
     regressions,
     share_sentences,

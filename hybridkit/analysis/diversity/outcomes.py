@@ -1,6 +1,8 @@
 """The outcomes of a diversity study: a line a model and pair of languages, with what may explain them, and their means.
 
-Intervals of means are over draws of language sets and seeds.
+What other languages would change is known from sets that were drawn at random, draw by draw: the sets of a draw are
+nested, and sets that were chosen (spread, of one family, of all languages) are no sample. So every interval here is
+over random draws and seeds (`interval`, `resampling.over_sets`); chosen sets are shown without one.
 """
 
 import math
@@ -14,7 +16,7 @@ import pandas as pd
 from hybridkit.data.languages import language, language_distance
 from hybridkit.errors import MissingDataError
 from hybridkit.evaluation.measures import DISTANCE
-from hybridkit.evaluation.resampling import bootstrap_models, ends
+from hybridkit.evaluation.resampling import TRAININGS_NEEDED, set_table, two_way
 from hybridkit.sampling.labels import label
 from hybridkit.study.model_spec import ModelSpec, design
 from hybridkit.study.scores import model_scores
@@ -41,7 +43,7 @@ SIDES = {
     "passage": "seen query, unseen passage",
 }
 BY = ("series", "strategy", "setting", "seen", "group", "k")
-ALL = "all"
+ALL, RANDOM = "all", "random"
 MINUS = " minus "
 
 
@@ -102,36 +104,6 @@ def pair_outcomes(run: "Run") -> pd.DataFrame:
         return pd.DataFrame(columns=COLUMNS)
     encoder = run.study.section("diversity").encoder.name
     return with_predictors(pd.concat(parts, ignore_index=True), encoder)[COLUMNS]
-
-
-def collection_outcomes(run: "Run") -> pd.DataFrame:
-    """Return RR@10 of the same models on the study's collections: seen and distance are of the one language.
-
-    Columns: those of `design` without the spec, benchmark, setting, language, seen ("seen", "unseen"), distance, share,
-    measure, value; empty where none is named.
-    """
-    from hybridkit.analysis.scores import collection_tables
-
-    settings, lines = run.study.diversity, models(run)
-    names = run.study.evaluation.judged if settings is None or settings.judged is None else settings.judged
-    tables = collection_tables(run, list(dict.fromkeys(lines["model"])), names) if len(lines) else []
-    columns = [*KEYS, "benchmark", "setting", "language", "seen", "distance", "share", "measure", "value"]
-    parts = [
-        table[table["measure"] == "RR@10"].assign(**{key: line[key] for key in KEYS})
-        for line in lines.to_dict("records")
-        for spec, table in tables
-        if spec == line["model"]
-    ]
-    if not parts:
-        return pd.DataFrame(columns=columns)
-    frame = pd.concat(parts, ignore_index=True)
-    encoder = run.study.section("diversity").encoder.name
-    both = list(zip(frame["languages"], frame["language"], strict=True))
-    return frame.assign(
-        seen=["seen" if one in of.split() else "unseen" for of, one in both],
-        distance=[nearest(one, of) for of, one in both],
-        share=frame["language"].map(lambda one: pretraining_share(encoder, one)).astype(float),
-    )[columns]
 
 
 def with_predictors(frame: pd.DataFrame, encoder: str) -> pd.DataFrame:
@@ -216,8 +188,9 @@ def extremes(frame: pd.DataFrame, strategy: str, measure: str = "RR") -> pd.Data
 def by_distance(frame: pd.DataFrame, measure: str = "RR") -> pd.DataFrame:
     """Return the gain over the untrained encoder on the same pairs, by the distance of the unseen language.
 
-    A line a model, side and distance: series, strategy, group, k, languages, seed, side (a value of SIDES), distance
-    (0: trained on), value (mean over pairs), pairs. On the sides of cross-lingual pairs the other language is seen.
+    A line a model, side and distance: series, strategy, group, draw, k, languages, seed, side (a value of SIDES),
+    distance (0: trained on), value (mean over pairs), pairs. On the sides of cross-lingual pairs the other language is
+    seen.
     """
     chosen = frame[(frame["measure"] == measure) & (frame["setting"] != "pool")]
     base = chosen.loc[chosen["strategy"] == UNTRAINED, [*_PAIR, "value"]].rename(columns={"value": "base"})
@@ -230,7 +203,7 @@ def by_distance(frame: pd.DataFrame, measure: str = "RR") -> pd.DataFrame:
         "passage": (~mono & seen.str.startswith("seen-"), "passage_distance"),
     }
     parts = [trained[own].assign(side=SIDES[side], distance=trained[name]) for side, (own, name) in which.items()]
-    by = ["series", "strategy", "group", "k", "languages", "seed", "side", "distance"]
+    by = ["series", "strategy", "group", "draw", "k", "languages", "seed", "side", "distance"]
     grouped = pd.concat(parts, ignore_index=True).groupby(by, sort=False)["value"]
     found: pd.DataFrame = grouped.agg(value="mean", pairs="size").reset_index()
     return found
@@ -249,17 +222,49 @@ def per_model(frame: pd.DataFrame, measure: str = "RR", by: Sequence[str] = BY) 
     return found.reset_index()
 
 
-def means(frame: pd.DataFrame, measure: str = "RR", by: Sequence[str] = BY) -> pd.DataFrame:
-    """Return the mean of a measure by number of languages and group of pairs, with the interval over draws and seeds.
+def drawn(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the random draws; where there are none, those of all sets but that of all languages."""
+    random = frame["group"] == RANDOM
+    return frame[random if random.any() else ~frame["group"].isin([ALL, UNTRAINED])]
 
-    Every model weighs the same, whatever its number of pairs. Columns: `by`, mean, low, high (95 %, NaN below
-    DRAWS_FOR_INTERVAL sets), models, sets. "seen-seen" pairs of one language and "unseen-unseen" ones are kept apart
-    by setting, since monolingual pairs are easier and their share among the pairs changes with k.
+
+def interval(values: pd.DataFrame, unit: str = "draw") -> tuple[float, float, float, str]:
+    """Return the ends of the interval over random draws and seeds of a mean, p, and why there is none ("" if there is).
+
+    Takes a line a model or draw: group, `unit`, seed, value.
+
+    >>> interval(pd.DataFrame({"group": "random", "draw": [0, 1], "seed": 0, "value": [0.1, 0.2]}))
+    (nan, nan, nan, 'no interval: 2 random draws, 3 are needed')
+    >>> interval(pd.DataFrame({"group": "spread", "draw": [0, 1, 2], "seed": 0, "value": 0.1}))[3]
+    'no interval: the sets are chosen (spread), not drawn at random'
+    """
+    chosen = [str(name) for name in dict.fromkeys(values["group"]) if name != RANDOM]
+    if chosen:
+        return (
+            math.nan,
+            math.nan,
+            math.nan,
+            f"no interval: the sets are chosen ({', '.join(chosen)}), not drawn at random",
+        )
+    count = values[unit].nunique()
+    if count < TRAININGS_NEEDED:
+        draws = f"{count} random draw{'s' * (count != 1)}"
+        return math.nan, math.nan, math.nan, f"no interval: {draws}, {TRAININGS_NEEDED} are needed"
+    _, low, high, p = map(float, two_way(set_table(values, unit)))
+    return low, high, p, ""
+
+
+def means(frame: pd.DataFrame, measure: str = "RR", by: Sequence[str] = BY) -> pd.DataFrame:
+    """Return the mean of a measure by number of languages and group of pairs, with its interval over random sets.
+
+    Every model weighs the same, whatever its number of pairs. Columns: `by`, which holds the group, mean, low, high
+    (95 %, `interval`), models, sets. "seen-seen" pairs of one language and "unseen-unseen" ones are kept apart by
+    setting, since monolingual pairs are easier and their share among the pairs changes with k.
     """
     rows = []
     for key, part in per_model(frame, measure, by).groupby(list(by), sort=False):
-        interval = ends(bootstrap_models(part))
-        rows.append((*key, part["value"].mean(), *interval, len(part), part["languages"].nunique()))
+        low, high, *_ = interval(part, "languages")
+        rows.append((*key, part["value"].mean(), low, high, len(part), part["languages"].nunique()))
     return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "models", "sets"])
 
 

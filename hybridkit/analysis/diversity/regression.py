@@ -6,16 +6,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from hybridkit.analysis.diversity.outcomes import ALL, MINUS
+from hybridkit.analysis.diversity.outcomes import MINUS, drawn, interval
 from hybridkit.evaluation.measures import SEEN_GROUPS
 from hybridkit.study.settings import UNTRAINED
 
-CLUSTERS_FOR_INTERVAL = 4
 FAR = 3  # the distance at which seen and unseen are compared: another family, or another script within one
 LANGUAGE_SEEN, QUERY_SEEN, PASSAGE_SEEN, BOTH_SEEN = "language seen", "query seen", "passage seen", "both seen"
 LANGUAGE_DISTANCE, QUERY_DISTANCE, PASSAGE_DISTANCE = "language distance", "query distance", "passage distance"
 _SLOPE = "log2 k, "
-FEW_CLUSTERS = 10
+FEW_DRAWS = 10
 INFLATED = 10.0
 UNEQUAL = 2.0
 SKEWED = 1.0
@@ -26,8 +25,9 @@ STRAIGHT = 0.9
 class Regression:
     """A fitted regression, or the `reason` why there is none.
 
-    `table`: term, estimate, low, high, note (why there is no interval, or no estimate). `data` and `matrix` are what it
-    was fitted to, a line an observation with its `fitted` value and `residual`, and the terms within pairs.
+    `table`: term, estimate, low, high, p, note (why there is no interval). `by_draw`: term, group, draw, seed, value:
+    what each draw and seed alone estimates. `data` and `matrix` are what it was fitted to, a line an observation with
+    its `fitted` value and `residual`, and the terms within pairs of a draw.
     """
 
     strategy: str
@@ -37,44 +37,54 @@ class Regression:
     table: pd.DataFrame
     data: pd.DataFrame
     matrix: pd.DataFrame
-    clusters: int = 0
+    draws: int = 0
     reason: str = ""
     left_out: dict[str, str] = field(default_factory=dict)
+    by_draw: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def regress(
     frame: pd.DataFrame, strategy: str, series: str = "fixed", measure: str = "RR", setting: str = "cross"
 ) -> Regression:
-    """Regress a measure of a strategy's models on log2 k, seen and distance, with an effect of each pair of languages.
+    """Regress a measure of a strategy's models on log2 k, seen and distance, draw by draw, and average over draws.
 
     value = pair + slope(seen group) x log2 k + query seen + passage seen + both seen + distances + error, or, in the
     setting "mono", pair + slope x log2 k + language seen + distance + error. The effect of the pair (of a benchmark)
     takes up how hard it is and the pretraining share of its languages, so that models are only compared on the same
     pairs. The settings are not mixed: what is seen matters differently in them. log2 k has a slope for each seen group,
     the change by a doubling; the effects of being seen are those at the geometric middle of the study's k, against an
-    unseen language at distance 3; a distance effect is that of one step farther. Least squares by statsmodels.
+    unseen language at distance 3; a distance effect is that of one step farther.
 
-    Intervals are by the jackknife over clusters (CV3 of MacKinnon, Nielsen & Webb 2023, J. Econometrics 232) and
-    Student's t with clusters - 1 degrees of freedom. A cluster is a draw of a group, since its sets are nested and so
-    share languages; the set of all languages is one of its own. That was chosen before a random intercept by training
-    set, which takes nested sets for independent ones, and before the usual sandwich, which is too narrow for a handful
-    of clusters. Terms that the design cannot separate are left out with the reason, and one that rests on a single
-    cluster has no interval. Models on several lines of the design count once.
+    The unit is a random draw: its sets are nested and share languages, so that they are one observation of what other
+    languages would change. Least squares fit every draw and seed on its own, an estimate is the mean over
+    draws, and its interval is that of `resampling.over_sets`, from three draws on (one summary a unit: Matthews et al.,
+    BMJ 300, 1990; few heterogeneous clusters: Ibragimov and Mueller, J. Business & Economic Statistics 28, 2010). Sets
+    that were chosen (spread, of one family, of all languages) are no draws, and take part only where there are no
+    random ones, without an interval. A jackknife or sandwich over draws and chosen sets in one fit, as here before, is
+    too narrow: chosen sets share models and languages with the draws, and that of all languages is in every comparison.
+    Terms that the design cannot separate in every draw are left out with the reason.
     """
     data = _data(frame, strategy, series, measure, setting)
     reason = _refusal(data)
     if reason:
-        empty = pd.DataFrame(columns=["term", "estimate", "low", "high", "note"])
+        empty = pd.DataFrame(columns=["term", "estimate", "low", "high", "p", "note"])
         return Regression(strategy, series, measure, setting, empty, data, pd.DataFrame(), reason=reason)
     terms, left_out = _terms(data)
-    inside, more = _independent(within(terms, data["pair"]))
+    inside, more = _separate(within(terms, data["pair"]), data)
     value = within(data[["value"]], data["pair"])["value"]
-    estimate = _fit(inside, value)
-    clusters = data["cluster"].unique()
-    table = _table(inside, value, data, estimate)
-    fitted = inside @ estimate
+    fitted = pd.Series(0.0, index=data.index)
+    parts = []
+    for keys, own in data.groupby(["group", "draw", "seed"], sort=False):
+        matrix = inside.loc[own.index].to_numpy()
+        estimate = np.linalg.lstsq(matrix, value.loc[own.index].to_numpy(), rcond=None)[0]
+        fitted.loc[own.index] = matrix @ estimate
+        parts += [(str(term), *keys, float(found)) for term, found in zip(inside, estimate, strict=True)]
+    by_draw = pd.DataFrame(parts, columns=["term", "group", "draw", "seed", "value"])
     data = data.assign(fitted=data["value"] - value + fitted, residual=value - fitted)
-    return Regression(strategy, series, measure, setting, table, data, inside, len(clusters), left_out=left_out | more)
+    draws = len(data[["group", "draw"]].drop_duplicates())
+    return Regression(
+        strategy, series, measure, setting, _table(by_draw), data, inside, draws, "", left_out | more, by_draw
+    )
 
 
 def within(columns: pd.DataFrame, pair: pd.Series) -> pd.DataFrame:
@@ -87,7 +97,7 @@ def within(columns: pd.DataFrame, pair: pd.Series) -> pd.DataFrame:
 
 
 def _data(frame: pd.DataFrame, strategy: str, series: str, measure: str, setting: str) -> pd.DataFrame:
-    """The observations: a line a model and pair, with its pair and cluster."""
+    """The observations: a line a model of a draw and pair; a pair is one of a draw and seed, which are fitted alone."""
     chosen = frame[
         (frame["strategy"] == strategy)
         & (frame["series"] == series)
@@ -95,19 +105,18 @@ def _data(frame: pd.DataFrame, strategy: str, series: str, measure: str, setting
         & (frame["setting"] == setting)
         & (frame["strategy"] != UNTRAINED)
     ].dropna(subset=["value", "log2_k", "query_distance", "passage_distance"])
-    once = ["languages", "seed", "benchmark", "query_language", "passage_language"]
-    chosen = chosen.drop_duplicates(once).reset_index(drop=True)
-    pair = chosen["benchmark"] + " " + chosen["query_language"] + ">" + chosen["passage_language"]
-    return chosen.assign(pair=pair, cluster=chosen["group"] + " " + chosen["draw"].astype(str))
+    chosen = drawn(chosen)
+    several = chosen.groupby(["group", "draw"])["k"].transform("nunique") > 1
+    chosen = (chosen[several] if several.any() else chosen).reset_index(drop=True)
+    keys = ["group", "draw", "seed", "benchmark", "query_language", "passage_language"]
+    return chosen.assign(pair=[" ".join(map(str, key)) for key in chosen[keys].itertuples(index=False)])
 
 
 def _refusal(data: pd.DataFrame) -> str:
     if data.empty:
-        return "there are no trained models with known training languages"
+        return "there are no trained models on sets that were drawn"
     if data["k"].nunique() < 2:
-        return f"every model has {data['k'].iloc[0]} training languages: nothing varies with their number"
-    if data["languages"].nunique() < 3:
-        return f"there are only {data['languages'].nunique()} sets of training languages"
+        return f"all sets of a draw have {data['k'].iloc[0]} languages, so that nothing varies with their number"
     return ""
 
 
@@ -137,6 +146,16 @@ def _terms(data: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
     return pd.DataFrame(columns), left_out
 
 
+def _separate(inside: pd.DataFrame, data: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Keep the terms that every draw separates, so that all draws estimate the same."""
+    left_out: dict[str, str] = {}
+    for keys, own in data.groupby(["group", "draw"], sort=False):
+        kept, lost = _independent(inside.loc[own.index])
+        left_out |= {name: f"in draw {keys[1]} of {keys[0]} sets {why}" for name, why in lost.items()}
+        inside = inside[list(kept)]
+    return inside, left_out
+
+
 def _independent(inside: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
     """Keep the terms that vary within pairs and are no combination of those before them."""
     kept: list[str] = []
@@ -155,60 +174,13 @@ def _independent(inside: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
     return inside[[name for name in inside if name in kept]], left_out
 
 
-def _fit(matrix: pd.DataFrame, value: pd.Series) -> pd.Series:
-    import statsmodels.api as sm
-
-    found: pd.Series = sm.OLS(value, matrix).fit().params
-    return found
-
-
-def _table(matrix: pd.DataFrame, value: pd.Series, data: pd.DataFrame, estimate: pd.Series) -> pd.DataFrame:
-    """Estimates with their jackknife intervals; NaN and a note for a term that rests on one cluster."""
-    from scipy.stats import t
-
-    clusters, left = data["cluster"].unique(), {}
-    count = len(clusters)
-    alone: dict[str, list[str]] = {str(name): [] for name in matrix}
-    for cluster in clusters:
-        rest = data["cluster"] != cluster
-        part = within(matrix[rest], data.loc[rest, "pair"])
-        lost = _lost(part)
-        for name in lost:
-            alone[name].append(str(cluster))
-        known = _independent(part)[0] if lost else part  # the other terms are the same whichever of the lost ones go
-        left[cluster] = _fit(known, within(value[rest].to_frame(), data.loc[rest, "pair"]).iloc[:, 0])
-    without = pd.DataFrame(left)
-    spread = np.sqrt((count - 1) / count * ((without.sub(estimate, axis=0)) ** 2).sum(axis=1))
-    half = float(t.ppf(0.975, count - 1)) * spread if count > 1 else spread * np.nan
+def _table(by_draw: pd.DataFrame) -> pd.DataFrame:
+    """The mean over draws of each term, with its interval or why there is none."""
     rows = []
-    for term, found in zip(map(str, matrix), estimate, strict=True):
-        note = f"no interval: it rests on {' or '.join(map(_named, alone[term]))} alone" if alone[term] else ""
-        if count < CLUSTERS_FOR_INTERVAL:
-            note = f"no interval: only {count} draws"
-        ends = (np.nan, np.nan) if note else (found - half[term], found + half[term])
-        rows.append((term, found, *ends, note))
-    return pd.DataFrame(rows, columns=["term", "estimate", "low", "high", "note"])
-
-
-def _named(cluster: str) -> str:
-    group, draw = cluster.rsplit(" ", 1)
-    return "the set of all languages" if group == ALL else f"the sets of {group}, draw {draw}"
-
-
-def _lost(matrix: pd.DataFrame) -> list[str]:
-    """Terms that the remaining observations cannot separate from the others."""
-    scale = np.sqrt((matrix**2).mean()).replace(0, 1)
-    values = (matrix / scale).to_numpy()
-    rank = np.linalg.matrix_rank(values, tol=1e-6)
-    every = range(values.shape[1])
-    if rank == len(every):
-        return []
-    # a column is separate where leaving it out loses a rank
-    return [
-        str(name)
-        for nth, name in enumerate(matrix)
-        if np.linalg.matrix_rank(values[:, [one for one in every if one != nth]], tol=1e-6) == rank
-    ]
+    for term, own in by_draw.groupby("term", sort=False):
+        mean = own.groupby(["group", "draw"])["value"].mean().mean()
+        rows.append((term, float(mean), *interval(own)))
+    return pd.DataFrame(rows, columns=["term", "estimate", "low", "high", "p", "note"])
 
 
 class Check(NamedTuple):
@@ -220,17 +192,17 @@ class Check(NamedTuple):
 
 
 def check(regression: Regression) -> list[Check]:
-    """Check linearity in log2 k, residuals, their spread, collinearity, bounds and the number of clusters.
+    """Check linearity in log2 k, residuals, their spread, collinearity, bounds and the number of draws.
 
     Limits: dummies of k explain at most a tenth more than the lines; skew of residuals at most 1; their standard
     deviation differs at most twofold between numbers of languages, seen groups and thirds of the fitted values;
     variance inflation (statsmodels) at most 10; fitted values between 0 and 1 (of differences: -1
-    and 1); ten clusters. Empty without a fit.
+    and 1); ten draws. Empty without a fit.
     """
     if regression.reason:
         return []
     found = [_linear(regression), _residuals(regression), _spread(regression), _collinear(regression)]
-    return [*found, _bounds(regression), _clusters(regression)]
+    return [*found, _bounds(regression), _draws(regression)]
 
 
 def _linear(regression: Regression) -> Check:
@@ -243,7 +215,7 @@ def _linear(regression: Regression) -> Check:
         # two of a line's points say nothing on its shape
         dummies |= {f"{seen}, k = {k}": (own & (data["k"] == k)).astype(float) for k in ks[1:-1]}
     if not dummies:
-        return Check("linear in log2 k", False, "cannot be seen: no group of pairs has three numbers of languages")
+        return Check("linear in log2 k", False, "not tested, since no group of pairs has three numbers of languages")
     bent = within(pd.DataFrame(dummies), data["pair"])
     slopes = [name for name in matrix if str(name).startswith("log2 k")]
     value = within(data[["value"]], data["pair"])["value"]
@@ -298,7 +270,7 @@ def _spread(regression: Regression) -> Check:
     worst = max(ratios, key=lambda name: ratios[name])
     words = f"residuals spread {ratios[worst]:.1f} times as wide for {worst}"
     ok = ratios[worst] <= UNEQUAL
-    return Check("equal spread", ok, words if ok else words + "; the intervals, of the jackknife, allow for that")
+    return Check("equal spread", ok, words if ok else words + "; the intervals, over draws, allow for that")
 
 
 def _collinear(regression: Regression) -> Check:
@@ -325,8 +297,8 @@ def _bounds(regression: Regression) -> Check:
     return Check("bounds", out <= 0.01, words if out <= 0.01 else words + "; lines do not suit values so near a bound")
 
 
-def _clusters(regression: Regression) -> Check:
-    count, sets = regression.clusters, regression.data["languages"].nunique()
-    words = f"{count} draws (clusters) with {sets} sets of languages"
-    ok = count >= FEW_CLUSTERS
-    return Check("clusters", ok, words if ok else words + "; few, so the intervals are wide and themselves uncertain")
+def _draws(regression: Regression) -> Check:
+    count, sets = regression.draws, regression.data["languages"].nunique()
+    words = f"{count} draw{'s' * (count != 1)} with {sets} sets of languages"
+    ok = count >= FEW_DRAWS
+    return Check("draws", ok, words if ok else words + "; few, so that intervals are wide or missing")

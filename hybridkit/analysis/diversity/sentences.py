@@ -1,25 +1,27 @@
 """What a diversity study shows, in sentences and tables: effects, steps, pretraining, and the limits of so few runs."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from hybridkit.analysis.diversity import regression as terms
-from hybridkit.analysis.diversity.outcomes import ALL, differences
+from hybridkit.analysis.diversity.outcomes import ALL, RANDOM, differences
 from hybridkit.analysis.diversity.regression import FAR, Regression, check, regress
 from hybridkit.evaluation.measures import SEEN_GROUPS
-from hybridkit.evaluation.resampling import DRAWS_FOR_INTERVAL, SEEDS_FOR_INTERVAL, ends, t_interval
+from hybridkit.evaluation.resampling import TRAININGS_NEEDED
+from hybridkit.evaluation.significance import holm
 from hybridkit.sampling.labels import label, order
 from hybridkit.study.settings import HYBRID, UNTRAINED
-from hybridkit.utils.numbers import amount
+from hybridkit.utils.numbers import amount, number
 
 _EFFECTS = {
     f"log2 k, {seen}": f"doubling the number of training languages changes {{}} on {seen} pairs" for seen in SEEN_GROUPS
 }
 LANGUAGES_FOR_LINE = 5
+THRESHOLD = 0.05
 SETTINGS = ("cross", "mono")
 _MODEL = ["series", "strategy", "seed"]
 _PAIR = ["benchmark", "setting", "query_language", "passage_language"]
@@ -35,11 +37,12 @@ _EFFECTS |= {
 }
 
 
-def regression_sentences(regression: Regression) -> list[str]:
+def regression_sentences(regression: Regression, established: Collection[str] | None = None) -> list[str]:
     """Describe each effect of a regression with its interval, and whether that leaves out 0; why, where it has none.
 
-    A sentence begins with the strategy. An interval that holds 0 is no proof that there is no effect, and is called
-    "no clear effect".
+    A sentence begins with the strategy. An interval that holds 0 shows no effect, nor that there is none: it says how
+    large an effect either way may still be. `established` are the terms that Holm's correction keeps (all, where it is
+    left out).
     """
     name = label(regression.strategy)
     if regression.reason:
@@ -47,21 +50,35 @@ def regression_sentences(regression: Regression) -> list[str]:
     sentences = []
     for row in regression.table.to_dict("records"):
         effect = _EFFECTS[row["term"]].format(regression.measure)
-        sentences.append(f"{name}: {effect} by {amount(row['estimate'], row['low'], row['high'], row['note'])}.")
+        said = amount(row["estimate"], row["low"], row["high"], row["note"])
+        lost = established is not None and row["term"] not in established and said.endswith(")") and not row["note"]
+        sentences.append(f"{name}: {effect} by {said}{', not established' * lost}.")
     for term, reason in regression.left_out.items():
         sentences.append(f"{name}: how {_EFFECTS[term].format(regression.measure)} cannot be estimated: {reason}.")
     return sentences
 
 
 def fit_sentences(fits: Sequence[Regression]) -> dict[str, list[str]]:
-    """Describe every regression, and in brackets what it takes for granted, by "setting, series, strategy"."""
+    """Describe every regression, and in brackets what it takes for granted, by "setting, series, strategy".
+
+    All effects of all regressions are one family for Holm's correction.
+    """
+    table = effects(fits)
+    kept = table[table["p_holm"] < THRESHOLD]
     return {
         f"{fit.setting}, {fit.series}, {fit.strategy}": [
-            *regression_sentences(fit),
-            *(f"({one.words})" for one in check(fit)),
+            *regression_sentences(fit, set(kept.loc[_of(kept, fit), "term"])),
+            *(f"({one.name}: {one.words})" for one in check(fit)),
         ]
         for fit in fits
     }
+
+
+def _of(table: pd.DataFrame, fit: Regression) -> pd.Series:
+    own: pd.Series = (
+        (table["setting"] == fit.setting) & (table["series"] == fit.series) & (table["strategy"] == fit.strategy)
+    )
+    return own
 
 
 def limits(design: pd.DataFrame) -> list[str]:
@@ -76,37 +93,45 @@ def limits(design: pd.DataFrame) -> list[str]:
 
 
 def _draws(rows: pd.DataFrame) -> list[str]:
-    drawn = rows[rows["group"] != ALL]
-    draws = drawn.groupby("group")["draw"].nunique()
-    few = draws[draws < DRAWS_FOR_INTERVAL]
+    sets = rows[rows["group"] != ALL]
+    random = sets.loc[sets["group"] == RANDOM, "draw"].nunique()
+    chosen = [str(name) for name in dict.fromkeys(sets["group"]) if name != RANDOM]
     found = []
-    if len(few):
-        regression_sentences = ", ".join(f"{group} {count}" for group, count in few.items())
+    if random < TRAININGS_NEEDED:
+        often = {0: "never", 1: "once", 2: "twice"}.get(random, f"{random} times")
         found.append(
-            f"Sets are drawn too few times for an interval over draws (draws by group: {regression_sentences}; needed: "
-            f"{DRAWS_FOR_INTERVAL}): how much a result depends on which languages were drawn is hardly known, and a "
-            "difference between two numbers of languages may be one between the languages that happened to be drawn."
+            f"Languages were drawn at random {often}, and an interval needs {TRAININGS_NEEDED} draws: how much a "
+            "result depends on which languages were drawn is not known, and a difference between two numbers of "
+            "languages may be one between the languages that happened to be drawn."
         )
-    for group, part in drawn[drawn["k"] > 1].groupby(["group", "k"])["languages"]:
+    if chosen:
+        found.append(
+            f"Sets that were chosen ({', '.join(chosen)}) are no sample of sets: they are shown in figures and means, "
+            "without an interval, and effects are those of the random draws."
+            if random
+            else f"All sets were chosen ({', '.join(chosen)}): no effect here has an interval."
+        )
+    for group, part in sets[sets["k"] > 1].groupby(["group", "k"], sort=False)["languages"]:
         name, k = group
-        if part.nunique() == 1 and drawn.loc[drawn["group"] == name, "draw"].nunique() > 1:
+        if part.nunique() == 1 and sets.loc[sets["group"] == name, "draw"].nunique() > 1:
             found.append(f"Every draw of {name} gives the same set of {k} languages ({part.iloc[0]}): it counts once.")
     if ALL in set(rows["group"]):
         found.append(
-            "The set of all languages is one set: its mean has no interval over draws, and only languages that no row "
-            "is in are unseen to it."
+            "The set of all languages is one set: no step to it has an interval, and only languages that no row is in "
+            "are unseen to it."
         )
     return found
 
 
 def _seeds(rows: pd.DataFrame) -> list[str]:
     seeds = rows["seed"].nunique()
-    if seeds >= SEEDS_FOR_INTERVAL:
+    if seeds >= TRAININGS_NEEDED:
         return []
     count = "one seed" if seeds == 1 else f"{seeds} seeds"
     return [
         f"Every model is trained with {count}: how far two trainings on the same languages lie apart "
-        + ("is not known." if seeds == 1 else "is hardly known.")
+        + ("is not known" if seeds == 1 else "is hardly known")
+        + ", and every interval is one given what a seed does to all sets alike."
     ]
 
 
@@ -208,7 +233,10 @@ def strategy_differences(frame: pd.DataFrame, first: str = HYBRID) -> pd.DataFra
 
 
 def effects(fits: Sequence[Regression]) -> pd.DataFrame:
-    """Return one table of all estimates: setting, series, strategy, term, estimate, low, high, note (why none)."""
+    """Return one table of all estimates: setting, series, strategy, term, estimate, low, high, p, p_holm, note.
+
+    p_holm is corrected over all effects of the table that have an interval; the note says why one has none.
+    """
     parts = []
     for fit in fits:
         table = fit.table
@@ -220,8 +248,12 @@ def effects(fits: Sequence[Regression]) -> pd.DataFrame:
             left = pd.DataFrame([("all", f"cannot be estimated: {fit.reason}")], columns=["term", "note"])
         both = pd.concat([one for one in (table, left) if len(one)], ignore_index=True)
         parts.append(both.assign(setting=fit.setting, series=fit.series, strategy=fit.strategy))
-    columns = ["setting", "series", "strategy", "term", "estimate", "low", "high", "note"]
-    return pd.concat(parts, ignore_index=True).reindex(columns=columns) if parts else pd.DataFrame(columns=columns)
+    columns = ["setting", "series", "strategy", "term", "estimate", "low", "high", "p", "p_holm", "note"]
+    found = pd.concat(parts, ignore_index=True).reindex(columns=columns) if parts else pd.DataFrame(columns=columns)
+    known = found["p"].notna()
+    if known.any():
+        found.loc[known, "p_holm"] = holm(found.loc[known, "p"].astype(float), ["effects"] * int(known.sum()))
+    return found
 
 
 class _Set(NamedTuple):
@@ -234,8 +266,8 @@ def steps(frame: pd.DataFrame, measure: str = "RR") -> pd.DataFrame:
 
     Since the sets of a draw are nested, a pair either stays as it is ("unseen-unseen", "seen-seen") or has a language
     that becomes seen: `was` and `seen` say which. The first step is from the untrained encoder. Columns: series,
-    strategy, seed, group, draw, from_k, to_k, from_languages, to_languages, setting, was, seen, difference, pairs.
-    Equal steps of two draws are there once.
+    strategy, seed, group, draw, from_k, to_k, from_languages, to_languages, to_all (whether the larger set is that of
+    all languages), setting, was, seen, difference, pairs.
     """
     chosen = frame[frame["measure"] == measure]
     parts = []
@@ -245,12 +277,9 @@ def steps(frame: pd.DataFrame, measure: str = "RR") -> pd.DataFrame:
             base = chosen[(chosen["strategy"] == UNTRAINED) & (chosen["series"] == keys[0])]
             named = dict(zip([*_MODEL, "group", "draw"], (*keys, group, draw), strict=True))
             parts += _along(pd.concat([base, models]), named)
-    columns = [*_MODEL, "group", "draw", "from_k", "to_k", "from_languages", "to_languages"]
+    columns = [*_MODEL, "group", "draw", "from_k", "to_k", "from_languages", "to_languages", "to_all"]
     columns += ["setting", "was", "seen", "difference", "pairs"]
-    if not parts:
-        return pd.DataFrame(columns=columns)
-    once = [*_MODEL, "from_languages", "to_languages", "setting", "was", "seen"]
-    return pd.concat(parts, ignore_index=True).drop_duplicates(once, ignore_index=True)[columns]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
 def _along(models: pd.DataFrame, named: dict[str, Any]) -> list[pd.DataFrame]:
@@ -268,27 +297,16 @@ def _along(models: pd.DataFrame, named: dict[str, Any]) -> list[pd.DataFrame]:
         table = table.rename(columns={"mean": "difference", "size": "pairs"})
         ends = {"from_k": first.k, "to_k": second.k}
         sets_of = {"from_languages": first.languages, "to_languages": second.languages}
-        found.append(table.assign(**named, **ends, **sets_of))
+        to_all = bool((models.loc[models["languages"] == second.languages, "group"] == ALL).all())
+        found.append(table.assign(**named, **ends, **sets_of, to_all=to_all))
     return found
 
 
-def mean_steps(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean of each kind of step over sets and seeds, with Student's t interval over sets from three on.
-
-    Columns: series, strategy, setting, from_k, to_k, was, seen, mean, low, high, sets. A set's seeds are averaged
-    first. Where the larger set is that of all languages, its one model a seed is on every side, and the interval is
-    that over the smaller sets, given this model.
-    """
-    by = ["series", "strategy", "setting", "from_k", "to_k", "was", "seen"]
-    rows = []
-    for key, part in table.groupby(by, sort=False):
-        values = part.groupby(["from_languages", "to_languages"])["difference"].mean()
-        rows.append((*key, float(values.mean()), *ends(t_interval(values)), len(values)))
-    return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "sets"])
-
-
 def step_sentences(means: pd.DataFrame, measure: str = "RR", setting: str = "cross") -> list[str]:
-    """Describe what happens to the pairs of a setting from each number of languages to the next, series by series."""
+    """Describe what happens to the pairs of a setting from each number of languages to the next, series by series.
+
+    Takes `evidence.mean_steps`.
+    """
     chosen = means[means["setting"] == setting]
     rank = chosen["series"].map({name: rank for rank, name in enumerate(dict.fromkeys(means["series"]))})
     sentences = []
@@ -296,9 +314,18 @@ def step_sentences(means: pd.DataFrame, measure: str = "RR", setting: str = "cro
         kind = f"stay {row['was']}" if row["was"] == row["seen"] else f"go from {row['was']} to {row['seen']}"
         start = "the untrained encoder" if row["from_k"] == 0 else str(row["from_k"])
         languages = "language" if row["to_k"] == 1 else "languages"
-        few = f"{row['sets']} set{'s' * (row['sets'] > 1)}, no interval"
         sentences.append(
             f"{label(row['strategy'])}, {start} to {row['to_k']} {languages}: {measure} on {_PAIRS[setting]} pairs "
-            f"that {kind} changes by {amount(row['mean'], row['low'], row['high'], few)}."
+            f"that {kind} changes by {_step_amount(row)}."
         )
     return sentences
+
+
+def _step_amount(row: dict[Hashable, Any]) -> str:
+    """A mean step with its intervals and what they are over; whether it is an effect is said of those over draws."""
+    draws = f"{row['draws']} draw{'s' * (row['draws'] != 1)}"
+    ends = f"{number(row['low'])} to {number(row['high'])} over questions, given {draws}"
+    if row["note"]:
+        return f"{number(row['mean'], '+')} ({ends}; {row['note']})"
+    over = f"{number(row['crossed_low'])} to {number(row['crossed_high'])} over questions and draws"
+    return f"{number(row['mean'], '+')} ({over}; {ends})" + ("" if row["established"] else ", no effect shown")

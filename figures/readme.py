@@ -1,0 +1,109 @@
+"""Write README.md from README.md.jinja: every number of a result comes from the committed files beside this script.
+
+    make readme
+
+`hybridkit figures STUDY --to figures/STUDY` puts them here: table.md, notebook-NN.json and the frames of the figures.
+A test compares README.md with what this writes, so that no number in it is older than its figure.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from hybridkit.utils.numbers import number
+
+HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
+
+
+def render() -> str:
+    """Return README.md, filled."""
+    made = Environment(  # noqa: S701  Markdown, made of this repository's own files
+        loader=FileSystemLoader(HERE), undefined=StrictUndefined, keep_trailing_newline=True
+    )
+    made.globals |= {one.__name__: one for one in (table, score, difference, finding, claims, value, count)}
+    return made.get_template("README.md.jinja").render()
+
+
+@cache
+def notebook(study: str, name: str) -> dict[str, Any]:
+    """Return the numbers that a notebook of a study ends with."""
+    return dict(json.loads((HERE / study / f"notebook-{name}.json").read_bytes()))
+
+
+def table(study: str) -> str:
+    """Return the main table of a study, in Markdown."""
+    return (HERE / study / "table.md").read_text(encoding="utf-8").rstrip()
+
+
+def score(study: str, benchmark: str, strategy: str, setting: str) -> str:
+    """Return a mean of the main table: AP with three decimals, rank distance in whole ranks."""
+    rows = notebook(study, "04")["table"]
+    (row,) = [one for one in rows if (one["benchmark"], one["strategy"]) == (benchmark, strategy)]
+    return f"{row[setting]:,.0f}" if setting == "rank distance" else number(row[setting])
+
+
+def _row(study: str, benchmark: str, first: str, second: str, setting: str) -> tuple[dict[str, Any], int]:
+    """The comparison of two strategies, and the sign by which it is the first minus the second."""
+    measure = "rank_distance" if setting == "rank distance" else "AP"
+    where = {"benchmark": benchmark, "setting": "pool" if measure != "AP" else setting, "measure": measure}
+    for row in notebook(study, "04")["against"]:
+        if where.items() <= row.items() and {row["system"], row["against"]} == {first, second}:
+            return row, 1 if row["system"] == first else -1
+    raise ValueError(f"figures/{study}/notebook-04.json: {first} is not compared with {second} ({where})")
+
+
+def difference(study: str, benchmark: str, first: str, second: str, setting: str) -> str:
+    """Return the first strategy minus the second with both intervals, as `+.023 (.018 to .029; .010 to .036)`."""
+    row, sign = _row(study, benchmark, first, second, setting)
+
+    def text(value: float, plus: bool = False) -> str:
+        if row["measure"] != "AP":
+            return f"{value:{'+' if plus else ''},.0f}".replace("-", "−")
+        return number(value, "+" if plus else "")
+
+    def ends(low: str, high: str) -> str:
+        return " to ".join(map(text, sorted(sign * row[end] for end in (low, high))))
+
+    start = f"{text(sign * row['difference'], True)} ({ends('low', 'high')}"
+    if row["crossed_low"] is None:
+        return f"{start} over articles, no interval over trainings)"
+    return f"{start} over articles; {ends('crossed_low', 'crossed_high')} over trainings too)"
+
+
+def finding(study: str, benchmark: str, first: str, second: str, setting: str) -> str:
+    """Return what may be said of two strategies: which is better by how much, or that no difference is shown."""
+    row, sign = _row(study, benchmark, first, second, setting)
+    amount = f"{difference(study, benchmark, first, second, setting)}{' AP' * (row['measure'] == 'AP')}"
+    if not row["mark"]:
+        return f"no difference between `{first}` and `{second}` is shown, {amount}"
+    side = "better" if sign * row["better"] > 0 else "worse"
+    only = "" if row["mark"] == "*" else ", shown for these trainings only"
+    return f"`{first}` is {side} than `{second}`, {amount}{only}"
+
+
+def claims(study: str, verdict: str, published: bool = False) -> str:
+    """Return the numbers of the claims with a verdict, as `2, 6 and 11`; "none" where there are none."""
+    found = notebook(study, "07")["published" if published else "verdicts"]
+    names = [name for name, one in found.items() if one == verdict]
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names) or "none"
+
+
+def value(study: str, name: str, *path: Any) -> Any:
+    """Return anything that a notebook ends with, found by the keys and positions that lead to it."""
+    found: Any = notebook(study, name)
+    for key in path:
+        found = found[key]
+    return found
+
+
+def count(study: str, key: str) -> int:
+    """Return how many seeds, strategies or other listed things the study's settings have."""
+    return len(json.loads((HERE / study / "run-settings.json").read_bytes())[key])
+
+
+if __name__ == "__main__":
+    README.write_text(render(), encoding="utf-8")
