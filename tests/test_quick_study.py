@@ -67,10 +67,13 @@ def test_plans_kept_to_their_strategies_and_english_was_switched() -> None:
 
 def test_comparisons_and_bias_are_told() -> None:
     against = pd.DataFrame(numbers("04")["against"])
-    pool = against[(against["setting"] == "pool") & (against["measure"] == "AP")].set_index("system")
-    assert bool(pool.loc[HYBRID, "significant"])
-    assert pool.loc[HYBRID, "low"] > 0
-    assert set(against["family"]) == {f"{len(against)} comparisons with mono"}
+    chosen = (against["setting"] == "pool") & (against["measure"] == "AP") & (against["against"] == "mono")
+    pool = against[chosen].set_index("system")
+    assert pool.loc[HYBRID, "mark"] == "*" and pool.loc[HYBRID, "crossed_low"] > 0  # over other trainings too
+    assert set(against["trainings"]) == {3}
+    # one family, in which hybrid is compared with cross too
+    assert len(set(against["family"])) == 1 and against["family"][0].startswith(f"{len(against)} comparisons: every")
+    assert (HYBRID, "cross") in set(zip(against["system"], against["against"], strict=True))
     assert numbers("05")["bias"][HYBRID]["rank distance"] < numbers("05")["bias"]["mono"]["rank distance"]
     assert "less bias" in numbers("05")["verdict"]
 

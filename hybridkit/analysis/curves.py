@@ -326,6 +326,8 @@ def _alpha(part: pd.DataFrame) -> str:
         )
     else:
         text = f"no alpha is established as better than {PUBLISHED}; {nearest}"
+    if not best["established"] and (best["all_low"] > 0 or best["all_high"] < 0):
+        text += ", yet not after Holm's correction over all comparisons"
     given = sorted(part.loc[(part["mark"] == GIVEN) & (part["better"] > 0), "x"])
     text += f"; better given these trainings, which says nothing of others: {_list(given)}" * bool(given)
     return text + f"; established as worse: {_list(worse)}" * bool(worse)

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 _BLOCK_BYTES = 32 * 2**20  # of the largest array of a block
 _TIED = 1e-12  # sums this near, relative to the sum of all terms, are equal: the order of adding moves the last digits
 TRAININGS_NEEDED = 3  # seeds, or sets of training languages: fewer are points and no interval
-SEEDS_FOR_INTERVAL = DRAWS_FOR_INTERVAL = TRAININGS_NEEDED
 
 
 @dataclass(frozen=True)
@@ -202,7 +201,7 @@ def over_sets(models: pd.DataFrame, unit: str = "languages", level: float = 0.95
     True
     """
     table = set_table(models, unit)
-    return Interval(*map(float, two_way(table, level)[:3])) if len(table) >= DRAWS_FOR_INTERVAL else None
+    return Interval(*map(float, two_way(table, level)[:3])) if len(table) >= TRAININGS_NEEDED else None
 
 
 def set_table(models: pd.DataFrame, unit: str = "languages") -> NDArray[np.float64]:
@@ -237,7 +236,7 @@ def two_way(values: NDArray[np.float64], level: float = 0.95) -> NDArray[np.floa
     sets, seeds = values.shape[:2]
     of_sets, of_seeds, mean = values.mean(axis=1), values.mean(axis=0), values.mean(axis=(0, 1))
     first, second = of_sets.var(axis=0, ddof=1) / sets, np.zeros_like(mean)
-    if seeds >= SEEDS_FOR_INTERVAL:
+    if seeds >= TRAININGS_NEEDED:
         both = ((values - of_sets[:, None] - of_seeds + mean) ** 2).sum(axis=(0, 1)) / ((sets - 1) * (seeds - 1))
         second = np.maximum(of_seeds.var(axis=0, ddof=1) / seeds - both / (sets * seeds), 0.0)
     total, below = first + second, first**2 / (sets - 1) + second**2 / max(seeds - 1, 1)

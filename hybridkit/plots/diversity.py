@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from hybridkit.errors import InputError
 from hybridkit.evaluation.measures import SEEN_GROUPS, SETTINGS
-from hybridkit.evaluation.resampling import DRAWS_FOR_INTERVAL, over_sets
+from hybridkit.evaluation.resampling import TRAININGS_NEEDED, over_sets
 from hybridkit.plots.marks import handles, matrix, one, pick, require_columns
 from hybridkit.plots.pairs import READABLE, colour_bar, heat, small_multiples
 from hybridkit.plots.palette import colour, marker
@@ -186,7 +186,7 @@ def _finish(
     if groups_there - {*_MARKS, UNTRAINED}:
         notes.append("plus: one family")
     draws = frame.loc[frame["group"] == _RANDOM].groupby(across)["languages" if across == "k" else "draw"].nunique()
-    enough = len(draws) and draws.max() >= DRAWS_FOR_INTERVAL
+    enough = len(draws) and draws.max() >= TRAININGS_NEEDED
     over = "sets" if across == "k" else "draws"
     bars = f"bars: 95 % intervals over random {over} and seeds" if enough else "too few random draws for intervals"
     dotted = ["dotted: untrained"] if ylabel.startswith("mean") else []
