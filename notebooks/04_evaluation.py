@@ -23,7 +23,6 @@
 study = "quick"
 
 # %%
-import pandas as pd
 from IPython.display import display
 
 from hybridkit import Run, analysis, plots, report
@@ -45,7 +44,8 @@ baseline = second if second != analysis.UNTRAINED else first
 against = analysis.scores.compare_with_baseline(run, baseline)
 similarity = run.similarity(run.models()[0], run.study.evaluation.benchmarks[0])
 caption = report.paper_table.caption_of(baseline, against, similarity=similarity)
-paper = report.paper_table.paper_table(table, caption, report.paper_table.significance_marks(against))
+marks = report.paper_table.significance_marks(against, baseline)
+paper = report.paper_table.paper_table(table, caption, marks)
 report.paper_table.save_table(paper, figures, "04_table", "tab:main")
 paper
 
@@ -55,20 +55,27 @@ plots.draw(
     "04_settings",
     plots.settings,
     macros[macros["measure"] == "AP"],
-    "Mean AP by setting and strategy; points are seeds, bars 95 % t intervals of the mean from three seeds on.",
+    "Mean AP by setting and strategy; points are seeds, bars 95 % t intervals over seeds, given these questions.",
 )
 
 # %% [markdown]
 # ## Is it chance?
-# Differences from one strategy, question by question. A question and its translations, and all questions of an article,
-# are one draw: the test flips the sign of whole articles (paired randomisation), the interval redraws them (bootstrap),
-# and Holm's correction covers all comparisons of the figure together. The small points are the seeds one by one: what
-# trainings vary by, which a test over questions does not know.
+# Differences from one strategy, and of hybrid batches from cross-lingual ones. Other questions would change them, and
+# so would other trainings, so that each has two intervals. The thick bar is over questions, given these trainings: a
+# question and its translations, and all questions of an article, are one draw. The thin bar is over questions and
+# trainings together, from three seeds on. A marker is filled where the difference holds over other trainings too (* in
+# the table above), half filled where it holds over questions only (°): the next training may turn it. Holm's correction
+# covers all comparisons of the figure together, but a benchmark that is a part of another one has its own.
 
 # %%
-caption = f"Difference from {baseline}: mean over questions, 95 % bootstrap interval over articles; points are seeds."
-effects = pd.concat([against, analysis.scores.seed_differences(macros, baseline)])
-plots.draw(figures, "04_effects", plots.effects, effects, caption, baseline=baseline)
+caption = f"Difference from {baseline}: 95 % intervals over questions, and over questions and trainings together. "
+caption += "; ".join(dict.fromkeys(against["family"])) + "."
+plots.draw(figures, "04_effects", plots.effects, against, caption, baseline=baseline)
+
+# %%
+print(analysis.scores.marks_note(against))
+columns = ["benchmark", "system", "against", "setting", "measure", "difference", "crossed_low", "crossed_high", "mark"]
+against[columns].round(4)
 
 # %% [markdown]
 # A difference may come from the rows that two strategies saw, and not from how batches are made (notebook 02).
@@ -114,8 +121,9 @@ plots.draw(
 )
 
 # %% [markdown]
-# Where does the first strategy gain over the second? Above zero it is better; grey cells are pairs in which the
-# difference is not significant (paired randomisation over articles, Holm's correction over all pairs).
+# Where does the first strategy gain over the second? Above zero it is better. In grey cells no difference is shown;
+# plain numbers hold over other questions, given these trainings (°), bold ones over other trainings too (*), after
+# Holm's correction over all pairs.
 
 # %%
 comparison = analysis.scores.compare_strategies(run, benchmark, first, second)
@@ -137,12 +145,19 @@ overall[overall["query_language"] == "*"].drop(columns=["query_language", "passa
 # %% [markdown]
 # ## Test collections
 # Collections like MIRACL are judged within one language: a value shows how a model, trained on the languages of the
-# study, serves that language. They say nothing about pairs of languages. An empty table: the study names none
-# (`evaluation.judged`, say tydi-goldp or miracl).
+# study, serves that language. They say nothing about pairs of languages. In brackets is the 95 % interval over other
+# queries, given these trainings; queries that are answered in one document are drawn together. Below, strategies are
+# compared by the same rule as above. An empty table: the study names none (`evaluation.judged`, say tydi-goldp or
+# miracl).
 
 # %%
 judged = analysis.scores.collection_table(run)
 analysis.scores.by_language(judged)
+
+# %%
+on_collections = analysis.scores.compare_on_collections(run, baseline)
+shown = ["benchmark", "system", "against", "language", "measure", "difference", "crossed_low", "crossed_high", "mark"]
+on_collections[shown].round(4)
 
 # %% [markdown]
 # ## Beside published numbers
@@ -160,10 +175,12 @@ plots.draw(
 # %% [markdown]
 # ## Which of the paper's robust findings hold here
 # Hybrid batches beat monolingual ones in cross and pool, and cross-lingual ones in mono, in every language (arXiv
-# 2408.10536, tables 2 to 4). Counted over query languages and seeds: how often, and by how much on average.
+# 2408.10536, tables 2 to 4). Counted over query languages and seeds: how often, and by how much on average. Counts say
+# nothing of chance: query languages share their questions and seeds their articles. The last columns are the
+# differences of the figure above, with their interval over questions and trainings and their mark.
 
 # %%
-findings = analysis.scores.findings(scores, benchmark)
+findings = analysis.scores.findings(scores, benchmark, against)
 findings.round(3)
 
 # %%
@@ -177,6 +194,7 @@ run.finish(
         "own table": own_table.reset_index().to_dict("records"),
         "recipes": recipes.reset_index().to_dict("records"),
         "judged": judged.to_dict("records"),
+        "compared on collections": on_collections.to_dict("records"),
         "scores": len(scores),
     },
 )

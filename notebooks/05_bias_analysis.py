@@ -123,9 +123,10 @@ inspector = report.inspect(run)
 inspector
 
 # %% [markdown]
-# The same without the widget, for what it opens on: the matrix, the difference of the two strategies (numbers in bold
-# are significant), the queries that changed most, the passages that each strategy ranks first, and where it has the
-# parallel passages. Ranks count from 1.
+# The same without the widget, for what it opens on: the matrix, the difference of the two strategies (in grey no
+# difference is shown, plain numbers hold over questions given these trainings, bold ones over other trainings too), the
+# queries that changed most, the passages that each strategy ranks first, and where it has the parallel passages. Ranks
+# count from 1.
 
 # %%
 inspected = inspector.inspected
@@ -136,8 +137,8 @@ bias_of_pairs.pivot(index="query_language", columns="passage_language", values="
 # %%
 change = report.views.pair_matrix(inspected, now, measure, before)
 wide = change.pivot(index="query_language", columns="passage_language")
-bold = wide["significant"].replace({True: "font-weight: bold", False: "color: #6e6e6e"})
-wide["value"].style.set_uuid("change").apply(lambda _: bold, axis=None).format("{:+.3g}")
+looks = wide["mark"].replace({"*": "font-weight: bold", "°": "", "": "color: #6e6e6e"})
+wide["value"].style.set_uuid("change").apply(lambda _: looks, axis=None).format("{:+.3g}")
 
 # %%
 queries = report.views.pair_queries(inspected, pair, now, before, order="change")

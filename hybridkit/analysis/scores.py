@@ -17,10 +17,11 @@ from hybridkit.data.sources.published import published
 from hybridkit.errors import InputError
 from hybridkit.evaluation.bias import language_share
 from hybridkit.evaluation.clusters import model_sums, question_clusters
-from hybridkit.evaluation.collection_scores import collection_values
+from hybridkit.evaluation.collection_scores import collection_values, query_clusters, with_intervals
 from hybridkit.evaluation.encoder_scores import batch_losses
-from hybridkit.evaluation.measures import DISTANCE, MAIN_MEASURES, SETTINGS, macro, per_query, scores
-from hybridkit.evaluation.significance import FIXED, OVERALL, Models, contrast, judged
+from hybridkit.evaluation.measures import COLLECTION_MEASURES, DISTANCE, MAIN_MEASURES, SETTINGS, macro, per_query
+from hybridkit.evaluation.significance import FIXED, INTERVALS, OVERALL, Models, contrast, judged
+from hybridkit.evaluation.significance import marks_note as marks_note
 from hybridkit.retrieval.search import dense_search
 from hybridkit.sampling.labels import alpha, label, order, switched
 from hybridkit.study.model_spec import ModelSpec
@@ -38,6 +39,7 @@ FINDINGS = (
     ("cross", "mono", "pool"),
 )
 _COLUMNS = ["benchmark", "strategy", "seed", "train_languages", "setting", "language", "measure", "value", "queries"]
+_COLUMNS += ["low", "high", "clusters", "unit"]
 
 
 def macro_scores(table: pd.DataFrame) -> pd.DataFrame:
@@ -176,11 +178,14 @@ def beside_published(macros: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([shared, theirs], ignore_index=True)[columns] if len(shared) else shared[columns]
 
 
-def findings(table: pd.DataFrame, benchmark: str) -> pd.DataFrame:
-    """Return how often one strategy beats another, by the claims that are robust in the tables of arXiv 2408.10536.
+def findings(table: pd.DataFrame, benchmark: str, compared: pd.DataFrame) -> pd.DataFrame:
+    """Return what the claims that are robust in the tables of arXiv 2408.10536 come to here, and what the rule says.
 
     AP of each query language and seed, averaged over passage languages, is one comparison. Columns: better, worse,
-    setting, comparisons, wins, mean difference, smallest difference. Strategies that are missing are left out.
+    setting, comparisons, wins, mean difference, smallest difference: counts, which say nothing of chance; then
+    difference, crossed_low, crossed_high and mark of `compared` (`compare_with_baseline`), with "against " in front
+    of a mark for the other side, and "not compared" for what it does not hold. Strategies that are missing are left
+    out.
     """
     chosen = table[(table["benchmark"] == benchmark) & (table["measure"] == "AP")]
     values = chosen.groupby(["setting", "strategy", "seed", "query_language"])["value"].mean()
@@ -189,9 +194,23 @@ def findings(table: pd.DataFrame, benchmark: str) -> pd.DataFrame:
         if {better, worse} <= set(chosen["strategy"]):
             difference = (values[setting, better] - values[setting, worse]).dropna()
             wins, mean, least = int((difference > 0).sum()), float(difference.mean()), float(difference.min())
-            out.append((better, worse, setting, len(difference), wins, mean, least))
+            by_rule = _by_rule(compared[compared["benchmark"] == benchmark], better, worse, setting)
+            out.append((better, worse, setting, len(difference), wins, mean, least, *by_rule))
     columns = ["better", "worse", "setting", "comparisons", "wins", "mean difference", "smallest difference"]
-    return pd.DataFrame(out, columns=columns)
+    return pd.DataFrame(out, columns=[*columns, "difference", "crossed_low", "crossed_high", "mark"])
+
+
+def _by_rule(rows: pd.DataFrame, better: str, worse: str, setting: str) -> tuple[float, float, float, str]:
+    """A comparison among judged rows, in the direction that is asked for."""
+    rows = rows[(rows["setting"] == setting) & (rows["measure"] == "AP")]
+    for system, against, sign in ((better, worse, 1), (worse, better, -1)):
+        found = rows[(rows["system"] == system) & (rows["against"] == against)]
+        if len(found):
+            row = found.iloc[0]
+            ends = sorted((sign * float(row["crossed_low"]), sign * float(row["crossed_high"])))
+            side = "against " if row["mark"] and sign * row["difference"] < 0 else ""
+            return sign * float(row["difference"]), ends[0], ends[1], side + row["mark"]
+    return float("nan"), float("nan"), float("nan"), "not compared"
 
 
 def part_of(run: Run, names: Sequence[str]) -> dict[str, str]:
@@ -368,51 +387,119 @@ def collection_table(
     Each collection is judged within one language, so there are no pairs of languages: what can be read from it is
     transfer, from the languages of the training rows to the language that is evaluated. Columns: benchmark, strategy,
     seed, train_languages, setting ("mono", or "pool" for one of several languages' passages), language, measure, value,
-    queries. Other models than those of the study's main section are named by `specs`, other collections by `names`.
+    queries, low, high (an interval over other queries, given this training), clusters and their unit (see
+    `collection_scores.query_clusters`). Other models than those of the study's main section are named by `specs`, other
+    collections by `names`.
     """
     parts = [table for _, table in collection_tables(run, run.models() if specs is None else specs, names)]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
 
 
 def by_language(table: pd.DataFrame) -> pd.DataFrame:
-    """Lay the frame of `collection_table` out by language, with the mean over languages; a table to look at."""
+    """Lay the frame of `collection_table` out by language, with the mean over languages; a table to look at.
+
+    A value over seeds has the widest of their intervals over queries in brackets behind it.
+    """
     by = ["benchmark", "setting", "strategy", "measure"]
-    wide = table.astype({"value": float}).pivot_table("value", by, "language", sort=False)
-    return wide.assign(mean=wide.mean(axis=1)).round(3)
+    found = table.astype({"value": float, "low": float, "high": float}).groupby([*by, "language"], sort=False)
+    cells = found.agg(value=("value", "mean"), low=("low", "min"), high=("high", "max"))
+    text = [f"{value:.3f} [{low:.3f}, {high:.3f}]" for value, low, high in cells.to_numpy().tolist()]
+    wide: pd.DataFrame = pd.Series(text, cells.index, dtype=object).unstack("language", sort=False)
+    return wide.assign(mean=cells["value"].groupby(by, sort=False).mean().round(3))
 
 
 def collection_tables(
     run: Run, specs: Sequence[ModelSpec], names: Sequence[str] | None = None
 ) -> list[tuple[ModelSpec, pd.DataFrame]]:
     """Return the same, a table for each collection and model, with the model: labels may not distinguish two."""
+    chosen = run.study.evaluation.judged if names is None else names
+    sets = [(name, one) for name in chosen for one in open_collection(run.study.at(name))]
+    scored = {spec: _scores(run, spec, [one for _, one in sets]) for spec in specs}
     return [
-        (spec, labelled(scores(values).rename(columns={"query_language": "language"}), run, spec, name)[_COLUMNS])
-        for name, spec, values in collection_queries(run, specs, names)
+        (spec, labelled(scored[spec][nth], run, spec, name)[_COLUMNS])
+        for nth, (name, _) in enumerate(sets)
+        for spec in specs
     ]
 
 
 def collection_queries(
     run: Run, specs: Sequence[ModelSpec], names: Sequence[str] | None = None
 ) -> list[tuple[str, ModelSpec, pd.DataFrame]]:
-    """Return the values of every query (`collection_values`) of each collection and model, with its name and the model.
+    """Return the values of every query of each collection and model, with the collection's name and the model.
 
-    They are kept in the run; where some of a model are missing, it is opened once and searches.
+    The frame is that of `collection_values` with the columns cluster and unit (`query_clusters`).
     """
     chosen = run.study.evaluation.judged if names is None else names
     sets = [(name, one) for name in chosen for one in open_collection(run.study.at(name))]
-    values = {spec: _queries(run, spec, [one for _, one in sets]) for spec in specs}
+    values = {spec: _values(run, spec, [one for _, one in sets]) for spec in specs}
     return [(name, spec, values[spec][nth]) for nth, (name, _) in enumerate(sets) for spec in specs]
 
 
-def _path(run: Run, spec: ModelSpec, collection: Collection) -> Path:
-    return run.folder / "judged" / f"{run.result_key(spec, collection)[:24]}-queries.parquet"
+def compare_on_collections(run: Run, baseline: str, measure: str = COLLECTION_MEASURES[0]) -> pd.DataFrame:
+    """Compare what the main table compares (`compared_pairs`) on the study's collections, by the same rule.
+
+    One row for each collection, comparison and language, and one for the mean over its languages ("*"): benchmark,
+    setting, system, against, language, then the columns of `significance.contrast` and `significance.judged`. Each
+    collection is a family. Empty where the study names none.
+    """
+    found = []
+    for name in run.study.evaluation.judged:
+        sets = list(open_collection(run.study.at(name)))
+        values: dict[str, dict[int | str, pd.DataFrame]] = {}
+        for spec in [one for one in run.models() if one.strategy != UNTRAINED]:
+            values.setdefault(spec.strategy, {})[spec.seed] = _together(_values(run, spec, sets), measure)
+        for first, second in compared_pairs(list(values), baseline):
+            terms = []
+            for sign, strategy in ((1, first), (-1, second)):
+                own = {
+                    seed: model_sums(frame, frame.drop_duplicates("query_id").set_index("query_id")["cluster"])
+                    for seed, frame in values[strategy].items()
+                }
+                terms.append((sign, own))
+            rows = contrast(terms).rename(columns={"query_language": "language"})
+            family = f"strategies on {name}, {measure}"
+            found.append(rows.assign(benchmark=name, system=first, against=second, family=family))
+    front = ["benchmark", "setting", "system", "against", "language"]
+    if not found:
+        return pd.DataFrame(columns=[*front, "measure", *INTERVALS, "mark"])
+    table = judged(pd.concat(found, ignore_index=True).drop(columns="passage_language"))
+    return table[[*front, *[name for name in table if name not in front]]]
 
 
-def _queries(run: Run, spec: ModelSpec, sets: list[Collection]) -> list[pd.DataFrame]:
+def _together(parts: list[pd.DataFrame], measure: str) -> pd.DataFrame:
+    """The values of all languages of a collection; a query and a document belong to their language."""
+    frame = pd.concat(parts, ignore_index=True)
+    frame = frame[frame["measure"] == measure]
+    own = frame["setting"] + " " + frame["query_language"] + " "
+    return frame.assign(query_id=own + frame["query_id"], cluster=own + frame["cluster"])
+
+
+def _path(run: Run, spec: ModelSpec, collection: Collection, what: str) -> Path:
+    return run.folder / "judged" / f"{run.result_key(spec, collection)[:24]}-{what}.parquet"
+
+
+def _scores(run: Run, spec: ModelSpec, sets: list[Collection]) -> list[pd.DataFrame]:
+    """The scores of a model on the collections, with intervals, made from the values of every query."""
+    return [
+        frame(_path(run, spec, one, "intervals"), partial(_means_of, run, spec, sets, nth))
+        for nth, one in enumerate(sets)
+    ]
+
+
+def _means_of(run: Run, spec: ModelSpec, sets: list[Collection], nth: int) -> pd.DataFrame:
+    values = _values(run, spec, sets)[nth]
+    clusters = values.drop_duplicates("query_id").set_index("query_id")["cluster"]
+    table = with_intervals(values.drop(columns=["cluster", "unit"]), clusters, str(values["unit"].iloc[0]))
+    return table.rename(columns={"query_language": "language"})
+
+
+def _values(run: Run, spec: ModelSpec, sets: list[Collection]) -> list[pd.DataFrame]:
+    """The values of every query; where some are missing the model is opened once, and searches."""
     settings, model = run.study.evaluation, cache(lambda: run.trained.open(spec))
 
-    def score(collection: Collection) -> pd.DataFrame:
+    def search(collection: Collection) -> pd.DataFrame:
         found = dense_search(collection, model(), max_length=settings.max_length, precision=settings.precision)
-        return collection_values(collection, found)
+        values, (clusters, unit) = collection_values(collection, found), query_clusters(collection)
+        return values.assign(cluster=values["query_id"].map(clusters), unit=unit)
 
-    return [frame(_path(run, spec, one), partial(score, one)) for one in sets]
+    return [frame(_path(run, spec, one, "queries"), partial(search, one)) for one in sets]

@@ -29,7 +29,8 @@ Collections are searched to --depth: miracl, tydi-goldp, your own folder in MIRA
 languages as in "miracl[sw,yo]". JSON is the same, with setting mono and languages such as "sw>sw". "tydi-goldp[pool]"
 searches the corpora of all languages at once, with setting pool and languages such as "sw>*"; its values are a lower
 bound, since passages are judged in the query's language only. A language's "queries" are counted beside its measures;
-holes@10 is the number of passages among the top ten that nobody judged.
+holes@10 is the number of passages among the top ten that nobody judged. In JSON "intervals" holds the 95 % interval of
+every value over other queries; queries that are answered in one document are drawn together (unit: documents).
 
 Dense scores are made by the similarity that the model names (similarity_fn_name: cosine, dot, euclidean, manhattan).
 Where it is not cosine, the first line of the table names it, and in JSON "similarity" is beside the settings.
@@ -43,8 +44,7 @@ def search_all(
     import pandas as pd
 
     from hybridkit.data.collection import save_judgements
-    from hybridkit.evaluation.collection_scores import collection_values
-    from hybridkit.evaluation.measures import scores
+    from hybridkit.evaluation.collection_scores import collection_values, query_clusters, with_intervals
     from hybridkit.retrieval.runs import save_run
     from hybridkit.retrieval.search import searches
 
@@ -53,7 +53,8 @@ def search_all(
         for one in sets:
             runs = searches(args.system, one, model, args.depth, max_length=args.max_length, precision=args.precision)
             for system, run in runs.items():
-                parts.append(scores(collection_values(one, run)).assign(benchmark=name, system=system))
+                found = with_intervals(collection_values(one, run), *query_clusters(one))
+                parts.append(found.assign(benchmark=name, system=system))
                 if args.save_runs:
                     save_run(run, _trec_file(args, name, system, _languages(one), "run"))
             if args.save_runs:
@@ -82,6 +83,8 @@ def as_json(table: "pd.DataFrame", collection: bool = False) -> dict[str, dict[s
     """Turn the frame of `measures.scores` into {setting: {measure: mean}, "languages": {"de>en": {measure: value}}}.
 
     The languages of a collection have the number of their `queries` beside the measures, those of a pool are "sw>*".
+    With the columns of `with_intervals` there are "intervals" beside the languages: {"sw>sw": {"unit": ..., "RR@10":
+    [low, high]}}.
 
     >>> import pandas as pd
     >>> keys = {"query_language": "de", "passage_language": ["de", "*"], "measure": "AP", "queries": 1}
@@ -102,7 +105,15 @@ def as_json(table: "pd.DataFrame", collection: bool = False) -> dict[str, dict[s
     for query, passage, measure, number, queries in rows[columns].itertuples(index=False):
         counted = {"queries": int(queries)} if collection else {}
         languages.setdefault(f"{query}>{passage}", counted)[measure] = float(number)
-    return means | {"languages": languages if collection else dict(sorted(languages.items()))}
+    found = means | {"languages": languages if collection else dict(sorted(languages.items()))}
+    if "unit" not in table:
+        return found
+    intervals: dict[str, dict[str, Any]] = {}
+    names = ["query_language", "passage_language", "measure", "low", "high", "unit"]
+    for query, passage, measure, low, high, unit in table[names].itertuples(index=False):
+        own = intervals.setdefault(f"{query}>{passage}", {"unit": unit})
+        own[measure] = [float(low), float(high)] if low == low else None
+    return found | {"intervals": intervals}
 
 
 def _collections_text(table: "pd.DataFrame", label: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Measures of a run on a test collection, by ir_measures, and how much of its top was judged by nobody."""
+"""Measures of a run on a test collection, by ir_measures, with intervals over its queries, and what nobody judged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import pandas as pd
 
 from hybridkit.data.collection import POOL, Collection
 from hybridkit.errors import InputError
-from hybridkit.evaluation.measures import COLLECTION_MEASURES
+from hybridkit.evaluation.clusters import model_sums
+from hybridkit.evaluation.measures import COLLECTION_MEASURES, scores
+from hybridkit.evaluation.resampling import DEFAULT, Resampling, bootstrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +61,50 @@ def collection_values(
     order = {name: nth for nth, name in enumerate([*measures, UNJUDGED])}
     ordered = values.assign(**keys, nth=values["measure"].map(order)).sort_values(["nth", "query_id"], kind="stable")
     return ordered[[*keys, "query_id", "measure", "value"]].reset_index(drop=True)
+
+
+def query_clusters(collection: Collection) -> tuple[pd.Series, str]:
+    """Return what to resample the queries of a collection by: query_id -> cluster, and the name of that unit.
+
+    Queries that are answered in one document are no independent draws: where they share the document of a relevant
+    passage (an id up to its last "#", as in MIRACL, else the passage) they belong together ("documents"). Where that
+    ties a quarter of the queries or more into one cluster, each is its own ("queries").
+
+    >>> query_clusters(toy_collection)[1]
+    'documents'
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    relevant = collection.judgements[collection.judgements["relevance"] > 0]
+    asked = pd.Index(sorted(set(collection.judgements["query_id"])), name="query_id")
+    document, names = pd.factorize(relevant["passage_id"].str.rsplit("#", n=1).str[0])
+    query, size = asked.get_indexer(pd.Index(relevant["query_id"])), len(asked) + len(names)
+    edges = coo_array((np.ones(len(query)), (query, document + len(asked))), shape=(size, size))
+    part = connected_components(edges, directed=False)[1][: len(asked)]
+    if np.bincount(part).max(initial=0) > max(1, len(asked) / 4):
+        return pd.Series(asked, index=asked, name="cluster"), "queries"
+    return pd.Series([f"d{number}" for number in part], index=asked, name="cluster"), "documents"
+
+
+def with_intervals(values: pd.DataFrame, clusters: pd.Series, unit: str, how: Resampling = DEFAULT) -> pd.DataFrame:
+    """Return the means of `collection_values`, each with its interval over other queries.
+
+    The columns of `measures.scores`, then low and high (`resampling.bootstrap` of the clusters; NaN of a single one),
+    clusters and unit. It says how sure a value is of the population of queries, given this training.
+
+    >>> run = pd.DataFrame({"query_id": ["1", "1"], "passage_id": ["a", "b"], "score": [0.5, 0.4]})
+    >>> values = collection_values(toy_collection, run, ["RR@10"])
+    >>> found = with_intervals(values, *query_clusters(toy_collection))
+    >>> found[["measure", "value", "low", "high", "clusters", "unit"]].values.tolist()[0]
+    ['RR@10', 0.5, 0.0, 1.0, 2, 'documents']
+    """
+    means = scores(values)
+    together = values.assign(setting=values["measure"], measure="all")  # one draw of the queries for all measures
+    sums = model_sums(together, clusters)["all"]
+    low, high = bootstrap([sums], how)
+    at = pd.Index(sums.pairs["setting"]).get_indexer(pd.Index(means["measure"]))
+    return means.assign(low=low[at], high=high[at], clusters=sums.clusters[at], unit=unit)
 
 
 def ranked_run(collection: Collection, run: pd.DataFrame) -> pd.DataFrame:

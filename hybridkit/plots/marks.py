@@ -19,7 +19,8 @@ SEEDS = "points: seeds; large marker and bar: mean and 95 % t interval over seed
 SINGLE = "one training each: no interval"
 BOTH = "thick: 95 % interval over questions, given these trainings; thin: over questions and other trainings, from 3 on"
 FILLED = (
-    f"filled ({BEYOND}): established over other trainings too; half ({GIVEN}): over questions only; hollow: not shown"
+    f"filled ({BEYOND}): differs over other trainings too; half ({GIVEN}): over questions, given these trainings; "
+    "hollow: not shown"
 )
 DIFFERENCE = [*INTERVALS, "mark"]  # the columns of a row of `significance.judged` that are drawn
 

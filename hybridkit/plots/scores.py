@@ -82,7 +82,7 @@ def effects(frame: pd.DataFrame, baseline: str = "", measure: str = "AP") -> Fig
     columns, systems = in_order(frame["panel"]), order(frame["system"])
     columns = [name for name in columns if name != _DISTANCE] + [_DISTANCE] * (_DISTANCE in columns)
     pairs = sorted(set(zip(frame["system"], frame["other"], strict=True)), key=lambda at: (at[1], systems.index(at[0])))
-    height = len(rows) * (0.26 * len(pairs) + 0.62) + 0.75
+    height = len(rows) * (0.26 * len(pairs) + 0.1 * sum(bool(other) for _, other in pairs) + 0.62) + 0.75
     figure, axes = panels(len(rows), len(columns), WIDTH, height, sharey=True)
     for number, ax in enumerate(axes):
         row, name = rows[number // len(columns)], columns[number % len(columns)]
@@ -101,7 +101,7 @@ def _forest(axes: Axes, frame: pd.DataFrame, pairs: list[tuple[str, str]]) -> No
     axes.axvline(0, color="#767676", linewidth=0.8, zorder=0.5)
     for system, other, *row in frame[["system", "other", *DIFFERENCE]].itertuples(index=False, name=None):
         difference_bars(axes, row, pairs.index((system, other)), 0.09, colour(system), marker(system))
-    row_axis(axes, [f"{label(system)}{f' − {label(other)}' * bool(other)}" for system, other in pairs])
+    row_axis(axes, ["\n− ".join(label(name) for name in pair if name) for pair in pairs])
     axes.xaxis.set_major_locator(round_ticks(3))
     axes.margins(x=0.1)
 

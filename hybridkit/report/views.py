@@ -15,8 +15,10 @@ from hybridkit.errors import InputError
 from hybridkit.evaluation.measures import DISTANCE as DISTANCE
 from hybridkit.evaluation.measures import MEASURES as RANK_MEASURES
 from hybridkit.evaluation.measures import distances, per_query, scores
+from hybridkit.evaluation.significance import BEYOND
 from hybridkit.plots.palette import step
 from hybridkit.report.inspected_run import ENGLISH, Inspected, open_inspected
+from hybridkit.sampling.labels import UNTRAINED
 from hybridkit.utils.characters import visible
 from hybridkit.utils.files import digest
 from hybridkit.utils.numbers import bare
@@ -37,15 +39,15 @@ QUERY_COLUMNS = ["query_id", "text", "rank", "before", "change", "rank_distance"
 RANKING_COLUMNS = ["rank", "passage_id", "language", "text", "score", "relevant", "twin"]
 __all__ = ["Inspected", "gloss", "grid", "ladder", "open_inspected", "pair_matrix", "pair_queries", "ranking"]
 _KEYS = ["query_language", "passage_language"]
-_FORMAT = 1  # of what is kept; to be raised when the test or the measure changes
+_FORMAT = 2  # of what is kept; to be raised when the test or the measure changes
 Ranked = list[tuple[int, float]]  # positions of passages with their scores, best first
 
 
 def pair_matrix(inspected: Inspected, strategy: str, measure: str = "AP", minus: str | None = None) -> pd.DataFrame:
     """A measure of every pair of languages and of the pool: its mean over a strategy's seeds, or a difference of two.
 
-    Columns: query_language, passage_language ("*" is the pool), value; with `minus` also significant (a randomisation
-    test over articles, Holm's correction over the pairs: see `significance.compare`) and value is strategy - minus.
+    Columns: query_language, passage_language ("*" is the pool), value; with `minus` value is strategy - minus, and
+    there are significant and mark too, by the rule of evidence (`significance.judged`, one family of all pairs).
 
     `measure` is one of `MEASURES`. The rank distance of a pair is how many ranks of the pool the passage in that
     language is behind the first of its twins; the pool's is the query's own rank distance, the mean over the
@@ -211,8 +213,9 @@ class Grid:
 def grid(frame: pd.DataFrame, measure: str, difference: bool = False) -> Grid:
     """Lay a frame of `pair_matrix` out as a matrix of texts and steps of a colour scale.
 
-    A difference has signs, a scale around zero, a third digit where all are small, and is greyed where it is not
-    significant. In rank distance the pool does not count for the scale, of which it would take all the colours.
+    A difference has signs, a scale around zero, a third digit where all are small, is greyed where it is not
+    significant and has a star where it holds over other trainings too. In rank distance the pool does not count for the
+    scale, of which it would take all the colours.
 
     >>> frame = pd.DataFrame({"query_language": "de", "passage_language": ["de", "en", "*"], "value": [0.5, 0.3, 0.1]})
     >>> found = grid(frame, "AP")
@@ -231,8 +234,10 @@ def grid(frame: pd.DataFrame, measure: str, difference: bool = False) -> Grid:
         high = max(abs(low), abs(high), 1e-9)
         low = -high
     digits = 3 if difference and high < 0.05 else 2
+    marks = frame["mark"] if difference and "mark" in frame else [""] * len(pairs)
+    beyond = {pair: BEYOND * (mark == BEYOND) for pair, mark in zip(pairs, marks, strict=True)}
     cells = {
-        pair: Cell(number(value, measure, difference, digits), step(value, low, high), pair in grey)
+        pair: Cell(number(value, measure, difference, digits) + beyond[pair], step(value, low, high), pair in grey)
         for pair, value in values.items()
     }
     return Grid(
@@ -304,23 +309,29 @@ def _means_of(inspected: Inspected, strategy: str, seed: int, measure: str) -> p
 
 
 def difference(inspected: Inspected, strategy: str, minus: str, measure: str) -> pd.DataFrame:
-    """Compare two strategies by pair: query_language, passage_language, value (strategy - minus), significant.
+    """Compare two strategies by pair: query_language, passage_language, value (strategy - minus), significant, mark.
 
     Kept in the run folder, since the test takes seconds on a benchmark of thousands of queries.
     """
-    from hybridkit.evaluation.clusters import question_clusters
-    from hybridkit.evaluation.significance import OVERALL, compare
+    from hybridkit.evaluation.clusters import model_sums, question_clusters
+    from hybridkit.evaluation.significance import FIXED, OVERALL, Models, contrast, judged
 
     models = _models(inspected, strategy, minus)
 
+    def system(keys: list[tuple[str, int]], clusters: pd.Series) -> Models:
+        return {
+            FIXED if name == UNTRAINED else seed: model_sums(
+                question_values(inspected.ranks(name, seed), measure), clusters
+            )
+            for name, seed in keys
+        }
+
     def test() -> pd.DataFrame:
-        a, b = (
-            pd.concat([question_values(inspected.ranks(*key), measure).assign(seed=key[1]) for key in keys])
-            for keys in models
-        )
-        found = compare(a, b, question_clusters(inspected.benchmark))
-        found = found[found["query_language"] != OVERALL].rename(columns={"difference": "value"})
-        return found[[*_KEYS, "value", "significant"]].sort_values(_KEYS, ignore_index=True)
+        clusters = question_clusters(inspected.benchmark)
+        found = contrast([(sign, system(keys, clusters)) for sign, keys in zip((1, -1), models, strict=True)])
+        found = judged(found[found["query_language"] != OVERALL], f"pairs of languages and the pool, {measure}")
+        found = found.rename(columns={"difference": "value"})
+        return found[[*_KEYS, "value", "significant", "mark"]].sort_values(_KEYS, ignore_index=True)
 
     return _frame(_path(inspected, "difference", measure, *models), test)
 
@@ -382,7 +393,7 @@ def behind(ranks: pd.DataFrame) -> pd.DataFrame:
 
 
 def question_values(ranks: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """Values of one measure question by question, as `significance.compare` takes them; see `behind`."""
+    """Values of one measure question by question, as `clusters.model_sums` takes them; see `behind`."""
     if measure == DISTANCE:
         return behind(ranks)
     return per_query(ranks, [measure])

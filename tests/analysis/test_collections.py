@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hybridkit.analysis.diversity import evidence, outcomes
-from hybridkit.analysis.scores import collection_queries, collection_table
+from hybridkit.analysis.scores import by_language, collection_queries, collection_table, compare_on_collections
 from hybridkit.errors import InputError
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
@@ -113,3 +113,29 @@ def test_a_judged_set_that_is_not_there_is_told_before_anything_runs(tmp_path: P
     study = replace(study, evaluation=replace(study.evaluation, judged=("tydi-goldpp",)))
     with pytest.raises(InputError, match="tydi-goldpp"):
         Run(study, tmp_path / "run").check()
+
+
+def test_values_on_a_collection_have_intervals_and_strategies_are_judged(
+    judged_folder: Path, parallel_rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYBRIDKIT_CACHE", str(tmp_path / "cache"))
+    study = small(parallel_rows, evaluation=EvaluationSettings(("held-out",), judged=(str(judged_folder),)))
+    run = Run(replace(study, strategies=("mono", "cross"), seeds=(0, 1, 2)), tmp_path / "run")
+    table = collection_table(run)
+    own = table[(table["strategy"] == "mono") & (table["measure"] == "RR@10")]
+    assert (own["low"] <= own["value"]).all() and (own["value"] <= own["high"]).all()
+    assert set(own["unit"]) == {"queries"}  # all three passages are of the one document "en"
+    assert own.set_index(["language", "seed"])["clusters"].to_dict() == {
+        (tag, seed): count for tag, count in (("en", 3), ("de", 2)) for seed in range(3)
+    }
+    shown = by_language(table)
+    assert shown.loc[(str(judged_folder), "mono", "mono", "R@100"), "en"] == "1.000 [1.000, 1.000]"
+    found = compare_on_collections(run, "mono")
+    assert set(found["language"]) == {"en", "de", "*"} and set(found["trainings"]) == {3}
+    mean = table[table["measure"] == "nDCG@10"].groupby(["strategy", "language"])["value"].mean()
+    by = found.set_index("language")["difference"]
+    for tag in ("en", "de"):
+        assert by[tag] == pytest.approx(mean["cross", tag] - mean["mono", tag])
+    assert by["*"] == pytest.approx((by["en"] + by["de"]) / 2) and found["mark"].isin(["", "°", "*"]).all()
+    nothing = compare_on_collections(Run(small(parallel_rows), tmp_path / "none"), "mono")
+    assert nothing.empty and "mark" in nothing

@@ -84,7 +84,7 @@ def test_the_table_and_the_json_by_language(
     value = told([*arguments, "--strategy-label", "mine"], tmp_path)[str(mine)]
     assert list(value) == ["dense", "bm25", "fusion", "rrf"]
     for found in value.values():
-        assert set(found) == {"mono", "languages"}
+        assert set(found) == {"mono", "languages", "intervals"}
         assert list(found["mono"]) == MEASURES
         assert list(found["languages"]) == ["de>de", "sw>sw"]
         for measure in MEASURES:
@@ -92,6 +92,9 @@ def test_the_table_and_the_json_by_language(
             assert found["mono"][measure] == pytest.approx(mean)
         assert {one["queries"] for one in found["languages"].values()} == {6}
         assert found["mono"]["R@100"] == 1  # all twelve were retrieved
+        for tag, own in found["intervals"].items():
+            low, high = own["RR@10"]
+            assert own["unit"] in ("queries", "documents") and low <= found["languages"][tag]["RR@10"] <= high
     german, _ = open_collection(mine)
     opened = encoder.open(model)
     assert value["dense"]["languages"]["de>de"]["RR@10"] == pytest.approx(by_hand(german, exact(german, opened)))
@@ -105,8 +108,8 @@ def test_the_table_and_the_json_by_language(
 def test_a_pool_is_labelled_as_one(mine: Path, model: Path, tmp_path: Path) -> None:
     name = f"{mine}[pool]"
     value = told(["--model", str(model), "--benchmark", f"{mine},{name}"], tmp_path)
-    assert set(value[str(mine)]["dense"]) == {"mono", "languages"}
-    assert set(value[name]["dense"]) == {"pool", "languages"}
+    assert set(value[str(mine)]["dense"]) == {"mono", "languages", "intervals"}
+    assert set(value[name]["dense"]) == {"pool", "languages", "intervals"}
     assert list(value[name]["dense"]["languages"]) == ["de>*", "sw>*"]
     opened = encoder.open(model)
     for one in open_collection(name):

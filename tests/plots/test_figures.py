@@ -450,7 +450,7 @@ def test_effects_are_filled_by_their_mark_also_after_a_round_through_a_file(tmp_
     for figure in (plots.effects(FRAMES["effects"], "mono"), drawn):
         left, right = seen(figure)
         assert (left.get_title(), right.get_title()) == ("monolingual", "language bias")
-        assert ticks(left) == ["cross", "hybrid α = 0.5", "hybrid α = 0.5 − cross"]
+        assert ticks(left) == ["cross", "hybrid α = 0.5", "hybrid α = 0.5\n− cross"]
         assert [face(left, nth) for nth in range(3)] == ["half", "hollow", "filled"] and face(right) == "filled"
         means = [one.get_xdata().tolist() for one in left.lines if one.get_label() == "mean"]
         assert means == [[-0.1], [0.02], [0.12]] and line(right, "mean")[0] == [-90.0]

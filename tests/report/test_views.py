@@ -58,11 +58,16 @@ def test_a_difference_has_its_significance(run: Inspected) -> None:
     assert cell(found, "de", "ar", "significant")  # 4 of 4096 exchanges of articles, times 9 pairs
     assert cell(found, "en", "en") == 0
     assert not cell(found, "en", "en", "significant")
+    assert cell(found, "de", "ar", "mark") == "°"  # of one training each: nothing is known of others
+    shown = views.grid(found, "rank_distance", difference=True).cells
+    assert not shown["de", "ar"].text.endswith("*") and shown["en", "en"].grey
+    starred = views.grid(found.assign(mark="*"), "rank_distance", difference=True).cells
+    assert starred["de", "ar"].text == shown["de", "ar"].text + "*"
 
 
 def test_a_difference_is_tested_once(run: Inspected, monkeypatch: pytest.MonkeyPatch) -> None:
     first = views.pair_matrix(run, HYBRID, "AP", "mono")
-    monkeypatch.setattr("hybridkit.evaluation.significance.compare", lambda *_: pytest.fail("it was tested again"))
+    monkeypatch.setattr("hybridkit.evaluation.significance.contrast", lambda *_: pytest.fail("it was tested again"))
     assert views.pair_matrix(open_inspected(run.folder), HYBRID, "AP", "mono").equals(first)
     assert values.is_kept(run, HYBRID, "mono", "AP")
     assert not values.is_kept(run, HYBRID, "mono", "RR")

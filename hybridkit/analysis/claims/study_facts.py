@@ -182,7 +182,7 @@ class StudyFacts:
         ]
         row = contrast(models, constant, overall=True).iloc[0]
         trained = any(one.strategy != UNTRAINED for _, one in terms)
-        clusters = "questions" if terms[0][1].benchmark in self._collection_names else "articles"
+        clusters = "clusters of queries" if terms[0][1].benchmark in self._collection_names else "articles"
         basis = f"{int(row['clusters'])} {clusters}" + f", {int(row['trainings'])} {units[0]}" * trained
         names = ("difference", "low", "high", "p", "crossed_low", "crossed_high", "crossed_p")
         known: dict[str, Any] = {name: float(row[name]) for name in names}
@@ -312,11 +312,11 @@ class StudyFacts:
             raise NotTestable(f"the study has no benchmark {name}", f"{name} among {key}", "benchmark")
 
     def _on_collection(self, query: ScoreQuery) -> Trainings:
-        """The sums of a strategy on a collection, all its languages together; every question is a cluster."""
+        """The sums of a strategy on a collection, all its languages together, by the clusters of its queries."""
         found: Trainings = {}
         for spec in self._specs_of(query.strategy):
             parts = [
-                values.assign(query_id=values["query_language"] + ": " + values["query_id"])
+                values.assign(**{key: values["query_language"] + ": " + values[key] for key in ("query_id", "cluster")})
                 for name, one, values in self._collection_values
                 if one == spec and split_name(name)[0] == query.benchmark
             ]
@@ -324,8 +324,8 @@ class StudyFacts:
             own = own[(own["setting"] == query.setting) & (own["measure"] == query.measure)]
             if own.empty:
                 raise NotTestable(f"no {query}", "", "benchmark", "setting", "measure")
-            ids = own["query_id"].drop_duplicates()
-            sums = model_sums(own, pd.Series(list(ids), ids))[query.measure]
+            clusters = own.drop_duplicates("query_id").set_index("query_id")["cluster"]
+            sums = model_sums(own, clusters)[query.measure]
             found[FIXED if spec.strategy == UNTRAINED else spec.seed] = {"": sums}
         return found
 

@@ -303,7 +303,7 @@ class Inspector(State):
         if difference and self.minus:
             title = f"{self.measure.replace('_', ' ')}: {label(self.strategy)} minus {label(self.minus)}"
             waits = not views.is_kept(self.inspected, self.strategy, self.minus, self.measure)
-            title += " (testing which differ ...)" if waits else " (grey: not significant)"
+            title += " (testing which differ ...)" if waits else " (grey: not significant; *: over other trainings too)"
         plain = (self.inspected, self.strategy, self.minus, self.measure)
         frame = views.plain_difference(*plain) if waits else self.matrix()
         title += ", query language by passage language"
