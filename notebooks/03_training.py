@@ -58,15 +58,28 @@ table = last.groupby(["strategy", "kind"])["loss"].agg(["mean", "std", "count"])
 table
 
 # %% [markdown]
-# ## Does the loss explain the scores?
-# The curves above have a panel for each kind of batch. A tempting explanation of why hybrid batches work is that they
-# bring down the loss of both kinds at once. Here every model gets the same new batches of both kinds, made of a
-# benchmark that no strategy was trained on, and its loss is shown beside its AP in the setting of that kind. If the
-# loss explained the retrieval, the two columns would order the strategies alike.
+# ## Do loss and scores go together?
+# Every model gets the same new batches, made of a benchmark that no strategy was trained on, and its loss is shown
+# beside its AP. A kind of batch is compared with the setting that has its candidates: batches in one language with
+# mono, batches of one pair of languages with cross, and batches that mix languages with the pool. (Cross-lingual
+# batches of the training mix languages: their loss is about the pool.) Rank correlations are over the trained models
+# and over the means of strategies, in brackets with the untrained encoder. Near −1: where the loss is lower, AP is
+# higher. Seeds of a strategy are no independent models, and a correlation does not say what causes what.
 
 # %%
-compared = analysis.scores.new_batch_losses(run, run.study.evaluation.benchmarks[0])
+benchmark = run.study.evaluation.benchmarks[0]
+compared = analysis.scores.new_batch_losses(run, benchmark)
 print("\n".join(analysis.scores.loss_verdict(compared)))
+plots.draw(
+    figures,
+    "03_loss_and_ap",
+    plots.loss_and_ap,
+    compared,
+    f"AP on {benchmark} by loss on new batches of it; rank correlations over models and over means of strategies, in "
+    "brackets with the untrained encoder.",
+)
+
+# %%
 compared.groupby(["kind", "strategy"], sort=False)[["loss", "AP"]].agg(["mean", "min", "max"]).round(3)
 
 # %% [markdown]

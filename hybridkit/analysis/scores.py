@@ -19,6 +19,7 @@ from hybridkit.evaluation.bias import language_share
 from hybridkit.evaluation.clusters import model_sums, question_clusters
 from hybridkit.evaluation.collection_scores import collection_values, query_clusters, with_intervals
 from hybridkit.evaluation.encoder_scores import batch_losses
+from hybridkit.evaluation.loss_and_ap import loss_correlations
 from hybridkit.evaluation.measures import COLLECTION_MEASURES, DISTANCE, MAIN_MEASURES, SETTINGS, macro, per_query
 from hybridkit.evaluation.significance import FIXED, INTERVALS, OVERALL, Models, contrast, judged
 from hybridkit.evaluation.significance import marks_note as marks_note
@@ -156,7 +157,7 @@ def language_shares(run: Run, benchmark: str) -> pd.DataFrame:
     parts, top = [], run.study.evaluation.top
     part, _, _ = run.subset(benchmark)
     for spec in run.models():
-        path = run.folder / "shares" / f"{run.result_key(spec, part)[:24]}-top{top}.parquet"
+        path = run.folder / "shares" / f"{run.result_key(spec, part)[:24]}-v2-top{top}.parquet"
         found = frame(path, partial(_shares, run, spec, benchmark))
         parts.append(found.assign(strategy=spec.strategy, seed=spec.seed))
     return pd.concat(parts, ignore_index=True)
@@ -339,8 +340,9 @@ def compare_with_baseline(run: Run, baseline: str, unit: str = "article", sectio
 def new_batch_losses(run: Run, benchmark: str, size: int = 32, batches: int = 200) -> pd.DataFrame:
     """Return the loss of every model on the same batches of a benchmark, by kind, beside its AP in that setting.
 
-    Columns: strategy, seed, kind ("mono", "cross"), loss (nats, mean over batches at the study's temperature), AP (mean
-    over the languages or pairs of languages). Raises InputError for a benchmark with too few articles for a batch.
+    Columns: strategy, seed, kind ("mono", "cross": one pair of languages a batch, "pool": candidates in mixed
+    languages; see `batch_losses`), loss (nats, mean over batches at the study's temperature), AP (in the setting of
+    that name). Raises InputError for a benchmark with too few articles for a batch.
     """
     return pd.concat([_of(run, spec, benchmark, size, batches) for spec in run.models()], ignore_index=True)
 
@@ -359,22 +361,33 @@ def _of(run: Run, spec: ModelSpec, benchmark: str, size: int, batches: int) -> p
 def loss_verdict(frame: pd.DataFrame) -> list[str]:
     """Describe whether a lower loss on new batches goes with a higher AP, one sentence a kind of batch.
 
-    Spearman's rank correlation over the models of the study, the untrained one among them.
+    By the rank correlations of `loss_correlations` over the trained models; the untrained encoder, which differs from
+    all of them, is reported apart.
 
-    >>> loss, kind = [1, 2, 3], ["mono"] * 3
-    >>> loss_verdict(pd.DataFrame({"kind": kind, "strategy": [*"abc"], "loss": loss, "AP": [0.9, 0.8, 0.7]}))[0][:57]
-    'mono batches, 3 models: a lower loss goes with a higher A'
+    >>> rows = [("untrained", 9.0, 0.1), ("a", 1.0, 0.9), ("b", 2.0, 0.8), ("c", 3.0, 0.7)]
+    >>> loss_verdict(pd.DataFrame(rows, columns=["strategy", "loss", "AP"]).assign(kind="pool", seed=0))[0][:73]
+    'pool batches: a lower loss goes with a higher AP: rank correlation -1.00 '
     """
     said = []
-    for kind, part in frame.dropna(subset="AP").groupby("kind", sort=False):
-        if len(part) < 3:
+    for kind, part in loss_correlations(frame).groupby("kind", sort=False):
+        found = {(over, untrained): (value, count) for _, over, untrained, count, value in part.to_numpy(object)}
+        if ("models", False) not in found:
             continue
-        rho = float(part["loss"].rank().corr(part["AP"].rank()))
-        goes = "goes with a higher AP" if rho < -0.5 else "does not go with a higher AP"
-        means = part.groupby("strategy", sort=False)[["loss", "AP"]].mean()
+        value = found["models", False][0]
+        goes = "goes with a higher AP" if value <= -0.5 else "goes with a lower AP" if value >= 0.5 else ""
+        numbers = [
+            f"{found[over, False][0]:.2f} over {found[over, False][1]} {over}"
+            for over in ("models", "strategy means")
+            if (over, False) in found
+        ]
+        also = [
+            f"{found[over, True][0]:.2f} over {over}" for over in ("models", "strategy means") if (over, True) in found
+        ]
         said.append(
-            f"{kind} batches, {len(part)} models: a lower loss {goes} (rank correlation {rho:.2f}); lowest loss "
-            f"{means['loss'].idxmin()}, highest AP {means['AP'].idxmax()}."
+            f"{kind} batches: a lower loss {goes or 'does not clearly go with a higher or lower AP'}: "
+            f"rank correlation {', '.join(numbers)}"
+            + f"; with the untrained encoder {', '.join(also)}" * bool(also)
+            + "."
         )
     return said
 

@@ -17,7 +17,7 @@ from hybridkit.utils.seeds import generator
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-KINDS = ("mono", "cross")
+KINDS = ("mono", "cross", "pool")
 
 
 def evaluate_encoder(
@@ -58,22 +58,26 @@ def batch_losses(
     batches: int = 200,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """InfoNCE (nats) of a model's embeddings on `mono` and `cross` batches made of a parallel benchmark.
+    """InfoNCE (nats) of a model's embeddings on batches made of a parallel benchmark, of a kind for each setting.
 
     `queries` (n, dim) and `passages` (m, dim) are in the benchmark's order; the loss is over their cosines, as in
-    training, whatever the model's own similarity. Batches follow the rules of the strategies (arXiv 2408.10536, section
-    2): a `mono` batch has one language, drawn uniformly; in a `cross` batch each question draws a pair of different
-    languages; questions of one article never meet, since a neighbouring sentence may answer both. Equal arguments give
-    equal batches, so models are compared on the same ones.
+    training, whatever the model's own similarity. In a `mono` batch all is in one language; in a `cross` batch the
+    queries are in one language and the passages in another, so that its candidates are those of that pair; in a `pool`
+    batch each question draws a pair of different languages, so that its candidates are mixed, as in the pool. (The
+    `cross` batches that arXiv 2408.10536 trains on, section 2, are of the last kind.) Languages and pairs are drawn
+    uniformly among those with enough articles; questions of one article never meet, since a neighbouring sentence may
+    answer both. Equal arguments give equal batches, so models are compared on the same ones.
 
-    Returns kind, batch, loss. Raises InputError for a benchmark with fewer articles in a language than `size`.
+    Returns kind, batch, loss. Raises InputError for a benchmark that has fewer articles than `size` in
+    every language or pair.
     """
     query_at, passage_at, articles = _parallel(benchmark)
     rows = []
     for kind in KINDS:
         random = generator(seed, "batch losses", benchmark.name, kind)
+        choices = _choices(kind, query_at, passage_at, articles, size, benchmark.name)
         for number in range(batches):
-            query, passage = _draw(kind, query_at, passage_at, articles, size, random, benchmark.name)
+            query, passage = _draw(choices, query_at, passage_at, articles, size, random)
             scores = _unit(queries[query]) @ _unit(passages[passage]).T / temperature
             top = scores.max(axis=1)
             loss = np.log(np.exp(scores - top[:, None]).sum(axis=1)) + top - scores.diagonal()
@@ -103,28 +107,40 @@ def _parallel(benchmark: Benchmark) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     return query_at, passage_at, articles
 
 
+def _choices(
+    kind: str, query_at: np.ndarray, passage_at: np.ndarray, articles: np.ndarray, size: int, name: str
+) -> list[np.ndarray]:
+    """What a batch may be made of: bool arrays (questions, languages, languages), of which each batch takes one."""
+    width = query_at.shape[1]
+    has = (query_at >= 0)[:, :, None] & (passage_at >= 0)[:, None, :]
+    same = np.eye(width, dtype=bool)
+    cells = np.argwhere(same if kind == "mono" else ~same)
+    if kind == "pool":
+        found = [has & ~same]
+    else:
+        found = [np.zeros_like(has) for _ in cells]
+        for one, (query, passage) in zip(found, cells, strict=True):
+            one[:, query, passage] = has[:, query, passage]
+    counts = [len(np.unique(articles[one.any(axis=(1, 2))])) for one in found]
+    most = max(counts, default=0)
+    if most < size:
+        raise InputError(f"{name}: a {kind} batch of {size} needs as many articles, there are {most}; make it less")
+    return [one for one, count in zip(found, counts, strict=True) if count >= size]
+
+
 def _draw(
-    kind: str,
+    choices: list[np.ndarray],
     query_at: np.ndarray,
     passage_at: np.ndarray,
     articles: np.ndarray,
     size: int,
     random: np.random.Generator,
-    name: str,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the queries and passages of one batch."""
-    width = query_at.shape[1]
-    has = (query_at >= 0)[:, :, None] & (passage_at >= 0)[:, None, :]
-    has &= ~np.eye(width, dtype=bool) if kind == "cross" else np.eye(width, dtype=bool)
-    if kind == "mono":
-        has &= (np.arange(width) == random.integers(width))[None, :, None]
+    has = choices[int(random.integers(len(choices)))]
     order = random.permutation(np.flatnonzero(has.any(axis=(1, 2))))
     _, first = np.unique(articles[order], return_index=True)
     rows = order[np.sort(first)][:size]
-    if len(rows) < size:
-        raise InputError(
-            f"{name}: a {kind} batch of {size} needs as many articles, there are {len(rows)}; make it less"
-        )
     pairs = [random.choice(np.flatnonzero(has[row].reshape(-1))) for row in rows]
-    query, passage = np.divmod(pairs, width)
+    query, passage = np.divmod(pairs, query_at.shape[1])
     return query_at[rows, query], passage_at[rows, passage]

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from hybridkit.errors import InputError
+from hybridkit.evaluation.loss_and_ap import loss_correlations
 from hybridkit.evaluation.measures import DISTANCE, SETTINGS, in_order, measure_of
 from hybridkit.plots.marks import (
     BOTH,
@@ -33,6 +34,7 @@ _DISTANCE = "rank distance"
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D00")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 KINDS = ("mono", "cross", "mixed")
+_BATCHES = {"mono": "one language", "cross": "one pair of languages", "pool": "mixed languages"}
 
 
 @printed
@@ -195,3 +197,45 @@ def loss_curves(frame: pd.DataFrame, span: int = 20) -> Figure:
     foot(figure, handles(frame["strategy"], line=True), text)
     figure.suptitle("Training loss by kind of batch")
     return figure
+
+
+@printed
+def loss_and_ap(frame: pd.DataFrame) -> Figure:
+    """AP of each model over its loss on new batches, one panel a kind of batch, with the rank correlations.
+
+    Columns: strategy, seed, kind ("mono", "cross", "pool"), loss (nats), AP (in the setting of that kind). Small points
+    are models, large ones the means of a strategy over its seeds; the untrained encoder is hollow.
+    """
+    require_columns(frame, "loss_and_ap", "strategy", "seed", "kind", "loss", "AP")
+    one(frame, "loss_and_ap", "benchmark", "encoder", "study")
+    frame = frame.dropna(subset="AP")
+    kinds, strategies, found = in_order(frame["kind"]), order(frame["strategy"]), loss_correlations(frame)
+    figure, axes = panels(1, len(kinds), WIDTH if len(kinds) > 1 else 4.6, 3.1)
+    for ax, kind in zip(axes, kinds, strict=True):
+        part = frame[frame["kind"] == kind]
+        for name in strategies:
+            own = part[part["strategy"] == name]
+            look: dict[str, Any] = {"marker": marker(name), "color": colour(name), "linestyle": "none"}
+            look["markerfacecolor"] = "none" if name == UNTRAINED else colour(name)
+            if len(own) > 1:
+                ax.plot(own["loss"], own["AP"], **{**look, "markersize": 3, "alpha": 0.5})
+            ax.plot([own["loss"].mean()], [own["AP"].mean()], label=name, markersize=6, **look)
+        ax.set(title=f"{_BATCHES.get(kind, kind)}\n{_correlations(found[found['kind'] == kind])}", xlabel="loss (nats)")
+        ax.set_ylabel(f"AP, {kind}")
+        ax.grid(axis="both")
+        ax.margins(0.12)
+    text = "large: mean over seeds; small: models" if frame["seed"].nunique() > 1 else ""
+    foot(figure, handles(strategies), text)
+    figure.suptitle("Loss on new batches, and AP in the setting of that kind")
+    return figure
+
+
+def _correlations(found: pd.DataFrame) -> str:
+    """The rank correlations of a panel: over models and over means, without the untrained encoder and with it."""
+    lines = []
+    for over, name in (("models", "models"), ("strategy means", "means")):
+        rows = found[found["over"] == over].sort_values("untrained")
+        values = [f"{value:.2f}" for value in rows["value"]]
+        if values:
+            lines.append(f"{name}: {values[0]}" + f" ({values[1]})" * (len(values) > 1))
+    return "; ".join(lines) or "too few models"

@@ -130,6 +130,15 @@ FRAMES: dict[str, pd.DataFrame] = {
         + [("hybrid(alpha=0.5)", "cross", side, "ar", 0.5, 0.45, 0.55) for side in ("query", "passage")],
         columns=["strategy", "kind", "side", "language", "share", "low", "high"],
     ),
+    "loss_and_ap": pd.DataFrame(
+        [
+            (name, seed, kind, 0.3 + at / 10 + seed / 50, 0.7 - at / 20 - seed / 90)
+            for at, name in enumerate(["cross", "hybrid(alpha=0.5)", "mono", "mixed", "untrained"])
+            for seed in ((0, 1, 2) if name != "untrained" else (0,))
+            for kind in ("mono", "cross", "pool")
+        ],
+        columns=["strategy", "seed", "kind", "loss", "AP"],
+    ),
     "loss_curves": pd.DataFrame(
         [("mono", seed, step, "mono", 3.0 - step + seed) for seed in range(2) for step in range(3)],
         columns=["strategy", "seed", "step", "kind", "loss"],
@@ -495,6 +504,12 @@ def test_coverage_and_lengths_are_the_frame() -> None:
     axes = seen(plots.text_lengths(FRAMES["text_lengths"]))[0]
     assert axes.get_xlabel() == "length (characters)"
     assert {tuple(drawn.get_xdata()) for drawn in axes.lines} >= {(30.0, 30.0), (20.0, 10.0), (45.0, 90.0)}
+
+
+def test_loss_and_ap_has_a_panel_a_setting_and_its_correlations() -> None:
+    axes = seen(plots.loss_and_ap(FRAMES["loss_and_ap"]))
+    assert [ax.get_ylabel() for ax in axes] == ["AP, mono", "AP, cross", "AP, pool"]
+    assert axes[2].get_title() == "mixed languages\nmodels: -1.00 (-1.00); means: -1.00 (-1.00)"
 
 
 def test_loss_curves_mean_over_seeds() -> None:

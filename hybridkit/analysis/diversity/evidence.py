@@ -16,7 +16,7 @@ from hybridkit.analysis.diversity.outcomes import ALL, RANDOM, drawn, models
 from hybridkit.analysis.scores import collection_queries
 from hybridkit.evaluation.clusters import ClusterSums, combined, model_sums, question_clusters
 from hybridkit.evaluation.measures import per_query
-from hybridkit.evaluation.resampling import DRAWS_FOR_INTERVAL, Resampling
+from hybridkit.evaluation.resampling import TRAININGS_NEEDED, Resampling
 from hybridkit.evaluation.significance import FIXED, Term, contrast, judged
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.settings import UNTRAINED
@@ -67,7 +67,7 @@ def mean_steps(table: pd.DataFrame, sums: Mapping[Key, ClusterSums]) -> pd.DataF
         elif set(part["group"]) != {RANDOM}:
             names = ", ".join(dict.fromkeys(part["group"]))
             note = f"sets that were chosen ({names}) show nothing of other ones"
-        elif len(draws) < DRAWS_FOR_INTERVAL:
+        elif len(draws) < TRAININGS_NEEDED:
             note = f"{len(draws)} draw{'s show' if len(draws) > 1 else ' shows'} nothing of other languages"
         over_draws = dict.fromkeys(("crossed_low", "crossed_high", "crossed_p"), np.nan) if note else {}
         ends = {name: row[name] for name in ("low", "high", "p", "crossed_low", "crossed_high", "crossed_p")}
