@@ -71,6 +71,12 @@ plots.draw(
 HTML(analysis.claims.as_html(analysis.claims.summary(ours, plots.kept(figures))))
 
 # %% [markdown]
+# Where strategies were trained on different data, a difference between them may be one of the data:
+
+# %%
+print(analysis.exposure.exposure_note(analysis.exposure.study_exposure(run)))
+
+# %% [markdown]
 # ## The same on the published tables
 # They are bare numbers: no intervals, no plans of batches, no training rows.
 

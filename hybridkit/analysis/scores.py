@@ -422,6 +422,20 @@ def collection_tables(
     ]
 
 
+def collection_queries(
+    run: Run, specs: Sequence[ModelSpec], names: Sequence[str] | None = None
+) -> list[tuple[str, ModelSpec, pd.DataFrame]]:
+    """Return the values of every query of each collection and model, with the collection's name and the model.
+
+    The columns are those of `collection_values`, `cluster` (what queries are resampled by) and its `unit`. They are
+    kept in the run; where some of a model are missing, it is opened once and searches.
+    """
+    chosen = run.study.evaluation.judged if names is None else names
+    sets = [(name, one) for name in chosen for one in open_collection(run.study.at(name))]
+    values = {spec: _values(run, spec, [one for _, one in sets]) for spec in specs}
+    return [(name, spec, values[spec][nth]) for nth, (name, _) in enumerate(sets) for spec in specs]
+
+
 def compare_on_collections(run: Run, baseline: str, measure: str = COLLECTION_MEASURES[0]) -> pd.DataFrame:
     """Compare what the main table compares (`compared_pairs`) on the study's collections, by the same rule.
 
@@ -434,7 +448,7 @@ def compare_on_collections(run: Run, baseline: str, measure: str = COLLECTION_ME
         sets = list(open_collection(run.study.at(name)))
         values: dict[str, dict[int | str, pd.DataFrame]] = {}
         for spec in [one for one in run.models() if one.strategy != UNTRAINED]:
-            values.setdefault(spec.strategy, {})[spec.seed] = _together(sets, _queries(run, spec, sets), measure)
+            values.setdefault(spec.strategy, {})[spec.seed] = _together(_values(run, spec, sets), measure)
         for first, second in compared_pairs(list(values), baseline):
             terms = []
             for sign, strategy in ((1, first), (-1, second)):
@@ -453,48 +467,40 @@ def compare_on_collections(run: Run, baseline: str, measure: str = COLLECTION_ME
     return table[[*front, *[name for name in table if name not in front]]]
 
 
-def _together(sets: list[Collection], values: list[pd.DataFrame], measure: str) -> pd.DataFrame:
-    """The values of all languages of a collection, with their cluster; every query and document has its language."""
-    parts = []
-    for one, own in zip(sets, values, strict=True):
-        kept, clusters = own[own["measure"] == measure], query_clusters(one)[0]
-        front = f"{one.setting} {one.language} "
-        parts.append(kept.assign(query_id=front + kept["query_id"], cluster=front + kept["query_id"].map(clusters)))
-    return pd.concat(parts, ignore_index=True)
-
-
-def _scores(run: Run, spec: ModelSpec, sets: list[Collection]) -> list[pd.DataFrame]:
-    """The scores of a model on the collections, with intervals, made from the values of every query."""
-
-    def score(nth: int) -> pd.DataFrame:
-        table = with_intervals(_queries(run, spec, sets)[nth], *query_clusters(sets[nth]))
-        return table.rename(columns={"query_language": "language"})
-
-    return [frame(_path(run, spec, one, "intervals"), partial(score, nth)) for nth, one in enumerate(sets)]
-
-
-def collection_queries(
-    run: Run, specs: Sequence[ModelSpec], names: Sequence[str] | None = None
-) -> list[tuple[str, ModelSpec, pd.DataFrame]]:
-    """Return the values of every query (`collection_values`) of each collection and model, with its name and the model.
-
-    They are kept in the run; where some of a model are missing, it is opened once and searches.
-    """
-    chosen = run.study.evaluation.judged if names is None else names
-    sets = [(name, one) for name in chosen for one in open_collection(run.study.at(name))]
-    values = {spec: _queries(run, spec, [one for _, one in sets]) for spec in specs}
-    return [(name, spec, values[spec][nth]) for nth, (name, _) in enumerate(sets) for spec in specs]
+def _together(parts: list[pd.DataFrame], measure: str) -> pd.DataFrame:
+    """The values of all languages of a collection; a query and a document belong to their language."""
+    frame = pd.concat(parts, ignore_index=True)
+    frame = frame[frame["measure"] == measure]
+    own = frame["setting"] + " " + frame["query_language"] + " "
+    return frame.assign(query_id=own + frame["query_id"], cluster=own + frame["cluster"])
 
 
 def _path(run: Run, spec: ModelSpec, collection: Collection, what: str) -> Path:
     return run.folder / "judged" / f"{run.result_key(spec, collection)[:24]}-{what}.parquet"
 
 
-def _queries(run: Run, spec: ModelSpec, sets: list[Collection]) -> list[pd.DataFrame]:
+def _scores(run: Run, spec: ModelSpec, sets: list[Collection]) -> list[pd.DataFrame]:
+    """The scores of a model on the collections, with intervals, made from the values of every query."""
+    return [
+        frame(_path(run, spec, one, "intervals"), partial(_means_of, run, spec, sets, nth))
+        for nth, one in enumerate(sets)
+    ]
+
+
+def _means_of(run: Run, spec: ModelSpec, sets: list[Collection], nth: int) -> pd.DataFrame:
+    values = _values(run, spec, sets)[nth]
+    clusters = values.drop_duplicates("query_id").set_index("query_id")["cluster"]
+    table = with_intervals(values.drop(columns=["cluster", "unit"]), clusters, str(values["unit"].iloc[0]))
+    return table.rename(columns={"query_language": "language"})
+
+
+def _values(run: Run, spec: ModelSpec, sets: list[Collection]) -> list[pd.DataFrame]:
+    """The values of every query; where some are missing the model is opened once, and searches."""
     settings, model = run.study.evaluation, cache(lambda: run.trained.open(spec))
 
     def search(collection: Collection) -> pd.DataFrame:
         found = dense_search(collection, model(), max_length=settings.max_length, precision=settings.precision)
-        return collection_values(collection, found)
+        values, (clusters, unit) = collection_values(collection, found), query_clusters(collection)
+        return values.assign(cluster=values["query_id"].map(clusters), unit=unit)
 
     return [frame(_path(run, spec, one, "queries"), partial(search, one)) for one in sets]

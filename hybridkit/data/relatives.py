@@ -30,6 +30,7 @@ _COLLECTIONS = {
 }
 # How a data set is related to a benchmark of its collection, where more is known than the name.
 _HOW = {
+    ("atlas", "atlas"): "made from the same templates, of other facts",
     ("mlqa-test", "mlqa-r"): "MLQA's test part; MLQA-R is made of the development part",
     ("squad2-fi-en", "xquad-r"): "SQuAD's training part; XQuAD-R is made of the development part",
     ("squad-translate-train", "xquad-r"): "SQuAD's training part; XQuAD-R is made of the development part",

@@ -36,8 +36,9 @@ from hybridkit.analysis.claims.ledger import (
 )
 from hybridkit.analysis.claims.study_facts import StudyFacts
 from hybridkit.errors import InputError
+from hybridkit.evaluation.clusters import ClusterSums, model_sums
 from hybridkit.evaluation.measures import per_query
-from hybridkit.evaluation.significance import contrast, trainings_of
+from hybridkit.evaluation.significance import FIXED, contrast, trainings_of
 from hybridkit.study.run import Run
 from hybridkit.study.settings import open_study
 from hybridkit.utils.paths import checkout, runs_folder
@@ -510,6 +511,7 @@ def test_the_whole_ledger_on_a_study(facts: StudyFacts) -> None:
     assert "start == pretrained is not so in this study (scratch)" in found["1"].sentence
     assert found["2"].verdict == UNTESTED
     assert found["4"].verdict == GIVEN
+    assert found["4"].sentence.startswith("True by construction: leaks(")
     assert "found before training, and dropped: 0 rows" in found["4"].sentence
     assert (found["6"].verdict, found["7"].verdict) == (UNTESTED, UNTESTED)
     assert (
@@ -543,3 +545,22 @@ def test_what_quick_found() -> None:
     assert found["verdicts"]["4"] == GIVEN
     assert found["verdicts"]["10"] == UNTESTED
     assert found["published"]["9"] == NOT_SHOWN
+
+
+def test_the_nested_sets_of_a_draw_weigh_every_pair_alike_and_systems_share_their_sets() -> None:
+    def sums(pairs: dict[tuple[str, str], float]) -> ClusterSums:
+        lines = [(a, b, f"q{n}", value + 0.1 * n) for (a, b), value in pairs.items() for n in range(4)]
+        frame = pd.DataFrame(lines, columns=["query_language", "passage_language", "query_id", "value"])
+        frame = frame.assign(setting="cross", measure="RR")
+        ids = [f"q{n}" for n in range(4)]
+        return model_sums(frame, pd.Series(ids, ids))["RR"]
+
+    one, two = sums({("de", "en"): 0.1, ("de", "th"): 0.2}), sums({("de", "th"): 0.6})
+    joined = study_facts._joined({"en": one, "de en": two})
+    assert joined.means.tolist() == pytest.approx([0.15 + 0.3])  # (.1 + .2 + .6) / 3 and the questions' .15
+    mono = {draw: {"en": one, "de en": two} for draw in range(3)}
+    hybrid = {draw: {"de en": two} for draw in range(3)}
+    common = {*study_facts._keys(mono)} & {*study_facts._keys(hybrid)}
+    assert study_facts._chosen(mono, common) == hybrid
+    untrained = {FIXED: {"": one}}
+    assert study_facts._chosen(untrained, common) is untrained

@@ -361,7 +361,8 @@ def _sentence(verdict: str, answers: Sequence[Answer]) -> str:
     for outcome, start in starts.items():
         parts += [f"{start}: {_first_few([answer_text(one) for one in by[outcome]])}."] if by[outcome] else []
     if verdict in (HOLDS, GIVEN):
-        parts.append(f"{_first_few([answer_text(one) for one in (*by[HOLDS], *by[GIVEN])])}.")
+        parts += [f"{_first_few([answer_text(one) for one in by[HOLDS]])}."] if by[HOLDS] else []
+        parts += [f"True by construction: {_first_few([answer_text(one) for one in by[GIVEN]])}."] if by[GIVEN] else []
     if by[UNTESTED]:
         parts.append(f"Not tested: {_first_few([one.reason for one in by[UNTESTED]])}.")
         if cures := list(dict.fromkeys(one.cure for one in by[UNTESTED] if one.cure)):

@@ -269,11 +269,11 @@ class StudyFacts:
             raise NotTestable(f"the study has no benchmark {name}", f"{name} among {key}", "benchmark")
 
     def _on_collection(self, query: ScoreQuery) -> Trainings:
-        """The sums of a strategy on a collection, all its languages together; every question is a cluster."""
+        """The sums of a strategy on a collection, all its languages together, by what its queries are resampled by."""
         found: Trainings = {}
         for spec in self._specs_of(query.strategy):
             parts = [
-                values.assign(query_id=values["query_language"] + ": " + values["query_id"])
+                values.assign(**{key: values["query_language"] + ": " + values[key] for key in ("query_id", "cluster")})
                 for name, one, values in self._collection_values
                 if one == spec and split_name(name)[0] == query.benchmark
             ]
@@ -281,8 +281,8 @@ class StudyFacts:
             own = own[(own["setting"] == query.setting) & (own["measure"] == query.measure)]
             if own.empty:
                 raise NotTestable(f"no {query}", "", "benchmark", "setting", "measure")
-            ids = own["query_id"].drop_duplicates()
-            sums = model_sums(own, pd.Series(list(ids), ids))[query.measure]
+            clusters = own.drop_duplicates("query_id").set_index("query_id")["cluster"]
+            sums = model_sums(own.drop(columns=["cluster", "unit"]), clusters)[query.measure]
             found[FIXED if spec.strategy == UNTRAINED else spec.seed] = {"": sums}
         return found
 

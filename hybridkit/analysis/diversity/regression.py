@@ -215,7 +215,8 @@ def _linear(regression: Regression) -> Check:
         # two of a line's points say nothing on its shape
         dummies |= {f"{seen}, k = {k}": (own & (data["k"] == k)).astype(float) for k in ks[1:-1]}
     if not dummies:
-        return Check("linear in log2 k", False, "not tested, since no group of pairs has three numbers of languages")
+        words = "whether effects are linear in log2 k is not tested: no group of pairs has three numbers of languages"
+        return Check("linear in log2 k", False, words)
     bent = within(pd.DataFrame(dummies), data["pair"])
     slopes = [name for name in matrix if str(name).startswith("log2 k")]
     value = within(data[["value"]], data["pair"])["value"]

@@ -68,7 +68,7 @@ def fit_sentences(fits: Sequence[Regression]) -> dict[str, list[str]]:
     return {
         f"{fit.setting}, {fit.series}, {fit.strategy}": [
             *regression_sentences(fit, set(kept.loc[_of(kept, fit), "term"])),
-            *(f"({one.name}: {one.words})" for one in check(fit)),
+            *(f"({one.words})" for one in check(fit)),
         ]
         for fit in fits
     }
