@@ -15,7 +15,7 @@ from hybridkit.data.benchmark import Benchmark
 from hybridkit.data.collection import Collection, pooled, read_qrels, save_judgements
 from hybridkit.data.sources.open_benchmarks import is_collection, open_benchmark
 from hybridkit.errors import InputError
-from hybridkit.evaluation.collection_scores import collection_values, ranked_run
+from hybridkit.evaluation.collection_scores import collection_values, query_clusters, ranked_run, with_intervals
 from hybridkit.evaluation.measures import MEASURES, macro, per_query, scores
 from hybridkit.evaluation.rank_table import rank_table_from_scores
 
@@ -259,3 +259,22 @@ def test_scores_that_single_precision_cannot_tell_apart_keep_their_order() -> No
     one = judged([("a", "p0", 1)])
     run = frame([("a", "p0", 1.0 + 1e-12), ("a", "p3", 1.0)])  # equal for trec_eval, which would put p3 first
     assert values(collection_values(one, run), "RR@10") == {"a": 1}
+
+
+def test_queries_that_are_answered_in_one_document_are_one_draw() -> None:
+    """Of eight queries two share a document by different passages; a document of most queries says nothing of them."""
+    judged = [(f"q{n}", f"d{n}#0", 1) for n in range(7)] + [("q7", "d0#3", 1), ("q7", "d5#1", 0)]
+    frame = pd.DataFrame(judged, columns=["query_id", "passage_id", "relevance"])
+    queries = pd.DataFrame({"query_id": [f"q{n}" for n in range(8)], "text": "where"})
+    one = Collection("toy", "fi", queries, frame, lambda: iter([]), 9, "f00")
+    clusters, unit = query_clusters(one)
+    assert unit == "documents" and clusters["q0"] == clusters["q7"] and clusters.nunique() == 7
+    shared = frame.assign(passage_id=[f"d0#{n}" for n in range(len(frame))])
+    clusters, unit = query_clusters(Collection("toy", "fi", queries, shared, lambda: iter([]), 9, "f00"))
+    assert unit == "queries" and clusters.nunique() == 8
+    run = pd.DataFrame(
+        {"query_id": [f"q{n}" for n in range(4)], "passage_id": [f"d{n}#0" for n in range(4)], "score": 1.0}
+    )
+    values = collection_values(one, run, ["RR@10"])
+    found = with_intervals(values, *query_clusters(one)).set_index("measure").loc["RR@10"]
+    assert found["value"] == 0.5 and 0 <= found["low"] < 0.3 and 0.7 < found["high"] <= 1 and found["clusters"] == 7
