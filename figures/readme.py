@@ -17,7 +17,6 @@ from hybridkit.utils.numbers import number
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
-MARKS = {"*": "over other trainings too", "°": "given these trainings", "": "not shown"}
 
 
 def render() -> str:

@@ -53,8 +53,9 @@ by_strategy.round(1)
 
 # %% [markdown]
 # ## Languages among the top of the pool
-# The share of each language among the top k against the share it has among all candidates. A ratio of 1 is what a
-# system blind to language would tend to.
+# The share of each language among the top k against the share expected: that of a perfect system which is blind to
+# language, and ranks a question's relevant passages first, whatever their language, and all others behind them. A
+# perfect ranking has a ratio of 1 everywhere.
 
 # %%
 shares = analysis.scores.language_shares(run, benchmark)
@@ -80,11 +81,14 @@ preference.round(2).to_frame()
 # %% [markdown]
 # ## From several sides
 # No single number is language bias. Each panel is one measure; its source is named in `hybridkit.evaluation.bias`.
-# From the ranks: rank distance, alone and as a share of what a random order would give; PEER; the AP lost when the
-# relevant passage in the query's own language is taken away, beyond what another's costs; gaps between languages. From
-# the scores: the margin of same-language passages that answer nothing over passages in other languages that do. From
-# the embeddings: how well a linear probe finds the language, how much of the variance lies between languages. A dotted
-# line is what no preference would give.
+# From the ranks: rank distance, and the same on a scale from together to random order (an affine image of it, to
+# compare benchmarks by; it counts once); PEER; the AP lost when the relevant passage in the query's own language is
+# taken away, beyond what another's costs; gaps between languages. From the scores: the margin of same-language
+# passages that answer nothing over passages in other languages that do, on average. It is below 0 for every encoder
+# that retrieves at all, so it cannot tell whether one is strongly aligned. The answers overtaken can: the share of
+# answers in other languages that score below some passage in the query's language that answers nothing, 0 in a
+# strongly aligned encoder. From the embeddings: how well a linear probe finds the language, how much of the variance
+# lies between languages. A dotted line is what no preference would give.
 
 # %%
 panel = analysis.bias.bias_panel(run, benchmark)
@@ -93,7 +97,8 @@ plots.draw(
     "05_bias_panel",
     plots.bias_panel,
     panel,
-    f"Measures of language bias on {benchmark}, by strategy; points are seeds, dotted lines chance.",
+    f"Measures of language bias on {benchmark}, by strategy; points are seeds, dotted lines chance. Normalised rank "
+    "distance is rank distance on another scale.",
 )
 
 # %%

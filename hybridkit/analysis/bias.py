@@ -33,9 +33,11 @@ if TYPE_CHECKING:
     from hybridkit.study.run import Run
 
 
-PANEL_FORMAT = 1
+PANEL_FORMAT = 2  # 2: the share expected of a perfect system, answers overtaken
 DEPTH = 100  # of PEER: eleven languages share a top ten with one passage each
 MECHANISM = ("score margin", "language bonus", "relevance gap")
+CHECK = "answers overtaken"  # of the score margin, which is below 0 for a biased encoder too
+AGAIN = "normalised rank distance"  # rank distance on another scale
 GAPS = ("AP gap, mono", "AP gap, pool")  # they grow with bias, and also where a better model helps some languages more
 
 
@@ -82,6 +84,7 @@ def bias_measures(
         "score margin": (margin["margin_sd"].mean(), np.nan),
         "language bonus": (margin["bonus_sd"].mean(), 0.0),
         "relevance gap": (margin["gap_sd"].mean(), 0.0),
+        CHECK: (margin["overtaken"].mean(), np.nan),
         "language variance": (variance, chance),
     }
     if len(set(languages)) > 1 and len(set(articles)) > 1:
@@ -181,10 +184,14 @@ def changes(panel: pd.DataFrame, pair: tuple[str, str]) -> pd.DataFrame:
 def verdict(panel: pd.DataFrame, pair: tuple[str, str] = ("hybrid(alpha=0.5)", "mono")) -> str:
     """Describe what changes from the second strategy of a pair to the first, and by which mechanism; Markdown.
 
-    Takes the frame of `bias_panel`. A measure has changed where every seed says so. The mechanism is read off the
+    Takes the frame of `bias_panel`. A measure has changed where every seed says so. Measures are counted once each: not
+    the normalised rank distance, which is rank distance on another scale. The mechanism is read off the
     same-language score margin (`score_margin`), which is the language bonus less the relevance gap: an answer in
     another language overtakes irrelevant passages in the query's language because language counts less, or because
-    relevance counts more. Raises InputError for a strategy that is not in the panel.
+    relevance counts more. Whether an encoder is strongly aligned is told by the answers overtaken, and not by the
+    margin, which is below 0 for every encoder that retrieves at all.
+
+    Raises InputError for a strategy that is not in the panel.
     """
     from hybridkit.sampling.labels import label
 
@@ -192,7 +199,7 @@ def verdict(panel: pd.DataFrame, pair: tuple[str, str] = ("hybrid(alpha=0.5)", "
     seeds = int(table["seeds"].max())
     after, before = (label(name) for name in pair)
     lines = [f"From **{before}** to **{after}** ({seeds} {'seed' if seeds == 1 else 'seeds'}):", ""]
-    sides = table[[_better(name) != "none" and name not in (*MECHANISM, *GAPS) for name in table.index]]
+    sides = table[[_better(name) != "none" and name not in (*MECHANISM, *GAPS, CHECK, AGAIN) for name in table.index]]
     for word in ("less bias", "more bias", "no clear change"):
         if (sides["verdict"] == word).any():
             chosen = sides[sides["verdict"] == word]
@@ -204,6 +211,8 @@ def verdict(panel: pd.DataFrame, pair: tuple[str, str] = ("hybrid(alpha=0.5)", "
         lines += [f"- {start}: {_moves(chosen)}"] if len(chosen) else []
     if set(MECHANISM) <= set(table.index):
         lines.append("- " + _mechanism(*(pd.Series(table.loc[name].to_dict()) for name in MECHANISM)))
+    if {MECHANISM[0], CHECK} <= set(table.index):
+        lines.append("- " + _aligned(*(pd.Series(table.loc[name].to_dict()) for name in (MECHANISM[0], CHECK))))
     if seeds == 1:
         lines.append("- one seed shows a direction; whether it is the strategy's takes more")
     return "\n".join(lines) + "\n"
@@ -221,6 +230,21 @@ def _move(row: pd.Series) -> str:
     digits = 0 if abs(row["before"]) >= 100 else 3
     clear = "" if row["agree"] else " (seeds disagree)"
     return f"{row['before']:,.{digits}f} → {row['after']:,.{digits}f}{clear}"
+
+
+def _aligned(margin: pd.Series, overtaken: pd.Series) -> str:
+    """One sentence on whether an encoder is strongly aligned, which a margin below 0 cannot show."""
+    shares = (
+        f"{overtaken['before']:.1%} → {overtaken['after']:.1%} of the answers in another language score below some "
+    )
+    what = f"{shares}irrelevant passage in the query's language"
+    if max(margin["before"], margin["after"]) >= 0:
+        return f"strong alignment: none where the margin is above 0; {what}"
+    if max(overtaken["before"], overtaken["after"]) == 0:
+        return f"strong alignment: {what}, so that both are strongly aligned in this"
+    return (
+        f"strong alignment: the margin is below 0 for both, which cannot tell; {what}, and in an aligned encoder none"
+    )
 
 
 def _mechanism(margin: pd.Series, bonus: pd.Series, gap: pd.Series) -> str:

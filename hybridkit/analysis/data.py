@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from hybridkit.data.corpus import ParallelCorpus
+from hybridkit.data.relatives import relatives_table
 from hybridkit.data.sources.open_rows import source_stems
 from hybridkit.data.sources.registry import DATA_SETS
 from hybridkit.models.embedding import text_lengths as encoded_lengths
@@ -128,6 +129,13 @@ def plan_switches(run: Run, spec: ModelSpec) -> pd.DataFrame:
 def leak_summary(run: Run) -> pd.DataFrame:
     """Count the texts of benchmarks that were found among the rows, and the rows that were dropped for them."""
     return summary(run.rows.leaks)
+
+
+def benchmark_relatives(run: Run) -> pd.DataFrame:
+    """Return what in training rows and encoder is a relative of a benchmark of the study: `relatives_table`."""
+    study = run.study
+    names = [*study.evaluation.benchmarks, *study.evaluation.judged]
+    return relatives_table(names, study.rows.files, study.encoder.name)
 
 
 def switched_examples(run: Run, spec: ModelSpec, count: int = 6) -> pd.DataFrame:

@@ -427,7 +427,8 @@ def collection_queries(
 ) -> list[tuple[str, ModelSpec, pd.DataFrame]]:
     """Return the values of every query of each collection and model, with the collection's name and the model.
 
-    The frame is that of `collection_values` with the columns cluster and unit (`query_clusters`).
+    The columns are those of `collection_values`, `cluster` (what queries are resampled by) and its `unit`. They are
+    kept in the run; where some of a model are missing, it is opened once and searches.
     """
     chosen = run.study.evaluation.judged if names is None else names
     sets = [(name, one) for name in chosen for one in open_collection(run.study.at(name))]

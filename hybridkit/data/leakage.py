@@ -1,22 +1,23 @@
-"""Find training rows that a benchmark holds too, by their ids, their texts, or nearly equal texts.
+"""Find training rows that a benchmark holds too: by their ids, by equal texts, and by texts that share most letters.
 
-MinHash (rensa) finds long texts that are nearly the same, words find short ones; shingles and numbers decide.
+It finds copies, whole or in part and slightly edited, and no paraphrases. The comparison of texts is in `text_overlap`.
 """
 
 from __future__ import annotations
 
+import logging
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from unicodedata import category
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from hybridkit.data.rows import normalise
 from hybridkit.data.storage.columns import pieces
+from hybridkit.data.text_overlap import Letters, Overlap, OverlapIndex, blocks
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,190 +26,79 @@ if TYPE_CHECKING:
     from hybridkit.data.collection import Collection
     from hybridkit.data.corpus import ParallelCorpus
 
-
-_BANDS, _WIDTH, _SEED = 20, 5, 1  # of pairs with a similarity of 0.8 the bands find 9,996 in 10,000
-_MASK = [np.uint64(value) for value in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)]
-_HAN = re.compile("[\u3040-\u9fff\U00020000-\U0003ffff]")
-VERSION = 2  # of what counts as a hit: in the name under which a study keeps its hits
+log = logging.getLogger("hybridkit")
+VERSION = 3  # of what counts as a hit: in the name under which a study keeps its hits
 _ROW = ("row", "id", "side", "training_language")
 COLUMNS = (*_ROW, "benchmark", "benchmark_language", "benchmark_id", "kind", "similarity", "text", "match")
 _TARGETS = ("benchmark", "side", "language", "id", "text")
+_OF = ("article", "group")  # columns that targets may have besides
 _ID = 16  # characters from which on an id is unique anywhere, unlike "17" and "dev-3"
+_ALIKE = 0.6  # of their runs of four letters two questions share that are a little like each other
+_PART = 1.5  # a text that is so many times as long as another holds it as a part
 # Side of training -> side of the benchmark that it is compared with.
 _SIDES = {"query": "query", "passage": "passage", "negative": "passage"}
 
 
 @dataclass(frozen=True)
 class Nearness:
-    """When two texts count as nearly the same.
+    """When a training text is nearly one of a benchmark, or has it as a part.
 
-    They share at least `similarity` of their shingles (Jaccard; runs of `shingle` letters and digits) and of their
-    numbers. In texts of up to `sentence` letters (a Chinese character counts as three), one word or letter makes
-    another question ("capital of Chad" and "capital of Mali", Irland and Island): there the words must be the same, in
-    nearly the same order, or the letters, however they are divided into words.
+    Attributes:
+        share: Of the shorter text's letters that are in runs which the longer has too, where the shorter has `letters`
+            or more. A Chinese character counts as three letters; spaces and marks count nothing. The numbers of the two
+            texts must agree as well.
+        letters: In shorter texts one word makes another question ("capital of Chad" and "capital of Mali"). There, from
+            `short` letters on, all that may differ is a word of up to `word` letters more in one of them.
+        short: See `letters`. Of texts shorter than this all letters must be the same.
+        word: See `letters`.
+        weak: A share that is enough where query and passage of a row are both like those of one question.
     """
 
-    similarity: float = 0.8
-    shingle: int = 5
-    sentence: int = 200
+    share: float = 0.8
+    letters: int = 40
+    short: int = 20
+    word: int = 12
+    weak: float = 0.4
+
+    def kind(self, found: Overlap, text: str, known: str) -> str:
+        """Return "near", "part" or "weak" for two texts from `normalise`, "" where they are not alike."""
+        if not _numbers_agree(text, known):
+            return ""
+        if found.shorter >= self.letters:
+            if found.share < self.share:
+                return "weak"
+            return "near" if found.longer < _PART * found.shorter else "part"
+        if found.share < 0.95:
+            return ""
+        same = found.shorter >= self.short and found.longer <= found.shorter + self.word
+        return "near" if same else "weak"
 
 
-class _Letters(dict[int, str]):
-    """For `str.translate`: letters, marks and digits stay, the rest is a space; filled as characters are met."""
-
-    def __missing__(self, code: int) -> str:
-        self[code] = chr(code) if category(chr(code))[0] in "LMN" else " "
-        return self[code]
-
-
-_LETTERS = _Letters()
-
-
-def letters(text: str) -> str:
-    """Return the letters and digits of a text, normalised, with single spaces between words.
-
-    >>> letters("Who is  “Tesla”?"), letters("पानी?")
-    ('who is tesla', 'पानी')
-    """
-    return " ".join(normalise(text).translate(_LETTERS).split())
-
-
-def shingles(text: str, size: int) -> set[str]:
-    """Return the runs of `size` characters of a text from `letters`, with a space before and after it.
-
-    >>> sorted(shingles("a bc", 3))
-    [' a ', ' bc', 'a b', 'bc ']
-    """
-    text = f" {text} ".ljust(size)
-    return {text[start : start + size] for start in range(len(text) - size + 1)}
-
-
-def similarity(text: str, other: str, rule: Nearness) -> float:
-    """Return the similarity of two texts from `letters`, 0..1; 0 where the rule says that they are not near.
-
-    >>> rule = Nearness()
-    >>> similarity("what is the capital of chad", "what is the capital of mali", rule)
-    0.0
-    >>> similarity("what is the data base format", "what is the database format", rule)
-    1.0
-    """
-    if not text or not other:  # without a letter a text is near no other
-        return 0.0
-    if _joined(text) == _joined(other):
-        return 1.0
-    if not min(_size(text), _size(other)) > rule.sentence and _bag(text) != _bag(other):
-        return 0.0
-    numbers = [Counter(re.findall(r"\d+", either)) for either in (text, other)]
-    if (numbers[0] & numbers[1]).total() < rule.similarity * (numbers[0] | numbers[1]).total():
-        return 0.0
-    first, second = shingles(text, rule.shingle), shingles(other, rule.shingle)
-    shared = len(first & second) / len(first | second)
-    return shared if shared >= rule.similarity else 0.0
-
-
-def _joined(text: str) -> str:
-    return text.replace(" ", "")
-
-
-def _bag(text: str) -> str:
-    return " ".join(sorted(text.split()))
-
-
-def _size(text: str) -> int:
-    return len(text) if text.isascii() else len(text) + 2 * len(_HAN.findall(text))
-
-
-class NearIndex:
-    """An index of texts from `letters`, to find those that other texts are near to."""
-
-    def __init__(self, texts: Sequence[str], rule: Nearness) -> None:
-        self._texts, self._rule = texts, rule
-        self._same: dict[str, list[int]] = {}  # by the sorted words, and by the letters alone
-        for position, text in enumerate(texts):
-            for key in {_bag(text), _joined(text)}:
-                self._same.setdefault(key, []).append(position)
-        self._long = [position for position, text in enumerate(texts) if _size(text) > rule.sentence]
-        self._digests = _digests([texts[position] for position in self._long], rule.shingle)
-        keys = _band_keys(self._digests)
-        self._order = np.argsort(keys, axis=0, kind="stable")
-        self._keys = np.take_along_axis(keys, self._order, axis=0)
-
-    def near(self, texts: Sequence[str]) -> Iterator[tuple[int, int, float]]:
-        """Yield (position in `texts`, position in the index, similarity) of every pair that is near, in order."""
-        pairs = {
-            (query, known)
-            for query, text in enumerate(texts)
-            for key in (_bag(text), _joined(text))
-            for known in self._same.get(key, ())
-        }
-        if self._long:
-            long = [position for position, text in enumerate(texts) if _size(text) > self._rule.sentence]
-            digests = _digests([texts[position] for position in long], self._rule.shingle)
-            for query, known in _pairs(_band_keys(digests), self._keys, self._order):
-                # the estimate of 100 hashes is 0.2 too low in less than one of a million pairs
-                if np.mean(digests[query] == self._digests[known]) >= self._rule.similarity - 0.2:
-                    pairs.add((long[query], self._long[known]))
-        for query, known in sorted(pairs):
-            found = similarity(texts[query], self._texts[known], self._rule)
-            if found:
-                yield query, known, found
-
-
-def _pairs(keys: np.ndarray, known: np.ndarray, order: np.ndarray) -> list[tuple[int, int]]:
-    """Pairs (query, known) that share the key of a band."""
-    found: set[tuple[int, int]] = set()
-    for band in range(keys.shape[1]):
-        low = np.searchsorted(known[:, band], keys[:, band], side="left")
-        high = np.searchsorted(known[:, band], keys[:, band], side="right")
-        for query in np.flatnonzero(high > low).tolist():
-            found.update((query, int(order[at, band])) for at in range(low[query], high[query]))
-    return sorted(found)
-
-
-def _digests(texts: Sequence[str], size: int) -> np.ndarray:
-    """MinHash of each text's shingles, uint32 (texts, bands x width); shingles are hashed as polynomials at once."""
-    from rensa import RMinHash
-
-    padded = [f" {text} ".ljust(size) for text in texts]
-    lengths = np.array([len(text) for text in padded], dtype=np.int64)
-    codes = np.frombuffer("".join(padded).encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
-    count = max(len(codes) - size + 1, 0)
-    hashes = np.zeros(count, dtype=np.uint64)
-    for offset in range(size):
-        hashes = hashes * _MASK[0] + codes[offset : offset + count] + np.uint64(1)
-    for shift, factor in ((30, _MASK[1]), (27, _MASK[2])):  # SplitMix64's mixing
-        hashes = (hashes ^ (hashes >> np.uint64(shift))) * factor
-    ends = np.cumsum(lengths)
-    left = np.repeat(ends, lengths)[:count] - np.arange(count) if count else np.zeros(0, dtype=np.int64)
-    offsets = np.concatenate([[0], np.cumsum(lengths - size + 1)]).astype(np.uint64)
-    rows = RMinHash.digest_matrix_from_flat_token_hashes(
-        hashes[left >= size], offsets, _BANDS * _WIDTH, _SEED
-    ).to_rows()
-    return np.array(rows, dtype=np.uint32).reshape(len(texts), _BANDS * _WIDTH)
-
-
-def _band_keys(digests: np.ndarray) -> np.ndarray:
-    bands = digests.reshape(len(digests), _BANDS, _WIDTH).astype(np.uint64)
-    keys = np.zeros(bands.shape[:2], dtype=np.uint64)
-    for column in range(_WIDTH):
-        keys = (keys ^ bands[:, :, column]) * _MASK[1]
-        keys ^= keys >> np.uint64(31)
-    return keys
+def _numbers_agree(text: str, known: str) -> bool:
+    """Whether four fifths of the numbers of the text that has fewer are in the other."""
+    one, other = (Counter(re.findall(r"\d+", side)) for side in (text, known))
+    return (one & other).total() >= 0.8 * min(one.total(), other.total())
 
 
 def find_leaks(corpus: ParallelCorpus, targets: pd.DataFrame, rule: Nearness | None = None) -> pd.DataFrame:
     """Find the training rows that a benchmark holds too; `targets` is made by `targets_of`.
 
-    Queries are compared with queries, passages and hard negatives with passages. A row that hits in one language must
-    be dropped in all.
+    Queries are compared with queries, passages and hard negatives with passages, in all languages. A row that hits in
+    one language must be dropped in all. Only ids and equal texts are looked for in a benchmark that is made from
+    templates, in which every text is nearly another one; a line of the log says so.
 
     Returns:
         A line for each row, side, language and benchmark, with the columns `COLUMNS`: `row` is the position in the
-        corpus; `kind` is "exact" (the same normalised text, in any language of the benchmark), "near" (a text of the
-        same language, by `rule`, with its similarity) or "id" (the row's id or passage_id is that of a question or
-        passage there).
+        corpus; `kind` is
 
-    Source: Broder (1997), MinHash over shingles; candidates are confirmed by the exact Jaccard index.
+        - "exact": the same normalised text;
+        - "near": the same letters, or small edits (`Nearness`), with the share of letters as similarity;
+        - "part": the same, but one of the two texts is only a part of the other;
+        - "pair": query and passage are both like those of one question, each too little to count alone;
+        - "id": the row's id or passage_id is that of a question or passage there.
+
+    Source: overlap of word or letter runs as in the decontamination of language models (Brown et al. 2020, arXiv
+    2005.14165, appendix C), with a tolerance for edits.
 
     >>> import tempfile
     >>> from hybridkit.data.corpus import ParallelCorpus
@@ -219,49 +109,92 @@ def find_leaks(corpus: ParallelCorpus, targets: pd.DataFrame, rule: Nearness | N
     [[0, 'query', 'q1', 'exact', 1.0]]
     """
     rule = rule or Nearness()
-    found = list(_same_ids(corpus, targets))
     targets = targets.assign(key=list(map(normalise, targets["text"])))
-    for side, against in _SIDES.items():
-        there = targets[targets["side"] == against]
-        for tag in corpus.languages:
-            if (side, tag) in corpus.texts and len(there):
-                found += _in_texts(corpus, side, tag, there, rule)
-    frame = pd.DataFrame(found, columns=list(COLUMNS)).astype({"row": "int64", "similarity": "float64"})
+    targets = targets.assign(**{name: "" for name in _OF if name not in targets})
+    found = list(_same_ids(corpus, targets))
+    for benchmark, lines in targets.groupby("benchmark", sort=False):
+        weak: list[tuple[Any, ...]] = []
+        known = {side: _Known.of(lines[lines["side"] == side], f"{benchmark}: {side}") for side in ("query", "passage")}
+        for side, against in _SIDES.items():
+            for tag in corpus.languages:
+                if (side, tag) in corpus.texts and len(known[against].lines):
+                    for hit in _in_texts(corpus, side, tag, known[against], rule):
+                        (weak if hit[7] == "weak" else found).append(hit)
+        dropped = {hit[0] for hit in found}
+        found += _pairs(corpus, [hit for hit in weak if hit[0] not in dropped], known["query"], rule)
+    frame = pd.DataFrame([hit[: len(COLUMNS)] for hit in found], columns=list(COLUMNS))
+    frame = frame.astype({"row": "int64", "similarity": "float64"})
     return frame.sort_values(["row", "side", "training_language", "benchmark"], kind="stable", ignore_index=True)
 
 
+@dataclass(frozen=True)
+class _Known:
+    """The texts of one side of a benchmark, each once."""
+
+    lines: pd.DataFrame  # of targets
+    keys: list[str]
+    at: dict[str, list[int]]  # positions in `lines` by key
+    same: dict[bytes, str]  # keys by their letters
+    index: OverlapIndex | None
+
+    @classmethod
+    def of(cls, lines: pd.DataFrame, name: str) -> _Known:
+        at: dict[str, list[int]] = {}
+        for position, key in enumerate(lines["key"]):
+            at.setdefault(key, []).append(position)
+        keys = list(at)
+        index = OverlapIndex(keys)
+        same = {letters: key for letters, key in zip(index.letters.whole(), keys, strict=True) if letters}
+        made = len(keys) > 0 and float((index.formula > 0.5).mean()) > 0.5
+        if made:
+            log.info("%s texts are made from templates; only equal texts are leaks of them", name)
+        return cls(lines, keys, at, same, None if made else index)
+
+    def line(self, key: str, tag: str) -> int:
+        """The position of a text, in a language if there is one, else the first."""
+        positions = self.at[key]
+        return next((n for n in positions if self.lines["language"].iloc[n] == tag), positions[0])
+
+
 def targets_of(benchmarks: Sequence[Benchmark], collections: Sequence[Collection] = ()) -> pd.DataFrame:
-    """Return the texts that no training row may hold, with the columns benchmark, side, language, id, text, article.
+    """Return the texts that no training row may hold: benchmark, side, language, id, text, article, group.
 
     These are all queries and passages of parallel benchmarks; of collections the queries and the passages judged
-    relevant, which are taken from the stream of all passages.
+    relevant, which are taken from the stream of all passages. A query and the passages of its `group` belong together:
+    those of an article, or in a collection the first query that a passage is relevant to.
     """
     frames = []
     for benchmark in benchmarks:
-        for side, frame in (("query", benchmark.queries.assign(article="")), ("passage", benchmark.passages)):
-            frames.append(frame.rename(columns={f"{side}_id": "id"}).assign(benchmark=benchmark.name, side=side))
+        for side, frame in (("query", benchmark.queries), ("passage", benchmark.passages)):
+            names = frame.rename(columns={f"{side}_id": "id"}).assign(benchmark=benchmark.name, side=side)
+            frames.append(names.assign(group=frame["article"], article="" if side == "query" else frame["article"]))
     for collection in collections:
         where = {"benchmark": collection.name, "language": collection.language, "article": ""}
-        frames.append(collection.queries.rename(columns={"query_id": "id"}).assign(side="query", **where))
-        good = set(collection.judgements.loc[collection.judgements["relevance"] > 0, "passage_id"])
+        queries = collection.queries.rename(columns={"query_id": "id"})
+        frames.append(queries.assign(side="query", group=queries["id"], **where))
+        judged = collection.judgements[collection.judgements["relevance"] > 0]
+        good = dict(zip(judged["passage_id"][::-1], judged["query_id"][::-1], strict=True))
         kept = [
-            pair for ids, texts in collection.passages() for pair in zip(ids, texts, strict=True) if pair[0] in good
+            (name, text, good[name])
+            for ids, texts in collection.passages()
+            for name, text in zip(ids, texts, strict=True)
+            if name in good
         ]
-        frames.append(pd.DataFrame(kept, columns=["id", "text"]).assign(side="passage", **where))
+        frames.append(pd.DataFrame(kept, columns=["id", "text", "group"]).assign(side="passage", **where))
+    columns = [*_TARGETS, *_OF]
     if not frames:
-        return pd.DataFrame(columns=[*_TARGETS, "article"], dtype=object)
-    return pd.concat([frame[[*_TARGETS, "article"]] for frame in frames], ignore_index=True)
+        return pd.DataFrame(columns=columns, dtype=object)
+    return pd.concat([frame[columns] for frame in frames], ignore_index=True)
 
 
-def _same_ids(corpus: ParallelCorpus, targets: pd.DataFrame) -> Iterator[tuple[object, ...]]:
+def _same_ids(corpus: ParallelCorpus, targets: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
     """Hits by id; in training it may have its source or split in front, in the benchmark its name and language.
 
     A benchmark's article is the passage_id without what was added to it (`#2` for a second text).
     """
     known: dict[str, int] = {}
-    articles = targets["article"] if "article" in targets else [""] * len(targets)
     for position, (name, article, benchmark, language) in enumerate(
-        zip(targets["id"], articles, targets["benchmark"], targets["language"], strict=True)
+        zip(targets["id"], targets["article"], targets["benchmark"], targets["language"], strict=True)
     ):
         for form in (name, name.removeprefix(f"{benchmark}:{language}:"), article):
             if len(form) >= _ID:
@@ -295,32 +228,72 @@ def _forms(name: str) -> set[str]:
     return {form for form in (name, name.partition("/")[2], name.rpartition(":")[2]) if len(form) >= _ID}
 
 
-def _in_texts(
-    corpus: ParallelCorpus, side: str, tag: str, targets: pd.DataFrame, rule: Nearness
-) -> Iterator[tuple[object, ...]]:
-    """Hits of one side and language; its texts are read chunk by chunk."""
-    # each text of a benchmark is kept once, in the same language if there is one
-    once = targets.assign(other=targets["language"] != tag).sort_values("other", kind="stable")
-    once = once.drop_duplicates(["benchmark", "key"])
-    there = once[["benchmark", "language", "id", "text"]].to_numpy(object)
-    same: dict[str, list[int]] = {}
-    for position, key in enumerate(once["key"]):
-        same.setdefault(key, []).append(position)
-    known_as = list(map(letters, once["key"][~once["other"]]))  # these come before the others
-    lettered = [position for position, form in enumerate(known_as) if form]
-    index = NearIndex([known_as[position] for position in lettered], rule)
+def _in_texts(corpus: ParallelCorpus, side: str, tag: str, known: _Known, rule: Nearness) -> Iterator[tuple[Any, ...]]:
+    """Hits of one side and language, with kind "weak" too and the group behind; texts are read chunk by chunk."""
     column = corpus.positions[side][:, corpus.column(tag)]
+    rows_of = np.argsort(column, kind="stable")
+    sorted_column = column[rows_of]
     for positions, texts in _used(corpus.texts[side, tag], column):
         forms = list(map(normalise, texts))
-        hits = {(at, there[n][0]): ("exact", 1.0, n) for at, form in enumerate(forms) for n in same.get(form, ())}
-        for at, known, value in index.near(list(map(letters, forms))):
-            name = (at, there[lettered[known]][0])
-            if value > hits.get(name, ("", 0.0, 0))[1]:
-                hits[name] = ("near", value, lettered[known])
-        for (at, _), (kind, value, n) in hits.items():
-            benchmark, language, name, match = there[n]
-            for row in np.flatnonzero(column == positions[at]).tolist():
-                yield (row, corpus.ids[row], side, tag, benchmark, language, name, kind, value, texts[at], match)
+        for start, letters in blocks(forms):
+            for at, (kind, share, key) in _best(forms, start, letters, known, rule).items():
+                line = known.lines.iloc[known.line(key, tag)]
+                first, last = (int(np.searchsorted(sorted_column, positions[at], edge)) for edge in ("left", "right"))
+                for row in np.sort(rows_of[first:last]).tolist():
+                    where = (line["benchmark"], line["language"], line["id"])
+                    yield (row, corpus.ids[row], side, tag, *where, kind, share, texts[at], line["text"], line["group"])
+
+
+def _best(
+    forms: Sequence[str], start: int, letters: Letters, known: _Known, rule: Nearness
+) -> dict[int, tuple[str, float, str]]:
+    """The best hit of each text of a block, by its position in `forms`: kind, similarity and key of the known text."""
+    best: dict[int, tuple[str, float, str]] = {}
+    for at, whole in enumerate(letters.whole(), start):
+        if forms[at] in known.at:
+            best[at] = ("exact", 1.0, forms[at])
+        elif whole in known.same:
+            best[at] = ("near", 1.0, known.same[whole])
+    if known.index is None:
+        return best
+    for found in known.index.find(letters, rule.weak):
+        at, key = start + found.text, known.keys[found.known]
+        kind = rule.kind(found, forms[at], key)
+        before = best.get(at, ("weak", 0.0, ""))
+        if kind and (before[0] == "weak", found.share) > (kind == "weak", before[1]):
+            best[at] = (kind, found.share, key)
+    return best
+
+
+def _pairs(
+    corpus: ParallelCorpus, weak: Sequence[tuple[Any, ...]], known: _Known, rule: Nearness
+) -> Iterator[tuple[Any, ...]]:
+    """Rows whose passage is a little like one of a group, and whose query is a little like a question of it."""
+    groups: dict[object, list[int]] = defaultdict(list)
+    for position, group in enumerate(known.lines["group"]):
+        groups[group].append(position)
+    runs: dict[object, list[set[str]]] = {}  # of the questions of a group
+    for row, name, side, _, benchmark, *_, group in weak:
+        if side == "query" or not group or group not in groups:
+            continue
+        if group not in runs:
+            runs[group] = _runs(known.lines["key"].iloc[groups[group]].tolist())
+        for tag in corpus.languages:
+            if corpus.has_query[row, corpus.column(tag)]:
+                text = corpus.query_text(row, tag) or ""
+                (own,) = _runs([normalise(text)])
+                shares = [len(own & other) / max(len(own), len(other), 1) for other in runs[group]]
+                best = int(np.argmax(shares))
+                if shares[best] >= _ALIKE:
+                    line = known.lines.iloc[groups[group][best]]
+                    where = (benchmark, line["language"], line["id"])
+                    yield (row, name, "query", tag, *where, "pair", shares[best], text, line["text"])
+
+
+def _runs(texts: Sequence[str]) -> list[set[str]]:
+    """The runs of four letters of each text."""
+    whole = [letters.decode("utf-32-le", "surrogatepass") for letters in Letters.of(texts).whole()]
+    return [{text[at : at + 4] for at in range(max(len(text) - 3, 1))} for text in whole]
 
 
 def _used(table: pa.Array, column: np.ndarray) -> Iterator[tuple[np.ndarray, list[str]]]:

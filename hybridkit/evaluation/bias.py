@@ -30,7 +30,7 @@ _LANGUAGE_COLUMNS = {
 }
 _BIAS_MEASURES = (
     Measure("rank distance", "ranks", "lower"),
-    Measure("normalised rank distance", "0: together, 1: random order", "lower"),
+    Measure("normalised rank distance", "rank distance, 0: least, 1: random", "lower"),
     Measure("PEER", "mean p-value, irrelevant passages", "higher"),
     Measure("own language in the top", "share ÷ share expected", "lower"),
     Measure("target removal", "fall of AP, own − other language", "lower"),
@@ -39,6 +39,7 @@ _BIAS_MEASURES = (
     Measure("score margin", "standard deviations of a score", "lower"),
     Measure("language bonus", "standard deviations of a score", "lower"),
     Measure("relevance gap", "standard deviations of a score", "higher"),
+    Measure("answers overtaken", "share of answers in other languages", "lower"),
     Measure("language probe", "accuracy", "none"),
     Measure("language variance", "share of the variance", "none"),
 )
@@ -71,6 +72,10 @@ def rank_distance(ranks: pd.DataFrame) -> pd.DataFrame:
 
 def normalised_distance(ranks: pd.DataFrame) -> pd.DataFrame:
     """Return average rank distance by query language on a scale from 0, the least there can be, to 1, random order.
+
+    It is no measure of its own: where all queries are known in equally many languages it is an affine image of
+    `rank_distance`, so that the two agree on every comparison within a benchmark and count once. It is for comparing
+    benchmarks.
 
     A query with n relevant passages in a pool of N has a distance of n - 1 when they are ranked together, and one of
     (n - 1)(N + 1) / (n + 1) on average in random order (the expected range of n ranks drawn from 1 .. N without
@@ -227,8 +232,10 @@ def language_share(benchmark: Benchmark, scorer: Scorer, k: int = 10, block_byte
         block_bytes: Scores held at a time.
 
     Returns:
-        query_language, passage_language, share (mean over the queries; sums to 1 for each query language) and expected,
-        the language's share of all candidates, which a system blind to language would tend to.
+        query_language, passage_language, share (mean over the queries; sums to 1 for each query language) and expected
+        (sums to 1 too): the share under a perfect system that is blind to language. It ranks the relevant passages of a
+        query first and all others behind them, each in random order. So both a language's relevant passages and its
+        other ones count, as far as they reach into the top k.
 
     Raises:
         InputError: For scores of a wrong shape, with NaN or infinity.
@@ -236,29 +243,52 @@ def language_share(benchmark: Benchmark, scorer: Scorer, k: int = 10, block_byte
     Example:
         >>> language_share(toy, lambda rows: np.array([[0.9, 0.6, 0.5, 0.1]]), k=2).values.tolist()
         [['en', 'de', 1.0, 0.5], ['en', 'en', 0.0, 0.5]]
+
+    Source:
+        The expected share is ours. A language's share of all candidates, by which it is often divided, is that of a
+        system that ranks at random: by it a perfect system prefers the languages with few sentences.
     """
     slices = benchmark.passage_slices
     starts = [part.start for part in slices.values()]
     sizes = np.array([part.stop - part.start for part in slices.values()])
     k = min(k, len(benchmark.passages))
     counts = {language: np.zeros(len(slices), np.int64) for language in benchmark.query_slices}
+    expected = {language: np.zeros(len(slices)) for language in benchmark.query_slices}
+    query, passage = relevant_positions(benchmark)
+    relevant = _by_language(
+        query, np.searchsorted(starts, passage, side="right") - 1, len(benchmark.queries), len(slices)
+    )
     language_of = benchmark.queries["language"].to_numpy(object)
     for rows, block in score_blocks(benchmark, scorer, block_bytes):
         columns = top_columns(block, k)[1]
         nth = np.searchsorted(starts, columns, side="right") - 1
         counts[language_of[rows.start]] += np.bincount(nth, minlength=len(slices))
+        expected[language_of[rows.start]] += _expected_shares(relevant[rows], sizes, k).sum(axis=0)
     parts = [
         pd.DataFrame(
             {
                 "query_language": query_language,
                 "passage_language": list(slices),
                 "share": found / found.sum(),
-                "expected": sizes / sizes.sum(),
+                "expected": expected[query_language] / expected[query_language].sum(),
             }
         )
         for query_language, found in counts.items()
     ]
     return pd.concat(parts, ignore_index=True)
+
+
+def _expected_shares(relevant: NDArray[np.int64], sizes: NDArray[np.int64], k: int) -> NDArray[np.float64]:
+    """The share of each language in the top k of a perfect and blind system, (queries, languages).
+
+    >>> _expected_shares(np.array([[1, 1], [1, 0]]), np.array([3, 1]), 2).round(3).tolist()  # 1/2; 1 + 2/3 of 2
+    [[0.5, 0.5], [0.833, 0.167]]
+    """
+    known = relevant.sum(axis=1, keepdims=True)
+    first = np.minimum(known, k)
+    rest = (sizes - relevant) / np.maximum(sizes.sum() - known, 1)
+    shares: NDArray[np.float64] = (first * relevant / np.maximum(known, 1) + (k - first) * rest) / k
+    return shares
 
 
 def top_columns(block: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -412,14 +442,19 @@ def score_margin(
 
     Returns:
         query_language and, averaged over its queries, own_relevant, own_irrelevant, other_relevant, other_irrelevant
-        (each a query's mean score over such passages of the pool), and from these
+        (each a query's mean score over such passages of the pool), overtaken (below), and from the means
 
         - margin = own_irrelevant - other_relevant: above 0, an irrelevant passage in the query's language outscores the
           answer in another;
         - bonus = own_irrelevant - other_irrelevant: what language alone adds;
         - gap = other_relevant - other_irrelevant: what relevance adds, across languages.
 
-        The margin is the bonus less the gap. `spread` is the standard deviation of a query's scores over the pool;
+        The margin is the bonus less the gap. It compares averages, and below 0 it does not say that an encoder is
+        strongly aligned (LAReQA: every answer, in whatever language, scores above everything that is irrelevant): the
+        average irrelevant passage is far away from any encoder. `overtaken` checks that: the share of a query's answers
+        in other languages that score below some irrelevant passage in its own language. Strongly aligned is 0.
+
+        `spread` is the standard deviation of a query's scores over the pool;
         margin_sd, bonus_sd and gap_sd are divided by it query by query, since encoders differ in the range of their
         scores. `queries` counts those with relevant and irrelevant passages on both sides, which all of it is over.
 
@@ -427,13 +462,12 @@ def score_margin(
         InputError: For embeddings of a wrong size, with NaN or infinity.
 
     Source:
-        LAReQA (arXiv 2004.05484) calls an encoder without the weakness of the margin strongly aligned; its two parts
-        are ours.
+        Strong alignment is LAReQA's (arXiv 2004.05484, section 2); the measures are ours.
 
     Example:
         >>> found = score_margin(toy, np.ones((1, 1)), np.array([[3], [1], [7], [4]]))  # relevant: de 3, en 7
-        >>> found[["own_irrelevant", "other_relevant", "margin", "bonus", "gap"]].values.tolist()
-        [[4.0, 3.0, 1.0, 3.0, 2.0]]
+        >>> found[["own_irrelevant", "other_relevant", "margin", "bonus", "gap", "overtaken"]].values.tolist()
+        [[4.0, 3.0, 1.0, 3.0, 2.0, 1.0]]
     """
     slices = benchmark.passage_slices
     spoken, starts = list(slices), [part.start for part in slices.values()]
@@ -444,6 +478,7 @@ def score_margin(
     )
     scores = np.empty(len(query))
     own_sum, all_sum, spread, size = (np.zeros(len(benchmark.queries)) for _ in range(4))
+    best = np.full(len(benchmark.queries), -np.inf)  # score of the best irrelevant passage in the query's language
     scorer = dense(benchmark, query_embeddings, passage_embeddings, similarity)
     for rows, block in score_blocks(benchmark, scorer):
         here = slice(*np.searchsorted(query, [rows.start, rows.stop]))
@@ -456,6 +491,10 @@ def score_margin(
         if language in slices:
             own_sum[rows] = by_language[:, spoken.index(language)]
             size[rows] = slices[language].stop - slices[language].start
+            own = block[:, slices[language]].copy()
+            mine = np.flatnonzero(same[here]) + here.start
+            own[query[mine] - rows.start, passage[mine] - slices[language].start] = -np.inf
+            best[rows] = own.max(axis=1, initial=-np.inf)
     frame = pd.DataFrame({"query_language": benchmark.queries["language"], "spread": spread})
     length = len(frame)
     total, count = {}, {}
@@ -468,6 +507,8 @@ def score_margin(
         frame["other_irrelevant"] = (all_sum - own_sum - total["other"]) / (
             len(benchmark.passages) - size - count["other"]
         )
+        overtaken = np.bincount(query[~same], scores[~same] < best[query[~same]], length)
+        frame["overtaken"] = overtaken / count["other"]
         frame["margin"] = frame["own_irrelevant"] - frame["other_relevant"]
         frame["bonus"] = frame["own_irrelevant"] - frame["other_irrelevant"]
         frame["gap"] = frame["other_relevant"] - frame["other_irrelevant"]

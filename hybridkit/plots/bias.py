@@ -51,8 +51,9 @@ def rank_distance(frame: pd.DataFrame) -> Figure:
 def language_share(frame: pd.DataFrame, k: int = 10) -> Figure:
     """Share of each passage language among the top k of the pool beside the share expected, and the ratio of the two.
 
-    Columns: strategy, passage_language, share, expected (0 to 1; expected = the language's share of all candidates).
-    Rows of several query languages and seeds are averaged. Ratios are on a logarithmic axis: 2 and ½ are as far off.
+    Columns: strategy, passage_language, share, expected (0 to 1; expected = that of a perfect system that is blind to
+    language). Rows of several query languages and seeds are averaged. Ratios are on a logarithmic axis: 2 and ½ are as
+    far off.
     """
     require_columns(frame, "language_share", "strategy", "passage_language", "share", "expected")
     one(frame, "language_share", "benchmark", "encoder", "study", "k")

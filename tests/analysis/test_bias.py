@@ -214,3 +214,30 @@ def test_verdict_says_what_goes_against_it_and_what_is_not_clear() -> None:
     assert "no clear part has the weight of relevance across languages (1.000 → 1.000 (seeds disagree))" in text
     assert "- how unevenly languages fare, for whatever reason: AP gap, pool 0.100 → 0.250" in text
     assert "bias by" not in text
+
+
+def test_rank_distance_on_two_scales_counts_once() -> None:
+    measures = {name: ([400, 400], [300, 300]) for name in ("rank distance", "normalised rank distance", "PEER")}
+    text = verdict(panel(measures), ("cross", "mono"))
+    assert "less bias by 1 of 2 measures: rank distance 400 → 300" in text and "normalised" not in text
+
+
+def test_a_margin_below_zero_does_not_call_a_biased_encoder_aligned() -> None:
+    free, pulled = (sides(pull).set_index("measure")["value"] for pull in (0.0, 0.6))
+    # content counts for more than language on average, and still half of the answers are overtaken
+    assert pulled["score margin"] < 0 and pulled["answers overtaken"] > 0.5
+    assert pulled["answers overtaken"] > free["answers overtaken"] + 0.15
+    both = pd.DataFrame(
+        [
+            (name, 0, measure, value[measure], "lower", np.nan)
+            for name, value in (("mono", pulled), ("cross", free))
+            for measure in ("score margin", "language bonus", "relevance gap", "answers overtaken")
+        ],
+        columns=["strategy", "seed", "measure", "value", "better", "chance"],
+    )
+    assert "strong alignment: the margin is below 0 for both, which cannot tell;" in verdict(both, ("cross", "mono"))
+    assert "so that both are" not in verdict(both, ("cross", "mono"))
+    above = both.assign(value=both["value"].where(both["measure"] != "score margin", 0.1))
+    assert "strong alignment: none where the margin is above 0" in verdict(above, ("cross", "mono"))
+    none = both.assign(value=both["value"].where(both["measure"] != "answers overtaken", 0.0))
+    assert "so that both are strongly aligned" in verdict(none, ("cross", "mono"))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hybridkit.cli import commands as main
 from hybridkit.data.collection import Collection
 from hybridkit.data.corpus import ParallelCorpus
-from hybridkit.data.leakage import NearIndex, Nearness, find_leaks, letters, shingles, similarity, targets_of
+from hybridkit.data.leakage import find_leaks, targets_of
 from hybridkit.data.rows import Row
 from hybridkit.data.sources.open_rows import open_corpus
 from hybridkit.errors import InputError
@@ -70,15 +70,14 @@ def test_a_row_that_hits_in_one_language_is_dropped_in_all() -> None:
         refuse_leaks(corpus, found, "study toy")
 
 
-def test_near_paragraphs_are_found_with_their_jaccard_index() -> None:
+def test_near_paragraphs_are_found_with_the_share_of_their_letters_under_any_language() -> None:
     changed = PARAGRAPH.replace("swear fealty to", "swear allegiance to")
     found = find_leaks(corpus_of(({"en": "Who?"}, {"en": changed})), targets(("passage", "en", "p", PARAGRAPH)))
-    one, other = (shingles(letters(text), 5) for text in (changed, PARAGRAPH))
     assert told(found) == [[0, "passage", "en", "en", "near"]]
-    assert found["similarity"].tolist() == [pytest.approx(len(one & other) / len(one | other))]
-    assert 0.9 < found["similarity"].item() < 1
-    # nearly the same counts within a language only
-    assert find_leaks(corpus_of(({"en": "Who?"}, {"en": changed})), targets(("passage", "de", "p", PARAGRAPH))).empty
+    # but for "fealty" and up to five letters on either side all letters of the shorter text, 207 of them, are in runs
+    assert 1 - (6 + 10) / 207 <= found["similarity"].item() < 1
+    found = find_leaks(corpus_of(({"en": "Who?"}, {"en": changed})), targets(("passage", "de", "p", PARAGRAPH)))
+    assert told(found) == [[0, "passage", "en", "de", "near"]]  # a wrong tag hides nothing
 
 
 def test_hard_negatives_are_held_against_passages() -> None:
@@ -93,15 +92,30 @@ def test_hard_negatives_are_held_against_passages() -> None:
         ("What is the capital of the territory Chad?", "What is the capital of the territory Mali?"),
         ("Wie heißen die Scheine des Gebiets „Irland“?", "Wie heißen die Scheine des Gebiets „Island“?"),
         ("Im Jahr 2000 lebten im County 493 Menschen.", "Im Jahr 2000 lebten im County 7422 Menschen."),
-        ("哪种语言在“阿曼”地区具有官方地位？", "哪种语言在“安曼”地区具有官方地位？"),
-        ("ภาษาไอริชมีถิ่นกำเนิดในประเทศหรือดินแดนใด", "ภาษามอลตามีถิ่นกำเนิดในประเทศหรือดินแดนใด"),
+        ("哪种语言在阿曼地区是官方的？", "哪种语言在安曼地区是官方的？"),
         ("Why?", "Who?"),
         ("1", "2"),
     ],
 )
-def test_templates_and_short_texts_that_differ_in_a_word_are_no_hits(one: str, other: str) -> None:
-    assert similarity(letters(one), letters(other), Nearness()) == 0
+def test_short_texts_that_differ_in_a_word_are_no_hits(one: str, other: str) -> None:
     assert find_leaks(corpus_of(({"en": one}, {"en": "x"})), targets(("query", "en", "q", other))).empty
+
+
+TEMPLATES = {
+    "en": ("Which standard time applies in the territory of {}, by law?", ["Chad", "Mali", "Peru", "Oman", "Malawi"]),
+    "th": ("ภาษา{}มีถิ่นกำเนิดในประเทศหรือดินแดนใดในโลก", ["ไอริช", "มอลตา", "เช็ก", "ฟินแลนด์", "ลาว"]),
+    "zh": ("哪种语言在“{}”这个国家或地区具有官方地位？", ["阿曼", "安曼", "马里", "索马里", "秘鲁"]),
+}
+
+
+@pytest.mark.parametrize("tag", TEMPLATES)
+def test_texts_of_a_template_that_the_benchmark_is_made_from_are_no_hits(tag: str) -> None:
+    text, names = TEMPLATES[tag]
+    there = targets(*(("query", tag, name, text.format(name)) for name in names[1:]))
+    corpus = corpus_of(({tag: text.format(names[0])}, {tag: "x"}), ({tag: text.format(names[1]) + "!"}, {tag: "x"}))
+    assert told(find_leaks(corpus, there)) == [[1, "query", tag, tag, "near"]]
+    # of a single text nobody can say that it is made from a template
+    assert told(find_leaks(corpus, there.iloc[:1]))[0] == [0, "query", tag, tag, "near"]
 
 
 @pytest.mark.parametrize(
@@ -120,8 +134,88 @@ def test_marks_and_joining_make_no_other_question(one: str, other: str) -> None:
 def test_long_templates_with_other_numbers_are_no_hits() -> None:
     text = "Of the people {} percent were under 18, {} percent from 18 to 24, and {} percent were 65 or older. " * 3
     one, other = text.format(*range(101, 110)), text.format(*range(201, 210))
-    assert similarity(letters(one), letters(other), Nearness(similarity=0.5)) == 0
-    assert similarity(letters(one), letters(one.replace("people", "persons")), Nearness()) > 0.8
+    there = targets(("passage", "en", "p", other))
+    assert find_leaks(corpus_of(({"en": "x"}, {"en": one})), there).empty
+    assert len(find_leaks(corpus_of(({"en": "x"}, {"en": other.replace("people", "persons")})), there)) == 1
+
+
+# a question of 40 letters or more in four scripts: itself, a word added, removed, replaced, a typo
+EDITS = {
+    "en": [
+        "How many points did the Panthers defense surrender in the season?",
+        "How many points did the strong Panthers defense surrender in the season?",
+        "How many points did the Panthers surrender in the season?",
+        "How many points did the Panthers squad surrender in the season?",
+        "How many points did the Panthers defnese surrender in the season?",
+    ],
+    "hi": [
+        "पैंथर्स की रक्षा ने पूरे मौसम में कितने अंक दूसरी टीमों को दिए?",
+        "पैंथर्स की मजबूत रक्षा ने पूरे मौसम में कितने अंक दूसरी टीमों को दिए?",
+        "पैंथर्स की रक्षा ने मौसम में कितने अंक दूसरी टीमों को दिए?",
+        "पैंथर्स की रक्षा ने पूरे मौसम में कितने गोल दूसरी टीमों को दिए?",
+        "पैंथर्स की रकषा ने पूरे मौसम में कितने अंक दूसरी टीमों को दिए?",
+    ],
+    "th": [
+        "ฝ่ายรับของแพนเทอร์สเสียแต้มไปทั้งหมดกี่แต้มในฤดูกาลนั้น",
+        "ฝ่ายรับของทีมแพนเทอร์สเสียแต้มไปทั้งหมดกี่แต้มในฤดูกาลนั้น",
+        "ฝ่ายรับของแพนเทอร์สเสียแต้มไปกี่แต้มในฤดูกาลนั้น",
+        "ฝ่ายรับของแพนเทอร์สเสียแต้มไปทั้งหมดกี่คะแนนในฤดูกาลนั้น",
+        "ฝ่ายรับของแพนเทอรส์เสียแต้มไปทั้งหมดกี่แต้มในฤดูกาลนั้น",
+    ],
+    "zh": [
+        "黑豹队的防守在整个赛季里一共丢掉了多少分？",
+        "黑豹队的强大防守在整个赛季里一共丢掉了多少分？",
+        "黑豹队的防守在赛季里一共丢掉了多少分？",
+        "黑豹队的防守在整个赛季里一共失去了多少分？",
+        "黑豹队的防守在整个赛季里一共丢掉了多小分？",
+    ],
+}
+OTHER = "Nothing of this passage is anywhere in the benchmark, whatever one looks for, and that is all it has to say. "
+
+
+@pytest.mark.parametrize("tag", EDITS)
+@pytest.mark.parametrize("side", ["query", "passage"])
+def test_small_edits_of_forty_letters_or_more_are_found_in_every_script(side: str, tag: str) -> None:
+    there = targets((side, tag, "x", EDITS[tag][0]))
+    texts = [{tag: text} for text in EDITS[tag]]
+    corpus = corpus_of(*((text, {"en": OTHER}) if side == "query" else ({"en": "x"}, text) for text in texts))
+    found = find_leaks(corpus, there)
+    assert found["row"].tolist() == [0, 1, 2, 3, 4] and found["kind"].tolist() == ["exact", *["near"] * 4]
+    assert found["similarity"].between(0.8, 1).all()
+    # the same texts under another language
+    other = corpus_of(*((text, {"en": OTHER}) if side == "query" else ({"en": "x"}, text) for text in texts))
+    assert len(find_leaks(other, there.assign(language="fi"))) == 5
+
+
+@pytest.mark.parametrize("tag", EDITS)
+@pytest.mark.parametrize("times", [1, 40])
+def test_a_sentence_of_a_benchmark_is_found_in_a_passage_of_any_length(tag: str, times: int) -> None:
+    sentence = EDITS[tag][0]
+    corpus = corpus_of(({"en": "x"}, {tag: OTHER * times + EDITS[tag][1] + OTHER[::-1] * times}))
+    found = find_leaks(corpus, targets(("passage", tag, "p", sentence)))
+    assert told(found) == [[0, "passage", tag, tag, "part"]]
+    # and a training passage that is a sentence of a benchmark's paragraph
+    paragraph = targets(("passage", tag, "p", OTHER * times + sentence + OTHER[::-1] * times))
+    assert told(find_leaks(corpus_of(({"en": "x"}, {tag: EDITS[tag][1]})), paragraph))[0][-1] == "part"
+
+
+def test_a_question_with_a_word_added_is_found_on_the_benchmarks_own_paragraph() -> None:
+    sentences = [text.strip() + "." for text in PARAGRAPH.split(".") if text]
+    there = targets(
+        ("query", "en", "q", "Who was their leader?"), *(("passage", "en", text, text) for text in sentences)
+    )
+    corpus = corpus_of(({"en": "Who was then their leader?"}, {"en": PARAGRAPH}), ({"en": "Who?"}, {"en": OTHER}))
+    found = find_leaks(corpus, there)
+    assert set(found["row"]) == {0} and found["side"].eq("passage").all() and found["kind"].eq("part").all()
+
+
+def test_a_short_question_counts_with_a_passage_that_is_a_little_like_its_own() -> None:
+    there = targets(("query", "en", "q", "Who led them?"), ("passage", "en", "p", PARAGRAPH)).assign(group="a")
+    half = PARAGRAPH[: len(PARAGRAPH) // 2] + " " + OTHER * 2
+    rows = [({"en": "Who led them then?"}, {"en": half}), ({"en": "Where did it lie?"}, {"en": half})]
+    rows.append(({"en": "Who led them then?"}, {"en": OTHER}))
+    found = find_leaks(corpus_of(*rows), there)
+    assert told(found) == [[0, "query", "en", "en", "pair"]] and found["benchmark_id"].tolist() == ["q"]
 
 
 def test_ids_tell_the_same_question_whatever_stands_before_them() -> None:
@@ -157,12 +251,11 @@ def test_an_exact_copy_is_always_found(texts: list[str]) -> None:
     assert sorted(set(found["row"])) == list(range(len(texts))) and found["kind"].eq("exact").all()
 
 
-@given(st.text("abcdefg  ", min_size=250, max_size=400), st.integers(0, 240), st.sampled_from("xyz"))
-def test_one_letter_of_a_long_text_hides_no_copy(text: str, place: int, letter: str) -> None:
-    one, other = letters(text), letters(text[:place] + letter + text[place + 1 :])
-    near = similarity(one, other, Nearness())
-    if near >= 0.9:  # of such pairs the bands lose fewer than one in a million
-        assert list(NearIndex([one], Nearness()).near([other])) == [(0, 0, near)]
+@given(st.text("abcdefghij  ", min_size=120, max_size=400), st.integers(0, 110), st.sampled_from(["x", "xyz ", ""]))
+def test_one_change_in_a_long_text_hides_no_copy(text: str, place: int, new: str) -> None:
+    there = targets(("passage", "en", "p", text + " and so on"))
+    corpus = corpus_of(({"en": "x"}, {"en": text[:place] + new + text[place + 1 :] + " and so on"}))
+    assert find_leaks(corpus, there)["row"].tolist() == [0]
 
 
 def test_empty_targets_and_texts_without_letters() -> None:
@@ -273,12 +366,23 @@ def test_atlas_has_no_hits_though_it_is_made_from_templates() -> None:
 def test_two_queries_of_mlqa_test_stand_in_mlqa_r(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HYBRIDKIT_DATA", str(real_data))
     found = check_file("mlqa-test", ["mlqa-r"])
-    assert found["side"].eq("query").all() and found["kind"].eq("exact").all()
-    assert found.sort_values("training_language")["training_language"].tolist() == ["ar", "hi"]
+    exact = found[found["kind"] == "exact"].sort_values("training_language")
+    assert exact["side"].eq("query").all() and exact["training_language"].tolist() == ["ar", "hi"]
+    # a sentence of one article that both parts of MLQA took questions from
+    near = found[(found["kind"] == "near") & (found["side"] == "passage") & (found["similarity"] == 1)]
+    assert near["match"].str[:54].tolist() == ["Die Platzierungen sind nach der Anzahl der gewonnenen "]
+    assert found["row"].nunique() < 0.002 * 9677
 
 
-def test_three_queries_of_squad2_fi_en_stand_in_benchmarks(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_squad2_fi_en_has_texts_of_benchmarks_and_few_false_alarms(
+    real_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HYBRIDKIT_DATA", str(real_data))
     found = check_file("squad2-fi-en", ["xquad-r", "mlqa-r"])
     exact = found[(found["kind"] == "exact") & (found["side"] == "query")]
     assert exact["text"].nunique() == 3 and len(open_corpus(["squad2-fi-en"])) == 37854
+    # XQuAD-R is made of SQuAD's other articles: what is not equal is a false alarm, less than 1 in 10,000 rows
+    assert found.loc[(found["benchmark"] == "xquad-r") & (found["kind"] != "exact"), "row"].nunique() <= 3
+    # the articles "Group theory" and "George VI" are in MLQA's development part too
+    parts = found[(found["benchmark"] == "mlqa-r") & (found["kind"] == "part")]
+    assert parts["text"].str.contains("group theory|Matrix groups|Festival of Britain").sum() >= 3

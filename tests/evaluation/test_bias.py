@@ -26,12 +26,55 @@ def test_shares_by_hand() -> None:
     # de p: top 2 are de:1, de:2. en p: en:1 and, of the tied three, de:3. en q: all tied, so en:1 and de:3.
     scores = np.array([[0.9, 0.8, 0.1, 0.2], [0.5, 0.5, 0.5, 0.6], [0, 0, 0, 0]], np.float32)
     table = language_share(toy(), lambda rows: scores[rows], k=2)
-    assert table.to_numpy().tolist() == [
-        ["de", "de", 1.0, 0.75],
-        ["de", "en", 0.0, 0.25],
-        ["en", "de", 0.5, 0.75],
-        ["en", "en", 0.5, 0.25],
+    # A perfect top 2 of p: de:1, then one of three, two of them German. q has no relevant passage: any two of four.
+    p = np.array([1 + 2 / 3, 1 / 3]) / 2
+    q = np.array([3 / 4, 1 / 4])
+    assert table[["query_language", "passage_language", "share"]].to_numpy().tolist() == [
+        ["de", "de", 1.0],
+        ["de", "en", 0.0],
+        ["en", "de", 0.5],
+        ["en", "en", 0.5],
     ]
+    assert table["expected"].tolist() == pytest.approx([*p, *(p + q) / 2])
+
+
+def parallel(sizes: tuple[int, ...] = (12, 3, 7)) -> Benchmark:
+    """Two questions in three languages with as many sentences as given, one of them relevant to each question."""
+    tags = [f"l{number}" for number in range(len(sizes))]
+    ids = [(tag, f"t:{tag}:{n:02d}") for tag, size in zip(tags, sizes, strict=True) for n in range(size)]
+    queries = pd.DataFrame([(tag, name, name, "?") for tag in tags for name in "pq"])
+    passages = pd.DataFrame([(tag, name, "a", "!") for tag, name in ids])
+    judged = pd.DataFrame([(name, tag, f"t:{tag}:{n:02d}") for n, name in enumerate("pq") for tag in tags])
+    queries.columns, passages.columns = (
+        ["language", "query_id", "article", "text"],
+        ["language", "passage_id", "article", "text"],
+    )
+    judged.columns = ["query_id", "passage_language", "passage_id"]
+    return Benchmark("t", queries, passages, judged)
+
+
+def perfect(benchmark: Benchmark, draw: np.random.Generator) -> np.ndarray:
+    """Scores of a perfect and blind system: relevant passages first, the rest behind, each in random order."""
+    scores = draw.random((len(benchmark.queries), len(benchmark.passages)))
+    at = {name: n for n, name in enumerate(benchmark.passages["passage_id"])}
+    judged = benchmark.judgements.groupby("query_id")["passage_id"].agg(list)
+    for row, name in enumerate(benchmark.queries["query_id"]):
+        scores[row, [at[one] for one in judged[name]]] += 1
+    return np.asarray(scores, np.float32)
+
+
+def test_a_perfect_ranking_shows_each_language_as_often_as_expected() -> None:
+    toy, draw = parallel(), np.random.default_rng(0)
+    scores = perfect(toy, draw)
+    table = language_share(toy, lambda rows: scores[rows], k=3)  # as many as there are relevant passages
+    assert (table["share"] / table["expected"]).tolist() == pytest.approx([1.0] * 9, abs=1e-12)
+    for k in (2, 8):  # on average over the orders that there are
+        tables = []
+        for _ in range(400):
+            scores = perfect(toy, draw)
+            tables.append(language_share(toy, lambda rows, scores=scores: scores[rows], k=k))
+        ratio = sum(one["share"] for one in tables) / len(tables) / tables[0]["expected"]
+        assert ratio.tolist() == pytest.approx([1.0] * 9, abs=0.1)
 
 
 def test_a_top_deeper_than_the_pool_is_the_pool() -> None:

@@ -41,6 +41,7 @@ def test_margin_by_hand() -> None:
     assert (row["query_language"], row["queries"]) == ("en", 1)
     assert [row[f"{side}_{kind}"] for side in ("own", "other") for kind in ("relevant", "irrelevant")] == [14, 10, 6, 2]
     assert (row["margin"], row["bonus"], row["gap"]) == (10 - 6, 10 - 2, 6 - 2)
+    assert row["overtaken"] == 1  # the German answer's 6 is below 12 and 8
     spread = np.std([6, 2, 14, 8, 12])
     assert row["spread"] == pytest.approx(spread) and row["margin_sd"] == pytest.approx(4 / spread)
 
