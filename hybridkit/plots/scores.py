@@ -210,7 +210,7 @@ def loss_and_ap(frame: pd.DataFrame) -> Figure:
     one(frame, "loss_and_ap", "benchmark", "encoder", "study")
     frame = frame.dropna(subset="AP")
     kinds, strategies, found = in_order(frame["kind"]), order(frame["strategy"]), loss_correlations(frame)
-    figure, axes = panels(1, len(kinds), WIDTH if len(kinds) > 1 else 4.6, 3.1)
+    figure, axes = panels(1, len(kinds), WIDTH if len(kinds) > 1 else 4.6, 3.5)
     for ax, kind in zip(axes, kinds, strict=True):
         part = frame[frame["kind"] == kind]
         for name in strategies:
@@ -220,11 +220,12 @@ def loss_and_ap(frame: pd.DataFrame) -> Figure:
             if len(own) > 1:
                 ax.plot(own["loss"], own["AP"], **{**look, "markersize": 3, "alpha": 0.5})
             ax.plot([own["loss"].mean()], [own["AP"].mean()], label=name, markersize=6, **look)
-        ax.set(title=f"{_BATCHES.get(kind, kind)}\n{_correlations(found[found['kind'] == kind])}", xlabel="loss (nats)")
+        ax.set_title(f"{_BATCHES.get(kind, kind)}\n{_correlations(found[found['kind'] == kind])}", fontsize=8)
+        ax.set_xlabel("loss (nats)")
         ax.set_ylabel(f"AP, {kind}")
         ax.grid(axis="both")
         ax.margins(0.12)
-    text = "large: mean over seeds; small: models" if frame["seed"].nunique() > 1 else ""
+    text = "titles: rank correlations (in brackets with the untrained encoder); large: mean over seeds, small: models"
     foot(figure, handles(strategies), text)
     figure.suptitle("Loss on new batches, and AP in the setting of that kind")
     return figure
@@ -235,7 +236,7 @@ def _correlations(found: pd.DataFrame) -> str:
     lines = []
     for over, name in (("models", "models"), ("strategy means", "means")):
         rows = found[found["over"] == over].sort_values("untrained")
-        values = [f"{value:.2f}" for value in rows["value"]]
+        values = [f"{value:.2f}".replace("-", "−") for value in rows["value"]]  # noqa: RUF001
         if values:
             lines.append(f"{name}: {values[0]}" + f" ({values[1]})" * (len(values) > 1))
-    return "; ".join(lines) or "too few models"
+    return "\n".join(lines) or "too few models"
