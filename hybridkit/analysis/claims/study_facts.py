@@ -11,6 +11,7 @@ import pandas as pd
 from hybridkit.analysis.claims.checks import ROLES, ROWS, UNSEEN, is_collection_name
 from hybridkit.analysis.claims.facts import Difference, Fact, NotTestable, ScoreQuery
 from hybridkit.analysis.scores import collection_queries, macro_scores
+from hybridkit.data.relatives import relatives
 from hybridkit.data.sources.open_benchmarks import base_name
 from hybridkit.evaluation.clusters import ClusterSums, combined, model_sums, question_clusters
 from hybridkit.evaluation.measures import SEEN_GROUPS, SETTINGS, per_query
@@ -25,26 +26,6 @@ Trainings: TypeAlias = dict[int | str, dict[str, ClusterSums]]  # by seed or dra
 
 if TYPE_CHECKING:
     from hybridkit.data.corpus import ParallelCorpus
-
-# Collections by data set of the registry, each by its origin there; what is made up or of one's own has none in common.
-_COLLECTIONS = {
-    "atlas": "atlas",
-    "mlqa": "MLQA",
-    "mlqa-test": "MLQA",
-    "mlqa-r": "MLQA",
-    "mlqa-r-paragraphs": "MLQA",
-    "xquad-r": "SQuAD",
-    "xquad-r-paragraphs": "SQuAD",
-    "squad2-fi-en": "SQuAD",
-    "squad-translate-train": "SQuAD",
-    "miracl": "MIRACL",
-    "miracl-train": "MIRACL",
-    "mr-tydi": "TyDi QA",
-    "tydi-goldp": "TyDi QA",
-}
-# What encoders were fine-tuned on for retrieval by their authors, as far as it is of a collection above.
-# e5-small: model card of intfloat/multilingual-e5-small, "supervised fine-tuning"; arXiv 2402.05672.
-_MET = {"e5-small": ("SQuAD", "TyDi QA", "MIRACL"), "intfloat/multilingual-e5-small": ("SQuAD", "TyDi QA", "MIRACL")}
 
 
 def of_group(frame: pd.DataFrame, languages: tuple[str, ...], group: str) -> pd.DataFrame:
@@ -80,30 +61,6 @@ def drawn_sets(run: Run, strategy: str, benchmark: str) -> list[tuple[int, tuple
     if strategy == UNTRAINED:
         lines = list(dict.fromkeys((draw, languages, untrained) for draw, languages, _ in lines))
     return lines
-
-
-def collection(name: str) -> str:
-    """Return the collection that a data set is a part of; "" for one that is not known to be part of any.
-
-    >>> collection("xquad-r[16:]"), collection("squad2-fi-en"), collection("mine.jsonl")
-    ('SQuAD', 'SQuAD', '')
-    """
-    return _COLLECTIONS.get(split_name(name)[0], "")
-
-
-def relatives(benchmark: str, files: tuple[str, ...], encoder: str) -> tuple[str, ...]:
-    """Return training files, and the encoder's own fine-tuning, that are of the collection of a benchmark.
-
-    >>> relatives("mlqa-r", ("mlqa-test", "xnli-entailment"), "e5-small")
-    ('mlqa-test',)
-    >>> relatives("xquad-r", ("mlqa-test",), "e5-small")
-    ('the fine-tuning of e5-small',)
-    """
-    own = collection(benchmark)
-    if benchmark.startswith("held-out"):
-        return files
-    found = [name for name in files if own and collection(name) == own]
-    return tuple(found + [f"the fine-tuning of {encoder}"] * (own in _MET.get(encoder, ())))
 
 
 def left(leaks: "pd.DataFrame", benchmark: str, corpora: "Sequence[ParallelCorpus]") -> int:
@@ -182,7 +139,7 @@ class StudyFacts:
         ]
         row = contrast(models, constant, overall=True).iloc[0]
         trained = any(one.strategy != UNTRAINED for _, one in terms)
-        clusters = "clusters of queries" if terms[0][1].benchmark in self._collection_names else "articles"
+        clusters = "questions" if terms[0][1].benchmark in self._collection_names else "articles"
         basis = f"{int(row['clusters'])} {clusters}" + f", {int(row['trainings'])} {units[0]}" * trained
         names = ("difference", "low", "high", "p", "crossed_low", "crossed_high", "crossed_p")
         known: dict[str, Any] = {name: float(row[name]) for name in names}
@@ -312,7 +269,7 @@ class StudyFacts:
             raise NotTestable(f"the study has no benchmark {name}", f"{name} among {key}", "benchmark")
 
     def _on_collection(self, query: ScoreQuery) -> Trainings:
-        """The sums of a strategy on a collection, all its languages together, by the clusters of its queries."""
+        """The sums of a strategy on a collection, all its languages together, by what its queries are resampled by."""
         found: Trainings = {}
         for spec in self._specs_of(query.strategy):
             parts = [
@@ -325,7 +282,7 @@ class StudyFacts:
             if own.empty:
                 raise NotTestable(f"no {query}", "", "benchmark", "setting", "measure")
             clusters = own.drop_duplicates("query_id").set_index("query_id")["cluster"]
-            sums = model_sums(own, clusters)[query.measure]
+            sums = model_sums(own.drop(columns=["cluster", "unit"]), clusters)[query.measure]
             found[FIXED if spec.strategy == UNTRAINED else spec.seed] = {"": sums}
         return found
 

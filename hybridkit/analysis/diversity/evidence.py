@@ -115,7 +115,8 @@ def collection_effects(run: "Run") -> pd.DataFrame:
         own = values[values["measure"] == _ON_COLLECTIONS]
         clusters = own.drop_duplicates("query_id").set_index("query_id")["cluster"]
         language = str(own["query_language"].iloc[0])
-        sums.setdefault((name, language), {})[spec] = model_sums(own, clusters)[_ON_COLLECTIONS]
+        added = model_sums(own.drop(columns=["cluster", "unit"]), clusters)
+        sums.setdefault((name, language), {})[spec] = added[_ON_COLLECTIONS]
     trained = lines[lines["strategy"] != UNTRAINED]
     trained = pd.concat([drawn(trained), trained[trained["group"] == ALL]]) if len(trained) else trained
     for (name, language), known in sums.items():
