@@ -16,7 +16,7 @@ import pandas as pd
 from hybridkit.data.languages import language, language_distance
 from hybridkit.errors import MissingDataError
 from hybridkit.evaluation.measures import DISTANCE
-from hybridkit.evaluation.resampling import DRAWS_FOR_INTERVAL, set_table, two_way
+from hybridkit.evaluation.resampling import TRAININGS_NEEDED, set_table, two_way
 from hybridkit.sampling.labels import label
 from hybridkit.study.model_spec import ModelSpec, design
 from hybridkit.study.scores import model_scores
@@ -247,9 +247,9 @@ def interval(values: pd.DataFrame, unit: str = "draw") -> tuple[float, float, fl
             f"no interval: the sets are chosen ({', '.join(chosen)}), not drawn at random",
         )
     count = values[unit].nunique()
-    if count < DRAWS_FOR_INTERVAL:
+    if count < TRAININGS_NEEDED:
         draws = f"{count} random draw{'s' * (count != 1)}"
-        return math.nan, math.nan, math.nan, f"no interval: {draws}, {DRAWS_FOR_INTERVAL} are needed"
+        return math.nan, math.nan, math.nan, f"no interval: {draws}, {TRAININGS_NEEDED} are needed"
     _, low, high, p = map(float, two_way(set_table(values, unit)))
     return low, high, p, ""
 

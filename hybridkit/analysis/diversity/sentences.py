@@ -11,7 +11,7 @@ from hybridkit.analysis.diversity import regression as terms
 from hybridkit.analysis.diversity.outcomes import ALL, RANDOM, differences
 from hybridkit.analysis.diversity.regression import FAR, Regression, check, regress
 from hybridkit.evaluation.measures import SEEN_GROUPS
-from hybridkit.evaluation.resampling import DRAWS_FOR_INTERVAL, SEEDS_FOR_INTERVAL
+from hybridkit.evaluation.resampling import TRAININGS_NEEDED
 from hybridkit.evaluation.significance import holm
 from hybridkit.sampling.labels import label, order
 from hybridkit.study.settings import HYBRID, UNTRAINED
@@ -97,10 +97,10 @@ def _draws(rows: pd.DataFrame) -> list[str]:
     random = sets.loc[sets["group"] == RANDOM, "draw"].nunique()
     chosen = [str(name) for name in dict.fromkeys(sets["group"]) if name != RANDOM]
     found = []
-    if random < DRAWS_FOR_INTERVAL:
+    if random < TRAININGS_NEEDED:
         often = {0: "never", 1: "once", 2: "twice"}.get(random, f"{random} times")
         found.append(
-            f"Languages were drawn at random {often}, and an interval needs {DRAWS_FOR_INTERVAL} draws: how much a "
+            f"Languages were drawn at random {often}, and an interval needs {TRAININGS_NEEDED} draws: how much a "
             "result depends on which languages were drawn is not known, and a difference between two numbers of "
             "languages may be one between the languages that happened to be drawn."
         )
@@ -125,7 +125,7 @@ def _draws(rows: pd.DataFrame) -> list[str]:
 
 def _seeds(rows: pd.DataFrame) -> list[str]:
     seeds = rows["seed"].nunique()
-    if seeds >= SEEDS_FOR_INTERVAL:
+    if seeds >= TRAININGS_NEEDED:
         return []
     count = "one seed" if seeds == 1 else f"{seeds} seeds"
     return [
