@@ -84,11 +84,11 @@ preference.round(2).to_frame()
 # From the ranks: rank distance, and the same on a scale from together to random order (an affine image of it, to
 # compare benchmarks by; it counts once); PEER; the AP lost when the relevant passage in the query's own language is
 # taken away, beyond what another's costs; gaps between languages. From the scores: the margin of same-language
-# passages that answer nothing over passages in other languages that do, on average. It is below 0 for every encoder
-# that retrieves at all, so it cannot tell whether one is strongly aligned. The answers overtaken can: the share of
-# answers in other languages that score below some passage in the query's language that answers nothing, 0 in a
-# strongly aligned encoder. From the embeddings: how well a linear probe finds the language, how much of the variance
-# lies between languages. A dotted line is what no preference would give.
+# passages that answer nothing over passages in other languages that do, on average. It may be below 0 for a biased
+# encoder, so it cannot tell whether one is strongly aligned. The answers overtaken can: the share of answers in other
+# languages that score below some passage in the query's language that answers nothing, 0 in a strongly aligned
+# encoder. From the embeddings: how well a linear probe finds the language, how much of the variance lies between
+# languages. A dotted line is what no preference would give.
 
 # %%
 panel = analysis.bias.bias_panel(run, benchmark)

@@ -189,7 +189,8 @@ def verdict(panel: pd.DataFrame, pair: tuple[str, str] = ("hybrid(alpha=0.5)", "
     same-language score margin (`score_margin`), which is the language bonus less the relevance gap: an answer in
     another language overtakes irrelevant passages in the query's language because language counts less, or because
     relevance counts more. Whether an encoder is strongly aligned is told by the answers overtaken, and not by the
-    margin, which is below 0 for every encoder that retrieves at all.
+    margin, which may be below 0
+    for a biased encoder too.
 
     Raises InputError for a strategy that is not in the panel.
     """

@@ -15,9 +15,10 @@ from hybridkit.cli import main
 from hybridkit.data.benchmark import Benchmark
 from hybridkit.data.collection import Collection, pooled
 from hybridkit.data.corpus import ParallelCorpus
-from hybridkit.data.leakage import NearIndex, Nearness, find_leaks, letters, similarity, targets_of
+from hybridkit.data.leakage import find_leaks, targets_of
 from hybridkit.data.rows import Row, normalise
 from hybridkit.data.sources.lexicons import Lexicons
+from hybridkit.data.text_overlap import Letters
 from hybridkit.evaluation.measures import macro, per_query, scores
 from hybridkit.evaluation.rank_table import rank_table_from_scores
 from hybridkit.retrieval.bm25 import bm25, tokens
@@ -76,7 +77,7 @@ def test_a_word_is_a_word(hidden: str) -> None:
     assert tokens(f"eine {spread('Reise', hidden)}!", "de") == tokens("eine Reise!", "de") == ["ein", "reis"]
     assert tokens(spread("銀行で", hidden), "ja") == tokens("銀行で", "ja")
     assert normalise(f"Eine {spread('REISE', hidden)}") == normalise("eine  reise")
-    assert letters(f"«{spread('Reise', hidden)}»") == "reise"
+    assert len(set(Letters.of([normalise(f"«{spread('Reise', hidden)}»"), "reise"]).whole())) == 1
     pieces = split_words(f"eine {spread('Reise', hidden)}, bitte")
     assert [visible(word) for word in pieces[1::2]] == ["eine", "Reise", "bitte"]
     assert "".join(pieces) == f"eine {spread('Reise', hidden)}, bitte"
@@ -149,7 +150,7 @@ def test_leaks_are_found_behind_hidden_characters() -> None:
     ]
     held = Row("h", "h", "h", {"en": asked}, {"en": "The Danube."}, {})
     targets = targets_of([Benchmark.from_corpus(ParallelCorpus.from_rows([held]), "held")])
-    found = find_leaks(ParallelCorpus.from_rows(rows), targets, Nearness(sentence=20))
+    found = find_leaks(ParallelCorpus.from_rows(rows), targets)
     assert found[["row", "kind"]].to_numpy().tolist() == [[0, "exact"], [1, "near"]]
 
 
@@ -216,9 +217,11 @@ def test_texts_without_a_token_score_0_in_every_lexical_system(
 
 
 def test_texts_without_a_letter_are_near_nothing() -> None:
-    index = NearIndex([letters("..."), letters("abc")], Nearness())
-    assert list(index.near([letters("!!"), letters("abc")])) == [(1, 1, 1.0)]
-    assert similarity("", "", Nearness()) == similarity("", "a", Nearness()) == 0.0
+    columns = ["benchmark", "side", "language", "id", "text"]
+    there = pd.DataFrame([("toy", "query", "en", text, text) for text in ("...", "abc")], columns=columns)
+    rows = [Row(str(n), str(n), str(n), {"en": text}, {"en": "x"}, {}) for n, text in enumerate(("!!", "a b c!"))]
+    found = find_leaks(ParallelCorpus.from_rows(rows), there)
+    assert found[["row", "kind", "benchmark_id"]].to_numpy().tolist() == [[1, "near", "abc"]]
 
 
 @pytest.mark.parametrize("control", [chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))])
