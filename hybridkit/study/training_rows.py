@@ -27,6 +27,7 @@ from hybridkit.data.sources.open_benchmarks import (
     open_collection,
 )
 from hybridkit.data.sources.open_rows import corpus_key, kept_corpus, open_corpus, source_hashes, source_stems
+from hybridkit.data.storage.columns import hash_strings
 from hybridkit.errors import InputError
 from hybridkit.sampling import common_rows, parse
 from hybridkit.study.settings import SETTINGS, Study
@@ -85,7 +86,10 @@ class TrainingRows:
             log.info("%d of %d rows can be used by every strategy; the rest is dropped", kept.sum(), len(whole))
         for source in dict.fromkeys(self.sources) if self.study.rows.limit else ():
             own = np.flatnonzero(kept & (self.sources == source))
-            kept[generator(0, "limit", source).permutation(own)[self.study.rows.limit :]] = False
+            order = hash_strings(self.whole.ids[own].tolist()).argsort(
+                kind="stable"
+            )  # few change where few are dropped
+            kept[own[order[self.study.rows.limit :]]] = False
         return whole if each and kept.all() else whole.select(kept)
 
     @cached_property

@@ -172,6 +172,8 @@ def test_rows_are_used_in_the_languages_of_both_sides_and_up_to_a_limit_of_each_
     run = Run(study, tmp_path / "run")
     usable = run.rows.usable
     assert [name[0] for name in usable.ids] == list("aaabbb")
+    more = Run(replace(study, rows=replace(study.rows, limit=4)), tmp_path / "4").rows.usable
+    assert set(usable.ids) < set(more.ids)
     assert not usable.has_query[:, usable.column("fr")].any()  # French is on one side only
     assert len(Run(replace(study, rows=replace(study.rows, limit=5)), tmp_path / "5").rows.usable) == 9
     common = Run(replace(study, rows=replace(study.rows, use="common", limit=0)), tmp_path / "common").rows.usable
