@@ -86,9 +86,8 @@ class TrainingRows:
             log.info("%d of %d rows can be used by every strategy; the rest is dropped", kept.sum(), len(whole))
         for source in dict.fromkeys(self.sources) if self.study.rows.limit else ():
             own = np.flatnonzero(kept & (self.sources == source))
-            order = hash_strings(self.whole.ids[own].tolist()).argsort(
-                kind="stable"
-            )  # few change where few are dropped
+            # by a hash of the id, so that where a row is dropped only one other takes its place
+            order = hash_strings(self.whole.ids[own].tolist())[:, 0].argsort(kind="stable")
             kept[own[order[self.study.rows.limit :]]] = False
         return whole if each and kept.all() else whole.select(kept)
 
