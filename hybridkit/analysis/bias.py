@@ -188,9 +188,8 @@ def verdict(panel: pd.DataFrame, pair: tuple[str, str] = ("hybrid(alpha=0.5)", "
     the normalised rank distance, which is rank distance on another scale. The mechanism is read off the
     same-language score margin (`score_margin`), which is the language bonus less the relevance gap: an answer in
     another language overtakes irrelevant passages in the query's language because language counts less, or because
-    relevance counts more. Whether an encoder is strongly aligned is told by the answers overtaken, and not by the
-    margin, which may be below 0
-    for a biased encoder too.
+    relevance counts more. Whether an encoder is strongly aligned is read off the answers overtaken, and not off the
+    margin, which may be below 0 for a biased encoder too.
 
     Raises InputError for a strategy that is not in the panel.
     """
@@ -214,8 +213,8 @@ def verdict(panel: pd.DataFrame, pair: tuple[str, str] = ("hybrid(alpha=0.5)", "
         lines.append("- " + _mechanism(*(pd.Series(table.loc[name].to_dict()) for name in MECHANISM)))
     if {MECHANISM[0], CHECK} <= set(table.index):
         lines.append("- " + _aligned(*(pd.Series(table.loc[name].to_dict()) for name in (MECHANISM[0], CHECK))))
-    if seeds == 1:
-        lines.append("- one seed shows a direction; whether it is the strategy's takes more")
+    agree = "a direction, which one seed has" if seeds == 1 else f"directions in which all {seeds} seeds agree"
+    lines.append(f"- these are {agree}, and no test; notebook 04 has the test of rank distance")
     return "\n".join(lines) + "\n"
 
 
