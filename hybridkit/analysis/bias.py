@@ -213,7 +213,7 @@ def verdict(panel: pd.DataFrame, pair: tuple[str, str] = ("hybrid(alpha=0.5)", "
         lines.append("- " + _mechanism(*(pd.Series(table.loc[name].to_dict()) for name in MECHANISM)))
     if {MECHANISM[0], CHECK} <= set(table.index):
         lines.append("- " + _aligned(*(pd.Series(table.loc[name].to_dict()) for name in (MECHANISM[0], CHECK))))
-    agree = "a direction, which one seed has" if seeds == 1 else f"directions in which all {seeds} seeds agree"
+    agree = "directions of one seed" if seeds == 1 else f"directions in which all {seeds} seeds agree"
     lines.append(f"- these are {agree}, and no test; notebook 04 has the test of rank distance")
     return "\n".join(lines) + "\n"
 
