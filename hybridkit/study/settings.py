@@ -317,7 +317,7 @@ class Study:
         """The sections that the study's notebooks train models of: out of "main", "recipes", "curve", "diversity".
 
         >>> open_study("starter").sections
-        ('main',)
+        ('main', 'recipes')
         """
         trained = {"main": {"03", "04", "05"}, "recipes": {"04"}, "curve": {"02"}, "diversity": {"06"}}
         there = {"main": True} | {name: bool(getattr(self, name)) for name in ("recipes", "curve", "diversity")}

@@ -376,7 +376,7 @@ def with_column(name: str, values: Callable[[pa.ChunkedArray], Any]) -> Callable
         (with_meta(seed=True), "seed is True"),
         (with_meta(languages=[["de"]]), "languages are"),
         (with_meta(other=1), "not those of a plan"),
-        (with_meta(format=2), "plan format 2"),
+        (with_meta(format=3), "plan format 3"),
     ],
 )
 def test_a_plan_of_another_shape_is_told(

@@ -90,7 +90,7 @@ def test_numbers_of_a_plan_by_hand() -> None:
     strategy = "hybrid(draw='independent', alpha=0.5)"
     plan = BatchPlan(draws, np.array(["mono", "cross", "mono"], dtype=object), TAGS, strategy, 0, CORPUS.fingerprint)
     assert wrong(check_plan(plan, CORPUS, hybrid(alpha=0.5))) == []  # half of 3 is 2, rounded
-    assert wrong(check_plan(plan, CORPUS, hybrid(alpha=0.4))) == ["mono batches", "cross batches"]
+    assert wrong(check_plan(plan, CORPUS, hybrid(alpha=0.4))) == ["mono batches"]  # one of 3
     report = check_plan(plan, CORPUS)
     assert report.ok
     lines = report.checks.set_index("check")
