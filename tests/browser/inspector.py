@@ -54,7 +54,7 @@ class InspectorPage:
     def values(self) -> dict[tuple[str, str], float]:
         """The number of each cell."""
         numbers = {pair: name.rpartition(": ")[2].partition(", not")[0] for pair, name in self.cells().items()}
-        return {pair: float(text.replace("−", "-").replace(",", "")) for pair, text in numbers.items()}
+        return {pair: float(text.rstrip("*").replace("−", "-").replace(",", "")) for pair, text in numbers.items()}
 
     def rows(self) -> "Locator":
         """The rows of the list of queries."""
