@@ -145,7 +145,10 @@ def compare(args: argparse.Namespace) -> CommandResult:
 
     if args.strategy or args.out or args.export:
         raise InputError("--compare: it writes nothing; leave --strategy, --out and --export out")
-    strategies, corpus = [parse(text) for text in args.compare], open_rows(args.rows)
+    strategies = list(dict.fromkeys(parse(text) for text in args.compare))
+    if len(strategies) < 2:
+        raise InputError(f"--compare: give two different strategies or more (got {' '.join(args.compare)})")
+    corpus = open_rows(args.rows)
     plans = {str(one): [one.plan(corpus, args.steps, args.batch_size, args.seed)] for one in strategies}
     lengths = text_lengths(_model(args.model, corpus), args.max_length) if args.model else None
     frame = exposure(plans, corpus, sources_of(corpus.ids, args.rows), lengths)

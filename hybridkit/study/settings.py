@@ -68,6 +68,14 @@ def _compared(texts: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
     return texts
 
 
+def _own_recipes(recipes: dict[str, "Recipe"], info: ValidationInfo) -> dict[str, "Recipe"]:
+    known = info.data.get("strategies", tuple(recipes))
+    for text in recipes:
+        if text not in known:
+            raise InputError(f"must name strategies of the study: {', '.join(known)} (got {text!r})")
+    return recipes
+
+
 def _name(name: str) -> str:
     if not name.replace("-", "").replace("_", "").isalnum():
         raise InputError(f"must be letters, digits, - and _ (got {name!r})")
@@ -233,7 +241,7 @@ class Study:
     """One model is trained of every strategy and seed."""
     training: TrainingSettings
     evaluation: EvaluationSettings
-    recipes: dict[StrategyText, Recipe] = field(default_factory=dict)
+    recipes: Annotated[dict[StrategyText, Recipe], AfterValidator(_own_recipes)] = field(default_factory=dict)
     """The recipe of each strategy that is best for it; `training` has the shared one. Results are made of both."""
     curve: CurveSettings | None = None
     diversity: DiversitySettings | None = None

@@ -110,6 +110,7 @@ def test_strategies_are_compared_before_anything_is_trained(
     assert sum(line["draws"] for line in lines if line["by"] == "pair" and line["strategy"] == "cross") == 32
     assert "leave --strategy, --out and --export out" in refused([*given, "--out", str(tmp_path / "p")], capsys)
     assert "--strategy: it is missing" in refused(given[:7], capsys)
+    assert "give two different strategies or more (got mono mono)" in refused([*given[:8], "mono", "mono"], capsys)
 
 
 def test_every_command_is_there_with_an_example_that_parses() -> None:

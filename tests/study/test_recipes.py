@@ -107,6 +107,12 @@ def test_trials_are_trained_once_and_their_weights_are_not_kept(tmp_path: Path) 
     assert [path.stat().st_mtime_ns for path in kept] == times
 
 
+def test_a_recipe_of_a_strategy_that_the_study_does_not_have_is_an_error(tmp_path: Path) -> None:
+    recipes = {"hybrid(alpha=0.3)": {"learning_rate": 0.1, "temperature": 0.05, "steps": 4}}
+    with pytest.raises(InputError, match=r"recipes must name strategies of the study: mono, cross \(got 'hybrid"):
+        tiny_study(tmp_path, recipes=recipes)
+
+
 def test_wrong_values_are_named_before_anything_is_trained(run: Run, trials: list[ModelSpec], tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"training.temperature must be a number above 0 \(got 0\)"):
         search_recipes(run, GRID | {"temperature": [0.02, 0]})
