@@ -38,5 +38,5 @@ def exposure_table(frame: pd.DataFrame, pairs: bool = False) -> pd.DataFrame:
 
 
 def exposure_note(frame: pd.DataFrame) -> str:
-    """Return what a table of differences between strategies must say of their exposure, in one text."""
-    return " ".join(exposure_sentences(frame))
+    """Return what a table of differences between strategies must say of their exposure, a line each."""
+    return "\n".join(exposure_sentences(frame))

@@ -133,23 +133,43 @@ def unequal(frame: pd.DataFrame, limit: float = LIMIT) -> pd.DataFrame:
 
 
 def exposure_sentences(frame: pd.DataFrame, limit: float = LIMIT) -> list[str]:
-    """Return one sentence a pair of strategies whose exposure is unequal (`unequal`), or one that all is equal."""
-    found, count = unequal(frame, limit), frame["strategy"].nunique()
+    """Return one sentence for each two groups of strategies with unequal exposure (`unequal`), or that all is equal.
+
+    A group holds strategies that are equal to each other; the largest ratio of each side is named.
+    """
+    found = unequal(frame, limit)
+    names = list(dict.fromkeys(frame["strategy"]))
     if found.empty:
         return [
-            f"Exposure is equal: of the {count} strategies none draws a source, or a language of queries or passages, "
-            f"more than {limit:g} times as often as another."
+            f"Exposure is equal: of the {len(names)} strategies none draws a source, or a language of queries or "
+            f"passages, more than {limit:g} times as often as another."
         ]
-    pair = ["\n".join(sorted(one)) for one in zip(found["first"], found["second"], strict=True)]
+    apart = {frozenset(pair) for pair in zip(found["first"], found["second"], strict=True)}
+    groups: list[list[str]] = []
+    for name in names:
+        home = next((group for group in groups if all(frozenset((name, one)) not in apart for one in group)), None)
+        if home is None:
+            groups.append([name])
+        else:
+            home.append(name)
     sentences = []
-    for _, part in found.groupby(pair, sort=False):
-        what = [
-            f"{row.by} {row.name_} ({row.first} {row.first_share:.3f}, {row.second} {row.second_share:.3f})"
-            for row in part.rename(columns={"name": "name_"}).itertuples()
+    for one, other in combinations(groups, 2):
+        between = [
+            bool({row.first, row.second} & {*one}) and bool({row.first, row.second} & {*other})
+            for row in found.itertuples()
         ]
-        first, second = part[["first", "second"]].iloc[0]
-        sentences.append(
-            f"{first} and {second} were trained on different data, which a difference between them may come from: "
-            f"{'; '.join(what)}."
-        )
+        part = found[between].sort_values("ratio", ascending=False, kind="stable").drop_duplicates("by")
+        if len(part):
+            what = [
+                f"{by} {name} ({first} {more:.3f}, {second} {less:.3f})"
+                for first, second, by, name, more, less, _ in part.sort_index().itertuples(index=False, name=None)
+            ]
+            sentences.append(
+                f"{_list(one)} {'was' if len(one) == 1 else 'were'} trained on other data than {_list(other)}, which a "
+                f"difference between them may come from: {'; '.join(what)}."
+            )
     return sentences
+
+
+def _list(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

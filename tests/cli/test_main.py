@@ -104,7 +104,7 @@ def test_strategies_are_compared_before_anything_is_trained(
         "cross",
         "english",
     ]
-    assert "english and mono were trained on different data" in shown or "mono and english" in shown
+    assert "trained on other data than" in shown
     lines = json.loads((tmp_path / "found.json").read_text())["exposure"]
     assert {line["strategy"] for line in lines} == {"mono", "cross", "english"}
     assert sum(line["draws"] for line in lines if line["by"] == "pair" and line["strategy"] == "cross") == 32

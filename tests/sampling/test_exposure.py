@@ -71,7 +71,19 @@ def test_strategies_have_equal_exposure_by_default_and_the_old_rule_has_not() ->
     assert found.loc["source", "first"] == "mono"
     assert found.loc["source", "ratio"] > 3
     (sentence,) = exposure_sentences(exposure(old, CORPUS, SOURCES))
-    assert sentence.startswith("mono and cross were trained on different data")
+    assert sentence.startswith(
+        "mono was trained on other data than cross, which a difference between them may come from"
+    )
+
+
+def test_strategies_of_equal_exposure_are_named_together() -> None:
+    shares = {"english": 1.0, "switched": 1.0, "mono": 0.2, "cross": 0.22}
+    lines = [(name, "passage language", "en", 9.0, share) for name, share in shares.items()]
+    (sentence,) = exposure_sentences(pd.DataFrame(lines, columns=["strategy", "by", "name", "draws", "share"]))
+    assert sentence == (
+        "english and switched were trained on other data than mono and cross, which a difference between them may come "
+        "from: passage language en (english 1.000, mono 0.200)."
+    )
 
 
 def test_what_one_strategy_never_draws_is_the_largest_difference() -> None:
