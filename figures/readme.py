@@ -13,6 +13,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from hybridkit.utils.naming import listed
 from hybridkit.utils.numbers import number
 
 HERE = Path(__file__).parent
@@ -88,8 +89,7 @@ def finding(study: str, benchmark: str, first: str, second: str, setting: str) -
 def claims(study: str, verdict: str, published: bool = False) -> str:
     """Return the numbers of the claims with a verdict, as `2, 6 and 11`; "none" where there are none."""
     found = notebook(study, "07")["published" if published else "verdicts"]
-    names = [name for name, one in found.items() if one == verdict]
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names) or "none"
+    return listed([name for name, one in found.items() if one == verdict]) or "none"
 
 
 def value(study: str, name: str, *path: Any) -> Any:

@@ -81,7 +81,7 @@ against[columns].round(4)
 # A difference may come from the rows that two strategies saw, and not from how batches are made (notebook 02).
 
 # %%
-print(analysis.exposure.exposure_note(analysis.exposure.study_exposure(run)))
+print(analysis.exposure.exposure_note(analysis.exposure.study_exposure(run, tokens=False)))
 
 # %% [markdown]
 # ## Each strategy with its own recipe

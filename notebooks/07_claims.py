@@ -74,7 +74,7 @@ HTML(analysis.claims.as_html(analysis.claims.summary(ours, plots.kept(figures)))
 # Where strategies were trained on different data, a difference between them may be one of the data:
 
 # %%
-print(analysis.exposure.exposure_note(analysis.exposure.study_exposure(run)))
+print(analysis.exposure.exposure_note(analysis.exposure.study_exposure(run, tokens=False)))
 
 # %% [markdown]
 # ## The same on the published tables

@@ -18,6 +18,7 @@ from hybridkit.study.model_spec import ModelSpec, curve_models
 from hybridkit.study.run import Run
 from hybridkit.study.scores import model_scores
 from hybridkit.study.sweep import sweep
+from hybridkit.utils.naming import listed
 from hybridkit.utils.numbers import number
 
 COLUMNS = ["x", "strategy", "seed", "benchmark", "setting", "measure", "value"]
@@ -334,8 +335,7 @@ def _alpha(part: pd.DataFrame) -> str:
 
 
 def _list(values: list[float]) -> str:
-    texts = [f"{value:g}" for value in values]
-    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
+    return listed([f"{value:g}" for value in values])
 
 
 def _pair(row: Row) -> str:

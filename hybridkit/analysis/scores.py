@@ -17,7 +17,7 @@ from hybridkit.data.sources.published import published
 from hybridkit.errors import InputError
 from hybridkit.evaluation.bias import language_share
 from hybridkit.evaluation.clusters import model_sums, question_clusters
-from hybridkit.evaluation.collection_scores import collection_values, query_clusters, with_intervals
+from hybridkit.evaluation.collection_scores import clusters_in, collection_values, query_clusters, with_intervals
 from hybridkit.evaluation.encoder_scores import batch_losses
 from hybridkit.evaluation.loss_and_ap import loss_correlations
 from hybridkit.evaluation.measures import COLLECTION_MEASURES, DISTANCE, MAIN_MEASURES, SETTINGS, macro, per_query
@@ -26,10 +26,12 @@ from hybridkit.evaluation.significance import marks_note as marks_note
 from hybridkit.retrieval.search import dense_search
 from hybridkit.sampling.labels import alpha, label, order, switched
 from hybridkit.study.model_spec import ModelSpec
+from hybridkit.study.recipes import AXES
 from hybridkit.study.run import Run
 from hybridkit.study.scores import labelled, model_scores
 from hybridkit.study.scores import study_scores as study_scores
 from hybridkit.study.settings import HYBRID, UNTRAINED
+from hybridkit.utils.naming import listed
 from hybridkit.utils.products import frame
 
 FINDINGS = (
@@ -71,11 +73,9 @@ def recipe_table(run: Run) -> pd.DataFrame:
     lines = {
         spec.strategy: spec.training(run.study) for spec in run.models("recipes") if spec.seed == run.study.seeds[0]
     }
-    names = ["learning_rate", "temperature", "steps"]
-    shared = [getattr(run.study.training, name) for name in names]
-    found = {text: [getattr(one, name) for name in names] for text, one in lines.items()}
-    rows = [("all, shared recipe", *shared)] + [(f"{text}, own recipe", *values) for text, values in found.items()]
-    return pd.DataFrame(rows, columns=["strategy", *names]).set_index("strategy")
+    named = {"all, shared recipe": run.study.training} | {f"{text}, own recipe": one for text, one in lines.items()}
+    rows = [(text, *(getattr(one, name) for name in AXES)) for text, one in named.items()]
+    return pd.DataFrame(rows, columns=["strategy", *AXES]).set_index("strategy")
 
 
 def main_table(macros: pd.DataFrame) -> pd.DataFrame:
@@ -240,8 +240,7 @@ def families(benchmarks: pd.Series, what: str, parts: Mapping[str, str] | None =
     """
     parts = parts or {}
     whole = [name for name in dict.fromkeys(benchmarks) if name not in parts]
-    together = " and ".join([", ".join(whole[:-1]), *whole[-1:]] if len(whole) > 1 else whole)
-    return [f"{what}, on {f'{one}, a part of {parts[one]}' if one in parts else together}" for one in benchmarks]
+    return [f"{what}, on {f'{one}, a part of {parts[one]}' if one in parts else listed(whole)}" for one in benchmarks]
 
 
 def system(
@@ -464,10 +463,7 @@ def compare_on_collections(run: Run, baseline: str, measure: str = COLLECTION_ME
         for first, second in compared_pairs(list(values), baseline):
             terms = []
             for sign, strategy in ((1, first), (-1, second)):
-                own = {
-                    seed: model_sums(frame, frame.drop_duplicates("query_id").set_index("query_id")["cluster"])
-                    for seed, frame in values[strategy].items()
-                }
+                own = {seed: model_sums(frame, clusters_in(frame)) for seed, frame in values[strategy].items()}
                 terms.append((sign, own))
             rows = contrast(terms).rename(columns={"query_language": "language"})
             family = f"strategies on {name}, {measure}"
@@ -501,8 +497,7 @@ def _scores(run: Run, spec: ModelSpec, sets: list[Collection]) -> list[pd.DataFr
 
 def _means_of(run: Run, spec: ModelSpec, sets: list[Collection], nth: int) -> pd.DataFrame:
     values = _values(run, spec, sets)[nth]
-    clusters = values.drop_duplicates("query_id").set_index("query_id")["cluster"]
-    table = with_intervals(values.drop(columns=["cluster", "unit"]), clusters, str(values["unit"].iloc[0]))
+    table = with_intervals(values.drop(columns=["cluster", "unit"]), clusters_in(values), str(values["unit"].iloc[0]))
     return table.rename(columns={"query_language": "language"})
 
 

@@ -153,8 +153,9 @@ def compare(args: argparse.Namespace) -> CommandResult:
     lengths = text_lengths(_model(args.model, corpus), args.max_length) if args.model else None
     frame = exposure(plans, corpus, sources_of(corpus.ids, args.rows), lengths)
     table = side_by_side(frame[frame["by"] != "pair"]).reset_index()
-    text = "\n".join([show(table), "", *exposure_sentences(frame)])
-    return CommandResult(text, {"exposure": records(frame), "sentences": exposure_sentences(frame)})
+    sentences = exposure_sentences(frame)
+    text = "\n".join([show(table), "", *sentences])
+    return CommandResult(text, {"exposure": records(frame), "sentences": sentences})
 
 
 def train(args: argparse.Namespace) -> CommandResult:

@@ -87,6 +87,11 @@ def query_clusters(collection: Collection) -> tuple[pd.Series, str]:
     return pd.Series([f"d{number}" for number in part], index=asked, name="cluster"), "documents"
 
 
+def clusters_in(values: pd.DataFrame) -> pd.Series:
+    """Return the cluster of each query_id of values that have a column `cluster`."""
+    return values.drop_duplicates("query_id").set_index("query_id")["cluster"]
+
+
 def with_intervals(values: pd.DataFrame, clusters: pd.Series, unit: str, how: Resampling = DEFAULT) -> pd.DataFrame:
     """Return the means of `collection_values`, each with its interval over other queries.
 

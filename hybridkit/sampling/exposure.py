@@ -3,7 +3,7 @@
 A difference between two strategies is one of how batches are made only where they saw the same rows and languages.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -11,13 +11,13 @@ import pandas as pd
 
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.sampling.plan import BatchPlan
+from hybridkit.sampling.plan_checks import TextLengths
+from hybridkit.utils.naming import listed
 
 LIMIT = 1.25  # shares of two strategies that differ by a larger factor are an unequal exposure
 COMPARED = ("source", "query language", "passage language")  # what equal exposure is about; pairs are the treatment
 TOTALS = ("tokens", "distinct rows", "distinct texts")
 COLUMNS = ["strategy", "by", "name", "draws", "share"]
-# Texts and their side to the number of tokens of each, and the number that is read.
-TextLengths = Callable[[list[str], str], tuple[np.ndarray, int]]
 _TEXTS = 4000  # texts a side whose tokens are counted
 
 
@@ -165,11 +165,7 @@ def exposure_sentences(frame: pd.DataFrame, limit: float = LIMIT) -> list[str]:
                 for first, second, by, name, more, less, _ in part.sort_index().itertuples(index=False, name=None)
             ]
             sentences.append(
-                f"{_list(one)} {'was' if len(one) == 1 else 'were'} trained on other data than {_list(other)}, which a "
-                f"difference between them may come from: {'; '.join(what)}."
+                f"{listed(one)} {'was' if len(one) == 1 else 'were'} trained on other data than {listed(other)}, which "
+                f"a difference between them may come from: {'; '.join(what)}."
             )
     return sentences
-
-
-def _list(names: list[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -72,8 +72,12 @@ class Search:
 
     def recipe(self, point: Point) -> Recipe | None:
         """Return the recipe at a point; None outside of the grid."""
-        values = [axis[at] for axis, at in zip(self.axes, point, strict=True)]
-        return None if None in values else Recipe(float(values[0] or 0), float(values[1] or 0), int(values[2] or 0))
+        values = self.values(point)
+        return None if None in values else Recipe(*values)  # type: ignore[arg-type]  # none of them is None
+
+    def values(self, point: Point) -> list[float | None]:
+        """Return the value of each axis at a point, None outside of it."""
+        return [axis[at] for axis, at in zip(self.axes, point, strict=True)]
 
     def score(self, strategy: str, point: Point) -> float:
         """Return the AP of a strategy at a point, trained and scored unless it was before; -inf outside of the grid."""
@@ -181,9 +185,17 @@ def search_recipes(
     shared = max(sorted(tried), key=lambda point: float(np.mean([search.score(text, point) for text in texts])))
     lines = []
     for (text, point), scores in search.trials.items():
-        values = [axis[at] for axis, at in zip(search.axes, point, strict=True)]
         chosen = " ".join(name for name, at in ((OWN, own[text]), (SHARED, shared)) if at == point)
-        lines.append((text, *values, len(search.seeds), *map(scores.get, SCORES), chosen, search.inside(text, point)))
+        lines.append(
+            (
+                text,
+                *search.values(point),
+                len(search.seeds),
+                *map(scores.get, SCORES),
+                chosen,
+                search.inside(text, point),
+            )
+        )
     table = pd.DataFrame(lines, columns=COLUMNS).sort_values("AP", ascending=False, kind="stable")
     table = table.iloc[np.argsort(table["strategy"].map(texts.index).to_numpy(), kind="stable")]
     untrained = [(UNTRAINED, 0.0, 0.0, 0, 1, *map(search.untrained().get, SCORES), "", False)]

@@ -84,17 +84,17 @@ class TrainingRows:
             log.info("%d rows are dropped that a benchmark holds too", usable.sum() - kept.sum())
         if not each and kept.sum() < len(whole):
             log.info("%d of %d rows can be used by every strategy; the rest is dropped", kept.sum(), len(whole))
-        for source in dict.fromkeys(self.sources) if self.study.rows.limit else ():
-            own = np.flatnonzero(kept & (self.sources == source))
+        sources = self.sources(whole) if self.study.rows.limit else np.empty(0, dtype=object)
+        for source in dict.fromkeys(sources):
+            own = np.flatnonzero(kept & (sources == source))
             # by a hash of the id, so that where a row is dropped only one other takes its place
             order = hash_strings(self.whole.ids[own].tolist())[:, 0].argsort(kind="stable")
             kept[own[order[self.study.rows.limit :]]] = False
         return whole if each and kept.all() else whole.select(kept)
 
-    @cached_property
-    def sources(self) -> np.ndarray:
-        """The file or data set of each row of `whole`, text (rows,)."""
-        return sources_of(self.whole.ids, self.study.rows.files, list(map(self.study.at, self.study.rows.files)))
+    def sources(self, rows: ParallelCorpus) -> np.ndarray:
+        """Return the file or data set, as the study names it, of each of some rows, text (rows,)."""
+        return sources_of(rows.ids, self.study.rows.files, list(map(self.study.at, self.study.rows.files)))
 
     @cached_property
     def leaks(self) -> pd.DataFrame:

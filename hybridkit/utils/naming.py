@@ -27,6 +27,15 @@ def split_name(name: str) -> tuple[str, tuple[str, ...]]:
     return base, tuple(word.strip() for word in words.split(","))
 
 
+def listed(names: Sequence[str]) -> str:
+    """Return names as a sentence lists them; "" for none.
+
+    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
+    ('a', 'a and b', 'a, b and c')
+    """
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
 def stem_of(path: str | Path) -> str:
     """Return a file's name without the endings of JSON lines and of compression; dots within it stay.
 

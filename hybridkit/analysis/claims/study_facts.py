@@ -14,6 +14,7 @@ from hybridkit.analysis.scores import collection_queries, macro_scores
 from hybridkit.data.relatives import relatives
 from hybridkit.data.sources.open_benchmarks import base_name
 from hybridkit.evaluation.clusters import ClusterSums, combined, model_sums, question_clusters
+from hybridkit.evaluation.collection_scores import clusters_in
 from hybridkit.evaluation.measures import SEEN_GROUPS, SETTINGS, per_query
 from hybridkit.evaluation.significance import FIXED, contrast
 from hybridkit.study.model_spec import ModelSpec, design
@@ -281,8 +282,7 @@ class StudyFacts:
             own = own[(own["setting"] == query.setting) & (own["measure"] == query.measure)]
             if own.empty:
                 raise NotTestable(f"no {query}", "", "benchmark", "setting", "measure")
-            clusters = own.drop_duplicates("query_id").set_index("query_id")["cluster"]
-            sums = model_sums(own.drop(columns=["cluster", "unit"]), clusters)[query.measure]
+            sums = model_sums(own, clusters_in(own))[query.measure]
             found[FIXED if spec.strategy == UNTRAINED else spec.seed] = {"": sums}
         return found
 

@@ -15,6 +15,7 @@ import pandas as pd
 from hybridkit.analysis.diversity.outcomes import ALL, RANDOM, drawn, models
 from hybridkit.analysis.scores import collection_queries
 from hybridkit.evaluation.clusters import ClusterSums, combined, model_sums, question_clusters
+from hybridkit.evaluation.collection_scores import clusters_in
 from hybridkit.evaluation.measures import per_query
 from hybridkit.evaluation.resampling import TRAININGS_NEEDED, Resampling
 from hybridkit.evaluation.significance import FIXED, Term, contrast, judged
@@ -113,10 +114,8 @@ def collection_effects(run: "Run") -> pd.DataFrame:
     sums: dict[tuple[str, str], dict[ModelSpec, ClusterSums]] = {}
     for name, spec, values in queries:
         own = values[values["measure"] == _ON_COLLECTIONS]
-        clusters = own.drop_duplicates("query_id").set_index("query_id")["cluster"]
         language = str(own["query_language"].iloc[0])
-        added = model_sums(own.drop(columns=["cluster", "unit"]), clusters)
-        sums.setdefault((name, language), {})[spec] = added[_ON_COLLECTIONS]
+        sums.setdefault((name, language), {})[spec] = model_sums(own, clusters_in(own))[_ON_COLLECTIONS]
     trained = lines[lines["strategy"] != UNTRAINED]
     trained = pd.concat([drawn(trained), trained[trained["group"] == ALL]]) if len(trained) else trained
     for (name, language), known in sums.items():
