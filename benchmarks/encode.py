@@ -2,7 +2,8 @@
 
 Queries and passages of a benchmark (or `--sample` of each, drawn at random) are encoded by each contender in turn, for
 `--rounds` rounds in one process. Peer: `SentenceTransformer.encode` at its defaults (batches of 32, sorted by length).
-Every text is different, so that nothing is won by encoding a text once.
+Every text is different, so that nothing is won by encoding a text once. `share` is the part of the time that the bare
+matrix products of the linear layers take, of the same shapes and in the same precision, on the same cores.
 
     HYBRIDKIT_DATA=... python benchmarks/encode.py --benchmark xquad-r --sample 2000
 """
@@ -10,9 +11,11 @@ Every text is different, so that nothing is won by encoding a text once.
 import argparse
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
+from product import Shape, linear_shapes, product_seconds
 
 
 def main() -> None:
@@ -53,22 +56,26 @@ def main() -> None:
         encoding("warm")
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     vectors: dict[str, dict[str, np.ndarray]] = {}
+    shapes: dict[str, Counter[Shape]] = {}
     for _ in range(args.rounds):
         for name, encoding in contenders.items():
-            start = time.perf_counter()
-            vectors[name] = {side: encoding(side) for side in ("query", "passage")}
-            seconds[name].append(time.perf_counter() - start)
+            with linear_shapes(model) as shapes[name]:
+                start = time.perf_counter()
+                vectors[name] = {side: encoding(side) for side in ("query", "passage")}
+                seconds[name].append(time.perf_counter() - start)
     number = sum(len(sides[side]) for side in ("query", "passage"))
     first = next(iter(contenders))
     print(
         f"{args.model}, {number:,} texts of {args.benchmark}, {args.max_length} tokens, median of {args.rounds} rounds"
     )
-    print(f"{'contender':28} {'texts/s':>8} {'ratio':>6} {'largest difference':>19} {'lowest cosine':>14}")
+    print(f"{'contender':28} {'texts/s':>8} {'ratio':>6} {'share':>6} {'largest difference':>19} {'lowest cosine':>14}")
     for name, times in seconds.items():
         gap = max(float(np.abs(vectors[name][side] - vectors[first][side]).max()) for side in vectors[name])
         cosine = min(float((vectors[name][side] * vectors[first][side]).sum(axis=1).min()) for side in vectors[name])
         ratio = statistics.median(seconds[first]) / statistics.median(times)
-        print(f"{name:28} {number / statistics.median(times):8.1f} {ratio:6.2f} {gap:19.1e} {cosine:14.5f}")
+        share = product_seconds(shapes[name], name.split()[-1], str(model.device)) / statistics.median(times)
+        speed = number / statistics.median(times)
+        print(f"{name:28} {speed:8.1f} {ratio:6.2f} {share:6.2f} {gap:19.1e} {cosine:14.5f}")
 
 
 if __name__ == "__main__":

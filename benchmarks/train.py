@@ -3,8 +3,9 @@
 Every contender trains the same encoder on the same plan for the same steps, all weights, in a process of its own;
 contenders take turns for `--rounds` rounds. Peers: SentenceTransformerTrainer with MultipleNegativesRankingLoss at its
 defaults, and the same with `bf16=True`. Dropout draws other numbers where batches are cut otherwise, so losses differ
-by its noise; with `--no-dropout` they are the same. `--without trim`, `--without packing` and `--without onednn` leave
-one lever of hybridkit out.
+by its noise; with `--no-dropout` they are the same. `share` is the part of the time that the bare matrix products of
+the linear layers take, of the same shapes and in the same precision, on the same cores. `--without trim`, `--without
+packing` and `--without onednn` leave one lever of hybridkit out.
 
     python benchmarks/train.py --rows mlqa-test --steps 12 --rounds 3
     python benchmarks/train.py --model xlm-r-shape --batch-size 100 --rows mlqa-test    # random weights; for a GPU
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from apart import apart, peak_mib
+from product import linear_shapes, product_seconds
 
 CONTENDERS = ("trainer", "trainer-bf16", "hybridkit", "hybridkit-bf16")
 
@@ -47,13 +49,16 @@ def main() -> None:
         f"\n{args.model}, {args.rows}, {args.strategy}, {args.steps} steps of {args.batch_size} rows, "
         f"{args.max_length} tokens, all weights, median of {args.rounds} rounds"
     )
-    print(f"{'contender':16} {'rows/s':>8} {'peak GB':>8} {'last loss':>10} {'ratio':>6}")
+    print(f"{'contender':16} {'rows/s':>8} {'peak GB':>8} {'last loss':>10} {'share':>6} {'ratio':>6}")
     peer = args.contenders[0]
     for name, rounds in found.items():
         middle = {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
         ratio = middle["rows/s"] / statistics.median(one["rows/s"] for one in found[peer])
-        print(f"{name:16} {middle['rows/s']:8.1f} {middle['peak GB']:8.2f} {middle['loss']:10.4f} {ratio:6.2f}")
-    print(f"ratio: rows per second over those of {peer}; loss: mean of the last third of the steps")
+        numbers = f"{middle['rows/s']:8.1f} {middle['peak GB']:8.2f} {middle['loss']:10.4f} {middle['share']:6.2f}"
+        print(f"{name:16} {numbers} {ratio:6.2f}")
+    print(
+        f"loss: mean of the last third of the steps; share: bare product; ratio: rows per second over those of {peer}"
+    )
 
 
 def _contender(name: str, args: argparse.Namespace) -> dict[str, float]:
@@ -78,7 +83,7 @@ def _contender(name: str, args: argparse.Namespace) -> dict[str, float]:
     if "onednn" in args.without:
         fast_layers.onednn_linear = lambda _: nullcontext()
     precision = "bf16" if name.endswith("bf16") else "float32"
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, linear_shapes(encoder) as shapes:
         if name.startswith("hybridkit"):
             settings = training.TrainingSettings(
                 args.steps,
@@ -89,23 +94,30 @@ def _contender(name: str, args: argparse.Namespace) -> dict[str, float]:
                 precision=precision,
                 checkpoint_every=args.steps + 1,
             )
-            clock = _Clock()
+            clock = _Clock(shapes)
             training.train(encoder, corpus, plan, settings, Path(folder) / "model", callbacks=[clock.callback()])
             lines = (Path(folder) / "model" / "steps.jsonl").read_text().splitlines()
             losses = [json.loads(line)["loss"] for line in lines]
         else:
-            clock, losses = _plain(encoder, corpus, plan, args, precision, folder)
+            clock, losses = _plain(encoder, corpus, plan, args, precision, folder, _Clock(shapes))
     peak = peak_mib() / 2**10
     if torch.cuda.is_available():
         peak = torch.cuda.max_memory_allocated() / 2**30
     third = losses[-max(1, len(losses) // 3) :]
-    return {"rows/s": clock.steps * args.batch_size / clock.seconds, "peak GB": peak, "loss": statistics.mean(third)}
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return {
+        "rows/s": clock.steps * args.batch_size / clock.seconds,
+        "peak GB": peak,
+        "loss": statistics.mean(third),
+        "share": product_seconds(shapes, precision, device) / clock.seconds,
+    }
 
 
 class _Clock:
-    """Seconds from the end of the first step to the end of the last: what comes before is no training."""
+    """Seconds from the end of the first step to the end of the last, and the linear layers' calls in that time."""
 
-    def __init__(self) -> None:
+    def __init__(self, shapes: Any) -> None:
+        self.shapes = shapes
         self.steps, self.seconds, self.started = 0, 0.0, 0.0
 
     def callback(self) -> Any:
@@ -119,13 +131,14 @@ class _Clock:
                     clock.steps += 1
                     clock.seconds = time.perf_counter() - clock.started
                 else:
+                    clock.shapes.clear()  # what comes before is no training
                     clock.started = time.perf_counter()
 
         return Timed()
 
 
 def _plain(
-    encoder: Any, corpus: Any, plan: Any, args: argparse.Namespace, precision: str, folder: str
+    encoder: Any, corpus: Any, plan: Any, args: argparse.Namespace, precision: str, folder: str, clock: "_Clock"
 ) -> tuple[_Clock, list[float]]:
     """What a careful user of sentence-transformers writes; the plan's batches, its defaults for all else."""
     import torch
@@ -152,7 +165,6 @@ def _plain(
         disable_tqdm=True,
         prompts={"query": encoder.prompts["query"], "passage": encoder.prompts["passage"]},
     )
-    clock = _Clock()
     trainer = SentenceTransformerTrainer(
         model=encoder,
         args=arguments,
