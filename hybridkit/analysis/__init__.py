@@ -7,7 +7,7 @@ the study `sweep`, which trains models, and the names of two strategies.
 
 from hybridkit.utils.lazy import lazy_names
 
-_MODULES = ("bias", "claims", "curves", "data", "diversity", "exposure", "scores")
+_MODULES = ("bias", "claims", "curves", "data", "diversity", "exposure", "remedies", "scores")
 _HOMES = {name: f"analysis.{name}:" for name in _MODULES}
 _HOMES |= {"sweep": "study.sweep", "HYBRID": "study.settings", "UNTRAINED": "sampling.labels"}
 

@@ -28,6 +28,7 @@ _HOMES = {
     "data": ("coverage", "text_lengths", "sample_row"),
     "diversity": ("diversity_curve", "diversity_interaction", "diversity_pairs", "diversity_distance"),
     "pairs": ("language_pairs", "pair_difference"),
+    "remedies": ("remedy_planes", "remedy_effects"),
     "scores": ("settings", "effects", "published", "loss_curves", "loss_and_ap"),
 }
 _FOUND = {name: f"plots.{module}" for module, names in _HOMES.items() for name in names} | {

@@ -9,6 +9,7 @@ import pandas as pd
 from hybridkit.data.languages import language, language_distance
 from hybridkit.errors import InputError
 from hybridkit.models.training import TrainingSettings
+from hybridkit.remedies import Chain, parse as parse_remedy
 from hybridkit.sampling import parse
 from hybridkit.study.settings import ALL, ANY_LANGUAGES, UNTRAINED, Recipe, Study, check_group, strategy_at
 from hybridkit.utils.seeds import generator
@@ -39,6 +40,19 @@ class ModelSpec:
     steps: int = 0
     learning_rate: float = 0.0
     temperature: float = 0.0
+    remedy: str = ""
+    """A chain of remedies that its results are of; "" for none. The same model is trained with any."""
+
+    @property
+    def chain(self) -> Chain:
+        """The remedy as a value."""
+        return parse_remedy(self.remedy) if self.remedy else Chain()
+
+    @property
+    def encoded(self) -> "ModelSpec":
+        """The model whose embeddings the remedy starts from: of a remedy in the weights, the one with such weights."""
+        weights = [part for part in self.chain.parts if part.stage == "weights"]
+        return replace(self, remedy=str(Chain(tuple(weights))) if weights else "")
 
     @property
     def alpha(self) -> float:
@@ -62,6 +76,7 @@ class ModelSpec:
         other += [f"{self.steps} steps"] if self.steps else []
         other += [f"learning rate {self.learning_rate:g}"] if self.learning_rate else []
         other += [f"temperature {self.temperature:g}"] if self.temperature else []
+        other += [self.remedy] if self.remedy else []
         where = [] if self.section == "main" else [f"({self.section})"]
         return " ".join([self.strategy + "".join(f", {one}" for one in self._seed() + other), *where])
 

@@ -1,7 +1,7 @@
 """A study's run: its rows, models, embeddings and rank tables, each made once, named by the hash of what made it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,11 @@ from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.sources.open_benchmarks import base_name, benchmark_path, open_benchmark, open_collection, subset_of
 from hybridkit.errors import InputError
 from hybridkit.evaluation.rank_table import rank_table_from_scores, read_ranks, write_ranks
+from hybridkit.evaluation.single_pools import single_pools, single_pools_from_scores
 from hybridkit.models.embedding import encode
 from hybridkit.models.encoder import similarity_of
+from hybridkit.remedies import Chain, RowEmbeddings, Rows, choose_rows
+from hybridkit.remedies.rows import SIDES
 from hybridkit.retrieval import Scorer
 from hybridkit.retrieval.dense import dense, read_similarity, similarity_in, similarity_path
 from hybridkit.sampling import BatchPlan
@@ -27,9 +30,10 @@ from hybridkit.study.trained_models import TrainedModels
 from hybridkit.study.training_rows import TrainingRows, evaluated, refuse_leaks, write_json
 from hybridkit.utils.files import atomic_write, digest, write_text
 from hybridkit.utils.paths import runs_folder
-from hybridkit.utils.products import kept, remove
+from hybridkit.utils.products import frame, kept, remove
 
 RESULTS_FORMAT = 2  # of embeddings and what is made from them
+REMEDIES_FORMAT = 1  # of results with a remedy
 
 
 class Run:
@@ -47,6 +51,7 @@ class Run:
         self.folder = folder or runs_folder() / self.study.name
         self.rows = TrainingRows(self.study, self.folder)
         self.trained = TrainedModels(self.study, self.folder, self.rows)
+        self._rows: dict[tuple[str, ...], Rows] = {}
         self._subsets: dict[str, tuple[Benchmark, np.ndarray, np.ndarray]] = {}
 
     @classmethod
@@ -107,7 +112,7 @@ class Run:
 
     def embeddings(self, spec: ModelSpec, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return a model's embeddings of all queries and all passages: float32 (texts, dimensions), mapped."""
-        settings, benchmark = self.study.evaluation, self.benchmark(base_name(name))
+        settings, benchmark, spec = self.study.evaluation, self.benchmark(base_name(name)), spec.encoded
         self.similarity(spec, name)  # kept first, so that no embeddings exist without it
         model = cache(lambda: self.trained.open(spec))  # once for both sides, and not where both exist
 
@@ -121,8 +126,7 @@ class Run:
                 precision=settings.precision,
                 progress=f"{spec}: {benchmark.name} {side}",
             )
-            with atomic_write(path) as temporary, temporary.open("wb") as file:
-                np.save(file, found, allow_pickle=False)
+            write_embeddings(path, found)
 
         sides = (("query", benchmark.queries), ("passage", benchmark.passages))
         query, passage = (kept(path, make, read_embeddings) for path in self.embedding_paths(spec, name))
@@ -130,6 +134,7 @@ class Run:
 
     def similarity(self, spec: ModelSpec, name: str) -> str:
         """Return how a model compares a query with a passage (`similarity_of`); kept beside its embeddings."""
+        spec = spec.encoded
 
         def make(path: Path) -> None:
             trained = spec.strategy != UNTRAINED
@@ -142,13 +147,48 @@ class Run:
         """Return the hash of all that a model's results on a benchmark, a subset of one or a collection depend on."""
         settings = self.study.evaluation
         made_from = (self.trained.key(spec), benchmark.fingerprint, settings.max_length, settings.precision)
-        return digest(RESULTS_FORMAT, *made_from)
+        if not spec.remedy:
+            return digest(RESULTS_FORMAT, *made_from)
+        chain = spec.chain
+        rows = self.remedy_rows(chain, benchmark.languages).fingerprint if chain.needs_rows else ""
+        return digest(RESULTS_FORMAT, *made_from, {"remedy": spec.remedy, "rows": rows, "format": REMEDIES_FORMAT})
+
+    def remedy_rows(self, chain: Chain, languages: Sequence[str]) -> Rows:
+        """Return the training rows that a chain of remedies is estimated from, in some languages and its own."""
+        wanted = tuple(dict.fromkeys([*languages, *chain.row_languages]))
+        if wanted not in self._rows:
+            self._rows[wanted] = choose_rows(self.split[0], wanted)
+        return self._rows[wanted]
+
+    def row_embeddings(self, spec: ModelSpec, languages: Sequence[str]) -> RowEmbeddings:
+        """Return a model's embeddings of the rows that its remedy is estimated from; kept beside the others."""
+        settings, rows = self.study.evaluation, self.remedy_rows(spec.chain, languages)
+        key = digest(self.trained.key(spec), spec.encoded.remedy, rows.fingerprint, settings.max_length, settings.precision)
+
+        model = cache(lambda: self.trained.open(spec))
+
+        def make(path: Path) -> None:
+            side = path.stem.rpartition("-")[2]
+            write_embeddings(path, rows.encode(model(), side, settings.max_length, settings.precision))
+
+        paths = [self.folder / "embeddings" / f"{key[:24]}-{side}.npy" for side in SIDES]
+        return rows.embeddings(*(kept(path, make, read_embeddings) for path in paths))
 
     def scorer(self, spec: ModelSpec, name: str) -> Scorer:
-        """Return the dense scorer of a model, by its own similarity, on a benchmark or a subset of one."""
+        """Return the dense scorer of a model, by its own similarity and with its remedy, on a benchmark or a subset."""
+        subset = self.subset(name)[0]
+        found = dense(subset, *self.remedied(spec, name), self.similarity(spec, name))
+        return spec.chain.scorer(subset, found)
+
+    def remedied(self, spec: ModelSpec, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return a model's embeddings of a benchmark or a subset, as its remedy changes them."""
         subset, queries, passages = self.subset(name)
-        whole = self.embeddings(spec, name)
-        return dense(subset, whole[0][queries], whole[1][passages], self.similarity(spec, name))
+        whole, chain = self.embeddings(spec, name), spec.chain
+        both = whole[0][queries], whole[1][passages]
+        if not chain.on_embeddings:
+            return both
+        rows = self.row_embeddings(spec, subset.languages) if chain.needs_rows else None
+        return chain.embeddings(subset, *both, rows, self.similarity(spec, name))
 
     def ranks(self, spec: ModelSpec, name: str) -> pd.DataFrame:
         """Return the rank table of a model on a benchmark or a subset of one."""
@@ -157,6 +197,20 @@ class Run:
             write_ranks(rank_table_from_scores(self.subset(name)[0], self.scorer(spec, name)), path)
 
         return kept(self.ranks_path(spec, name), make, read_ranks)
+
+    def single_pools(self, spec: ModelSpec, name: str) -> pd.DataFrame:
+        """Return the ranks of a model where the answer is in one language only (`evaluation.single_pools`)."""
+        chain = spec.chain
+        if not chain.on_scores:
+            return single_pools(self.ranks(spec, name))
+
+        def make() -> pd.DataFrame:
+            subset, both = self.subset(name)[0], self.remedied(spec, name)
+            scorer = dense(subset, *both, self.similarity(spec, name))  # before the scores are changed
+            return single_pools_from_scores(subset, scorer, chain.on_block)
+
+        path = self.ranks_path(spec, name)
+        return frame(path.with_name(f"{path.stem}-single.parquet"), make)
 
     def ranks_path(self, spec: ModelSpec, name: str) -> Path:
         """Return the file of the rank table of a model on a benchmark, there or not."""
@@ -170,13 +224,19 @@ class Run:
 
     def embedding_paths(self, spec: ModelSpec, name: str) -> list[Path]:
         """Return the files of a model's embeddings of a whole benchmark's queries and passages, there or not."""
-        key = self.result_key(spec, self.benchmark(base_name(name)))
+        key = self.result_key(spec.encoded, self.benchmark(base_name(name)))
         return [self.folder / "embeddings" / f"{key[:24]}-{side}.npy" for side in ("query", "passage")]
 
     def finish(self, number: str, numbers: dict[str, Any]) -> None:
         """Write a notebook's key numbers to notebooks/NUMBER.json, which tests and the next notebooks read."""
         text = pd.Series(numbers, dtype=object).to_json(indent=2, double_precision=6, force_ascii=False)
         write_json(self.folder / "notebooks" / f"{number}.json", json.loads(text))
+
+
+def write_embeddings(path: Path, found: np.ndarray) -> None:
+    """Write embeddings, whole or not at all."""
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        np.save(file, found, allow_pickle=False)
 
 
 def read_embeddings(path: Path) -> np.ndarray:

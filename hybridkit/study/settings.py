@@ -13,6 +13,7 @@ from hybridkit.data.languages import families
 from hybridkit.errors import InputError
 from hybridkit.models.encoder import ALIASES
 from hybridkit.models.training import Precision, TrainingSettings
+from hybridkit.remedies import NONE, parse as parse_remedy
 from hybridkit.sampling import Strategy, cross, hybrid, mono, parse
 from hybridkit.sampling.labels import UNTRAINED as UNTRAINED
 from hybridkit.utils import yaml_files
@@ -61,6 +62,12 @@ def _different(texts: tuple[str, ...]) -> tuple[str, ...]:
     return texts
 
 
+def _remedies(texts: tuple[str, ...]) -> tuple[str, ...]:
+    if NONE in texts or len(set(texts)) != len(texts):
+        raise InputError(f"must be chains of remedies, each once; {NONE} is always there (got {list(texts)})")
+    return texts
+
+
 def _compared(texts: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
     named = {*info.data.get("strategies", texts), UNTRAINED}
     if len(set(texts)) != 2 or not set(texts) <= named:
@@ -103,6 +110,7 @@ def _sizes(strategies: dict[str, tuple[int | str, ...]]) -> dict[str, tuple[int 
 
 
 StrategyText = Annotated[str, AfterValidator(spelt)]
+RemedyText = Annotated[str, AfterValidator(lambda text: str(parse_remedy(text)))]
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 Seeds = Annotated[tuple[Annotated[int, SEED], ...], AfterValidator(_seeds)]
 Size = Annotated[
@@ -243,6 +251,8 @@ class Study:
     evaluation: EvaluationSettings
     recipes: Annotated[dict[StrategyText, Recipe], AfterValidator(_own_recipes)] = field(default_factory=dict)
     """The recipe of each strategy that is best for it; `training` has the shared one. Results are made of both."""
+    remedies: Annotated[tuple[RemedyText, ...], AfterValidator(_remedies)] = ()
+    """Remedies against language bias that every model is evaluated with too, as in centre(by='rows') + calibrate(top=5)."""
     curve: CurveSettings | None = None
     diversity: DiversitySettings | None = None
     untrained: Annotated[bool, Strict()] = True

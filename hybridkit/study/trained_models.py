@@ -13,6 +13,7 @@ from hybridkit.data.rows import VERSION
 from hybridkit.data.sources.lexicons import lexicons_from, remember
 from hybridkit.errors import InputError
 from hybridkit.models import encoder as encoders
+from hybridkit.models.interpolation import interpolate
 from hybridkit.models.training import train
 from hybridkit.sampling import BatchPlan, Strategy, codeswitch, parse
 from hybridkit.sampling.plan import FORMAT as DRAWS
@@ -190,8 +191,11 @@ class TrainedModels:
         return found
 
     def open(self, spec: ModelSpec) -> "SentenceTransformer":
-        """Return a model of the study, trained first if it is missing."""
-        return self.encoder(spec.section, spec.seed) if spec.strategy == UNTRAINED else self.read(spec, encoders.open)
+        """Return a model of the study, trained first if it is missing, with the weights of its remedy."""
+        if spec.strategy == UNTRAINED:
+            return self.encoder(spec.section, spec.seed)
+        found, share = self.read(spec, encoders.open), spec.chain.weights
+        return found if share is None else interpolate(self.encoder(spec.section, spec.seed), found, share)
 
     def losses(self, spec: ModelSpec) -> pd.DataFrame:
         """Return the log of a training: step, kind, loss, learning_rate."""

@@ -1,0 +1,326 @@
+"""Remedies against language bias: every model with each, in parallel pools and in pools with one answer, and advice.
+
+A parallel pool has an answer in every language and rewards whatever balances languages; a pool with the answer in one
+language (`evaluation.single_pools`) may punish it. What is advised is chosen on the study's held-out rows, and then
+measured on the benchmarks.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hybridkit.analysis.scores import compared_pairs, families, part_of
+from hybridkit.evaluation.clusters import model_sums, question_clusters
+from hybridkit.evaluation.measures import DISTANCE, MAIN_MEASURES, per_query, scores
+from hybridkit.evaluation.significance import FIXED, Models, contrast, judged
+from hybridkit.evaluation.single_pools import single_pool_values
+from hybridkit.remedies import NONE, parse
+from hybridkit.sampling.labels import label, order
+from hybridkit.study.model_spec import ModelSpec
+from hybridkit.study.run import Run
+from hybridkit.study.scores import FRONT, labelled
+from hybridkit.study.settings import UNTRAINED
+from hybridkit.utils.naming import listed
+from hybridkit.utils.numbers import number
+from hybridkit.utils.products import write
+
+# the columns of the table: a setting and a measure
+COLUMNS = {
+    "mono": ("mono", "AP"),
+    "cross": ("cross", "AP"),
+    "pool": ("pool", "AP"),
+    "own": ("own", "RR"),
+    "other": ("other", "RR"),
+    "rank distance": ("pool", DISTANCE),
+}
+PLANES = (("mono", "pool"), ("own", "other"))  # what a system moves along: x, y
+SYSTEM = ["strategy", "remedy"]
+REMEDY, TRAINED, FREE = "a remedy", "a strategy", "without training"  # kinds of comparisons
+# what somebody needs -> the columns whose mean is to be high, and whether the language of a passage is known
+NEEDS = {
+    "your answers may be in any language": (("pool",), True),
+    "your answers are in the query's language": (("own",), True),
+    "your answers are in one other language": (("other",), True),
+    "you need all of these": (("mono", "cross", "pool", "own", "other"), True),
+    "you cannot know a passage's language": (("mono", "cross", "pool", "own", "other"), False),
+}
+System = tuple[str, str]  # strategy, remedy
+
+
+def remedied_models(run: Run) -> list[ModelSpec]:
+    """Return every model of the main section without a remedy and with each of the study's.
+
+    A remedy in the weights lies between the start and what was trained, so that the untrained encoder has none.
+    """
+    found = []
+    for spec in run.models():
+        found.append(spec)
+        for remedy in run.study.remedies:
+            if spec.strategy != UNTRAINED or parse(remedy).weights is None:
+                found.append(replace(spec, remedy=remedy))
+    return found
+
+
+def evaluated_on(run: Run) -> list[str]:
+    """Return the benchmarks that remedies are evaluated on: those of the study that are no part of another one."""
+    names = run.study.evaluation.benchmarks
+    parts = part_of(run, names)
+    return [name for name in names if name not in parts and name != "held-out"]
+
+
+def remedy_values(run: Run, spec: ModelSpec, benchmark: str) -> pd.DataFrame:
+    """Return a model's values for every query (`measures.per_query`): AP and rank distance, RR in single pools.
+
+    The settings "own" and "other" are those of `evaluation.single_pools`.
+    """
+    parallel = per_query(run.ranks(spec, benchmark), MAIN_MEASURES)
+    return pd.concat([parallel, single_pool_values(run.single_pools(spec, benchmark), ["RR"])], ignore_index=True)
+
+
+def remedy_scores(run: Run) -> pd.DataFrame:
+    """Return the scores of every model with every remedy, and keep them in remedies.parquet and .csv.
+
+    The columns are those of `study_scores` with `remedy` after the strategy, "none" for none; the settings are those of
+    `remedy_values`.
+    """
+    parts = []
+    for benchmark in evaluated_on(run):
+        for spec in remedied_models(run):
+            table = labelled(scores(remedy_values(run, spec, benchmark)), run, spec, benchmark)
+            table.insert(FRONT.index("strategy") + 1, "remedy", spec.remedy or NONE)
+            parts.append(table)
+    found = pd.concat(parts, ignore_index=True)
+    write(run.folder / "remedies.parquet", found.to_parquet(index=False))
+    write(run.folder / "remedies.csv", found.round({"value": 6}).to_csv(index=False))
+    return found
+
+
+def remedy_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a line a benchmark, strategy and remedy of `remedy_scores`: macro means over languages, then over seeds.
+
+    Columns: mono, cross and pool (AP), own and other (RR in single pools), rank distance (ranks), seeds. A benchmark
+    without a column's ground leaves it out.
+    """
+    by = ["benchmark", *SYSTEM, "seed", "setting", "measure"]
+    means = table.groupby(by, sort=False)["value"].mean().reset_index()
+    wide = {}
+    for name, (setting, measure) in COLUMNS.items():
+        part = means[(means["setting"] == setting) & (means["measure"] == measure)]
+        wide[name] = part.groupby(["benchmark", *SYSTEM], sort=False)["value"].mean()
+    found = pd.DataFrame(wide).join(means.groupby(["benchmark", *SYSTEM])["seed"].nunique().rename("seeds"))
+    remedies = list(dict.fromkeys(table["remedy"]))
+    lines = [
+        (benchmark, strategy, remedy)
+        for benchmark in dict.fromkeys(table["benchmark"])
+        for strategy in order(table["strategy"])
+        for remedy in remedies
+        if (benchmark, strategy, remedy) in found.index
+    ]
+    return found.loc[lines].dropna(axis="columns", how="all")
+
+
+def systems_on(run: Run, benchmark: str, unit: str = "article") -> dict[System, Models]:
+    """Return every strategy with every remedy as `significance.contrast` takes it: by seed and measure."""
+    clusters = question_clusters(run.subset(benchmark)[0], unit)
+    found: dict[System, dict[int | str, Any]] = {}
+    for spec in remedied_models(run):
+        seed = FIXED if spec.strategy == UNTRAINED else spec.seed
+        sums = model_sums(remedy_values(run, spec, benchmark), clusters)
+        found.setdefault((spec.strategy, spec.remedy or NONE), {})[seed] = sums
+    return dict(found)
+
+
+def remedy_points(systems: dict[System, Models], benchmark: str) -> pd.DataFrame:
+    """Return each system's mean in every column of the table with its intervals, for the planes.
+
+    Columns: benchmark, strategy, remedy, column, value, low, high (over questions), crossed_low, crossed_high (over
+    questions and trainings), front (whether no system dominates it in the column's plane).
+    """
+    parts = []
+    for (strategy, remedy), models in systems.items():
+        rows = contrast([(1, models)], overall=True)
+        for column, (setting, measure) in COLUMNS.items():
+            own = rows[(rows["setting"] == setting) & (rows["measure"] == measure)]
+            own = own.rename(columns={"difference": "value"})
+            parts.append(own.assign(benchmark=benchmark, strategy=strategy, remedy=remedy, column=column))
+    columns = ["benchmark", *SYSTEM, "column", "value", "low", "high", "crossed_low", "crossed_high"]
+    found = pd.concat(parts, ignore_index=True)[columns].assign(front=False)
+    wide = found.pivot(index=SYSTEM, columns="column", values="value")
+    for x, y in PLANES:
+        if x in wide and y in wide:
+            ahead = front(wide, x, y)
+            here = found["column"].isin([x, y])
+            found.loc[here, "front"] = [ahead[strategy, remedy] for strategy, remedy in found.loc[here, SYSTEM].to_numpy()]
+    return found
+
+
+def all_points(systems: dict[str, dict[System, Models]]) -> pd.DataFrame:
+    """Return the points of every benchmark, one below the other."""
+    return pd.concat([remedy_points(found, name) for name, found in systems.items()], ignore_index=True)
+
+
+def front(table: pd.DataFrame, x: str, y: str) -> pd.Series:
+    """Return which lines no other one dominates: none is as high in both columns and higher in one of them.
+
+    >>> front(pd.DataFrame({"a": [1.0, 2.0, 3.0, 2.0], "b": [3.0, 2.0, 1.0, 1.0]}), "a", "b").tolist()
+    [True, True, True, False]
+    """
+    values = table[[x, y]].to_numpy(float)
+    as_high = (values[None] >= values[:, None]).all(axis=2)
+    higher = (values[None] > values[:, None]).any(axis=2)
+    return pd.Series(~(as_high & higher).any(axis=1), index=table.index, name="front")
+
+
+def compare_remedies(run: Run, systems: dict[str, dict[System, Models]], baseline: str) -> pd.DataFrame:
+    """Compare systems by the rule of evidence: what a remedy gives, and what still differs once it is applied.
+
+    Three kinds, each a family of its own on all benchmarks together: "a remedy" (each strategy with it and without),
+    "a strategy" (what `compared_pairs` names, at each remedy), "without training" (the untrained encoder with each
+    remedy against the first of the study's compared strategies without one).
+
+    Args:
+        run: The run.
+        systems: By benchmark, what `systems_on` returns.
+        baseline: The strategy that others are compared with.
+
+    Returns:
+        kind, benchmark, strategy, remedy, against_strategy, against_remedy, setting, measure, then the columns of
+        `significance.contrast` without languages and of `significance.judged`.
+    """
+    found = []
+    for benchmark, by_system in systems.items():
+        strategies = list(dict.fromkeys(strategy for strategy, _ in by_system))
+        remedies = list(dict.fromkeys(remedy for _, remedy in by_system))
+        wanted = [
+            (REMEDY, (one, remedy), (one, NONE)) for one in strategies for remedy in remedies if remedy != NONE
+        ]
+        pairs = compared_pairs(strategies, baseline) if len(strategies) > 2 else []
+        wanted += [(TRAINED, (one, remedy), (other, remedy)) for remedy in remedies for one, other in pairs]
+        wanted += [(FREE, (UNTRAINED, remedy), (run.study.compare[0], NONE)) for remedy in remedies]
+        for kind, first, second in wanted:
+            if first in by_system and second in by_system and first != second:
+                rows = contrast([(1, by_system[first]), (-1, by_system[second])], overall=True)
+                names = dict(zip(SYSTEM, first, strict=True)) | {
+                    f"against_{name}": value for name, value in zip(SYSTEM, second, strict=True)
+                }
+                found.append(rows.assign(kind=kind, benchmark=benchmark, **names))
+    front_columns = ["kind", "benchmark", *SYSTEM, "against_strategy", "against_remedy", "setting", "measure"]
+    if not found:
+        return pd.DataFrame(columns=[*front_columns, "difference", "mark"])
+    table = pd.concat(found, ignore_index=True).drop(columns=["query_language", "passage_language"])
+    what = {
+        REMEDY: "every remedy with none",
+        TRAINED: "strategies at each remedy",
+        FREE: f"the untrained encoder with each remedy and {label(run.study.compare[0])}",
+    }
+    by_kind = [f"{what[kind]}" for kind in table["kind"]]
+    table["family"] = [
+        name.replace("all", kind, 1)
+        for name, kind in zip(families(table["benchmark"], "all"), by_kind, strict=True)
+    ]
+    table = judged(table)
+    return table[[*front_columns, *[name for name in table if name not in front_columns]]]
+
+
+def without_training(compared: pd.DataFrame) -> pd.DataFrame:
+    """Return the comparisons of the kind "without training" by column of the table, as `plots.remedy_effects` draws."""
+    rows = compared[compared["kind"] == FREE]
+    parts = [
+        rows[(rows["setting"] == setting) & (rows["measure"] == measure)].assign(column=column)
+        for column, (setting, measure) in COLUMNS.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def chosen_systems(run: Run) -> pd.DataFrame:
+    """Return the system that is best for each need of `NEEDS` on the study's held-out rows.
+
+    Columns: need, strategy, remedy, value (the mean of the need's columns there, over seeds). No benchmark is looked
+    at. Empty where the study holds no rows out.
+    """
+    if len(run.split[1]) == 0:
+        return pd.DataFrame(columns=["need", *SYSTEM, "value"])
+    parts = []
+    for spec in remedied_models(run):
+        table = scores(remedy_values(run, spec, "held-out"))
+        parts.append(labelled(table, run, spec, "held-out").assign(remedy=spec.remedy or NONE))
+    table = remedy_table(pd.concat(parts, ignore_index=True)).droplevel("benchmark")
+    lines = []
+    for need, (columns, known) in NEEDS.items():
+        free = [known or all(part.stage == "weights" for part in parse(remedy).parts) for _, remedy in table.index]
+        means = table.loc[free, [name for name in columns if name in table]].mean(axis=1)
+        if len(means):
+            strategy, remedy = means.idxmax()
+            lines.append((need, strategy, remedy, float(means.max())))
+    return pd.DataFrame(lines, columns=["need", *SYSTEM, "value"])
+
+
+def advice(chosen: pd.DataFrame, table: pd.DataFrame, against: System) -> list[str]:
+    """Return a sentence for each need: what was chosen on held-out rows, and what it comes to on each benchmark.
+
+    Args:
+        chosen: `chosen_systems`.
+        table: `remedy_table`.
+        against: The system whose values are beside it.
+    """
+    said = []
+    for need, strategy, remedy, _ in chosen.itertuples(index=False):
+        columns = [name for name in NEEDS[need][0] if name in table]
+        numbers = []
+        for benchmark in dict.fromkeys(table.index.get_level_values("benchmark")):
+            ours, theirs = (table.loc[(benchmark, *one)] for one in ((strategy, remedy), against))
+            both = (f"{name} {number(ours[name])} ({number(theirs[name])})" for name in columns)
+            numbers.append(f"{benchmark}: {', '.join(both)}")
+        said.append(
+            f"If {need}: {_named(strategy, remedy)}, chosen on held-out rows. {'; '.join(numbers)}; in brackets "
+            f"{_named(*against)}."
+        )
+    return said
+
+
+def what_is_left(compared: pd.DataFrame, columns: Sequence[str] = ("pool", "other")) -> list[str]:
+    """Return a sentence for each remedy on what still differs between strategies once it is applied.
+
+    By the comparisons of the kind "a strategy" in some columns of the table.
+    """
+    said = []
+    rows = compared[compared["kind"] == TRAINED]
+    for remedy in dict.fromkeys(rows["remedy"]):
+        here = []
+        for column in columns:
+            setting, measure = COLUMNS[column]
+            own = rows[(rows["remedy"] == remedy) & (rows["setting"] == setting) & (rows["measure"] == measure)]
+            for row in own.to_dict("records"):
+                here.append(_difference(row, column))
+        said.append(f"{'Without a remedy' if remedy == NONE else f'With {remedy}'}: {'; '.join(here)}.")
+    return said
+
+
+def _difference(row: dict[str, Any], column: str) -> str:
+    first, second = label(row["strategy"]), label(row["against_strategy"])
+    text = f"{first} − {second}, {column}, {row['benchmark']}: {number(row['difference'], '+')}"
+    if row["crossed_low"] == row["crossed_low"]:
+        text += f" ({number(row['crossed_low'], '+')} to {number(row['crossed_high'], '+')})"
+    return f"{text} {row['mark'] or 'not shown'}"
+
+
+def _named(strategy: str, remedy: str) -> str:
+    return label(strategy) if remedy == NONE else f"{label(strategy)} with {remedy}"
+
+
+def needs_table(remedies: Iterable[str]) -> pd.DataFrame:
+    """Return what each remedy needs when a query is asked and when passages are indexed, in words.
+
+    >>> needs_table(["calibrate(top=5)"]).columns.tolist()
+    ['remedy', 'at query time', 'at index time']
+    """
+    lines = []
+    for remedy in remedies:
+        said = dict(line.split(": ", 1) for line in parse(remedy).needs.splitlines())
+        lines.append({"remedy": remedy} | said)
+    return pd.DataFrame(lines)
+
+

@@ -1,0 +1,145 @@
+"""The figure of remedies: every strategy with every remedy in two planes, and the front of what is not dominated."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from hybridkit.errors import InputError
+from hybridkit.plots.marks import (
+    BOTH,
+    DIFFERENCE,
+    FILLED,
+    difference_bars,
+    handles,
+    name_grid,
+    one,
+    require_columns,
+    row_axis,
+)
+from hybridkit.plots.palette import colour
+from hybridkit.plots.style import WIDTH, foot, panels, printed, round_ticks
+from hybridkit.sampling.labels import label, order
+
+AXES = {
+    "mono": "mean AP, monolingual",
+    "pool": "mean AP, multilingual pool",
+    "own": "RR, answer in the query's language only",
+    "other": "RR, answer in one other language only",
+}
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">", "h", "*", "d", "8")
+_PLAIN = "none"
+_FRONT = "#9a9a9a"
+_DISTANCE = "rank distance"
+
+
+@printed
+def remedy_planes(frame: pd.DataFrame, planes: tuple[tuple[str, str], ...] = (("mono", "pool"), ("own", "other"))) -> Figure:
+    """Every strategy (colour) with every remedy (marker) in planes of two measures; a line joins the front.
+
+    Columns: strategy, remedy, column (a key of `AXES`), value, low, high, crossed_low, crossed_high, front; a benchmark
+    is a line of panels. Bars are 95 % intervals over questions and trainings where there are three trainings, else over
+    questions. Both axes are better upwards and to the right.
+    """
+    needed = ("strategy", "remedy", "column", "value", "low", "high", "crossed_low", "crossed_high", "front")
+    require_columns(frame, "remedy_planes", *needed)
+    one(frame, "remedy_planes", "encoder", "study")
+    if unknown := sorted(set(sum(planes, ())) - set(AXES)):
+        raise InputError(f"figure remedy_planes: no axis {unknown[0]!r}; there are {', '.join(AXES)}")
+    rows = list(dict.fromkeys(frame["benchmark"])) if "benchmark" in frame.columns else [""]
+    remedies = sorted(dict.fromkeys(frame["remedy"]), key=lambda name: name != _PLAIN)
+    figure, axes = panels(len(rows), len(planes), WIDTH, 2.9 * len(rows) + 0.5 + 0.17 * -(-len(remedies) // 2))
+    for number, ax in enumerate(axes):
+        row, plane = rows[number // len(planes)], planes[number % len(planes)]
+        _plane(ax, frame[frame["benchmark"] == row] if row else frame, plane, remedies)
+        if row and not number % len(planes):
+            ax.set_title(row, loc="left")
+    shapes = [
+        Line2D([], [], color="#404040", marker=_shape(remedies, name), linestyle="none", markersize=4.5, label=name)
+        for name in remedies
+    ]
+    line = Line2D([], [], color=_FRONT, linewidth=0.9, label="front: nothing is better on both axes")
+    note = "bars: 95 % intervals over questions and trainings (over questions where there are fewer than 3 trainings)"
+    foot(figure, [*_strategies(frame), *shapes, line], note, columns=2)
+    figure.suptitle("Strategies and remedies against language bias")
+    return figure
+
+
+def _strategies(frame: pd.DataFrame) -> list[Line2D]:
+    """The legend's entries of the strategies: a line of colour each, since markers are those of remedies."""
+    found: list[Line2D] = handles(order(frame["strategy"]), line=True)
+    for entry in found:
+        entry.set_linewidth(4)
+    return found
+
+
+def _plane(axes: Axes, frame: pd.DataFrame, plane: tuple[str, str], remedies: list[str]) -> None:
+    """The points of one benchmark in one plane."""
+    x, y = (frame[frame["column"] == name].set_index(["strategy", "remedy"]) for name in plane)
+    for system in x.index.intersection(y.index, sort=False):
+        strategy, remedy = system
+        at = [one.loc[system] for one in (x, y)]
+        (left, right), (low, high) = map(_ends, at)
+        shade = colour(strategy)
+        axes.plot([left, right], [at[1]["value"]] * 2, color=shade, linewidth=0.7, alpha=0.45, label="interval")
+        axes.plot([at[0]["value"]] * 2, [low, high], color=shade, linewidth=0.7, alpha=0.45, label="interval")
+        look = {"markersize": 5.2, "markeredgewidth": 0.9} if remedy == _PLAIN else {"markersize": 4.4}
+        face = "white" if remedy == _PLAIN else shade
+        axes.plot(
+            [at[0]["value"]],
+            [at[1]["value"]],
+            _shape(remedies, remedy),
+            color=shade,
+            markerfacecolor=face,
+            label=f"{strategy}, {remedy}",
+            **look,
+        )
+    ahead = x.loc[x["front"].astype(bool), "value"].sort_values()
+    axes.plot(ahead, y.loc[ahead.index, "value"], color=_FRONT, linewidth=0.9, zorder=0.6, label="front")
+    axes.set(xlabel=AXES[plane[0]], ylabel=AXES[plane[1]])
+    axes.grid()
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(round_ticks(5))
+    axes.margins(0.06)
+
+
+def _ends(row: "pd.Series") -> tuple[float, float]:
+    crossed = row["crossed_low"] == row["crossed_low"]
+    return tuple(row[["crossed_low", "crossed_high"] if crossed else ["low", "high"]].astype(float))
+
+
+def _shape(remedies: list[str], name: str) -> str:
+    return _MARKERS[remedies.index(name) % len(_MARKERS)]
+
+
+@printed
+def remedy_effects(frame: pd.DataFrame) -> Figure:
+    """The difference of a system with each remedy from another system, a panel a column of the table.
+
+    Columns: benchmark, strategy, remedy, against_strategy, against_remedy, column, and those of `marks.DIFFERENCE`. A
+    benchmark is a line of panels. Thick bars are intervals over questions, thin ones over questions and trainings.
+    """
+    needed = ("benchmark", "strategy", "remedy", "against_strategy", "against_remedy", "column", *DIFFERENCE)
+    require_columns(frame, "remedy_effects", *needed)
+    one(frame, "remedy_effects", "encoder", "study", "strategy", "against_strategy", "against_remedy")
+    rows, columns = list(dict.fromkeys(frame["benchmark"])), list(dict.fromkeys(frame["column"]))
+    remedies = sorted(dict.fromkeys(frame["remedy"]), key=lambda name: name != _PLAIN)
+    strategy = str(frame["strategy"].iloc[0])
+    height = len(rows) * (0.26 * len(remedies) + 0.62) + 0.75
+    figure, axes = panels(len(rows), len(columns), WIDTH, height, sharey=True)
+    for number, ax in enumerate(axes):
+        row, name = rows[number // len(columns)], columns[number % len(columns)]
+        ax.axvline(0, color="#767676", linewidth=0.8, zorder=0.5)
+        part = frame[(frame["benchmark"] == row) & (frame["column"] == name)]
+        for remedy, *values in part[["remedy", *DIFFERENCE]].itertuples(index=False, name=None):
+            difference_bars(ax, values, remedies.index(remedy), 0.09, colour(strategy), "o")
+        row_axis(ax, remedies)
+        ax.xaxis.set_major_locator(round_ticks(2))
+        ax.margins(x=0.12)
+    below = ["ranks" if name == _DISTANCE else "Δ RR" if name in ("own", "other") else "Δ AP" for name in columns]
+    name_grid(axes, columns, below, rows)
+    foot(figure, [], f"{BOTH}\n{FILLED}")
+    against = label(str(frame["against_strategy"].iloc[0]))
+    remedy = str(frame["against_remedy"].iloc[0])
+    figure.suptitle(f"{label(strategy)} with each remedy, minus {against}" + f" with {remedy}" * (remedy != _PLAIN))
+    return figure
