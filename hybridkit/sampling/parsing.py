@@ -7,6 +7,7 @@ from typing import Any
 from hybridkit.errors import InputError
 from hybridkit.sampling.codeswitch import codeswitch
 from hybridkit.sampling.strategies import Schedule, Strategy, cross, english, hybrid, linear, mixed, mono, step
+from hybridkit.utils.expressions import as_call, literal, name_of, options_of, syntax_tree
 
 _STRATEGIES: dict[str, type[Strategy]] = {
     kind.__name__: kind for kind in (english, mixed, mono, cross, hybrid, codeswitch)
@@ -30,10 +31,7 @@ def parse(text: str) -> Strategy:
     hybridkit.errors.InputError: strategy 'hybrd': no such strategy; there are english, mixed, mono, cross, hybrid, ...
     """
     where = f"strategy {text!r}"
-    try:
-        node = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last two: brackets nested deep
-        raise InputError(f"{where}: cannot be read; write e.g. mono or hybrid(alpha=0.5)") from error
+    node = syntax_tree(text, where, "mono or hybrid(alpha=0.5)")
     try:
         return _strategy(node)
     except InputError as error:
@@ -43,8 +41,8 @@ def parse(text: str) -> Strategy:
 
 
 def _strategy(node: ast.expr) -> Strategy:
-    call = node if isinstance(node, ast.Call) else ast.Call(func=node, args=[], keywords=[])
-    name, known = _name(call), _STRATEGIES
+    call = as_call(node)
+    name, known = name_of(call), _STRATEGIES
     if name not in known:
         raise InputError(f"no such strategy; there are {', '.join(known)}")
     options = [one.name for one in fields(known[name])]
@@ -54,39 +52,19 @@ def _strategy(node: ast.expr) -> Strategy:
     if call.args and not wraps:
         raise InputError("write options by name, e.g. hybrid(alpha=0.5)")
     inner = [_strategy(one) for one in call.args]
-    return known[name](*inner, **_options(call, name, options[1:] if wraps else options))
-
-
-def _options(call: ast.Call, name: str, known: list[str]) -> dict[str, Any]:
-    given = [word.arg for word in call.keywords]
-    if len(set(given)) < len(given):
-        raise InputError("an option is duplicated; leave one")
-    found = {}
-    for word in call.keywords:
-        if word.arg is None or word.arg not in known:
-            raise InputError(f"{ast.unparse(word)} is not for {name}; it takes {', '.join(known) or 'nothing'}")
-        what = f"{ast.unparse(word)}: the value must be a number, a text in quotes, a list or a mapping"
-        found[word.arg] = _value(word.value, what)
-    return found
+    return known[name](*inner, **options_of(call, name, options[1:] if wraps else options, _value))
 
 
 def _value(node: ast.expr, what: str) -> Any:
     if not isinstance(node, ast.Call):
-        try:
-            return ast.literal_eval(node)
-        except (ValueError, TypeError) as error:  # no literal; a mapping with lists for keys
-            raise InputError(what) from error
-    name = _name(node)
+        return literal(node, what)
+    name = name_of(node)
     if name not in _SCHEDULES:
         raise InputError(f"{what}; values that move are {' and '.join(_SCHEDULES)}")
     options = [one.name for one in fields(_SCHEDULES[name])]  # type: ignore[arg-type]  # every schedule is a dataclass
     given = [_value(one, what) for one in node.args]
-    named = _options(node, name, options[len(given) :])
+    named = options_of(node, name, options[len(given) :], _value)
     try:
         return _SCHEDULES[name](*given, **named)
     except TypeError as error:
         raise InputError(f"{ast.unparse(node)}: {name} takes {', '.join(options)}") from error
-
-
-def _name(call: ast.Call) -> str:
-    return call.func.id if isinstance(call.func, ast.Name) else ast.unparse(call.func)
