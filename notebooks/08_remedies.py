@@ -31,7 +31,7 @@ run = Run(study)
 figures = run.folder / "figures"
 first, second = run.study.compare
 baseline = second if second != analysis.UNTRAINED else first
-scores = analysis.remedies.remedy_scores(run)
+scores, systems = analysis.remedies.remedy_results(run)
 table = analysis.remedies.remedy_table(scores)
 
 # %% [markdown]
@@ -44,9 +44,8 @@ analysis.remedies.needs_table(run.study.remedies)
 # ## The table
 # AP in a language (`mono`), across two (`cross`) and in the pool of all. In that pool a question has an answer in every
 # language, so that whatever balances languages is rewarded. In the next two columns it has one answer: the passages of
-# all other languages that answer it are taken out. RR where the answer is in the query's language (`own`), and where it
-# is in one other language (`other`, drawn for each question). What stands in the middle of both, serves who cannot know
-# where the answer is. Rank distance in ranks; lower is less bias.
+# all other languages that answer it are taken out. RR where the answer is in the query's language (`own`), and where
+# it is in one other language (`other`, drawn for each question). Rank distance in ranks; lower is less bias.
 
 # %%
 table.round(3)
@@ -57,21 +56,20 @@ table.round(3)
 # other one dominates: who moves along it wins on one axis what is lost on the other.
 
 # %%
-systems = {name: analysis.remedies.systems_on(run, name) for name in analysis.remedies.evaluated_on(run)}
-points = analysis.remedies.all_points(systems)
+points = analysis.remedies.remedy_points(systems)
 plots.draw(
     figures,
     "08_planes",
     plots.remedy_planes,
     points,
-    "Left: AP within a language against AP in the pool with an answer in every language. Right: RR where the only answer "
-    "is in the query's language against RR where it is in one other. Strategies by colour, remedies by marker.",
+    "Left: AP within a language against AP in the pool with an answer in every language. Right: RR where the only "
+    "answer is in the query's language against RR where it is in one other. Colour: strategy; marker: remedy.",
 )
 
 # %% [markdown]
 # ## What is shown
-# By the rule of evidence (notebook 04): what each remedy gives to each strategy, what strategies still differ by once it
-# is applied, and the untrained encoder with a remedy against the trained one without.
+# By the rule of evidence (notebook 04): what each remedy gives to each strategy, what strategies still differ by once
+# it is applied, and the untrained encoder with a remedy against the trained one without.
 
 # %%
 compared = analysis.remedies.compare_remedies(run, systems, baseline)
@@ -111,9 +109,9 @@ run.finish(
     "08",
     {
         "table": table.reset_index().to_dict("records"),
-        "compared": compared[["kind", "benchmark", "against_strategy", "against_remedy", *columns, "low", "high"]].to_dict(
-            "records"
-        ),
+        "compared": compared[
+            ["kind", "benchmark", "against_strategy", "against_remedy", *columns, "low", "high"]
+        ].to_dict("records"),
         "front": points.loc[points["front"], ["benchmark", "strategy", "remedy", "column", "value"]].to_dict("records"),
         "what is left": left,
         "chosen": chosen.to_dict("records"),

@@ -6,13 +6,12 @@ measured on the benchmarks.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from hybridkit.analysis.scores import compared_pairs, families, part_of
+from hybridkit.analysis.scores import compared_pairs, part_of
 from hybridkit.evaluation.clusters import model_sums, question_clusters
 from hybridkit.evaluation.measures import DISTANCE, MAIN_MEASURES, per_query, scores
 from hybridkit.evaluation.significance import FIXED, Models, contrast, judged
@@ -50,20 +49,6 @@ NEEDS = {
 System = tuple[str, str]  # strategy, remedy
 
 
-def remedied_models(run: Run) -> list[ModelSpec]:
-    """Return every model of the main section without a remedy and with each of the study's.
-
-    A remedy in the weights lies between the start and what was trained, so that the untrained encoder has none.
-    """
-    found = []
-    for spec in run.models():
-        found.append(spec)
-        for remedy in run.study.remedies:
-            if spec.strategy != UNTRAINED or parse(remedy).weights is None:
-                found.append(replace(spec, remedy=remedy))
-    return found
-
-
 def evaluated_on(run: Run) -> list[str]:
     """Return the benchmarks that remedies are evaluated on: those of the study that are no part of another one."""
     names = run.study.evaluation.benchmarks
@@ -80,26 +65,33 @@ def remedy_values(run: Run, spec: ModelSpec, benchmark: str) -> pd.DataFrame:
     return pd.concat([parallel, single_pool_values(run.single_pools(spec, benchmark), ["RR"])], ignore_index=True)
 
 
-def remedy_scores(run: Run) -> pd.DataFrame:
-    """Return the scores of every model with every remedy, and keep them in remedies.parquet and .csv.
+def remedy_results(run: Run, unit: str = "article") -> tuple[pd.DataFrame, dict[str, dict[System, Models]]]:
+    """Return the scores of every model with every remedy, kept in remedies.parquet and .csv, and what is compared.
 
-    The columns are those of `study_scores` with `remedy` after the strategy, "none" for none; the settings are those of
-    `remedy_values`.
+    Returns:
+        The columns of `study_scores` with `remedy` after the strategy ("none" for none), settings as in
+        `remedy_values`; and by benchmark, every strategy with every remedy as `significance.contrast` takes it.
     """
-    parts = []
+    parts, systems = [], {}
     for benchmark in evaluated_on(run):
-        for spec in remedied_models(run):
-            table = labelled(scores(remedy_values(run, spec, benchmark)), run, spec, benchmark)
-            table.insert(FRONT.index("strategy") + 1, "remedy", spec.remedy or NONE)
+        clusters = question_clusters(run.subset(benchmark)[0], unit)
+        own: dict[System, dict[int | str, Any]] = {}
+        for spec in run.systems():
+            values, remedy = remedy_values(run, spec, benchmark), spec.remedy or NONE
+            table = labelled(scores(values), run, spec, benchmark)
+            table.insert(FRONT.index("strategy") + 1, "remedy", remedy)
             parts.append(table)
+            seed = FIXED if spec.strategy == UNTRAINED else spec.seed
+            own.setdefault((spec.strategy, remedy), {})[seed] = model_sums(values, clusters)
+        systems[benchmark] = dict(own)
     found = pd.concat(parts, ignore_index=True)
     write(run.folder / "remedies.parquet", found.to_parquet(index=False))
     write(run.folder / "remedies.csv", found.round({"value": 6}).to_csv(index=False))
-    return found
+    return found, systems
 
 
 def remedy_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a line a benchmark, strategy and remedy of `remedy_scores`: macro means over languages, then over seeds.
+    """Return a line a benchmark, strategy and remedy of `remedy_results`: macro means over languages, then over seeds.
 
     Columns: mono, cross and pool (AP), own and other (RR in single pools), rank distance (ranks), seeds. A benchmark
     without a column's ground leaves it out.
@@ -122,44 +114,32 @@ def remedy_table(table: pd.DataFrame) -> pd.DataFrame:
     return found.loc[lines].dropna(axis="columns", how="all")
 
 
-def systems_on(run: Run, benchmark: str, unit: str = "article") -> dict[System, Models]:
-    """Return every strategy with every remedy as `significance.contrast` takes it: by seed and measure."""
-    clusters = question_clusters(run.subset(benchmark)[0], unit)
-    found: dict[System, dict[int | str, Any]] = {}
-    for spec in remedied_models(run):
-        seed = FIXED if spec.strategy == UNTRAINED else spec.seed
-        sums = model_sums(remedy_values(run, spec, benchmark), clusters)
-        found.setdefault((spec.strategy, spec.remedy or NONE), {})[seed] = sums
-    return dict(found)
-
-
-def remedy_points(systems: dict[System, Models], benchmark: str) -> pd.DataFrame:
+def remedy_points(systems: dict[str, dict[System, Models]]) -> pd.DataFrame:
     """Return each system's mean in every column of the table with its intervals, for the planes.
 
     Columns: benchmark, strategy, remedy, column, value, low, high (over questions), crossed_low, crossed_high (over
     questions and trainings), front (whether no system dominates it in the column's plane).
     """
-    parts = []
-    for (strategy, remedy), models in systems.items():
-        rows = contrast([(1, models)], overall=True)
-        for column, (setting, measure) in COLUMNS.items():
-            own = rows[(rows["setting"] == setting) & (rows["measure"] == measure)]
-            own = own.rename(columns={"difference": "value"})
-            parts.append(own.assign(benchmark=benchmark, strategy=strategy, remedy=remedy, column=column))
-    columns = ["benchmark", *SYSTEM, "column", "value", "low", "high", "crossed_low", "crossed_high"]
-    found = pd.concat(parts, ignore_index=True)[columns].assign(front=False)
-    wide = found.pivot(index=SYSTEM, columns="column", values="value")
-    for x, y in PLANES:
-        if x in wide and y in wide:
-            ahead = front(wide, x, y)
-            here = found["column"].isin([x, y])
-            found.loc[here, "front"] = [ahead[strategy, remedy] for strategy, remedy in found.loc[here, SYSTEM].to_numpy()]
-    return found
-
-
-def all_points(systems: dict[str, dict[System, Models]]) -> pd.DataFrame:
-    """Return the points of every benchmark, one below the other."""
-    return pd.concat([remedy_points(found, name) for name, found in systems.items()], ignore_index=True)
+    found = []
+    for benchmark, by_system in systems.items():
+        parts = []
+        for (strategy, remedy), models in by_system.items():
+            rows = contrast([(1, models)], overall=True).rename(columns={"difference": "value"})
+            for column, (setting, measure) in COLUMNS.items():
+                own = rows[(rows["setting"] == setting) & (rows["measure"] == measure)]
+                parts.append(own.assign(benchmark=benchmark, strategy=strategy, remedy=remedy, column=column))
+        here = pd.concat(parts, ignore_index=True).assign(front=False)
+        wide = here.pivot(index=SYSTEM, columns="column", values="value")
+        for x, y in PLANES:
+            if x in wide and y in wide:
+                ahead = front(wide, x, y)
+                plane = here["column"].isin([x, y])
+                here.loc[plane, "front"] = [
+                    ahead[name] for name in zip(*here.loc[plane, SYSTEM].T.to_numpy(), strict=True)
+                ]
+        found.append(here)
+    columns = ["benchmark", *SYSTEM, "column", "value", "low", "high", "crossed_low", "crossed_high", "front"]
+    return pd.concat(found, ignore_index=True)[columns]
 
 
 def front(table: pd.DataFrame, x: str, y: str) -> pd.Series:
@@ -169,9 +149,8 @@ def front(table: pd.DataFrame, x: str, y: str) -> pd.Series:
     [True, True, True, False]
     """
     values = table[[x, y]].to_numpy(float)
-    as_high = (values[None] >= values[:, None]).all(axis=2)
-    higher = (values[None] > values[:, None]).any(axis=2)
-    return pd.Series(~(as_high & higher).any(axis=1), index=table.index, name="front")
+    dominated = [bool(((values >= one).all(axis=1) & (values > one).any(axis=1)).any()) for one in values]
+    return pd.Series(np.logical_not(dominated), index=table.index, name="front")
 
 
 def compare_remedies(run: Run, systems: dict[str, dict[System, Models]], baseline: str) -> pd.DataFrame:
@@ -183,7 +162,7 @@ def compare_remedies(run: Run, systems: dict[str, dict[System, Models]], baselin
 
     Args:
         run: The run.
-        systems: By benchmark, what `systems_on` returns.
+        systems: Those of `remedy_results`.
         baseline: The strategy that others are compared with.
 
     Returns:
@@ -194,35 +173,28 @@ def compare_remedies(run: Run, systems: dict[str, dict[System, Models]], baselin
     for benchmark, by_system in systems.items():
         strategies = list(dict.fromkeys(strategy for strategy, _ in by_system))
         remedies = list(dict.fromkeys(remedy for _, remedy in by_system))
-        wanted = [
-            (REMEDY, (one, remedy), (one, NONE)) for one in strategies for remedy in remedies if remedy != NONE
-        ]
+        wanted = [(REMEDY, (one, remedy), (one, NONE)) for one in strategies for remedy in remedies if remedy != NONE]
         pairs = compared_pairs(strategies, baseline) if len(strategies) > 2 else []
         wanted += [(TRAINED, (one, remedy), (other, remedy)) for remedy in remedies for one, other in pairs]
         wanted += [(FREE, (UNTRAINED, remedy), (run.study.compare[0], NONE)) for remedy in remedies]
         for kind, first, second in wanted:
             if first in by_system and second in by_system and first != second:
                 rows = contrast([(1, by_system[first]), (-1, by_system[second])], overall=True)
-                names = dict(zip(SYSTEM, first, strict=True)) | {
-                    f"against_{name}": value for name, value in zip(SYSTEM, second, strict=True)
-                }
-                found.append(rows.assign(kind=kind, benchmark=benchmark, **names))
-    front_columns = ["kind", "benchmark", *SYSTEM, "against_strategy", "against_remedy", "setting", "measure"]
+                own = {"strategy": first[0], "remedy": first[1]}
+                other = {"against_strategy": second[0], "against_remedy": second[1]}
+                found.append(rows.assign(kind=kind, benchmark=benchmark, **own, **other))
+    names = ["kind", "benchmark", *SYSTEM, "against_strategy", "against_remedy", "setting", "measure"]
     if not found:
-        return pd.DataFrame(columns=[*front_columns, "difference", "mark"])
+        return pd.DataFrame(columns=[*names, "difference", "crossed_low", "crossed_high", "mark"])
     table = pd.concat(found, ignore_index=True).drop(columns=["query_language", "passage_language"])
     what = {
         REMEDY: "every remedy with none",
         TRAINED: "strategies at each remedy",
         FREE: f"the untrained encoder with each remedy and {label(run.study.compare[0])}",
     }
-    by_kind = [f"{what[kind]}" for kind in table["kind"]]
-    table["family"] = [
-        name.replace("all", kind, 1)
-        for name, kind in zip(families(table["benchmark"], "all"), by_kind, strict=True)
-    ]
-    table = judged(table)
-    return table[[*front_columns, *[name for name in table if name not in front_columns]]]
+    where = f"on {listed(list(systems))}"
+    table = judged(table.assign(family=[f"{what[kind]}, {where}" for kind in table["kind"]]))
+    return table[[*names, *[name for name in table if name not in names]]]
 
 
 def without_training(compared: pd.DataFrame) -> pd.DataFrame:
@@ -244,7 +216,7 @@ def chosen_systems(run: Run) -> pd.DataFrame:
     if len(run.split[1]) == 0:
         return pd.DataFrame(columns=["need", *SYSTEM, "value"])
     parts = []
-    for spec in remedied_models(run):
+    for spec in run.systems():
         table = scores(remedy_values(run, spec, "held-out"))
         parts.append(labelled(table, run, spec, "held-out").assign(remedy=spec.remedy or NONE))
     table = remedy_table(pd.concat(parts, ignore_index=True)).droplevel("benchmark")
@@ -253,8 +225,7 @@ def chosen_systems(run: Run) -> pd.DataFrame:
         free = [known or all(part.stage == "weights" for part in parse(remedy).parts) for _, remedy in table.index]
         means = table.loc[free, [name for name in columns if name in table]].mean(axis=1)
         if len(means):
-            strategy, remedy = means.idxmax()
-            lines.append((need, strategy, remedy, float(means.max())))
+            lines.append((need, *means.index[int(means.argmax())], float(means.max())))
     return pd.DataFrame(lines, columns=["need", *SYSTEM, "value"])
 
 
@@ -322,5 +293,3 @@ def needs_table(remedies: Iterable[str]) -> pd.DataFrame:
         said = dict(line.split(": ", 1) for line in parse(remedy).needs.splitlines())
         lines.append({"remedy": remedy} | said)
     return pd.DataFrame(lines)
-
-

@@ -62,7 +62,8 @@ def randomisation(shares: NDArray[np.float64], how: Resampling = DEFAULT) -> NDA
     `shares` (clusters, columns) are what each cluster adds to each difference. Every exchange is tried where there are
     no more than `how.exchanges`, else that many are drawn and p is (1 + as extreme) / (1 + exchanges), never 0.
     """
-    bound = np.abs(shares.sum(axis=0)) - _TIED * np.abs(shares).sum(axis=0)
+    whole = shares.sum(axis=0)
+    bound = np.abs(whole) - _TIED * np.abs(shares).sum(axis=0)
     clusters = len(shares)
     exact = 2 ** min(clusters, 62) <= how.exchanges
     total = 2**clusters if exact else how.exchanges
@@ -72,8 +73,9 @@ def randomisation(shares: NDArray[np.float64], how: Resampling = DEFAULT) -> NDA
         if exact:
             negative = np.arange(start, stop)[:, None] >> np.arange(clusters) & 1
         else:
-            negative = random.integers(0, 2, (stop - start, clusters), dtype=np.int8)
-        extreme += (np.abs((1.0 - 2.0 * negative) @ shares) >= bound).sum(axis=0)
+            drawn = np.frombuffer(random.bytes((stop - start) * -(-clusters // 8)), np.uint8)
+            negative = np.unpackbits(drawn.reshape(stop - start, -1), axis=1, count=clusters)
+        extreme += (np.abs(whole - 2 * (negative.astype(float) @ shares)) >= bound).sum(axis=0)
     return extreme / total if exact else (extreme + 1) / (total + 1)
 
 

@@ -1,5 +1,7 @@
 """The figure of remedies: every strategy with every remedy in two planes, and the front of what is not dominated."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -34,7 +36,9 @@ _DISTANCE = "rank distance"
 
 
 @printed
-def remedy_planes(frame: pd.DataFrame, planes: tuple[tuple[str, str], ...] = (("mono", "pool"), ("own", "other"))) -> Figure:
+def remedy_planes(
+    frame: pd.DataFrame, planes: tuple[tuple[str, str], ...] = (("mono", "pool"), ("own", "other"))
+) -> Figure:
     """Every strategy (colour) with every remedy (marker) in planes of two measures; a line joins the front.
 
     Columns: strategy, remedy, column (a key of `AXES`), value, low, high, crossed_low, crossed_high, front; a benchmark
@@ -83,14 +87,14 @@ def _plane(axes: Axes, frame: pd.DataFrame, plane: tuple[str, str], remedies: li
         shade = colour(strategy)
         axes.plot([left, right], [at[1]["value"]] * 2, color=shade, linewidth=0.7, alpha=0.45, label="interval")
         axes.plot([at[0]["value"]] * 2, [low, high], color=shade, linewidth=0.7, alpha=0.45, label="interval")
-        look = {"markersize": 5.2, "markeredgewidth": 0.9} if remedy == _PLAIN else {"markersize": 4.4}
-        face = "white" if remedy == _PLAIN else shade
+        look: dict[str, Any] = (
+            {"markersize": 5.2, "markerfacecolor": "white"} if remedy == _PLAIN else {"markersize": 4.4}
+        )
         axes.plot(
             [at[0]["value"]],
             [at[1]["value"]],
             _shape(remedies, remedy),
             color=shade,
-            markerfacecolor=face,
             label=f"{strategy}, {remedy}",
             **look,
         )
@@ -105,7 +109,9 @@ def _plane(axes: Axes, frame: pd.DataFrame, plane: tuple[str, str], remedies: li
 
 def _ends(row: "pd.Series") -> tuple[float, float]:
     crossed = row["crossed_low"] == row["crossed_low"]
-    return tuple(row[["crossed_low", "crossed_high"] if crossed else ["low", "high"]].astype(float))
+    return (
+        (float(row["crossed_low"]), float(row["crossed_high"])) if crossed else (float(row["low"]), float(row["high"]))
+    )
 
 
 def _shape(remedies: list[str], name: str) -> str:

@@ -60,9 +60,7 @@ class Chain:
         places = [STAGES.index(part.stage) for part in self.parts]
         if any(one > other for one, other in pairwise(places)):
             right = sorted(self.parts, key=lambda part: STAGES.index(part.stage))
-            raise InputError(
-                f"remedies act in the order {', '.join(STAGES)}; write {' + '.join(map(str, right))}"
-            )
+            raise InputError(f"remedies act in the order {', '.join(STAGES)}; write {' + '.join(map(str, right))}")
 
     def __str__(self) -> str:
         """The text that `parse` turns back into the same value."""

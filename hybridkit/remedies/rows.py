@@ -93,11 +93,28 @@ class Rows:
         """SHA-256, as hex, of the texts by side and language."""
         return digest(*([side, tag, texts] for side, found in self.texts.items() for tag, texts in found.items()))
 
+    def encode(
+        self, encoder: SentenceTransformer, side: str, max_length: int | None = None, precision: str = "float32"
+    ) -> NDArray[np.float32]:
+        """Return the embeddings of a side, language by language: float32 (texts, dim)."""
+        whole = [text for part in self.texts[side].values() for text in part]
+        return encode(encoder, whole, side, max_length=max_length, precision=precision)
+
+    def embeddings(self, query: NDArray[np.float32], passage: NDArray[np.float32]) -> RowEmbeddings:
+        """Return what `encode` has made of both sides, by language."""
+        found = {}
+        for side, vectors in zip(SIDES, (query, passage), strict=True):
+            ends = np.cumsum([len(part) for part in self.texts[side].values()])
+            found[side] = dict(zip(self.texts[side], np.split(vectors, ends[:-1]), strict=True))
+        return RowEmbeddings(found["query"], found["passage"], self.numbers, self.fingerprint)
+
 
 def choose_rows(corpus: ParallelCorpus, languages: Sequence[str], limit: int = ROWS) -> Rows:
-    """Return at most `limit` texts of each side and language: those of the rows whose ids have the smallest hashes.
+    """Return at most `limit` texts of each side and language.
 
-    The same ids are chosen whatever else the corpus holds, so that of parallel rows all languages have the same ones.
+    Rows that are in all of the languages on both sides come first, so that where there are enough of them the means of
+    two languages differ by language and not by what their rows are about. Of equals those are chosen whose ids have the
+    smallest hashes, whatever else the corpus holds.
 
     Raises:
         InputError: A language that no row has, with those there are; a limit below 1.
@@ -107,7 +124,9 @@ def choose_rows(corpus: ParallelCorpus, languages: Sequence[str], limit: int = R
     ([2, 2], 2)
     """
     COUNT.check(limit, "the number of rows of a language")
-    order = hash_strings(corpus.ids[np.arange(len(corpus))].tolist())[:, 0].argsort(kind="stable")
+    columns = [corpus.column(tag) for tag in languages if tag in corpus.languages]
+    missing = sum((corpus.positions[side][:, columns] < 0).sum(axis=1) for side in SIDES)
+    order = np.lexsort((hash_strings(corpus.ids[np.arange(len(corpus))].tolist())[:, 0], missing))
     texts: dict[str, dict[str, list[str]]] = {side: {} for side in SIDES}
     numbers: dict[str, dict[str, NDArray[np.int64]]] = {side: {} for side in SIDES}
     for side in SIDES:
@@ -157,10 +176,4 @@ def embed_rows(
     >>> found.query["de"].shape, [len(both) for both in found.both("passage", "de", "en")]
     ((4, 8), [4, 4])
     """
-    found: dict[str, dict[str, NDArray[np.float32]]] = {}
-    for side, texts in rows.texts.items():
-        counts = [len(part) for part in texts.values()]
-        whole = [text for part in texts.values() for text in part]
-        vectors = encode(encoder, whole, side, max_length=max_length, precision=precision)
-        found[side] = dict(zip(texts, np.split(vectors, np.cumsum(counts)[:-1]), strict=True))
-    return RowEmbeddings(found["query"], found["passage"], rows.numbers, rows.fingerprint)
+    return rows.embeddings(*(rows.encode(encoder, side, max_length, precision) for side in SIDES))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from hybridkit import remedies
 from hybridkit.data.benchmark import JUDGEMENT_COLUMNS, PASSAGE_COLUMNS, QUERY_COLUMNS, Benchmark
 from hybridkit.errors import InputError
 from hybridkit.evaluation.rank_table import read_ranks
@@ -56,7 +57,7 @@ def open_inspected(run: Run | Path | str, benchmark: str | None = None) -> Inspe
     if len(whole.queries) and any(one.texts != found.benchmark.fingerprint for one in results):
         results = []
         found.missing.append(f"{chosen} has other texts than when its rank tables were made, which are left out.")
-    found.results = {(one.strategy, one.seed): one for one in results}
+    found.results = {(one.system, one.seed): one for one in results if not one.remedy or _is_there(folder, one)}
     found.missing += missing or missing_results(found)
     return found
 
@@ -66,7 +67,8 @@ class Inspected:
 
     - `name`: how the run was named, for a line of Python that opens it again; `benchmark_name`: the benchmark's;
     - `benchmark`: its queries, passages and judgements; empty frames where its files are nowhere;
-    - `results`: by strategy and seed, where the files of a model lie, which need not be there;
+    - `results`: by strategy and seed, where the files of a model lie, which need not be there; a strategy with a remedy
+      is one of its own, named "mono with calibrate(top=5)";
     - `strategies`: those that have rank tables, in the kit's order; `compare`: the study's two that are compared;
     - `missing`: sentences on what is not there, each with the command that makes it.
     """
@@ -123,8 +125,14 @@ class Inspected:
     def _open_scorer(self, key: tuple[str, int]) -> Scorer:
         from hybridkit.retrieval.dense import dense
 
+        result, similarity = self.results[key], self.similarity(*key) or "dot"
         both = self.embeddings(*key, "query"), self.embeddings(*key, "passage")
-        return dense(self.benchmark, *both, self.similarity(*key) or "dot")
+        if not result.remedy:
+            return dense(self.benchmark, *both, similarity)
+        chain = remedies.parse(result.remedy)
+        known = remedies.Estimate.open(self._whole(result.estimate)) if result.estimate else None
+        both = chain.embeddings(self.benchmark, *both, known, similarity)
+        return chain.scorer(self.benchmark, dense(self.benchmark, *both, similarity))
 
     def embeddings(self, strategy: str, seed: int, side: str) -> Any:
         """Embeddings of the benchmark's "query" or "passage" texts by a model, mapped from disk where they can be."""
@@ -197,6 +205,11 @@ class Inspected:
         if seed is not None and seed not in there:
             raise InputError(f"{self.name}: no rank table of {strategy}, seed {seed}; there are seeds {there}")
         return strategy, there[0] if seed is None else seed
+
+
+def _is_there(folder: Path, result: Result) -> bool:
+    """Whether results with a remedy were made; notebook 08 makes them, and they are not missed before."""
+    return all((folder / path).is_file() for path in (result.ranks, result.estimate) if path)
 
 
 def missing_results(found: Inspected) -> list[str]:

@@ -9,7 +9,8 @@ import pandas as pd
 from hybridkit.data.languages import language, language_distance
 from hybridkit.errors import InputError
 from hybridkit.models.training import TrainingSettings
-from hybridkit.remedies import Chain, parse as parse_remedy
+from hybridkit.remedies import Chain
+from hybridkit.remedies import parse as parse_remedy
 from hybridkit.sampling import parse
 from hybridkit.study.settings import ALL, ANY_LANGUAGES, UNTRAINED, Recipe, Study, check_group, strategy_at
 from hybridkit.utils.seeds import generator

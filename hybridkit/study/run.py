@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ from hybridkit.evaluation.rank_table import rank_table_from_scores, read_ranks, 
 from hybridkit.evaluation.single_pools import single_pools, single_pools_from_scores
 from hybridkit.models.embedding import encode
 from hybridkit.models.encoder import similarity_of
-from hybridkit.remedies import Chain, RowEmbeddings, Rows, choose_rows
-from hybridkit.remedies.rows import SIDES
+from hybridkit.remedies import Chain, Estimate, RowEmbeddings, choose_rows
+from hybridkit.remedies.rows import SIDES, Rows
 from hybridkit.retrieval import Scorer
 from hybridkit.retrieval.dense import dense, read_similarity, similarity_in, similarity_path
 from hybridkit.sampling import BatchPlan
@@ -79,6 +80,17 @@ class Run:
     def models(self, section: str = "main") -> list[ModelSpec]:
         """Return the models of a section of the study: "main", "curve" or "diversity"."""
         return model_spec.models(self.study, self.rows, section)
+
+    def systems(self) -> list[ModelSpec]:
+        """Return every model of the section "main" without a remedy and with each of the study's.
+
+        A remedy in the weights lies between the start and what was trained: the untrained encoder has none.
+        """
+        found = []
+        for spec in self.models():
+            with_one = (replace(spec, remedy=remedy) for remedy in self.study.remedies)
+            found += [spec, *(one for one in with_one if spec.strategy != UNTRAINED or one.chain.weights is None)]
+        return found
 
     def __iter__(self) -> Iterator[ModelSpec]:
         """Every model that the study's notebooks make."""
@@ -149,6 +161,10 @@ class Run:
         made_from = (self.trained.key(spec), benchmark.fingerprint, settings.max_length, settings.precision)
         if not spec.remedy:
             return digest(RESULTS_FORMAT, *made_from)
+        if not isinstance(benchmark, Benchmark):
+            raise InputError(
+                f"{spec}: remedies of a study act on its benchmarks, not on the collection {benchmark.name}"
+            )
         chain = spec.chain
         rows = self.remedy_rows(chain, benchmark.languages).fingerprint if chain.needs_rows else ""
         return digest(RESULTS_FORMAT, *made_from, {"remedy": spec.remedy, "rows": rows, "format": REMEDIES_FORMAT})
@@ -163,7 +179,9 @@ class Run:
     def row_embeddings(self, spec: ModelSpec, languages: Sequence[str]) -> RowEmbeddings:
         """Return a model's embeddings of the rows that its remedy is estimated from; kept beside the others."""
         settings, rows = self.study.evaluation, self.remedy_rows(spec.chain, languages)
-        key = digest(self.trained.key(spec), spec.encoded.remedy, rows.fingerprint, settings.max_length, settings.precision)
+        key = digest(
+            self.trained.key(spec), spec.encoded.remedy, rows.fingerprint, settings.max_length, settings.precision
+        )
 
         model = cache(lambda: self.trained.open(spec))
 
@@ -172,7 +190,8 @@ class Run:
             write_embeddings(path, rows.encode(model(), side, settings.max_length, settings.precision))
 
         paths = [self.folder / "embeddings" / f"{key[:24]}-{side}.npy" for side in SIDES]
-        return rows.embeddings(*(kept(path, make, read_embeddings) for path in paths))
+        query, passage = (kept(path, make, read_embeddings) for path in paths)
+        return rows.embeddings(query, passage)
 
     def scorer(self, spec: ModelSpec, name: str) -> Scorer:
         """Return the dense scorer of a model, by its own similarity and with its remedy, on a benchmark or a subset."""
@@ -187,8 +206,27 @@ class Run:
         both = whole[0][queries], whole[1][passages]
         if not chain.on_embeddings:
             return both
-        rows = self.row_embeddings(spec, subset.languages) if chain.needs_rows else None
-        return chain.embeddings(subset, *both, rows, self.similarity(spec, name))
+        known = self.estimate(spec, name) if chain.needs_rows else None
+        return chain.embeddings(subset, *both, known, self.similarity(spec, name))
+
+    def estimate(self, spec: ModelSpec, name: str) -> Estimate:
+        """Return what a model's remedy has estimated from rows for a benchmark's languages; kept."""
+        rows = self.row_embeddings(spec, self.subset(name)[0].languages)
+        similarity = self.similarity(spec, name)
+        return kept(
+            self.estimate_path(spec, name), lambda path: spec.chain.estimate(rows, similarity).save(path), Estimate.open
+        )
+
+    def estimate_path(self, spec: ModelSpec, name: str) -> Path:
+        """Return the file of what a model's remedy has estimated from rows, there or not."""
+        chain = spec.chain
+        rows = self.remedy_rows(chain, self.subset(name)[0].languages).fingerprint
+        settings = self.study.evaluation
+        made_from = (self.trained.key(spec), settings.max_length, settings.precision)
+        key = digest(
+            REMEDIES_FORMAT, *made_from, str(Chain(chain.parts[: len(chain.parts) - len(chain.on_scores)])), rows
+        )
+        return self.folder / "estimates" / f"{key[:24]}.safetensors"
 
     def ranks(self, spec: ModelSpec, name: str) -> pd.DataFrame:
         """Return the rank table of a model on a benchmark or a subset of one."""

@@ -20,7 +20,7 @@ from hybridkit.utils.yaml_files import build, settings
 
 FRONT = ["study", "encoder", "strategy", "alpha", "seed", "train_languages", "benchmark"]
 INDEX = "index.json"
-INDEX_FORMAT = 2
+INDEX_FORMAT = 3
 
 
 def study_scores(run: Run) -> pd.DataFrame:
@@ -81,22 +81,33 @@ class Result:
     """Empty for an untrained encoder that is opened by its name."""
     texts: str
     """Fingerprint of the benchmark."""
+    remedy: str = ""
+    """Empty for none."""
+    estimate: Inside = ""
+    """What the remedy has estimated from rows; empty where it needs none."""
+
+    @property
+    def system(self) -> str:
+        """The strategy, and the remedy where there is one: what a reader chooses among."""
+        return f"{self.strategy} with {self.remedy}" if self.remedy else self.strategy
 
 
 def index_of(run: Run) -> list[Result]:
-    """Return where the results of every model of the study's section "main" on every benchmark lie.
+    """Return where the results of every model of the section "main", with each remedy, on every benchmark lie.
 
     Raises InputError where rows or benchmarks that their names depend on are missing.
     """
     results = []
     for name in run.study.evaluation.benchmarks:
-        for spec in run.models():
+        for spec in run.systems():
             ranks = run.ranks_path(spec, name)
             paths = [ranks, run.folder / "scores" / ranks.name, *run.embedding_paths(spec, name)]
             below = [path.relative_to(run.folder).as_posix() for path in paths]
             files = dict(zip(("ranks", "scores", "queries", "passages"), below, strict=True))
             texts = run.subset(name)[0].fingerprint
-            results.append(Result(spec.strategy, spec.seed, name, **files, model=_model(run, spec), texts=texts))
+            known = run.estimate_path(spec, name).relative_to(run.folder).as_posix() if spec.chain.needs_rows else ""
+            more = {"model": _model(run, spec), "texts": texts, "remedy": spec.remedy, "estimate": known}
+            results.append(Result(spec.strategy, spec.seed, name, **files, **more))
     return results
 
 

@@ -13,7 +13,8 @@ from hybridkit.data.languages import families
 from hybridkit.errors import InputError
 from hybridkit.models.encoder import ALIASES
 from hybridkit.models.training import Precision, TrainingSettings
-from hybridkit.remedies import NONE, parse as parse_remedy
+from hybridkit.remedies import NONE
+from hybridkit.remedies import parse as parse_remedy
 from hybridkit.sampling import Strategy, cross, hybrid, mono, parse
 from hybridkit.sampling.labels import UNTRAINED as UNTRAINED
 from hybridkit.utils import yaml_files
@@ -252,7 +253,8 @@ class Study:
     recipes: Annotated[dict[StrategyText, Recipe], AfterValidator(_own_recipes)] = field(default_factory=dict)
     """The recipe of each strategy that is best for it; `training` has the shared one. Results are made of both."""
     remedies: Annotated[tuple[RemedyText, ...], AfterValidator(_remedies)] = ()
-    """Remedies against language bias that every model is evaluated with too, as in centre(by='rows') + calibrate(top=5)."""
+    """Chains of remedies against language bias, as centre(by='rows') + calibrate(top=5): every model is evaluated with
+    each, and without any."""
     curve: CurveSettings | None = None
     diversity: DiversitySettings | None = None
     untrained: Annotated[bool, Strict()] = True
@@ -262,7 +264,7 @@ class Study:
         "mono",
     )
     """Two strategies (or untrained) whose difference is drawn: the first minus the second."""
-    notebooks: tuple[str, ...] = ("01", "02", "03", "04", "05", "06", "07")
+    notebooks: tuple[str, ...] = ("01", "02", "03", "04", "05", "06", "07", "08")
     """Numbers of the notebooks that are run."""
     folder: str | None = field(default=None, compare=False)
     """What relative paths start from: the folder of the study's own file unless given. No hash depends on it."""

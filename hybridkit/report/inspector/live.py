@@ -50,6 +50,8 @@ class Search:
 
         inspected = self.inspected
         key = (strategy, inspected.seeds(strategy)[0])
+        if remedy := inspected.results[key].remedy:
+            raise InputError(f"the search asks encoders as they are, without a remedy such as {remedy}")
         if key not in self._models:
             own = inspected.results[key].model  # empty for an untrained encoder that is opened by its name
             if own and not inspected.has(*key, "model"):
