@@ -111,8 +111,10 @@ class Chain:
             lines.append(f"at {when} time: {'; '.join(found) or 'nothing'}")
         return "\n".join(lines)
 
-    def estimate(self, rows: RowEmbeddings) -> Estimate:
+    def estimate(self, rows: RowEmbeddings, similarity: str = COSINE) -> Estimate:
         """Return the vectors of every language that the parts on embeddings take off, estimated from rows.
+
+        `similarity` is the model's own; it matters where a part comes after another.
 
         Raises:
             InputError: A part that is estimated from the passages that are searched; and as the parts do.
@@ -123,7 +125,7 @@ class Chain:
                 raise InputError(f"{part}: it is estimated from the texts that are searched; write by='rows'")
             found[type(part).__name__] = part.vectors(rows)
             if nth + 1 < len(self.on_embeddings):
-                rows = _changed(rows, part, found[type(part).__name__])
+                rows = _changed(rows, part, found[type(part).__name__], similarity)
         return Estimate(str(Chain(self.on_embeddings)), found, rows.fingerprint)
 
     @one_blas_thread()
