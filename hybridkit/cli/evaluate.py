@@ -3,6 +3,7 @@
 import argparse
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from sentence_transformers import SentenceTransformer
 
-    from hybridkit.data.benchmark import Benchmark
     from hybridkit.cli.remedies import Remedied
+    from hybridkit.data.benchmark import Benchmark
     from hybridkit.data.collection import Collection
     from hybridkit.remedies import Chain
     from hybridkit.retrieval import Scorer
@@ -38,10 +39,10 @@ holes@10 is the number of passages among the top ten that nobody judged. In JSON
 every value over other queries; queries that are answered in one document are drawn together (unit: documents).
 
 Remedies against language bias need no training: calibrate(top=5), zscore, centre(by='rows'), centre(by='passages'),
-shift(source='en'), lir(k=1), interpolate(0.5), joined by + in this order: weights, embeddings, scores. Those by rows are
-estimated from --remedy-rows (at most 400 of a language), which must not overlap the benchmark. With --remedy the JSON has
-a level more, {benchmark: {system: {remedy: {setting: ...}}}}, and the table a column. Systems without embeddings (bm25)
-are left out where a remedy acts on embeddings or weights; fusion has them in its dense part.
+shift(source='en'), lir(k=1), interpolate(0.5), joined by + in this order: weights, embeddings, scores. Those by rows
+are estimated from --remedy-rows (at most 400 of a language), which must not overlap the benchmark. With --remedy the
+JSON has a level more, {benchmark: {system: {remedy: {setting: ...}}}}, and the table a column. Systems without
+embeddings (bm25) are left out where a remedy acts on embeddings or weights; fusion has them in its dense part.
 
 Dense scores are made by the similarity that the model names (similarity_fn_name: cosine, dot, euclidean, manhattan).
 Where it is not cosine, the first line of the table names it, and in JSON "similarity" is beside the settings.
@@ -186,7 +187,9 @@ def add(commands: Commands) -> None:
     option("--save-runs", type=Path, metavar="FOLDER", help=runs)
     option("--max-length", type=int, metavar="N", help="cut texts at so many tokens (the model's own limit)")
     option("--precision", choices=("float32", "bf16"), default="float32", help="arithmetic of the encoder (float32)")
-    option("--remedy", action="append", metavar="CHAIN", help="a chain of remedies, or none; may be repeated; see below")
+    option(
+        "--remedy", action="append", metavar="CHAIN", help="a chain of remedies, or none; may be repeated; see below"
+    )
     option("--remedy-rows", type=names, metavar="NAME[,NAME]", help="parallel rows that remedies are estimated from")
     option("--start", metavar="NAME", help="the encoder that --model was trained from, where its folder names none")
 
@@ -262,7 +265,7 @@ def _ranked(
     tables = []
     for base, whole in wholes.items():
         parts = [name for name in names if base_name(name) == base]
-        embeddings = cure.encoded(lambda model, whole=whole: _encode(args, model, whole))
+        embeddings = cure.encoded(partial(_encode, args, benchmark=whole))
         for name in parts:
             part, queries, passages = subset_of(whole, name)
             pools = {language: language for language in part.passage_slices} | {"*": "pool"}

@@ -58,8 +58,8 @@ class Remedied:
                 raise InputError(f"--remedy {chain}: it needs the best passages of a language; make --depth no less")
             if collections and any(type(part).__name__ == "zscore" for part in chain.on_scores):
                 raise InputError(
-                    f"--remedy {chain}: {collections[0].name} is searched to a depth, and zscore needs the scores of all "
-                    "passages; give calibrate(top=5)"
+                    f"--remedy {chain}: {collections[0].name} is searched to a depth, and zscore needs the scores of "
+                    "all passages; give calibrate(top=5)"
                 )
         if self.args.remedy_rows and not any(chain.needs_rows for chain in self.chains):
             raise InputError("--remedy-rows: no remedy is estimated from rows; give --remedy \"centre(by='rows')\"")

@@ -76,4 +76,6 @@ def _check(before: dict[str, tuple[int, ...]], after: dict[str, tuple[int, ...]]
             raise InputError(f"interpolate: only the {what} has the weight {lone[0]} ({len(lone)} such); {_CURE}")
     for name, shape in before.items():
         if shape != after[name]:
-            raise InputError(f"interpolate: {name} is {shape} in the start and {after[name]} in the trained one; {_CURE}")
+            raise InputError(
+                f"interpolate: {name} is {shape} in the start and {after[name]} in the trained one; {_CURE}"
+            )

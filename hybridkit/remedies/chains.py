@@ -60,9 +60,7 @@ class Chain:
         places = [STAGES.index(part.stage) for part in self.parts]
         if any(one > other for one, other in pairwise(places)):
             right = sorted(self.parts, key=lambda part: STAGES.index(part.stage))
-            raise InputError(
-                f"remedies act in the order {', '.join(STAGES)}; write {' + '.join(map(str, right))}"
-            )
+            raise InputError(f"remedies act in the order {', '.join(STAGES)}; write {' + '.join(map(str, right))}")
 
     def __str__(self) -> str:
         """The text that `parse` turns back into the same value."""
@@ -160,11 +158,10 @@ class Chain:
             if found.ndim != 2 or len(found) != count:
                 raise InputError(f"embeddings of {what}: shape {found.shape}, but {benchmark.name} has {count} {what}")
         changed = np.array(queries, np.float32), np.array(passages, np.float32)
-        by_language = [
-            {tag: array[part] for tag, part in slices.items()}
-            for array, slices in zip(changed, (benchmark.query_slices, benchmark.passage_slices), strict=True)
-        ]
-        texts = RowEmbeddings(*by_language)
+        texts = RowEmbeddings(
+            {tag: changed[0][part] for tag, part in benchmark.query_slices.items()},
+            {tag: changed[1][part] for tag, part in benchmark.passage_slices.items()},
+        )
         self.change(texts, rows, similarity)
         return changed
 
@@ -315,5 +312,5 @@ def _part(node: ast.expr) -> Remedy:
     options = [one.name for one in fields(_REMEDIES[name])]
     if len(call.args) > min(1, len(options)):
         raise InputError(f"{name} takes {', '.join(options) or 'nothing'}; write options by name")
-    first = {options[0]: literal(one, f"{ast.unparse(one)}: it must be a number or a text") for one in call.args}
-    return _REMEDIES[name](**first, **options_of(call, name, options[len(first) :]))
+    first = [literal(one, f"{ast.unparse(one)}: it must be a number or a text") for one in call.args]
+    return _REMEDIES[name](*first, **options_of(call, name, options[len(first) :]))

@@ -99,7 +99,9 @@ def remedied_searches(
             raise InputError(f"{part}: it needs the scores of all passages, and a collection is searched to {k}")
         top = part.top
         if k < top:
-            raise InputError(f"{part}: it needs the best {top} passages of a language; search to {top} or more, not {k}")
+            raise InputError(
+                f"{part}: it needs the best {top} passages of a language; search to {top} or more, not {k}"
+            )
     parts = across(collection) if collection.parts else (("", collection),)
     sizes = {front: part.size for front, part in parts}
     kept: dict[str, list[pd.DataFrame]] = {}
@@ -118,7 +120,9 @@ def remedied_searches(
                 raise InputError(f"system {system!r} needs an encoder; give one")
             else:
                 index = "exact" if system == "dense" else system
-                kept[system] = [_search(chain, part, front, encoder, estimate, k, index, options) for front, part in parts]
+                kept[system] = [
+                    _search(chain, part, front, encoder, estimate, k, index, options) for front, part in parts
+                ]
         return kept[system]
 
     found = {system: merge_runs(of(system), k * len(parts) * 2 if top else k) for system in systems}
@@ -140,7 +144,7 @@ def calibrated(run: pd.DataFrame, sizes: Mapping[str, int], top: int, k: int = 1
     keys = [run["query_id"], front]
     scores = run["score"].astype(np.float64)
     best = scores.where(scores.groupby(keys).rank(method="first", ascending=False) <= top, 0.0)
-    level = best.groupby(keys).transform("sum") / np.minimum(front.map(dict(sizes)).to_numpy(), top)
+    level: pd.Series = best.groupby(keys).transform("sum") / np.minimum(front.map(dict(sizes)).to_numpy(), top)
     return run_frame(run["query_id"], run["passage_id"], scores - level, k)
 
 

@@ -177,7 +177,8 @@ def bm25_search(
 ) -> pd.DataFrame:
     """Return the run of a search by BM25 (see `bm25_index`): only passages that share a token with the query.
 
-    `within` are the positions of those that are searched, such as one language's in a pool; all without it. The weight of a token that a query has twice counts twice, as in Lucene. Raises InputError as `bm25_index` does.
+    `within` are the positions of those that are searched, such as one language's in a pool; all without it. The weight
+    of a token that a query has twice counts twice, as in Lucene. Raises InputError as `bm25_index` does.
     """
     COUNT.check(k, "k, the number of passages to retrieve,")
     index, ids = bm25_index(collection, k1, b, folder)

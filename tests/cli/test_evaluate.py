@@ -230,7 +230,9 @@ def test_half_way_to_the_start(model: Path, parallel_rows: Path, tmp_path: Path)
     assert main.main([*arguments, "--batch-size", "4", "--lr", "0.05", "--out", str(trained)]) == 0
     remedies = [word for w in (0, 0.5, 1) for word in ("--remedy", f"interpolate({w})")]
     given = ["--benchmark", str(parallel_rows)]
-    value = told(["--model", str(trained), *given, "--remedy", "none", *remedies], tmp_path)[str(parallel_rows)]["dense"]
+    value = told(["--model", str(trained), *given, "--remedy", "none", *remedies], tmp_path)[str(parallel_rows)][
+        "dense"
+    ]
     start = told(["--model", str(model), *given], tmp_path)[str(parallel_rows)]["dense"]
     assert value["interpolate(0)"] == start and value["interpolate(1)"] == value["none"] != start
     assert value["interpolate(0.5)"] not in (start, value["none"])
@@ -262,7 +264,10 @@ def test_remedies_on_a_pool_of_collections(mine: Path, model: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--system", "bm25", "--remedy", "centre(by='passages')"], "it acts on embeddings or weights, and bm25 has none"),
+        (
+            ["--system", "bm25", "--remedy", "centre(by='passages')"],
+            "it acts on embeddings or weights, and bm25 has none",
+        ),
         (["--system", "bm25", "--remedy", "zscore"], "zscore needs the scores of all passages; give calibrate"),
         (["--system", "bm25", "--remedy", "calibrate(top=0)"], "must be a whole number from 1 on (got 0)"),
         (["--system", "bm25", "--remedy", "zscore + lir"], "write lir(k=1) + zscore"),
