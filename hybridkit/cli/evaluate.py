@@ -3,6 +3,7 @@
 import argparse
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,16 @@ from typing import TYPE_CHECKING, Any
 from hybridkit.cli.options import CommandResult, Commands, command, names, show
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
     import pandas as pd
     from sentence_transformers import SentenceTransformer
 
+    from hybridkit.cli.remedies import Remedied
     from hybridkit.data.benchmark import Benchmark
     from hybridkit.data.collection import Collection
+    from hybridkit.remedies import Chain
     from hybridkit.retrieval import Scorer
 
 
@@ -32,13 +38,19 @@ bound, since passages are judged in the query's language only. A language's "que
 holes@10 is the number of passages among the top ten that nobody judged. In JSON "intervals" holds the 95 % interval of
 every value over other queries; queries that are answered in one document are drawn together (unit: documents).
 
+Remedies against language bias need no training: calibrate(top=5), zscore, centre(by='rows'), centre(by='passages'),
+shift(source='en'), lir(k=1), interpolate(0.5), joined by + in this order: weights, embeddings, scores. Those by rows
+are estimated from --remedy-rows (at most 400 of a language), which must not overlap the benchmark. With --remedy the
+JSON has a level more, {benchmark: {system: {remedy: {setting: ...}}}}, and the table a column. Systems without
+embeddings (bm25) are left out where a remedy acts on embeddings or weights; fusion has them in its dense part.
+
 Dense scores are made by the similarity that the model names (similarity_fn_name: cosine, dot, euclidean, manhattan).
 Where it is not cosine, the first line of the table names it, and in JSON "similarity" is beside the settings.
 """
 
 
 def search_all(
-    args: argparse.Namespace, judged: Mapping[str, Sequence["Collection"]], model: "SentenceTransformer | None"
+    args: argparse.Namespace, judged: Mapping[str, Sequence["Collection"]], cure: "Remedied"
 ) -> CommandResult:
     """Search every collection by every system: the scores of each language and their mean."""
     import pandas as pd
@@ -46,28 +58,28 @@ def search_all(
     from hybridkit.data.collection import save_judgements
     from hybridkit.evaluation.collection_scores import collection_values, query_clusters, with_intervals
     from hybridkit.retrieval.runs import save_run
-    from hybridkit.retrieval.search import searches
 
     parts = []
     for name, sets in judged.items():
         for one in sets:
-            runs = searches(args.system, one, model, args.depth, max_length=args.max_length, precision=args.precision)
-            for system, run in runs.items():
-                found = with_intervals(collection_values(one, run), *query_clusters(one))
-                parts.append(found.assign(benchmark=name, system=system))
-                if args.save_runs:
-                    save_run(run, _trec_file(args, name, system, _languages(one), "run"))
+            for chain in cure.chains:
+                remedy = str(chain) if cure.asked else ""
+                for system, run in cure.search(chain, one, sets).items():
+                    found = with_intervals(collection_values(one, run), *query_clusters(one))
+                    parts.append(found.assign(benchmark=name, system=system, remedy=remedy))
+                    if args.save_runs:
+                        save_run(run, _trec_file(args, name, system, *_named(remedy), _languages(one), "run"))
             if args.save_runs:
                 save_judgements(one.judgements, _trec_file(args, name, _languages(one), "qrels"))
     table = pd.concat(parts, ignore_index=True)
-    value = {
-        name: {
-            system: as_json(table[(table["benchmark"] == name) & (table["system"] == system)], collection=True)
-            for system in dict.fromkeys(args.system)
-        }
-        for name in judged
-    }
-    return CommandResult(_collections_text(table, args.strategy_label), value)
+    value: dict[str, dict[str, Any]] = {name: {} for name in judged}
+    order = {system: nth for nth, system in enumerate(args.system)}
+    keys = table[["benchmark", "system", "remedy"]].drop_duplicates()
+    for name, system, remedy in keys.sort_values("system", key=lambda one: one.map(order), kind="stable").values:
+        chosen = (table["benchmark"] == name) & (table["system"] == system) & (table["remedy"] == remedy)
+        put(value[name], system, remedy, as_json(table[chosen], collection=True))
+    shown = table if args.remedy else table.drop(columns="remedy")
+    return CommandResult(_collections_text(shown, args.strategy_label), value)
 
 
 def _languages(judged: "Collection") -> str:
@@ -120,7 +132,7 @@ def _collections_text(table: "pd.DataFrame", label: str | None) -> str:
     import pandas as pd
 
     measures = list(dict.fromkeys(table["measure"]))
-    keys = ["benchmark", "system", "setting"]
+    keys = [name for name in ("benchmark", "system", "remedy", "setting") if name in table]
     blocks = []
     for _, part in table.groupby(keys, sort=False):
         wide = part.pivot(index=["query_language", "queries"], columns="measure", values="value")[measures]
@@ -147,6 +159,7 @@ def add(commands: Commands) -> None:
         "evaluate --benchmark mlqa-r --system bm25",
         "evaluate --model my-model --benchmark tydi-goldp --system dense,bm25,fusion",
         'evaluate --model my-model --benchmark "miracl[sw,yo],miracl[sw,yo,pool]" --system dense,hnsw',
+        'evaluate --model my-model --benchmark xquad-r --remedy none --remedy "calibrate(top=5)"',
     )
     parser.epilog = f"{parser.epilog}\n{_MORE}"
     option = parser.add_argument
@@ -174,6 +187,11 @@ def add(commands: Commands) -> None:
     option("--save-runs", type=Path, metavar="FOLDER", help=runs)
     option("--max-length", type=int, metavar="N", help="cut texts at so many tokens (the model's own limit)")
     option("--precision", choices=("float32", "bf16"), default="float32", help="arithmetic of the encoder (float32)")
+    option(
+        "--remedy", action="append", metavar="CHAIN", help="a chain of remedies, or none; may be repeated; see below"
+    )
+    option("--remedy-rows", type=names, metavar="NAME[,NAME]", help="parallel rows that remedies are estimated from")
+    option("--start", metavar="NAME", help="the encoder that --model was trained from, where its folder names none")
 
 
 def _systems(text: str) -> list[str]:
@@ -186,6 +204,7 @@ def _systems(text: str) -> list[str]:
 
 def evaluate(args: argparse.Namespace) -> CommandResult:
     """Score every system on every benchmark; data and model are opened before anything is computed."""
+    from hybridkit.cli.remedies import Remedied
     from hybridkit.data.sources.open_benchmarks import (
         base_name,
         is_collection,
@@ -201,19 +220,23 @@ def evaluate(args: argparse.Namespace) -> CommandResult:
     for name in parallel:
         subset_of(wholes[base_name(name)], name)
     judged = {name: open_collection(name) for name in sets}
+    cure = Remedied(args, wholes.values(), [one for collections in judged.values() for one in collections])
     model = None if args.system == ["bm25"] else _open(args)
+    cure.open(model)
     results = []
     if parallel:
-        results.append(_ranked(args, parallel, wholes, model))
+        results.append(_ranked(args, parallel, wholes, cure))
     if judged:
-        results.append(search_all(args, judged, model))
+        results.append(search_all(args, judged, cure))
     value = {name: one for result in results for name, one in result.value.items()}
-    header = _similarity(args.system, model, value)
+    header = _similarity(args.system, model, value, bool(args.remedy))
     text = "\n\n".join(result.text for result in results)
     return CommandResult(header + text, {name: value[name] for name in args.benchmark})
 
 
-def _similarity(systems: list[str], model: "SentenceTransformer | None", value: dict[str, Any]) -> str:
+def _similarity(
+    systems: list[str], model: "SentenceTransformer | None", value: dict[str, Any], remedies: bool = False
+) -> str:
     """Write the similarity of a model beside the settings of its systems where it is not cosine; the line above all."""
     from hybridkit.models.encoder import similarity_of
     from hybridkit.retrieval.dense import COSINE
@@ -222,13 +245,14 @@ def _similarity(systems: list[str], model: "SentenceTransformer | None", value: 
         return ""
     for found in value.values():
         for system in found.keys() - {"bm25"}:
-            found[system]["similarity"] = similarity_of(model)
+            for one in found[system].values() if remedies else [found[system]]:
+                one["similarity"] = similarity_of(model)
     named = ", ".join(system for system in dict.fromkeys(systems) if system != "bm25")
     return f"{named}: scores by {similarity_of(model)}, the model's own similarity\n"
 
 
 def _ranked(
-    args: argparse.Namespace, names: list[str], wholes: dict[str, "Benchmark"], model: "SentenceTransformer | None"
+    args: argparse.Namespace, names: list[str], wholes: dict[str, "Benchmark"], cure: "Remedied"
 ) -> CommandResult:
     """Rank every passage of the parallel benchmarks."""
     import pandas as pd
@@ -236,31 +260,49 @@ def _ranked(
     from hybridkit.data.sources.open_benchmarks import base_name, subset_of
     from hybridkit.evaluation.measures import macro, scores_of
     from hybridkit.evaluation.rank_table import rank_table_from_scores, write_qrels, write_runs
-    from hybridkit.models.encoder import similarity_of
-    from hybridkit.retrieval.dense import COSINE
 
-    similarity = COSINE if model is None else similarity_of(model)
     value: dict[str, Any] = {}
     tables = []
     for base, whole in wholes.items():
         parts = [name for name in names if base_name(name) == base]
-        embeddings = _encode(args, model, whole) if model is not None else None
+        embeddings = cure.encoded(partial(_encode, args, benchmark=whole))
         for name in parts:
             part, queries, passages = subset_of(whole, name)
             pools = {language: language for language in part.passage_slices} | {"*": "pool"}
-            cut = (embeddings[0][queries], embeddings[1][passages]) if embeddings else None
-            for system, scorer in _scorers(args.system, part, cut, similarity):
+            for chain, system, scorer in _scorers(args.system, part, queries, passages, embeddings, cure):
                 table = scores_of(rank_table_from_scores(part, scorer))
-                value.setdefault(name, {})[system] = as_json(table)
-                tables.append(macro(table).assign(benchmark=name, system=system))
+                put(value.setdefault(name, {}), system, chain, as_json(table))
+                tables.append(macro(table).assign(benchmark=name, system=system, remedy=chain))
                 for query in part.query_slices if args.save_runs else ():
                     paths = {
-                        passage: _trec_file(args, name, system, query, file, "run") for passage, file in pools.items()
+                        passage: _trec_file(args, name, system, *_named(chain), query, file, "run")
+                        for passage, file in pools.items()
                     }
                     write_runs(paths, part, scorer, query, depth=args.depth)
             for query, passage in product(part.query_slices, pools) if args.save_runs else ():
                 write_qrels(_trec_file(args, name, query, pools[passage], "qrels"), part, query, passage)
-    return CommandResult(_text(pd.concat(tables, ignore_index=True), args.strategy_label), value)
+    table = pd.concat(tables, ignore_index=True)
+    return CommandResult(_text(table if args.remedy else table.drop(columns="remedy"), args.strategy_label), value)
+
+
+def put(value: dict[str, Any], system: str, remedy: str, scores: dict[str, Any]) -> None:
+    """Put the scores of a system into those of a benchmark, under its remedy where one was asked for ("" if not).
+
+    >>> value = {}
+    >>> put(value, "bm25", "", {"mono": {}})
+    >>> put(value, "dense", "none", {"pool": {}})
+    >>> value
+    {'bm25': {'mono': {}}, 'dense': {'none': {'pool': {}}}}
+    """
+    if remedy:
+        value.setdefault(system, {})[remedy] = scores
+    else:
+        value[system] = scores
+
+
+def _named(remedy: str) -> tuple[str, ...]:
+    """The part of a run's file name that says its remedy."""
+    return () if remedy in ("", "none") else (remedy,)
 
 
 def _check(args: argparse.Namespace, parallel: list[str]) -> None:
@@ -311,25 +353,38 @@ def _encode(args: argparse.Namespace, model: "SentenceTransformer", benchmark: "
 
 
 def _scorers(
-    systems: list[str], benchmark: "Benchmark", embeddings: tuple[Any, Any] | None, similarity: str
-) -> Iterator[tuple[str, "Scorer"]]:
+    systems: list[str],
+    benchmark: "Benchmark",
+    queries: "np.ndarray",
+    passages: "np.ndarray",
+    embeddings: "Callable[[Chain], tuple[Any, Any] | None]",
+    cure: "Remedied",
+) -> Iterator[tuple[str, str, "Scorer"]]:
+    """Every remedy as it is printed ("" where none was asked for), with each system that it acts on and its scorer."""
     from hybridkit.retrieval.bm25 import bm25
     from hybridkit.retrieval.dense import dense
     from hybridkit.retrieval.runs import fusion
 
-    found: dict[str, Scorer] = {}
-    if embeddings is not None:
-        found["dense"] = dense(benchmark, *embeddings, similarity)
-    if {"bm25", "fusion"} & set(systems):
-        found["bm25"] = bm25(benchmark)
-    if "fusion" in systems:
-        found["fusion"] = fusion(found["dense"], found["bm25"])
-    yield from ((system, found[system]) for system in dict.fromkeys(systems))
+    by_words = bm25(benchmark) if {"bm25", "fusion"} & set(systems) else None
+    for chain in cure.chains:
+        found: dict[str, Scorer] = {}
+        encoded = embeddings(chain)
+        if encoded is not None:
+            cut = encoded[0][queries], encoded[1][passages]
+            if chain.on_embeddings:
+                cut = chain.embeddings(benchmark, *cut, cure.rows(chain), cure.similarity)
+            found["dense"] = dense(benchmark, *cut, cure.similarity)
+        if by_words is not None:
+            found["bm25"] = by_words
+        if "fusion" in systems and by_words is not None:
+            found["fusion"] = fusion(found["dense"], by_words)
+        for system in cure.systems(chain, systems):
+            yield str(chain) if cure.asked else "", system, chain.scorer(benchmark, found[system])
 
 
 def _text(table: "pd.DataFrame", label: str | None) -> str:
     measures = list(dict.fromkeys(table["measure"]))
-    keys = ["benchmark", "system", "setting"]
+    keys = [name for name in ("benchmark", "system", "remedy", "setting") if name in table]
     order = table[keys].drop_duplicates()
     wide = order.merge(table.pivot(index=keys, columns="measure", values="value").reset_index(), on=keys)[
         [*keys, *measures]

@@ -46,11 +46,14 @@ def add(commands: Commands) -> None:
         export,
         'export quick "hybrid(alpha=0.5)"',
         "export runs/starter cross --seed 1 --out my-model",
+        'export starter "hybrid(alpha=0.5)" --remedy "centre(by=\'rows\')"',
     )
     given.add_argument("run", metavar="RUN", help="a study's name, or the path of its YAML file or of a run folder")
     given.add_argument("model", metavar="MODEL", help='the strategy that it was trained with, e.g. "hybrid(alpha=0.5)"')
     given.add_argument("--seed", type=seed, metavar="N", help="its seed (the first of the study)")
     given.add_argument("--out", type=Path, metavar="FOLDER", help="a new folder (export/ in the run folder)")
+    vectors = "write the language vectors of a remedy beside the model: \"centre(by='rows')\", shift or lir"
+    given.add_argument("--remedy", metavar="REMEDY", help=vectors)
 
 
 def _add_run(commands: Commands) -> None:
@@ -149,9 +152,11 @@ def try_out(args: argparse.Namespace) -> CommandResult:
 
 def export(args: argparse.Namespace) -> CommandResult:
     """Copy a model out of a run."""
+    from hybridkit.remedies import parse
     from hybridkit.study.export import export_model, find_model
     from hybridkit.study.run import open_run
 
     made = open_run(args.run)
-    folder = export_model(made, find_model(made, args.model, args.seed), args.out)
+    remedy = parse(args.remedy) if args.remedy else None
+    folder = export_model(made, find_model(made, args.model, args.seed), args.out, remedy)
     return CommandResult(f"{folder}\nThe scores are in {folder / 'README.md'}", {"model": str(folder)})

@@ -109,8 +109,10 @@ class Chain:
             lines.append(f"at {when} time: {'; '.join(found) or 'nothing'}")
         return "\n".join(lines)
 
-    def estimate(self, rows: RowEmbeddings) -> Estimate:
+    def estimate(self, rows: RowEmbeddings, similarity: str = COSINE) -> Estimate:
         """Return the vectors of every language that the parts on embeddings take off, estimated from rows.
+
+        `similarity` is the model's own; it matters where a part comes after another.
 
         Raises:
             InputError: A part that is estimated from the passages that are searched; and as the parts do.
@@ -121,7 +123,7 @@ class Chain:
                 raise InputError(f"{part}: it is estimated from the texts that are searched; write by='rows'")
             found[type(part).__name__] = part.vectors(rows)
             if nth + 1 < len(self.on_embeddings):
-                rows = _changed(rows, part, found[type(part).__name__])
+                rows = _changed(rows, part, found[type(part).__name__], similarity)
         return Estimate(str(Chain(self.on_embeddings)), found, rows.fingerprint)
 
     @one_blas_thread()
@@ -156,11 +158,10 @@ class Chain:
             if found.ndim != 2 or len(found) != count:
                 raise InputError(f"embeddings of {what}: shape {found.shape}, but {benchmark.name} has {count} {what}")
         changed = np.array(queries, np.float32), np.array(passages, np.float32)
-        by_language = [
-            {tag: array[part] for tag, part in slices.items()}
-            for array, slices in zip(changed, (benchmark.query_slices, benchmark.passage_slices), strict=True)
-        ]
-        texts = RowEmbeddings(*by_language)
+        texts = RowEmbeddings(
+            {tag: changed[0][part] for tag, part in benchmark.query_slices.items()},
+            {tag: changed[1][part] for tag, part in benchmark.passage_slices.items()},
+        )
         self.change(texts, rows, similarity)
         return changed
 
@@ -311,5 +312,5 @@ def _part(node: ast.expr) -> Remedy:
     options = [one.name for one in fields(_REMEDIES[name])]
     if len(call.args) > min(1, len(options)):
         raise InputError(f"{name} takes {', '.join(options) or 'nothing'}; write options by name")
-    first = {options[0]: literal(one, f"{ast.unparse(one)}: it must be a number or a text") for one in call.args}
-    return _REMEDIES[name](**first, **options_of(call, name, options[len(first) :]))
+    first = [literal(one, f"{ast.unparse(one)}: it must be a number or a text") for one in call.args]
+    return _REMEDIES[name](*first, **options_of(call, name, options[len(first) :]))

@@ -54,9 +54,9 @@ def _several(name: str, side: str, found: Mapping[str, NDArray[np.floating]]) ->
 class centre(OnEmbeddings):  # noqa: N801  written as a part of a chain
     """Take off each embedding the mean embedding of its language, queries' off queries and passages' off passages.
 
-    With by="rows" the means are those of training rows' texts, never of a benchmark's. With by="passages" they are those
-    of the very texts that are searched, the passages' of the passages and the queries' of the queries; in use, the
-    queries' mean is then one of queries that were asked before. With side="passage" queries stay as they are.
+    With by="rows" the means are those of training rows' texts, never of a benchmark's. With by="passages" they are
+    those of the very texts that are searched, the passages' of the passages and the queries' of the queries; in use,
+    the queries' mean is then one of queries that were asked before. With side="passage" queries stay as they are.
     Embeddings of a model that compares by cosine get length 1 again. Units are those of the embeddings.
 
     Raises:
@@ -97,7 +97,7 @@ class centre(OnEmbeddings):  # noqa: N801  written as a part of a chain
         found: Vectors = {}
         for side in ("passage",) if self.side == "passage" else ("query", "passage"):
             _several(str(self), side, texts.side(side))
-            found[side] = {tag: np.float32(_mean(one))[None] for tag, one in texts.side(side).items()}
+            found[side] = {tag: np.array([_mean(one)], np.float32) for tag, one in texts.side(side).items()}
         return found
 
     def take_off(self, embeddings: NDArray[np.float32], vectors: NDArray[np.float32]) -> None:
@@ -154,7 +154,8 @@ class shift(OnEmbeddings):  # noqa: N801
                 raise InputError(
                     f"{self}: no row has a passage both in {tag!r} and in {self.source!r}; give rows that are parallel"
                 )
-            found[tag] = np.float32(_mean(own[here]) - _mean(texts.passage[self.source][there]))[None]
+            less = _mean(own[here]) - _mean(texts.passage[self.source][there])
+            found[tag] = np.array([less], np.float32)
         return {"passage": found}
 
     def take_off(self, embeddings: NDArray[np.float32], vectors: NDArray[np.float32]) -> None:
@@ -216,12 +217,12 @@ class lir(OnEmbeddings):  # noqa: N801
         rank = int((values > _RANK * max(values[-1], 0)).sum())
         if self.k >= rank:
             raise InputError(
-                f"{self}: the {len(embeddings)} {side} embeddings in {language!r} have rank {rank}, so that nothing would "
-                f"be left of them; make k less than {rank}, or give more texts"
+                f"{self}: the {len(embeddings)} {side} embeddings in {language!r} have rank {rank}, so that nothing "
+                f"would be left of them; make k less than {rank}, or give more texts"
             )
         first = vectors[:, ::-1][:, : self.k].T
         largest = first[np.arange(self.k), np.abs(first).argmax(axis=1)]
-        return np.float32(first * np.sign(largest)[:, None])  # the sign of a component is free
+        return np.asarray(first * np.sign(largest)[:, None], np.float32)  # the sign of a component is free
 
     def take_off(self, embeddings: NDArray[np.float32], vectors: NDArray[np.float32]) -> None:
         """Take the projection on the components off some embeddings, in place."""

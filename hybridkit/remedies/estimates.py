@@ -38,12 +38,13 @@ class Estimate:
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """Return the vectors by names such as "centre.passage.de"."""
-        return {
+        found = {
             f"{part}.{side}.{tag}": np.ascontiguousarray(one)
             for part, sides in self.vectors.items()
-            for side, found in sides.items()
-            for tag, one in found.items()
+            for side, by_language in sides.items()
+            for tag, one in by_language.items()
         }
+        return dict(sorted(found.items()))
 
     def __str__(self) -> str:
         """What was estimated, and the length of the (first) vector of each side and language."""
@@ -85,9 +86,9 @@ class Estimate:
         return cls(chain, vectors, noted.get(_ROWS, ""))
 
     def settings(self, **more: object) -> str:
-        """Return one line of JSON: the chain, the rows' fingerprint, and what else is given.
+        r"""Return one line of JSON: the chain, the rows' fingerprint, and what else is given.
 
         >>> Estimate("shift(source='en')", {}, "f00").settings(prompts={"query": ""})
-        '{"remedy": "shift(source=\\'en\\')", "rows": "f00", "prompts": {"query": ""}}\\n'
+        '{"remedy": "shift(source=\'en\')", "rows": "f00", "prompts": {"query": ""}}\n'
         """
         return json.dumps({_CHAIN: self.chain, _ROWS: self.rows, **more}, ensure_ascii=False) + "\n"

@@ -30,16 +30,17 @@ _DIRECT = 256  # passages of a language up to which its best are found without g
 class calibrate(OnScores):  # noqa: N801  written as a part of a chain
     """Take off each score the mean of the best `top` scores that the query has in the passage's language.
 
-    A language in which every passage is near the query, relevant or not, then no longer fills the top of the pool. Where
-    a language has fewer than `top` passages in the pool, the mean is that of all of them. Units are those of the scores.
+    A language in which every passage is near the query, relevant or not, then no longer fills the top of the pool.
+    Where a language has fewer than `top` passages in the pool, the mean is that of all of them. Units are those of the
+    scores.
 
     Raises:
         InputError: `top` below 1.
 
     Source:
         Merging the results of collections by statistics of each one's own scores: Callan, Lu and Croft, SIGIR 1995,
-        section 4 (federated search); Savoy and Berger, CLEF 2004, doi:10.1007/11519645_3 (languages as collections). The
-        mean of the best k as the level of a neighbourhood is CSLS' (Conneau et al., arXiv 1710.04087, section 2.3),
+        section 4 (federated search); Savoy and Berger, CLEF 2004, doi:10.1007/11519645_3 (languages as collections).
+        The mean of the best k as the level of a neighbourhood is CSLS' (Conneau et al., arXiv 1710.04087, section 2.3),
         here on the side of the query.
 
     >>> block = np.array([[0.9, 0.7, 0.5, 0.4, 0.2, 0.0]], np.float32)

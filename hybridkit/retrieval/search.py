@@ -168,11 +168,17 @@ def _similarity(encoder: SentenceTransformer | Embeddings | None, given: str | N
 
 
 def bm25_search(
-    collection: Collection, k: int = 1000, k1: float = K1, b: float = B, folder: Path | None = None
+    collection: Collection,
+    k: int = 1000,
+    k1: float = K1,
+    b: float = B,
+    folder: Path | None = None,
+    within: slice | None = None,
 ) -> pd.DataFrame:
     """Return the run of a search by BM25 (see `bm25_index`): only passages that share a token with the query.
 
-    The weight of a token that a query has twice counts twice, as in Lucene. Raises InputError as `bm25_index` does.
+    `within` are the positions of those that are searched, such as one language's in a pool; all without it. The weight
+    of a token that a query has twice counts twice, as in Lucene. Raises InputError as `bm25_index` does.
     """
     COUNT.check(k, "k, the number of passages to retrieve,")
     index, ids = bm25_index(collection, k1, b, folder)
@@ -183,7 +189,8 @@ def bm25_search(
         if not known:
             continue
         line = index.get_scores_from_ids(known)
-        hits = np.flatnonzero(line > 0)
+        part = slice(0, len(line)) if within is None else within
+        hits = part.start + np.flatnonzero(line[part] > 0)
         best, where = cut(line[None, hits], hits[None], k, ids)
         scores[row, : best.shape[1]], positions[row, : best.shape[1]] = best, where
     return frame_of_positions(collection.queries["query_id"].tolist(), ids, scores, positions)

@@ -1,12 +1,16 @@
-"""A model copied out of a run, with its benchmark scores in its card."""
+"""A model copied out of a run, with its benchmark scores in its card and, where asked for, its language vectors."""
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from hybridkit.errors import InputError
 from hybridkit.evaluation.measures import macro
+from hybridkit.models import encoder as encoders
+from hybridkit.models.embedding import prompt_of
+from hybridkit.remedies import Chain, choose_rows, embed_rows, lir
 from hybridkit.sampling import parse
 from hybridkit.study.model_card import score_section
 from hybridkit.study.model_spec import ModelSpec
@@ -16,12 +20,22 @@ from hybridkit.study.settings import UNTRAINED
 from hybridkit.utils.files import atomic_folder
 from hybridkit.utils.products import require
 
+VECTORS, VECTOR_SETTINGS = "language_vectors.safetensors", "language_vectors.json"  # beside the weights
 
-def export_model(run: Run, spec: ModelSpec, out: Path | None = None) -> Path:
+
+def export_model(run: Run, spec: ModelSpec, out: Path | None = None, remedy: Chain | None = None) -> Path:
     """Copy a model to a new folder, add its benchmark scores to the card, and return the folder.
 
-    Missing rank tables are made. `out` is `export/MODEL` in the run folder unless given; InputError where it exists.
+    Missing rank tables are made. `out` is `export/MODEL` in the run folder unless given. With a `remedy` on embeddings
+    its language vectors, estimated from the study's training rows, are beside the model:
+    `language_vectors.safetensors`, and in `language_vectors.json` what they were made from; the card shows how to
+    apply them.
+
+    Raises:
+        InputError: A folder that exists; a remedy that is not one part on embeddings by rows; and as the remedy does.
     """
+    if remedy is not None:
+        _check_remedy(remedy)
     source = run.trained.path(spec)
     out = (out or run.folder / "export" / source.name).expanduser().absolute()
     if out.exists():
@@ -31,8 +45,49 @@ def export_model(run: Run, spec: ModelSpec, out: Path | None = None) -> Path:
         shutil.copytree(source, temporary, dirs_exist_ok=True)
         card = temporary / "README.md"
         text = card.read_text(encoding="utf-8") if card.is_file() else f"# {spec}\n"
+        if remedy is not None:
+            section += "\n" + _write_vectors(run, spec, remedy, temporary)
         card.write_text(text.rstrip("\n") + "\n\n" + section, encoding="utf-8")
     return out
+
+
+def _check_remedy(remedy: Chain) -> None:
+    if len(remedy.parts) != 1 or not remedy.on_embeddings or not remedy.needs_rows:
+        raise InputError(
+            f"--remedy {remedy}: a model is exported with the vectors of one remedy on embeddings that is estimated "
+            'from rows; give "centre(by=\'rows\')", "shift(source=\'en\')" or "lir(k=1)"'
+        )
+
+
+def _write_vectors(run: Run, spec: ModelSpec, remedy: Chain, folder: Path) -> str:
+    """Write the language vectors of a model and what they were made from; the section of its card."""
+    model, evaluation = encoders.open(folder), run.study.evaluation
+    corpus = run.rows.split[0]
+    rows = choose_rows(corpus, corpus.languages)
+    similarity = encoders.similarity_of(model)
+    options: dict[str, Any] = {"max_length": evaluation.max_length, "precision": evaluation.precision}
+    estimate = remedy.estimate(embed_rows(rows, model, **options), similarity)
+    estimate.save(folder / VECTORS)
+    (name, by_side), (part,) = next(iter(estimate.vectors.items())), remedy.on_embeddings
+    prompts = {side: prompt_of(model, side) for side in ("query", "passage")}
+    sides = {side: list(found) for side, found in by_side.items()}
+    settings = estimate.settings(prompts=prompts, sides=sides, similarity=similarity, study=run.study.name, **options)
+    (folder / VECTOR_SETTINGS).write_text(settings, encoding="utf-8")
+    language = next(iter(by_side["passage"]))
+    less = "passages @ v.T @ v" if isinstance(part, lir) else "v"
+    unit = " / np.linalg.norm(x, axis=1, keepdims=True)" if similarity == "cosine" else ""
+    queries = f"Queries likewise, by `{name}.query.{language}`" if "query" in by_side else "Queries stay as they are"
+    return (
+        f"## Less language bias: `{remedy}`\n\n"
+        f"`{VECTORS}` holds what is taken off the embeddings of each side and language, estimated from training rows. "
+        f"Of passages in `{language}`, in a faiss index:\n\n"
+        "```python\n"
+        f'v = safetensors.numpy.load_file("{VECTORS}")["{name}.passage.{language}"]\n'
+        f"x = passages - {less}\n"
+        f"index.add(x{unit})\n"
+        "```\n\n"
+        f"{queries}.\n"
+    )
 
 
 def benchmark_scores(run: Run, spec: ModelSpec) -> pd.DataFrame:

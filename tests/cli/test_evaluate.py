@@ -169,3 +169,123 @@ def test_saved_runs_have_the_printed_scores(mine: Path, parallel_rows: Path, tmp
         assert ir_measures.calc_aggregate([nDCG @ 10], judged, run) == pytest.approx({nDCG @ 10: wanted}, abs=1e-5)
         assert max(Counter(line.split()[0] for line in found.read_text().splitlines()).values()) <= passages
     assert len(list(folder.glob("*.pool.run"))) == 2  # of the parallel rows, for each language of queries
+
+
+REMEDIES = ["--remedy", "none", "--remedy", "calibrate(2)", "--remedy", "centre(by='passages') + zscore"]
+
+
+def test_remedies_are_blocks_of_rows_and_keys_of_the_json(
+    model: Path, parallel_rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--model", str(model), "--benchmark", str(parallel_rows), "--system", "dense,bm25,fusion"]
+    before = told(arguments, tmp_path)[str(parallel_rows)]
+    capsys.readouterr()
+    value = told([*arguments, *REMEDIES], tmp_path)[str(parallel_rows)]
+    centred = "centre(by='passages') + zscore"
+    assert {name: list(found) for name, found in value.items()} == {
+        "dense": ["none", "calibrate(top=2)", centred],
+        "bm25": ["none", "calibrate(top=2)"],  # it has no embeddings
+        "fusion": ["none", "calibrate(top=2)", centred],
+    }
+    for system, found in value.items():
+        assert found["none"] == before[system]
+        calibrated = found["calibrate(top=2)"]
+        assert calibrated["mono"] == before[system]["mono"] and calibrated["cross"] == before[system]["cross"]
+    assert value["dense"]["calibrate(top=2)"]["pool"]["AP"] > before["dense"]["pool"]["AP"]
+    assert value["dense"][centred]["mono"] != before["dense"]["mono"]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:4] == ["benchmark", "system", "remedy", "setting"]
+    assert len(lines) == 1 + 8 * 3
+
+
+def test_remedies_by_rows(model: Path, parallel_rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [
+        json.dumps(
+            {
+                "id": f"row {n}",
+                "query": {tag: f"{tag} what is thing{n} number?" for tag in ("en", "de")},
+                "passage": {tag: f"{tag} number{7 * n} is thing{n} here" for tag in ("en", "de")},
+            }
+        )
+        for n in range(12)
+    ]
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("\n".join(lines))
+    arguments = ["--model", str(model), "--benchmark", str(parallel_rows), "--remedy", "centre(by='rows')"]
+    value = told([*arguments, "--remedy", "shift", "--remedy-rows", str(rows)], tmp_path)[str(parallel_rows)]
+    assert list(value["dense"]) == ["centre(by='rows')", "shift(source='en')"]
+    capsys.readouterr()
+    for more, message in (
+        ([], "it is estimated from parallel rows; give --remedy-rows NAME"),
+        (["--remedy-rows", str(parallel_rows)], "60 of 60 are in what is evaluated too; the first is '0', whose"),
+        (["--remedy-rows", "no-such-rows"], "no such file, and no data set of rows"),
+    ):
+        assert main.main(["evaluate", *arguments, *more]) == main.INPUT
+        assert message in capsys.readouterr().err
+
+
+def test_half_way_to_the_start(model: Path, parallel_rows: Path, tmp_path: Path) -> None:
+    trained = tmp_path / "trained"
+    arguments = ["train", "--model", str(model), "--rows", str(parallel_rows), "--strategy", "cross", "--steps", "3"]
+    assert main.main([*arguments, "--batch-size", "4", "--lr", "0.05", "--out", str(trained)]) == 0
+    remedies = [word for w in (0, 0.5, 1) for word in ("--remedy", f"interpolate({w})")]
+    given = ["--benchmark", str(parallel_rows)]
+    value = told(["--model", str(trained), *given, "--remedy", "none", *remedies], tmp_path)[str(parallel_rows)][
+        "dense"
+    ]
+    start = told(["--model", str(model), *given], tmp_path)[str(parallel_rows)]["dense"]
+    assert value["interpolate(0)"] == start and value["interpolate(1)"] == value["none"] != start
+    assert value["interpolate(0.5)"] not in (start, value["none"])
+
+
+def test_remedies_on_a_pool_of_collections(mine: Path, model: Path, tmp_path: Path) -> None:
+    name, remedies = f"{mine}[pool]", ["none", "calibrate(top=3)", "centre(by='passages')"]
+    arguments = ["--model", str(model), "--benchmark", f"{name},{mine}", "--system", "dense,bm25,fusion,rrf"]
+    before = told(arguments, tmp_path)
+    value = told([*arguments, *[word for one in remedies for word in ("--remedy", one)]], tmp_path)
+    assert list(value[name]) == ["dense", "bm25", "fusion", "rrf"]
+    for system, found in value[name].items():
+        assert list(found) == (remedies if system != "bm25" else remedies[:2])
+        assert found["none"] == before[name][system]
+    # within one language nothing is compared with another
+    assert value[str(mine)]["dense"]["calibrate(top=3)"] == before[str(mine)]["dense"]
+    # the pool against the definition, from all scores
+    opened = encoder.open(model)
+    for one in open_collection(name):
+        run = exact(one, opened)
+        language = run["passage_id"].str[:2]
+        best = run.sort_values("score").groupby(["query_id", language])["score"].apply(lambda part: part.tail(3).mean())
+        levels = [best[query, tag] for query, tag in zip(run["query_id"], language, strict=True)]
+        wanted = by_hand(one, run.assign(score=run["score"] - levels))
+        got = value[name]["dense"]["calibrate(top=3)"]["languages"][f"{one.language}>*"]["RR@10"]
+        assert got == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (
+            ["--system", "bm25", "--remedy", "centre(by='passages')"],
+            "it acts on embeddings or weights, and bm25 has none",
+        ),
+        (["--system", "bm25", "--remedy", "zscore"], "zscore needs the scores of all passages; give calibrate"),
+        (["--system", "bm25", "--remedy", "calibrate(top=0)"], "must be a whole number from 1 on (got 0)"),
+        (["--system", "bm25", "--remedy", "zscore + lir"], "write lir(k=1) + zscore"),
+        (["--system", "bm25", "--remedy", "none", "--remedy-rows", "atlas"], "no remedy is estimated from rows"),
+        (["--system", "bm25", "--remedy", "none", "--start", "e5-small"], "--start: no remedy needs it"),
+        (["--system", "bm25", "--remedy", "calibrate(5)", "--depth", "4"], "make --depth no less"),
+    ],
+)
+def test_remedies_that_do_not_fit_are_refused(
+    mine: Path, more: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main(["evaluate", "--benchmark", str(mine), *more]) == main.INPUT
+    assert message in capsys.readouterr().err
+
+
+def test_interpolation_without_a_start_is_refused(
+    model: Path, parallel_rows: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["evaluate", "--model", str(model), "--benchmark", str(parallel_rows), "--remedy", "interpolate(0.5)"]
+    assert main.main(given) == main.INPUT
+    assert "it does not say which encoder it was trained from; give --start NAME" in capsys.readouterr().err

@@ -1,11 +1,16 @@
 import json
 from pathlib import Path
 
+import faiss
+import numpy as np
 import pytest
+import safetensors.numpy
 
+from hybridkit import remedies
 from hybridkit.cli import commands as main
 from hybridkit.errors import InputError
 from hybridkit.models import encoder
+from hybridkit.models.embedding import encode
 from hybridkit.study.export import benchmark_scores, export_model, find_model
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run, open_run
@@ -63,6 +68,37 @@ def test_a_model_is_copied_with_its_scores_in_the_card(run: Run, tmp_path: Path)
     (pool,) = [line for line in after.splitlines() if "| pool |" in line]
     assert pool.rstrip(" |").split(" | ")[-1] == f"{table['pool', 'rank_distance']:.1f}"
     assert encoder.open(out).encode(["thing1"]).shape == (1, 16)
+
+
+@pytest.mark.parametrize("text", ["centre(by='rows')", "shift(source='en')", "lir(k=1)"])
+def test_language_vectors_beside_a_model(run: Run, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "model"
+    chain = remedies.parse(text)
+    export_model(run, find_model(run, "mono"), out, chain)
+    noted = json.loads((out / "language_vectors.json").read_text())
+    assert noted["remedy"] == text and noted["prompts"] == {"query": "", "passage": ""} and noted["rows"]
+    # the three lines of the card do what the remedy does
+    code = (out / "README.md").read_text().split("```python\n")[-1].split("```")[0]
+    assert len(code.splitlines()) == 3
+    monkeypatch.chdir(out)
+    model = encoder.open(out)
+    benchmark = run.rows.held_out
+    frames = {"query": benchmark.queries, "passage": benchmark.passages}
+    sides = [encode(model, frame["text"].tolist(), side) for side, frame in frames.items()]
+    _, expected = chain.embeddings(benchmark, *sides, remedies.Estimate.open(out / "language_vectors.safetensors"))
+    german = benchmark.passage_slices["de"]
+    names = {"np": np, "safetensors": safetensors, "passages": sides[1][german], "index": faiss.IndexFlatIP(16)}
+    exec(code, names)
+    np.testing.assert_allclose(names["index"].reconstruct_n(0, german.stop), expected[german], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "text", ["none", "calibrate(top=5)", "centre(by='passages')", "centre + lir", "interpolate(0.5)"]
+)
+def test_only_vectors_by_rows_are_exported(run: Run, text: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the vectors of one remedy on embeddings that is estimated from rows"):
+        export_model(run, find_model(run, "mono"), tmp_path / "model", remedies.parse(text))
+    assert not (tmp_path / "model").exists()
 
 
 def test_nothing_is_replaced(run: Run, tmp_path: Path) -> None:

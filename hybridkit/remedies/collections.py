@@ -1,0 +1,199 @@
+"""Remedies on collections, whose passages are streamed: runs of every system as a chain changes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hybridkit.data.collection import across
+from hybridkit.errors import InputError
+from hybridkit.models.embedding import encode
+from hybridkit.models.encoder import similarity_of
+from hybridkit.remedies.chains import Chain, take_off
+from hybridkit.remedies.estimates import Estimate
+from hybridkit.remedies.rows import RowEmbeddings
+from hybridkit.remedies.scores import calibrate
+from hybridkit.retrieval.passage_embeddings import embed_passages
+from hybridkit.retrieval.runs import fuse, merge_runs, run_frame
+from hybridkit.retrieval.search import bm25_search, dense_search, searches
+from hybridkit.retrieval.topk import blocks
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from sentence_transformers import SentenceTransformer
+
+    from hybridkit.data.collection import Collection
+
+
+_ROWS = 8192  # passages that are changed together
+
+
+def collection_estimate(
+    chain: Chain,
+    sets: Sequence[Collection],
+    encoder: SentenceTransformer,
+    rows: RowEmbeddings | None = None,
+    **options: Any,
+) -> Estimate | None:
+    """Return the language vectors of a chain for some collections, or None where nothing acts on embeddings.
+
+    Estimated from `rows`, or with by="passages" from the queries of all `sets` and all of their passages, which are
+    embedded and kept (`embed_passages`). `options` are max_length and precision of `encode`.
+
+    Raises:
+        InputError: Several parts of which one is by passages; and as the parts do.
+    """
+    parts = chain.on_embeddings
+    if not parts:
+        return None
+    if all(part.from_rows for part in parts):
+        if rows is None:
+            raise InputError(f"{chain}: it is estimated from training rows; give rows")
+        return chain.estimate(rows, similarity_of(encoder))
+    if len(parts) > 1:
+        raise InputError(
+            f"{chain}: on collections, which are streamed, one remedy by passages acts on embeddings; leave one"
+        )
+    corpora = {part.language: part for one in sets for part in one.parts or (one,)}
+    queries = {one.language: encode(encoder, one.queries["text"].tolist(), "query", **options) for one in sets}
+    passages = {tag: embed_passages(part, encoder, **options).vectors for tag, part in corpora.items()}
+    return Estimate(str(parts[0]), {type(parts[0]).__name__: parts[0].vectors(RowEmbeddings(queries, passages))})
+
+
+def remedied_searches(
+    chain: Chain,
+    systems: Sequence[str],
+    collection: Collection,
+    encoder: SentenceTransformer | None = None,
+    estimate: Estimate | None = None,
+    k: int = 1000,
+    **options: Any,
+) -> dict[str, pd.DataFrame]:
+    """Return the run of each system on a collection, as a chain changes it; without a chain, that of `searches`.
+
+    In a pool each language is searched by itself, to `k` passages, and the runs are merged. `calibrate` takes the mean
+    of the best of each language's own run, in which a passage that was not found counts 0, as in BM25.
+
+    Args:
+        chain: Remedies; those in the weights are in the encoder already.
+        systems: See `searches`.
+        collection: The collection.
+        encoder: The encoder; "bm25" needs none.
+        estimate: What `collection_estimate` returned.
+        k: Passages of each query.
+        options: max_length and precision of `encode`.
+
+    Raises:
+        InputError: zscore, which needs the scores of all passages; `k` below the `top` of calibrate; and as `searches`.
+    """
+    if not (chain.on_embeddings or chain.on_scores):
+        return searches(systems, collection, encoder, k, **options)
+    top = 0
+    for part in chain.on_scores:
+        if not isinstance(part, calibrate):
+            raise InputError(f"{part}: it needs the scores of all passages, and a collection is searched to {k}")
+        top = part.top
+        if k < top:
+            raise InputError(
+                f"{part}: it needs the best {top} passages of a language; search to {top} or more, not {k}"
+            )
+    parts = across(collection) if collection.parts else (("", collection),)
+    sizes = {front: part.size for front, part in parts}
+    kept: dict[str, list[pd.DataFrame]] = {}
+
+    def of(system: str) -> list[pd.DataFrame]:
+        """The runs over each language's passages."""
+        if system not in kept:
+            if system == "bm25":
+                kept[system] = _by_words(collection, list(sizes.values()), k) if top else [bm25_search(collection, k)]
+            elif system in ("fusion", "rrf"):
+                how: Any = "rrf" if system == "rrf" else "interpolation"
+                deep = k * len(parts) * 2 if top else k
+                one, other = (merge_runs(of(name), deep if top else k) for name in ("dense", "bm25"))
+                kept[system] = [fuse(one, other, how, k=deep)]
+            elif encoder is None:
+                raise InputError(f"system {system!r} needs an encoder; give one")
+            else:
+                index = "exact" if system == "dense" else system
+                kept[system] = [
+                    _search(chain, part, front, encoder, estimate, k, index, options) for front, part in parts
+                ]
+        return kept[system]
+
+    found = {system: merge_runs(of(system), k * len(parts) * 2 if top else k) for system in systems}
+    return {system: calibrated(run, sizes, top, k) if top else run for system, run in found.items()}
+
+
+def calibrated(run: pd.DataFrame, sizes: Mapping[str, int], top: int, k: int = 1000) -> pd.DataFrame:
+    """Return a run whose scores are less the mean of the query's best `top` in the passage's language; its best `k`.
+
+    `sizes` are the numbers of passages by the beginning of their ids, such as "de:"; of what was not found, the score
+    is 0.
+
+    >>> run = run_frame(["q"] * 3, ["de:1", "de:2", "en:1"], [0.75, 0.5, 0.375])
+    >>> calibrated(run, {"de:": 2, "en:": 2}, top=2).values.tolist()
+    [['q', 'en:1', 0.1875], ['q', 'de:1', 0.125], ['q', 'de:2', -0.125]]
+    """
+    names = run["passage_id"].astype(str)
+    front = names.str.partition(":")[0] + ":" if any(sizes) else pd.Series("", index=run.index)
+    keys = [run["query_id"], front]
+    scores = run["score"].astype(np.float64)
+    best = scores.where(scores.groupby(keys).rank(method="first", ascending=False) <= top, 0.0)
+    level: pd.Series = best.groupby(keys).transform("sum") / np.minimum(front.map(dict(sizes)).to_numpy(), top)
+    return run_frame(run["query_id"], run["passage_id"], scores - level, k)
+
+
+def _by_words(collection: Collection, sizes: Sequence[int], k: int) -> list[pd.DataFrame]:
+    """BM25's run over each language's passages, of the one index of all."""
+    ends = np.cumsum([0, *sizes]).tolist()
+    return [bm25_search(collection, k, within=slice(start, stop)) for start, stop in zip(ends, ends[1:], strict=False)]
+
+
+def _search(
+    chain: Chain,
+    collection: Collection,
+    front: str,
+    encoder: SentenceTransformer,
+    estimate: Estimate | None,
+    k: int,
+    index: str,
+    options: Mapping[str, Any],
+) -> pd.DataFrame:
+    """The run of embeddings over the passages of one language, in a temporary file where they are changed."""
+    if estimate is None:
+        run = dense_search(collection, encoder, k, index, **options)
+        return run.assign(passage_id=front + run["passage_id"])
+    similarity = similarity_of(encoder)
+    queries = encode(encoder, collection.queries["text"].tolist(), "query", **options)
+    _change(chain, estimate, queries, "query", _query_language(collection, front), similarity)
+    embedded = embed_passages(collection, encoder, **options).vectors
+    with TemporaryDirectory(prefix="hybridkit-remedy-") as folder:
+        path = Path(folder) / "vectors.npy"
+        file = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=embedded.shape)
+        for start, block in blocks(embedded, _ROWS):
+            _change(chain, estimate, block, "passage", collection.language, similarity)
+            file[start : start + len(block)] = block
+        file.flush()
+        del file
+        changed = np.load(path, mmap_mode="r", allow_pickle=False)
+        run = dense_search(collection, (queries, changed), k, index, similarity=similarity, recall_of=0)
+    return run.assign(passage_id=front + run["passage_id"])
+
+
+def _query_language(collection: Collection, front: str) -> str:
+    """The language of the queries: in a pool it is at the start of their ids, as `pooled` writes them."""
+    return str(collection.queries["query_id"].iloc[0]).partition(":")[0] if front else collection.language
+
+
+def _change(
+    chain: Chain, estimate: Estimate, embeddings: NDArray[np.float32], side: str, language: str, similarity: str
+) -> None:
+    for part in chain.on_embeddings:
+        vectors = estimate.vectors[type(part).__name__]
+        if side in vectors:
+            take_off(part, embeddings, vectors[side], language, similarity)
