@@ -87,7 +87,9 @@ def _factor(
 
     total = parts.sum(axis=0)
     share = np.where(total > 0, parts[0] / np.where(total > 0, total, 1.0), 1.0)
-    found: NDArray[np.float64] = -share * stdtrit(freedom, p / 2) - (1 - share) * stdtrit(other, p / 2)
+    with np.errstate(invalid="ignore"):  # a quantile may be infinite; of a part that is not there it counts for nothing
+        first, second = -share * stdtrit(freedom, p / 2), -(1 - share) * stdtrit(other, p / 2)
+    found: NDArray[np.float64] = first + np.where(share < 1, second, 0.0)
     return found
 
 
@@ -99,6 +101,7 @@ def _p(
     low, high = np.full(len(mean), -700.0), np.zeros(len(mean))
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        beyond = _factor(np.exp(middle), parts, freedom, other) * error >= np.abs(mean)
+        reach = np.where(error > 0, _factor(np.exp(middle), parts, freedom, other), 0.0) * error
+        beyond = reach >= np.abs(mean)
         low, high = np.where(beyond, middle, low), np.where(beyond, high, middle)
     return np.where(np.isnan(freedom), np.nan, np.where(mean == 0, 1.0, np.exp(high)))

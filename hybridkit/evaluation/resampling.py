@@ -71,7 +71,7 @@ def randomisation(shares: NDArray[np.float64], how: Resampling = DEFAULT) -> NDA
     random = generator(how.seed, "significance", "randomisation")
     for start, stop in _blocks(total, max(shares.shape)):
         if exact:
-            negative = np.arange(start, stop)[:, None] >> np.arange(clusters) & 1
+            negative = (np.arange(start, stop)[:, None] >> np.arange(clusters) & 1).astype(np.uint8)
         else:
             drawn = np.frombuffer(random.bytes((stop - start) * -(-clusters // 8)), np.uint8)
             negative = np.unpackbits(drawn.reshape(stop - start, -1), axis=1, count=clusters)
