@@ -98,7 +98,15 @@ class Remedied:
         self._models = {None: model}
         if model is None or not shares:
             return
-        start = encoder.open(self.args.start or start_of(self.args.model))
+        name, weights = start_of(self.args.model)
+        name = self.args.start or name
+        if not name:
+            raise InputError(f"{self.args.model}: it does not say which encoder it was trained from; give --start NAME")
+        start = encoder.open(name)
+        if weights and encoder.weights_hash(start) != weights:
+            raise InputError(
+                f"{name}: its weights are not those that {self.args.model} was trained from; give --start NAME"
+            )
         for share in dict.fromkeys(shares):
             self._models[share] = interpolate(start, model, share)
 
@@ -150,20 +158,17 @@ class Remedied:
         return remedied_searches(chain, systems, collection, model, estimate, args.depth, **options)
 
 
-def start_of(model: str) -> str:
-    """Return the encoder that a folder of `hybridkit train` was trained from. Raises InputError where it is not noted.
+def start_of(model: str) -> tuple[str, str]:
+    """Return the encoder that a folder of `hybridkit train` was trained from, and its hash; "" where it is not noted.
 
     >>> start_of("no-such-folder")
-    Traceback (most recent call last):
-    ...
-    hybridkit.errors.InputError: no-such-folder: it does not say which encoder it was trained from; give --start NAME
+    ('', '')
     """
     from hybridkit.cli.train import RECORD
     from hybridkit.utils.reading import json_file
 
     path = Path(model).expanduser() / RECORD
     noted = json_file(path, "train the model again") if path.is_file() else {}
-    start = noted.get("model") if isinstance(noted, dict) else None
-    if not isinstance(start, str) or start == "static":
-        raise InputError(f"{model}: it does not say which encoder it was trained from; give --start NAME")
-    return start
+    found = noted if isinstance(noted, dict) else {}
+    name, weights = (str(found.get(key) or "") for key in ("model", "weights"))
+    return ("" if name == "static" else name), weights

@@ -12,5 +12,5 @@ import numpy as np
 from numpy.typing import NDArray
 
 # A scorer takes a slice of positions in `benchmark.queries` and returns float scores, one row a query, one column
-# a passage of `benchmark.passages`.
+# a passage of `benchmark.passages`. Each call makes a new array, which the caller may change.
 Scorer: TypeAlias = Callable[[slice], NDArray[np.floating]]

@@ -224,7 +224,9 @@ def test_remedies_by_rows(model: Path, parallel_rows: Path, tmp_path: Path, caps
         assert message in capsys.readouterr().err
 
 
-def test_half_way_to_the_start(model: Path, parallel_rows: Path, tmp_path: Path) -> None:
+def test_half_way_to_the_start(
+    model: Path, parallel_rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     trained = tmp_path / "trained"
     arguments = ["train", "--model", str(model), "--rows", str(parallel_rows), "--strategy", "cross", "--steps", "3"]
     assert main.main([*arguments, "--batch-size", "4", "--lr", "0.05", "--out", str(trained)]) == 0
@@ -236,6 +238,11 @@ def test_half_way_to_the_start(model: Path, parallel_rows: Path, tmp_path: Path)
     start = told(["--model", str(model), *given], tmp_path)[str(parallel_rows)]["dense"]
     assert value["interpolate(0)"] == start and value["interpolate(1)"] == value["none"] != start
     assert value["interpolate(0.5)"] not in (start, value["none"])
+    other = tmp_path / "other"
+    encoder.make(["wer ist das she sie who is"], vocab_size=60, dim=16, seed=1).save(str(other))
+    more = ["evaluate", "--model", str(trained), *given, "--remedy", "interpolate(0.5)", "--start", str(other)]
+    assert main.main(more) == main.INPUT
+    assert "its weights are not those that" in capsys.readouterr().err
 
 
 def test_remedies_on_a_pool_of_collections(mine: Path, model: Path, tmp_path: Path) -> None:
