@@ -21,7 +21,8 @@ from hybridkit.evaluation.bias import (
     target_removal,
 )
 from hybridkit.evaluation.embedding_space import language_centroids, language_probe, language_variance
-from hybridkit.evaluation.measures import scores_of
+from hybridkit.evaluation.measures import macro, scores, scores_of
+from hybridkit.evaluation.query_languages import mean_rank_correlation, success_values
 from hybridkit.retrieval.dense import dense
 from hybridkit.utils.products import frame
 
@@ -33,11 +34,12 @@ if TYPE_CHECKING:
     from hybridkit.study.run import Run
 
 
-PANEL_FORMAT = 2  # 2: the share expected of a perfect system, answers overtaken
+PANEL_FORMAT = 3  # 2: the share expected of a perfect system, answers overtaken; 3: MRC, Success@k
 DEPTH = 100  # of PEER: eleven languages share a top ten with one passage each
 MECHANISM = ("score margin", "language bonus", "relevance gap")
 CHECK = "answers overtaken"  # of the score margin, which is below 0 for a biased encoder too
 AGAIN = "normalised rank distance"  # rank distance on another scale
+ANSWERED = ("Success@1", "Success@10")  # they rise with the quality of a model as much as they fall with bias
 GAPS = ("AP gap, mono", "AP gap, pool")  # they grow with bias, and also where a better model helps some languages more
 
 
@@ -68,6 +70,7 @@ def bias_measures(
     gaps = by_side[by_side["side"] == "query_language"].set_index("setting")["value"]
     margin = score_margin(benchmark, query_embeddings, passage_embeddings, similarity)
     variance, chance = language_variance(passage_embeddings, languages)
+    answered = macro(scores(success_values(ranks)))[["measure", "value"]]
     known = random_distances(ranks)
     several = known[known["least"] > 0]
     found = {
@@ -86,6 +89,8 @@ def bias_measures(
         "relevance gap": (margin["gap_sd"].mean(), 0.0),
         CHECK: (margin["overtaken"].mean(), np.nan),
         "language variance": (variance, chance),
+        "MRC": (mean_rank_correlation(benchmark, scorer)["value"].mean(), 0.0),
+        **{name: (value, np.nan) for name, value in answered.itertuples(index=False)},
     }
     if len(set(languages)) > 1 and len(set(articles)) > 1:
         probe = language_probe(passage_embeddings, languages, articles, seed=seed)
@@ -199,13 +204,16 @@ def verdict(panel: pd.DataFrame, pair: tuple[str, str] = ("hybrid(alpha=0.5)", "
     seeds = int(table["seeds"].max())
     after, before = (label(name) for name in pair)
     lines = [f"From **{before}** to **{after}** ({seeds} {'seed' if seeds == 1 else 'seeds'}):", ""]
-    sides = table[[_better(name) != "none" and name not in (*MECHANISM, *GAPS, CHECK, AGAIN) for name in table.index]]
+    sides = table[
+        [_better(name) != "none" and name not in (*MECHANISM, *GAPS, *ANSWERED, CHECK, AGAIN) for name in table.index]
+    ]
     for word in ("less bias", "more bias", "no clear change"):
         if (sides["verdict"] == word).any():
             chosen = sides[sides["verdict"] == word]
             lines.append(f"- {word} by {len(chosen)} of {len(sides)} measures: {_moves(chosen)}")
     for start, chosen in (
         ("how unevenly languages fare, for whatever reason", table[table.index.isin(GAPS)]),
+        ("queries that the top of the pool answers, for whatever reason", table[table.index.isin(ANSWERED)]),
         ("what the space knows of language", table[[_better(name) == "none" for name in table.index]]),
     ):
         lines += [f"- {start}: {_moves(chosen)}"] if len(chosen) else []

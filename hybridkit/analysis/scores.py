@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hybridkit.data.collection import Collection
+from hybridkit.data.collection import Collection, query_clusters
 from hybridkit.data.sources.open_benchmarks import base_name, open_collection
-from hybridkit.data.sources.published import published
+from hybridkit.data.sources.published import mteb, published
 from hybridkit.errors import InputError
 from hybridkit.evaluation.bias import language_share
 from hybridkit.evaluation.clusters import model_sums, question_clusters
-from hybridkit.evaluation.collection_scores import clusters_in, collection_values, query_clusters, with_intervals
+from hybridkit.evaluation.collection_scores import clusters_in, collection_values, with_intervals
 from hybridkit.evaluation.encoder_scores import batch_losses
 from hybridkit.evaluation.loss_and_ap import loss_correlations
 from hybridkit.evaluation.measures import COLLECTION_MEASURES, DISTANCE, MAIN_MEASURES, SETTINGS, macro, per_query
@@ -31,7 +31,7 @@ from hybridkit.study.run import Run
 from hybridkit.study.scores import labelled, model_scores
 from hybridkit.study.scores import study_scores as study_scores
 from hybridkit.study.settings import HYBRID, UNTRAINED
-from hybridkit.utils.naming import listed
+from hybridkit.utils.naming import listed, split_name
 from hybridkit.utils.products import frame
 
 FINDINGS = (
@@ -177,6 +177,40 @@ def beside_published(macros: pd.DataFrame) -> pd.DataFrame:
     shared = ours[ours["benchmark"].isin(theirs["benchmark"]) & (ours["strategy"] != UNTRAINED)]
     columns = ["benchmark", "setting", "system", "strategy", "measure", "value", "source"]
     return pd.concat([shared, theirs], ignore_index=True)[columns] if len(shared) else shared[columns]
+
+
+def collections_beside_published(ours: pd.DataFrame) -> pd.DataFrame:
+    """Return scores on MIRACL beside the published ones of the same languages, passages and measures.
+
+    Only what is equal stands side by side: MIRACL's dev part with its whole corpus, monolingual, by language, nDCG@10
+    and R@100. miracl-pool and MTEB's part of hard negatives have fewer passages and are not in it.
+
+    Args:
+        ours: The frame of `collection_table`, or one with benchmark, system (for strategy), setting, language, measure
+            and value.
+
+    Returns:
+        benchmark, language, measure, system, value, source ("this study" first); empty where ours has no MIRACL.
+
+    >>> ours = pd.DataFrame({"benchmark": ["miracl[yo]"], "system": "bm25", "setting": "mono", "language": "yo",
+    ...                      "measure": "nDCG@10", "value": 0.5})
+    >>> found = collections_beside_published(ours)
+    >>> found[found["system"].isin(["bm25", "intfloat/multilingual-e5-small"])][["value", "source"]].values.tolist()
+    [[0.5, 'this study'], [0.4059, 'Pyserini, MIRACL reproductions'], [0.45278, 'MTEB, MIRACLRetrieval']]
+    """
+    columns = ["benchmark", "language", "measure", "system", "value", "source"]
+    chosen = ours[ours["benchmark"].map(lambda name: split_name(name)[0] == "miracl") & (ours["setting"] == "mono")]
+    chosen = chosen.rename(columns={} if "system" in chosen else {"strategy": "system"})
+    chosen = chosen.assign(benchmark="miracl", source="this study")
+    means = chosen.groupby(["benchmark", "language", "measure", "system", "source"], sort=False)["value"].mean()
+    own = means.reset_index()
+    baselines = published().query("benchmark == 'miracl' and split == 'dev' and strategy == ''")
+    baselines = baselines.rename(columns={"encoder": "system"})
+    theirs = mteb().query("task == 'MIRACLRetrieval'").rename(columns={"model": "system", "query_language": "language"})
+    theirs = theirs.assign(benchmark="miracl", source="MTEB, MIRACLRetrieval")
+    others = pd.concat([baselines, theirs], ignore_index=True)
+    others = others.merge(own[["language", "measure"]].drop_duplicates(), on=["language", "measure"])
+    return pd.concat([own, others], ignore_index=True)[columns]
 
 
 def findings(table: pd.DataFrame, benchmark: str, compared: pd.DataFrame) -> pd.DataFrame:

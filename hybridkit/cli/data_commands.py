@@ -86,11 +86,13 @@ def add(commands: Commands) -> None:
 def list_data(_: argparse.Namespace) -> CommandResult:
     """List the data sets."""
     from hybridkit.data.sources.fetch import table
+    from hybridkit.data.sources.registry import cautions
 
     found = table()
     size = found["bytes"].where(found["bytes"] > 0) / 1e6  # what nobody has seen yet has no size
     shown = found.assign(megabytes=size)[["name", "kind", "licence", "megabytes", "pinned", "where"]]
-    return CommandResult(show(shown, digits=1), records(found))
+    notes = "".join(f"\n{text}" for text in cautions(found["name"]))
+    return CommandResult(show(shown, digits=1) + notes, records(found))
 
 
 def fetch_data(args: argparse.Namespace) -> CommandResult:

@@ -31,12 +31,13 @@ Benchmarks with parallel passages are ranked in full: atlas, xquad-r and mlqa-r 
 file of parallel rows, and subsets such as "xquad-r[16:]". Settings are mono, cross and pool.
 JSON: {benchmark: {system: {setting: {measure: value}, "languages": {"de>en": {measure: value}}}}}
 
-Collections are searched to --depth: miracl, tydi-goldp, your own folder in MIRACL's or BEIR's layout, and some of their
-languages as in "miracl[sw,yo]". JSON is the same, with setting mono and languages such as "sw>sw". "tydi-goldp[pool]"
-searches the corpora of all languages at once, with setting pool and languages such as "sw>*"; its values are a lower
-bound, since passages are judged in the query's language only. A language's "queries" are counted beside its measures;
-holes@10 is the number of passages among the top ten that nobody judged. In JSON "intervals" holds the 95 % interval of
-every value over other queries; queries that are answered in one document are drawn together (unit: documents).
+Collections are searched to --depth: miracl, miracl-pool, tydi-goldp, your own folder in MIRACL's or BEIR's layout, and
+some of their languages as in "miracl[sw,yo]". JSON is the same, with setting mono and languages such as "sw>sw". "tydi-
+goldp[pool]" searches the corpora of all languages at once, with setting pool and languages such as "sw>*"; its values
+are a lower bound, since passages are judged in the query's language only. A language's "queries" are counted beside its
+measures; holes@10 is the number of passages among the top ten that nobody judged. In JSON "intervals" holds the 95 %
+interval of every value over other queries; queries that are answered in one document are drawn together (unit:
+documents).
 
 Remedies against language bias need no training: calibrate(top=5), zscore, centre(by='rows'), centre(by='passages'),
 shift(source='en'), lir(k=1), interpolate(0.5), joined by + in this order: weights, embeddings, scores. Those by rows
@@ -45,7 +46,8 @@ JSON has a level more, {benchmark: {system: {remedy: {setting: ...}}}}, and the 
 embeddings (bm25) are left out where a remedy acts on embeddings or weights; fusion has them in its dense part.
 
 Dense scores are made by the similarity that the model names (similarity_fn_name: cosine, dot, euclidean, manhattan).
-Where it is not cosine, the first line of the table names it, and in JSON "similarity" is beside the settings.
+Where it is not cosine, the first line of the table names it, and in JSON "similarity" is beside the settings. So is
+"caution", a sentence that must stand beside the values of a data set such as miracl-pool.
 """
 
 
@@ -55,8 +57,8 @@ def search_all(
     """Search every collection by every system: the scores of each language and their mean."""
     import pandas as pd
 
-    from hybridkit.data.collection import save_judgements
-    from hybridkit.evaluation.collection_scores import collection_values, query_clusters, with_intervals
+    from hybridkit.data.collection import query_clusters, save_judgements
+    from hybridkit.evaluation.collection_scores import collection_values, with_intervals
     from hybridkit.retrieval.runs import save_run
 
     parts = []
@@ -229,7 +231,7 @@ def evaluate(args: argparse.Namespace) -> CommandResult:
     if judged:
         results.append(search_all(args, judged, cure))
     value = {name: one for result in results for name, one in result.value.items()}
-    header = _similarity(args.system, model, value, bool(args.remedy))
+    header = _similarity(args.system, model, value, bool(args.remedy)) + _cautions(value, bool(args.remedy))
     text = "\n\n".join(result.text for result in results)
     return CommandResult(header + text, {name: value[name] for name in args.benchmark})
 
@@ -249,6 +251,18 @@ def _similarity(
                 one["similarity"] = similarity_of(model)
     named = ", ".join(system for system in dict.fromkeys(systems) if system != "bm25")
     return f"{named}: scores by {similarity_of(model)}, the model's own similarity\n"
+
+
+def _cautions(value: dict[str, Any], remedies: bool = False) -> str:
+    """Write what must be said beside the values of a benchmark beside its settings; the lines above all."""
+    from hybridkit.data.sources.registry import cautions
+
+    for name, found in value.items():
+        for text in cautions([name]):
+            for settings in found.values():
+                for one in settings.values() if remedies else [settings]:
+                    one["caution"] = text.partition(": ")[2]
+    return "".join(f"{text}\n" for text in cautions(value))
 
 
 def _ranked(

@@ -5,6 +5,7 @@ Qrels and runs are read and written in TREC's formats.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import pandas as pd
 
-from hybridkit.data.benchmark import checked_frame
+from hybridkit.data.benchmark import Benchmark, checked_frame
 from hybridkit.errors import InputError
 from hybridkit.utils.files import atomic_write, digest, read_lines
 from hybridkit.utils.reading import whole_number
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 # Ids and texts of some passages of a collection, in file order.
 Chunk: TypeAlias = tuple[list[str], list[str]]
 POOL = "pool"
+RANKED_IN_FULL = 500_000  # passages of a collection that may become a benchmark
+log = logging.getLogger("hybridkit")
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +149,100 @@ def _all_passages(collections: Sequence[Collection]) -> Iterator[Chunk]:
     for collection in collections:
         for ids, texts in collection.passages():
             yield [f"{collection.language}:{name}" for name in ids], texts
+
+
+def benchmark_of(collections: Sequence[Collection]) -> Benchmark:
+    """Return small collections as one benchmark, so that ranks, remedies and measures of bias serve natural pools too.
+
+    A question is asked in one language and answered in it: there are the settings mono (own language) and pool (all
+    passages), and no cross. The query id is LANGUAGE:ID, as in `pooled`, the passage id NAME:LANGUAGE:ID. Relevant is
+    what has a relevance above 0; in the pool, unjudged passages of other languages count as not relevant. RR@10 and
+    nDCG@10 are those of a search of the collections, but for the gain of graded judgements, which is 1 here (logged).
+    The article of a passage is its document, that of a query the first document of its cluster (`query_clusters`).
+
+    Raises:
+        InputError: For a pool, two collections of one language or different names, more than 500,000 passages; for what
+            ranks cannot say: queries without a relevant passage, relevant passages that are not in the corpus, passages
+            that may not answer the query of their own id (`skip_own`).
+
+    >>> queries = pd.DataFrame({"query_id": ["7"], "text": ["Wer?"]})
+    >>> judgements = pd.DataFrame({"query_id": ["7"], "passage_id": ["2#0"], "relevance": [1]})
+    >>> passages = ["1#0", "2#0", "2#1"], ["A.", "B.", "C."]
+    >>> toy = benchmark_of([Collection("toy", "de", queries, judgements, lambda: iter([passages]), 3, "f00")])
+    >>> toy.queries["query_id"].item(), toy.judgements["passage_id"].item(), list(toy.passages["article"])
+    ('de:7', 'toy:de:2#0', ['de:1', 'de:2', 'de:2'])
+    """
+    names, tags = {one.name for one in collections}, [one.language for one in collections]
+    if len(names) != 1 or len(set(tags)) < len(tags) or any(one.setting == POOL for one in collections):
+        raise InputError(
+            f"a benchmark must be of the languages of one collection, each once and without 'pool' "
+            f"(it has that setting anyway), not of {', '.join(sorted(names)) or 'none'} in {', '.join(tags) or 'none'}"
+        )
+    name, size = names.pop(), sum(one.size for one in collections)
+    if size > RANKED_IN_FULL:
+        raise InputError(
+            f"{name}: {size:,} passages are too many to be ranked in full, which is for {RANKED_IN_FULL:,} at most; "
+            "search it: name it under `judged` in a study, or use `hybridkit evaluate`"
+        )
+    parts = [_as_frames(one) for one in collections]
+    queries, passages, judgements = (pd.concat(frames, ignore_index=True) for frames in zip(*parts, strict=True))
+    return Benchmark(name, queries, passages, judgements)
+
+
+def _as_frames(one: Collection) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The queries, passages and judgements of a collection as a benchmark has them."""
+    where, tag = f"{one.name}, {one.language}", one.language
+    chunks = list(one.passages())
+    ids = pd.Series([name for names, _ in chunks for name in names], dtype=object)
+    texts = [text for _, some in chunks for text in some]
+    relevant = one.judgements[one.judgements["relevance"] > 0]
+    for count, what in (
+        (int((~one.queries["query_id"].isin(relevant["query_id"])).sum()), "queries have no relevant passage"),
+        (int((~relevant["passage_id"].isin(ids)).sum()), "relevant passages are not in the corpus"),
+        (len(ids) * one.skip_own, "passages may have the id of a query that they may not answer"),
+    ):
+        if count:
+            raise InputError(f"{where}: {count} {what}, which ranks cannot count; search it with `hybridkit evaluate`")
+    if (relevant["relevance"] > 1).any():
+        log.warning("%s: judgements are graded; ranked in full, every relevant passage has the gain 1", where)
+    front, documents = f"{one.name}:{tag}:", f"{tag}:" + ids.str.rsplit("#", n=1).str[0]
+    clusters, _ = query_clusters(one)
+    answer = pd.DataFrame({"cluster": relevant["query_id"].map(clusters), "document": relevant["passage_id"]})
+    first = (f"{tag}:" + answer["document"].str.rsplit("#", n=1).str[0]).groupby(answer["cluster"]).min()
+    queries = one.queries.assign(
+        language=tag,
+        query_id=f"{tag}:" + one.queries["query_id"],
+        article=one.queries["query_id"].map(clusters).map(first),
+    )
+    passages = pd.DataFrame({"language": tag, "passage_id": front + ids, "article": documents, "text": texts})
+    judgements = relevant.assign(
+        query_id=f"{tag}:" + relevant["query_id"], passage_language=tag, passage_id=front + relevant["passage_id"]
+    )
+    return queries, passages, judgements
+
+
+def query_clusters(collection: Collection) -> tuple[pd.Series, str]:
+    """Return what to resample the queries of a collection by: query_id -> cluster, and the name of that unit.
+
+    Queries that are answered in one document are no independent draws: where they share the document of a relevant
+    passage (an id up to its last "#", as in MIRACL, else the passage) they belong together ("documents"). Where that
+    ties a quarter of the queries or more into one cluster, each is its own ("queries").
+
+    >>> query_clusters(toy_collection)[1]
+    'documents'
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    relevant = collection.judgements[collection.judgements["relevance"] > 0]
+    asked = pd.Index(sorted(set(collection.judgements["query_id"])), name="query_id")
+    document, names = pd.factorize(relevant["passage_id"].str.rsplit("#", n=1).str[0])
+    query, size = asked.get_indexer(pd.Index(relevant["query_id"])), len(asked) + len(names)
+    edges = coo_array((np.ones(len(query)), (query, document + len(asked))), shape=(size, size))
+    part = connected_components(edges, directed=False)[1][: len(asked)]
+    if np.bincount(part).max(initial=0) > max(1, len(asked) / 4):
+        return pd.Series(asked, index=asked, name="cluster"), "queries"
+    return pd.Series([f"d{number}" for number in part], index=asked, name="cluster"), "documents"
 
 
 def save_judgements(judgements: pd.DataFrame, path: Path) -> None:

@@ -24,6 +24,7 @@ _COLLECTIONS = {
     "squad2-fi-en": "SQuAD",
     "squad-translate-train": "SQuAD",
     "miracl": "MIRACL",
+    "miracl-pool": "MIRACL",
     "miracl-train": "MIRACL",
     "mr-tydi": "TyDi QA",
     "tydi-goldp": "TyDi QA",

@@ -1,7 +1,8 @@
 """Language bias: what the ranking of a multilingual pool owes to language and not to content.
 
 From the rank table: rank distance, target removal and gaps between languages. From scores: the share of each language
-in the top of the pool, PEER, and the score margin. Measures of the embeddings themselves are in `embedding_space`.
+in the top of the pool, PEER, and the score margin. Measures of the embeddings themselves are in `embedding_space`,
+what depends on the language of the query alone in `query_languages`.
 """
 
 from __future__ import annotations
@@ -42,6 +43,9 @@ _BIAS_MEASURES = (
     Measure("answers overtaken", "share of answers in other languages", "lower"),
     Measure("language probe", "accuracy", "none"),
     Measure("language variance", "share of the variance", "none"),
+    Measure("MRC", "Spearman's correlation, query languages", "higher"),
+    Measure("Success@1", "share of queries answered", "higher"),
+    Measure("Success@10", "share of queries answered", "higher"),
 )
 IRRELEVANT = {0: 1.0}
 

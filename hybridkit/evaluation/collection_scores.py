@@ -63,30 +63,6 @@ def collection_values(
     return ordered[[*keys, "query_id", "measure", "value"]].reset_index(drop=True)
 
 
-def query_clusters(collection: Collection) -> tuple[pd.Series, str]:
-    """Return what to resample the queries of a collection by: query_id -> cluster, and the name of that unit.
-
-    Queries that are answered in one document are no independent draws: where they share the document of a relevant
-    passage (an id up to its last "#", as in MIRACL, else the passage) they belong together ("documents"). Where that
-    ties a quarter of the queries or more into one cluster, each is its own ("queries").
-
-    >>> query_clusters(toy_collection)[1]
-    'documents'
-    """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    relevant = collection.judgements[collection.judgements["relevance"] > 0]
-    asked = pd.Index(sorted(set(collection.judgements["query_id"])), name="query_id")
-    document, names = pd.factorize(relevant["passage_id"].str.rsplit("#", n=1).str[0])
-    query, size = asked.get_indexer(pd.Index(relevant["query_id"])), len(asked) + len(names)
-    edges = coo_array((np.ones(len(query)), (query, document + len(asked))), shape=(size, size))
-    part = connected_components(edges, directed=False)[1][: len(asked)]
-    if np.bincount(part).max(initial=0) > max(1, len(asked) / 4):
-        return pd.Series(asked, index=asked, name="cluster"), "queries"
-    return pd.Series([f"d{number}" for number in part], index=asked, name="cluster"), "documents"
-
-
 def clusters_in(values: pd.DataFrame) -> pd.Series:
     """Return the cluster of each query_id of values that have a column `cluster`."""
     return values.drop_duplicates("query_id").set_index("query_id")["cluster"]

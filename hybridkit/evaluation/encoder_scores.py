@@ -123,6 +123,9 @@ def _choices(
             one[:, query, passage] = has[:, query, passage]
     counts = [len(np.unique(articles[one.any(axis=(1, 2))])) for one in found]
     most = max(counts, default=0)
+    if not most:
+        what = "a language" if kind == "mono" else "two languages"
+        raise InputError(f"{name}: no question has a query and a relevant passage in {what}, as a {kind} batch needs")
     if most < size:
         raise InputError(f"{name}: a {kind} batch of {size} needs as many articles, there are {most}; make it less")
     return [one for one, count in zip(found, counts, strict=True) if count >= size]

@@ -1,6 +1,8 @@
 """Judged sets as values, pools of several, and measures: by hand, against trec_eval, and against the rank table."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,18 @@ import pytrec_eval
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hybridkit.analysis.bias import bias_measures
 from hybridkit.data.benchmark import Benchmark
-from hybridkit.data.collection import Collection, pooled, read_qrels, save_judgements
-from hybridkit.data.sources.open_benchmarks import is_collection, open_benchmark
+from hybridkit.data.collection import Collection, benchmark_of, pooled, query_clusters, read_qrels, save_judgements
+from hybridkit.data.sources.open_benchmarks import is_collection, open_collection
 from hybridkit.errors import InputError
-from hybridkit.evaluation.collection_scores import collection_values, query_clusters, ranked_run, with_intervals
-from hybridkit.evaluation.measures import MEASURES, macro, per_query, scores
-from hybridkit.evaluation.rank_table import rank_table_from_scores
+from hybridkit.evaluation.bias import target_removal
+from hybridkit.evaluation.clusters import question_clusters
+from hybridkit.evaluation.collection_scores import collection_values, ranked_run, with_intervals
+from hybridkit.evaluation.encoder_scores import batch_losses
+from hybridkit.evaluation.measures import MEASURES, distances, macro, per_query, scores, scores_of
+from hybridkit.evaluation.rank_table import rank_table, rank_table_from_scores
+from hybridkit.retrieval.search import dense_search
 
 Judgement = tuple[str, str, int]
 Hit = tuple[str, str, float]
@@ -96,11 +103,96 @@ def test_which_names_are_judged_sets(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not any(map(is_collection, ["xquad-r", "xquad-r[16:]", "atlas", "mine.jsonl", "mine.jsonl[2:]"]))
 
 
-def test_a_study_is_told_that_a_judged_set_is_no_parallel_benchmark() -> None:
-    with pytest.raises(
-        InputError, match="'tydi-goldp': it is a collection, judged in each language on its own.* open_collection"
-    ):
-        open_benchmark("tydi-goldp")
+def natural(seed: int = 0) -> tuple[list[Collection], np.ndarray, np.ndarray]:
+    """Collections in two languages with ties, several relevant passages and neighbours in a document; embeddings."""
+    random = np.random.default_rng(seed)
+    sets = []
+    for tag, size in (("fi", 30), ("sw", 20)):
+        chunk = [f"{n // 3}#{n % 3}" for n in range(size)], [f"{tag} {n}" for n in range(size)]
+        rows = {(f"{n}", chunk[0][random.integers(size)], int(random.integers(2))) for n in range(12)}
+        rows |= {(f"{n}", chunk[0][(n * 7) % size], 1) for n in range(12)}
+        known = pd.DataFrame(sorted(rows), columns=["query_id", "passage_id", "relevance"])
+        known = known.sort_values("relevance").drop_duplicates(["query_id", "passage_id"], keep="last")
+        queries = pd.DataFrame({"query_id": [str(n) for n in range(12)], "text": "?"})
+        sets.append(Collection("toy", tag, queries, known, lambda chunk=chunk: iter([chunk]), size, tag))
+    return sets, random.integers(-2, 3, (24, 4)).astype(np.float32), random.integers(-2, 3, (50, 4)).astype(np.float32)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_collection_ranked_in_full_scores_as_one_that_is_searched(seed: int) -> None:
+    sets, queries, passages = natural(seed)
+    compare_paths(sets, queries, passages)
+
+
+def compare_paths(sets: Sequence[Collection], queries: np.ndarray, passages: np.ndarray) -> None:
+    """RR@10 and nDCG@10 of every query by ranks and by search; embeddings are in the order of the collections."""
+    benchmark = benchmark_of(sets)
+    sizes = np.cumsum([0, *(len(one.queries) for one in sets)]), np.cumsum([0, *(one.size for one in sets)])
+    ids = [f"{one.name}:{one.language}:{name}" for one in sets for names, _ in one.passages() for name in names]
+    asked = [f"{one.language}:{name}" for one in sets for name in one.queries["query_id"]]
+    order = pd.Index(asked).get_indexer(benchmark.queries["query_id"])
+    ranks = rank_table(benchmark, queries[order], passages[pd.Index(ids).get_indexer(benchmark.passages["passage_id"])])
+    ours = per_query(ranks, ["RR@10", "nDCG@10"])
+    assert set(ours["setting"]) == {"mono", "pool"}
+    pool = pooled(sets)
+    for nth, one in enumerate(sets):
+        q, p = (slice(*bounds[nth : nth + 2]) for bounds in sizes)
+        mono = collection_values(one, dense_search(one, (queries[q], passages[p]), 50), ["RR@10", "nDCG@10"])
+        both = collection_values(pool[nth], dense_search(pool[nth], (queries[q], passages), 50), ["RR@10", "nDCG@10"])
+        theirs = pd.concat([mono.assign(query_id=f"{one.language}:" + mono["query_id"]), both])
+        theirs = theirs[theirs["measure"] != "holes@10"]
+        keys = ["setting", "query_id", "measure"]
+        own = ours[ours["query_language"] == one.language].set_index(keys)["value"].sort_index()
+        assert len(own) == 4 * len(one.queries)
+        pd.testing.assert_series_equal(own, theirs.set_index(keys)["value"].sort_index(), rtol=0, atol=1e-12)
+
+
+def test_tydi_goldp_ranked_in_full_scores_as_searched(real_data: Path) -> None:
+    if not (real_data / "tydi-goldp").is_dir():
+        pytest.skip("tydi-goldp is not among the real data sets")
+    sets = open_collection(real_data / "tydi-goldp", ["id", "ko"])
+    random = np.random.default_rng(0)
+    count = sum(len(one.queries) for one in sets), sum(one.size for one in sets)
+    compare_paths(sets, *(random.normal(size=(size, 8)).astype(np.float32) for size in count))
+
+
+def test_natural_pools_serve_bias_and_clusters() -> None:
+    sets, queries, passages = natural()
+    benchmark = benchmark_of(sets)
+    clusters = question_clusters(benchmark)
+    for one in sets:  # joined as the collection joins them, and never over languages
+        own = query_clusters(one)[0]
+        found = clusters[f"{one.language}:" + own.index]
+        assert len(set(zip(own, found, strict=True))) == own.nunique() == found.nunique()
+        assert found.str.startswith(f"{one.language}:").all() and set(found) <= set(benchmark.passages["article"])
+    ranks = rank_table(benchmark, queries, passages)
+    assert distances(ranks).empty and target_removal(ranks).empty
+    assert set(macro(scores_of(ranks))["setting"]) == {"mono", "pool"}
+    panel = bias_measures(benchmark, ranks, queries, passages).set_index("measure")["value"]
+    assert {"PEER", "own language in the top", "Success@1", "Success@10"} <= set(panel.index)
+    assert not {"rank distance", "normalised rank distance", "target removal", "score margin", "MRC"} & set(panel.index)
+    best = ranks.groupby(["query_language", "query_id"])["pool_rank"].min()
+    assert panel["Success@1"] == pytest.approx((best == 1).groupby("query_language").mean().mean())
+    with pytest.raises(InputError, match="no question has a query and a relevant passage in two languages"):
+        batch_losses(benchmark, queries, passages, 0.05, size=2, batches=1)
+
+
+def test_what_ranks_cannot_count_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    (finnish, swahili), _, _ = natural()
+    with pytest.raises(InputError, match="languages of one collection, each once and without 'pool'"):
+        benchmark_of(pooled([finnish, swahili]))
+    with pytest.raises(InputError, match="not of toy in fi, fi"):
+        benchmark_of([finnish, finnish])
+    with pytest.raises(InputError, match="500,021 passages are too many to be ranked in full"):
+        benchmark_of([replace(finnish, size=500_001), swahili])
+    with pytest.raises(InputError, match="toy, de: 1 queries have no relevant passage"):
+        benchmark_of([judged([("a", "p0", 1), ("b", "p1", 0)])])
+    with pytest.raises(InputError, match="toy, de: 1 relevant passages are not in the corpus"):
+        benchmark_of([judged([("a", "p0", 1), ("b", "p9", 1)])])
+    with pytest.raises(InputError, match="may have the id of a query"):
+        benchmark_of([judged([("p0", "p1", 1)], skip_own=True)])
+    assert len(benchmark_of([judged([("a", "p0", 2), ("a", "p1", 1)])]).judgements) == 2
+    assert "judgements are graded" in caplog.text
 
 
 def test_judgements_go_to_a_file_and_back(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from hybridkit.data.sources import fetch as fetching
 from hybridkit.data.sources import registry
 from hybridkit.data.sources.fetch import LOCK_NAME, fetch, find, table
 from hybridkit.data.sources.open_rows import check_rows, rows_source
-from hybridkit.data.sources.published import published
+from hybridkit.data.sources.published import MTEB, mteb, published
 from hybridkit.data.sources.registry import DataSet, data_set, pins
 from hybridkit.errors import InputError, MissingDataError
 from hybridkit.utils.files import sha256_file
@@ -403,3 +403,15 @@ def test_published_numbers_are_those_of_the_paper() -> None:
     assert paper.query("measure == 'rank_distance'")["value"].min() > 100
     miracl = frame.query("source != 'arXiv 2408.10536' and encoder == 'bm25' and split == 'dev' and language == 'ar'")
     assert miracl.set_index("measure")["value"].to_dict() == {"nDCG@10": 0.4809, "R@100": 0.8885}
+    lareqa = frame[frame["encoder"] == "mBERT"]
+    assert set(lareqa["setting"]) == {"pool"} and set(lareqa["measure"]) == {"AP"} and len(lareqa) == 8
+    by = lareqa.set_index(["benchmark", "strategy"])["value"]
+    assert by["xquad-r", "cross"] == 0.66 and by["xquad-r", "english"] == 0.29 and by["mlqa-r", "mixed"] == 0.26
+
+
+def test_mteb_is_whole_and_never_among_what_is_compared() -> None:
+    frame = mteb()
+    assert len(frame) == 10_612 and frame["model"].nunique() == 24 and set(frame["task"]) == set(MTEB)
+    assert frame["value"].between(0, 1).all() and not frame.isna().any(axis=None)
+    assert not frame.duplicated(["model", "revision", "task", "query_language", "passage_language", "measure"]).any()
+    assert not set(published()["encoder"]) & set(frame["model"])

@@ -34,7 +34,7 @@ from hybridkit.utils.reading import json_file, json_value, whole_number
 CHUNK = 16_384  # passages
 _LARGE = 100_000_000  # bytes; reading more takes a while and is logged
 log = logging.getLogger("hybridkit")
-NAMES = ("miracl", "tydi-goldp")
+NAMES = ("miracl", "miracl-pool", "tydi-goldp")
 _TOPICS = re.compile(r"topics\.(.+)-dev\.tsv")
 _SHARD = re.compile(r"docs-(\d+)\.jsonl(?:\.gz)?")
 _HEAD = ("query-id", "corpus-id", "score")
@@ -288,14 +288,17 @@ def _files_of(data: DataSet) -> Files:
 
 def _miracl_files(data: DataSet, tag: str) -> Files:
     corpus = DATA_SETS["miracl-corpus"].choose([tag])
-    folder = locate(corpus)
+    folder, own = locate(corpus), _files_of(data.choose([tag]))
     if folder is None:
+        # a corpus may also lie beside the topics, as in the layout of other collections
+        beside = [own.topics.parents[1] / "corpus" / Path(file).name for file in corpus.files]
+        if all(path.is_file() for path in beside):
+            return Files(own.topics, own.qrels, tuple(beside), corpus.files)
         raise MissingDataError(
             f"miracl: its passages in {tag!r} ({len(corpus.files)} of such files as {corpus.files[0]}) are not in "
             f"{' nor in '.join(map(str, data_folders()))}; get them with `hybridkit data fetch {corpus.name}`, which "
             "shows their size first, or name the languages that are here, as in miracl[sw,yo]"
         )
-    own = _files_of(data.choose([tag]))
     return Files(own.topics, own.qrels, tuple(folder / file for file in corpus.files), corpus.files)
 
 

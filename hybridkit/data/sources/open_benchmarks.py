@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from hybridkit.data.benchmark import Benchmark
-from hybridkit.data.collection import POOL, Collection, pooled
+from hybridkit.data.collection import POOL, Collection, benchmark_of, pooled
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.rows import read_rows
 from hybridkit.data.sources.fetch import find
 from hybridkit.data.sources.lareqa import read_lareqa
-from hybridkit.data.sources.registry import data_set
+from hybridkit.data.sources.registry import DATA_SETS, data_set
 from hybridkit.errors import InputError
 from hybridkit.utils.naming import split_name, stem_of
 
@@ -41,7 +41,7 @@ def _split(name: str) -> tuple[str, tuple[int | None, int | None] | None]:
 
 
 def benchmark_path(name: str) -> Path:
-    """Return the folder of one of `NAMES`, or the JSON-lines file of parallel rows that a name is the path of.
+    """Return where a benchmark lies: the folder of one of `NAMES` or of a collection, or a file of parallel rows.
 
     Raises:
         InputError: For an unknown name.
@@ -57,13 +57,11 @@ def benchmark_path(name: str) -> Path:
             "benchmark 'held-out': these are the rows that a study holds out; name it in a study's benchmarks"
         )
     if is_collection(name):
-        raise InputError(
-            f"benchmark {name!r}: it is a collection, judged in each language on its own, without parallel passages; "
-            "open it with open_collection, or use `hybridkit evaluate`"
-        )
+        own = split_name(name)[0]
+        return find(data_set(own)) if own in DATA_SETS else Path(own).expanduser()
     raise InputError(
         f"benchmark {name!r}: there is no such benchmark or file; there are {', '.join(NAMES)}, a subset such as "
-        f"'xquad-r[16:]' (articles from the 17th), or a JSON-lines file of parallel rows"
+        "'xquad-r[16:]' (articles from the 17th), a JSON-lines file of parallel rows, or a collection, as tydi-goldp"
     )
 
 
@@ -72,17 +70,20 @@ def open_benchmark(name: str | Path) -> Benchmark:
 
     `xquad-r-paragraphs` and `mlqa-r-paragraphs` have the paragraph as candidate instead of the sentence. Brackets name
     a subset: `xquad-r[16:]`, the articles from the 17th on. Rows of a file that share a query_id are one question, to
-    which the passages of all of them are relevant.
+    which the passages of all of them are relevant. A small collection (see `open_collection`), whole or some of its
+    languages, is ranked in full as well, in the settings mono and pool (`collection.benchmark_of`).
 
     Raises:
-        InputError: For an unknown name, files that cannot be read or a subset without an article.
+        InputError: For an unknown name, files that cannot be read, a subset without an article, a large collection.
         MissingDataError: Where files are missing.
 
     >>> len(open_benchmark("atlas[:2]").articles()[0].passages["article"].unique())
-    2
+        2
     """
     name = str(name)
     base = base_name(name)
+    if is_collection(name):
+        return benchmark_of(open_collection(name))
     path = benchmark_path(base)
     if base in NAMES and base != "atlas":
         unit = "paragraph" if base.endswith(_PARAGRAPHS) else "sentence"

@@ -1,4 +1,4 @@
-"""Published scores, to compare with: every cell of the paper's tables, and MIRACL's baselines."""
+"""Published scores, to compare with: the paper's tables, LAReQA's and MIRACL's baselines, and MTEB's results."""
 
 import pandas as pd
 
@@ -7,6 +7,11 @@ from hybridkit.utils.paths import checkout
 
 _STRATEGIES = {"X-X-mono": "mono", "X-Y": "cross", "Hybrid": "hybrid(alpha=0.5)"}
 _SETTINGS = {"monolingual": "mono", "cross-lingual": "cross", "multilingual": "pool"}
+# LAReQA says mAP in the pool with a question's answers in all languages; its En-En and X-X are `english` and `mixed`.
+_LAREQA = {"En-En": "english", "X-X": "mixed", "X-X-mono": "mono", "X-Y": "cross"}
+# MTEB's own versions: other passages (paragraphs, hard negatives) and other cut-offs than the kit's benchmarks of a
+# like name have, so that each keeps MTEB's name and is never taken for one of the kit's.
+MTEB = ("BelebeleRetrieval", "MIRACLRetrieval", "MIRACLRetrievalHardNegatives", "MLQARetrieval", "XQuADRetrieval")
 _COLUMNS = ["source", "encoder", "strategy", "benchmark", "split", "setting", "measure", "language", "value"]
 
 
@@ -19,13 +24,33 @@ def published() -> pd.DataFrame:
         nDCG@10, rank_distance), language of the query ("mean" for the published mean), value (0 to 1; rank distance in
         ranks).
 
-    Source: arXiv 2408.10536 (every cell of its tables); Pyserini's reproductions of MIRACL's baselines.
+    Source: arXiv 2408.10536 (every cell of its tables); LAReQA's baselines, arXiv 2004.05484; Pyserini's reproductions
+    of MIRACL's baselines. MTEB's results are apart (`mteb`): they are of other versions of the benchmarks.
 
     >>> frame = published().query("encoder == 'XLM-R' and benchmark == 'xquad-r' and measure == 'rank_distance'")
     >>> frame[frame.language == "mean"].set_index("strategy").value.round().astype(int).to_dict()
     {'mono': 410, 'cross': 295, 'hybrid(alpha=0.5)': 287}
     """
-    return pd.concat([_paper(), _miracl()], ignore_index=True)[_COLUMNS]
+    return pd.concat([_paper(), _miracl(), _lareqa()], ignore_index=True)[_COLUMNS]
+
+
+def mteb() -> pd.DataFrame:
+    """Return MTEB's results on its multilingual retrieval tasks, as they are: not comparable with values of the kit.
+
+    XQuADRetrieval and MLQARetrieval have paragraphs as passages where XQuAD-R and MLQA-R have sentences;
+    MIRACLRetrievalHardNegatives has a small part of MIRACL's corpus; all measures are cut at 10 or 100. Only
+    MIRACLRetrieval has the passages, judgements and measure (nDCG@10) of MIRACL's dev part.
+
+    Returns:
+        model, revision, task, query_language, passage_language, measure (nDCG@10, AP@10, RR@10, R@100), value.
+
+    Source: github.com/embeddings-benchmark/results, CC0 1.0; MTEB, arXiv 2210.07316, MMTEB, arXiv 2502.13595.
+
+    >>> found = mteb().query("model == 'intfloat/multilingual-e5-small' and task == 'MIRACLRetrieval'")
+    >>> found[(found["query_language"] == "yo") & (found["measure"] == "nDCG@10")]["value"].item()
+    0.45278
+    """
+    return _read("mteb_multilingual_retrieval.csv").rename(columns={"metric": "measure"})
 
 
 def _read(name: str) -> pd.DataFrame:
@@ -44,6 +69,18 @@ def _paper() -> pd.DataFrame:
         split=frame["dataset"].str.endswith("-dev").map({True: "dev", False: ""}),
         setting=frame["setting"].map(_SETTINGS),
         measure=frame["metric"].replace("mAP", "AP"),
+    )
+
+
+def _lareqa() -> pd.DataFrame:
+    frame = _read("lareqa_baselines.csv").rename(columns={"model": "encoder", "metric": "measure"})
+    return frame.assign(
+        source="LAReQA, arXiv 2004.05484",
+        strategy=frame["sampling"].map(_LAREQA),
+        benchmark=frame["dataset"].str.lower(),
+        split="",
+        language="mean",
+        measure=frame["measure"].replace("mAP", "AP"),
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 import posixpath
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -29,7 +29,7 @@ class DataSet:
 
     `words` are what a name may have in brackets, as in `miracl-train[sw,te]`: languages, and choices such as the unit
     of a passage; `by_language` has the files of each language, where one can be fetched without the others.
-    `chosen` are the words that a name has.
+    `chosen` are the words that a name has. `caution` is a sentence that stands wherever its values stand.
 
     Rows in a format of their own have a reader: `read(data folder, words)` gives them one by one, or, for what is too
     large for that, `write(writer, data folder, words, prefix of ids)` writes tables of texts and integers. Other rows
@@ -48,6 +48,7 @@ class DataSet:
     words: tuple[str, ...] = ()
     by_language: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     chosen: tuple[str, ...] = ()
+    caution: str = ""
     read: Callable[[Path, Sequence[str]], Iterator[Row]] | None = None
     write: Callable[[CorpusWriter, Path, Sequence[str], str], None] | None = None
 
@@ -104,6 +105,7 @@ _MIRACL_DEV = {tag: _in_miracl_layout("miracl", tag, ("topics", "qrels")) for ta
 _TYDI_GOLDP = {
     tag: _in_miracl_layout("tydi-goldp", tag, ("topics", "qrels", "corpus")) for tag in ("en", "fi", "id", "ko", "sw")
 }
+_MIRACL_POOL = {tag: _in_miracl_layout("miracl-pool", tag, ("topics", "qrels", "corpus")) for tag in _MIRACL.split()}
 # German and Yoruba have a corpus too, though no training split
 _MIRACL_CORPUS = {
     tag: tuple(f"miracl-corpus/miracl-corpus-v1.0-{tag}/docs-{number}.jsonl.gz" for number in range(count))
@@ -284,6 +286,20 @@ _ALL = (
         by_language=_MIRACL_CORPUS,
     ),
     DataSet(
+        "miracl-pool",
+        "benchmark",
+        _flat(_MIRACL_POOL),
+        "Apache-2.0",
+        "MIRACL, doi:10.1162/tacl_a_00595",
+        "966 of MIRACL's dev questions and judgements over 80,971 of its passages, 18 languages, laid out as MIRACL",
+        words=tuple(_MIRACL_POOL),
+        by_language=_MIRACL_POOL,
+        caution=(
+            "its passages are those that MIRACL judged and their neighbours, so values are higher than on MIRACL; "
+            "compare systems on it, not with published values of MIRACL"
+        ),
+    ),
+    DataSet(
         "tydi-goldp",
         "benchmark",
         _flat(_TYDI_GOLDP),
@@ -329,6 +345,16 @@ def data_set(name: str) -> DataSet:
     if base not in DATA_SETS:
         raise InputError(f"there is no data set {base!r}; the kit knows {', '.join(DATA_SETS)}")
     return DATA_SETS[base].choose(words, name)
+
+
+def cautions(names: Iterable[str]) -> list[str]:
+    """Return what must be said beside the values of some benchmarks: "NAME: sentence", each data set once.
+
+    >>> [text[:45] for text in cautions(["xquad-r", "miracl-pool[sw]", "miracl-pool[pool]"])]
+    ['miracl-pool: its passages are those that MIRA']
+    """
+    bases = dict.fromkeys(split_name(name)[0] for name in names)
+    return [f"{base}: {DATA_SETS[base].caution}" for base in bases if base in DATA_SETS and DATA_SETS[base].caution]
 
 
 @cache
