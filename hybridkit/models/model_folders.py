@@ -28,8 +28,18 @@ WANTED: dict[str, Any] = {
 _NAME = re.compile(
     r"sentence_transformers\.((base|sentence_transformer)\.)?(models|modules)\.([a-zA-Z_.]+\.)?(?P<kind>\w+)"
 )
+OWN = "hybridkit.models.conv_text.ConvText"  # the kit's own module, as modules.json names it
 _TRANSFORMERS = ("Transformer", "CLIPModel")
-_WEIGHED = ("Dense", "LSTM", "CNN", "LayerNorm", "WeightedLayerPooling", "StaticEmbedding", "WordEmbeddings")
+_WEIGHED = (
+    "ConvText",
+    "Dense",
+    "LSTM",
+    "CNN",
+    "LayerNorm",
+    "WeightedLayerPooling",
+    "StaticEmbedding",
+    "WordEmbeddings",
+)
 _ROUTERS = ("Router", "Asym")
 _PLAIN = ("Pooling", "Normalize", "Dropout", "BoW", "WordWeights")
 _TOKENIZERS = ("WhitespaceTokenizer", "WordTokenizer", "PhraseTokenizer")
@@ -49,7 +59,7 @@ _SETTINGS = ("model_args", "model_kwargs", "tokenizer_args", "processor_kwargs",
 _CONFIGS = """
     config.json sentence_*_config.json config_sentence_transformers.json tokenizer_config.json
     special_tokens_map.json added_tokens.json generation_config.json *processor_config.json lstm_config.json
-    cnn_config.json wordembedding_config.json hybridkit.json
+    cnn_config.json conv_text_config.json wordembedding_config.json hybridkit.json
 """
 _LAYERS = re.compile(r"(layers?|depths?|blocks?|groups?)$")
 
@@ -136,10 +146,10 @@ def _too_large(name: str) -> str:
 def fault(folder: Path) -> str | None:
     """Return why the kit does not open a folder as an encoder, with the cure; None when it does.
 
-    A folder must have `modules.json` with modules of sentence-transformers only, or `config.json` of transformers; and
-    safetensors in each module that has weights (a pickle beside them that nothing would open may stay). No file may be
-    a link out of the folder (but into the hub's own cache), and no configuration may have more layers than there are
-    tensors. Only headers of the weights are read, and no module is imported.
+    A folder must have `modules.json` with modules of sentence-transformers and the kit's `ConvText` only, or
+    `config.json` of transformers; and safetensors in each module that has weights (a pickle beside them that nothing
+    would open may stay). No file may be a link out of the folder (but into the hub's own cache), and no configuration
+    may have more layers than there are tensors. Only headers of the weights are read, and no module is imported.
 
     >>> fault(Path("no-such-folder"))
     'it has neither modules.json nor config.json; give a SentenceTransformer or transformers folder'
@@ -202,6 +212,8 @@ def _modules(folder: Path) -> list[tuple[str, Path]]:
 
 def _kind(name: object, kinds: tuple[str, ...]) -> str:
     """Which of the kinds a module's full name means."""
+    if name == OWN and "ConvText" in kinds:
+        return "ConvText"
     match = _NAME.fullmatch(name) if isinstance(name, str) else None
     if match and match["kind"] in kinds:
         return match["kind"]

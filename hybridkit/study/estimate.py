@@ -15,7 +15,7 @@ from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.sources.open_benchmarks import base_name
 from hybridkit.data.sources.registry import DATA_SETS, data_set, locate, pins
 from hybridkit.errors import InputError
-from hybridkit.models import e5_small, model_folders
+from hybridkit.models import e5_small, model_folders, use_multilingual
 from hybridkit.models import encoder as encoders
 from hybridkit.models.training import TrainingSettings, train
 from hybridkit.sampling.plan import BatchPlan
@@ -85,6 +85,10 @@ def _encoder(name: str, path: str) -> Iterator[str]:
         return
     if path != name:
         yield f"encoder {name}: no such folder ({path}); paths start from the study's own folder"
+        return
+    if name == "use-multilingual":
+        if not use_multilingual.is_here():
+            yield f"encoder {name}: {use_multilingual.CURE}"
         return
     if name == "e5-small":
         try:

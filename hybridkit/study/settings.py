@@ -124,7 +124,7 @@ class EncoderSettings:
     """Which encoder, by its name or folder, or "static" to make one from scratch on the study's rows."""
 
     name: str
-    """static, e5-small, xlm-r, labse, a name of the hub or the path of a folder."""
+    """static, e5-small, use-multilingual, xlm-r, labse, a name of the hub or the path of a folder."""
     vocab_size: Annotated[int, COUNT] = 8000
     """Tokens of an encoder made from scratch."""
     dim: Annotated[int, COUNT] = 256

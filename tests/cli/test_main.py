@@ -417,7 +417,13 @@ def test_data_and_models_are_listed(tmp_path: Path, capsys: pytest.CaptureFixtur
     found = {one["name"]: one for one in json.loads(told.read_text())}
     assert found["xquad-r"]["licence"] == "CC BY-SA 4.0" and "xquad-r" in capsys.readouterr().out
     assert main.main(["model", "list", "--json", str(told)]) == 0
-    assert [one["name"] for one in json.loads(told.read_text())] == ["static", "xlm-r", "labse", "e5-small"]
+    assert [one["name"] for one in json.loads(told.read_text())] == [
+        "static",
+        "xlm-r",
+        "labse",
+        "e5-small",
+        "use-multilingual",
+    ]
 
 
 def test_check_tells_what_is_in_a_file(rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -420,7 +420,8 @@ def _known(kind: str, text: str, free: set[str] | frozenset[str] = frozenset()) 
     elif kind in ("benchmark", "data"):
         good, cure = _is_benchmark(text) or (kind == "data" and text == ROWS), _BENCHMARKS
     elif kind == "encoder":
-        good, cure = _is_encoder(text), '"xlm-r", labse, "e5-small", static, a hub name or a folder in quotes'
+        good = _is_encoder(text)
+        cure = '"xlm-r", labse, "e5-small", "use-multilingual", static, a hub name or a folder in quotes'
     elif kind == "pair":
         good, cure = bool(re.fullmatch(r"[^>]+>[^>]+", text)), '"de>en" in quotes'
     else:
