@@ -1,6 +1,7 @@
 """Remedies of a study: results by hand where they can be, what is shared and kept, choice on held-out rows alone."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -164,14 +165,18 @@ def test_advice_names_what_was_chosen_with_its_numbers(run: Run, results: tuple[
         columns=["need", "strategy", "remedy", "value"],
     )
     (said,) = remedies.advice(chosen, table, ("mono", "none"))
-    assert said.startswith("If your answers may be in any language: cross with calibrate(top=1), chosen on held-out rows")
+    assert said.startswith(
+        "If your answers may be in any language: cross with calibrate(top=1), chosen on held-out rows"
+    )
     assert f"pool {table['pool'].loc[benchmark(run), 'cross', 'calibrate(top=1)']:.3f}".replace("0.", ".") in said
 
 
-def test_without_held_out_rows_nothing_is_chosen(tmp_path) -> None:
+def test_without_held_out_rows_nothing_is_chosen(tmp_path: Path) -> None:
     rows = {"files": [str(tmp_path / "rows.jsonl")], "held_out": 0}
     run = Run(tiny_study(tmp_path, rows=rows, remedies=CHAINS[:1]), tmp_path / "run")
-    assert remedies.chosen_systems(run).empty and remedies.advice(remedies.chosen_systems(run), pd.DataFrame(), ()) == []
+    assert (
+        remedies.chosen_systems(run).empty and remedies.advice(remedies.chosen_systems(run), pd.DataFrame(), ()) == []
+    )
 
 
 def test_the_inspector_opens_systems_with_remedies(run: Run, results: tuple[pd.DataFrame, dict]) -> None:
@@ -206,7 +211,7 @@ def test_what_needs_no_rows_reads_none(run: Run, monkeypatch: pytest.MonkeyPatch
         (["wash"], "wash"),
     ],
 )
-def test_wrong_remedies_of_a_study_are_errors_at_the_start(tmp_path, listed: list[str], said: str) -> None:
+def test_wrong_remedies_of_a_study_are_errors_at_the_start(tmp_path: Path, listed: list[str], said: str) -> None:
     with pytest.raises(InputError, match=said) as error:
         tiny_study(tmp_path, remedies=listed)
     assert "tiny.yaml: remedies" in str(error.value)
