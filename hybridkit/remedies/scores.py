@@ -65,22 +65,25 @@ class calibrate(OnScores):  # noqa: N801  written as a part of a chain
 
     def on_tile(self, tile: NDArray[np.float32], slices: Mapping[str, slice], absent: NDArray[np.bool_] | None) -> None:
         """Change the scores of a few queries in place."""
-        for part in slices.values():
-            scores = tile[:, part]
+        best = np.full((len(tile), len(slices), self.top), -np.inf, np.float32)
+        for nth, part in enumerate(slices.values()):
             if absent is None:
-                level = _mean(_best(tile, part, self.top))
+                found = _best(tile, part, self.top)
             else:
-                known = np.where(absent[:, part], np.float32(-np.inf), scores)
-                level = _mean(_best(known, slice(0, known.shape[1]), self.top))
-            np.subtract(scores, level[:, None], out=scores)
+                known = np.where(absent[:, part], np.float32(-np.inf), tile[:, part])
+                found = _best(known, slice(0, known.shape[1]), self.top)
+            best[:, nth, : found.shape[1]] = found
+        levels = _mean(best)
+        for nth, part in enumerate(slices.values()):
+            np.subtract(tile[:, part], levels[:, nth, None], out=tile[:, part])
 
 
 def _mean(best: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The mean of each row's finite values, summed from the least to the greatest; 0 where there is none."""
-    best.sort(axis=1)
+    """The mean of the finite values along the last axis, summed from the least to the greatest; 0 for none."""
+    best.sort(axis=-1)
     there = best > -np.inf
-    sums = np.where(there, best, 0).cumsum(axis=1, dtype=np.float64)[:, -1]
-    return np.asarray(sums / np.maximum(there.sum(axis=1), 1), np.float32)
+    sums = np.where(there, best, 0).cumsum(axis=-1, dtype=np.float64)[..., -1]
+    return np.asarray(sums / np.maximum(there.sum(axis=-1), 1), np.float32)
 
 
 def _best(tile: NDArray[np.float32], part: slice, top: int) -> NDArray[np.float32]:
