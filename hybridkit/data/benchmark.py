@@ -154,18 +154,22 @@ class Benchmark:
         frames = (self.queries, self.passages, self.judgements)
         return digest(self.name, *(frame[column].tolist() for frame in frames for column in frame))
 
-    def articles(
-        self, start: int | None = None, stop: int | None = None
+    def subset(
+        self, start: int | None = None, stop: int | None = None, languages: Sequence[str] = ()
     ) -> tuple[Benchmark, NDArray[np.int64], NDArray[np.int64]]:
-        """Return a range of articles, as in "xquad-r[16:]": the subset, its query positions and passage positions.
+        """Return a range of articles in some languages (all unless given), as in "xquad-r[16:,ar,de]".
+
+        The result is the subset, its query positions and its passage positions; the pool is that of the languages.
 
         Articles are counted in the order of their first passages in the frame (for LAReQA's files: the file order of
         the first language, then articles that are missing there), and cut like a Python slice. The positions are those
         in this benchmark, so that its embeddings can be cut alike.
         """
         kept = set(pd.unique(pd.concat([self.passages["article"], self.queries["article"]]))[start:stop])
-        queries = np.flatnonzero(self.queries["article"].isin(kept))
-        passages = np.flatnonzero(self.passages["article"].isin(kept))
+        queries, passages = (
+            np.flatnonzero(frame["article"].isin(kept) & frame["language"].isin(languages or self.languages))
+            for frame in (self.queries, self.passages)
+        )
         inside = self.judgements["query_id"].isin(self.queries["query_id"].iloc[queries])
         inside &= self.judgements["passage_id"].isin(self.passages["passage_id"].iloc[passages])
         subset = Benchmark(self.name, self.queries.iloc[queries], self.passages.iloc[passages], self.judgements[inside])

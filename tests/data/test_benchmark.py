@@ -56,12 +56,12 @@ def test_the_fingerprint_hangs_on_every_part_and_not_on_the_order_given() -> Non
 
 def test_articles_are_cut_like_a_slice() -> None:
     benchmark = Benchmark("t", **frames())
-    part, queries, passages = benchmark.articles(1)
+    part, queries, passages = benchmark.subset(1)
     assert (queries.tolist(), passages.tolist(), len(part.judgements)) == ([], [1], 0)
-    part, queries, passages = benchmark.articles(0, 1)
+    part, queries, passages = benchmark.subset(0, 1)
     assert (queries.tolist(), passages.tolist(), len(part.judgements)) == ([0, 1], [0, 2], 2)
     assert part.passages["text"].tolist() == ["x", "x"]
-    whole, queries, passages = benchmark.articles()
+    whole, queries, passages = benchmark.subset()
     assert whole.fingerprint == benchmark.fingerprint
 
 
@@ -174,6 +174,18 @@ def test_names_of_parts(tmp_path: Path) -> None:
     assert passages.tolist() == [1, 2]
     assert len(subset_of(benchmark, str(path))[0].queries) == 8
     assert len(subset_of(benchmark, f"{path}[:]")[0].queries) == 8
+    part, queries, passages = subset_of(benchmark, f"{path}[en]")
+    assert (set(part.queries["language"]), part.languages, queries.tolist()) == ({"en"}, ("en",), [4, 5, 6, 7])
+    assert passages.tolist() == [0, 1, 2, 3] and len(part.judgements) == 4
+    both, queries, _ = subset_of(benchmark, f"{path}[de, :2]")
+    assert (queries.tolist(), base_name(f"{path}[de, :2]")) == ([0, 1], str(path)) and len(both.passages) == 0
+    assert part.fingerprint != benchmark.fingerprint
+    for words, said in (
+        ("de,fr", "mine has no language 'fr'; it has de, en"),
+        (":1,2:", "2 ranges of articles; give one"),
+    ):
+        with pytest.raises(InputError, match=said):
+            subset_of(benchmark, f"{path}[{words}]")
     with pytest.raises(InputError, match="the subset holds no article; mine has fewer"):
         subset_of(benchmark, f"{path}[4:]")
     with pytest.raises(InputError, match="benchmark 'xquad': there is no such benchmark or file; there are atlas"):

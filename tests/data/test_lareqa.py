@@ -59,7 +59,7 @@ def test_articles_of_xquad_r() -> None:
     benchmark = real("xquad-r")
     assert benchmark.queries.groupby("query_id")["article"].nunique().max() == 1
     assert list(benchmark.passages["article"].unique()) == [f"{number:04d}" for number in range(48)]
-    rest, queries, passages = benchmark.articles(16)
+    rest, queries, passages = benchmark.subset(16)
     assert rest.passages["article"].unique().tolist() == [f"{number:04d}" for number in range(16, 48)]
     assert rest.passages["text"].tolist() == benchmark.passages["text"].iloc[passages].tolist()
     assert rest.queries["text"].tolist() == benchmark.queries["text"].iloc[queries].tolist()

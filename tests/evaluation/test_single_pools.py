@@ -183,7 +183,7 @@ def test_natural_pools_and_errors() -> None:
 
 
 def test_real_pools_have_one_row_a_kind(real_data: Path) -> None:
-    benchmark, _, _ = read_lareqa(real_data / "mlqa-r", "mlqa-r").articles(0, 20)
+    benchmark, _, _ = read_lareqa(real_data / "mlqa-r", "mlqa-r").subset(0, 20)
     random = np.random.default_rng(3).random((len(benchmark.queries), len(benchmark.passages)), np.float32)
     pools = single_pools(rank_table_from_scores(benchmark, lambda rows: random[rows]))
     assert not pools.duplicated(["query_language", "query_id", "kind"]).any()

@@ -1,4 +1,4 @@
-"""Open a benchmark or a collection by its name or path, or a subset of a benchmark by its articles."""
+"""Open a benchmark or a collection by its name or path, or a subset of a benchmark by its articles or languages."""
 
 import re
 from collections.abc import Sequence
@@ -24,20 +24,17 @@ NAMES = ("atlas", "xquad-r", "mlqa-r", "xquad-r-paragraphs", "mlqa-r-paragraphs"
 def base_name(name: str) -> str:
     """Return the benchmark that a name is a subset of, or the name itself.
 
-    >>> base_name("xquad-r[16:]"), base_name("atlas")
-    ('xquad-r', 'atlas')
+    >>> base_name("xquad-r[16:]"), base_name("xquad-r[ar,de]"), base_name("atlas")
+    ('xquad-r', 'xquad-r', 'atlas')
     """
     return _split(name)[0]
 
 
-def _split(name: str) -> tuple[str, tuple[int | None, int | None] | None]:
-    """A benchmark's name without its range of articles, and that range, None for a whole benchmark."""
+def _split(name: str) -> tuple[str, tuple[str, ...]]:
+    """A benchmark's name without the words in brackets that choose a subset, and these; a collection stays whole."""
     base, words = split_name(name)
-    match = _SLICE.fullmatch(words[0]) if len(words) == 1 else None
-    if match is None:
-        return name, None
-    start, stop = (int(number) if number else None for number in match.groups())
-    return base, (start, stop)
+    parallel = base in NAMES or Path(base).expanduser().is_file() or any(map(_SLICE.fullmatch, words))
+    return (base, words) if parallel else (name, ())
 
 
 def benchmark_path(name: str) -> Path:
@@ -61,7 +58,7 @@ def benchmark_path(name: str) -> Path:
         return find(data_set(own)) if own in DATA_SETS else Path(own).expanduser()
     raise InputError(
         f"benchmark {name!r}: there is no such benchmark or file; there are {', '.join(NAMES)}, a subset such as "
-        "'xquad-r[16:]' (articles from the 17th), a JSON-lines file of parallel rows, or a collection, as tydi-goldp"
+        "'xquad-r[16:]' (articles from the 17th) or 'xquad-r[ar,de]' (languages), a JSON-lines file of parallel rows, or a collection, as tydi-goldp"
     )
 
 
@@ -69,7 +66,8 @@ def open_benchmark(name: str | Path) -> Benchmark:
     """Open a benchmark of the kit by its name, or one of parallel rows by their path, named by the file's stem.
 
     `xquad-r-paragraphs` and `mlqa-r-paragraphs` have the paragraph as candidate instead of the sentence. Brackets name
-    a subset: `xquad-r[16:]`, the articles from the 17th on. Rows of a file that share a query_id are one question, to
+    a subset: `xquad-r[16:]`, the articles from the 17th on; `xquad-r[ar,de]`, queries and passages in some languages;
+    `xquad-r[16:,ar,de]`, both. Rows of a file that share a query_id are one question, to
     which the passages of all of them are relevant. A small collection (see `open_collection`), whole or some of its
     languages, is ranked in full as well, in the settings mono and pool (`collection.benchmark_of`).
 
@@ -77,7 +75,7 @@ def open_benchmark(name: str | Path) -> Benchmark:
         InputError: For an unknown name, files that cannot be read, a subset without an article, a large collection.
         MissingDataError: Where files are missing.
 
-    >>> len(open_benchmark("atlas[:2]").articles()[0].passages["article"].unique())
+    >>> len(open_benchmark("atlas[:2]").subset()[0].passages["article"].unique())
         2
     """
     name = str(name)
@@ -96,10 +94,20 @@ def open_benchmark(name: str | Path) -> Benchmark:
 
 def subset_of(benchmark: Benchmark, name: str) -> tuple[Benchmark, np.ndarray, np.ndarray]:
     """Return the subset that a name asks for, with the positions of its queries and passages in the whole benchmark."""
-    _, articles = _split(name)
-    if articles is None:
+    _, words = _split(name)
+    if not words:
         return benchmark, np.arange(len(benchmark.queries)), np.arange(len(benchmark.passages))
-    subset, queries, passages = benchmark.articles(*articles)
+    ranges = [match for word in words if (match := _SLICE.fullmatch(word))]
+    languages = [word for word in words if not _SLICE.fullmatch(word)]
+    if len(ranges) > 1:
+        raise InputError(f"benchmark {name!r}: it has {len(ranges)} ranges of articles; give one")
+    for tag in languages:
+        if tag not in benchmark.languages:
+            raise InputError(
+                f"benchmark {name!r}: {benchmark.name} has no language {tag!r}; it has {', '.join(benchmark.languages)}"
+            )
+    start, stop = (int(number) if number else None for number in (ranges[0].groups() if ranges else ("", "")))
+    subset, queries, passages = benchmark.subset(start, stop, languages)
     if len(subset.queries) == 0:
         raise InputError(f"benchmark {name!r}: the subset holds no article; {benchmark.name} has fewer")
     return subset, queries, passages
