@@ -158,7 +158,8 @@ def benchmark_of(collections: Sequence[Collection]) -> Benchmark:
     passages), and no cross. The query id is LANGUAGE:ID, as in `pooled`, the passage id NAME:LANGUAGE:ID. Relevant is
     what has a relevance above 0; in the pool, unjudged passages of other languages count as not relevant. RR@10 and
     nDCG@10 are those of a search of the collections, but for the gain of graded judgements, which is 1 here (logged).
-    The article of a passage is its document, that of a query the first document of its cluster (`query_clusters`).
+    The article of a passage is its document, that of a query the first document of its cluster, or itself
+    where every query is its own (`query_clusters`).
 
     Raises:
         InputError: For a pool, two collections of one language or different names, more than 500,000 passages; for what
@@ -206,14 +207,12 @@ def _as_frames(one: Collection) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFram
     if (relevant["relevance"] > 1).any():
         log.warning("%s: judgements are graded; ranked in full, every relevant passage has the gain 1", where)
     front, documents = f"{one.name}:{tag}:", f"{tag}:" + ids.str.rsplit("#", n=1).str[0]
-    clusters, _ = query_clusters(one)
+    clusters, unit = query_clusters(one)
     answer = pd.DataFrame({"cluster": relevant["query_id"].map(clusters), "document": relevant["passage_id"]})
     first = (f"{tag}:" + answer["document"].str.rsplit("#", n=1).str[0]).groupby(answer["cluster"]).min()
-    queries = one.queries.assign(
-        language=tag,
-        query_id=f"{tag}:" + one.queries["query_id"],
-        article=one.queries["query_id"].map(clusters).map(first),
-    )
+    article = one.queries["query_id"].map(clusters)
+    article = article.map(first) if unit == "documents" else f"{tag}:query " + article
+    queries = one.queries.assign(language=tag, query_id=f"{tag}:" + one.queries["query_id"], article=article)
     passages = pd.DataFrame({"language": tag, "passage_id": front + ids, "article": documents, "text": texts})
     judgements = relevant.assign(
         query_id=f"{tag}:" + relevant["query_id"], passage_language=tag, passage_id=front + relevant["passage_id"]

@@ -74,6 +74,7 @@ def with_intervals(values: pd.DataFrame, clusters: pd.Series, unit: str, how: Re
     The columns of `measures.scores`, then low and high (`resampling.bootstrap` of the clusters; NaN of a single one),
     clusters and unit. It says how sure a value is of the population of queries, given this training.
 
+    >>> from hybridkit.data.collection import query_clusters
     >>> run = pd.DataFrame({"query_id": ["1", "1"], "passage_id": ["a", "b"], "score": [0.5, 0.4]})
     >>> values = collection_values(toy_collection, run, ["RR@10"])
     >>> found = with_intervals(values, *query_clusters(toy_collection))

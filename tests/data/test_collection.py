@@ -164,7 +164,7 @@ def test_natural_pools_serve_bias_and_clusters() -> None:
         own = query_clusters(one)[0]
         found = clusters[f"{one.language}:" + own.index]
         assert len(set(zip(own, found, strict=True))) == own.nunique() == found.nunique()
-        assert found.str.startswith(f"{one.language}:").all() and set(found) <= set(benchmark.passages["article"])
+        assert found.str.startswith(f"{one.language}:").all()
     ranks = rank_table(benchmark, queries, passages)
     assert distances(ranks).empty and target_removal(ranks).empty
     assert set(macro(scores_of(ranks))["setting"]) == {"mono", "pool"}
