@@ -169,8 +169,15 @@ plots.draw(
     "04_published",
     plots.published,
     analysis.scores.beside_published(macros),
-    "This study's macro means (filled) beside those published in arXiv 2408.10536 (hollow).",
+    "This study's macro means (filled) beside those published in arXiv 2408.10536 and LAReQA, 2004.05484 (hollow).",
 )
+
+# %% [markdown]
+# On MIRACL: the same passages, judgements and measures by its baselines (arXiv 2210.09984, as Pyserini reproduces them)
+# and by MTEB's encoders. BM25 differs with how words are split: hybridkit splits Yoruba by Unicode's rules.
+
+# %%
+analysis.scores.collections_beside_published(judged)
 
 # %% [markdown]
 # ## Which of the paper's robust findings hold here
