@@ -41,22 +41,33 @@ def remedy_planes(
 ) -> Figure:
     """Every strategy (colour) with every remedy (marker) in planes of two measures; a line joins the front.
 
-    Columns: strategy, remedy, column (a key of `AXES`), value, low, high, crossed_low, crossed_high, front; a benchmark
-    is a line of panels. Bars are 95 % intervals over questions and trainings where there are three trainings, else over
+    Columns: benchmark (a line of panels each), strategy, remedy, column (a key of `AXES`), value, low, high,
+    crossed_low, crossed_high, front. Bars are 95 % intervals over questions and trainings where there are three trainings, else over
     questions. Both axes are better upwards and to the right.
     """
-    needed = ("strategy", "remedy", "column", "value", "low", "high", "crossed_low", "crossed_high", "front")
+    needed = (
+        "benchmark",
+        "strategy",
+        "remedy",
+        "column",
+        "value",
+        "low",
+        "high",
+        "crossed_low",
+        "crossed_high",
+        "front",
+    )
     require_columns(frame, "remedy_planes", *needed)
     one(frame, "remedy_planes", "encoder", "study")
     if unknown := sorted(set(sum(planes, ())) - set(AXES)):
         raise InputError(f"figure remedy_planes: no axis {unknown[0]!r}; there are {', '.join(AXES)}")
-    rows = list(dict.fromkeys(frame["benchmark"])) if "benchmark" in frame.columns else [""]
+    rows = list(dict.fromkeys(frame["benchmark"]))
     remedies = sorted(dict.fromkeys(frame["remedy"]), key=lambda name: name != _PLAIN)
     figure, axes = panels(len(rows), len(planes), WIDTH, 2.9 * len(rows) + 0.5 + 0.17 * -(-len(remedies) // 2))
     for number, ax in enumerate(axes):
         row, plane = rows[number // len(planes)], planes[number % len(planes)]
-        _plane(ax, frame[frame["benchmark"] == row] if row else frame, plane, remedies)
-        if row and not number % len(planes):
+        _plane(ax, frame[frame["benchmark"] == row], plane, remedies)
+        if not number % len(planes):
             ax.set_title(row, loc="left")
     shapes = [
         Line2D([], [], color="#404040", marker=_shape(remedies, name), linestyle="none", markersize=4.5, label=name)

@@ -38,7 +38,7 @@ from hybridkit.plots.figure_files import read_figure
 from hybridkit.retrieval.dense import similarity_in
 from hybridkit.sampling.plan import BatchPlan
 from hybridkit.study import pipeline
-from hybridkit.study.scores import read_index
+from hybridkit.study.scores import INDEX_FORMAT, read_index
 from hybridkit.study.settings import open_study
 from hybridkit.utils import yaml_files
 from hybridkit.utils.files import LINE_BYTES, read_lines
@@ -131,7 +131,7 @@ RESULT = {
     "model": "models/m",
     "texts": "1f",
 }
-INDEX = {"format": 2, "results": [RESULT]}
+INDEX = {"format": INDEX_FORMAT, "results": [RESULT]}
 XNLI = "language\tgold_label\tsentence1\tsentence2\tpairID\nen\tentailment\tA.\tB.\t1\nde\tneutral\tC.\tD.\t1\n"
 
 
@@ -566,9 +566,10 @@ def test_numbers_that_are_none(tmp_path: Path, number: str) -> None:
     "place", ["/etc/passwd", "../x", "a/../../x", "..", "\\\\host\\x", "a\\..\\..\\x", "C:\\x", "C:x", "a\x00b", "a\nb"]
 )
 def test_an_index_that_leads_out_of_its_run(tmp_path: Path, place: str) -> None:
-    (tmp_path / "index.json").write_text(json.dumps(INDEX | {"results": [RESULT | {"model": place}]}))
-    with pytest.raises(InputError, match=r"index\.json: results\[0\]: model: .* leads out of the run folder"):
-        read_index(tmp_path)
+    for key in ("model", "estimate"):
+        (tmp_path / "index.json").write_text(json.dumps(INDEX | {"results": [RESULT | {key: place}]}))
+        with pytest.raises(InputError, match=rf"index\.json: results\[0\]: {key}: .* leads out of the run folder"):
+            read_index(tmp_path)
 
 
 @pytest.mark.parametrize(

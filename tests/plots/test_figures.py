@@ -146,6 +146,32 @@ FRAMES: dict[str, pd.DataFrame] = {
     "settings": scores(3),
     "language_pairs": PAIR_FRAME,
     "pair_difference": PAIR_FRAME.drop(columns="strategy").iloc[:4],
+    "remedy_planes": pd.DataFrame(
+        [
+            ("xquad-r", strategy, remedy, column, *(value, value - 0.01, value + 0.02, *crossed), value > 0.5)
+            for strategy, crossed in (("untrained", (math.nan, math.nan)), ("mono", (0.1, 0.9)))
+            for remedy, add in (("none", 0.0), ("calibrate(top=5)", 0.1))
+            for column, value in (("mono", 0.8), ("pool", 0.3 + add), ("own", 0.7 - add), ("other", 0.2 + add))
+        ],
+        columns=[
+            *["benchmark", "strategy", "remedy", "column", "value", "low", "high", "crossed_low", "crossed_high"],
+            "front",
+        ],
+    ),
+    "remedy_effects": pd.DataFrame(
+        [
+            ("xquad-r", "untrained", remedy, "hybrid(alpha=0.5)", "none", column, *numbers)
+            for remedy in ("none", "centre(by='rows') + calibrate(top=5)")
+            for column, numbers in (
+                ("pool", (-0.1, -0.2, -0.05, -0.3, 0.01, "°")),
+                ("rank distance", (90.0, 60.0, 120.0, 50.0, 130.0, "*")),
+            )
+        ],
+        columns=[
+            *["benchmark", "strategy", "remedy", "against_strategy", "against_remedy", "column"],
+            *["difference", "low", "high", "crossed_low", "crossed_high", "mark"],
+        ],
+    ),
     "effects": pd.DataFrame(
         [
             ("cross", "mono", "mono", "AP", -0.1, -0.2, -0.05, -0.3, 0.01, "°"),

@@ -124,7 +124,7 @@ def test_one_name_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(InputError, match="name it in a study's benchmarks"):
         open_benchmark("held-out[2:]")
     with pytest.raises(InputError, match="there is no such benchmark or file"):
-        open_benchmark("atlas[de]")
+        open_benchmark("nowhere[de]")
     # a judged folder with brackets in its own name, and words behind it
     folder = tmp_path / "sets [old]"
     folder.mkdir()

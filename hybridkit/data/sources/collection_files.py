@@ -288,17 +288,20 @@ def _files_of(data: DataSet) -> Files:
 
 def _miracl_files(data: DataSet, tag: str) -> Files:
     corpus = DATA_SETS["miracl-corpus"].choose([tag])
-    folder, own = locate(corpus), _files_of(data.choose([tag]))
+    folder, topics = locate(corpus), locate(data.choose([tag]))
     if folder is None:
         # a corpus may also lie beside the topics, as in the layout of other collections
-        beside = [own.topics.parents[1] / "corpus" / Path(file).name for file in corpus.files]
-        if all(path.is_file() for path in beside):
+        home = None if topics is None else (topics / data.choose([tag]).files[0]).parents[1] / "corpus"
+        beside = [] if home is None else [home / Path(file).name for file in corpus.files]
+        if beside and all(path.is_file() for path in beside):
+            own = _files_of(data.choose([tag]))
             return Files(own.topics, own.qrels, tuple(beside), corpus.files)
         raise MissingDataError(
             f"miracl: its passages in {tag!r} ({len(corpus.files)} of such files as {corpus.files[0]}) are not in "
             f"{' nor in '.join(map(str, data_folders()))}; get them with `hybridkit data fetch {corpus.name}`, which "
             "shows their size first, or name the languages that are here, as in miracl[sw,yo]"
         )
+    own = _files_of(data.choose([tag]))
     return Files(own.topics, own.qrels, tuple(folder / file for file in corpus.files), corpus.files)
 
 
