@@ -30,7 +30,7 @@ def table() -> pd.DataFrame:
 
 
 def test_every_notebook_wrote_its_numbers() -> None:
-    assert {path.stem for path in (RUN / "notebooks").glob("0?.json")} == {"01", "02", "03", "04", "05", "06", "07"}
+    assert {path.stem for path in (RUN / "notebooks").glob("0?.json")} == {f"0{number}" for number in range(1, 9)}
     assert numbers("01")["languages"] == 11
     assert numbers("03")["models"] == 6 * 3
 
@@ -103,7 +103,7 @@ def test_the_ledger_judges_every_claim_and_the_published_tables_too() -> None:
 
 def test_every_figure_is_there_with_its_frame() -> None:
     names = kept(RUN / "figures")
-    assert len(names) == 25
+    assert len(names) == 27
     assert (RUN / "figures" / "04_table.tex").read_text(encoding="utf-8").count("toprule") == 1
     for name in names:
         assert (RUN / "figures" / f"{name}.png").stat().st_size > 5_000
@@ -112,7 +112,7 @@ def test_every_figure_is_there_with_its_frame() -> None:
 
 def test_the_report_needs_no_network_and_names_no_folder_of_this_machine() -> None:
     pages = list((RUN / "report").glob("*.html"))
-    assert len(pages) == 8
+    assert len(pages) == 9
     for page in pages:
         text = page.read_text(encoding="utf-8")
         assert 'src="http' not in text and "<script src" not in text
@@ -132,3 +132,19 @@ def test_the_committed_figures_are_those_of_this_study() -> None:
     committed = Path(str(checkout())) / "figures" / "quick" / "scores.csv"
     ours, theirs = (main_table(macro_scores(read_frame(path))) for path in (RUN / "scores.csv", committed))
     pd.testing.assert_frame_equal(ours, theirs, atol=0.02, rtol=0.05)  # another processor adds in another order
+
+
+def test_remedies_move_systems_and_batches_still_matter_after_them() -> None:
+    found = numbers("08")
+    rows = {(row["strategy"], row["remedy"]): row for row in found["table"]}
+    assert len(rows) == 7 * 4 - 1
+    for strategy in ("cross", HYBRID):
+        plain, calibrated = (rows[strategy, remedy] for remedy in ("none", "calibrate(top=5)"))
+        assert calibrated["pool"] > plain["pool"] and calibrated["mono"] == plain["mono"]
+        assert rows[strategy, "centre(by='rows') + calibrate(top=5)"]["pool"] > calibrated["pool"]
+    left = [row for row in found["compared"] if row["kind"] == "a strategy" and row["strategy"] == HYBRID]
+    marks = {
+        row["remedy"]: row["mark"] for row in left if row["against_strategy"] == "mono" and row["setting"] == "other"
+    }
+    assert marks == dict.fromkeys(marks, "*") and len(marks) == 4
+    assert found["chosen"] == [] and len(found["what is left"]) == 4

@@ -14,10 +14,11 @@ import pandas as pd
 from hybridkit.analysis.scores import compared_pairs, part_of
 from hybridkit.evaluation.clusters import model_sums, question_clusters
 from hybridkit.evaluation.measures import DISTANCE, MAIN_MEASURES, per_query, scores
+from hybridkit.evaluation.resampling import Resampling
 from hybridkit.evaluation.significance import FIXED, Models, contrast, judged
 from hybridkit.evaluation.single_pools import single_pool_values
 from hybridkit.remedies import NONE, parse
-from hybridkit.sampling.labels import label, order
+from hybridkit.sampling.labels import WITH, label, order
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
 from hybridkit.study.scores import FRONT, labelled
@@ -47,6 +48,7 @@ NEEDS = {
     "you cannot know a passage's language": (("mono", "cross", "pool", "own", "other"), False),
 }
 System = tuple[str, str]  # strategy, remedy
+_UNTESTED = Resampling(exchanges=1)  # a value by itself has intervals, and nothing that it is tested against
 
 
 def evaluated_on(run: Run) -> list[str]:
@@ -124,7 +126,7 @@ def remedy_points(systems: dict[str, dict[System, Models]]) -> pd.DataFrame:
     for benchmark, by_system in systems.items():
         parts = []
         for (strategy, remedy), models in by_system.items():
-            rows = contrast([(1, models)], overall=True).rename(columns={"difference": "value"})
+            rows = contrast([(1, models)], how=_UNTESTED, overall=True).rename(columns={"difference": "value"})
             for column, (setting, measure) in COLUMNS.items():
                 own = rows[(rows["setting"] == setting) & (rows["measure"] == measure)]
                 parts.append(own.assign(benchmark=benchmark, strategy=strategy, remedy=remedy, column=column))
@@ -279,7 +281,7 @@ def _difference(row: dict[str, Any], column: str) -> str:
 
 
 def _named(strategy: str, remedy: str) -> str:
-    return label(strategy) if remedy == NONE else f"{label(strategy)} with {remedy}"
+    return label(strategy if remedy == NONE else f"{strategy}{WITH}{remedy}")
 
 
 def needs_table(remedies: Iterable[str]) -> pd.DataFrame:

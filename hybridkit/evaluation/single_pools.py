@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hybridkit.data.storage.columns import hash_strings
 from hybridkit.errors import InputError
 from hybridkit.evaluation.measures import KEYS, MEASURES, per_query
 from hybridkit.evaluation.rank_table import BLOCK_BYTES, rank_table_from_scores, relevant_positions, score_blocks
-from hybridkit.utils.seeds import generator
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -185,19 +185,16 @@ def _chosen(frame: pd.DataFrame, others: str, seed: int) -> NDArray[np.bool_]:
     other = (frame["query_language"] != frame["passage_language"]).to_numpy(bool)
     if others == "every" or not other.any():
         return other
-    languages = (
-        frame.loc[other, [*_QUERY, "passage_language"]].drop_duplicates().sort_values([*_QUERY, "passage_language"])
-    )
-    drawn = {
-        (language, query): known.iloc[
-            int(generator(seed, "single pool", str(language), str(query)).integers(len(known)))
-        ]
-        for (language, query), known in languages.groupby(_QUERY, sort=False)["passage_language"]
-    }
-    keys = zip(frame["query_language"], frame["query_id"], strict=True)
-    kept = np.array([drawn.get(key) for key in keys], object)
-    same: NDArray[np.bool_] = frame["passage_language"].to_numpy(object) == kept
-    return other & same
+    # the language whose number, a hash of seed, query and language, is the smallest: of others it depends on nothing
+    query, language = (frame[name].to_numpy(object) for name in ("query_id", "query_language"))
+    named = [
+        f"single pool\n{seed}\n{tag}\n{one}\n{passage}"
+        for tag, one, passage in zip(language, query, frame["passage_language"], strict=True)
+    ]
+    number = np.where(other, hash_strings(named)[:, 0], np.uint64(2**64 - 1))
+    least = pd.Series(number).groupby([language, query], sort=False).transform("min").to_numpy()
+    drawn: NDArray[np.bool_] = other & (number == least)
+    return drawn
 
 
 def _sorted(frame: pd.DataFrame) -> pd.DataFrame:

@@ -26,8 +26,8 @@ from hybridkit.sampling.labels import label, order
 AXES = {
     "mono": "mean AP, monolingual",
     "pool": "mean AP, multilingual pool",
-    "own": "RR, answer in the query's language only",
-    "other": "RR, answer in one other language only",
+    "own": "RR, the answer in the query's language",
+    "other": "RR, the answer in one other language",
 }
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">", "h", "*", "d", "8")
 _PLAIN = "none"
@@ -42,8 +42,8 @@ def remedy_planes(
     """Every strategy (colour) with every remedy (marker) in planes of two measures; a line joins the front.
 
     Columns: benchmark (a line of panels each), strategy, remedy, column (a key of `AXES`), value, low, high,
-    crossed_low, crossed_high, front. Bars are 95 % intervals over questions and trainings where there are three trainings, else over
-    questions. Both axes are better upwards and to the right.
+    crossed_low, crossed_high, front. Bars are 95 % intervals over questions and trainings where there are three
+    trainings, else over questions. Both axes are better upwards and to the right.
     """
     needed = (
         "benchmark",
@@ -70,8 +70,7 @@ def remedy_planes(
         if not number % len(planes):
             ax.set_title(row, loc="left")
     shapes = [
-        Line2D([], [], color="#404040", marker=_shape(remedies, name), linestyle="none", markersize=4.5, label=name)
-        for name in remedies
+        Line2D([], [], color="#404040", label=name, linestyle="none", **_look(remedies, name)) for name in remedies
     ]
     line = Line2D([], [], color=_FRONT, linewidth=0.9, label="front: nothing is better on both axes")
     note = "bars: 95 % intervals over questions and trainings (over questions where there are fewer than 3 trainings)"
@@ -98,17 +97,8 @@ def _plane(axes: Axes, frame: pd.DataFrame, plane: tuple[str, str], remedies: li
         shade = colour(strategy)
         axes.plot([left, right], [at[1]["value"]] * 2, color=shade, linewidth=0.7, alpha=0.45, label="interval")
         axes.plot([at[0]["value"]] * 2, [low, high], color=shade, linewidth=0.7, alpha=0.45, label="interval")
-        look: dict[str, Any] = (
-            {"markersize": 5.2, "markerfacecolor": "white"} if remedy == _PLAIN else {"markersize": 4.4}
-        )
-        axes.plot(
-            [at[0]["value"]],
-            [at[1]["value"]],
-            _shape(remedies, remedy),
-            color=shade,
-            label=f"{strategy}, {remedy}",
-            **look,
-        )
+        point = [at[0]["value"]], [at[1]["value"]]
+        axes.plot(*point, color=shade, linestyle="none", label=f"{strategy}, {remedy}", **_look(remedies, remedy))
     ahead = x.loc[x["front"].astype(bool), "value"].sort_values()
     axes.plot(ahead, y.loc[ahead.index, "value"], color=_FRONT, linewidth=0.9, zorder=0.6, label="front")
     axes.set(xlabel=AXES[plane[0]], ylabel=AXES[plane[1]])
@@ -125,8 +115,11 @@ def _ends(row: "pd.Series") -> tuple[float, float]:
     )
 
 
-def _shape(remedies: list[str], name: str) -> str:
-    return _MARKERS[remedies.index(name) % len(_MARKERS)]
+def _look(remedies: list[str], name: str) -> dict[str, Any]:
+    """The marker of a remedy; none is a hollow circle."""
+    marker = _MARKERS[remedies.index(name) % len(_MARKERS)]
+    hollow = {"markersize": 5.2, "markerfacecolor": "white"} if name == _PLAIN else {"markersize": 4.4}
+    return {"marker": marker, **hollow}
 
 
 @printed
@@ -150,7 +143,7 @@ def remedy_effects(frame: pd.DataFrame) -> Figure:
         part = frame[(frame["benchmark"] == row) & (frame["column"] == name)]
         for remedy, *values in part[["remedy", *DIFFERENCE]].itertuples(index=False, name=None):
             difference_bars(ax, values, remedies.index(remedy), 0.09, colour(strategy), "o")
-        row_axis(ax, remedies)
+        row_axis(ax, [name.replace(" + ", " +\n") for name in remedies])
         ax.xaxis.set_major_locator(round_ticks(2))
         ax.margins(x=0.12)
     below = ["ranks" if name == _DISTANCE else "Δ RR" if name in ("own", "other") else "Δ AP" for name in columns]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+WITH = " with "  # between a strategy and the remedy that its results have
 UNTRAINED = "untrained"  # the encoder before training, which is compared with the strategies
 _ALPHA = re.compile(r"hybrid\(alpha=([0-9.eE+-]+)\)")
 _RANK = {name: rank for rank, name in enumerate([UNTRAINED, "english", "mixed", "mono", "cross"])}
@@ -21,16 +22,18 @@ def alpha(strategy: str) -> float | None:
 def order(strategies: Iterable[str]) -> list[str]:
     """Return distinct strategies in order: untrained, english, mixed, mono, cross, hybrid by alpha, others by name.
 
-    A code-switched strategy follows the one that it switches.
+    A code-switched strategy follows the one that it switches, one with a remedy the one without.
 
     >>> order(["hybrid(alpha=0.5)", "zigzag", "cross", "mono", "hybrid(alpha=0.25)", "untrained", "mono"])
     ['untrained', 'mono', 'cross', 'hybrid(alpha=0.25)', 'hybrid(alpha=0.5)', 'zigzag']
     """
 
-    def key(name: str) -> tuple[int, float, bool, str]:
+    def key(system: str) -> tuple[int, float, bool, str, str]:
+        name, _, remedy = system.partition(WITH)
         base = switched(name)
         share, rank = alpha(base or name), _RANK.get(base or name, 99)
-        return (rank, 0.0, base is not None, name) if share is None else (50, share, base is not None, name)
+        place = (rank, 0.0) if share is None else (50, share)
+        return (*place, base is not None, name, remedy)
 
     return sorted({str(strategy) for strategy in strategies}, key=key)
 
@@ -45,15 +48,18 @@ def switched(strategy: str) -> str | None:
         return None
     from hybridkit.sampling import parse
 
-    return str(getattr(parse(strategy), "base", strategy))
+    return str(getattr(parse(strategy.partition(WITH)[0]), "base", strategy))
 
 
 def label(strategy: str) -> str:
     """Return a strategy's name in figures.
 
-    >>> label("hybrid(alpha=0.5)"), label("cross"), label("codeswitch(english, p=0.5)")
-    ('hybrid α = 0.5', 'cross', 'english, switched')
+    >>> label("hybrid(alpha=0.5)"), label("cross"), label("codeswitch(english, p=0.5) with zscore")
+    ('hybrid α = 0.5', 'cross', 'english, switched with zscore')
     """
+    strategy, joint, remedy = strategy.partition(WITH)
+    if joint:
+        return f"{label(strategy)}{joint}{remedy}"
     if base := switched(strategy):
         return f"{label(base)}, switched"
     share = alpha(strategy)

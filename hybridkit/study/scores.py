@@ -9,6 +9,7 @@ from pydantic import AfterValidator
 
 from hybridkit.errors import InputError
 from hybridkit.evaluation.measures import MEASURES, scores_of
+from hybridkit.sampling.labels import WITH
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
 from hybridkit.study.settings import UNTRAINED
@@ -89,7 +90,7 @@ class Result:
     @property
     def system(self) -> str:
         """The strategy, and the remedy where there is one: what a reader chooses among."""
-        return f"{self.strategy} with {self.remedy}" if self.remedy else self.strategy
+        return f"{self.strategy}{WITH}{self.remedy}" if self.remedy else self.strategy
 
 
 def index_of(run: Run) -> list[Result]:
