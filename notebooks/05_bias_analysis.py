@@ -88,7 +88,9 @@ preference.round(2).to_frame()
 # encoder, so it cannot tell whether one is strongly aligned. The answers overtaken can: the share of answers in other
 # languages that score below some passage in the query's language that answers nothing, 0 in a strongly aligned
 # encoder. From the embeddings: how well a linear probe finds the language, how much of the variance lies between
-# languages. A dotted line is what no preference would give.
+# languages. As a user feels it: MRC is how alike the rankings are that a question's languages give; Success@1 and
+# Success@10 are the shares of queries that the first passage, and one of the first ten, answers at all: a biased
+# system may do well there. A dotted line is what no preference would give.
 
 # %%
 panel = analysis.bias.bias_panel(run, benchmark)
