@@ -25,7 +25,10 @@ def render() -> str:
     made = Environment(  # noqa: S701  Markdown, made of this repository's own files
         loader=FileSystemLoader(HERE), undefined=StrictUndefined, keep_trailing_newline=True
     )
-    made.globals |= {one.__name__: one for one in (table, score, difference, finding, claims, value, count)}
+    made.globals |= {
+        one.__name__: one
+        for one in (table, score, difference, finding, claims, value, count, evaluated, remedies, left)
+    }
     return made.get_template("README.md.jinja").render()
 
 
@@ -103,6 +106,41 @@ def value(study: str, name: str, *path: Any) -> Any:
 def count(study: str, key: str) -> int:
     """Return how many seeds, strategies or other listed things the study's settings have."""
     return len(json.loads((HERE / study / "run-settings.json").read_bytes())[key])
+
+
+@cache
+def _evaluations(name: str) -> dict[str, dict[str, Any]]:
+    """By remedy what `hybridkit evaluate --remedy ... --json` wrote of the dense system on its one benchmark."""
+    (found,) = json.loads((HERE / "remedies" / f"{name}.json").read_bytes()).values()
+    return dict(found["dense"])
+
+
+def evaluated(name: str, remedy: str, setting: str) -> str:
+    """Return AP of an encoder with a remedy in a setting, or its rank distance in whole ranks."""
+    found = _evaluations(name)[remedy]
+    return f"{found['pool']['rank_distance']:,.0f}" if setting == "rank distance" else number(found[setting]["AP"])
+
+
+def remedies(name: str) -> str:
+    """Return a line a remedy in Markdown: AP in the three settings and rank distance."""
+    columns = ["mono", "cross", "pool", "rank distance"]
+    lines = [["remedy", *columns], ["---"] * 5]
+    lines += [[f"`{one}`", *(evaluated(name, one, column) for column in columns)] for one in _evaluations(name)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def left(study: str, first: str, second: str, remedy: str, setting: str) -> str:
+    """Return what is left of a difference in AP between two strategies with one remedy, as `finding` says it."""
+    where = {"kind": "a strategy", "strategy": first, "against_strategy": second, "remedy": remedy, "setting": setting}
+    (row,) = [
+        one for one in notebook(study, "08")["compared"] if where.items() <= one.items() and one["measure"] == "AP"
+    ]
+    ends = f"{number(row['crossed_low'])} to {number(row['crossed_high'])} over articles and trainings"
+    amount = f"{number(row['difference'], '+')} ({ends}) AP"
+    if not row["mark"]:
+        return f"no difference between `{first}` and `{second}` is shown, {amount}"
+    only = "" if row["mark"] == "*" else ", shown for these trainings only"
+    return f"`{first}` is {'better' if row['difference'] > 0 else 'worse'} than `{second}`, {amount}{only}"
 
 
 if __name__ == "__main__":

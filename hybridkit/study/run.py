@@ -19,7 +19,7 @@ from hybridkit.evaluation.rank_table import rank_table_from_scores, read_ranks, 
 from hybridkit.evaluation.single_pools import single_pools, single_pools_from_scores
 from hybridkit.models.embedding import encode
 from hybridkit.models.encoder import similarity_of
-from hybridkit.remedies import Chain, Estimate, RowEmbeddings, choose_rows
+from hybridkit.remedies import Chain, Estimate, RowEmbeddings, choose_rows, parse
 from hybridkit.remedies.rows import SIDES, Rows
 from hybridkit.retrieval import Scorer
 from hybridkit.retrieval.dense import dense, read_similarity, similarity_in, similarity_path
@@ -76,6 +76,23 @@ class Run:
         for spec in self:
             if spec.strategy != UNTRAINED:
                 self.plan(spec)
+        self._check_remedies()
+
+    def _check_remedies(self) -> None:
+        """Raise InputError for a remedy whose vectors can not be estimated from the study's rows."""
+        for text in self.study.remedies:
+            chain, where = parse(text), f"study {self.study.name}: remedies: {text!r}"
+            if not chain.needs_rows:
+                continue
+            if not all(part.from_rows for part in chain.on_embeddings):
+                raise InputError(
+                    f"{where}: one part is estimated from rows, another from passages; give one by for all"
+                )
+            for name in self.study.evaluation.benchmarks:
+                try:
+                    self.remedy_rows(chain, self.subset(name)[0].languages)
+                except InputError as error:
+                    raise InputError(f"{where}, on {name}: {error}") from error
 
     def models(self, section: str = "main") -> list[ModelSpec]:
         """Return the models of a section of the study: "main", "curve" or "diversity"."""

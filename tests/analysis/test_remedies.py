@@ -215,3 +215,22 @@ def test_wrong_remedies_of_a_study_are_errors_at_the_start(tmp_path: Path, liste
     with pytest.raises(InputError, match=said) as error:
         tiny_study(tmp_path, remedies=listed)
     assert "tiny.yaml: remedies" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("chain", "languages", "said"),
+    [
+        ("centre(by='rows')", ["en"], r"remedies: \"centre\(by='rows'\)\", on .*: rows: no query in 'de'"),
+        ("shift(source='fr')", None, "no query in 'fr'"),
+        ("centre(by='rows') + lir(k=1, by='passages')", None, "give one by for all"),
+    ],
+)
+def test_what_rows_cannot_give_is_told_before_anything_is_trained(
+    tmp_path: Path, chain: str, languages: list[str] | None, said: str
+) -> None:
+    rows = {"files": [str(tmp_path / "rows.jsonl")], "languages": languages}
+    strategies = {"strategies": ["mono", "mixed"], "compare": ["mono", "mixed"]}
+    run = Run(tiny_study(tmp_path, rows=rows, remedies=[chain], **strategies), tmp_path / "run")
+    with pytest.raises(InputError, match=said):
+        run.check()
+    assert not (tmp_path / "run" / "models").exists()
