@@ -41,8 +41,10 @@ documents).
 
 Remedies against language bias need no training: calibrate(top=5), zscore, centre(by='rows'), centre(by='passages'),
 shift(source='en'), lir(k=1), interpolate(0.5), joined by + in this order: weights, embeddings, scores. Those by rows
-are estimated from --remedy-rows (at most 400 of a language), which must not overlap the benchmark. With --remedy the
-JSON has a level more, {benchmark: {system: {remedy: {setting: ...}}}}, and the table a column. Systems without
+are estimated from --remedy-rows (at most 400 of a language), which must not overlap the benchmark. A parallel pool has
+an answer in every language, so with --remedy there are two settings more, in which the answers in all languages but one
+are taken out of it: own leaves the query's language, other one other language, drawn for each question. Then the JSON
+has a level more, {benchmark: {system: {remedy: {setting: ...}}}}, and the table a column. Systems without
 embeddings (bm25) are left out where a remedy acts on embeddings or weights; fusion has them in its dense part.
 
 Dense scores are made by the similarity that the model names (similarity_fn_name: cosine, dot, euclidean, manhattan).
@@ -115,7 +117,7 @@ def as_json(table: "pd.DataFrame", collection: bool = False) -> dict[str, dict[s
         means.setdefault(setting, {})[measure] = float(number)
     languages: dict[str, dict[str, Any]] = {}
     columns = ["query_language", "passage_language", "measure", "value", "queries"]
-    rows = table if collection else table[table["setting"] != "pool"]
+    rows = table if collection else table[table["setting"].isin(["mono", "cross"])]
     for query, passage, measure, number, queries in rows[columns].itertuples(index=False):
         counted = {"queries": int(queries)} if collection else {}
         languages.setdefault(f"{query}>{passage}", counted)[measure] = float(number)
@@ -287,8 +289,12 @@ def _ranked(
         for name in parts:
             part, queries, passages = subset_of(whole, name)
             pools = {language: language for language in part.passage_slices} | {"*": "pool"}
-            for chain, system, scorer in _scorers(args.system, part, queries, passages, embeddings, cure):
-                table = scores_of(rank_table_from_scores(part, scorer))
+            for remedy, system, plain in _scorers(args.system, part, queries, passages, embeddings, cure):
+                chain, scorer = str(remedy) if cure.asked else "", remedy.scorer(part, plain)
+                ranks = rank_table_from_scores(part, scorer)
+                table = scores_of(ranks)
+                if cure.asked:
+                    table = pd.concat([table, _in_single_pools(part, plain, remedy, ranks)], ignore_index=True)
                 put(value.setdefault(name, {}), system, chain, as_json(table))
                 tables.append(macro(table).assign(benchmark=name, system=system, remedy=chain))
                 for query in part.query_slices if args.save_runs else ():
@@ -301,6 +307,15 @@ def _ranked(
                 write_qrels(_trec_file(args, name, query, pools[passage], "qrels"), part, query, passage)
     table = pd.concat(tables, ignore_index=True)
     return CommandResult(_text(table if args.remedy else table.drop(columns="remedy"), args.strategy_label), value)
+
+
+def _in_single_pools(benchmark: "Benchmark", plain: "Scorer", chain: "Chain", ranks: "pd.DataFrame") -> "pd.DataFrame":
+    """The scores of a system with a remedy where the answer is in one language; `plain` are its scores before that."""
+    from hybridkit.evaluation.measures import scores
+    from hybridkit.evaluation.single_pools import single_pool_values, single_pools, single_pools_from_scores
+
+    pools = single_pools_from_scores(benchmark, plain, chain.on_block) if chain.on_scores else single_pools(ranks)
+    return scores(single_pool_values(pools))
 
 
 def put(value: dict[str, Any], system: str, remedy: str, scores: dict[str, Any]) -> None:
@@ -377,8 +392,8 @@ def _scorers(
     passages: "np.ndarray",
     embeddings: "Callable[[Chain], tuple[Any, Any] | None]",
     cure: "Remedied",
-) -> Iterator[tuple[str, str, "Scorer"]]:
-    """Every remedy as it is printed ("" where none was asked for), with each system that it acts on and its scorer."""
+) -> Iterator[tuple["Chain", str, "Scorer"]]:
+    """Every remedy with each system that it acts on, and its scorer, to which what acts on scores is still to come."""
     from hybridkit.retrieval.bm25 import bm25
     from hybridkit.retrieval.dense import dense
     from hybridkit.retrieval.runs import fusion
@@ -397,7 +412,7 @@ def _scorers(
         if "fusion" in systems and by_words is not None:
             found["fusion"] = fusion(found["dense"], by_words)
         for system in cure.systems(chain, systems):
-            yield str(chain) if cure.asked else "", system, chain.scorer(benchmark, found[system])
+            yield chain, system, found[system]
 
 
 def _text(table: "pd.DataFrame", label: str | None) -> str:

@@ -188,14 +188,16 @@ def test_remedies_are_blocks_of_rows_and_keys_of_the_json(
         "fusion": ["none", "calibrate(top=2)", centred],
     }
     for system, found in value.items():
-        assert found["none"] == before[system]
+        assert {name: found["none"][name] for name in before[system]} == before[system]
+        assert set(found["none"]) - set(before[system]) == {"own", "other"}  # the answer in one language
+        assert found["none"]["own"]["RR"] < before[system]["pool"]["RR"]
         calibrated = found["calibrate(top=2)"]
         assert calibrated["mono"] == before[system]["mono"] and calibrated["cross"] == before[system]["cross"]
     assert value["dense"]["calibrate(top=2)"]["pool"]["AP"] > before["dense"]["pool"]["AP"]
     assert value["dense"][centred]["mono"] != before["dense"]["mono"]
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:4] == ["benchmark", "system", "remedy", "setting"]
-    assert len(lines) == 1 + 8 * 3
+    assert len(lines) == 1 + 8 * 5
 
 
 def test_remedies_by_rows(model: Path, parallel_rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -235,7 +237,7 @@ def test_half_way_to_the_start(
     value = told(["--model", str(trained), *given, "--remedy", "none", *remedies], tmp_path)[str(parallel_rows)][
         "dense"
     ]
-    start = told(["--model", str(model), *given], tmp_path)[str(parallel_rows)]["dense"]
+    start = told(["--model", str(model), *given, "--remedy", "none"], tmp_path)[str(parallel_rows)]["dense"]["none"]
     assert value["interpolate(0)"] == start and value["interpolate(1)"] == value["none"] != start
     assert value["interpolate(0.5)"] not in (start, value["none"])
     other = tmp_path / "other"
