@@ -116,15 +116,17 @@ def _evaluations(name: str) -> dict[str, dict[str, Any]]:
 
 
 def evaluated(name: str, remedy: str, setting: str) -> str:
-    """Return AP of an encoder with a remedy in a setting, or its rank distance in whole ranks."""
+    """Return AP of an encoder with a remedy in a setting, RR in a single pool, or rank distance in whole ranks."""
     found = _evaluations(name)[remedy]
-    return f"{found['pool']['rank_distance']:,.0f}" if setting == "rank distance" else number(found[setting]["AP"])
+    if setting == "rank distance":
+        return f"{found['pool']['rank_distance']:,.0f}"
+    return number(found[setting]["RR" if setting in ("own", "other") else "AP"])
 
 
 def remedies(name: str) -> str:
-    """Return a line a remedy in Markdown: AP in the three settings and rank distance."""
-    columns = ["mono", "cross", "pool", "rank distance"]
-    lines = [["remedy", *columns], ["---"] * 5]
+    """Return a line a remedy in Markdown: AP in the three settings, RR in single pools and rank distance."""
+    columns = ["mono", "cross", "pool", "own", "other", "rank distance"]
+    lines = [["remedy", *columns], ["---"] * 7]
     lines += [[f"`{one}`", *(evaluated(name, one, column) for column in columns)] for one in _evaluations(name)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
