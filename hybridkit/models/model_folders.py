@@ -5,7 +5,7 @@ Weights are safetensors; their headers limit how large a model may be before any
 
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -313,6 +313,22 @@ def _json(folder: Path, path: Path, kind: type) -> Any:
     if not isinstance(value, kind):
         raise InputError(f"its {name} holds a {type(value).__name__}, and it must be a {kind.__name__}; {_AGAIN}")
     return value
+
+
+def made_once(folder: Path, locate: Callable[[], Path], make: Callable[[Path, Path], None]) -> Path:
+    """Return a folder that is made of a source the first time; of two processes one makes it and the other waits.
+
+    `locate` returns the source, or raises InputError; `make` makes the folder of it, whole or not at all.
+    """
+    from filelock import FileLock
+
+    if not folder.is_dir():
+        source = locate()
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(folder.name + ".lock")):
+            if not folder.is_dir():
+                make(source, folder)
+    return folder
 
 
 def fetch(hub: str, cure: str) -> Path:

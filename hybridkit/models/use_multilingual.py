@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hybridkit.errors import InputError, MissingDataError
+from hybridkit.models.model_folders import made_once
 from hybridkit.utils.files import sha256_file
 from hybridkit.utils.paths import cache_folder
 
@@ -236,16 +237,7 @@ def converted() -> Path:
 
     Two processes wait for one conversion. Raises InputError when there is neither folder nor wheel.
     """
-    from filelock import FileLock
-
-    folder = _folder()
-    if not folder.is_dir():
-        source = locate()
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(folder.name + ".lock")):
-            if not folder.is_dir():
-                convert(source, folder)
-    return folder
+    return made_once(_folder(), locate, lambda source, folder: convert(source, folder))
 
 
 def _folder() -> Path:

@@ -5,7 +5,6 @@ They are exact: each row depends on itself alone, so that bytes depend neither o
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ import numpy as np
 from hybridkit.errors import InputError
 from hybridkit.remedies.parts import OnScores
 from hybridkit.utils.numbers import COUNT
-from hybridkit.utils.parallel import one_blas_thread
+from hybridkit.utils.parallel import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -191,12 +190,5 @@ def on_block(
         for part in parts:
             part.on_tile(out[rows], slices, None if absent is None else absent[rows])
 
-    with one_blas_thread() as threads:
-        if min(threads, len(tiles)) < 2:
-            for rows in tiles:
-                change(rows)
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                for _ in pool.map(change, tiles):
-                    pass
+    side_by_side(change, tiles)
     return out

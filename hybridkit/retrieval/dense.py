@@ -5,14 +5,13 @@ They are exact, and the same bytes for any number of threads.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hybridkit.errors import InputError
-from hybridkit.utils.parallel import one_blas_thread
+from hybridkit.utils.parallel import side_by_side
 from hybridkit.utils.reading import json_file
 from hybridkit.utils.seeds import generator
 
@@ -150,14 +149,7 @@ def scores_of(
             np.matmul(some, others.T, out=out[first:last, start:stop])
 
     tiles = [(row, column) for column, row in product(columns, rows)]
-    with one_blas_thread() as threads:
-        if min(threads, len(tiles)) < 2:
-            for tile in tiles:
-                fill(tile)
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                for _ in pool.map(fill, tiles):
-                    pass
+    side_by_side(fill, tiles)
     return out
 
 

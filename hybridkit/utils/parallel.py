@@ -1,12 +1,14 @@
 """Threads of PyTorch and BLAS in one process, and a pool of processes with one thread each for many small models."""
 
 import os
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from threading import RLock, Thread
+from typing import TypeVar
 
+T = TypeVar("T")
 _blas = RLock()  # BLAS has one number of threads for the whole process
 
 
@@ -49,6 +51,24 @@ def one_blas_thread() -> Iterator[int]:
         before = max([1, *(library["num_threads"] for library in libraries.info())])
         with libraries.limit(limits=1):
             yield before
+
+
+def side_by_side(work: Callable[[T], None], items: Sequence[T]) -> None:
+    """Do some work on each item, in as many threads as BLAS may use; products of each use one (`one_blas_thread`).
+
+    >>> found = []
+    >>> side_by_side(found.append, [1, 2])
+    >>> sorted(found)
+    [1, 2]
+    """
+    with one_blas_thread() as threads:
+        if min(threads, len(items)) < 2:
+            for item in items:
+                work(item)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                for _ in pool.map(work, items):  # so that an error is raised here
+                    pass
 
 
 @contextmanager
