@@ -7,7 +7,7 @@ from tests.browser.watched import Watched
 
 def test_no_page_of_the_report_asks_anybody_for_anything(watched: Watched, quick_run: Path) -> None:
     pages = sorted((quick_run / "report").glob("*.html"))
-    assert len(pages) == 8
+    assert len(pages) == 9
     for page in pages:
         watched.page.goto(page.as_uri())
         watched.page.wait_for_load_state("networkidle")
