@@ -91,6 +91,21 @@ def test_what_is_made_is_not_counted_again(study: Study, monkeypatch: pytest.Mon
     assert found.seconds["encoding"] == 2 * 40 * 0.5
 
 
+def test_weights_half_way_are_encoded_anew_and_other_remedies_are_not(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = replace(study, seeds=(0,), remedies=("calibrate(top=2)", "interpolate(0.5)"))
+    run = Run(study)
+    monkeypatch.setattr(estimating, "time_step", lambda *_: 2.0)
+    monkeypatch.setattr(estimating, "time_texts", lambda *_: 0.5)
+    found = estimate(run)
+    assert found.seconds is not None and found.seconds["encoding"] == (3 + 2) * 40 * 0.5
+    for spec in run.models():  # ranked without a remedy: only the weights between are left
+        run.ranks(spec, study.evaluation.benchmarks[0])
+    found = estimate(Run(study))
+    assert found.seconds is not None and found.seconds["encoding"] == 2 * 40 * 0.5
+
+
 def test_steps_are_real_and_undone(study: Study) -> None:
     run = Run(study)
     encoder, spec = run.trained.encoder(), run.models()[1]
