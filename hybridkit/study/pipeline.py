@@ -268,9 +268,12 @@ def own_kernel() -> Iterator[type[AsyncKernelManager]]:
         while process.poll() is None and not over.wait(0.5):
             pass
         # a kernel that was shut down is dead too, while what it made is still being written
-        if not over.wait(PATIENCE * (30 if manager.shutting_down else 1)) and waiting is main_thread():
+        patience = PATIENCE * (30 if manager.shutting_down else 1)
+        # again and again: raised in a callback whose errors Python ignores, an interruption is lost
+        while not over.wait(patience) and waiting is main_thread():
             stuck.set()
             signal.pthread_kill(waiting.ident or 0, signal.SIGINT)
+            patience = PATIENCE
 
     waiting = current_thread()
     try:
