@@ -82,11 +82,15 @@ def finding(study: str, benchmark: str, first: str, second: str, setting: str) -
     """Return what may be said of two strategies: which is better by how much, or that no difference is shown."""
     row, sign = _row(study, benchmark, first, second, setting)
     amount = f"{difference(study, benchmark, first, second, setting)}{' AP' * (row['measure'] == 'AP')}"
-    if not row["mark"]:
+    return _said(first, second, amount, row["mark"], sign * row["better"] > 0)
+
+
+def _said(first: str, second: str, amount: str, mark: str, better: bool) -> str:
+    """What a mark allows to say of two strategies."""
+    if not mark:
         return f"no difference between `{first}` and `{second}` is shown, {amount}"
-    side = "better" if sign * row["better"] > 0 else "worse"
-    only = "" if row["mark"] == "*" else ", shown for these trainings only"
-    return f"`{first}` is {side} than `{second}`, {amount}{only}"
+    only = "" if mark == "*" else ", shown for these trainings only"
+    return f"`{first}` is {'better' if better else 'worse'} than `{second}`, {amount}{only}"
 
 
 def claims(study: str, verdict: str, published: bool = False) -> str:
@@ -139,10 +143,7 @@ def left(study: str, first: str, second: str, remedy: str, setting: str) -> str:
     ]
     ends = f"{number(row['crossed_low'])} to {number(row['crossed_high'])} over articles and trainings"
     amount = f"{number(row['difference'], '+')} ({ends}) AP"
-    if not row["mark"]:
-        return f"no difference between `{first}` and `{second}` is shown, {amount}"
-    only = "" if row["mark"] == "*" else ", shown for these trainings only"
-    return f"`{first}` is {'better' if row['difference'] > 0 else 'worse'} than `{second}`, {amount}{only}"
+    return _said(first, second, amount, row["mark"], row["difference"] > 0)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ language (`evaluation.single_pools`) may punish it. What is advised is chosen on
 measured on the benchmarks.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -100,10 +100,7 @@ def remedy_table(table: pd.DataFrame) -> pd.DataFrame:
     """
     by = ["benchmark", *SYSTEM, "seed", "setting", "measure"]
     means = table.groupby(by, sort=False)["value"].mean().reset_index()
-    wide = {}
-    for name, (setting, measure) in COLUMNS.items():
-        part = means[(means["setting"] == setting) & (means["measure"] == measure)]
-        wide[name] = part.groupby(["benchmark", *SYSTEM], sort=False)["value"].mean()
+    wide = {name: part.groupby(["benchmark", *SYSTEM], sort=False)["value"].mean() for name, part in _by_column(means)}
     found = pd.DataFrame(wide).join(means.groupby(["benchmark", *SYSTEM])["seed"].nunique().rename("seeds"))
     remedies = list(dict.fromkeys(table["remedy"]))
     lines = [
@@ -114,6 +111,14 @@ def remedy_table(table: pd.DataFrame) -> pd.DataFrame:
         if (benchmark, strategy, remedy) in found.index
     ]
     return found.loc[lines].dropna(axis="columns", how="all")
+
+
+def _by_column(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """The rows of each column of the table, by their setting and measure."""
+    return [
+        (name, rows[(rows["setting"] == setting) & (rows["measure"] == measure)])
+        for name, (setting, measure) in COLUMNS.items()
+    ]
 
 
 def remedy_points(systems: dict[str, dict[System, Models]]) -> pd.DataFrame:
@@ -127,9 +132,8 @@ def remedy_points(systems: dict[str, dict[System, Models]]) -> pd.DataFrame:
         parts = []
         for (strategy, remedy), models in by_system.items():
             rows = contrast([(1, models)], how=_UNTESTED, overall=True).rename(columns={"difference": "value"})
-            for column, (setting, measure) in COLUMNS.items():
-                own = rows[(rows["setting"] == setting) & (rows["measure"] == measure)]
-                parts.append(own.assign(benchmark=benchmark, strategy=strategy, remedy=remedy, column=column))
+            named = {"benchmark": benchmark, "strategy": strategy, "remedy": remedy}
+            parts += [own.assign(**named, column=column) for column, own in _by_column(rows)]
         here = pd.concat(parts, ignore_index=True).assign(front=False)
         wide = here.pivot(index=SYSTEM, columns="column", values="value")
         for x, y in PLANES:
@@ -202,11 +206,7 @@ def compare_remedies(run: Run, systems: dict[str, dict[System, Models]], baselin
 def without_training(compared: pd.DataFrame) -> pd.DataFrame:
     """Return the comparisons of the kind "without training" by column of the table, as `plots.remedy_effects` draws."""
     rows = compared[compared["kind"] == FREE]
-    parts = [
-        rows[(rows["setting"] == setting) & (rows["measure"] == measure)].assign(column=column)
-        for column, (setting, measure) in COLUMNS.items()
-    ]
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat([own.assign(column=column) for column, own in _by_column(rows)], ignore_index=True)
 
 
 def chosen_systems(run: Run) -> pd.DataFrame:
@@ -262,17 +262,13 @@ def what_is_left(compared: pd.DataFrame, columns: Sequence[str] = ("pool", "othe
     said = []
     rows = compared[compared["kind"] == TRAINED]
     for remedy in dict.fromkeys(rows["remedy"]):
-        here = []
-        for column in columns:
-            setting, measure = COLUMNS[column]
-            own = rows[(rows["remedy"] == remedy) & (rows["setting"] == setting) & (rows["measure"] == measure)]
-            for row in own.to_dict("records"):
-                here.append(_difference(row, column))
+        own = dict(_by_column(rows[rows["remedy"] == remedy]))
+        here = [_difference(row, column) for column in columns for row in own[column].to_dict("records")]
         said.append(f"{'Without a remedy' if remedy == NONE else f'With {remedy}'}: {'; '.join(here)}.")
     return said
 
 
-def _difference(row: dict[str, Any], column: str) -> str:
+def _difference(row: Mapping[Any, Any], column: str) -> str:
     first, second = label(row["strategy"]), label(row["against_strategy"])
     text = f"{first} − {second}, {column}, {row['benchmark']}: {number(row['difference'], '+')}"
     if row["crossed_low"] == row["crossed_low"]:

@@ -404,9 +404,8 @@ def _scorers(
         encoded = embeddings(chain)
         if encoded is not None:
             cut = encoded[0][queries], encoded[1][passages]
-            if chain.on_embeddings:
-                cut = chain.embeddings(benchmark, *cut, cure.rows(chain), cure.similarity)
-            found["dense"] = dense(benchmark, *cut, cure.similarity)
+            changed = chain.embeddings(benchmark, *cut, cure.rows(chain), cure.similarity)
+            found["dense"] = dense(benchmark, *changed, cure.similarity)
         if by_words is not None:
             found["bm25"] = by_words
         if "fusion" in systems and by_words is not None:

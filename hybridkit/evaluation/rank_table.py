@@ -77,19 +77,25 @@ def rank_table_from_scores(benchmark: Benchmark, scorer: Scorer, block_bytes: in
         local, position = query_of[at] - rows.start, passage_of[at]
         scores[at] = block[local, position]
         ranks[at], pool_ranks[at] = _count(block, local, position, language_of[at], bounds)
-    queries, passages = benchmark.queries, benchmark.passages
     sizes = bounds[:, 1] - bounds[:, 0]
+    return named_pairs(benchmark, query_of, passage_of).assign(
+        score=scores,
+        rank=ranks,
+        pool_rank=pool_ranks,
+        candidates=sizes[language_of],
+        pool_candidates=np.full(len(query_of), len(benchmark.passages)),
+    )
+
+
+def named_pairs(benchmark: Benchmark, query: NDArray[np.int64], passage: NDArray[np.int64]) -> pd.DataFrame:
+    """Name queries and passages by their positions: query_language, query_id, passage_language, passage_id."""
+    queries, passages = benchmark.queries, benchmark.passages
     return pd.DataFrame(
         {
-            "query_language": queries["language"].array.take(query_of),
-            "query_id": queries["query_id"].array.take(query_of),
-            "passage_language": passages["language"].array.take(passage_of),
-            "passage_id": passages["passage_id"].array.take(passage_of),
-            "score": scores,
-            "rank": ranks,
-            "pool_rank": pool_ranks,
-            "candidates": sizes[language_of],
-            "pool_candidates": np.full(len(query_of), len(passages)),
+            "query_language": queries["language"].array.take(query),
+            "query_id": queries["query_id"].array.take(query),
+            "passage_language": passages["language"].array.take(passage),
+            "passage_id": passages["passage_id"].array.take(passage),
         }
     )
 

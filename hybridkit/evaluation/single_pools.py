@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 from hybridkit.data.storage.columns import hash_strings
 from hybridkit.errors import InputError
 from hybridkit.evaluation.measures import KEYS, MEASURES, per_query
-from hybridkit.evaluation.rank_table import BLOCK_BYTES, rank_table_from_scores, relevant_positions, score_blocks
+from hybridkit.evaluation.rank_table import (
+    BLOCK_BYTES,
+    named_pairs,
+    rank_table_from_scores,
+    relevant_positions,
+    score_blocks,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -105,9 +111,9 @@ def single_pools_from_scores(
     """
     if adjust is None:
         return single_pools(rank_table_from_scores(benchmark, scorer, block_bytes), others, seed)
-    frame = _relevant(benchmark)
+    every_query, every_passage = relevant_positions(benchmark)
+    frame = named_pairs(benchmark, every_query, every_passage)
     frame["kind"] = np.where(frame["query_language"] == frame["passage_language"], "own", "other")
-    every_query, every_passage = frame["query"].to_numpy(), frame["passage"].to_numpy()
     spoken = pd.factorize(frame["passage_language"])[0]
     kept = np.flatnonzero((frame["kind"] == "own").to_numpy(bool) | _chosen(frame, others, seed))
     # a pool is a query and the language that is kept; they are in the order of the queries
@@ -161,21 +167,6 @@ def single_pool_values(pools: pd.DataFrame, measures: Collection[str] = MEASURES
     grouped = values.groupby([*KEYS, "query_id", "measure"], sort=False)["value"]
     found: pd.DataFrame = grouped.mean().reset_index()
     return found
-
-
-def _relevant(benchmark: Benchmark) -> pd.DataFrame:
-    query, passage = relevant_positions(benchmark)
-    queries, passages = benchmark.queries, benchmark.passages
-    return pd.DataFrame(
-        {
-            "query_language": queries["language"].array.take(query),
-            "query_id": queries["query_id"].array.take(query),
-            "passage_language": passages["language"].array.take(passage),
-            "passage_id": passages["passage_id"].array.take(passage),
-            "query": query,
-            "passage": passage,
-        }
-    )
 
 
 def _chosen(frame: pd.DataFrame, others: str, seed: int) -> NDArray[np.bool_]:

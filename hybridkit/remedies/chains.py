@@ -137,7 +137,8 @@ class Chain:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the embeddings of queries and passages as the chain changes them, new float32 arrays.
 
-        What they take beside the new arrays does not grow with their number.
+        Where nothing acts on embeddings they are returned as they are. What they take beside the new arrays does not
+        grow with their number.
 
         Args:
             benchmark: The benchmark, which knows the language of every query and passage.
@@ -157,6 +158,8 @@ class Chain:
         ):
             if found.ndim != 2 or len(found) != count:
                 raise InputError(f"embeddings of {what}: shape {found.shape}, but {benchmark.name} has {count} {what}")
+        if not self.on_embeddings:
+            return queries, passages
         changed = np.array(queries, np.float32), np.array(passages, np.float32)
         texts = RowEmbeddings(
             {tag: changed[0][part] for tag, part in benchmark.query_slices.items()},

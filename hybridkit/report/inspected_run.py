@@ -127,9 +127,7 @@ class Inspected:
 
         result, similarity = self.results[key], self.similarity(*key) or "dot"
         both = self.embeddings(*key, "query"), self.embeddings(*key, "passage")
-        if not result.remedy:
-            return dense(self.benchmark, *both, similarity)
-        chain = remedies.parse(result.remedy)
+        chain = remedies.parse(result.remedy or remedies.NONE)
         known = remedies.Estimate.open(self._whole(result.estimate)) if result.estimate else None
         both = chain.embeddings(self.benchmark, *both, known, similarity)
         return chain.scorer(self.benchmark, dense(self.benchmark, *both, similarity))

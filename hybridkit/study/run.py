@@ -220,11 +220,8 @@ class Run:
         """Return a model's embeddings of a benchmark or a subset, as its remedy changes them."""
         subset, queries, passages = self.subset(name)
         whole, chain = self.embeddings(spec, name), spec.chain
-        both = whole[0][queries], whole[1][passages]
-        if not chain.on_embeddings:
-            return both
         known = self.estimate(spec, name) if chain.needs_rows else None
-        return chain.embeddings(subset, *both, known, self.similarity(spec, name))
+        return chain.embeddings(subset, whole[0][queries], whole[1][passages], known, self.similarity(spec, name))
 
     def estimate(self, spec: ModelSpec, name: str) -> Estimate:
         """Return what a model's remedy has estimated from rows for a benchmark's languages; kept."""
