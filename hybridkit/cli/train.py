@@ -79,6 +79,13 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         help="texts in memory at a time: any batch size, the same gradients, more time (all)",
     )
     option("--negatives", action="store_true", default=None, help="use the rows' hard negatives too")
+    option("--margin", type=float, metavar="X", help="taken off the cosine of a query and its own passage (0)")
+    option(
+        "--consistency",
+        type=float,
+        metavar="X",
+        help="weight of scoring passages alike by a query in two languages; queries are encoded twice (0)",
+    )
     option(
         "--freeze",
         type=lambda text: tuple(text.split(",")),
@@ -304,7 +311,8 @@ def _difference(path: Path, record: dict[str, Any]) -> str:
     before = _read(path)
     if not before:
         return f"{path.name} is missing or damaged"
-    before = {"encoder": record["encoder"], **before}  # earlier versions noted weights and prompts alone
+    # earlier versions noted weights and prompts alone, and had fewer settings
+    before = {"encoder": record["encoder"], "margin": 0.0, "consistency": 0.0, **before}
     changed = [key for key in record if key != "model" and before.get(key) != record[key]]
     return "; ".join(f"{key}: {before.get(key)!r} there, {record[key]!r} in this command" for key in changed)
 

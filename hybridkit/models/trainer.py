@@ -21,7 +21,7 @@ from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
 from hybridkit.errors import InputError
 from hybridkit.models.embedding import TASKS, is_full, preprocess
 from hybridkit.models.fast_layers import TrimmedEmbedding
-from hybridkit.models.loss import batch_loss
+from hybridkit.models.loss import Objective, batch_loss
 from hybridkit.models.plan_dataset import PlanBatchSampler, texts_dataset
 from hybridkit.sampling.plan_texts import PlanTexts
 from hybridkit.utils.files import checksum, write_text
@@ -141,9 +141,19 @@ def _unwrapped(model: SentenceTransformer) -> Iterator[None]:
 
 
 class PlanTrainer(SentenceTransformerTrainer):
-    """A trainer whose checkpoints hold what is trained and nothing else, and read it back without building a model."""
+    """A trainer whose checkpoints hold what is trained and nothing else, and read it back without building a model.
+
+    Its log has the parts of a loss that has some.
+    """
 
     key = ""  # of the training, in the marks of its checkpoints
+
+    def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the trainer's loss, whose parts go to the log."""
+        found = super().compute_loss(*args, **kwargs)
+        if self.loss.parts:
+            self.track_loss_components(self.loss.parts)
+        return found
 
     def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
         """Return the trainer's optimizer, which a trimmed embedding follows."""
@@ -211,7 +221,7 @@ def plan_trainer(
 ) -> PlanTrainer:
     """Return the trainer of a plan's texts; its checkpoints go to the folder `work`, marked with `key` once whole.
 
-    `prompts` are those of the columns query, passage and negative; `packed` is that of `batch_loss`.
+    `prompts` are those of the columns query, passage, negative and twin; `packed` is that of `batch_loss`.
     """
     plan = texts.plan
     evaluates = measure is not None and settings.evaluate_every > 0
@@ -252,7 +262,7 @@ def plan_trainer(
         model=encoder,
         args=arguments,
         train_dataset=texts_dataset(texts, gaps=True),
-        loss=batch_loss(encoder, settings.temperature, settings.mini_batch, settings.precision == "bf16", packed),
+        loss=batch_loss(encoder, Objective.of(settings), settings.mini_batch, settings.precision == "bf16", packed),
         evaluator=measure_as_evaluator(measure, settings.watch) if evaluates and measure is not None else None,
         callbacks=callbacks,
     )

@@ -28,9 +28,10 @@ from hybridkit.utils.yaml_files import settings
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+    from hybridkit.models.loss import Objective
 
 # of settings that came later: at these values nothing is trained otherwise than before, so they are left out of keys
-_LATER = {"mini_batch": 0, "negatives": False, "watch": "AP"}
+_LATER = {"mini_batch": 0, "negatives": False, "watch": "AP", "margin": 0.0, "consistency": 0.0}
 Precision = Literal["float32", "bf16"]
 # of a longer plan, looking up the tokens that occur takes longer than training them alone saves
 TRIMMED_DRAWS = 1_000_000
@@ -84,6 +85,12 @@ class TrainingSettings:
     """Whether the rows' hard negatives are used too."""
     watch: Annotated[str, Strict(), Field(min_length=1)] = "AP"
     """The held-out score to stop by and to choose a checkpoint by: AP, AP mono, AP en>en, rank_distance, ..."""
+    margin: Annotated[float, Range(0)] = 0.0
+    """Taken off the cosine of a query and its own passage before the temperature; LaBSE (arXiv 2007.01852) has 0.3, in
+    both directions, here it is query to passages only."""
+    consistency: Annotated[float, Range(0)] = 0.0
+    """Weight of consistency: that a query scores the batch's passages alike in two of its row's languages (symmetric
+    KL; arXiv 2509.06195). Queries are encoded twice."""
 
     @property
     def key(self) -> dict[str, Any]:
@@ -104,6 +111,14 @@ def train(
 ) -> Path:
     """Train on every batch of the plan by in-batch InfoNCE over cosines, and return the model's folder `out`.
 
+    With `settings.consistency` each query is encoded in a second language of its row too, drawn uniformly by the plan's
+    seed and whatever the strategy (`twin_languages`); it is the row's own text, also where `codeswitch` switches the
+    query itself. Added to the loss, times that weight, is the mean over the rows of half of KL(p || q) + KL(q || p): p
+    and q are the softmax of the scores of both over the batch's passages and hard negatives, at the temperature of the
+    loss and without the margin. Both learn; neither is a candidate of any query. Rows with a query in one language add
+    0. The plan, and what is counted of it, do not have these queries. Held-out scores know neither margin nor
+    consistency, and stopping early goes by them.
+
     Checkpoints are in `out` + ".work" until the end; called again after a kill, the same training (plan, settings and
     encoder) goes on from the last whole one, to the same weights on the same machine. Under `accelerate launch` the
     processes share each batch of the plan. After an error or an interruption the encoder is as it was before.
@@ -113,22 +128,27 @@ def train(
         corpus: The corpus that the plan was made of.
         plan: The batches.
         settings: How to train.
-        out: A SentenceTransformer folder to write, with `steps.jsonl` (step, kind, loss, learning_rate).
+        out: A SentenceTransformer folder to write, with `steps.jsonl` (step, kind, loss, learning_rate; with
+            consistency also the parts of the loss: infonce, which has the margin, and consistency before its weight).
         beside: Returns more texts to write into the folder, by file name, such as the model's card.
         measure: Returns held-out scores; `settings.watch` is the one that decides about stopping.
         callbacks: More callbacks of the trainer.
 
     Raises:
-        InputError: A plan of another corpus, a setting that does not fit the encoder, or a loss that is not a number.
+        InputError: A plan of another corpus, a setting that does not fit the encoder, consistency where no query is
+            known in a second language, or a loss that is not a number.
 
     Source:
-        arXiv 2408.10536, section 2: cross-entropy over the batch's passages, scores divided by the temperature.
+        arXiv 2408.10536, section 2: cross-entropy over the batch's passages, scores divided by the temperature. Margin:
+        arXiv 2007.01852, section 2. Consistency: in the manner of LaKDA, arXiv 2509.06195.
     """
     work = out.with_name(out.name + ".work")
     prompts = {side: prompt_of(encoder, side) for side in ("query", "passage")}
     key = digest(plan.fingerprint, settings.key, model_hash(encoder), prompts)
-    prompts["negative"] = prompts["passage"]
-    texts = PlanTexts(plan, corpus, negatives=settings.negatives)
+    prompts |= {"negative": prompts["passage"], "twin": prompts["query"]}
+    texts = PlanTexts(plan, corpus, negatives=settings.negatives, twins=settings.consistency > 0)
+    if settings.consistency:
+        _check_twins(texts)
     if (compared := similarity_of(encoder)) != "cosine":
         log.warning("the encoder compares by %s; it is trained over cosines, the loss of arXiv 2408.10536", compared)
     with _in_training(encoder, settings, texts, prompts) as packed, calm_bars():
@@ -146,6 +166,7 @@ def train(
             "kind": str(plan.kinds[line["step"] - 1]),
             "loss": line["loss"],
             "learning_rate": line["learning_rate"],
+            **{part: line[part] for part in ("infonce", "consistency") if part in line},
         }
         for line in trainer.state.log_history
         if "loss" in line
@@ -161,6 +182,21 @@ def train(
     return out
 
 
+def _check_twins(texts: PlanTexts) -> None:
+    """Raise InputError where no draw's query is known in a second language; say how many are not."""
+    if texts.twins is None:
+        raise InputError(
+            f"training.consistency: no query of the plan of {texts.plan.strategy} is known in a second language; give "
+            "rows with queries in several languages, or set it to 0"
+        )
+    if alone := int((texts.twins < 0).sum()):
+        log.warning(
+            "training.consistency: the queries of %s of %s draws are known in one language only and add nothing to it",
+            f"{alone:,}",
+            f"{texts.twins.size:,}",
+        )
+
+
 @contextmanager
 def _in_training(
     encoder: "SentenceTransformer", settings: TrainingSettings, texts: PlanTexts, prompts: Mapping[str, str]
@@ -173,9 +209,10 @@ def _in_training(
     import torch
     from accelerate.utils import extract_model_from_parallel
 
-    from hybridkit.models.loss import sample_loss
+    from hybridkit.models.loss import Objective, sample_loss
     from hybridkit.models.trainer import check_memory
 
+    objective = Objective.of(settings)
     frozen = {name for name, _ in encoder.named_parameters() if any(piece in name for piece in settings.freeze)}
     if settings.freeze and not frozen:
         raise InputError(f"training.freeze: {settings.freeze} must occur in the name of a parameter of the encoder")
@@ -191,9 +228,9 @@ def _in_training(
             first = next(_batches(texts, prompts))
             with failing_clearly("train on the first batch"):
                 check_memory(encoder, [features_of(encoder, *column) for column in first], settings)
-                expected = sample_loss(encoder, first, settings.temperature, library=True)
+                expected = sample_loss(encoder, first, objective, library=True)
             with ExitStack() as sped_up:
-                why = _speed_up(sped_up, encoder, texts, prompts, first, expected, settings.temperature)
+                why = _speed_up(sped_up, encoder, texts, prompts, first, expected, objective)
                 if why:
                     sped_up.close()
                     log.warning("%s; it is trained by sentence-transformers' plain steps, which take longer", why)
@@ -222,7 +259,7 @@ def _speed_up(
     prompts: Mapping[str, str],
     first: list[tuple[list[str], str, str]],
     expected: tuple[float, float],
-    temperature: float,
+    objective: "Objective",
 ) -> str:
     """Trim the vocabulary and use oneDNN while `opened` is open; return why, where that changes the loss, else ""."""
     from hybridkit.models.fast_layers import can_be_trimmed, occurring, onednn_linear, trimmed
@@ -232,10 +269,11 @@ def _speed_up(
         if texts.plan.draws[..., 0].size <= TRIMMED_DRAWS and can_be_trimmed(encoder):
             opened.enter_context(trimmed(encoder, occurring(encoder, chain.from_iterable(_batches(texts, prompts)))))
         opened.enter_context(onednn_linear(encoder))
-        found = sample_loss(encoder, first, temperature)
+        found = sample_loss(encoder, first, objective)
     except FAILURES as error:
         return f"the kit's batches fail on this encoder ({first_line(error)})"
-    noise = rounding(encoder) * max(1, 0.05 / temperature)  # scores are divided by it
+    # scores are divided by the temperature
+    noise = rounding(encoder) * max(1, 0.05 / objective.temperature) * max(1, objective.consistency)
     if abs(found[0] - expected[0]) <= noise * max(1, expected[0]) and (
         abs(found[1] - expected[1]) <= 10 * noise * max(1, expected[1])
     ):
