@@ -249,8 +249,8 @@ def info_nce(
 ) -> Tensor:
     """Return InfoNCE by cosines of queries (n, dim) over passages (n, dim) and negatives that are `present` (n,).
 
-    `margin` is taken off the cosine of each query and its own passage. It is not symmetric: queries are scored over
-    passages, and not passages over queries, as LaBSE (arXiv 2007.01852, additive margin softmax) does too.
+    `margin` is taken off the cosine of each query and its own passage. The loss is not symmetric: LaBSE (additive
+    margin softmax, arXiv 2007.01852) adds the same loss of passages over queries, which is not here.
 
     >>> query, passage = torch.eye(2), torch.tensor([[1.0, 0.0], [1.0, 0.0]])
     >>> round(float(info_nce([query, passage], None, scale=1.0)), 4)  # ln 2: the passages are equal

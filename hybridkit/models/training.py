@@ -140,7 +140,7 @@ def train(
 
     Source:
         arXiv 2408.10536, section 2: cross-entropy over the batch's passages, scores divided by the temperature. Margin:
-        arXiv 2007.01852, section 2. Consistency: in the manner of LaKDA, arXiv 2509.06195.
+        additive margin softmax, arXiv 2007.01852. Consistency: in the manner of LaKDA, arXiv 2509.06195.
     """
     work = out.with_name(out.name + ".work")
     prompts = {side: prompt_of(encoder, side) for side in ("query", "passage")}
@@ -148,7 +148,8 @@ def train(
     prompts |= {"negative": prompts["passage"], "twin": prompts["query"]}
     texts = PlanTexts(plan, corpus, negatives=settings.negatives, twins=settings.consistency > 0)
     if settings.consistency:
-        _check_twins(texts)
+        require_twins(texts)
+        _count_alone(texts)
     if (compared := similarity_of(encoder)) != "cosine":
         log.warning("the encoder compares by %s; it is trained over cosines, the loss of arXiv 2408.10536", compared)
     with _in_training(encoder, settings, texts, prompts) as packed, calm_bars():
@@ -182,14 +183,18 @@ def train(
     return out
 
 
-def _check_twins(texts: PlanTexts) -> None:
-    """Raise InputError where no draw's query is known in a second language; say how many are not."""
+def require_twins(texts: PlanTexts) -> None:
+    """Raise InputError where no query of a plan, whose texts are opened with `twins`, is known in another language."""
     if texts.twins is None:
         raise InputError(
-            f"training.consistency: no query of the plan of {texts.plan.strategy} is known in a second language; give "
-            "rows with queries in several languages, or set it to 0"
+            f"training.consistency: no query of the plan of {texts.plan.strategy} is known in a second language "
+            f"({', '.join(texts.plan.languages)}); give rows with queries in several languages, or set it to 0"
         )
-    if alone := int((texts.twins < 0).sum()):
+
+
+def _count_alone(texts: PlanTexts) -> None:
+    """Say how many queries of a plan are known in one language only."""
+    if texts.twins is not None and (alone := int((texts.twins < 0).sum())):
         log.warning(
             "training.consistency: the queries of %s of %s draws are known in one language only and add nothing to it",
             f"{alone:,}",
