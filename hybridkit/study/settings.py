@@ -375,6 +375,19 @@ class Study:
         """The benchmarks of every section, without repeats."""
         return tuple(dict.fromkeys(name for one in self._all_sections() for name in self.section(one).benchmarks))
 
+    def embedded(self, name: str) -> str:
+        """Return the benchmark whose texts are encoded for one of the study's: itself, or the whole of several parts.
+
+        >>> study = open_study("starter")
+        >>> study.embedded("xquad-r[16:]"), study.embedded("mlqa-r")
+        ('xquad-r', 'mlqa-r')
+        >>> alone = dataclasses.replace(study.evaluation, benchmarks=("xquad-r[ar,de]",))
+        >>> dataclasses.replace(study, evaluation=alone).embedded("xquad-r[ar,de]")
+        'xquad-r[ar,de]'
+        """
+        whole = split_name(name)[0]
+        return name if {one for one in self.benchmarks if split_name(one)[0] == whole} <= {name} else whole
+
 
 def strategy_at(alpha: float) -> Strategy:
     """Return the strategy at a point of the curve; the ends are `cross` and `mono` themselves.
