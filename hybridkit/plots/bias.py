@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -99,8 +100,8 @@ def _dots(axes: Axes, values: pd.DataFrame, bars: dict[tuple[str, str], Interval
         shift = (nth - (values.shape[1] - 1) / 2) * 0.86 / values.shape[1]
         for line, tag in enumerate(values.index):
             if bar := (bars or {}).get((tag, str(name))):
-                ends, look = [bar.low, bar.high], {"color": colour(str(name)), "linewidth": 1.0}
-                axes.plot(ends, [line + shift] * 2, label=f"{name} interval", **look)
+                ends, shade = [bar.low, bar.high], colour(str(name))
+                axes.plot(ends, [line + shift] * 2, color=shade, linewidth=1.0, label=f"{name} interval")
         axes.plot(
             values[name],
             np.arange(len(values)) + shift,
@@ -219,5 +220,11 @@ def _name(axes: Axes, part: pd.DataFrame, half: float) -> None:
         taken.append((a, b, wide, high))
         line = {"arrowstyle": "-", "linewidth": 0.4, "color": "#8a8a8a", "shrinkA": 0, "shrinkB": 1}
         far = line if math.hypot(a - x, b - y) > 13 else None
-        look = {"fontsize": 7, "ha": "center", "va": "center", "arrowprops": far, "textcoords": "offset points"}
-        axes.annotate(tag, xy, (a - x, b - y), **look).set_in_layout(False)
+        look: dict[str, Any] = {
+            "fontsize": 7,
+            "ha": "center",
+            "va": "center",
+            "arrowprops": far,
+            "textcoords": "offset points",
+        }
+        axes.annotate(tag, tuple(xy), (a - x, b - y), **look).set_in_layout(False)

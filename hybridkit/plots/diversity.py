@@ -211,8 +211,8 @@ def _line(
     axes.plot(at, means, mark, color=shade, markersize=4, linestyle="none", label=name)
     for first in range(len(at) - 1):
         if sure[first] and sure[first + 1]:
-            ends = slice(first, first + 2)
-            axes.plot(at[ends], means[ends], dashes, color=shade, linewidth=1.0, label=f"{name} line")
+            both = slice(first, first + 2)
+            axes.plot(at[both], means[both], dashes, color=shade, linewidth=1.0, label=f"{name} line")
 
 
 def _finish(
@@ -254,8 +254,9 @@ def _finish(
 def _entry(name: str, joined: bool) -> Line2D:
     """The legend's entry of a strategy or seen group: its marker, and its line where one is drawn."""
     shade, mark, dashes = SEEN.get(name) or (colour(name), marker(name), "-")
-    line = dashes if joined else "none"
-    return Line2D([], [], color=shade, marker=mark, markersize=4.5, linestyle=line, label=label(name))
+    entry = Line2D([], [], color=shade, marker=mark, markersize=4.5, label=label(name))
+    entry.set_linestyle(dashes if joined else "none")  # type: ignore[arg-type]
+    return entry
 
 
 @printed

@@ -72,7 +72,8 @@ def handles(strategies: Iterable[str], line: bool = False) -> list[Any]:
 
 def difference_key() -> list[Any]:
     """Return the legend entries of `difference_bars`: both intervals, and the three fillings of a marker."""
-    line, point = {"color": INK, "solid_capstyle": "butt"}, {"marker": "o", "color": INK, "linestyle": "none"}
+    line: dict[str, Any] = {"color": INK, "solid_capstyle": "butt"}
+    point: dict[str, Any] = {"color": INK, "marker": "o", "linestyle": "none"}
     return [
         Line2D([], [], **line, **_THICK, label="95 % interval over questions, given these trainings"),
         Line2D([], [], **line, **_THIN, label="over questions and other trainings (from 3 on)"),

@@ -1,6 +1,7 @@
 """Figures of curves: a measure against alpha, training rows or batch size; differences with both their intervals."""
 
 import math
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -90,7 +91,7 @@ def curve_differences(frame: pd.DataFrame, measure: str = "AP") -> Figure:
         _finish(ax, name, "alpha", sorted({*frame["x"], _PUBLISHED}))
     distance = f"Δ rank distance\n(ranks)\n{better(DISTANCE, True)}"
     _y_labels(axes, list(drawn), f"Δ mean {measure}\n{better(measure, True)}", distance)
-    published = {"marker": "D", "color": NEUTRAL, "linestyle": "none", "markersize": 3.5}
+    published: dict[str, Any] = {"marker": "D", "color": NEUTRAL, "linestyle": "none", "markersize": 3.5}
     entries = [*difference_key(), Line2D([], [], **published, label=f"α = {_PUBLISHED}, as published")]
     notes = ["thin intervals hold for any α that is picked"] * corrected + [FAR] * any(map(math.isfinite, far))
     foot(figure, entries, "; ".join(notes), columns=1)
