@@ -275,8 +275,11 @@ def _correlations(found: pd.DataFrame) -> str:
     """The rank correlations of a panel: over models and over means, without the untrained encoder and with it."""
     lines = []
     for over, name in (("models", "models"), ("strategy means", "means")):
-        rows = found[found["over"] == over].sort_values("untrained")
-        values = [f"{value:.2f}".replace("-", "−") for value in rows["value"]]  # noqa: RUF001
-        if values:
-            lines.append(f"{name}: {values[0]}" + f" ({values[1]})" * (len(values) > 1))
+        rows = found[found["over"] == over]
+        # two strategies have a correlation with the untrained encoder only
+        shown = []
+        for untrained, value in sorted(zip(rows["untrained"], rows["value"], strict=True)):
+            text = f"{value:.2f}".replace("-", "−")  # noqa: RUF001
+            shown.append(f"({text})" if untrained else text)
+        lines += [f"{name}: {' '.join(shown)}"] * bool(shown)
     return "\n".join(lines) or "too few models"

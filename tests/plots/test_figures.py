@@ -560,6 +560,9 @@ def test_loss_and_ap_has_a_panel_a_setting_and_its_correlations() -> None:
     axes = seen(plots.loss_and_ap(FRAMES["loss_and_ap"]))
     assert [ax.get_ylabel() for ax in axes] == ["AP, mono", "AP, cross", "AP, pool"]
     assert axes[2].get_title() == "mixed languages\nmodels: −1.00 (−1.00)\nmeans: −1.00 (−1.00)"  # noqa: RUF001
+    two = FRAMES["loss_and_ap"].query("strategy in ('cross', 'mono', 'untrained')")  # of three means one is untrained
+    title = seen(plots.loss_and_ap(two))[2].get_title()
+    assert title == "mixed languages\nmodels: −1.00 (−1.00)\nmeans: (−1.00)"  # noqa: RUF001
 
 
 def test_loss_curves_mean_over_seeds() -> None:
