@@ -159,6 +159,8 @@ def _lay_out(figure: Figure) -> None:
             break
         before = bounds
     figure.set_layout_engine("none")
+    for axes in figure.axes:  # the solver's last digits differ from run to run, and files have to repeat
+        axes.set_position([round(float(part), 5) for part in axes.get_position(original=True).bounds])
 
 
 def panels(rows: int, columns: int, width: float, height: float, **options: Any) -> tuple[Figure, list[Axes]]:
