@@ -159,6 +159,10 @@ def _lay_out(figure: Figure) -> None:
             break
         before = bounds
     figure.set_layout_engine("none")
+    for axes in figure.axes:  # the solver's last digits differ from run to run, and files have to repeat
+        for which in ("original", "active"):
+            left, low, wide, high = axes.get_position(original=which == "original").bounds
+            axes.set_position((round(left, 5), round(low, 5), round(wide, 5), round(high, 5)), which=which)
 
 
 def panels(rows: int, columns: int, width: float, height: float, **options: Any) -> tuple[Figure, list[Axes]]:
