@@ -348,7 +348,8 @@ def sample_loss(
     It is the kit's, or with `library` that of sentence-transformers (`library_loss`), without dropout and in the
     precision of the weights. `columns` have the texts, side and prompt of a batch; negatives are left out. With
     consistency the rows are some of those that have a twin, if they are more than one, with distillation of those that
-    have a text of the teacher, by `places` (n, 2).
+    have a text of the teacher, by `places` (n, 2); each is compared to the next one's, because its own text in the
+    teacher's language is at no distance.
     """
     texts = {side: found for found, side, _ in columns}
     rows = np.arange(len(texts["query"]))
@@ -366,7 +367,7 @@ def sample_loss(
     ]
     labels = None
     if objective.consistency or objective.distillation:
-        labels = torch.tensor(np.column_stack([np.zeros_like(rows), twin[rows], places[rows]]))
+        labels = torch.tensor(np.column_stack([np.zeros_like(rows), twin[rows], np.roll(places[rows], 1, axis=0)]))
     trained = [one for one in encoder.parameters() if one.requires_grad]
     with as_it_was(encoder), torch.enable_grad(), torch.autocast(encoder.device.type, enabled=False):
         for module in encoder.modules():

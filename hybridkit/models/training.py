@@ -142,8 +142,8 @@ def train(
     of 1 - cosine to the vector of the same row's text of the same side. Negatives and twins have no part in it. A text
     in the teacher's language is kept where it was, a code-switched one is drawn to the vector of the row's own text,
     and a row without a text in that language adds 0. The gradient of InfoNCE is divided by the temperature, this one
-    is not: a weight far below 1 / temperature says little. Where `contrastive` and `consistency` are 0, no hard negative is
-    read.
+    is not: a weight far below 1 / temperature says little. Where `contrastive` and `consistency` are 0, hard negatives
+    are not read.
 
     Checkpoints are in `out` + ".work" until the end; called again after a kill, the same training (plan, settings and
     encoder) goes on from the last whole one, to the same weights on the same machine. Under `accelerate launch` the
