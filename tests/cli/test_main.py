@@ -296,7 +296,7 @@ def test_distillation_alone_is_a_training(rows: Path, tmp_path: Path, capsys: py
     options = ["--distillation", "2", "--contrastive", "0", "--teacher-language", "de"]
     assert main.main(training(rows, tmp_path / "out", *options)) == 0
     card = (tmp_path / "out" / "README.md").read_text()
-    assert "| distillation | 2.0 |" in card and "| teacher_language | de |" in card and "| contrastive | 0.0 |" in card
+    assert "| distillation | 2.0 |" in card and "| teacher language | de |" in card and "| contrastive | 0.0 |" in card
     line = json.loads((tmp_path / "out" / "steps.jsonl").read_text().splitlines()[0])
     assert line["loss"] == pytest.approx(2 * line["distillation"], abs=2e-4) and "infonce" not in line
     capsys.readouterr()

@@ -138,12 +138,14 @@ def test_the_teacher_is_the_encoder_at_the_start(
     model = made(kind, tmp_path)
     model.prompts.update(prompts)
     model.truncate_dim = None
-    texts, rows = open_texts(PLAN, CORPUS, settings)(np.arange(8)), PLAN.draws[0, :, 0]
+    plan = mixed().plan(CORPUS, 2, 8, seed=0)
+    texts, rows = open_texts(plan, CORPUS, settings)(np.arange(8)), plan.draws[0, :, 0]
     own = {side: CORPUS.take_texts(side, rows, np.full(8, CORPUS.column("en"))) for side in ("query", "passage")}
     embed = partial(encode, model, max_length=max_length)
     cosines = [(embed(texts[side], side) * embed(own[side], side)).sum(axis=1) for side in own]
-    lines = log_of(train(model, CORPUS, PLAN, settings, tmp_path / "all"))
-    assert lines[0]["distillation"] == pytest.approx(1 - np.mean(cosines), abs=1e-4) and np.mean(cosines) < 0.99
+    lines = log_of(train(model, CORPUS, plan, settings, tmp_path / "all"))
+    assert lines[0]["loss"] == pytest.approx(1 - np.mean(cosines), rel=1e-4)
+    assert np.mean(cosines) < 0.99
 
 
 @pytest.mark.parametrize("settings", [ALL, replace(ALL, mini_batch=3), replace(ALL, precision="bf16")])
@@ -222,12 +224,13 @@ def test_translations_come_together_where_the_text_of_the_teacher_was(tmp_path: 
         "distillation": ALONE,
     }.items():
         model = made("static", tmp_path)
-        train(model, CORPUS, plan, replace(settings, learning_rate=0.05), tmp_path / name)
+        train(model, CORPUS, plan, replace(settings, learning_rate=0.1), tmp_path / name)
         near[name] = {tag: float((one * start["en"]).sum(axis=1).mean()) for tag, one in tables(model).items()}
     before = float((start["de"] * start["en"]).sum(axis=1).mean())
-    print(before, near)
-    assert near["distillation"]["de"] > before + 0.3
-    assert near["distillation"]["en"] > 0.9
+    assert near["distillation"]["de"] > before + 0.5
+    assert near["both"]["de"] > near["contrastive"]["de"] + 0.3
+    # InfoNCE moves the teacher's language away from where it was, and distillation keeps it there
+    assert near["distillation"]["en"] > near["both"]["en"] + 0.02 > near["contrastive"]["en"] + 0.1
 
 
 def test_rows_without_a_text_of_the_teacher_are_counted_or_refused(

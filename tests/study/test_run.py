@@ -90,7 +90,8 @@ def test_distillation_without_a_text_of_the_teacher_is_refused_before_anything_i
         folder = tmp_path / language
         folder.mkdir()
         training = {"steps": 5, "batch_size": 4, "distillation": 1.0, "contrastive": 0, "teacher_language": language}
-        run = Run(tiny_study(folder, strategies=["mono"], compare=["mono", "untrained"], training=training))
+        study = tiny_study(folder, strategies=["mono"], compare=["mono", "untrained"], training=training)
+        run = Run(study, folder / "run")
         if language == "fi":
             with pytest.raises(
                 InputError, match="^training.distillation: no row of the plan of mono has a text in 'fi'"
