@@ -8,9 +8,8 @@ import numpy as np
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.models.embedding import encode, prompt_of
 from hybridkit.models.encoder import model_hash
-from hybridkit.models.plan_dataset import processes_here
 from hybridkit.sampling.plan_texts import PlanTexts, TeacherTexts
-from hybridkit.utils.files import atomic_write, checksum, digest
+from hybridkit.utils.files import atomic_write, checksum, digest, write_text
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -47,8 +46,7 @@ def teacher_vectors(
         with atomic_write(path) as temporary:
             _write(encoder, teacher, texts.corpus, settings, temporary)
             found = checksum(temporary)
-        with atomic_write(mark) as temporary:
-            temporary.write_text(found)
+        write_text(mark, found)
     vectors: np.ndarray = np.load(path, mmap_mode="r")
     return vectors
 
@@ -61,6 +59,8 @@ def _write(
     path: Path,
 ) -> None:
     """Embed all texts, a chunk at a time, into an array in a file."""
+    from hybridkit.models.plan_dataset import processes_here
+
     first, shown = 0, "teacher" if processes_here()[0] == 0 else None
     given: dict[str, Any] = {"max_length": settings.max_length, "precision": settings.precision, "progress": shown}
     cut, encoder.truncate_dim = encoder.truncate_dim, None  # which cuts what is encoded, and not what is trained
