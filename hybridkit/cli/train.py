@@ -87,6 +87,14 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         help="weight of scoring passages alike by a query in two languages; queries are encoded twice (0)",
     )
     option(
+        "--distillation",
+        type=float,
+        metavar="X",
+        help="weight of drawing texts to where their rows' texts in one language were before the training (0)",
+    )
+    option("--teacher-language", metavar="TAG", help="the language that distillation draws the others to (en)")
+    option("--contrastive", type=float, metavar="X", help="weight of InfoNCE; 0 for distillation alone (1)")
+    option(
         "--freeze",
         type=lambda text: tuple(text.split(",")),
         metavar="PART,PART",
@@ -312,7 +320,8 @@ def _difference(path: Path, record: dict[str, Any]) -> str:
     if not before:
         return f"{path.name} is missing or damaged"
     # earlier versions noted weights and prompts alone, and had fewer settings
-    before = {"encoder": record["encoder"], "margin": 0.0, "consistency": 0.0, **before}
+    later = {"margin": 0.0, "consistency": 0.0, "distillation": 0.0, "teacher_language": "en", "contrastive": 1.0}
+    before = {"encoder": record["encoder"], **later, **before}
     changed = [key for key in record if key != "model" and before.get(key) != record[key]]
     return "; ".join(f"{key}: {before.get(key)!r} there, {record[key]!r} in this command" for key in changed)
 

@@ -1,7 +1,7 @@
-"""The loss of a batch: InfoNCE with hard negatives, a margin and consistency; texts in micro-batches of like length."""
+"""The loss of a batch: InfoNCE with hard negatives, margin, consistency, distillation; texts packed by their length."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -136,20 +136,31 @@ def _by_token(value: Any, mask: Tensor) -> bool:
 
 @dataclass(frozen=True)
 class Objective:
-    """What is minimised, as a function of a batch's embeddings: InfoNCE with a `margin`, plus `consistency`.
+    """What is minimised, as a function of a batch's embeddings: InfoNCE with a `margin`, `consistency`, `distillation`.
 
-    See `TrainingSettings` for the three numbers. Called, it returns the loss and its parts by name, detached:
-    `infonce` (with the margin) and `consistency` (nats a row, without its weight); none where the weight is 0.
+    See `TrainingSettings` for the numbers; `teacher` has a vector of each text that distillation draws others to, (m,
+    dim). Called, it returns the loss and its parts by name, detached and without their weights: `infonce` (with the
+    margin), `consistency` (nats a row) and `distillation` (1 - cosine a text); none of weight 0, and no parts of plain
+    InfoNCE, which is the loss.
     """
 
     temperature: float
     margin: float = 0.0
     consistency: float = 0.0
+    contrastive: float = 1.0
+    distillation: float = 0.0
+    teacher: np.ndarray | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse distillation from nothing."""
+        if self.distillation and self.teacher is None:
+            raise TypeError("distillation needs the vectors of a teacher (`teacher_vectors`)")
 
     @classmethod
-    def of(cls, settings: "TrainingSettings") -> "Objective":
-        """Return that of a training."""
-        return cls(settings.temperature, settings.margin, settings.consistency)
+    def of(cls, settings: "TrainingSettings", teacher: np.ndarray | None = None) -> "Objective":
+        """Return that of a training, with the vectors of its teacher if it has one."""
+        numbers = settings.temperature, settings.margin, settings.consistency
+        return cls(*numbers, settings.contrastive, settings.distillation, teacher)
 
     def __call__(
         self, embeddings: list[Tensor], labels: Tensor | None, gather: bool = False
@@ -157,22 +168,33 @@ class Objective:
         """Return loss and parts of queries, passages, perhaps negatives, and with consistency twins, each (n, dim).
 
         `labels` are 1 where a row has what its column promises: (n,) for its negative, with consistency (n, 2) for its
-        negative and its twin. The candidates of a twin are those of its query, so that no twin is a negative.
+        negative and its twin, with distillation (n, 4): then the rows of `teacher` for its query and its passage, -1
+        where there is none. The candidates of a twin are those of its query, so that no twin is a negative.
         """
-        scale = 1 / self.temperature
-        if not self.consistency:
-            return info_nce(embeddings, labels, scale, gather, self.margin), {}
-        if labels is None:
-            raise TypeError("labels say which rows have a twin; with consistency they must be given")
+        scale, parts = 1 / self.temperature, {}
+        if (self.consistency or self.distillation) and labels is None:
+            raise TypeError("labels say which rows have a twin or a teacher's text; with them they must be given")
+        if self.consistency and labels is not None:
+            parts = self._with_twins(embeddings, labels, scale, gather)
+        elif self.contrastive:
+            present = labels[:, 0] if self.distillation and labels is not None else labels
+            parts["infonce"] = info_nce(embeddings, present, scale, gather, self.margin)
+        if self.distillation and labels is not None and self.teacher is not None:
+            parts["distillation"] = teacher_distance(embeddings[:2], labels[:, 2:4], self.teacher)
+        if parts.keys() == {"infonce"} and self.contrastive == 1:
+            return parts["infonce"], {}
+        weights = {"infonce": self.contrastive, "consistency": self.consistency, "distillation": self.distillation}
+        loss = torch.stack([weights[name] * value for name, value in parts.items()]).sum()
+        return loss, {name: value.detach() for name, value in parts.items()}
+
+    def _with_twins(self, embeddings: list[Tensor], labels: Tensor, scale: float, gather: bool) -> dict[str, Tensor]:
         count, has_twin = len(embeddings[0]), labels[:, 1].to(embeddings[0].device) > 0
         both = [torch.cat([embeddings[0], embeddings[-1]]), *embeddings[1:-1]]
         scores, own = _scores(both, labels[:, 0], scale, gather)
         there = scores[0] != -torch.inf
-        infonce = _cross_entropy(scores[:count], own, self.margin * scale)
+        infonce = {"infonce": _cross_entropy(scores[:count], own, self.margin * scale)} if self.contrastive else {}
         apart = symmetric_kl(scores[:count][has_twin][:, there], scores[count:][has_twin][:, there])
-        consistency = apart.sum() / count
-        parts = {"infonce": infonce.detach(), "consistency": consistency.detach()}
-        return infonce + self.consistency * consistency, parts
+        return {**infonce, "consistency": apart.sum() / count}
 
 
 def batch_loss(
@@ -270,6 +292,25 @@ def symmetric_kl(one: Tensor, other: Tensor) -> Tensor:
     return ((p.exp() - q.exp()) * (p - q)).sum(dim=-1) / 2
 
 
+def teacher_distance(embeddings: list[Tensor], places: Tensor, teacher: np.ndarray) -> Tensor:
+    """Return the mean over texts of 1 - cosine to their teacher's vectors, which are rows of `teacher` (m, dim).
+
+    `embeddings` are of each side's n texts, (n, dim), `places` (n, sides) the rows of each side's; a text whose place
+    is -1 adds 0. Of unit vectors 1 - cosine is half of the squared distance, in which form it is computed, exact near
+    0: the mean squared error of arXiv 2004.09813, section 2, but for a constant factor.
+
+    >>> texts, vectors = torch.tensor([[3.0, 0.0], [0.0, 1.0]]), np.array([[1.0, 0.0]], dtype=np.float32)
+    >>> float(teacher_distance([texts], torch.tensor([[0], [0]]), vectors))  # cosines of 1 and of 0
+    0.5
+    """
+    place = places.T.reshape(-1)
+    known = place >= 0
+    vectors = torch.tensor(np.asarray(teacher[place[known].cpu().numpy()]), device=embeddings[0].device)
+    texts = torch.cat(embeddings)[known.to(vectors.device)]
+    one, other = (nn.functional.normalize(found.float(), dim=-1) for found in (texts, vectors))
+    return (one - other).square().sum() / 2 / len(place)
+
+
 def _scores(embeddings: list[Tensor], present: Tensor | None, scale: float, gather: bool) -> tuple[Tensor, Tensor]:
     """Scores of queries (rows) over the candidates, and the column of each row's own passage, (n,).
 
@@ -296,26 +337,37 @@ def _cross_entropy(scores: Tensor, own: Tensor, margin: float) -> Tensor:
 
 
 def sample_loss(
-    encoder: Any, columns: Sequence[tuple[list[str], str, str]], objective: Objective, library: bool = False
+    encoder: Any,
+    columns: Sequence[tuple[list[str], str, str]],
+    objective: Objective,
+    library: bool = False,
+    places: np.ndarray | None = None,
 ) -> tuple[float, float]:
     """Return the loss of some rows of a batch, of different lengths, and the norm of its gradient; nothing is learnt.
 
     It is the kit's, or with `library` that of sentence-transformers (`library_loss`), without dropout and in the
     precision of the weights. `columns` have the texts, side and prompt of a batch; negatives are left out. With
-    consistency the rows are some of those that have a twin, if they are more than one.
+    consistency the rows are some of those that have a twin, if they are more than one, with distillation of those that
+    have a text of the teacher, by `places` (n, 2); each is compared to the next one's, because its own text in the
+    teacher's language is at no distance.
     """
     texts = {side: found for found, side, _ in columns}
     rows = np.arange(len(texts["query"]))
-    if objective.consistency:
-        twins = np.flatnonzero(np.array(texts["twin"], dtype=object) != "")
-        rows = twins if len(twins) > 1 else rows
+    twin = np.array([int(bool(text)) for text in texts["twin"]]) if objective.consistency else np.zeros_like(rows)
+    if places is None or not objective.distillation:
+        places = np.full((len(rows), 2), -1)
+    for term in (twin[:, None], places + 1):  # above 0 for what a row has
+        has = rows[(term[rows] > 0).any(axis=1)]
+        rows = has if len(has) > 1 else rows
     rows = rows[some_by_length(np.array([len(texts["passage"][row]) for row in rows]))]
     features = [
         batch_to_device(features_of(encoder, [found[row] for row in rows], side, prompt), encoder.device)
         for found, side, prompt in columns
         if side in ("query", "passage") or (side == "twin" and objective.consistency)
     ]
-    labels = torch.tensor([[0, int(bool(texts["twin"][row]))] for row in rows]) if objective.consistency else None
+    labels = None
+    if objective.consistency or objective.distillation:
+        labels = torch.tensor(np.column_stack([np.zeros_like(rows), twin[rows], np.roll(places[rows], 1, axis=0)]))
     trained = [one for one in encoder.parameters() if one.requires_grad]
     with as_it_was(encoder), torch.enable_grad(), torch.autocast(encoder.device.type, enabled=False):
         for module in encoder.modules():
@@ -334,7 +386,8 @@ def library_loss(
 ) -> Tensor:
     """Return the same loss of queries, passages and twins by sentence-transformers and PyTorch, to compare with.
 
-    InfoNCE is `MultipleNegativesRankingLoss`, with the margin in its similarity; consistency is `kl_div` both ways.
+    InfoNCE is `MultipleNegativesRankingLoss`, with the margin in its similarity; consistency is `kl_div` both ways,
+    distillation `cosine_embedding_loss`.
     """
     among, scale = _processes() > 1, 1 / objective.temperature  # among those of a second training in one launch
 
@@ -345,13 +398,22 @@ def library_loss(
     own = MultipleNegativesRankingLoss(
         encoder, scale=scale, similarity_fct=similarity if objective.margin else cos_sim, gather_across_devices=among
     )
-    loss: Tensor = own([dict(one) for one in features[:2]], None)
+    loss = torch.zeros((), device=encoder.device)
+    if objective.contrastive:
+        loss = objective.contrastive * own([dict(one) for one in features[:2]], None)
     if objective.consistency and labels is not None:
         query, passage, twin = (encoder(dict(one))["sentence_embedding"] for one in features)
         passage = all_gather_with_grad(passage) if among else passage
         p, q = (nn.functional.log_softmax(cos_sim(one, passage) * scale, dim=-1) for one in (query, twin))
         kl = [nn.functional.kl_div(*both, reduction="none", log_target=True).sum(dim=-1) for both in ((p, q), (q, p))]
         loss = loss + objective.consistency * (sum(kl) / 2 * labels[:, 1].to(p.device)).mean()
+    if objective.distillation and labels is not None and objective.teacher is not None:
+        for number, column in enumerate(features[:2]):
+            found, place = encoder(dict(column))["sentence_embedding"], labels[:, 2 + number].cpu().numpy()
+            vectors = torch.tensor(np.asarray(objective.teacher[np.maximum(place, 0)]), device=found.device)
+            alike = torch.ones(len(place), device=found.device)
+            apart = nn.functional.cosine_embedding_loss(found.float(), vectors, alike, reduction="none")
+            loss = loss + objective.distillation / 2 * (apart * torch.tensor(place >= 0, device=found.device)).mean()
     return loss
 
 

@@ -41,7 +41,8 @@ def texts_dataset(texts: PlanTexts, *, gaps: bool = False) -> "Dataset":
     """Return the data set of a plan's texts that are open already; see `plan_dataset`.
 
     Texts with twins have a last column, `twin`, and with `gaps` labels of two numbers a row: 1 for its negative, 1 for
-    its twin, 0 for what it does not have.
+    its twin, 0 for what it does not have. With the texts of a teacher they are four: after these two the places of the
+    row's query and passage among them (`TeacherTexts`).
     """
     plan, usable = texts.plan, texts.usable
     if texts.negatives:
@@ -196,19 +197,22 @@ class _LookUp:
             raise InputError("a pickled plan_dataset holds no texts; make it again of the plan and the corpus")
         positions = batch["position"]
         found: dict[str, list[Any]] = dict(self._texts(np.array(positions, dtype=np.int64)))
-        if "twin" in found and self._gaps:
-            negatives = found.get("negative", [""] * len(positions))
-            found["label"] = [
-                [int(bool(one)), int(bool(two))] for one, two in zip(negatives, found["twin"], strict=True)
-            ]
-        elif "negative" in found and self._gaps:
-            found["label"] = [int(bool(text)) for text in found["negative"]]
+        if self._gaps:
+            found |= self._labels(found, positions)
         elif "negative" in found:
             found["negative"] = [
                 text or spare_passage(self._texts.plan, self._texts.corpus, position)
                 for text, position in zip(found["negative"], positions, strict=True)
             ]
         return found
+
+    def _labels(self, found: dict[str, list[Any]], positions: list[int]) -> dict[str, list[Any]]:
+        has = [[int(bool(text)) for text in found.get(side, [""] * len(positions))] for side in ("negative", "twin")]
+        if self._texts.teacher is not None:
+            has += self._texts.teacher.places[positions].T.tolist()
+        elif "twin" not in found:
+            return {"label": has[0]} if "negative" in found else {}
+        return {"label": [list(row) for row in zip(*has, strict=True)]}
 
     def __getstate__(self) -> dict[str, Any]:
         # `datasets` pickles a transform to hash it, at every select(), and a corpus may be larger than memory; only a

@@ -218,12 +218,14 @@ def plan_trainer(
     key: str,
     measure: Callable[[SentenceTransformer], Mapping[str, float]] | None,
     packed: bool = True,
+    teacher: np.ndarray | None = None,
 ) -> PlanTrainer:
     """Return the trainer of a plan's texts; its checkpoints go to the folder `work`, marked with `key` once whole.
 
-    `prompts` are those of the columns query, passage, negative and twin; `packed` is that of `batch_loss`.
+    `prompts` are those of the columns query, passage, negative and twin; `packed` is that of `batch_loss`, `teacher`
+    that of `Objective`.
     """
-    plan = texts.plan
+    plan, objective = texts.plan, Objective.of(settings, teacher)
     evaluates = measure is not None and settings.evaluate_every > 0
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(work),
@@ -262,7 +264,7 @@ def plan_trainer(
         model=encoder,
         args=arguments,
         train_dataset=texts_dataset(texts, gaps=True),
-        loss=batch_loss(encoder, Objective.of(settings), settings.mini_batch, settings.precision == "bf16", packed),
+        loss=batch_loss(encoder, objective, settings.mini_batch, settings.precision == "bf16", packed),
         evaluator=measure_as_evaluator(measure, settings.watch) if evaluates and measure is not None else None,
         callbacks=callbacks,
     )

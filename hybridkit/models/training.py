@@ -18,6 +18,7 @@ from hybridkit.errors import InputError
 from hybridkit.models.embedding import FAILURES, as_it_was, cut_at, failing_clearly, features_of, prompt_of, rounding
 from hybridkit.models.encoder import model_hash, similarity_of
 from hybridkit.models.model_folders import first_line
+from hybridkit.models.teacher import teacher_vectors
 from hybridkit.sampling.plan import BatchPlan
 from hybridkit.sampling.plan_texts import PlanTexts
 from hybridkit.utils.files import atomic_folder, digest
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
     from hybridkit.models.loss import Objective
 
 # of settings that came later: at these values nothing is trained otherwise than before, so they are left out of keys
-_LATER = {"mini_batch": 0, "negatives": False, "watch": "AP", "margin": 0.0, "consistency": 0.0}
+_LATER = {
+    **{"mini_batch": 0, "negatives": False, "watch": "AP", "margin": 0.0, "consistency": 0.0},
+    **{"distillation": 0.0, "teacher_language": "en", "contrastive": 1.0},
+}
 Precision = Literal["float32", "bf16"]
 # of a longer plan, looking up the tokens that occur takes longer than training them alone saves
 TRIMMED_DRAWS = 1_000_000
@@ -41,6 +45,12 @@ log = logging.getLogger("hybridkit")
 def _patience(value: int, info: ValidationInfo) -> int:
     if value and info.data.get("evaluate_every") == 0:
         raise InputError(f"must be 0 where evaluate_every is 0 (got {value}): nothing is evaluated to wait for")
+    return value
+
+
+def _contrastive(value: float, info: ValidationInfo) -> float:
+    if not value and info.data.get("distillation") == 0:
+        raise InputError(f"must be above 0 where distillation is 0 (got {value}): nothing would hold texts apart")
     return value
 
 
@@ -91,6 +101,13 @@ class TrainingSettings:
     consistency: Annotated[float, Range(0)] = 0.0
     """Weight of consistency: that a query scores the batch's passages alike in two of its row's languages (symmetric
     KL; arXiv 2509.06195). Queries are encoded twice."""
+    distillation: Annotated[float, Range(0)] = 0.0
+    """Weight of distillation: that texts of all languages come to lie where the encoder had the row's text in
+    teacher_language before the training (arXiv 2004.09813); the mean of 1 - cosine."""
+    teacher_language: Annotated[str, Strict(), Field(min_length=1)] = "en"
+    """The language of the texts that distillation draws the others to; its own texts are kept where they were."""
+    contrastive: Annotated[float, Range(0), AfterValidator(_contrastive)] = 1.0
+    """Weight of the contrastive loss, InfoNCE; 0 leaves it out, for distillation alone."""
 
     @property
     def key(self) -> dict[str, Any]:
@@ -116,8 +133,17 @@ def train(
     query itself. Added to the loss, times that weight, is the mean over the rows of half of KL(p || q) + KL(q || p): p
     and q are the softmax of the scores of both over the batch's passages and hard negatives, at the temperature of the
     loss and without the margin. Both learn; neither is a candidate of any query. Rows with a query in one language add
-    0. The plan, and what is counted of it, do not have these queries. Held-out scores know neither margin nor
-    consistency, and stopping early goes by them.
+    0. The plan, and what is counted of it, do not have these queries. Held-out scores know none of these terms, and
+    stopping early goes by them.
+
+    With `settings.distillation` the encoder as it is at the start is the teacher. Before the training it embeds, in
+    their own prompts and at the cut and precision of the training, the texts in `teacher_language` of all rows that are
+    drawn (`teacher_vectors`). Added to the loss, times that weight, is the mean over the batch's queries and passages
+    of 1 - cosine to the vector of the same row's text of the same side. Negatives and twins have no part in it. A text
+    in the teacher's language is kept where it was, a code-switched one is drawn to the vector of the row's own text,
+    and a row without a text in that language adds 0. The gradient of InfoNCE is divided by the temperature, this one
+    is not: a weight far below 1 / temperature says little. Where `contrastive` and `consistency` are 0, hard negatives
+    are not read.
 
     Checkpoints are in `out` + ".work" until the end; called again after a kill, the same training (plan, settings and
     encoder) goes on from the last whole one, to the same weights on the same machine. Under `accelerate launch` the
@@ -128,34 +154,38 @@ def train(
         corpus: The corpus that the plan was made of.
         plan: The batches.
         settings: How to train.
-        out: A SentenceTransformer folder to write, with `steps.jsonl` (step, kind, loss, learning_rate; with
-            consistency also the parts of the loss: infonce, which has the margin, and consistency before its weight).
+        out: A SentenceTransformer folder to write, with `steps.jsonl` (step, kind, loss, learning_rate; of more than
+            plain InfoNCE also its parts, without their weights: infonce, which has the margin, consistency,
+            distillation).
         beside: Returns more texts to write into the folder, by file name, such as the model's card.
         measure: Returns held-out scores; `settings.watch` is the one that decides about stopping.
         callbacks: More callbacks of the trainer.
 
     Raises:
         InputError: A plan of another corpus, a setting that does not fit the encoder, consistency where no query is
-            known in a second language, or a loss that is not a number.
+            known in a second language, distillation where no row has a text in the teacher's language, or a loss that
+            is not a number.
 
     Source:
         arXiv 2408.10536, section 2: cross-entropy over the batch's passages, scores divided by the temperature. Margin:
-        additive margin softmax, arXiv 2007.01852. Consistency: in the manner of LaKDA, arXiv 2509.06195.
+        additive margin softmax, arXiv 2007.01852. Consistency: in the manner of LaKDA, arXiv 2509.06195. Distillation:
+        arXiv 2004.09813, section 2, whose squared error on vectors of length 1 is twice 1 - cosine; there the teacher
+        is another, monolingual encoder, here the encoder itself.
     """
     work = out.with_name(out.name + ".work")
     prompts = {side: prompt_of(encoder, side) for side in ("query", "passage")}
     key = digest(plan.fingerprint, settings.key, model_hash(encoder), prompts)
     prompts |= {"negative": prompts["passage"], "twin": prompts["query"]}
-    texts = PlanTexts(plan, corpus, negatives=settings.negatives, twins=settings.consistency > 0)
-    if settings.consistency:
-        require_twins(texts)
-        _count_alone(texts)
+    compares = settings.contrastive > 0 or settings.consistency > 0
+    texts = open_texts(plan, corpus, settings, negatives=settings.negatives and compares)
+    _count_alone(texts)
+    teacher = teacher_vectors(encoder, texts, settings, work) if settings.distillation else None
     if (compared := similarity_of(encoder)) != "cosine":
         log.warning("the encoder compares by %s; it is trained over cosines, the loss of arXiv 2408.10536", compared)
-    with _in_training(encoder, settings, texts, prompts) as packed, calm_bars():
+    with _in_training(encoder, settings, texts, prompts, teacher) as packed, calm_bars():
         from hybridkit.models.trainer import plan_trainer, repeatable, report_out_of_memory
 
-        trainer = plan_trainer(encoder, texts, prompts, settings, work, key, measure, packed)
+        trainer = plan_trainer(encoder, texts, prompts, settings, work, key, measure, packed, teacher)
         for callback in callbacks:
             trainer.add_callback(callback)
         checkpoint = _last_whole(work, key)
@@ -167,7 +197,7 @@ def train(
             "kind": str(plan.kinds[line["step"] - 1]),
             "loss": line["loss"],
             "learning_rate": line["learning_rate"],
-            **{part: line[part] for part in ("infonce", "consistency") if part in line},
+            **{part: line[part] for part in ("infonce", "consistency", "distillation") if part in line},
         }
         for line in trainer.state.log_history
         if "loss" in line
@@ -183,6 +213,26 @@ def train(
     return out
 
 
+def open_texts(
+    plan: BatchPlan, corpus: ParallelCorpus, settings: TrainingSettings, *, negatives: bool = False
+) -> PlanTexts:
+    """Return a plan's texts with what the terms of a training's loss need.
+
+    Raises InputError for a plan of another corpus, for consistency where no query is known in a second language, and
+    for distillation where no row has a text in the teacher's language.
+    """
+    teacher = settings.teacher_language if settings.distillation else ""
+    texts = PlanTexts(plan, corpus, negatives=negatives, twins=settings.consistency > 0, teacher=teacher)
+    if settings.consistency:
+        require_twins(texts)
+    if texts.teacher is not None and not len(texts.teacher):
+        raise InputError(
+            f"training.distillation: no row of the plan of {plan.strategy} has a text in {teacher!r} "
+            f"({', '.join(plan.languages)}); set training.teacher_language to another, or distillation to 0"
+        )
+    return texts
+
+
 def require_twins(texts: PlanTexts) -> None:
     """Raise InputError where no query of a plan, whose texts are opened with `twins`, is known in another language."""
     if texts.twins is None:
@@ -193,18 +243,32 @@ def require_twins(texts: PlanTexts) -> None:
 
 
 def _count_alone(texts: PlanTexts) -> None:
-    """Say how many queries of a plan are known in one language only."""
+    """Say how many draws of a plan add nothing to consistency or to distillation."""
     if texts.twins is not None and (alone := int((texts.twins < 0).sum())):
         log.warning(
             "training.consistency: the queries of %s of %s draws are known in one language only and add nothing to it",
             f"{alone:,}",
             f"{texts.twins.size:,}",
         )
+    if texts.teacher is not None and (texts.teacher.places < 0).any():
+        query, passage = (texts.teacher.places < 0).sum(axis=0).tolist()
+        log.warning(
+            "training.distillation: the rows of %s queries and of %s passages of %s draws have no such text in %r and "
+            "add nothing to it",
+            f"{query:,}",
+            f"{passage:,}",
+            f"{len(texts.teacher.places):,}",
+            texts.teacher.language,
+        )
 
 
 @contextmanager
 def _in_training(
-    encoder: "SentenceTransformer", settings: TrainingSettings, texts: PlanTexts, prompts: Mapping[str, str]
+    encoder: "SentenceTransformer",
+    settings: TrainingSettings,
+    texts: PlanTexts,
+    prompts: Mapping[str, str],
+    teacher: np.ndarray | None,
 ) -> Iterator[bool]:
     """Freeze and cut by the settings, speed up where that changes nothing; undo it all, after an error what was learnt.
 
@@ -217,7 +281,7 @@ def _in_training(
     from hybridkit.models.loss import Objective, sample_loss
     from hybridkit.models.trainer import check_memory
 
-    objective = Objective.of(settings)
+    objective = Objective.of(settings, teacher)
     frozen = {name for name, _ in encoder.named_parameters() if any(piece in name for piece in settings.freeze)}
     if settings.freeze and not frozen:
         raise InputError(f"training.freeze: {settings.freeze} must occur in the name of a parameter of the encoder")
@@ -233,7 +297,7 @@ def _in_training(
             first = next(_batches(texts, prompts))
             with failing_clearly("train on the first batch"):
                 check_memory(encoder, [features_of(encoder, *column) for column in first], settings)
-                expected = sample_loss(encoder, first, objective, library=True)
+                expected = sample_loss(encoder, first, objective, True, _first_places(texts))
             with ExitStack() as sped_up:
                 why = _speed_up(sped_up, encoder, texts, prompts, first, expected, objective)
                 if why:
@@ -274,11 +338,12 @@ def _speed_up(
         if texts.plan.draws[..., 0].size <= TRIMMED_DRAWS and can_be_trimmed(encoder):
             opened.enter_context(trimmed(encoder, occurring(encoder, chain.from_iterable(_batches(texts, prompts)))))
         opened.enter_context(onednn_linear(encoder))
-        found = sample_loss(encoder, first, objective)
+        found = sample_loss(encoder, first, objective, False, _first_places(texts))
     except FAILURES as error:
         return f"the kit's batches fail on this encoder ({first_line(error)})"
     # scores are divided by the temperature
-    noise = rounding(encoder) * max(1, 0.05 / objective.temperature) * max(1, objective.consistency)
+    weights = objective.contrastive, objective.consistency, objective.distillation
+    noise = rounding(encoder) * max(1, 0.05 / objective.temperature) * max(1, *weights)
     if abs(found[0] - expected[0]) <= noise * max(1, expected[0]) and (
         abs(found[1] - expected[1]) <= 10 * noise * max(1, expected[1])
     ):
@@ -287,6 +352,11 @@ def _speed_up(
         f"on texts of the first batch the kit's loss is {found[0]:.6g} (norm of its gradient {found[1]:.6g}), that of "
         f"sentence-transformers {expected[0]:.6g} ({expected[1]:.6g})"
     )
+
+
+def _first_places(texts: PlanTexts) -> np.ndarray | None:
+    """The places of the first batch's texts among the teacher's, where there is one."""
+    return None if texts.teacher is None else texts.teacher.places[: texts.plan.draws.shape[1]]
 
 
 def _batches(texts: PlanTexts, prompts: Mapping[str, str]) -> Iterator[list[tuple[list[str], str, str]]]:

@@ -1,11 +1,13 @@
-"""The texts of a plan's draws: looked up, code-switched, with usable negatives and twins; exported for trainers."""
+"""The texts of a plan's draws: looked up, switched, with negatives, twins and a teacher's; exported for trainers."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.errors import InputError
@@ -40,7 +42,13 @@ class PlanTexts:
     """
 
     def __init__(
-        self, plan: BatchPlan, corpus: ParallelCorpus, *, negatives: bool = False, twins: bool = False
+        self,
+        plan: BatchPlan,
+        corpus: ParallelCorpus,
+        *,
+        negatives: bool = False,
+        twins: bool = False,
+        teacher: str = "",
     ) -> None:
         plan.check(corpus)
         self.plan, self.corpus, self.negatives = plan, corpus, negatives
@@ -52,6 +60,8 @@ class PlanTexts:
         if twins:
             columns = twin_languages(plan, corpus).reshape(-1)
             self.twins = columns if (columns >= 0).any() else None
+        # of the rows in the language `teacher`, where it is given; they are not among those that a call returns
+        self.teacher = teacher_texts(plan, corpus, teacher) if teacher else None
         switcher_of(plan)  # a lexicon that cannot be read is an error now, not when the first batch is read
 
     def __call__(self, positions: np.ndarray) -> dict[str, list[str]]:
@@ -129,6 +139,52 @@ def twin_languages(plan: BatchPlan, corpus: ParallelCorpus) -> np.ndarray:
         column = np.argmax(rank > drawn[..., None], axis=-1)
         found[first : first + _STEPS] = np.where(rank[..., -1] > 0, column, -1)
     return found
+
+
+@dataclass(frozen=True, eq=False)
+class TeacherTexts:
+    """What a teacher embeds for a plan: the texts of its rows in one language, each distinct text of a side once.
+
+    `positions` has those of queries and of passages in the corpus's `texts`, ascending. `places` is int32 (draws, 2):
+    where the query and the passage of each draw's row are among all of them, queries first; -1 for what a row does not
+    have in that language. It depends on the row only, not on the languages that are drawn.
+    """
+
+    language: str
+    positions: Mapping[str, np.ndarray]
+    places: np.ndarray
+
+    def __len__(self) -> int:
+        """Number of texts."""
+        return sum(map(len, self.positions.values()))
+
+    def chunks(self, corpus: ParallelCorpus, size: int) -> Iterator[tuple[str, list[str]]]:
+        """Yield all texts in their order, at most `size` at a time, each time with their side."""
+        for side, positions in self.positions.items():
+            for first in range(0, len(positions), size):
+                some = pa.array(positions[first : first + size])
+                yield side, corpus.texts[side, self.language].take(some).to_pylist()
+
+
+def teacher_texts(plan: BatchPlan, corpus: ParallelCorpus, language: str) -> TeacherTexts:
+    """Return the texts that a plan's rows have in a language, drawn or not; none for a language of no row.
+
+    They are the rows' own texts, also where a strategy switches what it draws.
+
+    Raises InputError for a plan of another corpus.
+    """
+    plan.check(corpus)
+    rows = plan.draws[..., 0].reshape(-1)
+    places, positions, count = np.full((len(rows), 2), -1, dtype=np.int32), {}, 0
+    for number, side in enumerate(("query", "passage")):
+        found = np.full(len(rows), -1, dtype=np.int32)
+        if language in corpus.languages:
+            found = corpus.positions[side][rows, corpus.column(language)]
+        has = found >= 0
+        positions[side] = np.unique(found[has])
+        places[has, number] = count + np.searchsorted(positions[side], found[has])
+        count += len(positions[side])
+    return TeacherTexts(language, positions, places)
 
 
 def _among(groups: np.ndarray, batch: np.ndarray) -> np.ndarray:

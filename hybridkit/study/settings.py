@@ -296,8 +296,6 @@ class Study:
         """
         value = dataclasses.asdict(self)
         del value["folder"]
-        if self.recipe_seeds is None:  # which keeps the keys of studies from before there was the setting
-            del value["recipe_seeds"]
         if beside is not None and self.folder is not None and self.paths():
             value["folder"] = os.path.relpath(self.folder, beside.resolve())  # a run folder may be reached by links
         return value

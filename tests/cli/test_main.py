@@ -292,6 +292,18 @@ def test_margin_and_consistency_are_options_and_named_in_the_card(rows: Path, tm
     assert line["loss"] == pytest.approx(line["infonce"] + 0.5 * line["consistency"], abs=2e-4)
 
 
+def test_distillation_alone_is_a_training(rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--distillation", "2", "--contrastive", "0", "--teacher-language", "de"]
+    assert main.main(training(rows, tmp_path / "out", *options)) == 0
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "| distillation | 2.0 |" in card and "| teacher language | de |" in card and "| contrastive | 0.0 |" in card
+    line = json.loads((tmp_path / "out" / "steps.jsonl").read_text().splitlines()[0])
+    assert line["loss"] == pytest.approx(2 * line["distillation"], abs=2e-4) and "infonce" not in line
+    capsys.readouterr()
+    told = refused(training(rows, tmp_path / "none", "--contrastive", "0"), capsys)
+    assert "training.contrastive must be above 0 where distillation is 0 (got 0.0)" in told
+
+
 def test_a_finished_training_is_never_lost(rows: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (model / "model.safetensors").read_bytes()
     assert "--overwrite" in refused(training(rows, model), capsys)
@@ -317,7 +329,7 @@ def test_a_training_of_an_earlier_version_is_still_finished(
     out = tmp_path / "out"
     shutil.copytree(model, out)
     noted = json.loads((out / train.RECORD).read_text())
-    for key in ("encoder", "margin", "consistency"):
+    for key in ("encoder", "margin", "consistency", "distillation", "teacher_language", "contrastive"):
         del noted[key]
     (out / train.RECORD).write_text(json.dumps(noted))
     assert main.main(training(rows, out, "--resume")) == 0

@@ -57,7 +57,7 @@ SOME_ALONE = ParallelCorpus.from_rows(
     for place, name in enumerate(NAMES)
 )
 TERMS_PLAN = mixed().plan(SOME_ALONE, 6, 4, seed=2)
-TERMS = replace(SETTINGS, margin=0.2, consistency=0.7, negatives=True)
+TERMS = replace(SETTINGS, margin=0.2, consistency=0.7, negatives=True, distillation=5.0, teacher_language="de")
 
 
 @pytest.fixture(scope="module")
@@ -308,7 +308,7 @@ def test_two_processes_train_what_one_does(folder: Path, tmp_path: Path) -> None
     for name, value in terms.state_dict().items():
         torch.testing.assert_close(value, shared[name], rtol=1e-4, atol=1e-5, msg=name)
     logs = [pd.read_json(tmp_path / f"{name} terms" / "steps.jsonl", lines=True) for name in ("one", "two")]
-    for part in ("loss", "infonce", "consistency"):
+    for part in ("loss", "infonce", "consistency", "distillation"):
         np.testing.assert_allclose(logs[1][part], logs[0][part], rtol=1e-4, atol=1.01e-4)  # parts have four decimals
 
 

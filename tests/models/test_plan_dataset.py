@@ -20,7 +20,7 @@ from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.rows import Row
 from hybridkit.errors import InputError
 from hybridkit.models import encoder
-from hybridkit.models.plan_dataset import PlanBatchSampler, plan_arguments, plan_dataset
+from hybridkit.models.plan_dataset import PlanBatchSampler, plan_arguments, plan_dataset, texts_dataset
 from hybridkit.sampling import hybrid, mono
 from hybridkit.sampling.plan_texts import PlanTexts
 from hybridkit.utils.paths import checkout
@@ -99,6 +99,20 @@ def test_the_dataset_is_the_plan_looked_up() -> None:
     assert copy.deepcopy(dataset)[6] == dataset.select([6, 7])[0] == dataset[6]
     with pytest.raises(InputError, match="another corpus"):
         plan_dataset(PLAN, CORPUS.keep_languages(["de", "en"]))
+
+
+def test_labels_say_what_a_row_has_and_where_its_teachers_texts_are() -> None:
+    texts = PlanTexts(PLAN, CORPUS, negatives=True, teacher="zh")
+    assert texts.teacher is not None
+    found = texts_dataset(texts, gaps=True)[:]
+    assert list(found) == ["query", "passage", "negative", "label"]
+    assert [line[0] for line in found["label"]] == [int(bool(text)) for text in found["negative"]]
+    assert {line[1] for line in found["label"]} == {0}  # there are no twins
+    assert [line[2:] for line in found["label"]] == texts.teacher.places.tolist()
+    assert "label" not in texts_dataset(PlanTexts(PLAN, CORPUS), gaps=True)[:]
+    negatives = texts_dataset(PlanTexts(PLAN, CORPUS, negatives=True), gaps=True)[:]["label"]
+    both = texts_dataset(PlanTexts(PLAN, CORPUS, negatives=True, twins=True), gaps=True)[:]["label"]
+    assert both == [[has, 1] for has in negatives]
 
 
 def test_every_row_gets_a_negative_where_they_are_wanted(caplog: pytest.LogCaptureFixture) -> None:

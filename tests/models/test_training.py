@@ -317,11 +317,17 @@ def test_what_does_not_fit_is_said_before_training(tmp_path: Path) -> None:
         ("negatives", 1),
         ("margin", -0.1),
         ("consistency", -1e-9),
+        ("distillation", -0.5),
+        ("contrastive", 0.0),
+        ("teacher_language", ""),
         ("watch", ""),
         ("watch", b"AP"),
         *(
             (name, value)
-            for name in ("learning_rate", "temperature", "warmup", "weight_decay", "margin", "consistency")
+            for name in (
+                *("learning_rate", "temperature", "warmup", "weight_decay"),
+                *("margin", "consistency", "distillation", "contrastive"),
+            )
             for value in (float("inf"), float("nan"), True, "1", None)
         ),
         *(

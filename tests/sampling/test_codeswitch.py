@@ -222,6 +222,10 @@ def test_only_the_side_asked_for_is_switched(folder: str, side: str, changed: se
     twins = PlanTexts(plan, corpus, twins=True)(np.arange(40))["twin"]  # those of the base, never switched
     assert twins == PlanTexts(hybrid().plan(corpus, 10, 4, 0), corpus, twins=True)(np.arange(40))["twin"]
     assert any("money" in text for text in twins)
+    teacher = PlanTexts(plan, corpus, teacher="en").teacher  # its texts are not switched either
+    assert teacher is not None
+    own = [text for _, texts in teacher.chunks(corpus, 100) for text in texts]
+    assert set(own) <= {*corpus.query_table("en")[1], *corpus.passage_table("en")[1]} and "money" in " ".join(own)
     assert set(PlanTexts(plan, corpus)(np.arange(4))) == {"query", "passage"}
     assert set(PlanTexts(plan, corpus)(np.arange(0))) == {"query", "passage"}
 

@@ -212,3 +212,26 @@ def test_twins_are_in_languages_that_the_strategy_does_not_draw_and_need_a_secon
     alone = UNEVEN.keep_languages(["en"])
     texts = PlanTexts(english().plan(alone, 5, 4, seed=0), alone, twins=True)
     assert texts.twins is None and list(texts(np.arange(4))) == ["query", "passage"]
+
+
+def test_the_texts_of_a_teacher_are_those_of_the_rows_that_are_drawn() -> None:
+    plan = hybrid(alpha=0.5).plan(UNEVEN, 2, 4, seed=3)
+    rows = plan.draws[..., 0].reshape(-1)
+    for language in ("en", "de"):
+        teacher = PlanTexts(plan, UNEVEN, teacher=language).teacher
+        assert teacher is not None
+        found = {size: list(teacher.chunks(UNEVEN, size)) for size in (3, 100)}
+        assert max(len(texts) for _, texts in found[3]) == 3
+        flat = [(side, text) for side, texts in found[100] for text in texts]
+        assert flat == [(side, text) for side, texts in found[3] for text in texts]
+        assert len(flat) == len(set(flat)) == len(teacher)
+        for places, row in zip(teacher.places.tolist(), rows.tolist(), strict=True):
+            query = ("query", f"query {row} {language}") if language == "en" or row % 3 else None
+            assert [flat[place] if place >= 0 else None for place in places] == [
+                query,
+                ("passage", f"passage {row} {language}"),
+            ]
+        assert set(teacher.places.ravel()) - {-1} == set(range(len(teacher)))  # no text that is not drawn
+    none = PlanTexts(plan, UNEVEN, teacher="fr").teacher
+    assert none is not None and len(none) == 0 and (none.places == -1).all() and not list(none.chunks(UNEVEN, 5))
+    assert PlanTexts(plan, UNEVEN).teacher is None

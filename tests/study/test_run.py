@@ -85,6 +85,23 @@ def test_consistency_of_queries_in_one_language_is_refused_before_anything_is_tr
         assert not (run.folder / "models").exists()
 
 
+def test_distillation_without_a_text_of_the_teacher_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    for language in ("en", "fi"):
+        folder = tmp_path / language
+        folder.mkdir()
+        training = {"steps": 5, "batch_size": 4, "distillation": 1.0, "contrastive": 0, "teacher_language": language}
+        study = tiny_study(folder, strategies=["mono"], compare=["mono", "untrained"], training=training)
+        run = Run(study, folder / "run")
+        if language == "fi":
+            with pytest.raises(
+                InputError, match="^training.distillation: no row of the plan of mono has a text in 'fi'"
+            ):
+                run.check()
+        else:
+            run.check()
+        assert not (run.folder / "models").exists()
+
+
 def test_scores_kept_without_one_of_the_measures_are_made_anew(study: Study, whole: Run, tmp_path: Path) -> None:
     shutil.copytree(whole.folder, tmp_path / "run")
     run = Run(study, tmp_path / "run")
