@@ -160,6 +160,7 @@ def published(frame: pd.DataFrame, ours: str = "this study") -> Figure:
     names = sorted({system for system, _ in systems})
     height = len(benchmarks) * (0.28 * len(strategies) + 0.62) + 0.3 + 0.2 * -(-len(systems) // 3)
     figure, axes = panels(len(benchmarks), len(kinds), max(WIDTH * min(len(kinds), 4) / 4, 4.2), height, sharey=True)
+    log = False
     for number, ax in enumerate(axes):
         benchmark, (setting, measure) = benchmarks[number // len(kinds)], kinds[number % len(kinds)]
         here = (frame["benchmark"] == benchmark) & (frame["setting"] == setting) & (frame["measure"] == measure)
@@ -171,11 +172,16 @@ def published(frame: pd.DataFrame, ours: str = "this study") -> Figure:
         for line in range(1, len(strategies)):
             ax.axhline(line - 0.5, color="#eeeeee", linewidth=0.6, zorder=0)
         strategy_axis(ax, strategies, below=0.5)
-        if measure == DISTANCE and (frame.loc[here, "value"] > 0).all() and here.any():
-            log_ranks(ax, frame.loc[here, "value"], ticks=(1.0, 3.0))
+        if measure == DISTANCE:  # one scale for all benchmarks
+            distances = frame.loc[frame["measure"] == DISTANCE, "value"]
+            log = log_ranks(ax, distances, ticks=(1.0, 3.0))
+            if not log:
+                ax.set_xlim(0, 1.06 * distances.max())
     titles = ["language bias" if name == DISTANCE else SETTINGS.get(setting, setting) for setting, name in kinds]
     below = [
-        f"rank distance (ranks,\nlog scale; {better(name)})" if name == DISTANCE else f"mean {name}\n{better(name)}"
+        f"rank distance (ranks{', log scale' * log})\n{better(name)}"
+        if name == DISTANCE
+        else f"mean {name}\n{better(name)}"
         for _, name in kinds
     ]
     name_grid(axes, titles, below, benchmarks)
@@ -183,7 +189,7 @@ def published(frame: pd.DataFrame, ours: str = "this study") -> Figure:
         Line2D([], [], label=f"{system}, {source}", **_look(names.index(system), source == ours))
         for system, source in systems
     ]
-    foot(figure, entries, columns=3)
+    foot(figure, entries, columns=2)
     figure.suptitle("Published numbers (hollow) and ours (filled)")
     return figure
 

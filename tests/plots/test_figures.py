@@ -628,6 +628,20 @@ def test_names_on_a_map_overlap_neither_each_other_nor_the_points() -> None:
     assert all(axes.get_window_extent().contains(*box.p0) for box in boxes)
 
 
+def test_published_distances_have_one_scale_and_its_name() -> None:
+    rows = [
+        (benchmark, "pool", "XLM-R", name, "rank_distance", value, "2408.10536")
+        for benchmark, values in (("xquad-r", (200.0, 410.0)), ("mlqa-r", (300.0, 500.0)))
+        for name, value in zip(("cross", "mono"), values, strict=True)
+    ]
+    frame = pd.DataFrame(rows, columns=FRAMES["published"].columns)
+    first, second = seen(plots.published(frame))
+    assert first.get_xlim() == second.get_xlim() and {first.get_xscale(), second.get_xscale()} == {"linear"}
+    assert second.get_xlabel() == "rank distance (ranks)\n← better"
+    _, second = seen(plots.published(frame.assign(value=frame["value"] * [1, 10, 1, 1])))
+    assert second.get_xscale() == "log" and second.get_xlabel() == "rank distance (ranks, log scale)\n← better"
+
+
 def test_published_numbers_are_hollow_and_ours_filled() -> None:
     axes = seen(plots.published(FRAMES["published"]))[0]
     filled = {
