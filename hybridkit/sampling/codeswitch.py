@@ -195,6 +195,24 @@ def switch_rates(plan: BatchPlan, corpus: ParallelCorpus, draws: int = _SAMPLE) 
     return pd.DataFrame(rows, columns=[*_RATES, "content", "content_switched"])
 
 
+def rate_sentences(plan: BatchPlan, corpus: ParallelCorpus) -> dict[str, str]:
+    """Return both rates of `switch_rates` in words, by side and language; empty where the strategy does not switch.
+
+    Lines without a switched word are left out.
+    """
+    if switcher_of(plan) is None:
+        return {}
+    found: dict[str, str] = {}
+    for line in switch_rates(plan, corpus).to_dict("records"):
+        if line["switched"]:
+            text = f"{line['switched']:.3f} of all words"
+            if line["content"]:
+                own = f"{line['content_switched']:.3f} of the words that are no stop words"
+                text += f"; {own} (as arXiv 2305.05295 counts)"
+            found[f"{line['side']} in {line['language']}"] = text
+    return found
+
+
 def _counts(plan: BatchPlan, corpus: ParallelCorpus, side: str, positions: np.ndarray) -> np.ndarray:
     """What `Switcher.count` counts of a side's words at some positions, or a spread sample of them, int64 (n, 5)."""
     known = switcher_of(plan)

@@ -74,26 +74,26 @@ class PlanPairs:
             self.hard[first : first + _DRAWS] = there
         if not self.hard.any():
             raise InputError(
-                f"the plan of {plan.strategy}: no draw has a hard negative; mine some (negatives='mined' in the command "
-                "train, mine_negatives in Python) or take negatives='random'"
+                f"the plan of {plan.strategy}: no draw has a hard negative; mine some (`hybridkit train --negatives "
+                "mined`, mine_negatives in Python) or take random ones"
             )
 
     def __call__(self, positions: np.ndarray) -> dict[str, list[Any]]:
-        """Return `query` (n texts), `passages` (n lists of 1 + ratio texts, the answer first) and `labels` (1 and 0)."""
+        """Return `query` (n texts), `passages` (n lists of 1 + ratio texts, the answer first), `labels` (1 and 0)."""
         positions = np.asarray(positions, dtype=np.int64)
         found = self._texts(positions)
         row, _, column = self.plan.draws.reshape(-1, 3)[positions].T
         passages = [[text] for text in found["passage"]]
         hard = self.hard[positions]
         own = np.flatnonzero(hard)
-        for at, text in zip(own, self._texts.take("negative", positions[own], row[own], column[own]), strict=True):
-            passages[at].append(text)
+        texts = self._texts.take("negative", positions[own], row[own], column[own])
+        for slot, text in zip(own.tolist(), texts, strict=True):
+            passages[slot].append(text)
         others = self._random(positions, row, column, hard)
         for nth in range(self.ratio):
             at = np.flatnonzero(others[:, nth] >= 0)
-            rows = others[at, nth]
-            texts = self._texts.take("passage", positions[at], rows, column[at], f"negative {nth}")
-            for slot, text in zip(at, texts, strict=True):
+            texts = self._texts.take("passage", positions[at], others[at, nth], column[at], f"negative {nth}")
+            for slot, text in zip(at.tolist(), texts, strict=True):
                 passages[slot].append(text)
         labels = [1.0] + [0.0] * self.ratio
         return {"query": found["query"], "passages": passages, "labels": [list(labels) for _ in passages]}
