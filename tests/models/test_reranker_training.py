@@ -2,7 +2,10 @@
 
 import json
 import logging
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -201,3 +204,40 @@ def test_what_is_refused_before_anything_runs(still: Path, tmp_path: Path) -> No
             model.get_parameter("0.model.classifier.bias").fill_(np.nan)
         train_reranker(model, CORPUS, PLAN, SETTINGS, tmp_path / "nan")
     assert not list(tmp_path.glob("nan.work/checkpoint-*"))
+
+
+TWO_PROCESSES = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {root!r})
+import tests.models.test_reranker_training as tests
+from hybridkit.models import reranker
+tests.train_reranker(reranker.start({folder!r}), tests.CORPUS, tests.PLAN[:4], tests.SHORT, Path({out!r}) / "two")
+import torch.distributed
+assert torch.distributed.get_world_size() == 2
+"""
+SHORT = replace(SETTINGS, steps=4, learning_rate=1e-3)
+
+
+def test_two_processes_train_what_one_does(still: Path, tmp_path: Path) -> None:
+    one = reranker.start(still)
+    train_reranker(one, CORPUS, PLAN[:4], SHORT, tmp_path / "one")
+    script, root = tmp_path / "script.py", str(Path(__file__).parents[2])
+    script.write_text(TWO_PROCESSES.format(root=root, folder=str(still), out=str(tmp_path)))
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(script)]
+    told = subprocess.run(
+        launch,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
+    )
+    assert told.returncode == 0, told.stderr[-3000:]
+    assert "plain steps" not in told.stderr
+    assert len(log_of(tmp_path / "two")) == 4
+    other = reranker.open(tmp_path / "two").state_dict()
+    for name, value in one.state_dict().items():
+        if not name.endswith("key.bias"):  # its gradient is rounding
+            torch.testing.assert_close(other[name], value, rtol=1e-3, atol=1e-4, msg=name)
