@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     Settings: TypeAlias = TrainingSettings | RerankerSettings
 RERANKER = "reranker"
-_OF_KIND = {"temperature": "encoder", "ratio": RERANKER, "pair_loss": RERANKER}  # options that one kind alone has
+_OF_KIND = {  # options that one kind alone has
+    **dict.fromkeys(("temperature", "margin", "consistency"), "encoder"),
+    **dict.fromkeys(("ratio", "pair_loss"), RERANKER),
+}
 RECORD = "hybridkit-train.json"  # beside the checkpoints, then in the model's folder: what it was made from
 
 
@@ -101,6 +104,13 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     option("--ratio", type=int, metavar="N", help="negatives of each positive, of re-rankers (4)")
     losses = "binary (cross-entropy of each pair), or listnet or lambda of a query's list, of re-rankers (binary)"
     option("--pair-loss", choices=("binary", "listnet", "lambda"), help=losses)
+    option("--margin", type=float, metavar="X", help="taken off the cosine of a query and its own passage (0)")
+    option(
+        "--consistency",
+        type=float,
+        metavar="X",
+        help="weight of scoring passages alike by a query in two languages; queries are encoded twice (0)",
+    )
     option(
         "--freeze",
         type=lambda text: tuple(text.split(",")),
@@ -384,7 +394,8 @@ def _difference(path: Path, record: dict[str, Any]) -> str:
     before = _read(path)
     if not before:
         return f"{path.name} is missing or damaged"
-    before = {"encoder": record["encoder"], **before}  # earlier versions noted weights and prompts alone
+    # earlier versions noted weights and prompts alone, and had fewer settings
+    before = {"encoder": record["encoder"], "margin": 0.0, "consistency": 0.0, **before}
     changed = [key for key in record if key != "model" and before.get(key) != record[key]]
     return "; ".join(f"{key}: {before.get(key)!r} there, {record[key]!r} in this command" for key in changed)
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("hybridkit")
 _LETTERS = 64  # characters for each token that the model reads; hardly any token has as many
-TASKS = {"query": "query", "passage": "document", "negative": "document"}  # a side's name in sentence-transformers
+# a side's name in sentence-transformers
+TASKS = {"query": "query", "passage": "document", "negative": "document", "twin": "query"}
 SAMPLE = 4  # texts that both ways embed before the kit's is used; so few texts are embedded by the library at once
 ROUNDING = 5e-5  # of float32: the largest difference of two embeddings, relative to their length, that is ignored
 FAILURES = (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, RuntimeError)  # of an encoder

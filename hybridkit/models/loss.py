@@ -1,7 +1,8 @@
-"""The loss of a batch: in-batch InfoNCE with hard negatives, texts encoded in micro-batches of like length."""
+"""The loss of a batch: InfoNCE with hard negatives, a margin and consistency; texts in micro-batches of like length."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -9,12 +10,15 @@ from sentence_transformers.sentence_transformer.losses import (
     CachedMultipleNegativesRankingLoss,
     MultipleNegativesRankingLoss,
 )
-from sentence_transformers.util import all_gather_with_grad, batch_to_device
+from sentence_transformers.util import all_gather_with_grad, batch_to_device, cos_sim
 from torch import Tensor, nn
 
 from hybridkit.errors import InputError
 from hybridkit.models.embedding import as_it_was, features_of, some_by_length
 from hybridkit.models.fast_layers import TrimmedEmbedding
+
+if TYPE_CHECKING:
+    from hybridkit.models.training import TrainingSettings
 
 TOKENS_CPU = 512  # tokens of a micro-batch, padding included; small ones stay in a CPU's cache
 TOKENS_ELSEWHERE = 16384  # a GPU wants fewer and larger ones
@@ -135,23 +139,65 @@ def _by_token(value: Any, mask: Tensor) -> bool:
     return isinstance(value, Tensor) and value.shape == mask.shape
 
 
+@dataclass(frozen=True)
+class Objective:
+    """What is minimised, as a function of a batch's embeddings: InfoNCE with a `margin`, plus `consistency`.
+
+    See `TrainingSettings` for the three numbers. Called, it returns the loss and its parts by name, detached:
+    `infonce` (with the margin) and `consistency` (nats a row, without its weight); none where the weight is 0.
+    """
+
+    temperature: float
+    margin: float = 0.0
+    consistency: float = 0.0
+
+    @classmethod
+    def of(cls, settings: "TrainingSettings") -> "Objective":
+        """Return that of a training."""
+        return cls(settings.temperature, settings.margin, settings.consistency)
+
+    def __call__(
+        self, embeddings: list[Tensor], labels: Tensor | None, gather: bool = False
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return loss and parts of queries, passages, perhaps negatives, and with consistency twins, each (n, dim).
+
+        `labels` are 1 where a row has what its column promises: (n,) for its negative, with consistency (n, 2) for its
+        negative and its twin. The candidates of a twin are those of its query, so that no twin is a negative.
+        """
+        scale = 1 / self.temperature
+        if not self.consistency:
+            return info_nce(embeddings, labels, scale, gather, self.margin), {}
+        if labels is None:
+            raise TypeError("labels say which rows have a twin; with consistency they must be given")
+        count, has_twin = len(embeddings[0]), labels[:, 1].to(embeddings[0].device) > 0
+        both = [torch.cat([embeddings[0], embeddings[-1]]), *embeddings[1:-1]]
+        scores, own = _scores(both, labels[:, 0], scale, gather)
+        there = scores[0] != -torch.inf
+        infonce = _cross_entropy(scores[:count], own, self.margin * scale)
+        apart = symmetric_kl(scores[:count][has_twin][:, there], scores[count:][has_twin][:, there])
+        consistency = apart.sum() / count
+        parts = {"infonce": infonce.detach(), "consistency": consistency.detach()}
+        return infonce + self.consistency * consistency, parts
+
+
 def batch_loss(
-    model: nn.Module, temperature: float, mini_batch: int = 0, bf16: bool = False, packed: bool = True
+    model: nn.Module, objective: Objective, mini_batch: int = 0, bf16: bool = False, packed: bool = True
 ) -> nn.Module:
     """Return the loss: cross-entropy of each query over passages and hard negatives (arXiv 2408.10536, section 2).
 
-    It is called with the columns query, passage and, if any row has one, negative; labels are then 1 where a row has a
-    negative and 0 where its column has a filler that is never compared. With `mini_batch` above 0 gradients are cached
-    (GradCache, arXiv 2101.06983) as sentence-transformers does it: the same gradients with the memory of so many texts.
-    Among several processes each scores its own queries against the passages of all. Without `packed` each column of
-    texts goes through the encoder as in the library.
+    It is called with the columns query, passage, negative if any row has one, and with consistency twin; for the labels
+    see `Objective`: the column of a row without one has a filler that is never compared. Its attribute `parts` has the
+    parts of the last loss. With `mini_batch` above 0 gradients are cached (GradCache, arXiv 2101.06983) as
+    sentence-transformers does it: the same gradients with the memory of so many texts. Among several processes each
+    scores its own queries against the passages of all. Without `packed` each column of texts goes through the encoder
+    as in the library.
 
     Raises InputError for a `mini_batch` with an encoder that has no mini-batches (a static one, which needs none).
     """
     if not mini_batch:
-        return _Plain(model, temperature, bf16, packed)
+        return _Plain(model, objective, bf16, packed)
     try:
-        return _Cached(model, temperature, mini_batch, bf16, packed)
+        return _Cached(model, objective, mini_batch, bf16, packed)
     except ValueError as error:
         raise InputError(
             f"training.mini_batch: {mini_batch} is not for this encoder, which has no mini-batches; leave it out"
@@ -159,9 +205,10 @@ def batch_loss(
 
 
 class _Plain(nn.Module):
-    def __init__(self, model: nn.Module, temperature: float, bf16: bool, packed: bool) -> None:
+    def __init__(self, model: nn.Module, objective: Objective, bf16: bool, packed: bool) -> None:
         super().__init__()
-        self.model, self.scale, self.bf16 = Packed(model) if packed else model, 1 / temperature, bf16
+        self.model, self.objective, self.bf16 = Packed(model) if packed else model, objective, bf16
+        self.parts: dict[str, Tensor] = {}
 
     def forward(self, sentence_features: Iterable[dict[str, Tensor]], labels: Tensor | None) -> Tensor:
         with _outer_autocast(self.model, self.bf16):
@@ -169,15 +216,16 @@ class _Plain(nn.Module):
                 embeddings = self.model.embed(list(sentence_features))
             else:
                 embeddings = [self.model(column)["sentence_embedding"] for column in sentence_features]
-        return info_nce(embeddings, labels, self.scale, _processes() > 1)
+        loss, self.parts = self.objective(embeddings, labels, _processes() > 1)
+        return loss
 
 
 class _Cached(CachedMultipleNegativesRankingLoss):
-    def __init__(self, model: nn.Module, temperature: float, mini_batch: int, bf16: bool, packed: bool) -> None:
-        super().__init__(
-            model, scale=1 / temperature, mini_batch_size=mini_batch, gather_across_devices=_processes() > 1
-        )
-        self.model, self.bf16 = Packed(model) if packed else model, bf16
+    def __init__(self, model: nn.Module, objective: Objective, mini_batch: int, bf16: bool, packed: bool) -> None:
+        scale, among = 1 / objective.temperature, _processes() > 1
+        super().__init__(model, scale=scale, mini_batch_size=mini_batch, gather_across_devices=among)
+        self.model, self.objective, self.bf16 = Packed(model) if packed else model, objective, bf16
+        self.parts: dict[str, Tensor] = {}
 
     def forward(self, sentence_features: Iterable[dict[str, Tensor]], labels: Tensor | None) -> Tensor:
         with _outer_autocast(self.model, self.bf16):
@@ -189,7 +237,7 @@ class _Cached(CachedMultipleNegativesRankingLoss):
     ) -> Tensor:
         """Return the loss of the embeddings of mini-batches, for sentence-transformers' cached forward pass."""
         with torch.autocast(reps[0][0].device.type, enabled=False):
-            loss = info_nce([torch.cat(one) for one in reps], labels, self.scale, self.gather_across_devices)
+            loss, self.parts = self.objective([torch.cat(one) for one in reps], labels, self.gather_across_devices)
             if with_backward:
                 loss.backward()
                 loss = loss.detach()
@@ -201,48 +249,83 @@ def _outer_autocast(model: nn.Module, bf16: bool) -> torch.autocast:
     return torch.autocast(next(model.parameters()).device.type, torch.bfloat16, enabled=bf16)
 
 
-def info_nce(embeddings: list[Tensor], present: Tensor | None, scale: float, gather: bool = False) -> Tensor:
+def info_nce(
+    embeddings: list[Tensor], present: Tensor | None, scale: float, gather: bool = False, margin: float = 0.0
+) -> Tensor:
     """Return InfoNCE by cosines of queries (n, dim) over passages (n, dim) and negatives that are `present` (n,).
+
+    `margin` is taken off the cosine of each query and its own passage. The loss is not symmetric: LaBSE (additive
+    margin softmax, arXiv 2007.01852) adds the same loss of passages over queries, which is not here.
 
     >>> query, passage = torch.eye(2), torch.tensor([[1.0, 0.0], [1.0, 0.0]])
     >>> round(float(info_nce([query, passage], None, scale=1.0)), 4)  # ln 2: the passages are equal
     0.6931
     """
+    scores, own = _scores(embeddings, present, scale, gather)
+    return _cross_entropy(scores, own, margin * scale)
+
+
+def symmetric_kl(one: Tensor, other: Tensor) -> Tensor:
+    """Return half of KL(p || q) + KL(q || p) in nats, (n,); p and q are the softmax of two sets of scores (n, m).
+
+    >>> round(float(symmetric_kl(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]))), 4)  # (e - 1) / (e + 1)
+    0.4621
+    """
+    p, q = one.log_softmax(dim=-1), other.log_softmax(dim=-1)
+    return ((p.exp() - q.exp()) * (p - q)).sum(dim=-1) / 2
+
+
+def _scores(embeddings: list[Tensor], present: Tensor | None, scale: float, gather: bool) -> tuple[Tensor, Tensor]:
+    """Scores of queries (rows) over the candidates, and the column of each row's own passage, (n,).
+
+    Queries may be a multiple of the n passages, -inf is the score of a negative that is not present.
+    """
     unit: list[Any] = [nn.functional.normalize(one.float(), dim=-1) for one in embeddings]
-    queries, first = unit[0], 0
+    queries, count, first = unit[0], len(unit[1]), 0
     targets = unit[1:]
     known = None if present is None or len(targets) < 2 else present.to(queries.device) > 0
     if gather:
         targets = [all_gather_with_grad(one) for one in targets]
-        first = _rank() * len(queries)
+        first = _rank() * count
         known = None if known is None else all_gather_with_grad(known.float()) > 0
     scores = queries @ torch.cat(targets).T * scale
     if known is not None:
         scores[:, len(targets[0]) :].masked_fill_(~known, -torch.inf)
-    own = torch.arange(first, first + len(queries), device=queries.device)
+    return scores, torch.arange(first, first + count, device=queries.device)
+
+
+def _cross_entropy(scores: Tensor, own: Tensor, margin: float) -> Tensor:
+    if margin:
+        scores = scores - margin * nn.functional.one_hot(own, scores.shape[1])
     return nn.functional.cross_entropy(scores, own)
 
 
 def sample_loss(
-    encoder: Any, columns: Sequence[tuple[list[str], str, str]], temperature: float, library: bool = False
+    encoder: Any, columns: Sequence[tuple[list[str], str, str]], objective: Objective, library: bool = False
 ) -> tuple[float, float]:
     """Return the loss of some rows of a batch, of different lengths, and the norm of its gradient; nothing is learnt.
 
-    It is the kit's, or with `library` that of sentence-transformers (`MultipleNegativesRankingLoss`), without dropout
-    and in the precision of the weights. `columns` have the texts, side and prompt of queries and passages first.
+    It is the kit's, or with `library` that of sentence-transformers (`library_loss`), without dropout and in the
+    precision of the weights. `columns` have the texts, side and prompt of a batch; negatives are left out. With
+    consistency the rows are some of those that have a twin, if they are more than one.
     """
-    rows = some_by_length(np.array([len(text) for text in columns[1][0]]))
+    texts = {side: found for found, side, _ in columns}
+    rows = np.arange(len(texts["query"]))
+    if objective.consistency:
+        twins = np.flatnonzero(np.array(texts["twin"], dtype=object) != "")
+        rows = twins if len(twins) > 1 else rows
+    rows = rows[some_by_length(np.array([len(texts["passage"][row]) for row in rows]))]
     features = [
-        batch_to_device(features_of(encoder, [texts[row] for row in rows], side, prompt), encoder.device)
-        for texts, side, prompt in columns[:2]
+        batch_to_device(features_of(encoder, [found[row] for row in rows], side, prompt), encoder.device)
+        for found, side, prompt in columns
+        if side in ("query", "passage") or (side == "twin" and objective.consistency)
     ]
+    labels = torch.tensor([[0, int(bool(texts["twin"][row]))] for row in rows]) if objective.consistency else None
 
     def compute() -> Tensor:
-        if not library:
-            loss: Tensor = batch_loss(encoder, temperature)(features, None)
-            return loss
-        among = _processes() > 1  # of a second training in one launch
-        return MultipleNegativesRankingLoss(encoder, scale=1 / temperature, gather_across_devices=among)(features, None)
+        made = library_loss(encoder, features, labels, objective) if library else None
+        loss: Tensor = batch_loss(encoder, objective)(features, labels) if made is None else made
+        return loss
 
     return with_gradient(encoder, compute)
 
@@ -260,6 +343,32 @@ def with_gradient(model: Any, compute: Callable[[], Tensor]) -> tuple[float, flo
         gradients = torch.autograd.grad(loss, trained, allow_unused=True)
     norm = sum(float(one.float().square().sum()) for one in gradients if one is not None) ** 0.5
     return float(loss.detach()), norm
+
+
+def library_loss(
+    encoder: Any, features: list[dict[str, Tensor]], labels: Tensor | None, objective: Objective
+) -> Tensor:
+    """Return the same loss of queries, passages and twins by sentence-transformers and PyTorch, to compare with.
+
+    InfoNCE is `MultipleNegativesRankingLoss`, with the margin in its similarity; consistency is `kl_div` both ways.
+    """
+    among, scale = _processes() > 1, 1 / objective.temperature  # among those of a second training in one launch
+
+    def similarity(queries: Tensor, passages: Tensor) -> Tensor:
+        own = torch.arange(len(queries), device=queries.device) + (_rank() * len(queries) if among else 0)
+        return cos_sim(queries, passages) - objective.margin * nn.functional.one_hot(own, len(passages))
+
+    own = MultipleNegativesRankingLoss(
+        encoder, scale=scale, similarity_fct=similarity if objective.margin else cos_sim, gather_across_devices=among
+    )
+    loss: Tensor = own([dict(one) for one in features[:2]], None)
+    if objective.consistency and labels is not None:
+        query, passage, twin = (encoder(dict(one))["sentence_embedding"] for one in features)
+        passage = all_gather_with_grad(passage) if among else passage
+        p, q = (nn.functional.log_softmax(cos_sim(one, passage) * scale, dim=-1) for one in (query, twin))
+        kl = [nn.functional.kl_div(*both, reduction="none", log_target=True).sum(dim=-1) for both in ((p, q), (q, p))]
+        loss = loss + objective.consistency * (sum(kl) / 2 * labels[:, 1].to(p.device)).mean()
+    return loss
 
 
 def _processes() -> int:

@@ -38,7 +38,11 @@ def plan_dataset(plan: BatchPlan, corpus: ParallelCorpus, *, negatives: bool = F
 
 
 def texts_dataset(texts: PlanTexts, *, gaps: bool = False) -> "Dataset":
-    """Return the data set of a plan's texts that are open already; see `plan_dataset`."""
+    """Return the data set of a plan's texts that are open already; see `plan_dataset`.
+
+    Texts with twins have a last column, `twin`, and with `gaps` labels of two numbers a row: 1 for its negative, 1 for
+    its twin, 0 for what it does not have.
+    """
     plan, usable = texts.plan, texts.usable
     if texts.negatives:
         if usable is None:
@@ -192,7 +196,12 @@ class _LookUp:
             raise InputError("a pickled plan_dataset holds no texts; make it again of the plan and the corpus")
         positions = batch["position"]
         found: dict[str, list[Any]] = dict(self._texts(np.array(positions, dtype=np.int64)))
-        if "negative" in found and self._gaps:
+        if "twin" in found and self._gaps:
+            negatives = found.get("negative", [""] * len(positions))
+            found["label"] = [
+                [int(bool(one)), int(bool(two))] for one, two in zip(negatives, found["twin"], strict=True)
+            ]
+        elif "negative" in found and self._gaps:
             found["label"] = [int(bool(text)) for text in found["negative"]]
         elif "negative" in found:
             found["negative"] = [

@@ -21,7 +21,7 @@ from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
 from hybridkit.errors import InputError
 from hybridkit.models.embedding import TASKS, is_full, preprocess
 from hybridkit.models.fast_layers import TrimmedEmbedding
-from hybridkit.models.loss import batch_loss
+from hybridkit.models.loss import Objective, batch_loss
 from hybridkit.models.plan_dataset import PlanBatchSampler, texts_dataset
 from hybridkit.sampling.plan import BatchPlan
 from hybridkit.sampling.plan_texts import PlanTexts
@@ -188,7 +188,14 @@ class TrainedOnly:
 
 
 class PlanTrainer(TrainedOnly, SentenceTransformerTrainer):
-    """The trainer of an encoder on a plan."""
+    """The trainer of an encoder on a plan, whose log has the parts of a loss that has some."""
+
+    def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the trainer's loss, whose parts go to the log."""
+        found = super().compute_loss(*args, **kwargs)
+        if self.loss.parts:
+            self.track_loss_components(self.loss.parts)
+        return found
 
 
 @contextmanager
@@ -219,7 +226,7 @@ def plan_trainer(
 ) -> PlanTrainer:
     """Return the trainer of a plan's texts; its checkpoints go to the folder `work`, marked with `key` once whole.
 
-    `prompts` are those of the columns query, passage and negative; `packed` is that of `batch_loss`.
+    `prompts` are those of the columns query, passage, negative and twin; `packed` is that of `batch_loss`.
     """
     plan = texts.plan
     evaluates = measure is not None and settings.evaluate_every > 0
@@ -242,7 +249,7 @@ def plan_trainer(
         model=encoder,
         args=arguments,
         train_dataset=texts_dataset(texts, gaps=True),
-        loss=batch_loss(encoder, settings.temperature, settings.mini_batch, settings.precision == "bf16", packed),
+        loss=batch_loss(encoder, Objective.of(settings), settings.mini_batch, settings.precision == "bf16", packed),
         evaluator=measure_as_evaluator(measure, settings.watch) if evaluates and measure is not None else None,
         callbacks=callbacks,
     )

@@ -28,9 +28,8 @@ from hybridkit.utils.yaml_files import settings
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-
 # of settings that came later: at these values nothing is trained otherwise than before, so they are left out of keys
-_LATER = {"mini_batch": 0, "negatives": False, "watch": "AP"}
+_LATER = {"mini_batch": 0, "negatives": False, "watch": "AP", "margin": 0.0, "consistency": 0.0}
 Precision = Literal["float32", "bf16"]
 # of a longer plan, looking up the tokens that occur takes longer than training them alone saves
 TRIMMED_DRAWS = 1_000_000
@@ -84,6 +83,12 @@ class TrainingSettings:
     """Whether the rows' hard negatives are used too."""
     watch: Annotated[str, Strict(), Field(min_length=1)] = "AP"
     """The held-out score to stop by and to choose a checkpoint by: AP, AP mono, AP en>en, rank_distance, ..."""
+    margin: Annotated[float, Range(0)] = 0.0
+    """Taken off the cosine of a query and its own passage before the temperature; LaBSE (arXiv 2007.01852) has 0.3, in
+    both directions, here it is query to passages only."""
+    consistency: Annotated[float, Range(0)] = 0.0
+    """Weight of consistency: that a query scores the batch's passages alike in two of its row's languages (symmetric
+    KL; arXiv 2509.06195). Queries are encoded twice."""
 
     @property
     def key(self) -> dict[str, Any]:
@@ -104,6 +109,14 @@ def train(
 ) -> Path:
     """Train on every batch of the plan by in-batch InfoNCE over cosines, and return the model's folder `out`.
 
+    With `settings.consistency` each query is encoded in a second language of its row too, drawn uniformly by the plan's
+    seed and whatever the strategy (`twin_languages`); it is the row's own text, also where `codeswitch` switches the
+    query itself. Added to the loss, times that weight, is the mean over the rows of half of KL(p || q) + KL(q || p): p
+    and q are the softmax of the scores of both over the batch's passages and hard negatives, at the temperature of the
+    loss and without the margin. Both learn; neither is a candidate of any query. Rows with a query in one language add
+    0. The plan, and what is counted of it, do not have these queries. Held-out scores know neither margin nor
+    consistency, and stopping early goes by them.
+
     Checkpoints are in `out` + ".work" until the end; called again after a kill, the same training (plan, settings and
     encoder) goes on from the last whole one, to the same weights on the same machine. Under `accelerate launch` the
     processes share each batch of the plan. After an error or an interruption the encoder is as it was before.
@@ -113,42 +126,50 @@ def train(
         corpus: The corpus that the plan was made of.
         plan: The batches.
         settings: How to train.
-        out: A SentenceTransformer folder to write, with `steps.jsonl` (step, kind, loss, learning_rate).
+        out: A SentenceTransformer folder to write, with `steps.jsonl` (step, kind, loss, learning_rate; with
+            consistency also the parts of the loss: infonce, which has the margin, and consistency before its weight).
         beside: Returns more texts to write into the folder, by file name, such as the model's card.
         measure: Returns held-out scores; `settings.watch` is the one that decides about stopping.
         callbacks: More callbacks of the trainer.
 
     Raises:
-        InputError: A plan of another corpus, a setting that does not fit the encoder, or a loss that is not a number.
+        InputError: A plan of another corpus, a setting that does not fit the encoder, consistency where no query is
+            known in a second language, or a loss that is not a number.
 
     Source:
-        arXiv 2408.10536, section 2: cross-entropy over the batch's passages, scores divided by the temperature.
+        arXiv 2408.10536, section 2: cross-entropy over the batch's passages, scores divided by the temperature. Margin:
+        additive margin softmax, arXiv 2007.01852. Consistency: in the manner of LaKDA, arXiv 2509.06195.
     """
     work = out.with_name(out.name + ".work")
     prompts = {side: prompt_of(encoder, side) for side in ("query", "passage")}
     key = digest(plan.fingerprint, settings.key, model_hash(encoder), prompts)
-    prompts["negative"] = prompts["passage"]
-    texts = PlanTexts(plan, corpus, negatives=settings.negatives)
+    prompts |= {"negative": prompts["passage"], "twin": prompts["query"]}
+    texts = PlanTexts(plan, corpus, negatives=settings.negatives, twins=settings.consistency > 0)
+    if settings.consistency:
+        require_twins(texts)
+        _count_alone(texts)
     if (compared := similarity_of(encoder)) != "cosine":
         log.warning("the encoder compares by %s; it is trained over cosines, the loss of arXiv 2408.10536", compared)
 
     def prepare(sped_up: ExitStack) -> str:
         from hybridkit.models.fast_layers import occurring
-        from hybridkit.models.loss import sample_loss
+        from hybridkit.models.loss import Objective, sample_loss
         from hybridkit.models.trainer import check_memory
 
+        objective = Objective.of(settings)
         first = next(_batches(texts, prompts))
         with failing_clearly("train on the first batch"):
             check_memory(encoder, [features_of(encoder, *column) for column in first], settings)
-            expected = sample_loss(encoder, first, settings.temperature, library=True)
+            expected = sample_loss(encoder, first, objective, library=True)
         return speed_up(
             sped_up,
             encoder,
             plan.draws[..., 0].size,
             lambda: occurring(encoder, chain.from_iterable(_batches(texts, prompts))),
-            lambda: sample_loss(encoder, first, settings.temperature),
+            lambda: sample_loss(encoder, first, objective),
             expected,
-            rounding(encoder) * max(1, 0.05 / settings.temperature),  # scores are divided by it
+            # scores are divided by the temperature
+            rounding(encoder) * max(1, 0.05 / settings.temperature) * max(1, settings.consistency),
         )
 
     with in_training(encoder, settings, prepare) as packed, calm_bars():
@@ -180,6 +201,7 @@ def write_model(
             "kind": str(plan.kinds[line["step"] - 1]),
             "loss": line["loss"],
             "learning_rate": line["learning_rate"],
+            **{part: line[part] for part in ("infonce", "consistency") if part in line},
         }
         for line in trainer.state.log_history
         if "loss" in line
@@ -193,6 +215,25 @@ def write_model(
             (temporary / name).write_text(text, encoding="utf-8")
     shutil.rmtree(work, ignore_errors=True)
     return out
+
+
+def require_twins(texts: PlanTexts) -> None:
+    """Raise InputError where no query of a plan, whose texts are opened with `twins`, is known in another language."""
+    if texts.twins is None:
+        raise InputError(
+            f"training.consistency: no query of the plan of {texts.plan.strategy} is known in a second language "
+            f"({', '.join(texts.plan.languages)}); give rows with queries in several languages, or set it to 0"
+        )
+
+
+def _count_alone(texts: PlanTexts) -> None:
+    """Say how many queries of a plan are known in one language only."""
+    if texts.twins is not None and (alone := int((texts.twins < 0).sum())):
+        log.warning(
+            "training.consistency: the queries of %s of %s draws are known in one language only and add nothing to it",
+            f"{alone:,}",
+            f"{texts.twins.size:,}",
+        )
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The texts of a plan's draws: looked up, code-switched, with usable hard negatives; exported for other trainers."""
+"""The texts of a plan's draws: looked up, code-switched, with usable negatives and twins; exported for trainers."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -39,20 +39,27 @@ class PlanTexts:
         {'query': ['who is a', 'who is b'], 'passage': ['she is a', 'she is b']}
     """
 
-    def __init__(self, plan: BatchPlan, corpus: ParallelCorpus, *, negatives: bool = False) -> None:
+    def __init__(
+        self, plan: BatchPlan, corpus: ParallelCorpus, *, negatives: bool = False, twins: bool = False
+    ) -> None:
         plan.check(corpus)
         self.plan, self.corpus, self.negatives = plan, corpus, negatives
         self.usable: np.ndarray | None = None  # bool (draws,): which have a negative; None where none has one
+        self.twins: np.ndarray | None = None  # int16 (draws,): language of the query's twin; None where none has one
         if negatives:
             usable = usable_negatives(plan, corpus).reshape(-1)
             self.usable = usable if usable.any() else None
+        if twins:
+            columns = twin_languages(plan, corpus).reshape(-1)
+            self.twins = columns if (columns >= 0).any() else None
         switcher_of(plan)  # a lexicon that cannot be read is an error now, not when the first batch is read
 
     def __call__(self, positions: np.ndarray) -> dict[str, list[str]]:
-        """Return the texts of positions (n,), n of each side: `query`, `passage`, and `negative` if any draw has one.
+        """Return the texts of positions (n,), n of each side: `query`, `passage`, `negative`, `twin`.
 
-        A negative that does not exist in the passage's language, or may not be in its batch (see `usable_negatives`),
-        is "".
+        `negative` and `twin` are there only if they were asked for and any draw of the plan has one. A negative that
+        does not exist in the passage's language, or may not be in its batch (see `usable_negatives`), is "". A twin is
+        the row's query in another language (see `twin_languages`), "" where there is none; it is never switched.
         """
         positions = np.asarray(positions, dtype=np.int64)
         flat = self.plan.draws.reshape(-1, 3)
@@ -66,6 +73,12 @@ class PlanTexts:
             texts = np.full(len(positions), "", dtype=object)
             texts[has] = self.take("negative", positions[has], row[has], passage[has])
             found["negative"] = texts.tolist()
+        if self.twins is not None:
+            columns = self.twins[positions]
+            has = columns >= 0
+            texts = np.full(len(positions), "", dtype=object)
+            texts[has] = self.corpus.take_texts("query", row[has], columns[has])
+            found["twin"] = texts.tolist()
         return found
 
     def take(
@@ -100,6 +113,29 @@ def usable_negatives(plan: BatchPlan, corpus: ParallelCorpus) -> np.ndarray:
             corpus.negative_group[rows, passage], corpus.group[rows]
         )
     return usable
+
+
+def twin_languages(plan: BatchPlan, corpus: ParallelCorpus) -> np.ndarray:
+    """Return the language of a twin of each draw's query, int16 (steps, batch): a column of `plan.languages`.
+
+    It is drawn uniformly among the languages other than the drawn one in which the row has a query, whether or not the
+    strategy draws them; -1 for a row with its query in one language. It depends on the plan's seed, the draw and its
+    position only.
+
+    Raises InputError for a plan of another corpus.
+    """
+    plan.check(corpus)
+    random = generator(plan.seed, "twin")
+    found = np.full(plan.draws.shape[:2], -1, dtype=np.int16)
+    for first in range(0, len(plan), _STEPS):
+        rows, query = plan.draws[first : first + _STEPS, :, 0], plan.draws[first : first + _STEPS, :, 1]
+        others = corpus.positions["query"][rows] >= 0
+        np.put_along_axis(others, query[..., None].astype(np.int64), False, axis=-1)
+        rank = np.cumsum(others, axis=-1, dtype=np.int16)
+        drawn = (random.random(query.shape) * rank[..., -1]).astype(np.int16)  # the drawn one has so many before it
+        column = np.argmax(rank > drawn[..., None], axis=-1)
+        found[first : first + _STEPS] = np.where(rank[..., -1] > 0, column, -1)
+    return found
 
 
 def _among(groups: np.ndarray, batch: np.ndarray) -> np.ndarray:

@@ -19,11 +19,13 @@ from hybridkit.evaluation.rank_table import rank_table_from_scores, read_ranks, 
 from hybridkit.evaluation.single_pools import single_pools, single_pools_from_scores
 from hybridkit.models.embedding import encode
 from hybridkit.models.encoder import similarity_of
+from hybridkit.models.training import require_twins
 from hybridkit.remedies import Chain, Estimate, RowEmbeddings, choose_rows, parse
 from hybridkit.remedies.rows import SIDES, Rows
 from hybridkit.retrieval import Scorer
 from hybridkit.retrieval.dense import dense, read_similarity, similarity_in, similarity_path
 from hybridkit.sampling import BatchPlan
+from hybridkit.sampling.plan_texts import PlanTexts
 from hybridkit.study import model_spec
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.settings import SETTINGS, UNTRAINED, Study, open_study, study_of_run
@@ -75,7 +77,9 @@ class Run:
             refuse_leaks(rows, self.rows.leaks, f"study {self.study.name}")
         for spec in self:
             if spec.strategy != UNTRAINED:
-                self.plan(spec)
+                plan = self.plan(spec)
+                if spec.training(self.study).consistency:
+                    require_twins(PlanTexts(plan, self.corpus(spec), twins=True))
         self._check_remedies()
 
     def _check_remedies(self) -> None:

@@ -284,6 +284,14 @@ def test_a_training_is_whole_and_tells_its_origin(model: Path) -> None:
     assert not train.work_folder(model).exists()
 
 
+def test_margin_and_consistency_are_options_and_named_in_the_card(rows: Path, tmp_path: Path) -> None:
+    assert main.main(training(rows, tmp_path / "out", "--margin", "0.2", "--consistency", "0.5")) == 0
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "| margin | 0.2 |" in card and "| consistency | 0.5 |" in card
+    line = json.loads((tmp_path / "out" / "steps.jsonl").read_text().splitlines()[0])
+    assert line["loss"] == pytest.approx(line["infonce"] + 0.5 * line["consistency"], abs=2e-4)
+
+
 def test_a_finished_training_is_never_lost(rows: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (model / "model.safetensors").read_bytes()
     assert "--overwrite" in refused(training(rows, model), capsys)
@@ -309,7 +317,8 @@ def test_a_training_of_an_earlier_version_is_still_finished(
     out = tmp_path / "out"
     shutil.copytree(model, out)
     noted = json.loads((out / train.RECORD).read_text())
-    del noted["encoder"]
+    for key in ("encoder", "margin", "consistency"):
+        del noted[key]
     (out / train.RECORD).write_text(json.dumps(noted))
     assert main.main(training(rows, out, "--resume")) == 0
     assert "finished" in capsys.readouterr().out

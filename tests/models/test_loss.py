@@ -22,10 +22,11 @@ from hybridkit.errors import InputError
 from hybridkit.models import encoder, training
 from hybridkit.models.embedding import encode
 from hybridkit.models.fast_layers import can_be_trimmed, occurring, onednn_linear, trimmed
-from hybridkit.models.loss import Packed, batch_loss, info_nce, micro_batches
+from hybridkit.models.loss import Objective, Packed, batch_loss, info_nce, micro_batches
 from hybridkit.models.trainer import check_memory, report_out_of_memory
 from hybridkit.models.training import TrainingSettings, train
-from hybridkit.sampling import hybrid
+from hybridkit.sampling import hybrid, mixed
+from hybridkit.sampling.plan_texts import PlanTexts, usable_negatives
 from hybridkit.utils.progress import calm_bars
 from tests.encoder_kinds import library_training
 
@@ -43,6 +44,20 @@ CORPUS = ParallelCorpus.from_rows(
 )
 PLAN = hybrid(alpha=0.5).plan(CORPUS, 6, 4, seed=2)
 SETTINGS = TrainingSettings(steps=6, batch_size=4, learning_rate=0.01, weight_decay=0.5, warmup=0.0)
+# some queries in one language only, so that processes have different numbers of twins
+SOME_ALONE = ParallelCorpus.from_rows(
+    Row(
+        name,
+        name,
+        name,
+        {"en": f"where is {name} now"} | ({} if place % 3 == 1 else {"de": f"wo liegt denn {name}"}),
+        {"en": f"{name} is over there" + " far away" * place, "de": f"{name} liegt dort"},
+        {} if place % 3 else {"en": f"nobody knows {place}", "de": f"niemand weiss {place}"},
+    )
+    for place, name in enumerate(NAMES)
+)
+TERMS_PLAN = mixed().plan(SOME_ALONE, 6, 4, seed=2)
+TERMS = replace(SETTINGS, margin=0.2, consistency=0.7, negatives=True)
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +134,7 @@ def test_cached_gradients_are_the_plain_ones(folder: Path, mini_batch: int) -> N
     gradients = []
     for size in (0, mini_batch):
         model = encoder.open(folder).train()
-        loss = batch_loss(model, temperature=0.1, mini_batch=size)
+        loss = batch_loss(model, Objective(0.1), mini_batch=size)
         value = loss(columns(model, QUERIES, PASSAGES, QUERIES[::-1]), labels)
         value.backward()
         gradients.append([float(value.detach())] + [one.grad for one in model.parameters() if one.grad is not None])
@@ -208,8 +223,6 @@ def test_the_best_checkpoint_comes_back_by_the_score_that_is_watched(folder: Pat
 def test_negatives_are_in_the_loss_where_rows_have_them(folder: Path, tmp_path: Path) -> None:
     import json
 
-    from hybridkit.sampling.plan_texts import PlanTexts, usable_negatives
-
     usable = usable_negatives(PLAN, CORPUS)[0]
     assert 0 < usable.sum() < 4
     texts = PlanTexts(PLAN, CORPUS, negatives=True)(np.arange(4))
@@ -254,6 +267,7 @@ from hybridkit.models import encoder
 from hybridkit.models.training import train
 for name in ("two", "again"):  # the processes know each other from the start the second time
     train(encoder.open({folder!r}), tests.CORPUS, tests.PLAN, tests.SETTINGS, Path({out!r}) / name)
+train(encoder.open({folder!r}), tests.SOME_ALONE, tests.TERMS_PLAN, tests.TERMS, Path({out!r}) / "two terms")
 import torch.distributed
 assert torch.distributed.get_world_size() == 2
 """
@@ -262,6 +276,10 @@ assert torch.distributed.get_world_size() == 2
 def test_two_processes_train_what_one_does(folder: Path, tmp_path: Path) -> None:
     one = encoder.open(folder)
     train(one, CORPUS, PLAN, SETTINGS, tmp_path / "one")
+    terms = encoder.open(folder)
+    train(terms, SOME_ALONE, TERMS_PLAN, TERMS, tmp_path / "one terms")
+    twins = PlanTexts(TERMS_PLAN, SOME_ALONE, twins=True).twins
+    assert twins is not None and np.ptp((twins.reshape(-1, 2) >= 0).sum(axis=1)) > 0
     script, root = tmp_path / "script.py", str(Path(training.__file__).parents[2])
     script.write_text(TWO_PROCESSES.format(root=root, folder=str(folder), out=str(tmp_path)))
     # `accelerate launch --cpu` starts one process however many it is asked for
@@ -286,6 +304,12 @@ def test_two_processes_train_what_one_does(folder: Path, tmp_path: Path) -> None
     ):
         torch.testing.assert_close(again, other, rtol=1e-5, atol=1e-6, msg=name)
         torch.testing.assert_close(value, other, rtol=1e-4, atol=1e-5, msg=name)
+    shared = encoder.open(tmp_path / "two terms").state_dict()
+    for name, value in terms.state_dict().items():
+        torch.testing.assert_close(value, shared[name], rtol=1e-4, atol=1e-5, msg=name)
+    logs = [pd.read_json(tmp_path / f"{name} terms" / "steps.jsonl", lines=True) for name in ("one", "two")]
+    for part in ("loss", "infonce", "consistency"):
+        np.testing.assert_allclose(logs[1][part], logs[0][part], rtol=1e-4, atol=1.01e-4)  # parts have four decimals
 
 
 def test_a_batch_that_cannot_fit_is_told_with_what_would(folder: Path) -> None:
@@ -373,7 +397,7 @@ def test_features_that_are_no_tokens_are_left_alone_in_mini_batches(tmp_path: Pa
         Packed(model, 4).embed(columns(model, texts))[0], model(*columns(model, texts))["sentence_embedding"]
     )
     for count in (0, 3):
-        batch_loss(model, 0.05, count)(columns(model, texts, texts), None).backward()
+        batch_loss(model, Objective(0.05), count)(columns(model, texts, texts), None).backward()
 
 
 def test_a_training_leaves_modes_and_switches_as_they_were(folder: Path, tmp_path: Path) -> None:

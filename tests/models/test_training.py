@@ -315,11 +315,13 @@ def test_what_does_not_fit_is_said_before_training(tmp_path: Path) -> None:
         ("evaluate_every", -1),
         ("patience", 2),
         ("negatives", 1),
+        ("margin", -0.1),
+        ("consistency", -1e-9),
         ("watch", ""),
         ("watch", b"AP"),
         *(
             (name, value)
-            for name in ("learning_rate", "temperature", "warmup", "weight_decay")
+            for name in ("learning_rate", "temperature", "warmup", "weight_decay", "margin", "consistency")
             for value in (float("inf"), float("nan"), True, "1", None)
         ),
         *(

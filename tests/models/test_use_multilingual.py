@@ -19,7 +19,7 @@ from hybridkit.errors import InputError
 from hybridkit.models import encoder, use_multilingual
 from hybridkit.models.conv_text import ConvText
 from hybridkit.models.embedding import encode, token_counts
-from hybridkit.models.loss import batch_loss
+from hybridkit.models.loss import Objective, batch_loss
 from hybridkit.models.training import train
 from tests.encoder_kinds import WORDS, built, convolutions
 from tests.models.test_training import CORPUS, PLAN, SETTINGS, interrupt_at
@@ -160,7 +160,7 @@ def test_loss_and_gradients_are_those_of_plain_batches(frozen: bool) -> None:
     found = []
     for packed in (False, True):
         model.zero_grad()
-        loss = batch_loss(model, 0.05, packed=packed)([dict(one) for one in columns], None)
+        loss = batch_loss(model, Objective(0.05), packed=packed)([dict(one) for one in columns], None)
         loss.backward()
         found.append([loss.detach()] + [one.grad.clone() for one in model.parameters() if one.grad is not None])
     assert len(found[0]) == 1 + len(list(model.parameters())) - frozen

@@ -219,6 +219,9 @@ def test_only_the_side_asked_for_is_switched(folder: str, side: str, changed: se
             expected = old.replace("money", "geld").replace("the bank", "the ufer") if name in changed else old
             assert new == expected  # German texts stay: pivot is off; a draw without a negative has ""
     assert "" in after["negative"]
+    twins = PlanTexts(plan, corpus, twins=True)(np.arange(40))["twin"]  # those of the base, never switched
+    assert twins == PlanTexts(hybrid().plan(corpus, 10, 4, 0), corpus, twins=True)(np.arange(40))["twin"]
+    assert any("money" in text for text in twins)
     assert set(PlanTexts(plan, corpus)(np.arange(4))) == {"query", "passage"}
     assert set(PlanTexts(plan, corpus)(np.arange(0))) == {"query", "passage"}
 

@@ -12,8 +12,8 @@ from hybridkit.cli import main
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.rows import Row
 from hybridkit.errors import InputError
-from hybridkit.sampling import BatchPlan, hybrid, mono
-from hybridkit.sampling.plan_texts import PlanTexts, export_plan, usable_negatives
+from hybridkit.sampling import BatchPlan, english, hybrid, mono
+from hybridkit.sampling.plan_texts import PlanTexts, export_plan, twin_languages, usable_negatives
 
 TAGS = ("de", "en")
 CORPUS = ParallelCorpus.from_rows(
@@ -154,3 +154,61 @@ def test_the_command_exports_the_plan_that_it_makes(parallel_rows: Path, tmp_pat
     )(np.arange(12))["query"]
     assert main([*command, "--out", str(out), "--export", "beir", str(tmp_path / "beir.jsonl")]) == 2
     assert main([*command, "--out", str(out), "--export", "tevatron", str(lines)]) == 2  # a file that lies there
+
+
+FOUR = ("ar", "de", "en", "zh")
+UNEVEN = ParallelCorpus.from_rows(  # row n has its query in all four languages, but for every third: English alone
+    Row(
+        f"r{n}",
+        f"p{n}",
+        f"q{n}",
+        {tag: f"query {n} {tag}" for tag in (FOUR if n % 3 else ("en",))},
+        {tag: f"passage {n} {tag}" for tag in FOUR},
+        {},
+    )
+    for n in range(12)
+)
+
+
+def test_a_twin_is_the_rows_query_in_another_language_drawn_uniformly() -> None:
+    plan = hybrid(alpha=0.5).plan(UNEVEN, 5000, 4, seed=3)  # more steps than are looked at together
+    twins = twin_languages(plan, UNEVEN)
+    rows, query = plan.draws[..., 0], plan.draws[..., 1]
+    alone = rows % 3 == 0
+    assert (twins[alone] == -1).all() and (twins[~alone] >= 0).all() and 0 < alone.sum() < alone.size
+    assert (twins != query).all()
+    for own in range(4):
+        counts = np.bincount(twins[~alone & (query == own)], minlength=4)
+        assert counts[own] == 0
+        others = np.delete(counts, own)
+        assert np.abs(others / others.sum() - 1 / 3).max() < 4 * np.sqrt(2 / 9 / others.sum())
+    positions = np.arange(200)
+    texts = PlanTexts(plan, UNEVEN, twins=True)(positions)
+    assert list(texts) == ["query", "passage", "twin"]
+    expected = [
+        "" if column < 0 else f"query {row} {FOUR[column]}"
+        for row, column in zip(rows.ravel()[:200], twins.ravel()[:200], strict=True)
+    ]
+    assert texts["twin"] == expected
+    assert "twin" not in PlanTexts(plan, UNEVEN)(positions)
+
+
+def test_a_twin_depends_on_the_plan_and_its_position_only() -> None:
+    whole = hybrid(alpha=0.5, draw="independent").plan(UNEVEN, 30, 4, seed=3)
+    short = hybrid(alpha=0.5, draw="independent").plan(UNEVEN, 20, 4, seed=3)
+    texts = PlanTexts(whole, UNEVEN, twins=True)
+    order = np.random.default_rng(0).permutation(80)
+    expected = texts(np.arange(120))["twin"]
+    assert texts(order)["twin"] == [expected[position] for position in order]
+    assert PlanTexts(short, UNEVEN, twins=True)(np.arange(80))["twin"] == expected[:80]
+    other = hybrid(alpha=0.5).plan(UNEVEN, 20, 4, seed=4)
+    assert (twin_languages(other, UNEVEN) != twin_languages(short, UNEVEN)).any()
+
+
+def test_twins_are_in_languages_that_the_strategy_does_not_draw_and_need_a_second_one() -> None:
+    plan = english().plan(UNEVEN, 50, 4, seed=0)
+    twins = twin_languages(plan, UNEVEN)
+    assert set(np.unique(twins)) == {-1, 0, 1, 3}  # all but English, column 2
+    alone = UNEVEN.keep_languages(["en"])
+    texts = PlanTexts(english().plan(alone, 5, 4, seed=0), alone, twins=True)
+    assert texts.twins is None and list(texts(np.arange(4))) == ["query", "passage"]

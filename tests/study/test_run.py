@@ -65,6 +65,25 @@ def test_the_second_run_makes_nothing(study: Study, whole: Run, monkeypatch: pyt
     assert not [name for name in before if ".tmp" in name or ".work" in name]
 
 
+def test_consistency_of_queries_in_one_language_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    training = {"steps": 5, "batch_size": 4, "consistency": 1.0}
+    for lone in (40, 3):
+        folder = tmp_path / str(lone)
+        folder.mkdir()
+        run = Run(
+            tiny_study(folder, lone=lone, strategies=["mono"], compare=["mono", "untrained"], training=training),
+            folder / "run",
+        )
+        if lone == 40:
+            with pytest.raises(
+                InputError, match=r"^training.consistency: no query of the plan of mono .* \(en\); give"
+            ):
+                run.check()
+        else:
+            run.check()
+        assert not (run.folder / "models").exists()
+
+
 def test_scores_kept_without_one_of_the_measures_are_made_anew(study: Study, whole: Run, tmp_path: Path) -> None:
     shutil.copytree(whole.folder, tmp_path / "run")
     run = Run(study, tmp_path / "run")
