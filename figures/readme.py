@@ -50,19 +50,21 @@ def score(study: str, benchmark: str, strategy: str, setting: str) -> str:
     return f"{row[setting]:,.0f}" if setting == "rank distance" else number(row[setting])
 
 
-def _row(study: str, benchmark: str, first: str, second: str, setting: str) -> tuple[dict[str, Any], int]:
-    """The comparison of two strategies, and the sign by which it is the first minus the second."""
+def _row(
+    study: str, benchmark: str, first: str, second: str, setting: str, own: bool = False
+) -> tuple[dict[str, Any], int]:
+    """The comparison of two strategies, by their own recipes or not, and the sign by which it is first minus second."""
     measure = "rank_distance" if setting == "rank distance" else "AP"
     where = {"benchmark": benchmark, "setting": "pool" if measure != "AP" else setting, "measure": measure}
-    for row in notebook(study, "04")["against"]:
+    for row in notebook(study, "04")["own recipes" if own else "against"]:
         if where.items() <= row.items() and {row["system"], row["against"]} == {first, second}:
             return row, 1 if row["system"] == first else -1
     raise ValueError(f"figures/{study}/notebook-04.json: {first} is not compared with {second} ({where})")
 
 
-def difference(study: str, benchmark: str, first: str, second: str, setting: str) -> str:
+def difference(study: str, benchmark: str, first: str, second: str, setting: str, own: bool = False) -> str:
     """Return the first strategy minus the second with both intervals, as `+.023 (.018 to .029; .010 to .036)`."""
-    row, sign = _row(study, benchmark, first, second, setting)
+    row, sign = _row(study, benchmark, first, second, setting, own)
 
     def text(value: float, plus: bool = False) -> str:
         if row["measure"] != "AP":
@@ -78,10 +80,10 @@ def difference(study: str, benchmark: str, first: str, second: str, setting: str
     return f"{start} over articles; {ends('crossed_low', 'crossed_high')} over trainings too)"
 
 
-def finding(study: str, benchmark: str, first: str, second: str, setting: str) -> str:
+def finding(study: str, benchmark: str, first: str, second: str, setting: str, own: bool = False) -> str:
     """Return what may be said of two strategies: which is better by how much, or that no difference is shown."""
-    row, sign = _row(study, benchmark, first, second, setting)
-    amount = f"{difference(study, benchmark, first, second, setting)}{' AP' * (row['measure'] == 'AP')}"
+    row, sign = _row(study, benchmark, first, second, setting, own)
+    amount = f"{difference(study, benchmark, first, second, setting, own)}{' AP' * (row['measure'] == 'AP')}"
     return _said(first, second, amount, row["mark"], sign * row["better"] > 0)
 
 

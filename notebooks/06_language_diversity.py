@@ -98,7 +98,8 @@ for measure, table in tables.items():
 # draws: it is one set, whose models are in every draw.
 
 # %%
-followed = diversity.mean_steps(diversity.steps(first), diversity.pair_sums(run, benchmark) if benchmark else {})
+sums = diversity.pair_sums(run, benchmark) if benchmark else {}
+followed = diversity.mean_steps(diversity.steps(first), sums)
 sentences = diversity.step_sentences(followed, setting="cross") + diversity.step_sentences(followed, setting="mono")
 Markdown("\n".join(f"- {sentence}" for sentence in sentences))
 
@@ -127,6 +128,31 @@ plots.draw(figures, "06_distance", plots.diversity_distance, gains, caption)
 # same branch, 2 the same family, 3 another family, and one more for another script; 0 is a seen language. A line that
 # falls beyond its intervals says that training helps relatives more.
 #
+# The same by syntax: the cosine distance of URIEL's syntactic features (lang2vec), to one digit.
+
+# %%
+gains = diversity.by_distance(first, syntax=True)
+caption = (
+    f"RR on {benchmark} gained over the untrained encoder, by syntactic distance to the nearest training language."
+)
+plots.draw(figures, "06_distance_syntax", plots.diversity_distance, gains, caption, of="syntactic")
+
+# %% [markdown]
+# ## What does leaving one language out change?
+# The models of all languages but one, each against that of all languages, which has as many rows and steps. What is
+# lost in the language itself is what its own rows bring; what others gain is what the rows cost them. A study asks for
+# these sets by the size `all but one`.
+
+# %%
+gone = diversity.left_out(models, sums)
+caption = f"Change in RR on {benchmark} when one language is left out of the training."
+plots.draw(figures, "06_left_out", plots.diversity_left_out, gone, caption)
+
+# %%
+lost = diversity.left_out_sentences(gone)
+Markdown("\n".join(f"- {sentence}" for sentence in lost))
+
+# %% [markdown]
 # ## Does the hybrid need more or fewer languages?
 
 # %%
@@ -196,6 +222,8 @@ run.finish(
         "models": len(set(models["model"])),
         "RR": tables["RR"].to_dict("records"),
         "steps": followed.to_dict("records"),
+        "left out": gone.to_dict("records"),
+        "left out sentences": lost,
         "effects": estimates.to_dict("records"),
         "sentences": sentences,
         "pretraining": diversity.share_sentences(shares),

@@ -13,16 +13,28 @@ from matplotlib.lines import Line2D
 from hybridkit.errors import InputError
 from hybridkit.evaluation.measures import SEEN_GROUPS, SETTINGS
 from hybridkit.evaluation.resampling import TRAININGS_NEEDED, over_sets
-from hybridkit.plots.marks import handles, matrix, one, pick, require_columns
+from hybridkit.evaluation.significance import OVERALL
+from hybridkit.plots.marks import (
+    BOTH,
+    DIFFERENCE,
+    FILLED,
+    difference_bars,
+    handles,
+    matrix,
+    one,
+    pick,
+    require_columns,
+    row_axis,
+)
 from hybridkit.plots.pairs import READABLE, colour_bar, heat, small_multiples
 from hybridkit.plots.palette import colour, marker
-from hybridkit.plots.style import WIDTH, foot, panels, printed, round_ticks
+from hybridkit.plots.style import WIDTH, foot, language_label, panels, printed, round_ticks
 from hybridkit.sampling.labels import UNTRAINED, label, order
 
 _SEEN_COLOURS = dict(zip(SEEN_GROUPS, ("#0072B2", "#009E73", "#E69F00", "#CC79A7"), strict=True))
 _SERIES = {"fixed": "same rows for every set", "growing": "rows grow with the languages"}
-_ALL, _RANDOM = "all", "random"
-_MARKS = {_RANDOM: "o", "spread": "D", _ALL: "o"}  # how a set was chosen; families: a plus
+_ALL, _RANDOM, _ALL_BUT_ONE = "all", "random", "all but one"
+_MARKS = {_RANDOM: "o", "spread": "D", _ALL_BUT_ONE: "x", _ALL: "o"}  # how a set was chosen; families: a plus
 _GREY = "#767676"
 
 
@@ -83,26 +95,29 @@ def diversity_interaction(frame: pd.DataFrame, measure: str = "RR", setting: str
 
 
 @printed
-def diversity_distance(frame: pd.DataFrame, measure: str = "RR") -> Figure:
+def diversity_distance(frame: pd.DataFrame, measure: str = "RR", of: str = "") -> Figure:
     """What training gains a language that it does not have, against its distance to the nearest training language.
 
     Columns: series, strategy, side, distance, group, draw, languages, seed, value (`outcomes.by_distance`): gains over
     the untrained encoder on the same pairs. At 0 the language is trained on. Lines and bars are means and intervals of
-    the random draws, whose nested sets are averaged first, from three draws on.
+    the random draws, whose nested sets are averaged first, from three draws on. `of` says what the distance is of.
     """
     columns = ("series", "strategy", "side", "distance", "group", "draw", "languages", "seed", "value")
     require_columns(frame, "diversity_distance", *columns)
     one(frame, "diversity_distance", "benchmark", "measure")
     figure, grid = _grid(frame.assign(seen=frame["side"]), list(dict.fromkeys(frame["side"])))
     strategies = order(frame["strategy"])
+    values = np.unique(frame["distance"].dropna())
+    gap = float(np.diff(values).min()) if len(values) > 1 else 1.0  # between two distances that are drawn
     for (series, side), axes in grid.items():
         part = frame[(frame["series"] == series) & (frame["side"] == side)]
         axes.axhline(0, color=_GREY, linewidth=0.8)
         for nth, name in enumerate(strategies):
-            shift = 0.1 * (nth - (len(strategies) - 1) / 2)
+            shift = 0.1 * gap * (nth - (len(strategies) - 1) / 2)
             _line(axes, part[part["strategy"] == name], "distance", shift, colour(name), marker(name), name)
     _finish(figure, grid, f"gain in mean {measure}", handles(strategies, line=True), frame, "distance")
-    figure.suptitle(f"{measure} gained over the untrained encoder, by distance to the nearest training language")
+    which = f"{of} distance" if of else "distance"
+    figure.suptitle(f"{measure} gained over the untrained encoder, by {which} to the nearest training language")
     return figure
 
 
@@ -181,7 +196,7 @@ def _finish(
         if spec is not None and spec.is_last_row():
             axes.set_xlabel("training languages" if across == "k" else "distance (0: trained on)")
     groups_there = set(frame["group"])
-    marks = {_RANDOM: "filled: random sets", "spread": "diamonds: spread sets"}
+    marks = {_RANDOM: "filled: random sets", "spread": "diamonds: spread sets", _ALL_BUT_ONE: "crosses: all but one"}
     notes = [text for group, text in marks.items() if group in groups_there]
     if groups_there - {*_MARKS, UNTRAINED}:
         notes.append("plus: one family")
@@ -192,6 +207,48 @@ def _finish(
     dotted = ["dotted: untrained"] if ylabel.startswith("mean") else []
     groups = ["groups: query-passage"] if across == "k" else []
     foot(figure, legend, "; ".join([*groups, "points: models", *notes]) + "\n" + "; ".join([bars, *dotted]))
+
+
+@printed
+def diversity_left_out(frame: pd.DataFrame) -> Figure:
+    """The change of a measure when a language is left out of the training, a panel a kind of pairs.
+
+    Columns: strategy, language ("*": the mean), setting, pairs, measure, and those of `marks.DIFFERENCE`
+    (`analysis.diversity.left_out`). Thick bars are intervals over questions, thin ones over questions and trainings.
+    """
+    require_columns(frame, "diversity_left_out", "strategy", "language", "setting", "pairs", "measure", *DIFFERENCE)
+    one(frame, "diversity_left_out", "series", "measure", "benchmark")
+    kinds = list(dict.fromkeys(zip(frame["setting"], frame["pairs"], strict=True)))
+    tags = sorted(dict.fromkeys(frame["language"]), key=lambda tag: (tag == OVERALL, tag))
+    strategies = order(frame["strategy"])
+    figure, axes = panels(1, len(kinds), WIDTH, 0.3 * len(tags) + 1.6, sharey=True)
+    for ax, (setting, pairs) in zip(axes, kinds, strict=True):
+        ax.axvline(0, color=_GREY, linewidth=0.8, zorder=0.5)
+        own = frame[(frame["setting"] == setting) & (frame["pairs"] == pairs)]
+        for name, tag, *row in own[["strategy", "language", *DIFFERENCE]].itertuples(index=False, name=None):
+            shift = 0.3 * (strategies.index(name) - (len(strategies) - 1) / 2)
+            difference_bars(ax, row, tags.index(tag) + shift, 0.06, colour(name), marker(name))
+        row_axis(ax, ["mean" if tag == OVERALL else language_label(tag) for tag in tags])
+        ax.axhline(len(tags) - 1.5, color=_GREY, linewidth=0.6)
+        ax.xaxis.set_major_locator(round_ticks(3))
+        ax.margins(x=0.1)
+        ax.set_title(_LEFT_OUT[setting, pairs])
+        ax.set_xlabel(f"Δ mean {frame['measure'].iloc[0]}")
+    axes[0].set_ylabel("language left out")
+    foot(figure, handles(strategies), f"{BOTH}\n{FILLED}")
+    figure.suptitle("Change when one language is left out of the training: without it minus with it")
+    return figure
+
+
+_LEFT_OUT = {
+    ("mono", "both"): "mono\nin the language",
+    ("mono", "other"): "mono\nother languages",
+    ("cross", "query"): "cross\nqueries in it",
+    ("cross", "passage"): "cross\npassages in it",
+    ("cross", "other"): "cross\nother languages",
+    ("pool", "query"): "pool\nqueries in it",
+    ("pool", "other"): "pool\nother queries",
+}
 
 
 @printed

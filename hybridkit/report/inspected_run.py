@@ -78,10 +78,11 @@ class Inspected:
 
         self.name, self.folder, self.study, self.benchmark_name = name, folder, study, benchmark
         self.benchmark = whole
-        self.positions: tuple[Any, Any] = (slice(None), slice(None))  # of its texts among the whole's embeddings
+        self.positions: tuple[Any, Any] = (slice(None), slice(None))  # of its texts among the embeddings
         if benchmark.endswith("]") and len(whole.queries):
             self.benchmark, *positions = subset_of(whole, benchmark)
-            self.positions = (positions[0], positions[1])
+            if study is None or study.embedded(benchmark) != benchmark:
+                self.positions = (positions[0], positions[1])
         self.missing: list[str] = []
         self.results: dict[tuple[str, int], Result] = {}
         self._ranks = lru_cache(_OPEN)(lambda key: read_ranks(self._whole(self.results[key].ranks)))

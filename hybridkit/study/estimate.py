@@ -174,7 +174,7 @@ def estimate(run: Run) -> Estimate:
         # two checkpoints, each of the weights that are trained and both moments of the optimiser
         disk["checkpoints while training"] = max(disk["checkpoints while training"], 6 * trained if todo else 0)
         disk["embeddings"] += 4 * (encoder.get_embedding_dimension() or 0) * texts
-        rate = time_texts(encoder, run, base_name(settings.benchmarks[0]))
+        rate = time_texts(encoder, run, run.study.embedded(settings.benchmarks[0]))
         seconds["encoding"] += rate * texts
         if todo:
             with threads(1) if settings.encoder.name == "static" else nullcontext():  # as they are trained
@@ -222,7 +222,7 @@ def time_texts(encoder: "SentenceTransformer", run: Run, name: str) -> float:
     """Return the seconds that a text of a benchmark takes to encode; the mean of some queries and passages."""
     from hybridkit.models.embedding import encode
 
-    settings, benchmark = run.study.evaluation, run.benchmark(base_name(name))
+    settings, benchmark = run.study.evaluation, run.subset(name)[0]
     spent = count = 0.0  # each side weighs as much as it has texts
     for side, frame in (("query", benchmark.queries), ("passage", benchmark.passages)):
         texts = frame["text"].iloc[:: max(1, len(frame) // _TEXTS)].tolist()
@@ -259,7 +259,7 @@ def _texts_left(run: Run, section: str) -> int:
     """
     specs = run.systems() if section == "main" and "08" in run.study.notebooks else run.models(section)
     left = {
-        (run.trained.key(spec), spec.encoded.remedy, base_name(name))
+        (run.trained.key(spec), spec.encoded.remedy, run.study.embedded(name))
         for name in run.study.section(section).benchmarks
         for spec in specs
         if not is_whole(run.ranks_path(spec, name), thorough=False)
@@ -269,7 +269,7 @@ def _texts_left(run: Run, section: str) -> int:
 
 
 def _size_of(run: Run, name: str) -> int:
-    benchmark = run.benchmark(name)
+    benchmark = run.subset(name)[0]
     return len(benchmark.queries) + len(benchmark.passages)
 
 

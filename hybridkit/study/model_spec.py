@@ -12,7 +12,7 @@ from hybridkit.models.training import TrainingSettings
 from hybridkit.remedies import Chain
 from hybridkit.remedies import parse as parse_remedy
 from hybridkit.sampling import parse
-from hybridkit.study.settings import ALL, ANY_LANGUAGES, UNTRAINED, Recipe, Study, check_group, strategy_at
+from hybridkit.study.settings import ALL, ALL_BUT_ONE, ANY_LANGUAGES, UNTRAINED, Recipe, Study, check_group, strategy_at
 from hybridkit.utils.seeds import generator
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def models(study: Study, rows: "TrainingRows", section: str = "main") -> list[Mo
             ModelSpec(text, seed, section).with_recipe(study.recipes[text])
             if text in study.recipes
             else ModelSpec(text, seed)
-            for seed in study.seeds
+            for seed in study.recipe_seeds or study.seeds
             for text in study.strategies
         ]
     trained = [ModelSpec(text, seed) for seed in study.seeds for text in study.strategies]
@@ -168,7 +168,7 @@ def design(study: Study, rows: "TrainingRows") -> pd.DataFrame:
             for one in sets:
                 named = (one.group, one.draw, len(one.languages), " ".join(one.languages), series)
                 for strategy, of in settings.strategies.items():
-                    if len(one.languages) in of or (ALL in of and one.group == ALL):
+                    if one.group in of or (one.group != ALL_BUT_ONE and len(one.languages) in of):
                         spec = _spec(study, rows, one, strategy, seed, settings.rows or most, series == "growing")
                         lines.append((*named, strategy, seed, spec))
     return pd.DataFrame(lines, columns=COLUMNS)
@@ -208,15 +208,20 @@ def language_sets(
       those chosen (`language_distance`; of equals the first in the random order);
     - a family or branch: its languages in the random order; sizes larger than it are left out.
 
+    The size "all but one" stands for the sets that leave one language out, each once, beside that of all languages: a
+    group of its own, in the order of the languages.
+
     Raises:
-        InputError: For an unknown group, a size larger than the languages, a family with fewer than two of them.
+        InputError: For an unknown group, a size larger than the languages, a family with fewer than two of them, and
+            for "all but one" of fewer than three.
 
     Example:
         >>> [" ".join(one.languages) for one in language_sets(["ar", "de", "en", "zh"], ["spread"], 1, [1, 2, "all"])]
         ['ar', 'ar en', 'ar de en zh']
     """
     known = sorted(languages)
-    counts = sorted({len(known) if size == ALL else int(size) for size in sizes})
+    wanted = set(sizes)
+    counts = sorted({len(known) if size in (ALL, ALL_BUT_ONE) else int(size) for size in wanted})
     if not known or counts[-1] > len(known):
         raise InputError(
             f"diversity.strategies: a set of {counts[-1]} languages is too large, the training rows have "
@@ -232,6 +237,13 @@ def language_sets(
             for count in (count for count in counts if count <= len(order)):
                 chosen = tuple(sorted(order[:count]))
                 found[LanguageSet(ALL, 0, chosen) if count == len(known) else LanguageSet(group, draw, chosen)] = None
+    if ALL_BUT_ONE in wanted:
+        if len(known) < 3:
+            raise InputError(
+                f"diversity.strategies: {ALL_BUT_ONE!r} needs three languages or more ({', '.join(known)})"
+            )
+        for number, gone in enumerate(known):
+            found[LanguageSet(ALL_BUT_ONE, number, tuple(tag for tag in known if tag != gone))] = None
     return list(found)
 
 

@@ -138,14 +138,21 @@ class Run:
         return self._subsets[name][0]
 
     def subset(self, name: str) -> tuple[Benchmark, np.ndarray, np.ndarray]:
-        """Return a benchmark or a subset, with its positions in the whole: queries, passages. Kept once opened."""
+        """Return a benchmark or a subset, with its positions in what is encoded: queries, passages. Kept once opened.
+
+        A subset is encoded alone where the study asks for no other part of the benchmark (`Study.embedded`).
+        """
         if name not in self._subsets:
-            self._subsets[name] = subset_of(self.benchmark(base_name(name)), name)
+            part, queries, passages = subset_of(self.benchmark(base_name(name)), name)
+            if self.study.embedded(name) == name:
+                queries, passages = np.arange(len(queries)), np.arange(len(passages))
+            self._subsets[name] = part, queries, passages
         return self._subsets[name]
 
     def embeddings(self, spec: ModelSpec, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return a model's embeddings of all queries and all passages: float32 (texts, dimensions), mapped."""
-        settings, benchmark, spec = self.study.evaluation, self.benchmark(base_name(name)), spec.encoded
+        """Return a model's embeddings of all queries and passages that `Study.embedded` names: float32, mapped."""
+        settings, spec = self.study.evaluation, spec.encoded
+        benchmark = self.subset(self.study.embedded(name))[0]
         self.similarity(spec, name)  # kept first, so that no embeddings exist without it
         model = cache(lambda: self.trained.open(spec))  # once for both sides, and not where both exist
 
@@ -279,8 +286,8 @@ class Run:
             remove(path)
 
     def embedding_paths(self, spec: ModelSpec, name: str) -> list[Path]:
-        """Return the files of a model's embeddings of a whole benchmark's queries and passages, there or not."""
-        key = self.result_key(spec.encoded, self.benchmark(base_name(name)))
+        """Return the files of a model's embeddings of a benchmark's queries and passages, there or not."""
+        key = self.result_key(spec.encoded, self.subset(self.study.embedded(name))[0])
         return [self.folder / "embeddings" / f"{key[:24]}-{side}.npy" for side in ("query", "passage")]
 
     def finish(self, number: str, numbers: dict[str, Any]) -> None:

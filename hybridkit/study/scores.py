@@ -21,7 +21,7 @@ from hybridkit.utils.yaml_files import build, settings
 
 FRONT = ["study", "encoder", "strategy", "alpha", "seed", "train_languages", "benchmark"]
 INDEX = "index.json"
-INDEX_FORMAT = 3
+INDEX_FORMAT = 4
 
 
 def study_scores(run: Run) -> pd.DataFrame:

@@ -29,6 +29,7 @@ from hybridkit.utils.yaml_files import settings
 SETTINGS = "settings.json"  # of a run folder: the study as it was last run
 HYBRID = "hybrid(alpha=0.5)"
 ALL = "all"
+ALL_BUT_ONE = "all but one"
 ANY_LANGUAGES = ("random", "spread")  # groups of languages that are no family
 
 
@@ -84,6 +85,13 @@ def _own_recipes(recipes: dict[str, "Recipe"], info: ValidationInfo) -> dict[str
     return recipes
 
 
+def _own_seeds(seeds: tuple[int, ...] | None, info: ValidationInfo) -> tuple[int, ...] | None:
+    known = info.data.get("seeds", seeds or ())
+    if seeds is not None and not set(seeds) <= set(known):
+        raise InputError(f"must be some of the study's seeds: {list(known)} (got {list(seeds)})")
+    return seeds
+
+
 def _name(name: str) -> str:
     if not name.replace("-", "").replace("_", "").isalnum():
         raise InputError(f"must be letters, digits, - and _ (got {name!r})")
@@ -98,15 +106,17 @@ def _pairs(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 def _size(size: Any) -> int | str:
     try:
-        return ALL if size == ALL else int(COUNT.check(size, ""))
+        return size if size in (ALL, ALL_BUT_ONE) else int(COUNT.check(size, ""))
     except InputError as error:
-        raise InputError(f"must be {ALL!r} or {COUNT} (got {size!r})") from error
+        raise InputError(f"must be {ALL!r}, {ALL_BUT_ONE!r} or {COUNT} (got {size!r})") from error
 
 
 def _sizes(strategies: dict[str, tuple[int | str, ...]]) -> dict[str, tuple[int | str, ...]]:
     for text, sizes in strategies.items():
         if {"cross", "blend"} & set(parse(text).shares) and 1 in sizes:
             raise InputError(f"{text}: a set of 1 language has no pair of two languages; leave the 1 out")
+        if ALL_BUT_ONE in sizes and ALL not in sizes:
+            raise InputError(f"{text}: {ALL_BUT_ONE!r} is compared with {ALL!r}; add it")
     return strategies
 
 
@@ -115,7 +125,9 @@ RemedyText = Annotated[str, AfterValidator(lambda text: str(parse_remedy(text)))
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 Seeds = Annotated[tuple[Annotated[int, SEED], ...], AfterValidator(_seeds)]
 Size = Annotated[
-    int | str, PlainValidator(_size), WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": ALL}]})
+    int | str,
+    PlainValidator(_size),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"enum": [ALL, ALL_BUT_ONE]}]}),
 ]
 
 
@@ -169,11 +181,12 @@ class DiversitySettings(SectionSettings):
         Field(min_length=1),
         AfterValidator(_sizes),
     ]
-    """For each strategy the sizes of its sets of languages; all is the set of every language."""
+    """For each strategy the sizes of its sets of languages; all is the set of every language, all but one are the sets
+    that leave one language out, each once."""
     groups: Annotated[tuple[Annotated[str, AfterValidator(check_group)], ...], Field(min_length=1)] = ANY_LANGUAGES
     """How sets are chosen: random, spread (over families and scripts), or a family or branch, as Indo-European."""
     draws: Annotated[int, COUNT] = 2
-    """Sets of each group and size."""
+    """Sets of each group and size; those of all but one are as many as there are languages."""
     series: Annotated[tuple[Literal["fixed", "growing"], ...], Field(min_length=1)] = ("fixed",)
     """fixed: every set has as many rows and steps; growing: both grow with the number of languages."""
     rows: Annotated[int, COUNT_OR_NONE] = 0
@@ -252,6 +265,8 @@ class Study:
     evaluation: EvaluationSettings
     recipes: Annotated[dict[StrategyText, Recipe], AfterValidator(_own_recipes)] = field(default_factory=dict)
     """The recipe of each strategy that is best for it; `training` has the shared one. Results are made of both."""
+    recipe_seeds: Annotated[Seeds | None, AfterValidator(_own_seeds)] = None
+    """Seeds of the models that are trained by own recipes, some of `seeds`; all unless given."""
     remedies: Annotated[tuple[RemedyText, ...], AfterValidator(_remedies)] = ()
     """Chains of remedies against language bias, as centre(by='rows') + calibrate(top=5): every model is evaluated with
     each, and without any."""
@@ -281,6 +296,8 @@ class Study:
         """
         value = dataclasses.asdict(self)
         del value["folder"]
+        if self.recipe_seeds is None:  # which keeps the keys of studies from before there was the setting
+            del value["recipe_seeds"]
         if beside is not None and self.folder is not None and self.paths():
             value["folder"] = os.path.relpath(self.folder, beside.resolve())  # a run folder may be reached by links
         return value
@@ -357,6 +374,19 @@ class Study:
     def benchmarks(self) -> tuple[str, ...]:
         """The benchmarks of every section, without repeats."""
         return tuple(dict.fromkeys(name for one in self._all_sections() for name in self.section(one).benchmarks))
+
+    def embedded(self, name: str) -> str:
+        """Return the benchmark whose texts are encoded for one of the study's: itself, or the whole of several parts.
+
+        >>> study = open_study("starter")
+        >>> study.embedded("xquad-r[16:]"), study.embedded("mlqa-r")
+        ('xquad-r', 'mlqa-r')
+        >>> alone = dataclasses.replace(study.evaluation, benchmarks=("xquad-r[ar,de]",))
+        >>> dataclasses.replace(study, evaluation=alone).embedded("xquad-r[ar,de]")
+        'xquad-r[ar,de]'
+        """
+        whole = split_name(name)[0]
+        return name if {one for one in self.benchmarks if split_name(one)[0] == whole} <= {name} else whole
 
 
 def strategy_at(alpha: float) -> Strategy:

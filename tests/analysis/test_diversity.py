@@ -239,6 +239,20 @@ def test_gains_by_distance_are_over_the_untrained_encoder_on_the_same_pair() -> 
     }
 
 
+def test_gains_by_syntactic_distance_are_to_one_digit_and_0_only_for_what_is_trained_on() -> None:
+    rows = [*UNTRAINED, *model("random", 0, "en", "mono", {"de>de": 0.5, "de>en": 0.4, "en>de": 0.25, "de>th": 0.3})]
+    found = outcomes.by_distance(frame(rows), syntax=True)
+    by_hand = {
+        (outcomes.SIDES["mono"], 0.1): 0.1,
+        (outcomes.SIDES["query"], 0.1): 0.3,
+        (outcomes.SIDES["passage"], 0.1): 0.05,
+    }
+    shown = found[found["distance"] == 0.1]  # German is at .10 of English
+    assert dict(zip(zip(shown["side"], shown["distance"], strict=True), shown["value"], strict=True)) == pytest.approx(
+        by_hand
+    )
+
+
 def test_pretraining_share_goes_with_a_planted_slope() -> None:
     shares = {"ar": 1, "de": 2, "en": 4, "es": 8, "th": 16, "zh": 32}
     table = pd.DataFrame(

@@ -17,7 +17,7 @@ ASKED = ("ar", "de", "en", "ru", "th", "zh")  # pairs of these are enough, and q
 DESIGNS: dict[str, tuple[tuple[str, ...], int, tuple[int | str, ...], int]] = {  # groups, draws, sizes, seeds
     "quick": (("random", "spread"), 2, (1, 4, "all"), 1),
     "diversity": (("random", "spread", "Indo-European"), 3, (1, 2, 4, 8, "all"), 2),
-    "diversity-e5": (("random", "spread"), 2, (1, 2, 4, "all"), 1),
+    "small": (("random", "spread"), 2, (1, 2, 4, "all"), 1),
 }
 
 
@@ -83,7 +83,7 @@ def test_intervals_are_those_of_random_draws_alone() -> None:
     assert set(table.loc[table["low"].notna(), "group"]) == {"random"}
 
 
-@pytest.mark.parametrize("name", ["quick", "diversity-e5"])
+@pytest.mark.parametrize("name", ["quick", "small"])
 def test_two_draws_have_no_interval_anywhere_and_sentences_say_so(name: str) -> None:
     frame = studies(name, 1)
     found = regress(frame, "mono")

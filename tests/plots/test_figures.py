@@ -18,6 +18,7 @@ from hybridkit.data.languages import language
 from hybridkit.errors import InputError
 from hybridkit.evaluation.resampling import t_interval
 from hybridkit.plots import palette, style
+from hybridkit.plots.marks import DIFFERENCE
 from hybridkit.plots.style import language_label, pieces, wrap
 from hybridkit.sampling import labels
 
@@ -241,6 +242,15 @@ FRAMES: dict[str, pd.DataFrame] = {
     "diversity_distance": DIVERSITY.assign(draw=DIVERSITY["languages"].str[-1])
     .rename(columns={"k": "distance", "seen": "side"})
     .query("strategy != 'untrained'"),
+    "diversity_left_out": pd.DataFrame(
+        [
+            ("mono", tag, setting, pairs, "RR", -0.02, -0.03, -0.01, -0.04, 0.0, mark)
+            for (tag, mark), (setting, pairs) in itertools.product(
+                (("ar", "°"), ("*", "*")), (("mono", "both"), ("cross", "query"))
+            )
+        ],
+        columns=["strategy", "language", "setting", "pairs", "measure", *DIFFERENCE],
+    ),
     "diversity_pairs": PAIR_FRAME.iloc[:4]
     .assign(which="least", languages="ar")[PAIRS_OF_SETS]
     .pipe(lambda least: pd.concat([least, least.assign(which="most", languages="ar de", value=0.5)])),

@@ -52,6 +52,29 @@ def test_a_family_has_only_the_sizes_that_it_can() -> None:
     assert all(language(tag).family == "Indo-European" for one in sets for tag in one.languages)
 
 
+def test_all_but_one_leaves_each_language_out_once_beside_all_of_them() -> None:
+    sets = language_sets(XQUAD, ["random"], 2, [1, "all but one", "all"])
+    without = [one for one in sets if one.group == "all but one"]
+    assert [sorted({*XQUAD} - set(one.languages)) for one in without] == [[tag] for tag in sorted(XQUAD)]
+    assert [len(one.languages) for one in sets if one.group != "all but one"] == [1, 11, 1]
+    with pytest.raises(InputError, match="'all but one' needs three languages or more"):
+        language_sets(["de", "en"], ["random"], 1, ["all but one", "all"])
+
+
+def test_a_strategy_has_the_sets_of_the_sizes_that_it_asks_for(study: Study, tmp_path: Path) -> None:
+    assert study.diversity is not None
+    sizes = {"mono": (3, "all"), "cross": ("all but one", "all")}
+    asked = replace(study, diversity=replace(study.diversity, strategies=sizes, series=("fixed",), seeds=(0,)))
+    lines = design(asked, Run(asked, tmp_path / "run").rows)
+    assert lines.groupby("strategy")["group"].value_counts().to_dict() == {
+        ("cross", "all"): 1,
+        ("cross", "all but one"): 4,
+        ("mono", "all"): 1,
+        ("mono", "random"): 2,
+        ("mono", "spread"): 2,
+    }
+
+
 @pytest.mark.parametrize(
     ("groups", "sizes", "message"),
     [
@@ -160,8 +183,9 @@ def test_a_sweep_makes_what_is_missing_and_keeps_no_embeddings(study: Study, tmp
         ({"diversity": {"strategies": {"cross": [1, 2]}, "seeds": [0]}}, "diversity.strategies: cross: a set of 1"),
         (
             {"diversity": {"strategies": {"mono": ["every"]}, "seeds": [0]}},
-            "must be 'all' or a whole number from 1 on .got",
+            "must be 'all', 'all but one' or a whole number from 1 on .got",
         ),
+        ({"diversity": {"strategies": {"mono": ["all but one"]}, "seeds": [0]}}, "compared with 'all'; add it"),
         ({"diversity": {"strategies": {"mono": [2]}, "seeds": [0], "groups": ["far"]}}, "unknown group 'far'"),
         ({"diversity": {"strategies": {"mono": [2]}, "seeds": [0], "series": ["wild"]}}, "series.0. must be"),
         ({"diversity": {"strategies": {"mon": [2]}, "seeds": [0]}}, "diversity.strategies.*'mon'"),

@@ -15,12 +15,13 @@ from hybridkit.analysis.scores import language_shares
 from hybridkit.data.rows import normalise
 from hybridkit.data.sources import open_rows
 from hybridkit.errors import InputError
+from hybridkit.report.inspected_run import Inspected
 from hybridkit.sampling import Strategy
 from hybridkit.study import run as runs
 from hybridkit.study import trained_models
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run, open_run
-from hybridkit.study.scores import study_scores
+from hybridkit.study.scores import index_of, study_scores
 from hybridkit.study.settings import CurveSettings, Study
 from tests.tiny_study import tiny_study
 
@@ -269,6 +270,25 @@ def test_results_belong_to_how_the_texts_were_encoded(study: Study, whole: Run, 
         assert run.result_key(spec, part) == whole.result_key(spec, part)
         language_shares(run, name)
     assert {path.stem.split("-")[-1] for path in (tmp_path / "shares").glob("*.parquet")} == {"top3", f"top{top}"}
+
+
+def test_a_part_of_a_benchmark_is_encoded_alone_and_ranked_as_within_the_whole(
+    study: Study, whole: Run, tmp_path: Path
+) -> None:
+    name = study.evaluation.benchmarks[0]
+    part = f"{name}[2:]"
+    alone = Run(replace(study, evaluation=replace(study.evaluation, benchmarks=(part,))), tmp_path / "alone")
+    both = Run(replace(study, evaluation=replace(study.evaluation, benchmarks=(part, name))), tmp_path / "both")
+    spec = ModelSpec("untrained")
+    queries = alone.subset(part)[0].queries
+    assert 0 < len(queries) == len(alone.embeddings(spec, part)[0]) < len(both.embeddings(spec, part)[0])
+    for run in (alone, both):
+        pd.testing.assert_frame_equal(run.ranks(spec, part), both.ranks(spec, part))
+        inspected = Inspected("toy", run.folder, run.study, part, run.benchmark(name))
+        inspected.results = {("untrained", 0): next(one for one in index_of(run) if one.benchmark == part)}
+        found = inspected.embeddings("untrained", 0, "query")
+        np.testing.assert_allclose(found, run.remedied(spec, part)[0])
+        assert len(found) == len(queries)
 
 
 def test_a_part_with_its_own_training_is_measured_as_it_is_trained(

@@ -6,6 +6,7 @@ lists everywhere.
 """
 
 from hybridkit.analysis.diversity.evidence import collection_effects, mean_steps, pair_sums
+from hybridkit.analysis.diversity.left_out import left_out, left_out_sentences
 from hybridkit.analysis.diversity.outcomes import (
     BY,
     MEASURES,

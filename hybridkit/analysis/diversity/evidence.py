@@ -29,7 +29,7 @@ Key = tuple[str, str, int, str]  # series, strategy, seed, training languages jo
 STEP = ["series", "strategy", "setting", "from_k", "to_k", "was", "seen"]
 ENDS = ["low", "high", "crossed_low", "crossed_high"]
 _ON_COLLECTIONS = "RR@10"
-_STEPS = Resampling(resamples=4_000, exchanges=50_000)  # of many lines, on articles
+SEVERAL = Resampling(resamples=4_000, exchanges=50_000)  # of many lines, on articles
 _FEWER = Resampling(resamples=2_000, exchanges=1_000)  # for intervals alone, on questions
 
 
@@ -61,7 +61,7 @@ def mean_steps(table: pd.DataFrame, sums: Mapping[Key, ClusterSums]) -> pd.DataF
         for draw, own in part.groupby(["group", "draw"], sort=False):
             seeds = [_step(one, kind, sums) for one in own.to_dict("records")]
             draws[" ".join(map(str, draw))] = {"": combined([(1 / len(seeds), one) for one in seeds])}
-        row = contrast([(1.0, draws)], how=_STEPS, overall=True).iloc[0]
+        row = contrast([(1.0, draws)], how=SEVERAL, overall=True).iloc[0]
         note = ""
         if part["to_all"].all():
             note = "the larger set is one, that of all languages"
@@ -77,7 +77,7 @@ def mean_steps(table: pd.DataFrame, sums: Mapping[Key, ClusterSums]) -> pd.DataF
     columns = [*STEP, "mean", *ENDS, "draws", "note", "established"]
     if not rows:
         return pd.DataFrame(columns=columns)
-    found = judged(pd.DataFrame(rows), "steps to more languages", _STEPS)
+    found = judged(pd.DataFrame(rows), "steps to more languages", SEVERAL)
     return found.rename(columns={"difference": "mean"})[columns]
 
 

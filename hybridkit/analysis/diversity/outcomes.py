@@ -6,7 +6,7 @@ over random draws and seeds (`interval`, `resampling.over_sets`); chosen sets ar
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from hybridkit.data.languages import language, language_distance
-from hybridkit.errors import MissingDataError
+from hybridkit.data.sources.published import published_table
+from hybridkit.data.typology import syntactic_distance
 from hybridkit.evaluation.measures import DISTANCE
 from hybridkit.evaluation.resampling import TRAININGS_NEEDED, set_table, two_way
 from hybridkit.sampling.labels import label
@@ -22,7 +23,6 @@ from hybridkit.study.model_spec import ModelSpec, design
 from hybridkit.study.scores import model_scores
 from hybridkit.study.settings import HYBRID, UNTRAINED
 from hybridkit.study.sweep import sweep
-from hybridkit.utils.paths import checkout
 
 if TYPE_CHECKING:
     from hybridkit.study.run import Run
@@ -63,11 +63,7 @@ def pretraining_share(encoder: str, language: str) -> float | None:
 
 @cache
 def _shares() -> dict[str, float]:
-    home = checkout()
-    path = home / "data" / "published" / "cc100.csv" if home else None
-    if path is None or not path.is_file():
-        raise MissingDataError("data/published/cc100.csv comes with a git checkout of the kit: run from one")
-    sizes = pd.read_csv(path, keep_default_na=False).groupby("language")["size_gib"].sum()
+    sizes = published_table("cc100.csv", ("language",)).groupby("language")["size_gib"].sum()
     return {str(language): float(size / sizes.sum()) for language, size in sizes.items()}
 
 
@@ -116,13 +112,13 @@ def with_predictors(frame: pd.DataFrame, encoder: str) -> pd.DataFrame:
     return frame.assign(log2_k=logs, **{str(column): found[column] for column in found})
 
 
-def nearest(tag: str, languages: str) -> float:
+def nearest(tag: str, languages: str, distance: Callable[[str, str], float] = language_distance) -> float:
     """Return the distance of a language to the nearest of some (joined by spaces), nan where there are none.
 
-    >>> nearest("es", "th de en"), nearest("de", "de ru")
-    (2.0, 0.0)
+    >>> nearest("es", "th de en"), nearest("de", "de ru"), round(nearest("es", "th de en", syntactic_distance), 2)
+    (2.0, 0.0, 0.18)
     """
-    return min((float(language_distance(tag, one)) for one in languages.split()), default=math.nan)
+    return min((float(distance(tag, one)) for one in languages.split()), default=math.nan)
 
 
 def _pair(languages: str, query: str, passage: str, encoder: str) -> dict[str, Any]:
@@ -185,14 +181,20 @@ def extremes(frame: pd.DataFrame, strategy: str, measure: str = "RR") -> pd.Data
     return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
-def by_distance(frame: pd.DataFrame, measure: str = "RR") -> pd.DataFrame:
+def by_distance(frame: pd.DataFrame, measure: str = "RR", syntax: bool = False) -> pd.DataFrame:
     """Return the gain over the untrained encoder on the same pairs, by the distance of the unseen language.
 
     A line a model, side and distance: series, strategy, group, draw, k, languages, seed, side (a value of SIDES),
     distance (0: trained on), value (mean over pairs), pairs. On the sides of cross-lingual pairs the other language is
-    seen.
+    seen. The distance is that to the nearest training language: steps of the family tree and the script
+    (`language_distance`), or of their syntax (`syntactic_distance`), to one digit.
     """
     chosen = frame[(frame["measure"] == measure) & (frame["setting"] != "pool")]
+    if syntax:
+        known = {pair: _near(*map(str, pair)) for side in _LANGUAGES for pair in set(_tuples(chosen, side))}
+        chosen = chosen.assign(
+            **{f"{side}_distance": [known[pair] for pair in _tuples(chosen, side)] for side in _LANGUAGES}
+        )
     base = chosen.loc[chosen["strategy"] == UNTRAINED, [*_PAIR, "value"]].rename(columns={"value": "base"})
     trained = chosen[chosen["strategy"] != UNTRAINED].merge(base, on=_PAIR)
     trained["value"] -= trained["base"]
@@ -207,6 +209,19 @@ def by_distance(frame: pd.DataFrame, measure: str = "RR") -> pd.DataFrame:
     grouped = pd.concat(parts, ignore_index=True).groupby(by, sort=False)["value"]
     found: pd.DataFrame = grouped.agg(value="mean", pairs="size").reset_index()
     return found
+
+
+_LANGUAGES = ("query", "passage")
+
+
+def _tuples(frame: pd.DataFrame, side: str) -> list[tuple[Any, ...]]:
+    return list(frame[[f"{side}_language", "languages"]].itertuples(index=False, name=None))
+
+
+def _near(tag: str, languages: str) -> float:
+    """The syntactic distance to the nearest, to one digit; only a language that is trained on has 0."""
+    found = nearest(tag, languages, syntactic_distance)
+    return found if tag in languages.split() or math.isnan(found) else max(round(found, 1), 0.1)
 
 
 def per_model(frame: pd.DataFrame, measure: str = "RR", by: Sequence[str] = BY) -> pd.DataFrame:

@@ -50,18 +50,22 @@ def mteb() -> pd.DataFrame:
     >>> found[(found["query_language"] == "yo") & (found["measure"] == "nDCG@10")]["value"].item()
     0.45278
     """
-    return _read("mteb_multilingual_retrieval.csv").rename(columns={"metric": "measure"})
+    return published_table("mteb_multilingual_retrieval.csv").rename(columns={"metric": "measure"})
 
 
-def _read(name: str) -> pd.DataFrame:
+def published_table(name: str, text: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Read a table of data/published; the columns `text` as they are written ("no" is Norwegian, "011" no number).
+
+    Raises MissingDataError outside a git checkout of the kit.
+    """
     home = checkout()
     if home is None or not (home / "data" / "published" / name).is_file():
         raise MissingDataError(f"data/published/{name} comes with a git checkout of the kit: run from one")
-    return pd.read_csv(home / "data" / "published" / name)
+    return pd.read_csv(home / "data" / "published" / name, dtype=dict.fromkeys(text, str), keep_default_na=not text)
 
 
 def _paper() -> pd.DataFrame:
-    frame = _read("hybrid_2408.10536_iclr25.csv").rename(columns={"backbone": "encoder"})
+    frame = published_table("hybrid_2408.10536_iclr25.csv").rename(columns={"backbone": "encoder"})
     return frame.assign(
         source="arXiv 2408.10536",
         strategy=frame["sampling"].map(_STRATEGIES),
@@ -73,7 +77,7 @@ def _paper() -> pd.DataFrame:
 
 
 def _lareqa() -> pd.DataFrame:
-    frame = _read("lareqa_baselines.csv").rename(columns={"model": "encoder", "metric": "measure"})
+    frame = published_table("lareqa_baselines.csv").rename(columns={"model": "encoder", "metric": "measure"})
     return frame.assign(
         source="LAReQA, arXiv 2004.05484",
         strategy=frame["sampling"].map(_LAREQA),
@@ -85,5 +89,5 @@ def _lareqa() -> pd.DataFrame:
 
 
 def _miracl() -> pd.DataFrame:
-    frame = _read("miracl_pyserini_2cr.csv").rename(columns={"condition": "encoder", "metric": "measure"})
+    frame = published_table("miracl_pyserini_2cr.csv").rename(columns={"condition": "encoder", "metric": "measure"})
     return frame.assign(source="Pyserini, MIRACL reproductions", strategy="", benchmark="miracl", setting="mono")
