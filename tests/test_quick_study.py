@@ -103,7 +103,7 @@ def test_the_ledger_judges_every_claim_and_the_published_tables_too() -> None:
 
 def test_every_figure_is_there_with_its_frame() -> None:
     names = kept(RUN / "figures")
-    assert len(names) == 27
+    assert len(names) == 28
     assert (RUN / "figures" / "04_table.tex").read_text(encoding="utf-8").count("toprule") == 1
     for name in names:
         assert (RUN / "figures" / f"{name}.png").stat().st_size > 5_000

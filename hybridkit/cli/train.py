@@ -400,12 +400,13 @@ def finish(out: Path, record: dict[str, Any]) -> None:
 
 def _difference(path: Path, record: dict[str, Any]) -> str:
     """How the record of a training differs from one that was written; empty where it does not."""
+    from hybridkit.models.training import PLAIN_LOSS
+
     before = _read(path)
     if not before:
         return f"{path.name} is missing or damaged"
-    # earlier versions noted weights and prompts alone, and had fewer settings
-    later = {"margin": 0.0, "consistency": 0.0, "distillation": 0.0, "teacher_language": "en", "contrastive": 1.0}
-    before = {"encoder": record["encoder"], **later, **before}
+    # earlier versions noted weights and prompts alone, and had the plain loss only
+    before = {"encoder": record["encoder"], **PLAIN_LOSS, **before}
     changed = [key for key in record if key != "model" and before.get(key) != record[key]]
     return "; ".join(f"{key}: {before.get(key)!r} there, {record[key]!r} in this command" for key in changed)
 

@@ -21,7 +21,7 @@ def syntactic_distance(one: str, other: str) -> float:
     [0.0, 0.1, 0.21, 0.41, 0.43]
     """
     first, second = _vector(one), _vector(other)
-    return float(1 - first @ second)
+    return 0.0 if first is second else max(0.0, float(1 - first @ second))  # not a rounding error beside 0
 
 
 def _vector(tag: str) -> np.ndarray:

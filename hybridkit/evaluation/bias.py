@@ -7,6 +7,7 @@ what depends on the language of the query alone in `query_languages`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -30,20 +31,20 @@ _LANGUAGE_COLUMNS = {
     "pool": ("query_language",),
 }
 _BIAS_MEASURES = (
-    Measure("rank distance", "ranks", "lower"),
-    Measure("normalised rank distance", "rank distance, 0: least, 1: random", "lower"),
+    Measure("rank distance", "ranks", "lower", most=math.inf),
+    Measure("normalised rank distance", "rank distance, 0: least, 1: random", "lower", most=math.inf),
     Measure("PEER", "mean p-value, irrelevant passages", "higher"),
-    Measure("own language in the top", "share ÷ share expected", "lower"),
-    Measure("target removal", "fall of AP, own − other language", "lower"),
+    Measure("own language in the top", "share ÷ share expected", "lower", most=math.inf),
+    Measure("target removal", "fall of AP, own − other language", "lower", least=-1.0),
     Measure("AP gap, mono", "AP, best − worst language", "lower"),
     Measure("AP gap, pool", "AP, best − worst query language", "lower"),
-    Measure("score margin", "standard deviations of a score", "lower"),
-    Measure("language bonus", "standard deviations of a score", "lower"),
-    Measure("relevance gap", "standard deviations of a score", "higher"),
+    Measure("score margin", "standard deviations of a score", "lower", -math.inf, math.inf),
+    Measure("language bonus", "standard deviations of a score", "lower", -math.inf, math.inf),
+    Measure("relevance gap", "standard deviations of a score", "higher", -math.inf, math.inf),
     Measure("answers overtaken", "share of answers in other languages", "lower"),
     Measure("language probe", "accuracy", "none"),
     Measure("language variance", "share of the variance", "none"),
-    Measure("MRC", "Spearman's correlation, query languages", "higher"),
+    Measure("MRC", "Spearman's correlation, query languages", "higher", least=-1.0),
     Measure("Success@1", "share of queries answered", "higher"),
     Measure("Success@10", "share of queries answered", "higher"),
 )

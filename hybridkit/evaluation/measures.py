@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -25,11 +26,13 @@ _RANKS = 1 << 19  # ranks whose values are held at a time, those of one query la
 
 
 class Measure(NamedTuple):
-    """A measure: its label on an axis, its unit, and which way is better ("higher", "lower", "none")."""
+    """A measure: its label on an axis, its unit, which way is better ("higher", "lower", "none"), and its range."""
 
     label: str
     unit: str = ""
     better: str = "higher"
+    least: float = 0.0
+    most: float = 1.0
 
 
 def per_query(ranks: pd.DataFrame, measures: Collection[str] = (*MEASURES, DISTANCE)) -> pd.DataFrame:
@@ -78,7 +81,7 @@ def measure_of(name: str) -> Measure:
     ('mean AP', 'rank distance (ranks; lower is less bias)')
     """
     if name == DISTANCE:
-        return Measure("rank distance (ranks; lower is less bias)", "ranks", "lower")
+        return Measure("rank distance (ranks; lower is less bias)", "ranks", "lower", most=math.inf)
     return Measure(f"mean {name}")
 
 

@@ -30,10 +30,8 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 # of settings that came later: at these values nothing is trained otherwise than before, so they are left out of keys
-_LATER = {
-    **{"mini_batch": 0, "negatives": False, "watch": "AP", "margin": 0.0, "consistency": 0.0},
-    **{"distillation": 0.0, "teacher_language": "en", "contrastive": 1.0},
-}
+PLAIN_LOSS = {"margin": 0.0, "consistency": 0.0, "distillation": 0.0, "teacher_language": "en", "contrastive": 1.0}
+_LATER = {"mini_batch": 0, "negatives": False, "watch": "AP", **PLAIN_LOSS}
 Precision = Literal["float32", "bf16"]
 # of a longer plan, looking up the tokens that occur takes longer than training them alone saves
 TRIMMED_DRAWS = 1_000_000

@@ -10,18 +10,21 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter
 
 from hybridkit.plots.marks import handles, matrix, require_columns, row_axis
 from hybridkit.plots.pairs import colour_bar, heat, small_multiples
-from hybridkit.plots.palette import colour, marker
+from hybridkit.plots.palette import SIDE_COLOURS, colour, marker
 from hybridkit.plots.style import WIDTH, foot, language_label, many, panels, printed, round_ticks
 from hybridkit.sampling.labels import label, order
 
 # Blues without their palest part, so that a rare pair is never taken for one that does not occur
 SHARES = LinearSegmentedColormap.from_list("shares", sns.color_palette("Blues", 256)[56:])
+QUERY, PASSAGE = SIDE_COLOURS.values()
 BATCHES, ROWS = 6, 16  # how much of a plan batch_examples shows
-SIDES = {"both": ("#0072B2", "o", 0.0), "query": ("#0072B2", "o", -0.2), "passage": ("#E69F00", "s", 0.2)}
+SIDES = {"both": (QUERY, "o", 0.0), "query": (QUERY, "o", -0.2), "passage": (PASSAGE, "s", 0.2)}
+CHANCE = "#e6e6e6"
+TICKS = (0.00001, 0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # of the shares of pairs
 TITLE = 34  # characters of a panel's title in one line
 
 
@@ -40,10 +43,11 @@ def batch_composition(frame: pd.DataFrame) -> Figure:
         for name in strategies
     }
     drawn = np.concatenate([values[~np.isnan(values)] for values in shares.values()])
-    norm = LogNorm(vmin=min(float(drawn.min()), 0.005) if drawn.size else 0.005, vmax=1.0)
+    least = min(float(drawn.min()), 0.005) if drawn.size else 0.005
+    norm = LogNorm(vmin=max((tick for tick in TICKS if tick <= least), default=least), vmax=1.0)
     figure, axes, first = small_multiples(len(strategies), len(languages), 0.17 if len(languages) > 5 else 0.3)
     for ax, name in zip(axes, strategies, strict=True):
-        heat(ax, shares[name], languages, languages, SHARES, norm, form="")
+        heat(ax, shares[name], languages if ax in first else [], languages, SHARES, norm, form="")
         ax.patch.set(facecolor="white", edgecolor="none", hatch=None)
         for spine in ax.spines.values():
             spine.set(visible=True, color="#999999")
@@ -53,10 +57,10 @@ def batch_composition(frame: pd.DataFrame) -> Figure:
     for ax in first:
         ax.set_ylabel("query language")
     bar = colour_bar(figure, axes, SHARES, norm, "share of rows (log scale)")
-    ticks = [tick for tick in (0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0) if norm.vmin <= tick]  # type: ignore[operator]
+    ticks = [norm.vmin, *(tick for tick in TICKS if norm.vmin < tick)]  # type: ignore[operator]
     bar.set_ticks(ticks)
-    bar.ax.yaxis.set_minor_locator(NullLocator())
-    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * 100:g} %"))
+    bar.minorticks_off()
+    bar.long_axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * 100:g} %"))
     same_pairs = "; mixed and mono differ in which rows share a batch" if {"mixed", "mono"} <= set(strategies) else ""
     foot(figure, [], "white: a pair of languages that is never drawn" + same_pairs)
     figure.suptitle("Languages of the training rows by strategy")
@@ -109,14 +113,14 @@ def batch_examples(frame: pd.DataFrame) -> Figure:
     across = min(len(strategies), 2)
     steps, positions = int(frame["step"].max()) + 1, int(frame["position"].max()) + 1
     width = max(WIDTH * across / 2 if positions > 8 else WIDTH * across / 3, 4.2)
-    figure, axes = many(len(strategies), 0.27 * steps + 0.45, 0.75, width, most=2)
+    figure, axes = many(len(strategies), 0.33 * steps + 0.45, 0.75, width, most=2)
     for ax, name in zip(axes, strategies, strict=True):
         part = frame[frame["strategy"] == name]
         for step, position, query, passage in part[list(columns[1:])].itertuples(index=False):
             for tag, top in ((query, 0.44), (passage, 0.0)):
                 ax.add_patch(Rectangle((position - 0.46, step - top), 0.92, 0.44, color=shades[tag], linewidth=0))
-                at = (position, step - top + 0.31)
-                ax.annotate(tag, at, ha="center", va="baseline", fontsize=5, family="DejaVu Sans").set_in_layout(False)
+                at = (position, step - top + 0.34)
+                ax.annotate(tag, at, ha="center", va="baseline", fontsize=7, family="DejaVu Sans").set_in_layout(False)
         ax.set(xlim=(-0.6, positions - 0.4), ylim=(steps - 0.4, -0.6), title=label(name))
         ax.set_xticks([])
         ax.set_yticks(range(steps), [str(step + 1) for step in range(steps)])
@@ -148,7 +152,7 @@ def plan_languages(frame: pd.DataFrame) -> Figure:
         for side, tag, share, low, high in part[["side", "language", "share", "low", "high"]].itertuples(index=False):
             shade, marker, shift = SIDES[side]
             at = languages.index(tag) + shift
-            ax.plot([low, high], [at, at], color="#c8c8c8", linewidth=3.6, solid_capstyle="butt", zorder=1)
+            ax.plot([low, high], [at, at], color=CHANCE, linewidth=3.6, solid_capstyle="butt", zorder=1)
             odd: dict[str, Any] = {} if low <= share <= high else {"markeredgecolor": "#CC0000", "markeredgewidth": 1.4}
             ax.plot([share], [at], marker, color=shade, markersize=4, zorder=2, **odd)
         ax.set_title(f"{fill(label(name), TITLE)}\n{kind} batches")
@@ -166,7 +170,7 @@ def plan_languages(frame: pd.DataFrame) -> Figure:
         for one in sides
         if one != "both" or "query" not in sides
     ]
-    entries.append(Patch(color="#c8c8c8", label="where all of them lie in 99.9 % of plans"))
+    entries.append(Patch(color=CHANCE, label="where all of them lie in 99.9 % of plans"))
     foot(figure, entries)
     figure.suptitle("Languages drawn, and what chance allows")
     return figure

@@ -1,13 +1,11 @@
 """The ledger of claims as a matrix: a line a claim, a column a source, the verdict as mark, word and colour."""
 
-import textwrap
-
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from hybridkit.plots.marks import require_columns
-from hybridkit.plots.style import WIDTH, panels, printed
+from hybridkit.plots.style import WIDTH, panels, printed, wrap
 
 # mark, face, hatch: the mark and the word say it without the colour
 _LOOK = {
@@ -19,7 +17,6 @@ _LOOK = {
 }
 _COLUMN = 1.45  # inches
 _LINE = 0.31  # inches of a claim
-_LETTERS = 78  # of a claim's text in a line
 
 
 @printed
@@ -32,7 +29,7 @@ def claims(frame: pd.DataFrame) -> Figure:
     require_columns(frame, "claims", "claim", "text", "source", "verdict")
     texts = dict(zip(frame["claim"].astype(str), frame["text"].astype(str), strict=True))
     sources = list(dict.fromkeys(frame["source"]))
-    figure, (axes,) = panels(1, 1, WIDTH, len(texts) * _LINE + 0.55)
+    figure, (axes,) = panels(1, 1, WIDTH, len(texts) * _LINE + 0.85)
     verdicts = {(str(row.claim), row.source): str(row.verdict) for row in frame.itertuples()}
     for line, name in enumerate(texts):
         for column, source in enumerate(sources):
@@ -48,16 +45,13 @@ def claims(frame: pd.DataFrame) -> Figure:
     axes.set(xlim=(0, len(sources)), ylim=(len(texts), 0))
     axes.set_xticks([column + 0.5 for column in range(len(sources))], sources)
     axes.xaxis.tick_top()
-    labels = ["\n".join(_lines(f"{name}. {text}")) for name, text in texts.items()]
+    room = WIDTH - _COLUMN * len(sources) - 0.6
+    labels = ["\n".join(wrap(figure, f"{name}. {text}", "en", room, 7, most=2)) for name, text in texts.items()]
     axes.set_yticks([line + 0.5 for line in range(len(texts))], labels, fontsize=7)
     for label in axes.get_yticklabels():
         label.set(parse_math=False, ha="left")
     axes.tick_params(length=0)
     axes.tick_params(axis="y", pad=(WIDTH - _COLUMN * len(sources) - 0.3) * 72)
     axes.spines[:].set_visible(False)
+    figure.suptitle("Which claims hold?")
     return figure
-
-
-def _lines(text: str) -> list[str]:
-    lines = textwrap.wrap(text, _LETTERS)
-    return lines if len(lines) <= 2 else [lines[0], textwrap.shorten(" ".join(lines[1:]), _LETTERS, placeholder=" …")]

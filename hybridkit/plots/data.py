@@ -9,6 +9,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from hybridkit.data.languages import language
 from hybridkit.plots.marks import one, require_columns, row_axis
+from hybridkit.plots.palette import SIDE_COLOURS
 from hybridkit.plots.style import (
     WIDTH,
     Page,
@@ -23,7 +24,6 @@ from hybridkit.plots.style import (
     wrap,
 )
 
-SIDES = {"query": "#0072B2", "passage": "#E69F00"}
 QUANTILES = ("q05", "q25", "q50", "q75", "q95")
 SIZE, LEADING, GAP = 8.0, 0.165, 0.13  # points; inches a line; inches between rows
 BASE = 0.75  # the baseline of a line
@@ -44,13 +44,13 @@ def coverage(frame: pd.DataFrame) -> Figure:
         part = frame[frame["source"] == source].groupby("language")[["queries", "passages"]].sum()
         part = part.reindex(languages, fill_value=0)
         for shift, side, column in ((-0.19, "query", "queries"), (0.19, "passage", "passages")):
-            ax.barh(np.arange(len(languages)) + shift, part[column], height=0.38, color=SIDES[side])
+            ax.barh(np.arange(len(languages)) + shift, part[column], height=0.38, color=SIDE_COLOURS[side])
         ax.set_title(str(source))
         ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10], integer=True))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         row_axis(ax, [language_label(tag) for tag in languages])
         ax.set_xlabel("rows")
-    foot(figure, [Patch(color=shade, label=f"rows with a {side}") for side, shade in SIDES.items()])
+    foot(figure, [Patch(color=shade, label=f"rows with a {side}") for side, shade in SIDE_COLOURS.items()])
     figure.suptitle("Rows by language")
     return figure
 
@@ -80,16 +80,16 @@ def text_lengths(frame: pd.DataFrame) -> Figure:
                 showfliers=False,
                 patch_artist=True,
                 manage_ticks=False,
-                boxprops={"facecolor": SIDES[side], "edgecolor": "none"},
-                medianprops={"color": "white", "linewidth": 1.2},
-                whiskerprops={"color": SIDES[side], "linewidth": 0.9},
-                capprops={"color": SIDES[side], "linewidth": 0.9},
+                boxprops={"facecolor": SIDE_COLOURS[side], "edgecolor": "none"},
+                medianprops={"color": "white", "linewidth": 1.4},
+                whiskerprops={"color": SIDE_COLOURS[side], "linewidth": 0.9},
+                capprops={"color": SIDE_COLOURS[side], "linewidth": 0.9},
             )
         ax.set_xlabel(f"length ({unit})")
         ax.set_xlim(left=0)
         ax.xaxis.set_major_locator(round_ticks(6))
         row_axis(ax, [language_label(tag) for tag in languages])
-    entries = [Patch(color=shade, label=side) for side, shade in SIDES.items()]
+    entries = [Patch(color=shade, label=side) for side, shade in SIDE_COLOURS.items()]
     foot(figure, entries, "white line: median; box: middle half; whiskers: 5th to 95th percentile")
     figure.suptitle("Text lengths by language")
     return figure

@@ -11,31 +11,33 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from hybridkit.errors import InputError
-from hybridkit.evaluation.measures import SEEN_GROUPS, SETTINGS
+from hybridkit.evaluation.measures import SEEN_GROUPS, SETTINGS, measure_of
 from hybridkit.evaluation.resampling import TRAININGS_NEEDED, over_sets
 from hybridkit.evaluation.significance import OVERALL
 from hybridkit.plots.marks import (
-    BOTH,
     DIFFERENCE,
-    FILLED,
+    FAR,
+    better,
     difference_bars,
+    difference_key,
     handles,
+    inside,
     matrix,
     one,
     pick,
+    reach,
     require_columns,
     row_axis,
 )
 from hybridkit.plots.pairs import READABLE, colour_bar, heat, small_multiples
-from hybridkit.plots.palette import colour, marker
+from hybridkit.plots.palette import NEUTRAL, SEEN, colour, marker
 from hybridkit.plots.style import WIDTH, foot, language_label, panels, printed, round_ticks
 from hybridkit.sampling.labels import UNTRAINED, label, order
 
-_SEEN_COLOURS = dict(zip(SEEN_GROUPS, ("#0072B2", "#009E73", "#E69F00", "#CC79A7"), strict=True))
 _SERIES = {"fixed": "same rows for every set", "growing": "rows grow with the languages"}
+_ROOM = 0.8  # of the lines around a value of x, as a share of the way to the next
 _ALL, _RANDOM, _ALL_BUT_ONE = "all", "random", "all but one"
 _MARKS = {_RANDOM: "o", "spread": "D", _ALL_BUT_ONE: "x", _ALL: "o"}  # how a set was chosen; families: a plus
-_GREY = "#767676"
 
 
 @printed
@@ -49,18 +51,18 @@ def diversity_curve(frame: pd.DataFrame, measure: str = "RR", setting: str = "")
     one(frame, "diversity_curve", "setting", "benchmark", "measure")
     trained = frame[frame["strategy"] != UNTRAINED]
     groups = [name for name in SEEN_GROUPS if name in set(trained["seen"])]
-    figure, grid = _grid(trained, groups)
-    strategies = order(trained["strategy"])
+    figure, grid = _grid(trained, groups, trained["k"].nunique())
+    strategies, places = order(trained["strategy"]), _sizes(trained)
+    range_of = (measure_of(measure).least, measure_of(measure).most)
     for (series, seen), axes in grid.items():
         part = trained[(trained["series"] == series) & (trained["seen"] == seen)]
         base = frame.loc[(frame["strategy"] == UNTRAINED) & (frame["series"] == series), "value"]
         if len(base):
-            axes.axhline(float(base.mean()), color=_GREY, linestyle=":", linewidth=0.9)
+            axes.axhline(float(base.mean()), color=NEUTRAL, linestyle=":", linewidth=0.9)
         for nth, name in enumerate(strategies):
-            shift = 0.07 * (nth - (len(strategies) - 1) / 2)
-            _line(axes, part[part["strategy"] == name], "k", shift, colour(name), marker(name), name)
-        axes.set_ylim(bottom=max(axes.get_ylim()[0], 0))  # no value is below it; intervals of few sets may be
-    _finish(figure, grid, f"mean {measure}", handles(strategies, line=True), trained)
+            own, look = part[part["strategy"] == name], (colour(name), marker(name), "-")
+            _line(axes, own, places, _ROOM, (nth, len(strategies)), look, name, range_of)
+    _finish(figure, grid, f"mean {measure}\n{better(measure, True)}", strategies, trained, places, _ROOM)
     figure.suptitle(
         f"{measure} by number of training languages" + f", {SETTINGS.get(setting, setting)} pairs" * bool(setting)
     )
@@ -77,16 +79,15 @@ def diversity_interaction(frame: pd.DataFrame, measure: str = "RR", setting: str
         frame, "diversity_interaction", "series", "strategy", "seen", "group", "k", "languages", "seed", "value"
     )
     one(frame, "diversity_interaction", "setting", "benchmark", "measure")
-    groups = [name for name in SEEN_GROUPS if name in set(frame["seen"])]
-    figure, grid = _grid(frame.assign(seen=frame["strategy"]), list(dict.fromkeys(frame["strategy"])))
+    groups, places = [name for name in SEEN_GROUPS if name in set(frame["seen"])], _sizes(frame)
+    range_of = _of_difference(measure)
+    figure, grid = _grid(frame.assign(seen=frame["strategy"]), list(dict.fromkeys(frame["strategy"])), len(places))
     for (series, name), axes in grid.items():
-        axes.axhline(0, color=_GREY, linewidth=0.8)
+        axes.axhline(0, color=NEUTRAL, linewidth=0.8)
         part = frame[(frame["series"] == series) & (frame["strategy"] == name)]
         for nth, seen in enumerate(groups):
-            shift = 0.07 * (nth - (len(groups) - 1) / 2)
-            _line(axes, part[part["seen"] == seen], "k", shift, _SEEN_COLOURS[seen], "o", seen)
-    lines = [Line2D([], [], color=_SEEN_COLOURS[seen], label=seen) for seen in groups]
-    _finish(figure, grid, f"Δ mean {measure}", lines, frame)
+            _line(axes, part[part["seen"] == seen], places, _ROOM, (nth, len(groups)), SEEN[seen], seen, range_of)
+    _finish(figure, grid, f"Δ mean {measure}\n{better(measure, True)}", groups, frame, places, _ROOM)
     figure.suptitle(
         f"Difference by number of training languages: {measure}"
         + f", {SETTINGS.get(setting, setting)} pairs" * bool(setting)
@@ -105,34 +106,41 @@ def diversity_distance(frame: pd.DataFrame, measure: str = "RR", of: str = "") -
     columns = ("series", "strategy", "side", "distance", "group", "draw", "languages", "seed", "value")
     require_columns(frame, "diversity_distance", *columns)
     one(frame, "diversity_distance", "benchmark", "measure")
-    figure, grid = _grid(frame.assign(seen=frame["side"]), list(dict.fromkeys(frame["side"])))
+    sides = list(dict.fromkeys(frame["side"]))
+    figure, grid = _grid(frame.assign(seen=frame["side"]), sides, frame["distance"].nunique())
     strategies = order(frame["strategy"])
     values = np.unique(frame["distance"].dropna())
-    gap = float(np.diff(values).min()) if len(values) > 1 else 1.0  # between two distances that are drawn
+    places = {float(value): float(value) for value in values}
+    room = _ROOM * (float(np.diff(values).min()) if len(values) > 1 else 1.0)
     for (series, side), axes in grid.items():
         part = frame[(frame["series"] == series) & (frame["side"] == side)]
-        axes.axhline(0, color=_GREY, linewidth=0.8)
+        axes.axhline(0, color=NEUTRAL, linewidth=0.8)
         for nth, name in enumerate(strategies):
-            shift = 0.1 * gap * (nth - (len(strategies) - 1) / 2)
-            _line(axes, part[part["strategy"] == name], "distance", shift, colour(name), marker(name), name)
-    _finish(figure, grid, f"gain in mean {measure}", handles(strategies, line=True), frame, "distance")
+            own, look = part[part["strategy"] == name], (colour(name), marker(name), "-")
+            _line(axes, own, places, room, (nth, len(strategies)), look, name, _of_difference(measure), "distance")
+    _finish(
+        figure, grid, f"gain in mean {measure}\n{better(measure, True)}", strategies, frame, places, room, "distance"
+    )
     which = f"{of} distance" if of else "distance"
     figure.suptitle(f"{measure} gained over the untrained encoder, by {which} to the nearest training language")
     return figure
 
 
-def _grid(frame: pd.DataFrame, groups: Sequence[str]) -> tuple[Figure, dict[tuple[str, str], Axes]]:
-    """Panels by series and seen group: one row for a single series, else the series beside each other."""
+def _grid(frame: pd.DataFrame, groups: Sequence[str], sizes: int) -> tuple[Figure, dict[tuple[str, str], Axes]]:
+    """Panels by series and seen group: one row for a single series, else the series beside each other.
+
+    `sizes` are how many values of x a panel has: a figure of few is not as wide as a page.
+    """
     series = [name for name in _SERIES if name in set(frame["series"])]
     if not series or not groups:
         raise InputError("figure of language diversity: no trained models in the frame; nothing to draw")
     if len(series) == 1:
-        width = min(WIDTH, max(6.4, 1.75 * len(groups) + 1.8))
-        figure, axes = panels(1, len(groups), width, 2.7, sharey=True, sharex=True)
+        width = min(WIDTH, max(5.6, (0.45 * sizes + 0.35) * len(groups) + 0.8))
+        figure, axes = panels(1, len(groups), width, 2.9, sharey=True, sharex=True)
         grid = {(series[0], group): ax for group, ax in zip(groups, axes, strict=True)}
         titles = {key: label(key[1]) for key in grid}
     else:
-        figure, axes = panels(len(groups), 2, 5.6, 1.35 * len(groups) + 1.1, sharey="row", sharex=True)
+        figure, axes = panels(len(groups), 2, 5.6, 1.4 * len(groups) + 1.3, sharey="row", sharex=True)
         grid = {
             (name, group): axes[2 * row + col] for row, group in enumerate(groups) for col, name in enumerate(series)
         }
@@ -142,55 +150,87 @@ def _grid(frame: pd.DataFrame, groups: Sequence[str]) -> tuple[Figure, dict[tupl
     return figure, grid
 
 
-def _line(axes: Axes, part: pd.DataFrame, across: str, shift: float, shade: str, mark: str, name: str) -> None:
-    """Points of the models, and through the random sets' means a line with intervals."""
+def _of_difference(measure: str) -> tuple[float, float]:
+    """The range of a difference of two values of a measure."""
+    most = measure_of(measure).most - measure_of(measure).least
+    return -most, most
+
+
+def _sizes(frame: pd.DataFrame) -> dict[float, float]:
+    """Where each number of training languages is drawn: side by side, whatever lies between them."""
+    return {float(size): float(nth) for nth, size in enumerate(sorted(set(frame["k"])))}
+
+
+def _line(
+    axes: Axes,
+    part: pd.DataFrame,
+    places: dict[float, float],
+    room: float,
+    slot: tuple[int, int],
+    look: tuple[str, str, str],
+    name: str,
+    range_of: tuple[float, float],
+    across: str = "k",
+) -> None:
+    """Means of the random sets with their intervals, and beside them the points of the models.
+
+    `places` are where the values of `across` are drawn, `room` is that of all lines around one, `slot` which of how
+    many lines it is; the left half of a slot is for the mean, the right one for the points. Intervals end at the range
+    of the measure, `range_of`. A line joins means that have an interval, and the set of all languages.
+    """
+    (shade, mark, dashes), (nth, count), part = look, slot, part.dropna(subset=across)
+    step = room / count
+    shift = (nth - (count - 1) / 2) * step - step / 4
     for group, models in part.groupby("group"):
-        hollow = group not in (_RANDOM, _ALL)
         axes.plot(
-            [_x(value, across) + shift for value in models[across]],
+            [places[float(value)] + shift + step * 0.45 for value in models[across]],
             models["value"],
             _MARKS.get(str(group), "P"),
             color=shade,
-            markerfacecolor="none" if hollow else shade,
-            markersize=2.8,
-            alpha=0.55,
+            markerfacecolor="none" if group not in (_RANDOM, _ALL) else shade,
+            markersize=2.2,
+            markeredgewidth=0.6,
+            alpha=0.6,
             linestyle="none",
             label=f"{name} {group}",
         )
     drawn = part[part["group"].isin([_RANDOM, _ALL] if across == "k" else [_RANDOM])]
     drawn = part if drawn.empty else drawn
     unit = "languages" if across == "k" else "draw"
-    at, means = [], []
+    at, means, sure = [], [], []
     for value, models in drawn.groupby(across):
         models = models.groupby(["group", unit, "seed"])["value"].mean().reset_index()
-        at.append(_x(float(str(value)), across) + shift)
+        at.append(places[float(str(value))] + shift)
         means.append(float(models["value"].mean()))
-        interval = over_sets(models, unit) if set(models["group"]) == {_RANDOM} else None
+        groups = set(models["group"])
+        interval = inside(over_sets(models, unit) if groups == {_RANDOM} else None, *range_of)
+        sure.append(interval is not None or groups == {_ALL})
         if interval:
             ends = [interval.low, interval.high]
             axes.plot([at[-1], at[-1]], ends, color=shade, linewidth=1.2, label=f"{name} interval")
-    axes.plot(at, means, marker=mark, color=shade, markersize=4, label=name)
-
-
-def _x(value: float, across: str) -> float:
-    return math.log2(value) if across == "k" else value
+    axes.plot(at, means, mark, color=shade, markersize=4, linestyle="none", label=name)
+    for first in range(len(at) - 1):
+        if sure[first] and sure[first + 1]:
+            both = slice(first, first + 2)
+            axes.plot(at[both], means[both], dashes, color=shade, linewidth=1.0, label=f"{name} line")
 
 
 def _finish(
     figure: Figure,
     grid: dict[tuple[str, str], Axes],
     ylabel: str,
-    legend: list[Line2D],
+    names: Sequence[str],
     frame: pd.DataFrame,
+    places: dict[float, float],
+    room: float,
     across: str = "k",
 ) -> None:
-    values = sorted(set(frame[across].dropna()))
     for axes in grid.values():
         spec = axes.get_subplotspec()
-        axes.set_xticks([_x(value, across) for value in values], [f"{value:g}" for value in values])
+        axes.set_xticks(list(places.values()), [f"{value:g}" for value in places])
         axes.yaxis.set_major_locator(round_ticks())
         axes.grid(axis="y")
-        axes.margins(x=0.08)
+        axes.set_xlim(min(places.values()) - 0.65 * room, max(places.values()) + 0.65 * room)
         if spec is not None and spec.is_first_col():
             axes.set_ylabel(ylabel)
         if spec is not None and spec.is_last_row():
@@ -206,7 +246,17 @@ def _finish(
     bars = f"bars: 95 % intervals over random {over} and seeds" if enough else "too few random draws for intervals"
     dotted = ["dotted: untrained"] if ylabel.startswith("mean") else []
     groups = ["groups: query-passage"] if across == "k" else []
-    foot(figure, legend, "; ".join([*groups, "points: models", *notes]) + "\n" + "; ".join([bars, *dotted]))
+    text = "; ".join([*groups, "large: means, small: models", *notes]) + "\n" + "; ".join([bars, *dotted])
+    joined = {str(line.get_label()) for axes in grid.values() for line in axes.lines}
+    foot(figure, [_entry(name, f"{name} line" in joined) for name in names], text)
+
+
+def _entry(name: str, joined: bool) -> Line2D:
+    """The legend's entry of a strategy or seen group: its marker, and its line where one is drawn."""
+    shade, mark, dashes = SEEN.get(name) or (colour(name), marker(name), "-")
+    entry = Line2D([], [], color=shade, marker=mark, markersize=4.5, label=label(name))
+    entry.set_linestyle(dashes if joined else "none")  # type: ignore[arg-type]
+    return entry
 
 
 @printed
@@ -221,21 +271,25 @@ def diversity_left_out(frame: pd.DataFrame) -> Figure:
     kinds = list(dict.fromkeys(zip(frame["setting"], frame["pairs"], strict=True)))
     tags = sorted(dict.fromkeys(frame["language"]), key=lambda tag: (tag == OVERALL, tag))
     strategies = order(frame["strategy"])
-    figure, axes = panels(1, len(kinds), WIDTH, 0.3 * len(tags) + 1.6, sharey=True)
+    height = max(0.3, 0.12 * len(strategies)) * len(tags) + 2.2
+    figure, axes = panels(1, len(kinds), WIDTH, height, sharey=True)
+    far: list[float] = []
     for ax, (setting, pairs) in zip(axes, kinds, strict=True):
-        ax.axvline(0, color=_GREY, linewidth=0.8, zorder=0.5)
+        ax.axvline(0, color=NEUTRAL, linewidth=0.8, zorder=0.5)
         own = frame[(frame["setting"] == setting) & (frame["pairs"] == pairs)]
+        far.append(reach(own))
         for name, tag, *row in own[["strategy", "language", *DIFFERENCE]].itertuples(index=False, name=None):
-            shift = 0.3 * (strategies.index(name) - (len(strategies) - 1) / 2)
-            difference_bars(ax, row, tags.index(tag) + shift, 0.06, colour(name), marker(name))
+            shift = 0.8 / len(strategies) * (strategies.index(name) - (len(strategies) - 1) / 2)
+            difference_bars(ax, row, tags.index(tag) + shift, colour(name), marker(name), far[-1])
         row_axis(ax, ["mean" if tag == OVERALL else language_label(tag) for tag in tags])
-        ax.axhline(len(tags) - 1.5, color=_GREY, linewidth=0.6)
+        ax.axhline(len(tags) - 1.5, color=NEUTRAL, linewidth=0.6)
         ax.xaxis.set_major_locator(round_ticks(3))
         ax.margins(x=0.1)
         ax.set_title(_LEFT_OUT[setting, pairs])
-        ax.set_xlabel(f"Δ mean {frame['measure'].iloc[0]}")
+        measure = str(frame["measure"].iloc[0])
+        ax.set_xlabel(f"Δ mean {measure}\n{better(measure)}")
     axes[0].set_ylabel("language left out")
-    foot(figure, handles(strategies), f"{BOTH}\n{FILLED}")
+    foot(figure, [*handles(strategies), *difference_key()], FAR * any(map(math.isfinite, far)), columns=1)
     figure.suptitle("Change when one language is left out of the training: without it minus with it")
     return figure
 
@@ -271,23 +325,27 @@ def diversity_pairs(frame: pd.DataFrame, strategy: str = "", measure: str = "RR"
     limit = max(float(np.nanmax(np.abs(change))), 1e-9)
     both = TwoSlopeNorm(0.0, -limit, limit)
     numbers = len(languages) <= READABLE
-    figure, axes, _ = small_multiples(3, len(languages), 0.225 if numbers else 0.15)
+    figure, axes, first = small_multiples(3, len(languages), 0.24 if numbers else 0.1, most=2)
     for ax, which in zip(axes, parts, strict=False):
-        heat(ax, tables[which], languages, languages, "cividis", norm, ".2f" if numbers else "", size=5.4)
+        heat(ax, tables[which], languages if ax in first else [], languages, "cividis", norm, ".2f" if numbers else "")
         trained = str(parts[which]["languages"].iloc[0]).split()
         _bold(ax, trained)
         mean = float(np.nanmean(tables[which]))
         ax.set_title(f"{which} diverse: {_named(trained)}\nmean {mean:.3f}")
-    heat(axes[2], change, languages, languages, "PuOr_r", both, "+.2f" if numbers else "", size=5.0)
+    heat(axes[2], change, languages, languages, "PuOr_r", both, "+.2f" if len(languages) <= _SIGNED else "")
     axes[2].set_title(f"most minus least\nmean {float(np.nanmean(change)):+.3f}".replace("-", "−"))
     for ax in axes:
         ax.set_xlabel("passage language")
-    axes[0].set_ylabel("query language")
+    for ax in first:
+        ax.set_ylabel("query language")
     colour_bar(figure, axes[:2], "cividis", norm, f"mean {measure}")
     colour_bar(figure, axes[2:], "PuOr_r", both, f"Δ mean {measure}")
     foot(figure, [], "bold: training languages")
     figure.suptitle(f"{measure} by pair of languages" + f", {label(strategy)}" * bool(strategy))
     return figure
+
+
+_SIGNED = 11  # languages up to which a cell of half a page has room for a number with its sign
 
 
 def _named(tags: list[str]) -> str:

@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from hybridkit.errors import InputError
 from hybridkit.evaluation.significance import BEYOND, GIVEN
 from hybridkit.plots.marks import matrix, one, require_columns
-from hybridkit.plots.style import GREYED, MISSING, foot, language_label, many, printed
+from hybridkit.plots.style import DIGITS, GREYED, MISSING, WIDTH, foot, language_label, many, printed
 from hybridkit.sampling.labels import label, order
 from hybridkit.utils.numbers import bare
 
@@ -30,11 +30,12 @@ def heat(
     colours: str | Colormap,
     norm: Normalize,
     form: str = ".2f",
-    size: float = 6.0,
+    size: float = DIGITS,
     endonyms: bool = False,
 ) -> None:
     """Draw a matrix (rows, columns) with the languages as ticks and its numbers in the cells; NaN is hatched grey.
 
+    Without `rows` the languages of the rows are not named, as where another matrix to the left has them.
     `form` is the number format, "" for none; the minus sign and leading zero are shortened (0.81 is .81) to save room.
     """
     labels = [[_short(value, form) for value in row] for row in values] if form else False
@@ -52,7 +53,7 @@ def heat(
         linewidths=0.4,
         linecolor="white",
         xticklabels=[language_label(tag, endonym=False) for tag in columns],
-        yticklabels=[language_label(tag, endonym=endonyms) for tag in rows],
+        yticklabels=[language_label(tag, endonym=endonyms) for tag in rows] if rows else False,
     )
     for number in axes.texts:
         number.set_in_layout(False)  # they lie inside the axes; a layout that asks each of them takes seconds
@@ -75,22 +76,35 @@ def grey_out(axes: Axes, cells: np.ndarray) -> None:
 
 
 def small_multiples(
-    count: int, languages: int, cell: float, labels: float = 0.35
+    count: int, languages: int, cell: float, labels: float = 0.35, most: int = 3
 ) -> tuple[Figure, list[Axes], list[Axes]]:
-    """Lay out `count` language matrices, `cell` inches a language, at most three beside each other.
+    """Lay out `count` language matrices, `cell` inches a language or a little less, at most `most` beside each other.
 
-    `labels` is the room for the language names at the left, in inches.
+    `labels` is the room for the language names at the left, in inches. No figure is wider than a page.
     Returns the figure, the axes in use, and those of them that are in the first column.
     """
-    columns = min(count, 3)
-    side = max(cell * languages, 1.9 if count == 1 else 1.4)
-    figure, axes = many(count, side + 0.5, 0.8, max((side + labels) * columns + 1.0, 3.6))
+    for across in range(most, 0, -1):
+        columns = -(-count // -(-count // across))
+        bar = 0.1 if count % columns else 0.85  # the colour bar is drawn in an empty cell, or beside the matrices
+        widest = (WIDTH - labels - bar) / columns - 0.13
+        if cell * languages <= widest:
+            break
+    side = min(max(cell * languages * (1.2 if columns > 1 else 1), 1.9 if count == 1 else 1.4), widest)
+    width = min((side + 0.13) * columns + labels + bar, WIDTH)
+    figure, axes = many(count, side + 0.75, 0.5, max(width, 3.6), most=most)
     return figure, axes, axes[::columns]
 
 
 def colour_bar(figure: Figure, axes: list[Axes], colours: str | Colormap, norm: Normalize, label: str) -> Any:
-    """One colour bar for several matrices, thin, with its label along it."""
-    bar = figure.colorbar(ScalarMappable(norm, colours), ax=axes, label=label, fraction=0.04, pad=0.02, aspect=30)
+    """One colour bar for several matrices, thin, with its label along it; in an empty cell of their grid, if any."""
+    spare = [ax for ax in figure.axes if not (ax.get_visible() and ax.axison)]
+    if spare:
+        spare[0].set_visible(True)
+        spare[0].set_axis_off()
+        inside = spare[0].inset_axes((0.1, 0.6 - 0.3 * len(spare[0].child_axes), 0.85, 0.05))
+        bar = figure.colorbar(ScalarMappable(norm, colours), cax=inside, label=label, orientation="horizontal")
+    else:
+        bar = figure.colorbar(ScalarMappable(norm, colours), ax=axes, label=label, fraction=0.04, pad=0.02, aspect=30)
     bar.outline.set_visible(False)
     return bar
 
@@ -128,9 +142,9 @@ def language_pairs(frame: pd.DataFrame, measure: str = "AP") -> Figure:
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     norm = Normalize(low, high) if high > low else Normalize(low - 0.05, high + 0.05)
     numbers = len(languages) <= READABLE
-    figure, axes, first = small_multiples(len(strategies), len(languages), 0.225 if numbers else 0.15)
+    figure, axes, first = small_multiples(len(strategies), len(languages), 0.165 if numbers else 0.1)
     for ax, name in zip(axes, strategies, strict=True):
-        heat(ax, tables[name], languages, languages, "cividis", norm, ".2f" if numbers else "", size=5.4)
+        heat(ax, tables[name], languages if ax in first else [], languages, "cividis", norm, ".2f" if numbers else "")
         off = tables[name][~np.eye(len(languages), dtype=bool)]
         means = [f"mono {np.nanmean(np.diagonal(tables[name])):.3f}"] if _any(np.diagonal(tables[name])) else []
         means += [f"cross {np.nanmean(off):.3f}"] if _any(off) else []
@@ -173,10 +187,10 @@ def pair_difference(frame: pd.DataFrame, a: str = "", b: str = "", measure: str 
     numbers = len(languages) <= READABLE
     figure, axes, _ = small_multiples(1, len(languages), 0.34 if numbers else 0.2, 1.3)
     form = ("+.2f" if limit >= 0.05 else "+.3f") if numbers else ""  # small differences need a digit more
-    heat(axes[0], difference, languages, languages, "PuOr_r", norm, form, 6.0, endonyms=True)
+    heat(axes[0], difference, languages, languages, "PuOr_r", norm, form, endonyms=True)
     axes[0].set(xlabel="passage language", ylabel="query language")
     names = f"{label(a)} minus {label(b)}" if a and b else "a minus b"
-    axes[0].set_title(names)
+    figure.suptitle(f"Difference in {measure}: {names}")
     colour_bar(figure, axes, "PuOr_r", norm, f"difference in mean {measure}")
     notes = ["hatched: no judged query"] if np.isnan(difference).any() else []
     if "mark" in frame.columns and "strategy" not in frame.columns:

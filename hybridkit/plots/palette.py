@@ -13,11 +13,21 @@ _FIXED: dict[str, tuple[str, str]] = {
     "mixed": ("#E69F00", "s"),
     "mono": ("#0072B2", "<"),
     "cross": ("#D55E00", ">"),
+    "cross(pairs='one')": ("#7F2704", "d"),
     "hybrid(alpha=0.5)": ("#009E73", "o"),
 }
 _SWITCHED = {"english": "#CC79A7", "mono": "#8C6D00", "cross": "#6A51A3", "hybrid(alpha=0.5)": "#000000"}
-_OTHERS = ("#CC79A7", "#000000", "#8C6D00", "#6A51A3", "#A6761D")
-_OTHER_MARKERS = ("D", "P", "^", "p", "h", "d")
+_OTHERS = ("#882255", "#332288", "#999933", "#661100", "#44546A")
+_OTHER_MARKERS = ("D", "P", "^", "p", "h", "H")
+# What is no strategy has none of the colours above: greys and slates, told apart by their markers and lines too.
+INK, NEUTRAL = "#333333", "#767676"
+SIDE_COLOURS = {"query": "#34495E", "passage": "#A9B8C6"}
+SEEN = {  # query seen: dark; passage seen: a whole line
+    "seen-seen": ("#222222", "o", "-"),
+    "seen-unseen": ("#222222", "s", "--"),
+    "unseen-seen": ("#9A9A9A", "^", "-"),
+    "unseen-unseen": ("#9A9A9A", "v", "--"),
+}
 # matplotlib's cividis and PuOr reversed, the scales of the kit's figures, in 21 steps (a test holds them to it).
 CIVIDIS = (  # noqa: SIM905  easier to read than a list
     "#00224e #002b62 #083370 #243c6e #35456c #434e6c #4f576c #5b606e #666970 #727274 #7d7c78 #888578 #948e77 #a19975 "

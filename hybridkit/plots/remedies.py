@@ -1,5 +1,6 @@
 """The figure of remedies: every strategy with every remedy in two planes, and the front of what is not dominated."""
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -8,14 +9,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from hybridkit.errors import InputError
+from hybridkit.evaluation.measures import DISTANCE
 from hybridkit.plots.marks import (
-    BOTH,
     DIFFERENCE,
-    FILLED,
+    FAR,
+    better,
     difference_bars,
+    difference_key,
     handles,
     name_grid,
     one,
+    reach,
     require_columns,
     row_axis,
 )
@@ -26,8 +30,8 @@ from hybridkit.sampling.labels import label, order
 AXES = {
     "mono": "mean AP, monolingual",
     "pool": "mean AP, multilingual pool",
-    "own": "RR, the answer in the query's language",
-    "other": "RR, the answer in one other language",
+    "own": "RR, the answer\nin the query's language",
+    "other": "RR, the answer\nin one other language",
 }
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">", "h", "*", "d", "8")
 _PLAIN = "none"
@@ -101,7 +105,7 @@ def _plane(axes: Axes, frame: pd.DataFrame, plane: tuple[str, str], remedies: li
         axes.plot(*point, color=shade, linestyle="none", label=f"{strategy}, {remedy}", **_look(remedies, remedy))
     ahead = x.loc[x["front"].astype(bool), "value"].sort_values()
     axes.plot(ahead, y.loc[ahead.index, "value"], color=_FRONT, linewidth=0.9, zorder=0.6, label="front")
-    axes.set(xlabel=AXES[plane[0]], ylabel=AXES[plane[1]])
+    axes.set(xlabel=f"{AXES[plane[0]]}  {better('AP')}", ylabel=f"{AXES[plane[1]]}  {better('AP', upright=True)}")
     axes.grid()
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(round_ticks(5))
@@ -135,20 +139,24 @@ def remedy_effects(frame: pd.DataFrame) -> Figure:
     rows, columns = list(dict.fromkeys(frame["benchmark"])), list(dict.fromkeys(frame["column"]))
     remedies = sorted(dict.fromkeys(frame["remedy"]), key=lambda name: name != _PLAIN)
     strategy = str(frame["strategy"].iloc[0])
-    height = len(rows) * (0.26 * len(remedies) + 0.62) + 0.75
+    height = len(rows) * (0.26 * len(remedies) + 0.75) + 1.25
     figure, axes = panels(len(rows), len(columns), WIDTH, height, sharey=True)
+    far: list[float] = []
     for number, ax in enumerate(axes):
         row, name = rows[number // len(columns)], columns[number % len(columns)]
         ax.axvline(0, color="#767676", linewidth=0.8, zorder=0.5)
         part = frame[(frame["benchmark"] == row) & (frame["column"] == name)]
+        far.append(reach(part))
         for remedy, *values in part[["remedy", *DIFFERENCE]].itertuples(index=False, name=None):
-            difference_bars(ax, values, remedies.index(remedy), 0.09, colour(strategy), "o")
+            difference_bars(ax, values, remedies.index(remedy), colour(strategy), "o", far[-1])
         row_axis(ax, [name.replace(" + ", " +\n") for name in remedies])
         ax.xaxis.set_major_locator(round_ticks(2))
         ax.margins(x=0.12)
-    below = ["ranks" if name == _DISTANCE else "Δ RR" if name in ("own", "other") else "Δ AP" for name in columns]
+    answer = f"Δ RR\n{better('RR')}"
+    units = {_DISTANCE: f"Δ ranks\n{better(DISTANCE)}", "own": answer, "other": answer}
+    below = [units.get(name, f"Δ AP\n{better('AP')}") for name in columns]
     name_grid(axes, columns, below, rows)
-    foot(figure, [], f"{BOTH}\n{FILLED}")
+    foot(figure, difference_key(), FAR * any(map(math.isfinite, far)), columns=1)
     against = label(str(frame["against_strategy"].iloc[0]))
     remedy = str(frame["against_remedy"].iloc[0])
     figure.suptitle(f"{label(strategy)} with each remedy, minus {against}" + f" with {remedy}" * (remedy != _PLAIN))

@@ -1,5 +1,6 @@
 """Figures of results: a measure by setting, differences from a baseline, published numbers beside ours, and losses."""
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -11,27 +12,28 @@ from hybridkit.errors import InputError
 from hybridkit.evaluation.loss_and_ap import loss_correlations
 from hybridkit.evaluation.measures import DISTANCE, SETTINGS, in_order, measure_of
 from hybridkit.plots.marks import (
-    BOTH,
     DIFFERENCE,
-    FILLED,
+    FAR,
+    better,
     difference_bars,
+    difference_key,
     dot_rows,
     handles,
+    log_ranks,
     name_grid,
     one,
     pick,
+    reach,
     require_columns,
     row_axis,
     seeds_note,
     strategy_axis,
 )
-from hybridkit.plots.palette import colour, marker
+from hybridkit.plots.palette import INK, colour, marker
 from hybridkit.plots.style import WIDTH, foot, panels, printed, round_ticks
 from hybridkit.sampling.labels import UNTRAINED, label, order
 
-SETTING_COLOURS = {"mono": "#0072B2", "cross": "#D55E00", "pool": "#CC79A7"}
 _DISTANCE = "rank distance"
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D00")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 KINDS = ("mono", "cross", "mixed")
 _BATCHES = {"mono": "one language", "cross": "one pair of languages", "pool": "mixed languages"}
@@ -48,21 +50,46 @@ def settings(frame: pd.DataFrame, measure: str = "AP") -> Figure:
     one(frame, "settings", "encoder", "study")
     frame = pick(frame, "settings", "measure", measure)
     benchmarks, columns = list(dict.fromkeys(frame["benchmark"])), in_order(frame["setting"])
-    strategies = order(frame["strategy"])
-    height = len(benchmarks) * (0.24 * len(strategies) + 0.62) + 0.65
+    strategies, measured = order(frame["strategy"]), measure_of(measure)
+    height = len(benchmarks) * (0.26 * len(strategies) + 0.6) + 0.95
     figure, axes = panels(len(benchmarks), len(columns), WIDTH, height, sharey=True)
     for number, ax in enumerate(axes):
         benchmark, setting = benchmarks[number // len(columns)], columns[number % len(columns)]
         part = frame[(frame["benchmark"] == benchmark) & (frame["setting"] == setting)]
-        dot_rows(ax, part, strategies)
+        dot_rows(ax, part, strategies, measured.least, measured.most)
         untrained = part.loc[part["strategy"] == UNTRAINED, "value"].mean()
         if not pd.isna(untrained):
             ax.axvline(untrained, color="#767676", linewidth=0.8, linestyle=":", zorder=0.5)
-    name_grid(axes, [SETTINGS.get(name, name) for name in columns], [measure_of(measure).label] * 9, benchmarks)
-    dotted = "; dotted: untrained" if UNTRAINED in strategies else ""
-    foot(figure, [], seeds_note(frame, "strategy", "benchmark", "setting") + dotted)
+    _same_length(axes, measured.least, measured.most)
+    below = [f"{measured.label.partition(' (')[0]}\n{better(measure)}"] * len(columns)
+    name_grid(axes, [SETTINGS.get(name, name) for name in columns], below, benchmarks)
+    notes = [seeds_note(frame, "strategy", "benchmark", "setting") + "; dotted: untrained" * (UNTRAINED in strategies)]
+    notes.append("the same difference has the same length in all panels" + "".join(map(_part, benchmarks)))
+    foot(figure, [], "\n".join(notes))
     figure.suptitle(f"{measure} by setting and strategy")
     return figure
+
+
+def _same_length(axes: list[Axes], least: float, most: float) -> None:
+    """Let all x axes span as much as the longest, so that differences can be compared across panels by eye."""
+    span = max(high - low for low, high in (ax.get_xlim() for ax in axes))
+    for ax in axes:
+        low = sum(ax.get_xlim()) / 2 - span / 2
+        if span < most - least:  # an axis does not go on where no value can be
+            low = min(max(low, least - 0.05 * span), most - 0.95 * span)
+        ax.set_xlim(low, low + span)
+
+
+def _part(benchmark: str) -> str:
+    """What the brackets of a benchmark's name say, for the foot of a figure; "" for a whole benchmark."""
+    whole, bracket, part = benchmark.partition("[")
+    if not bracket:
+        return ""
+    first, colon, last = part.rstrip("]").partition(":")
+    if not colon:
+        return f"; {benchmark}: the languages {part.rstrip(']')} of {whole}"
+    where = f"{int(first or 0) + 1} to {last}" if last else f"{int(first or 0) + 1} and later"
+    return f"; {benchmark}: articles {where} of {whole}"
 
 
 @printed
@@ -84,25 +111,32 @@ def effects(frame: pd.DataFrame, baseline: str = "", measure: str = "AP") -> Fig
     columns, systems = in_order(frame["panel"]), order(frame["system"])
     columns = [name for name in columns if name != _DISTANCE] + [_DISTANCE] * (_DISTANCE in columns)
     pairs = sorted(set(zip(frame["system"], frame["other"], strict=True)), key=lambda at: (at[1], systems.index(at[0])))
-    height = len(rows) * (0.26 * len(pairs) + 0.1 * sum(bool(other) for _, other in pairs) + 0.62) + 0.75
+    height = len(rows) * (0.26 * len(pairs) + 0.1 * sum(bool(other) for _, other in pairs) + 0.75) + 1.25
     figure, axes = panels(len(rows), len(columns), WIDTH, height, sharey=True)
+    far: list[float] = []
     for number, ax in enumerate(axes):
         row, name = rows[number // len(columns)], columns[number % len(columns)]
         chosen = frame["panel"] == name
-        _forest(ax, frame[chosen & (frame["benchmark"] == row) if row else chosen], pairs)
+        part = frame[chosen & (frame["benchmark"] == row) if row else chosen]
+        far.append(reach(part))
+        _forest(ax, part, pairs, far[-1])
     titles = [SETTINGS.get(name, "language bias" if name == _DISTANCE else name) for name in columns]
-    below = ["Δ rank distance (ranks)" if name == _DISTANCE else f"Δ mean {measure}" for name in columns]
+    below = [
+        f"Δ rank distance (ranks)\n{better(DISTANCE)}" if name == _DISTANCE else f"Δ mean {measure}\n{better(measure)}"
+        for name in columns
+    ]
     name_grid(axes, titles, below, rows)
-    foot(figure, [], f"{BOTH}\n{FILLED}")
+    notes = ["each panel has its own scale", *[FAR] * any(map(math.isfinite, far))]
+    foot(figure, difference_key(), "; ".join(notes) + "".join(map(_part, rows)), columns=1)
     figure.suptitle("Difference" + f" from {label(baseline)}" * bool(baseline))
     return figure
 
 
-def _forest(axes: Axes, frame: pd.DataFrame, pairs: list[tuple[str, str]]) -> None:
+def _forest(axes: Axes, frame: pd.DataFrame, pairs: list[tuple[str, str]], far: float) -> None:
     """A row for each system and what else it is compared with ("": the baseline)."""
     axes.axvline(0, color="#767676", linewidth=0.8, zorder=0.5)
     for system, other, *row in frame[["system", "other", *DIFFERENCE]].itertuples(index=False, name=None):
-        difference_bars(axes, row, pairs.index((system, other)), 0.09, colour(system), marker(system))
+        difference_bars(axes, row, pairs.index((system, other)), colour(system), marker(system), far)
     row_axis(axes, ["\n− ".join(label(name) for name in pair if name) for pair in pairs])
     axes.xaxis.set_major_locator(round_ticks(3))
     axes.margins(x=0.1)
@@ -126,6 +160,7 @@ def published(frame: pd.DataFrame, ours: str = "this study") -> Figure:
     names = sorted({system for system, _ in systems})
     height = len(benchmarks) * (0.28 * len(strategies) + 0.62) + 0.3 + 0.2 * -(-len(systems) // 3)
     figure, axes = panels(len(benchmarks), len(kinds), max(WIDTH * min(len(kinds), 4) / 4, 4.2), height, sharey=True)
+    log = False
     for number, ax in enumerate(axes):
         benchmark, (setting, measure) = benchmarks[number // len(kinds)], kinds[number % len(kinds)]
         here = (frame["benchmark"] == benchmark) & (frame["setting"] == setting) & (frame["measure"] == measure)
@@ -137,31 +172,42 @@ def published(frame: pd.DataFrame, ours: str = "this study") -> Figure:
         for line in range(1, len(strategies)):
             ax.axhline(line - 0.5, color="#eeeeee", linewidth=0.6, zorder=0)
         strategy_axis(ax, strategies, below=0.5)
+        if measure == DISTANCE:  # one scale for all benchmarks
+            distances = frame.loc[frame["measure"] == DISTANCE, "value"]
+            log = log_ranks(ax, distances, ticks=(1.0, 3.0))
+            if not log:
+                ax.set_xlim(0, 1.06 * distances.max())
     titles = ["language bias" if name == DISTANCE else SETTINGS.get(setting, setting) for setting, name in kinds]
-    below = [measure_of(name).label.replace(" (ranks; ", "\n(ranks; ") for _, name in kinds]
+    below = [
+        f"rank distance (ranks{', log scale' * log})\n{better(name)}"
+        if name == DISTANCE
+        else f"mean {name}\n{better(name)}"
+        for _, name in kinds
+    ]
     name_grid(axes, titles, below, benchmarks)
     entries = [
         Line2D([], [], label=f"{system}, {source}", **_look(names.index(system), source == ours))
         for system, source in systems
     ]
-    foot(figure, entries, columns=3)
+    foot(figure, entries, columns=2)
     figure.suptitle("Published numbers (hollow) and ours (filled)")
     return figure
 
 
 def _look(number: int, filled: bool) -> dict[str, Any]:
-    shade = _COLOURS[number % len(_COLOURS)]
     look: dict[str, Any] = {"marker": _MARKERS[number % len(_MARKERS)], "linestyle": "none", "markersize": 4.5}
-    return {**look, "color": shade, "markerfacecolor": shade if filled else "none", "markeredgewidth": 1.0}
+    return {**look, "color": INK, "markerfacecolor": INK if filled else "none", "markeredgewidth": 1.0}
 
 
 def smooth(losses: pd.Series, span: int) -> pd.Series:
     """Exponentially weighted mean of a series, weight 2 / (span + 1) on the newest value, bias of the start corrected.
 
+    It begins where a quarter of the span is there: a mean of one or two batches would be a start that was none.
+
     >>> [round(value, 3) for value in smooth(pd.Series([1.0, 0.0, 0.0]), span=3)]
     [1.0, 0.333, 0.143]
     """
-    return losses.ewm(span=span, adjust=True).mean()
+    return losses.ewm(span=span, adjust=True, min_periods=min(span // 4, len(losses))).mean()
 
 
 @printed
@@ -235,8 +281,11 @@ def _correlations(found: pd.DataFrame) -> str:
     """The rank correlations of a panel: over models and over means, without the untrained encoder and with it."""
     lines = []
     for over, name in (("models", "models"), ("strategy means", "means")):
-        rows = found[found["over"] == over].sort_values("untrained")
-        values = [f"{value:.2f}".replace("-", "−") for value in rows["value"]]  # noqa: RUF001
-        if values:
-            lines.append(f"{name}: {values[0]}" + f" ({values[1]})" * (len(values) > 1))
+        rows = found[found["over"] == over]
+        # two strategies have a correlation with the untrained encoder only
+        shown = []
+        for untrained, value in sorted(zip(rows["untrained"], rows["value"], strict=True)):
+            text = f"{value:.2f}".replace("-", "−")  # noqa: RUF001
+            shown.append(f"({text})" if untrained else text)
+        lines += [f"{name}: {' '.join(shown)}"] * bool(shown)
     return "\n".join(lines) or "too few models"

@@ -1,29 +1,35 @@
 """Figures of curves: a measure against alpha, training rows or batch size; differences with both their intervals."""
 
+import math
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from hybridkit.evaluation.measures import DISTANCE, SETTINGS, in_order, measure_of
 from hybridkit.evaluation.resampling import t_interval
 from hybridkit.plots.marks import (
-    BOTH,
     DIFFERENCE,
-    FILLED,
+    FAR,
+    better,
     difference_bars,
+    difference_key,
     dot_rows,
     handles,
+    inside,
+    log_ranks,
     one,
     pick,
+    reach,
     require_columns,
     strategy_axis,
 )
-from hybridkit.plots.palette import colour, marker
-from hybridkit.plots.scores import SETTING_COLOURS
+from hybridkit.plots.palette import INK, NEUTRAL, colour, marker
 from hybridkit.plots.style import WIDTH, foot, panels, printed, round_ticks
 from hybridkit.sampling.labels import label, order
 
-_GREY = "#444444"
 _X = {"alpha": "α", "rows": "training rows", "batch_size": "batch size"}
 _PUBLISHED = 0.5  # the alpha of arXiv 2408.10536
 _PAIRS = {"cross": "cross,\nmixed pairs", "cross(pairs='one')": "cross, one\npair a batch"}
@@ -41,20 +47,20 @@ def curves(frame: pd.DataFrame, over: str = "alpha", measure: str = "AP") -> Fig
     one(frame, "curves", "benchmark", "encoder", "study")
     whole, strategies = over == "alpha", order(frame["strategy"])
     drawn = _panels(frame, "curves", measure)
-    figure, axes = panels(1, len(drawn), min(WIDTH, 1.9 * len(drawn) + 0.5), 2.45 + 0.25 * (not whole), sharex=True)
+    figure, axes = panels(1, len(drawn), min(WIDTH, 1.9 * len(drawn) + 0.5), 2.6 + 0.25 * (not whole), sharex=True)
     for ax, (name, part) in zip(axes, drawn.items(), strict=True):
         if whole:
             ax.axvline(_PUBLISHED, color="#767676", linewidth=0.8, linestyle=":", zorder=0.5)
-            _line(ax, part, SETTING_COLOURS.get(name, _GREY), "o", "")
+            _line(ax, part, INK, "o", "")
         for strategy in () if whole else strategies:
             _line(ax, part[part["strategy"] == strategy], colour(strategy), marker(strategy), strategy)
         _finish(ax, name, over, sorted(set(frame["x"])))
-    _y_labels(axes, list(drawn), measure_of(measure).label, "rank distance (ranks;\nlower is less bias)")
-    if DISTANCE in drawn:
-        axes[-1].set_ylim(bottom=0)
+    log = DISTANCE in drawn and log_ranks(axes[-1], drawn[DISTANCE]["value"], upright=True)
+    distance = f"rank distance\n(ranks{', log scale' * log})\n{better(DISTANCE, True)}"
+    _y_labels(axes, list(drawn), f"mean {measure}\n{better(measure, True)}", distance)
     counts = frame.groupby(["x", "strategy", "setting", "measure"])["value"].count()
     bands = {1: "", 2: "; line: mean"}.get(int(counts.max()), "; line and band: mean and 95 % t interval over seeds")
-    start = "α: share of monolingual batches (0: cross, 1: mono); dotted: as published; " if whole else ""
+    start = "α: share of monolingual batches (0: cross, 1: mono); dotted: as published\n" if whole else ""
     foot(figure, [] if whole else handles(strategies, line=True), f"{start}points: seeds{bands}")
     figure.suptitle(f"{measure} and language bias against {_X.get(over, over)}")
     return figure
@@ -73,16 +79,22 @@ def curve_differences(frame: pd.DataFrame, measure: str = "AP") -> Figure:
     if corrected := set(chosen) <= set(frame.columns):
         frame = frame.drop(columns=chosen.values()).rename(columns=chosen)
     drawn = _panels(frame, "curve_differences", measure)
-    figure, axes = panels(1, len(drawn), min(WIDTH, 1.9 * len(drawn) + 0.5), 2.45, sharex=True)
+    figure, axes = panels(1, len(drawn), min(WIDTH, 1.9 * len(drawn) + 0.5), 3.1, sharex=True)
+    far: list[float] = []
     for ax, (name, part) in zip(axes, drawn.items(), strict=True):
-        shade = SETTING_COLOURS.get(name, _GREY)
-        ax.axhline(0, color="#767676", linewidth=0.8, zorder=0.5)
+        far.append(reach(part))
+        ax.axhline(0, color=NEUTRAL, linewidth=0.8, zorder=0.5)
         for x, *row in part[["x", *DIFFERENCE]].itertuples(index=False, name=None):
-            difference_bars(ax, row, float(x), 0.014, shade, "o", upright=True)
-        ax.plot([_PUBLISHED], [0], "D", color="#767676", markersize=3.5, linestyle="none", label="published")
+            difference_bars(ax, row, float(x), INK, "o", far[-1], upright=True)
+        ax.plot([_PUBLISHED], [0], "D", color=NEUTRAL, markersize=3.5, linestyle="none", label="published")
+        ax.margins(x=0.12)
         _finish(ax, name, "alpha", sorted({*frame["x"], _PUBLISHED}))
-    _y_labels(axes, list(drawn), f"Δ mean {measure} to α = {_PUBLISHED}", "Δ rank distance (ranks;\nless bias below 0)")
-    foot(figure, [], f"{BOTH}{', for any α that is picked' * corrected}\n{FILLED}")
+    distance = f"Δ rank distance\n(ranks)\n{better(DISTANCE, True)}"
+    _y_labels(axes, list(drawn), f"Δ mean {measure}\n{better(measure, True)}", distance)
+    published: dict[str, Any] = {"marker": "D", "color": NEUTRAL, "linestyle": "none", "markersize": 3.5}
+    entries = [*difference_key(), Line2D([], [], **published, label=f"α = {_PUBLISHED}, as published")]
+    notes = ["thin intervals hold for any α that is picked"] * corrected + [FAR] * any(map(math.isfinite, far))
+    foot(figure, entries, "; ".join(notes), columns=1)
     figure.suptitle(f"Is any α better than {_PUBLISHED}? Differences with both intervals")
     return figure
 
@@ -98,21 +110,24 @@ def pair_batches(frame: pd.DataFrame, measure: str = "AP") -> Figure:
     one(frame, "pair_batches", "benchmark", "encoder", "study")
     strategies = list(dict.fromkeys(frame.loc[frame["value"].notna(), "strategy"]))
     drawn = _panels(frame, "pair_batches", measure)
-    height = 0.34 * len(strategies) + 0.3 * (len(strategies) - 1) + 2.0
+    height = 0.34 * len(strategies) + 0.3 * (len(strategies) - 1) + 2.7
     figure, axes = panels(2, len(drawn), WIDTH, height, height_ratios=[len(strategies), len(strategies) - 0.4])
     for number, (name, part) in enumerate(drawn.items()):
         above, below = axes[number], axes[number + len(drawn)]
-        dot_rows(above, part[part["value"].notna()], strategies)
+        measured = measure_of(DISTANCE if name == DISTANCE else measure)
+        dot_rows(above, part[part["value"].notna()], strategies, measured.least, measured.most)
         above.set_yticks(range(len(strategies)), [_PAIRS.get(name, label(name)) for name in strategies])
         above.set_title(SETTINGS.get(name, "language bias"))
-        above.set_xlabel("rank distance (ranks)" if name == DISTANCE else f"mean {measure}")
+        above.set_xlabel(
+            f"rank distance (ranks)\n{better(name)}" if name == DISTANCE else f"mean {measure}\n{better(measure)}"
+        )
         _difference_rows(below, part[part["difference"].notna()], strategies[1:])
         below.set_yticks(range(len(strategies) - 1), [_PAIRS.get(name, label(name)) for name in strategies[1:]])
-        below.set_xlabel("Δ rank distance (ranks)" if name == DISTANCE else f"Δ mean {measure}")
+        below.set_xlabel("Δ " + above.get_xlabel())
         if number:
             above.set_yticklabels([])
             below.set_yticklabels([])
-    foot(figure, [], f"above: seeds, mean and t interval; below: minus {label(strategies[0])}\n{BOTH}\n{FILLED}")
+    foot(figure, difference_key(), f"above: seeds, mean and t interval; below: minus {label(strategies[0])}", columns=1)
     figure.suptitle("Pairs of languages inside a batch")
     return figure
 
@@ -127,7 +142,8 @@ def _panels(frame: pd.DataFrame, figure: str, measure: str) -> dict[str, pd.Data
 
 def _line(axes: Axes, frame: pd.DataFrame, shade: str, shape: str, name: str) -> None:
     points = frame.groupby("x")["value"]
-    intervals = {float(x): t_interval(part) for x, part in points}  # type: ignore[arg-type]
+    measured = measure_of(str(frame["measure"].iloc[0]))
+    intervals = {float(x): inside(t_interval(part), measured.least, measured.most) for x, part in points}  # type: ignore[arg-type]
     means = {float(x): float(part.mean()) for x, part in points}  # type: ignore[arg-type]
     ends = [(x, found.low, found.high) for x, found in intervals.items() if found]
     if ends:
@@ -147,9 +163,9 @@ def _line(axes: Axes, frame: pd.DataFrame, shade: str, shape: str, name: str) ->
 
 
 def _difference_rows(axes: Axes, frame: pd.DataFrame, strategies: list[str]) -> None:
-    axes.axvline(0, color="#767676", linewidth=0.8, zorder=0.5)
+    axes.axvline(0, color=NEUTRAL, linewidth=0.8, zorder=0.5)
     for strategy, *row in frame[["strategy", *DIFFERENCE]].itertuples(index=False, name=None):
-        difference_bars(axes, row, strategies.index(strategy), 0.07, colour(strategy), marker(strategy))
+        difference_bars(axes, row, strategies.index(strategy), colour(strategy), marker(strategy), reach(frame))
     strategy_axis(axes, strategies, ticks=3, below=0.5)
 
 

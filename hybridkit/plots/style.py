@@ -36,7 +36,9 @@ _SCRIPT_FAMILY = {
 }
 MISSING = "#dddddd"  # cells without a value, hatched
 GREYED = "#e9e9e9"  # cells whose value is not significant
-WIDTH = 7.2  # inches: two columns of a journal page
+WIDTH = 7.2  # inches: two columns of a journal page, the widest that a figure is
+EDGE = 0.04  # inches that are left free around it
+DIGITS = 7.0  # points, the smallest letters
 STYLE: dict[str, Any] = {
     "font.size": 8,
     "axes.titlesize": 8.5,
@@ -146,6 +148,9 @@ def _lay_out(figure: Figure) -> None:
     engine = figure.get_layout_engine()
     if engine is None or not figure.axes:
         return
+    width, height = figure.get_size_inches()
+    across, up = EDGE / width, EDGE / height
+    engine.set(rect=(across, up, 1 - 2 * across, 1 - 2 * up))  # type: ignore[call-arg]
     before = np.zeros((len(figure.axes), 4))
     for _ in range(10):
         engine.execute(figure)
@@ -154,6 +159,10 @@ def _lay_out(figure: Figure) -> None:
             break
         before = bounds
     figure.set_layout_engine("none")
+    for axes in figure.axes:  # the solver's last digits differ from run to run, and files have to repeat
+        for which in ("original", "active"):
+            left, low, wide, high = axes.get_position(original=which == "original").bounds
+            axes.set_position((round(left, 5), round(low, 5), round(wide, 5), round(high, 5)), which=which)
 
 
 def panels(rows: int, columns: int, width: float, height: float, **options: Any) -> tuple[Figure, list[Axes]]:
@@ -170,8 +179,8 @@ def many(
 
     Without a `width` (inches), columns are as wide as a third of a page.
     """
-    columns = min(count, most)
-    rows = -(-count // columns)
+    rows = -(-count // most)
+    columns = -(-count // rows)  # four are two and two, rather than three and one
     figure, axes = panels(rows, columns, width or max(WIDTH * columns / 3, 4.2), rows * height + more, **options)
     for spare in axes[count:]:
         spare.set_visible(False)
@@ -183,6 +192,8 @@ def foot(figure: Figure, handles: list[Any], text: str = "", columns: int = 5) -
 
     The line says what marks and bars mean; without handles it is alone.
     """
+    letters = int(17.5 * figure.get_figwidth())
+    text = "\n".join(part for line in text.splitlines() for part in textwrap.wrap(line, letters))
     if handles:
         across = -(-len(handles) // -(-len(handles) // (columns + 1)))  # lines of about equal length
         legend = figure.legend(handles=handles, loc="outside lower center", ncols=across, title=text or None)
@@ -201,9 +212,9 @@ def note(text: str) -> Figure:
     return figure
 
 
-def round_ticks(count: int = 5) -> MaxNLocator:
-    """Tick bounds in steps of 1, 2 or 5 of a power of ten."""
-    return MaxNLocator(count, steps=[1, 2, 5, 10])
+def round_ticks(count: int = 5, least: int = 2) -> MaxNLocator:
+    """Tick bounds in steps of 1, 2 or 5 of a power of ten, `least` or more."""
+    return MaxNLocator(count, steps=[1, 2, 5, 10], min_n_ticks=least)
 
 
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:

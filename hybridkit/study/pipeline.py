@@ -275,7 +275,15 @@ def own_kernel() -> Iterator[type[AsyncKernelManager]]:
             signal.pthread_kill(waiting.ident or 0, signal.SIGINT)
             patience = PATIENCE
 
+    def wake(number: int, frame: object) -> None:
+        if stuck.is_set():
+            raise KeyboardInterrupt
+
     waiting = current_thread()
+    # a shell that starts a command in the background lets it ignore interruptions
+    ignoring = waiting is main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignoring:
+        signal.signal(signal.SIGINT, wake)
     try:
         yield Manager
     except KeyboardInterrupt:
@@ -284,6 +292,8 @@ def own_kernel() -> Iterator[type[AsyncKernelManager]]:
         raise
     finally:
         over.set()
+        if ignoring:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         for process in started:  # a kernel leads a group of its own: what it started ends with it
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)

@@ -248,6 +248,7 @@ def test_gains_by_syntactic_distance_are_to_one_digit_and_0_only_for_what_is_tra
         (outcomes.SIDES["passage"], 0.1): 0.05,
     }
     shown = found[found["distance"] == 0.1]  # German is at .10 of English
+    assert len(shown) == len(found) and outcomes.nearest("en", "de en", outcomes.syntactic_distance) == 0
     assert dict(zip(zip(shown["side"], shown["distance"], strict=True), shown["value"], strict=True)) == pytest.approx(
         by_hand
     )

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from hybridkit import plots
@@ -95,6 +96,7 @@ DIVERSITY = pd.DataFrame(  # four random sets of each size but the last; set d o
     ],
     columns=["series", "strategy", "seen", "group", "k", "languages", "seed", "value"],
 )
+SHARES = (("ar", 0.2, 0.4), ("de", 0.8, 0.6))
 VERDICTS = ("holds", "contradicted", "not shown", "true by construction", "not testable")
 FRAMES: dict[str, pd.DataFrame] = {
     "coverage": pd.DataFrame(
@@ -204,8 +206,8 @@ FRAMES: dict[str, pd.DataFrame] = {
         columns=["strategy", "seed", "query_language", "value"],
     ),
     "language_share": pd.DataFrame(
-        [("mono", "ar", 0.2, 0.4), ("mono", "de", 0.8, 0.6)],
-        columns=["strategy", "passage_language", "share", "expected"],
+        [("mono", seed, tag, share, expected) for seed in (0, 1, 2) for tag, share, expected in SHARES],
+        columns=["strategy", "seed", "passage_language", "share", "expected"],
     ),
     "bias_panel": pd.DataFrame(
         [
@@ -287,6 +289,14 @@ def grid(axes: Axes) -> np.ndarray:
     return np.ma.filled(axes.collections[0].get_array().astype(float), np.nan).reshape(2, 2)
 
 
+def legend(figure: Figure) -> list[str]:
+    return [entry.get_text() for entry in figure.legends[0].get_texts()]
+
+
+def legend_title(figure: Figure) -> str:
+    return figure.legends[0].get_title().get_text().replace("\n", " ")
+
+
 def ticks(axes: Axes) -> list[str]:
     return [tick.get_text() for tick in axes.get_yticklabels()]
 
@@ -329,8 +339,9 @@ def test_a_missing_column_or_an_empty_frame_is_named(name: str) -> None:
 def test_diversity_draws_means_of_the_random_sets_and_their_intervals() -> None:
     figure = plots.diversity_curve(FRAMES["diversity_curve"], setting="cross")
     seen_seen, unseen = seen(figure)
-    # means .115, .215, .415 at log2 k = 0, 1, 2; the set of all at log2 5; the spread set is a point and no part of it
-    assert line(seen_seen, "mono") == [[0.0, 1.0, 2.0, round(math.log2(5), 6)], [0.115, 0.215, 0.415, 0.9]]
+    # means .115, .215, .415 of k = 1, 2, 4, then the set of all; the spread set is a point and no part of it
+    assert line(seen_seen, "mono") == [[-0.2, 0.8, 1.8, 2.8], [0.115, 0.215, 0.415, 0.9]]  # the left half of a slot
+    assert line(seen_seen, "mono random")[0][:4] == [0.16] * 4  # the points of its models in the right half
     assert line(unseen, "mono")[1] == [0.115, 0.215, 0.415]
     assert sum(drawn.get_label() == "mono interval" for drawn in unseen.lines) == 3
     assert sum(drawn.get_label() == "mono interval" for drawn in seen_seen.lines) == 3  # none for the one set of all
@@ -380,7 +391,7 @@ def test_settings_draw_seeds_and_an_interval_from_three_seeds_on() -> None:
     figure = plots.settings(scores(3))
     axes = seen(figure)
     assert [ax.get_title() for ax in axes] == ["monolingual", "cross-lingual", "multilingual pool"]
-    assert ticks(axes[0]) == ["mono", "cross"] and axes[0].get_xlabel() == "mean AP"
+    assert ticks(axes[0]) == ["mono", "cross"] and axes[0].get_xlabel() == "mean AP\nbetter →"
     assert line(axes[0], "mono") == [[0.6], [0.0]]  # .5, .6, .7
     assert line(axes[0], "mono interval")[0] == [round(0.6 - 0.2484138, 6), round(0.6 + 0.2484138, 6)]
     assert "95 % t interval" in figure.get_supxlabel()
@@ -404,8 +415,9 @@ def test_curve_over_alpha_means_bands_and_the_rank_distance_panel() -> None:
     # seeds 0, 1, 2: mean of alpha + seed is alpha + 1
     assert line(axes[0], "mean") == [[0.0, 0.5, 1.0], [0.1, 0.15, 0.2]]
     assert line(axes[1], "mean")[1] == [100.0, 150.0, 200.0]
-    low = 0.1 - 0.2484138  # values 0, .1, .2
-    assert min(axes[0].collections[0].get_paths()[0].vertices[:, 1]) == pytest.approx(low, abs=1e-6)
+    # values 0, .1, .2: the interval would begin at -.148, which no AP can be; those at alpha 1 are .1, .2, .3
+    band = axes[0].collections[0].get_paths()[0].vertices
+    assert min(band[:, 1]) == 0 and max(band[:, 1]) == pytest.approx(0.2 + 0.2484138, abs=1e-6)
     assert not seen(plots.curves(alphas(2)))[0].collections  # no band from two seeds
 
 
@@ -433,7 +445,7 @@ def test_differences_show_both_intervals_and_fill_by_what_is_established() -> No
     assert all(math.isnan(value) for value in line(mono, "trainings")[1])
     assert [face(ax) for ax in (mono, pool, bias)] == ["hollow", "filled", "half"] and line(bias, "mean")[1] == [-9.0]
     chosen = plots.curve_differences(differences("x", 0.25).assign(all_low=-0.5, all_high=0.5))
-    assert line(seen(chosen)[1], "trainings")[1] == [-0.5, 0.5] and "any α that is picked" in chosen.get_supxlabel()
+    assert line(seen(chosen)[1], "trainings")[1] == [-0.5, 0.5] and "any α that is picked" in legend_title(chosen)
     below = seen(plots.pair_batches(FRAMES["pair_batches"]))[2:]
     assert [line(ax, "mean")[0] for ax in below] == [[0.1], [-9.0]] and [face(ax) for ax in below] == ["filled", "half"]
 
@@ -464,7 +476,7 @@ def test_pair_difference_subtracts_and_is_centred_at_zero() -> None:
     assert [text.get_text() for text in axes.texts if text.get_text()] == ["−.20", "+.50", "+.30"]
     norm = axes.collections[0].norm
     assert (norm.vmin, norm.vmax) == pytest.approx((-0.5, 0.5)) and norm(0.0) == 0.5
-    assert axes.get_title() == "cross minus mono"
+    assert figure.get_suptitle() == "Difference in AP: cross minus mono"
     with pytest.raises(InputError, match="mixed"):
         plots.pair_difference(PAIR_FRAME, "mixed", "mono")
 
@@ -500,7 +512,9 @@ def test_effects_are_filled_by_their_mark_also_after_a_round_through_a_file(tmp_
         means = [one.get_xdata().tolist() for one in left.lines if one.get_label() == "mean"]
         assert means == [[-0.1], [0.02], [0.12]] and line(right, "mean")[0] == [-90.0]
         assert line(left, "questions")[0] == [-0.2, -0.05] and line(left, "trainings")[0] == [-0.3, 0.01]
-        assert "half (°)" in figure.get_supxlabel() and "filled (*)" in figure.get_supxlabel()
+        shown = legend(figure)
+        assert {"differs over other trainings too (*)", "no difference shown"} <= set(shown) and len(shown) == 5
+        assert left.get_xlabel() == "Δ mean AP\nbetter →" and right.get_xlabel().endswith("\n← better")
     with pytest.raises(InputError, match="no rows of 'RR'"):
         plots.effects(FRAMES["effects"].iloc[:2], measure="RR")
 
@@ -524,7 +538,7 @@ def test_plan_languages_draw_shares_in_their_intervals_and_ring_what_lies_outsid
     assert [ax.get_title() for ax in (mono, cross)] == ["hybrid α = 0.5\nmono batches", "hybrid α = 0.5\ncross batches"]
     drawn = [([float(x) for x in line.get_xdata()], line.get_markeredgecolor()) for line in mono.lines]
     assert [places for places, _ in drawn] == [[0.3, 0.7], [0.4], [0.3, 0.7], [0.8]]
-    assert (drawn[1][1], drawn[3][1]) == ("#0072B2", "#CC0000")
+    assert (drawn[1][1], drawn[3][1]) == (palette.SIDE_COLOURS["query"], "#CC0000")
     assert len(cross.lines) == 4
 
 
@@ -546,6 +560,9 @@ def test_loss_and_ap_has_a_panel_a_setting_and_its_correlations() -> None:
     axes = seen(plots.loss_and_ap(FRAMES["loss_and_ap"]))
     assert [ax.get_ylabel() for ax in axes] == ["AP, mono", "AP, cross", "AP, pool"]
     assert axes[2].get_title() == "mixed languages\nmodels: −1.00 (−1.00)\nmeans: −1.00 (−1.00)"  # noqa: RUF001
+    two = FRAMES["loss_and_ap"].query("strategy in ('cross', 'mono', 'untrained')")  # of three means one is untrained
+    title = seen(plots.loss_and_ap(two))[2].get_title()
+    assert title == "mixed languages\nmodels: −1.00 (−1.00)\nmeans: (−1.00)"  # noqa: RUF001
 
 
 def test_loss_curves_mean_over_seeds() -> None:
@@ -559,17 +576,23 @@ def test_rank_distance_by_language_and_mean() -> None:
     assert line(left, "cross")[0] == [300.0, 300.0]  # 290, 300, 310
     assert line(right, "mono") == [[410.0], [0.0]]
     assert line(right, "mono interval")[0] == pytest.approx([410 - 24.84138, 410 + 24.84138], abs=1e-4)
-    assert left.get_xlabel() == "rank distance (ranks; lower is less bias)"
+    assert left.get_xlabel() == "rank distance (ranks)\n← better"
 
 
-def test_language_share_and_its_ratio() -> None:
-    share, ratio = seen(plots.language_share(FRAMES["language_share"]))
-    assert line(share, "mono")[0] == [20.0, 80.0] and line(ratio, "mono")[0] == [0.5, round(0.8 / 0.6, 6)]
-    assert share.get_xlabel() == "share of the top 10 (%)"
+def test_language_share_is_shown_once_as_a_ratio_with_its_interval_above_zero() -> None:
+    frame = FRAMES["language_share"]
+    (axes,) = seen(plots.language_share(frame))
+    assert line(axes, "mono")[0] == [-1.0, round(math.log2(0.8 / 0.6), 6)]  # log2 of a half and of 4/3
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["0.5", "0.67", "0.8", "1", "1.25", "1.5", "2"]
+    figure = plots.language_share(frame.assign(share=frame["share"] * (1 + frame["seed"] / 10)))
+    logs = np.log2([0.5, 0.55, 0.6])
+    interval = t_interval(logs)
+    assert interval and line(seen(figure)[0], "mono interval")[0] == pytest.approx(interval[1:], abs=1e-5)
+    assert legend_title(figure) == "expected: 40 to 60 % of the top 10; mean over seeds and 95 % t interval"
 
 
 def test_bias_panel_draws_chance_where_it_is_near_and_says_it_elsewhere() -> None:
-    distance, fairness, gap, probe = seen(plots.bias_panel(FRAMES["bias_panel"]))
+    distance, gap, fairness, probe = seen(plots.bias_panel(FRAMES["bias_panel"]))
     assert [ax.get_title() for ax in (distance, probe)] == ["rank distance", "language probe"]
     assert line(distance, "mono")[0] == [200.1] and ticks(distance) == ["mono", "cross"]
     assert distance.get_xlabel() == "ranks\n← better; chance: 9,000"
@@ -578,14 +601,45 @@ def test_bias_panel_draws_chance_where_it_is_near_and_says_it_elsewhere() -> Non
     assert probe.get_xlabel() == "accuracy\nneither is better"
 
 
-def test_language_map_shows_the_points_and_one_length_in_each_maps_own_scale() -> None:
+def test_language_maps_share_a_scale_and_name_their_axes() -> None:
     mono, cross = seen(plots.language_map(FRAMES["language_map"]))
-    assert line(mono, "mono") == [[-2.0, 1.0, 1.0], [0.0, 1.0, -1.0]]
+    # the mean square of a map is the variance that it shows: .8 of 2/9 and of .5/9, so that spreads compare
+    for ax, name, variance in ((mono, "mono", 2 / 9), (cross, "cross", 0.5 / 9)):
+        xs, ys = np.array(line(ax, name))
+        assert (xs**2 + ys**2).mean() == pytest.approx(0.8 * variance, abs=1e-5)
     assert sorted(text.get_text() for text in cross.texts) == ["ar", "de", "en"]
-    # the smaller map is .75 wide: a third of it, rounded down to 1, 2 or 5 of a power of ten, is .2
-    for ax in (mono, cross):
-        assert line(ax, "scale")[0][1] - line(ax, "scale")[0][0] == pytest.approx(0.2)
+    assert np.ptp(mono.get_xlim()) == pytest.approx(np.ptp(cross.get_xlim())) == np.ptp(cross.get_ylim())
+    assert (mono.get_xlabel(), mono.get_ylabel()) == ("first axis", "second axis")
     assert cross.get_title().endswith("5.6% of the variance by language\nplane shows 80%")
+
+
+def test_names_on_a_map_overlap_neither_each_other_nor_the_points() -> None:
+    tags = ["en", "tr", "de", "es", "ru", "hi", "ar", "th", "vi", "el", "zh"]
+    near = [(0.02 * (at % 4), 0.02 * (at // 4)) for at in range(10)] + [(1.0, 1.0)]  # ten on one another, one far out
+    frame = pd.DataFrame([("mono", tag, *xy, 0.8, 0.1) for tag, xy in zip(tags, near, strict=True)])
+    frame.columns = FRAMES["language_map"].columns
+    figure = plots.language_map(frame)
+    FigureCanvasAgg(figure).draw()
+    (axes,) = seen(figure)
+    boxes = [matplotlib.text.Text.get_window_extent(text) for text in axes.texts]
+    assert not [1 for one, two in itertools.combinations(boxes, 2) if one.overlaps(two)]
+    dots = axes.transData.transform(np.array(line(axes, "mono")).T)
+    assert not [1 for box in boxes for dot in dots if box.contains(*dot)]
+    assert all(axes.get_window_extent().contains(*box.p0) for box in boxes)
+
+
+def test_published_distances_have_one_scale_and_its_name() -> None:
+    rows = [
+        (benchmark, "pool", "XLM-R", name, "rank_distance", value, "2408.10536")
+        for benchmark, values in (("xquad-r", (200.0, 410.0)), ("mlqa-r", (300.0, 500.0)))
+        for name, value in zip(("cross", "mono"), values, strict=True)
+    ]
+    frame = pd.DataFrame(rows, columns=FRAMES["published"].columns)
+    first, second = seen(plots.published(frame))
+    assert first.get_xlim() == second.get_xlim() and {first.get_xscale(), second.get_xscale()} == {"linear"}
+    assert second.get_xlabel() == "rank distance (ranks)\n← better"
+    _, second = seen(plots.published(frame.assign(value=frame["value"] * [1, 10, 1, 1])))
+    assert second.get_xscale() == "log" and second.get_xlabel() == "rank distance (ranks, log scale)\n← better"
 
 
 def test_published_numbers_are_hollow_and_ours_filled() -> None:
@@ -595,8 +649,143 @@ def test_published_numbers_are_hollow_and_ours_filled() -> None:
         for drawn in axes.lines
         if drawn.get_marker() != "None"
     }
+    assert {drawn.get_color() for drawn in axes.lines if drawn.get_marker() != "None"} == {palette.INK}
     assert filled == {"XLM-R, 2408.10536": False, "e5-small, this study": True}
     assert line(axes, "XLM-R, 2408.10536")[0] == [0.548]
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_figures_fit_a_page_and_have_a_title_and_no_letter_below_7_points(name: str) -> None:
+    figure = plots.FIGURES[name](FRAMES[name])
+    texts = [text for text in figure.findobj(matplotlib.text.Text) if text.get_visible() and text.get_text().strip()]
+    assert figure.get_figwidth() <= style.WIDTH and min(text.get_fontsize() for text in texts) >= style.DIGITS
+    assert name == "sample_row" or figure.get_suptitle()
+
+
+def test_the_numbers_of_eleven_languages_fit_their_cells_at_page_width() -> None:
+    pairs = list(itertools.product(ROW, ROW))
+    frame = pd.DataFrame([(name, *pair, 0.88) for name in labels_of(7) for pair in pairs], columns=PAIR_FRAME.columns)
+    figure = plots.language_pairs(frame)
+    axes = seen(figure)[0]
+    cell = axes.get_window_extent().width / 11
+    assert max(text.get_window_extent().width for text in axes.texts) < 0.95 * cell
+    assert len([ax for ax in figure.axes if not ax.axison]) == 1  # the colour bar is in an empty cell of the grid
+
+
+def labels_of(count: int) -> list[str]:
+    return [f"hybrid(alpha={nth / 10})" for nth in range(1, count + 1)]
+
+
+def test_no_difference_far_out_sets_the_scale_of_the_others() -> None:
+    columns = FRAMES["effects"].columns
+    rows = [(0.02, "*"), (0.004, ""), (-0.03, "°"), (-0.34, "*")]
+    frame = pd.DataFrame(
+        [
+            (f"hybrid(alpha={nth / 10})", "mono", "pool", "AP", value, *[value - 0.01, value + 0.01] * 2, mark)
+            for nth, (value, mark) in enumerate(rows)
+        ],
+        columns=columns,
+    )
+    figure = plots.effects(frame, "mono")
+    (axes,) = seen(figure)
+    assert axes.get_xlim()[0] > -0.1 and [text.get_text() for text in axes.texts] == ["← −0.34*"]  # noqa: RUF001
+    assert "arrow: a difference beyond the axis" in legend_title(figure)
+    assert not seen(plots.effects(frame.iloc[:3], "mono"))[0].texts
+
+
+def test_settings_draw_the_same_difference_with_the_same_length_within_the_range() -> None:
+    frame = scores(3).assign(value=lambda found: found["value"].where(found["setting"] != "mono", 0.9))
+    axes = seen(plots.settings(frame))
+    assert len({round(float(np.ptp(ax.get_xlim())), 6) for ax in axes}) == 1
+    assert all(
+        len([tick for tick in ax.get_xticks() if low <= tick <= high]) >= 3
+        for ax in axes
+        for low, high in [ax.get_xlim()]
+    )
+    (wide,) = seen(plots.settings(frame[frame["setting"] == "pool"].assign(value=lambda one: one["value"] * 1.5)))
+    assert line(wide, "mono interval")[0][1] == 1.0  # .75, .9, 1.05 would go on to 1.27
+    text = plots.settings(frame.assign(benchmark="xquad-r[16:]")).get_supxlabel()
+    assert "xquad-r[16:]: articles 17 and later of xquad-r" in text
+
+
+def test_diversity_intervals_end_at_the_range_and_lines_join_what_has_an_interval() -> None:
+    wide = DIVERSITY.assign(value=[0.1, 0.9, 0.2, 0.85] * 6 + [0.9, 0.7, 0.05])
+    figure = plots.diversity_curve(wide)
+    for ax in seen(figure):
+        ends = [end for drawn in ax.lines if drawn.get_label() == "mono interval" for end in drawn.get_ydata()]
+        assert ends and min(ends) >= 0 and max(ends) <= 1
+        assert ax.get_ylim() == seen(figure)[0].get_ylim() and ax.get_ylim()[1] >= 0.9
+    difference = wide[wide["strategy"] == "mono"].assign(value=lambda found: found["value"] * 1.1)
+    ends = [drawn.get_ydata() for ax in seen(plots.diversity_interaction(difference)) for drawn in ax.lines[1:]]
+    assert max(map(max, ends)) <= 1.0
+    joined = [drawn for drawn in seen(figure)[0].lines if drawn.get_label() == "mono line"]
+    assert len(joined) == 3 and figure.legends[0].get_lines()[0].get_linestyle() == "-"
+    few = plots.diversity_curve(DIVERSITY[~DIVERSITY["languages"].str.endswith(("2", "3"))])
+    assert not [drawn for ax in seen(few) for drawn in ax.lines if drawn.get_label() == "mono line"]
+    assert few.legends[0].get_lines()[0].get_linestyle() == "None" != few.legends[0].get_lines()[0].get_marker()
+
+
+def test_points_of_one_size_stay_nearer_to_it_than_to_the_next() -> None:
+    frame = DIVERSITY[DIVERSITY["strategy"] == "mono"]
+    four = pd.concat([frame.assign(seen=name) for name in palette.SEEN])
+    (axes,) = seen(plots.diversity_interaction(four))
+    at = [x for drawn in axes.lines if "random" in str(drawn.get_label()) for x in drawn.get_xdata()]
+    assert max(abs(x - round(x)) for x in at) < 0.5 and {round(x) for x in at} == {0, 1, 2}
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "2", "4", "5"]
+    assert all(axes.get_xlim()[0] < tick < axes.get_xlim()[1] for tick in axes.get_xticks())
+
+
+def test_a_smoothed_loss_does_not_begin_at_a_single_batch() -> None:
+    steps = [0.1] + [2.0] * 39
+    frame = pd.DataFrame([("mono", 0, step, "mono", loss) for step, loss in enumerate(steps)])
+    frame.columns = FRAMES["loss_curves"].columns
+    xs, ys = line(seen(plots.loss_curves(frame))[0], "mono")
+    assert xs[0] == 5.0 and ys[0] > 1.5
+
+
+def test_bias_panels_are_grouped_by_what_is_better() -> None:
+    panel = FRAMES["bias_panel"]
+    found = [ax.get_xlabel().splitlines()[1].split(";")[0] for ax in seen(plots.bias_panel(panel))]
+    assert found == ["← better", "← better", "better →", "neither is better"]
+    figure = plots.bias_panel(panel)
+    FigureCanvasAgg(figure).draw()
+    names = [tick.get_window_extent().x0 for tick in seen(figure)[0].get_yticklabels()]
+    assert min(names) > 2 and "PEER: probability of equal expected rank" in figure.get_supxlabel()
+
+
+def test_shares_and_ranks_are_labelled_at_the_lower_end() -> None:
+    *_, bar = seen(plots.batch_composition(FRAMES["batch_composition"]))
+    assert bar.get_yticklabels()[0].get_text() == "0.3 %"
+    bias = seen(
+        plots.curves(alphas(3).assign(value=lambda one: one["value"] + (one["measure"] == "rank_distance") * 50))
+    )[-1]
+    assert bias.get_yscale() == "log" and "log scale" in bias.get_ylabel()
+
+
+def test_four_panels_are_two_and_two() -> None:
+    assert [ax.get_subplotspec().rowspan.start for ax in seen(style.many(4, 1, 1)[0])] == [0, 0, 1, 1]
+
+
+def test_long_claims_end_before_their_verdicts() -> None:
+    frame = pd.DataFrame([(1, "wide WWW " * 40, source, "holds") for source in ("a", "b")])
+    frame.columns = FRAMES["claims"].columns
+    figure = plots.claims(frame)
+    FigureCanvasAgg(figure).draw()
+    (axes,) = seen(figure)
+    assert axes.get_yticklabels()[0].get_window_extent().x1 < axes.get_window_extent().x0
+
+
+def test_no_colour_means_a_strategy_and_something_else() -> None:
+    names = ["untrained", "english", "mixed", "mono", "cross", "cross(pairs='one')", "hybrid(alpha=0.5)"]
+    names += [f"codeswitch({base})" for base in ("english", "mono", "cross", "hybrid(alpha=0.5)")]
+    strategies = {palette.colour(name) for name in names}
+    assert len(strategies) == len(names)
+    others = {*palette.SIDE_COLOURS.values(), palette.INK, *(shade for shade, _, _ in palette.SEEN.values())}
+    assert not others & strategies and not others & set(palette._OTHERS) and not set(palette._OTHERS) & strategies
+    for name in ("curves", "curve_differences", "published", "coverage", "text_lengths", "diversity_interaction"):
+        figure = plots.FIGURES[name](FRAMES[name])
+        used = {matplotlib.colors.to_hex(drawn.get_color()).upper() for ax in seen(figure) for drawn in ax.lines}
+        assert not used & (strategies - {palette.colour("untrained")})
 
 
 def test_strategies_keep_order_and_colour_whatever_is_shown() -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -94,7 +95,17 @@ def test_a_kernel_that_cannot_start_is_told(tmp_path: Path) -> None:
         pipeline._execute(run, "01", write(tmp_path / "01_a.ipynb", "1"), "quick", {}, "")
 
 
+@pytest.fixture(params=[signal.default_int_handler, signal.SIG_IGN], ids=["", "in the background"])
+def _interruptions(request: pytest.FixtureRequest) -> Iterator[None]:
+    """As in a terminal, and as a shell starts a command in the background."""
+    before = signal.signal(signal.SIGINT, request.param)
+    yield
+    assert signal.getsignal(signal.SIGINT) is request.param
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("lost", [0, 1])
+@pytest.mark.usefixtures("_interruptions")
 def test_who_waits_for_a_dead_kernel_for_ever_is_waked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: int
 ) -> None:

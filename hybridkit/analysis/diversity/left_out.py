@@ -42,9 +42,8 @@ def left_out(
         family for Holm's correction, the single languages another. Empty for a study without such sets.
     """
     whole = {tuple(one[:3]): one[3] for one in _keys(models[models["group"] == ALL])}
-    known: dict[
-        tuple[str, str], dict[int, dict[str, ClusterSums]]
-    ] = {}  # without each language, by series, strategy, seed
+    # models without each language, by series and strategy, by seed, by language
+    known: dict[tuple[str, str], dict[int, dict[str, ClusterSums]]] = {}
     for series, strategy, seed, languages in _keys(models[models["group"] == ALL_BUT_ONE]):
         (gone,) = set(whole[series, strategy, seed].split()) - set(languages.split())
         own = known.setdefault((series, strategy), {}).setdefault(seed, {})
@@ -111,7 +110,7 @@ def left_out_sentences(table: pd.DataFrame) -> list[str]:
     means = table[table["language"] == OVERALL]
     count = table.loc[table["language"] != OVERALL, "language"].nunique()
     for row in means.to_dict("records"):
-        trained = row["trainings"] > 1 and row["crossed_low"] == row["crossed_low"]
+        trained = row["crossed_low"] == row["crossed_low"]
         low, high = (row["crossed_low"], row["crossed_high"]) if trained else (row["low"], row["high"])
         over = "over questions and trainings" if trained else "over questions, given these trainings"
         mark = {BEYOND: " *", GIVEN: " °"}.get(str(row["mark"]), ", not shown")

@@ -220,8 +220,10 @@ def _tuples(frame: pd.DataFrame, side: str) -> list[tuple[Any, ...]]:
 
 def _near(tag: str, languages: str) -> float:
     """The syntactic distance to the nearest, to one digit; only a language that is trained on has 0."""
+    if tag in languages.split():
+        return 0.0
     found = nearest(tag, languages, syntactic_distance)
-    return found if tag in languages.split() or math.isnan(found) else max(round(found, 1), 0.1)
+    return found if math.isnan(found) else max(round(found, 1), 0.1)
 
 
 def per_model(frame: pd.DataFrame, measure: str = "RR", by: Sequence[str] = BY) -> pd.DataFrame:
