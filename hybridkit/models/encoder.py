@@ -213,10 +213,10 @@ def model_hash(model: "SentenceTransformer") -> str:
     False
     """
     compared = [similarity_of(model), getattr(model, "truncate_dim", None)]  # a cross-encoder has none of the two
-    return digest(weights_hash(model), compared, *[module_settings(name, one) for name, one in model.named_children()])
+    return digest(weights_hash(model), compared, *[_module_settings(name, one) for name, one in model.named_children()])
 
 
-def module_settings(name: str, module: Any) -> list[Any]:
+def _module_settings(name: str, module: Any) -> list[Any]:
     """All of a module but its weights, as JSON values: type, settings, tokenizer; of a Router each route's modules."""
     config = getattr(getattr(module, "model", None), "config", None)
     found: list[Any] = [name, f"{type(module).__module__}.{type(module).__name__}"]
@@ -250,7 +250,7 @@ def module_settings(name: str, module: Any) -> list[Any]:
         own = {key: sorted(one) if isinstance(one, set) else one for key, one in vars(processor).items()}
         found.append(str([type(processor).__name__, sorted(own.items())]))
     for route, modules in getattr(module, "sub_modules", {}).items():
-        found += [module_settings(f"{route}.{nth}", one) for nth, one in enumerate(modules)]
+        found += [_module_settings(f"{route}.{nth}", one) for nth, one in enumerate(modules)]
     return found
 
 

@@ -4,7 +4,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.errors import InputError
@@ -129,8 +128,3 @@ class PlanPairs:
                 taken.add(group)
                 chosen.append(row)
         return chosen
-
-    def counts(self) -> pd.Series:
-        """Return how many pairs there are of each kind: positives, hard negatives, random negatives."""
-        draws, hard = len(self.hard), int(self.hard.sum())
-        return pd.Series({"positives": draws, "hard negatives": hard, "random negatives": draws * self.ratio - hard})

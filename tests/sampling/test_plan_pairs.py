@@ -53,9 +53,7 @@ def test_no_negative_answers_the_row_and_all_are_different_and_in_the_passage_la
         for text in some:
             assert text.endswith(TAGS[column])
         assert not any(text.startswith(f"house {drawn // 2} ") for text in some[1:])
-    counts = pairs.counts()
-    assert counts.sum() == len(ALL) * (1 + ratio)
-    assert (counts["hard negatives"] > 0) == (negatives == "own")
+    assert pairs.hard.any() == (negatives == "own")
 
 
 def test_the_rows_own_negative_comes_first_where_it_is_known_in_the_passage_language() -> None:
