@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     from hybridkit.models.encoder import open as open_encoder
     from hybridkit.models.plan_dataset import plan_arguments as plan_arguments
     from hybridkit.models.plan_dataset import plan_dataset as plan_dataset
+    from hybridkit.models.reranker import open as open_reranker
+    from hybridkit.models.reranker import score as score_pairs
+    from hybridkit.models.reranker import start as start_reranker
+    from hybridkit.models.reranker_training import RerankerSettings as RerankerSettings
+    from hybridkit.models.reranker_training import train_reranker as train_reranker
     from hybridkit.models.training import TrainingSettings as TrainingSettings
     from hybridkit.models.training import train as train
     from hybridkit.report import views as views
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
     from hybridkit.retrieval.mining import mine_negatives as mine_negatives
     from hybridkit.sampling import BatchPlan as BatchPlan
     from hybridkit.sampling import parse as parse
+    from hybridkit.sampling.plan_pairs import PlanPairs as PlanPairs
     from hybridkit.study.run import Run as Run
     from hybridkit.study.settings import open_study as open_study
 
@@ -55,6 +61,12 @@ _HOMES = {
     "parse": "sampling",
     "TrainingSettings": "models.training",
     "train": "models.training",
+    "RerankerSettings": "models.reranker_training",
+    "train_reranker": "models.reranker_training",
+    "open_reranker": "models.reranker:open",
+    "start_reranker": "models.reranker:start",
+    "score_pairs": "models.reranker:score",
+    "PlanPairs": "sampling.plan_pairs",
     "make_encoder": "models.encoder:make",
     "open_encoder": "models.encoder:open",
     "encode": "models.embedding",

@@ -21,7 +21,13 @@ TAGS = ["sentence-transformers", "hybridkit", "multilingual", "retrieval"]
 
 
 def model_card(
-    origin: str, encoder: str, strategy: str, corpus: ParallelCorpus, settings: Mapping[str, Any], scores: str = ""
+    origin: str,
+    encoder: str,
+    strategy: str,
+    corpus: ParallelCorpus,
+    settings: Mapping[str, Any],
+    scores: str = "",
+    pipeline: str = "sentence-similarity",
 ) -> str:
     """Return the card of a model that a strategy trained on the rows of a corpus.
 
@@ -32,13 +38,14 @@ def model_card(
         corpus: The training rows.
         settings: What else the training depended on, by name, for a table.
         scores: A section of Markdown to put at the end.
+        pipeline: The hub's word for what it does; "text-ranking" for a re-ranker.
     """
     from huggingface_hub import ModelCard, ModelCardData
 
     data = ModelCardData(
         library_name="sentence-transformers",
-        pipeline_tag="sentence-similarity",
-        tags=TAGS,
+        pipeline_tag=pipeline,
+        tags=[*TAGS, *(["cross-encoder", "reranker"] if pipeline == "text-ranking" else [])],
         language=list(corpus.languages),
     )
     values = {"encoder at the start": encoder, "strategy": f"`{strategy}`", **settings}
