@@ -74,7 +74,7 @@ def test_a_finding_says_no_more_than_its_mark(tmp_path: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_and_pictures_exist(page: Path) -> None:
     made = {"study.md", "cli.md"}  # by docs/hooks.py
-    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         there = target.startswith("https://") or (page.parent / target).exists()
         assert there or Path(target).name in made, target
 
