@@ -332,7 +332,9 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
             assert f"not what process {rank + 1} of 2 has to read" in seen[name]
 
 
-def test_the_example_of_the_documentation_runs(parallel_rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_of_the_documentation_runs(
+    parallel_rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import sentence_transformers
 
     model = encoder.make(ParallelCorpus.from_jsonl(parallel_rows).iter_texts(), vocab_size=200, dim=8)
