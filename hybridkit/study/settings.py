@@ -354,7 +354,7 @@ class Study:
         >>> open_study("starter").sections
         ('main', 'recipes')
         """
-        trained = {"main": {"03", "04", "05"}, "recipes": {"04"}, "curve": {"02"}, "diversity": {"06"}}
+        trained = {"main": {"03", "04", "05", "08"}, "recipes": {"04"}, "curve": {"02"}, "diversity": {"06"}}
         there = {"main": True} | {name: bool(getattr(self, name)) for name in ("recipes", "curve", "diversity")}
         return tuple(name for name, where in trained.items() if there[name] and where & set(self.notebooks))
 
