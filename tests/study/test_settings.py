@@ -62,6 +62,12 @@ def test_a_good_study(tmp_path: Path) -> None:
     assert [str(strategy_at(alpha)) for alpha in study.curve.alphas] == ["cross", "hybrid(alpha=0.5)", "mono"]
 
 
+def test_the_notebook_of_remedies_has_models_of_its_own(tmp_path: Path) -> None:
+    """So that they are checked and made before it starts, in a study that runs no other."""
+    assert open_study(write(tmp_path, GOOD | {"notebooks": ["08"]})).sections == ("main",)
+    assert open_study(write(tmp_path, GOOD | {"notebooks": ["01"]})).sections == ()
+
+
 @pytest.mark.parametrize("written", ["3e-5", "3.0e-5", "0.00003", "'3e-5'"])
 def test_numbers_as_people_write_them(tmp_path: Path, written: str) -> None:
     text = yaml.safe_dump(GOOD).replace("learning_rate: 0.01", f"learning_rate: {written}")
