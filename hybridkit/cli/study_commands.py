@@ -66,6 +66,7 @@ def _add_run(commands: Commands) -> None:
         "run starter --dry-run",
         "run quick --notebook 04 --notebook 05",
         "run studies/mine.yaml --fresh",
+        "run quick --set training.steps=50 --set seeds=[0] --set name=quick-50",
     )
     _add_study(parser)
     option = parser.add_argument
@@ -80,6 +81,15 @@ def _add_run(commands: Commands) -> None:
         dest="parameters",
         metavar=("NAME", "VALUE"),
         help="set a parameter of the notebooks; may be repeated",
+    )
+    option(
+        "--set",
+        action="append",
+        default=[],
+        dest="changes",
+        metavar="KEY=VALUE",
+        help="replace a setting of the study, e.g. training.steps=50, seeds=[0], or name=short for a run folder of its "
+        "own; may be repeated",
     )
 
 
@@ -96,21 +106,22 @@ def run(args: argparse.Namespace) -> CommandResult:
     from hybridkit.study.settings import open_study
     from hybridkit.utils.paths import runs_folder
 
-    study = open_study(args.study)
+    study = open_study(args.study, args.changes)
     parameters: dict[str, str] = dict(args.parameters)
     done = list(args.notebook or study.notebooks)
     if "07" in done and not args.dry_run:
         check_claims(parameters.get("claims", CLAIMS))
-    left = run_study(args.study, args.notebook, args.fresh, args.dry_run, parameters)
+    left = run_study(args.study, args.notebook, args.fresh, args.dry_run, parameters, args.changes)
     if left is None:
         from hybridkit.report.html_report import write_report
         from hybridkit.study.run import Run
 
-        made = Run(args.study)
+        made = Run(study)
         print(f"report   {short_path(write_report(made))}")
         print(f"figures  {short_path(made.folder / 'figures')}")
         print(f"scores   {short_path(made.folder / 'scores.parquet')} and scores.csv")
     value = {"study": study.name, "folder": str(runs_folder() / study.name), "notebooks": done, "dry_run": args.dry_run}
+    value |= {"set": args.changes} if args.changes else {}
     if left is not None:
         value["estimate"] = vars(left) | {"rows": None if left.rows is None else records(left.rows)}
     return CommandResult("", value)

@@ -37,11 +37,13 @@ _TEXTS = 64  # of each side, encoded to time the evaluation
 class Missing:
     """Something that this machine does not have.
 
-    `kind` is "rows", "benchmark", "collection", "lexicon" or "encoder"; `message` names it and says what to do.
+    `kind` is "rows", "benchmark", "collection", "lexicon" or "encoder"; `message` names it and says what to do;
+    `fetched` is whether a run fetches it by itself, where there is a network.
     """
 
     kind: str
     message: str
+    fetched: bool = False
 
 
 def missing(study: Study) -> list[Missing]:
@@ -56,20 +58,24 @@ def missing(study: Study) -> list[Missing]:
     wanted += [("benchmark", base_name(name)) for name in study.benchmarks if base_name(name) != "held-out"]
     wanted += [("collection", name) for name in study.judged]
     wanted += [("lexicon", name) for name in study.lexicons]
-    found = [Missing(kind, text) for kind, name in dict.fromkeys(wanted) for text in _data(kind, name, study)]
+    found = [
+        Missing(kind, text, fetched)
+        for kind, name in dict.fromkeys(wanted)
+        for text, fetched in _data(kind, name, study)
+    ]
     names = [study.encoder.name, *(study.section(section).encoder.name for section in study.sections)]
-    encoders = dict.fromkeys(text for name in names for text in _encoder(name, study.encoder_at(name)))
-    return found + [Missing("encoder", text) for text in encoders]
+    encoders = dict.fromkeys(one for name in names for one in _encoder(name, study.encoder_at(name)))
+    return found + [Missing("encoder", *one) for one in encoders]
 
 
-def _data(kind: str, name: str, study: Study) -> Iterator[str]:
+def _data(kind: str, name: str, study: Study) -> Iterator[tuple[str, bool]]:
     name = {"atlas": "atlas-lexicon"}.get(name, name) if kind == "lexicon" else name.removesuffix("-paragraphs")
     if split_name(name)[0] not in DATA_SETS:
         path = Path(split_name(study.at(name))[0]).expanduser()
         form = "file" if kind in ("rows", "benchmark") else "folder"
         if not (path.is_file() if form == "file" else path.is_dir()):
             why = f"no such {form} ({path}), and no data set of that name"
-            yield f"{kind} {name}: {why}; paths in a study start from its own folder"
+            yield f"{kind} {name}: {why}; paths in a study start from its own folder", False
         return
     data = data_set(name)
     if locate(data) is None:
@@ -77,18 +83,18 @@ def _data(kind: str, name: str, study: Study) -> Iterator[str]:
         known = f", {size / 1e6:,.1f} MB" if size else ""
         files = f"{len(data.files)} file{'s' if len(data.files) > 1 else ''}{known}"
         cure = f'hybridkit data fetch "{name}"' if data.address else "put it into a folder that HYBRIDKIT_DATA names"
-        yield f"{kind} {name} ({files}; licence {data.licence}): {cure}"
+        yield f"{kind} {name} ({files}; licence {data.licence}): {cure}", bool(data.address)
 
 
-def _encoder(name: str, path: str) -> Iterator[str]:
+def _encoder(name: str, path: str) -> Iterator[tuple[str, bool]]:
     if name == "static" or Path(path).expanduser().is_dir():
         return
     if path != name:
-        yield f"encoder {name}: no such folder ({path}); paths start from the study's own folder"
+        yield f"encoder {name}: no such folder ({path}); paths start from the study's own folder", False
         return
     if name == "use-multilingual":
         if not use_multilingual.is_here():
-            yield f"encoder {name}: {use_multilingual.CURE}"
+            yield f"encoder {name}: {use_multilingual.CURE}", False
         return
     if name == "e5-small":
         try:
@@ -97,7 +103,7 @@ def _encoder(name: str, path: str) -> Iterator[str]:
         except InputError:
             pass  # no wheel: the hub's
     if model_folders.here(encoders.ALIASES.get(name, name)) is None:
-        yield f"encoder {name} ({encoders.ALIASES.get(name, 'of the hub')}): hybridkit model fetch {name}"
+        yield f"encoder {name} ({encoders.ALIASES.get(name, 'of the hub')}): hybridkit model fetch {name}", True
 
 
 @dataclass(frozen=True)

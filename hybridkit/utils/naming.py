@@ -1,7 +1,8 @@
 """Names of data sets, benchmarks and files as people write them: words in brackets, and file stems that differ."""
 
+import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hybridkit.errors import InputError
@@ -34,6 +35,16 @@ def listed(names: Sequence[str]) -> str:
     ('a', 'a and b', 'a, b and c')
     """
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """Return " (did you mean ...?)" with the known name that is nearest to a wrong one; "" where none is near.
+
+    >>> meant("hybird", ["mono", "cross", "hybrid"]), meant("x", ["mono"])
+    (' (did you mean hybrid?)', '')
+    """
+    nearest = difflib.get_close_matches(name, list(known), 1)
+    return f" (did you mean {nearest[0]}?)" if nearest else ""
 
 
 def stem_of(path: str | Path) -> str:
