@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from hybridkit.data.corpus import ParallelCorpus
+from hybridkit.data.sources.hub_rows import MARK, HubRows
 from hybridkit.data.sources.open_benchmarks import base_name
 from hybridkit.data.sources.registry import DATA_SETS, data_set, locate, pins
 from hybridkit.errors import InputError
@@ -70,6 +71,13 @@ def missing(study: Study) -> list[Missing]:
 
 def _data(kind: str, name: str, study: Study) -> Iterator[tuple[str, bool]]:
     name = {"atlas": "atlas-lexicon"}.get(name, name) if kind == "lexicon" else name.removesuffix("-paragraphs")
+    if name.startswith(MARK):
+        if not HubRows.of(name).file.is_file():
+            yield (
+                f'{kind} {name}: not here yet; the run streams it from the hub (check first: data check "{name}")',
+                True,
+            )
+        return
     if split_name(name)[0] not in DATA_SETS:
         path = Path(split_name(study.at(name))[0]).expanduser()
         form = "file" if kind in ("rows", "benchmark") else "folder"

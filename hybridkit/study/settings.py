@@ -478,15 +478,16 @@ def placed(name: str, folder: str | None) -> str:
 
 
 def is_known(name: str) -> bool:
-    """Return whether the kit knows a data set, benchmark, collection or lexicon by a name without brackets.
+    """Return whether a name without brackets is a data set, benchmark, collection or lexicon of the kit or the hub.
 
     >>> is_known("xquad-r-paragraphs"), is_known("held-out"), is_known("mine.jsonl")
     (True, True, False)
     """
+    from hybridkit.data.sources.hub_rows import MARK
     from hybridkit.data.sources.open_benchmarks import NAMES
     from hybridkit.data.sources.registry import DATA_SETS
 
-    return name in DATA_SETS or name in NAMES or name == "held-out"
+    return name in DATA_SETS or name in NAMES or name == "held-out" or name.startswith(MARK)
 
 
 def schema() -> str:

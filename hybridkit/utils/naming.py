@@ -8,7 +8,7 @@ from pathlib import Path
 from hybridkit.errors import InputError
 
 _PACKED = (".gz", ".xz")
-_LINES = (".jsonl", ".json", ".ndjson", ".jsonlines", ".jl", ".txt")
+_LINES = (".jsonl", ".json", ".ndjson", ".jsonlines", ".jl", ".txt", ".csv", ".tsv", ".parquet")
 
 
 def split_name(name: str) -> tuple[str, tuple[str, ...]]:
@@ -48,7 +48,7 @@ def meant(name: str, known: Iterable[str]) -> str:
 
 
 def stem_of(path: str | Path) -> str:
-    """Return a file's name without the endings of JSON lines and of compression; dots within it stay.
+    """Return a file's name without the endings of JSON lines, tables and compression; dots within it stay.
 
     >>> stem_of("my.data.v2.jsonl"), stem_of("train.jsonl.xz"), stem_of("notes.2024")
     ('my.data.v2', 'train', 'notes.2024')
