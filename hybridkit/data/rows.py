@@ -17,7 +17,8 @@ import numpy as np
 
 from hybridkit.data.languages import language
 from hybridkit.data.storage.columns import first_equal, hash_strings
-from hybridkit.data.tables import IDS, SIDES, is_table, table_rows
+from hybridkit.data.tables import IDS, is_table, table_rows
+from hybridkit.data.tables import SIDES as SIDES
 from hybridkit.errors import InputError
 from hybridkit.utils.characters import visible
 from hybridkit.utils.files import read_lines

@@ -166,6 +166,8 @@ def estimate(run: Run) -> Estimate:
         specs = [spec for section in known for spec in run.models(section) if spec.strategy != UNTRAINED]
         steps = sum(spec.training(run.study).steps for spec in specs)
         return Estimate(run.study.name, messages, len(specs), len(specs), steps)
+    if not lacking:
+        run.trained.check_settings()
     specs = [spec for spec in run if spec.strategy != UNTRAINED]
     folders = {run.trained.path(spec): spec for spec in specs}  # sections may share models
     left = [spec for folder, spec in folders.items() if not is_whole(folder, thorough=False)]

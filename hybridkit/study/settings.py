@@ -317,7 +317,7 @@ class Study:
 
     def paths(self) -> list[tuple[str, str]]:
         """Return the study's names that are relative paths: (what it is, the name as it is written)."""
-        encoders = dict.fromkeys(self.section(name).encoder.name for name in self._all_sections())
+        encoders = dict.fromkeys(self.section(name).encoder.name for name in self.own_sections())
         found = [("rows", name) for name in self.rows.files if self.at(name) != name]
         found += [("benchmark", name) for name in self.benchmarks if self.at(name) != name]
         found += [("collection", name) for name in self.judged if self.at(name) != name]
@@ -336,7 +336,8 @@ class Study:
         names = (getattr(strategy, "lexicon", "") for strategy in self.every_strategy())
         return tuple(dict.fromkeys(name for name in names if name))
 
-    def _all_sections(self) -> list[str]:
+    def own_sections(self) -> list[str]:
+        """Return the sections that have an encoder, training and benchmarks: "main", and "curve" and "diversity"."""
         return ["main", *(name for name in ("curve", "diversity") if getattr(self, name))]
 
     def every_strategy(self) -> list[Strategy]:
@@ -372,7 +373,7 @@ class Study:
     @property
     def benchmarks(self) -> tuple[str, ...]:
         """The benchmarks of every section, without repeats."""
-        return tuple(dict.fromkeys(name for one in self._all_sections() for name in self.section(one).benchmarks))
+        return tuple(dict.fromkeys(name for one in self.own_sections() for name in self.section(one).benchmarks))
 
     def embedded(self, name: str) -> str:
         """Return the benchmark whose texts are encoded for one of the study's: itself, or the whole of several parts.

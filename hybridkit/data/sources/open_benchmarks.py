@@ -68,8 +68,8 @@ def benchmark_path(name: str) -> Path:
         return find(data_set(own)) if own in DATA_SETS else Path(own).expanduser()
     raise InputError(
         f"benchmark {name!r}: there is no such benchmark or file{meant(name, NAMES)}; there are {', '.join(NAMES)}, "
-        "a subset such as 'xquad-r[16:]' (articles from the 17th) or 'xquad-r[ar,de]' (languages), a file of parallel rows, "
-        "or a collection, as tydi-goldp"
+        "a subset such as 'xquad-r[16:]' (articles from the 17th) or 'xquad-r[ar,de]' (languages), a file of parallel "
+        "rows, or a collection, as tydi-goldp"
     )
 
 

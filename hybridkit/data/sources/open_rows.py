@@ -195,9 +195,9 @@ def source_hashes(names: Sequence[str | Path]) -> dict[str, str]:
     sources = [rows_source(name) for name in names]
     for source, stem in zip(sources, _stems(names, sources), strict=True):
         if isinstance(source, RowsFile):
-            file = source.path
-            written = file.name if stem == stem_of(file) else f"{stem} ({file.name})"
-            found[f"{written} {source.note}".rstrip()] = sha256_file(file)
+            path = source.path
+            written = path.name if stem == stem_of(path) else f"{stem} ({path.name})"
+            found[f"{written} {source.note}".rstrip()] = sha256_file(path)
             continue
         home = home_of(source)
         for file in source.files:
