@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from hybridkit import __version__
-from hybridkit.cli import data_commands, evaluate, inspect, study_commands, train
+from hybridkit.cli import data_commands, evaluate, inspect, project, study_commands, train
 from hybridkit.cli.options import CommandResult, write_json
 from hybridkit.errors import InputError, readable
 
@@ -30,6 +30,7 @@ _PATHS = (
 )
 _EPILOG = """examples:
   hybridkit run quick                         every table and figure of the quick study
+  hybridkit init shop --rows faq.csv          a project of your own, with a study on your rows
   hybridkit inspect quick                     see why its models rank as they do, in JupyterLab
   hybridkit data check mine.jsonl             is a file of your own fit for training?
   hybridkit evaluate --model e5-small --benchmark xquad-r
@@ -59,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--version", action="version", version=f"hybridkit {__version__}")
     commands = made.add_subparsers(required=True, metavar="COMMAND", title="commands")
-    for group in (study_commands, inspect, train, evaluate, data_commands):
+    for group in (project, study_commands, inspect, train, evaluate, data_commands):
         group.add(commands)
     return made
 
