@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from hybridkit.cli.options import CommandResult, Commands, command, names
+from hybridkit.cli.options import ROW_FILES, CommandResult, Commands, command, completed, models, names, row_sets
 
 
 def add(commands: Commands) -> None:
@@ -18,7 +18,7 @@ def add(commands: Commands) -> None:
     )
     option = parser.add_argument
     option("folder", type=Path, metavar="FOLDER", help="where; files that are there already stay")
-    option(
+    rows = option(
         "--rows",
         type=names,
         action="extend",
@@ -26,14 +26,18 @@ def add(commands: Commands) -> None:
         metavar="FILE[,FILE]",
         help="your rows: JSON lines, CSV, TSV, parquet or hf:OWNER/NAME; may be repeated (the bundled atlas)",
     )
-    option("--encoder", default="", metavar="NAME", help="what to train (e5-small where it is here, else static)")
+    encoder = option(
+        "--encoder", default="", metavar="NAME", help="what to train (e5-small where it is here, else static)"
+    )
+    completed(rows, row_sets, *ROW_FILES)
+    completed(encoder, models)
     option("--name", default="", metavar="NAME", help="name of the study (that of the first file)")
 
 
 def init(args: argparse.Namespace) -> CommandResult:
     """Write the project and say what comes next."""
     from hybridkit.study.new_project import new_project
-    from hybridkit.study.pipeline import short_path
+    from hybridkit.utils.paths import short_path
 
     folder = args.folder.expanduser()
     study, *others = new_project(folder, args.rows, args.encoder, args.name)

@@ -3,7 +3,18 @@
 import argparse
 from pathlib import Path
 
-from hybridkit.cli.options import CommandResult, Commands, command, names, numbers, records, seed, show
+from hybridkit.cli.options import (
+    CommandResult,
+    Commands,
+    command,
+    completed,
+    names,
+    numbers,
+    records,
+    seed,
+    show,
+    studies,
+)
 
 
 def add(commands: Commands) -> None:
@@ -94,17 +105,18 @@ def _add_run(commands: Commands) -> None:
 
 
 def _add_study(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    study = parser.add_argument(
         "study", metavar="STUDY", help="a study's name (a file under studies/) or the path of its YAML file"
     )
+    completed(study, studies, "yaml", "yml")
 
 
 def run(args: argparse.Namespace) -> CommandResult:
     """Run a study and write its report."""
     from hybridkit.analysis.claims.file import CLAIMS, check_claims
-    from hybridkit.study.pipeline import run_study, short_path
+    from hybridkit.study.pipeline import run_study
     from hybridkit.study.settings import open_study
-    from hybridkit.utils.paths import runs_folder
+    from hybridkit.utils.paths import runs_folder, short_path
 
     study = open_study(args.study, args.changes)
     parameters: dict[str, str] = dict(args.parameters)

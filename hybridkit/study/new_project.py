@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import numpy as np
 
 from hybridkit.data.corpus import ParallelCorpus
@@ -166,11 +165,7 @@ def _quoted(text: str) -> str:
 
 def _notebook(source: Path, study: str) -> str:
     """A notebook of the kit that opens the project's study."""
-    notebook = nbformat.read(source, as_version=4)
-    for cell in notebook.cells:
-        if "parameters" in cell.metadata.get("tags", []):
-            cell.source = cell.source.replace('study = "quick"', f'study = "{study}"')
-    return str(nbformat.writes(notebook)) + "\n"
+    return source.read_text(encoding="utf-8").replace('study = \\"quick\\"', f'study = \\"{study}\\"')
 
 
 def _filled(template: str, study: str, more: Mapping[str, Any]) -> str:
@@ -201,5 +196,5 @@ def _choices(files: Sequence[str], encoder: str, facts: Facts) -> dict[str, Any]
         "steps": int(min(max(steps, 50), 1000 if scratch else 300)),
         "length": min(max(32 * -(-facts.letters // 80), 32), 256),  # 2.5 letters a token, in steps of 32
         "remedies": ["calibrate(top=5)", *(["centre(by='rows') + calibrate(top=5)"] if pairs else [])],
-        "notebooks": ["01", "02", "03", "04", *(["05", "08"] if len(facts.languages) > 1 else [])],
+        "notebooks": ["01", "02", "03", "04", *(["05"] if len(facts.languages) > 1 else [])],
     }

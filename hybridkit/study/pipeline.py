@@ -11,7 +11,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from importlib.util import find_spec
 from pathlib import Path
 from subprocess import Popen
 from threading import Event, Thread, current_thread, main_thread
@@ -23,13 +22,14 @@ from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpec, KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from traitlets import default
 
+from hybridkit.data.sources.open_benchmarks import base_name
 from hybridkit.errors import InputError
 from hybridkit.study.run import Run
 from hybridkit.study.settings import open_study, study_path
 from hybridkit.study.training_rows import evaluated_key
 from hybridkit.utils.files import digest, sha256_file, write_text
 from hybridkit.utils.naming import meant
-from hybridkit.utils.paths import bundled, cache_folder, checkout, data_folders, project
+from hybridkit.utils.paths import bundled, cache_folder, checkout, data_folders, project, short_path
 from hybridkit.utils.products import changed, remove, remove_damaged, seal, sums_path
 
 if TYPE_CHECKING:
@@ -95,9 +95,12 @@ def run_study(
         left = estimate(run)
         print(left)
         return left
-    if find_spec("ipykernel") is None:
-        raise InputError(f"ipykernel: it is not installed for {sys.executable}, which runs the notebooks; install it")
     _refuse_missing(run)
+    if "08" in numbers and not any(base_name(name) != "held-out" for name in run.study.evaluation.benchmarks):
+        raise InputError(
+            f"study {run.study.name}: notebook 08 evaluates remedies on a benchmark beside held-out; name one under "
+            "evaluation.benchmarks, or leave 08 out of `notebooks`"
+        )
     if fresh:
         shutil.rmtree(run.folder, ignore_errors=True)
     run.prepare()
@@ -311,12 +314,6 @@ def _is_bar(output: Mapping[str, str]) -> bool:
     """Whether an output is nothing but progress bars, which were shown on the terminal."""
     parts = re.split(r"[\r\n]", output.get("text", "x")) if output.get("name") == "stderr" else ["x"]
     return all(not part.strip() or re.search(r"\d+%\|", part) for part in parts)
-
-
-def short_path(path: Path) -> str:
-    """Return a path as a person types it: from the current folder if it is inside."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 class DeadKernelError(RuntimeError):

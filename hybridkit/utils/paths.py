@@ -73,3 +73,13 @@ def runs_folder() -> Path:
     """
     given = os.environ.get("HYBRIDKIT_RUNS")
     return Path(given).expanduser().absolute() if given else (project() or checkout() or Path.cwd()) / "runs"
+
+
+def short_path(path: Path) -> str:
+    """Return a path as a person types it: from the current folder if it is inside.
+
+    >>> short_path(Path.cwd() / "runs" / "quick")
+    'runs/quick'
+    """
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

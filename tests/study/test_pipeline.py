@@ -65,13 +65,6 @@ def test_a_foreign_spec_of_the_same_name_is_not_looked_at(tmp_path: Path) -> Non
     assert Path(output.text.strip().replace("./", f"{Path(pipeline.__file__).parents[2]}/")) == Path(sys.executable)
 
 
-def test_the_kernel_must_be_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HYBRIDKIT_RUNS", str(tmp_path))
-    monkeypatch.setattr(pipeline, "find_spec", lambda _: None)
-    with pytest.raises(InputError, match="ipykernel: it is not installed for"):
-        pipeline.run_study("quick")
-
-
 @pytest.mark.parametrize("moment", ["import time; time.sleep(0.3)", "pass"])
 def test_a_kernel_that_is_killed_in_a_cell_ends_the_notebook_and_its_children(tmp_path: Path, moment: str) -> None:
     run = Run("quick", tmp_path / "quick")

@@ -11,7 +11,7 @@ from hybridkit.data.rows import Row
 from hybridkit.data.sources import mmarco, training_questions, translated_sets
 from hybridkit.data.storage.corpus_writer import CorpusWriter
 from hybridkit.errors import InputError
-from hybridkit.utils.naming import split_name
+from hybridkit.utils.naming import meant, split_name
 from hybridkit.utils.paths import bundled, data_folders
 
 _LAREQA = "https://raw.githubusercontent.com/google-research-datasets/lareqa"
@@ -343,7 +343,7 @@ def data_set(name: str) -> DataSet:
     """
     base, words = split_name(name)
     if base not in DATA_SETS:
-        raise InputError(f"there is no data set {base!r}; the kit knows {', '.join(DATA_SETS)}")
+        raise InputError(f"there is no data set {base!r}{meant(base, DATA_SETS)}; the kit knows {', '.join(DATA_SETS)}")
     return DATA_SETS[base].choose(words, name)
 
 
