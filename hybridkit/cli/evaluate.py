@@ -8,7 +8,17 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hybridkit.cli.options import CommandResult, Commands, command, names, show
+from hybridkit.cli.options import (
+    ROW_FILES,
+    CommandResult,
+    Commands,
+    benchmarks,
+    command,
+    completed,
+    models,
+    names,
+    show,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -185,18 +195,20 @@ def add(commands: Commands) -> None:
     )
     parser.epilog = f"{parser.epilog}\n{_MORE}"
     option = parser.add_argument
-    option(
+    model = option(
         "--model",
         metavar="NAME",
         help="a folder, a hub name, xlm-r, labse, e5-small or use-multilingual; bm25 alone needs none",
     )
-    option(
+    completed(model, models)
+    benchmark = option(
         "--benchmark",
         type=names,
         required=True,
         metavar="NAME[,NAME]",
         help="names, files of parallel rows or folders of collections; see below",
     )
+    completed(benchmark, benchmarks, *ROW_FILES)
     option(
         "--system",
         type=_systems,

@@ -3,7 +3,18 @@
 import argparse
 from pathlib import Path
 
-from hybridkit.cli.options import CommandResult, Commands, command, names, numbers, records, seed, show
+from hybridkit.cli.options import (
+    CommandResult,
+    Commands,
+    command,
+    completed,
+    names,
+    numbers,
+    records,
+    seed,
+    show,
+    studies,
+)
 
 
 def add(commands: Commands) -> None:
@@ -66,6 +77,7 @@ def _add_run(commands: Commands) -> None:
         "run starter --dry-run",
         "run quick --notebook 04 --notebook 05",
         "run studies/mine.yaml --fresh",
+        "run quick --set training.steps=50 --set seeds=[0] --set name=quick-50",
     )
     _add_study(parser)
     option = parser.add_argument
@@ -81,36 +93,47 @@ def _add_run(commands: Commands) -> None:
         metavar=("NAME", "VALUE"),
         help="set a parameter of the notebooks; may be repeated",
     )
+    option(
+        "--set",
+        action="append",
+        default=[],
+        dest="changes",
+        metavar="KEY=VALUE",
+        help="replace a setting of the study, e.g. training.steps=50, seeds=[0], or name=short for a run folder of its "
+        "own; may be repeated",
+    )
 
 
 def _add_study(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    study = parser.add_argument(
         "study", metavar="STUDY", help="a study's name (a file under studies/) or the path of its YAML file"
     )
+    completed(study, studies, "yaml", "yml")
 
 
 def run(args: argparse.Namespace) -> CommandResult:
     """Run a study and write its report."""
     from hybridkit.analysis.claims.file import CLAIMS, check_claims
-    from hybridkit.study.pipeline import run_study, short_path
+    from hybridkit.study.pipeline import run_study
     from hybridkit.study.settings import open_study
-    from hybridkit.utils.paths import runs_folder
+    from hybridkit.utils.paths import runs_folder, short_path
 
-    study = open_study(args.study)
+    study = open_study(args.study, args.changes)
     parameters: dict[str, str] = dict(args.parameters)
     done = list(args.notebook or study.notebooks)
     if "07" in done and not args.dry_run:
         check_claims(parameters.get("claims", CLAIMS))
-    left = run_study(args.study, args.notebook, args.fresh, args.dry_run, parameters)
+    left = run_study(args.study, args.notebook, args.fresh, args.dry_run, parameters, args.changes)
     if left is None:
         from hybridkit.report.html_report import write_report
         from hybridkit.study.run import Run
 
-        made = Run(args.study)
+        made = Run(study)
         print(f"report   {short_path(write_report(made))}")
         print(f"figures  {short_path(made.folder / 'figures')}")
         print(f"scores   {short_path(made.folder / 'scores.parquet')} and scores.csv")
     value = {"study": study.name, "folder": str(runs_folder() / study.name), "notebooks": done, "dry_run": args.dry_run}
+    value |= {"set": args.changes} if args.changes else {}
     if left is not None:
         value["estimate"] = vars(left) | {"rows": None if left.rows is None else records(left.rows)}
     return CommandResult("", value)
