@@ -237,8 +237,8 @@ def _card(args: argparse.Namespace, corpus: "ParallelCorpus", settings: "Trainin
         "batch plan": f"`{plan}`",
         **asdict(settings),
     }
-    encoder = Path(args.model).name if Path(args.model).exists() else args.model
-    return model_card("Made by `hybridkit train`; no rows were held out.", encoder, args.strategy, corpus, values)
+    origin = "Made by `hybridkit train`; no rows were held out."
+    return model_card(origin, args.model, args.strategy, corpus, values, files=args.rows)
 
 
 def work_folder(out: Path) -> Path:
