@@ -19,8 +19,17 @@ def add(commands: Commands) -> None:
     )
     _add_study(figures)
     figures.add_argument("--to", type=Path, metavar="FOLDER", help="where to draw them (the study's own folder)")
-    report = command(commands, "report", "write the HTML report of a study again", write, "report quick")
+    report = command(
+        commands,
+        "report",
+        "write the HTML report of a study again",
+        write,
+        "report quick",
+        "report quick --single-file",
+    )
     _add_study(report)
+    whole = "write it as one file, report.html in the run folder, without the pages of language pairs"
+    report.add_argument("--single-file", action="store_true", help=whole)
     recipe = command(
         commands,
         "recipe",
@@ -132,7 +141,7 @@ def write(args: argparse.Namespace) -> CommandResult:
     from hybridkit.report.html_report import write_report
     from hybridkit.study.run import open_run
 
-    path = write_report(open_run(args.study))
+    path = write_report(open_run(args.study), args.single_file)
     return CommandResult(str(path), {"report": str(path)})
 
 
