@@ -17,6 +17,7 @@ import pandas as pd
 from hybridkit.analysis.remedies import front
 from hybridkit.evaluation.measures import DISTANCE
 from hybridkit.evaluation.significance import BEYOND, GIVEN
+from hybridkit.report.notebook_page import code_marked
 from hybridkit.sampling.labels import UNTRAINED
 from hybridkit.study.settings import HYBRID
 from hybridkit.utils.characters import escaped
@@ -44,18 +45,32 @@ def saw(run: Run, notebook: str) -> Markdown:
     """Return "What we saw" of a notebook that has ended, such as "04", as a list to be shown."""
     from IPython.display import Markdown
 
-    found = _SENTENCES[notebook](numbers_of(run, notebook), run.study.compare)
+    found = said(notebook, numbers_of(run, notebook), run.study.compare)
     return Markdown("\n".join(f"- {one}" for one in found))  # type: ignore[no-untyped-call]
 
 
-def folded(title: str, html: str) -> HTML:
-    """Return HTML that is shown when its title is clicked; the title is escaped, the HTML is not.
+def said(notebook: str, numbers: Numbers, compare: Sequence[str]) -> list[str]:
+    """Return what the numbers of a notebook allow to say; `compare` are the two strategies that the study compares.
+
+    >>> said("06", {"models": 0}, ("cross", "mono"))
+    ['This study trains on no sets of languages, so that nothing is said of their diversity.']
+    """
+    return _SENTENCES[notebook](numbers, compare)
+
+
+def folded(title: str, content: str | Sequence[str]) -> HTML:
+    """Return what is shown when its title is clicked: HTML as it is, or a list of sentences, which are escaped.
 
     >>> folded("3 more", "<p>x</p>").data
     '<details><summary>3 more</summary><p>x</p></details>'
+    >>> folded("words", ["`a` < b"]).data
+    '<details><summary>words</summary><ul><li><code>a</code> &lt; b</li></ul></details>'
     """
     from IPython.display import HTML
 
+    html = content
+    if not isinstance(content, str):
+        html = f"<ul>{''.join(f'<li>{code_marked(one)}</li>' for one in content)}</ul>"
     return HTML(f"<details><summary>{escaped(title)}</summary>{html}</details>")  # type: ignore[no-untyped-call]
 
 
@@ -147,6 +162,25 @@ def claims_sentence(verdicts: Mapping[str, str]) -> str:
     text = f"Of {len(verdicts)} claims this study can test {tested}: {', '.join(parts)}."
     made = names.get("true by construction", [])
     return text + (f" True by construction: {listed(made)}." if made else "")
+
+
+def left_sentence(compared: pd.DataFrame) -> str:
+    """Return how many differences between strategies are left once a remedy is applied (notebook 08); "" for none.
+
+    >>> rows = {"kind": "a strategy", "remedy": "zscore", "setting": "pool", "mark": ["*", "°", ""]}
+    >>> left_sentence(pd.DataFrame(rows))
+    'With a remedy, 1 of 3 differences between strategies is established, 1 is shown for these trainings only, and 1 \
+is not shown.'
+    """
+    rows = compared[(compared["kind"] == "a strategy") & (compared["remedy"] != "none")]
+    if rows.empty:
+        return ""
+    beyond, given, open_ = (int((rows["mark"] == mark).sum()) for mark in (BEYOND, GIVEN, ""))
+    verbs = ["is" if count == 1 else "are" for count in (beyond, given, open_)]
+    return (
+        f"With a remedy, {beyond} of {len(rows)} differences between strategies {verbs[0]} established, {given} "
+        f"{verbs[1]} shown for these trainings only, and {open_} {verbs[2]} not shown."
+    )
 
 
 def _data(numbers: Numbers, _: Sequence[str]) -> list[str]:
