@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hybridkit.errors import InputError as InputError
     from hybridkit.errors import MissingDataError as MissingDataError
     from hybridkit.evaluation.encoder_scores import evaluate_encoder as evaluate_encoder
+    from hybridkit.evaluation.mteb_tasks import mteb_tasks as mteb_tasks
     from hybridkit.evaluation.rank_table import rank_table as rank_table
     from hybridkit.models import encoder as encoder
     from hybridkit.models.embedding import encode as encode
@@ -75,6 +76,7 @@ _HOMES = {
     "mine_negatives": "retrieval.mining",
     "rank_table": "evaluation.rank_table",
     "evaluate_encoder": "evaluation.encoder_scores",
+    "mteb_tasks": "evaluation.mteb_tasks",
     "open_study": "study.settings",
     "Run": "study.run",
     "inspect": "report.inspector.inspector",

@@ -30,8 +30,17 @@ def add(commands: Commands) -> None:
     )
     _add_study(figures)
     figures.add_argument("--to", type=Path, metavar="FOLDER", help="where to draw them (the study's own folder)")
-    report = command(commands, "report", "write the HTML report of a study again", write, "report quick")
+    report = command(
+        commands,
+        "report",
+        "write the HTML report of a study again",
+        write,
+        "report quick",
+        "report quick --single-file",
+    )
     _add_study(report)
+    whole = "write it as one file, report.html in the run folder, without the pages of language pairs"
+    report.add_argument("--single-file", action="store_true", help=whole)
     recipe = command(
         commands,
         "recipe",
@@ -58,6 +67,7 @@ def add(commands: Commands) -> None:
         'export quick "hybrid(alpha=0.5)"',
         "export runs/starter cross --seed 1 --out my-model",
         'export starter "hybrid(alpha=0.5)" --remedy "centre(by=\'rows\')"',
+        'export starter "hybrid(alpha=0.5)" --push my-team/my-model',
     )
     given.add_argument("run", metavar="RUN", help="a study's name, or the path of its YAML file or of a run folder")
     given.add_argument("model", metavar="MODEL", help='the strategy that it was trained with, e.g. "hybrid(alpha=0.5)"')
@@ -65,6 +75,8 @@ def add(commands: Commands) -> None:
     given.add_argument("--out", type=Path, metavar="FOLDER", help="a new folder (export/ in the run folder)")
     vectors = "write the language vectors of a remedy beside the model: \"centre(by='rows')\", shift or lir"
     given.add_argument("--remedy", metavar="REMEDY", help=vectors)
+    hub = "also upload it to the hub, into a new or empty repository, which is private where it is made"
+    given.add_argument("--push", metavar="ORG/NAME", help=hub)
 
 
 def _add_run(commands: Commands) -> None:
@@ -152,7 +164,7 @@ def write(args: argparse.Namespace) -> CommandResult:
     from hybridkit.report.html_report import write_report
     from hybridkit.study.run import open_run
 
-    path = write_report(open_run(args.study))
+    path = write_report(open_run(args.study), args.single_file)
     return CommandResult(str(path), {"report": str(path)})
 
 
@@ -176,10 +188,18 @@ def try_out(args: argparse.Namespace) -> CommandResult:
 def export(args: argparse.Namespace) -> CommandResult:
     """Copy a model out of a run."""
     from hybridkit.remedies import parse
-    from hybridkit.study.export import export_model, find_model
+    from hybridkit.study.export import check_push, export_model, find_model, push
     from hybridkit.study.run import open_run
 
     made = open_run(args.run)
     remedy = parse(args.remedy) if args.remedy else None
-    folder = export_model(made, find_model(made, args.model, args.seed), args.out, remedy)
-    return CommandResult(f"{folder}\nThe scores are in {folder / 'README.md'}", {"model": str(folder)})
+    spec = find_model(made, args.model, args.seed)
+    if args.push is not None:
+        check_push(args.push)
+    folder = export_model(made, spec, args.out, remedy, args.push or "")
+    value = {"model": str(folder)}
+    text = f"{folder}\nThe scores are in {folder / 'README.md'}"
+    if args.push is not None:
+        value["address"] = push(folder, args.push)
+        text += f"\nIt is at {value['address']}"
+    return CommandResult(text, value)

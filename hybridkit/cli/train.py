@@ -208,7 +208,8 @@ def _write(plan: "BatchPlan", path: Path, corpus: "ParallelCorpus") -> None:
     from hybridkit.utils.files import atomic_write
 
     if path.suffix.lower() in ("", FORMS[0]):
-        return plan.write(path, corpus)
+        plan.write(path, corpus)
+        return
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         step = max(1, 1_000_000 // plan.draws.shape[1])
         for first in range(0, len(plan), step):  # a plan may have ten million draws
@@ -358,10 +359,9 @@ def _card(args: argparse.Namespace, corpus: "ParallelCorpus", settings: "Setting
         **asdict(settings),
         **{f"words switched, {name}": text for name, text in rate_sentences(plan, corpus).items()},
     }
-    encoder = Path(args.model).name if Path(args.model).exists() else args.model
     kind = {"pipeline": "text-ranking"} if args.kind == RERANKER else {}
     made = f"Made by `hybridkit train{' --kind reranker' if kind else ''}`; no rows were held out."
-    return model_card(made, encoder, args.strategy, corpus, values, **kind)
+    return model_card(made, args.model, args.strategy, corpus, values, files=args.rows, **kind)
 
 
 def work_folder(out: Path) -> Path:

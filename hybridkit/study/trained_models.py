@@ -210,6 +210,7 @@ class TrainedModels:
                 **asdict(spec.training(self.study)),
             },
             held_out_section(scores, len(self.rows.split[1])),
+            self.study.rows.files,
         )
         source = json.dumps({"source": f"study {self.study.name}: {spec}"})
         return {"README.md": card, HELD_OUT: json.dumps(scores, indent=2) + "\n", encoders.SOURCE_FILE: source}
