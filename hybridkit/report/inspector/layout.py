@@ -92,6 +92,7 @@ class Layout:
         self.search_state, self.results, self.map_state = (ipywidgets.HTML() for _ in range(3))
         self.matrix, self.queries, self.ladder, self.code, self.map = Matrix(), Queries(), Ladder(), Code(), TextMaps()
         self.also = ipywidgets.Box([])
+        self.more: dict[str, Any] = {}  # the boxes in it, by strategy
         for trait, text in (
             ("benchmark", "Benchmark"),
             ("seed", "Seed"),
@@ -131,14 +132,6 @@ class Layout:
         there = self.inspector.inspected.strategies
         if not there:
             return
-        boxes = []
-        for name in there:
-            one = ipywidgets.Checkbox(description=label(name), indent=False, value=name in self.inspector.also)
-            one.add_class("hk-also")
-            one.layout.width = "auto"
-            one.observe(self._also_picked, "value")
-            boxes.append(one)
-        self.also.children = [ipywidgets.Label("Shown too"), *boxes]
         for name in self.controls:
             self.follow(name)
 
@@ -152,7 +145,7 @@ class Layout:
                 for name in ("shows", "order"):
                     self._follow(name)
             if trait in ("strategy", "minus", "also"):
-                self._mark_also()
+                self._offer_more()
         finally:
             self._busy = False
 
@@ -244,19 +237,31 @@ class Layout:
         systems = self._systems()
         return trait, systems.get((base, remedy)) or next((systems[one] for one in systems if one[0] == base), "")
 
-    def _mark_also(self) -> None:
-        there = self.inspector.inspected.strategies
-        for name, one in zip(there, self.also.children[1:], strict=False):
-            compared = name in (self.inspector.strategy, self.inspector.minus)
-            one.value, one.disabled = compared or name in self.inspector.also, compared
+    def _offer_more(self) -> None:
+        """Offer the other strategies to be shown too: without a remedy, and with those of the two compared."""
+        inspector = self.inspector
+        compared = [inspector.strategy, inspector.minus or ""]
+        remedies = {"", *(self._halves(name)[1] for name in compared)}
+        offered = [
+            name
+            for name in inspector.inspected.strategies
+            if name not in compared and (name in inspector.also or self._halves(name)[1] in remedies)
+        ]
+        if offered != list(self.more):
+            self.more = {name: self._more(name) for name in offered}
+            self.also.children = [ipywidgets.Label("Shown too:"), *self.more.values()] if offered else []
+        for name, one in self.more.items():
+            one.value = name in inspector.also
+
+    def _more(self, name: str) -> Any:
+        made = ipywidgets.Checkbox(description=label(name), indent=False)
+        made.add_class("hk-also")
+        made.observe(self._also_picked, "value")
+        return made
 
     def _also_picked(self, _: Any) -> None:
-        if self._busy:
-            return
-        there = self.inspector.inspected.strategies
-        ticked = [name for name, one in zip(there, self.also.children[1:], strict=False) if one.value]
-        compared = (self.inspector.strategy, self.inspector.minus)
-        self.inspector.also = tuple(name for name in ticked if name not in compared)
+        if not self._busy:
+            self.inspector.also = tuple(name for name, one in self.more.items() if one.value)
 
     def _pair_picked(self, change: Any) -> None:
         self._set("pair", tuple(change["new"]))
@@ -304,7 +309,8 @@ class Layout:
                     row("benchmark", "seed", "strategy", "remedy", "minus", "minus_remedy"),
                     self._named(self.also, "controls"),
                     columns(
-                        column(row("shows", "measure"), self.matrix), column(row("order", "contains"), self.queries)
+                        self._named(column(row("shows", "measure"), self.matrix), "fits"),
+                        column(row("order", "contains"), self.queries),
                     ),
                     self.query,
                     row("gloss"),

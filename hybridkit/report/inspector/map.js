@@ -103,9 +103,9 @@ function render({ model, el }) {
     pen.textAlign = "center";
     pen.lineJoin = "round";
     const taken = [];
-    for (const [language, [x, y, count]] of sums) { // a language's tag at the middle of its points, none over another
+    for (const [language, [x, y, count]] of sums) { // a language's tag amid its points, where there is room for it
       const mean = [x / count, y / count];
-      while (taken.some((one) => Math.abs(one[0] - mean[0]) < 26 && Math.abs(one[1] - mean[1]) < 14)) mean[1] += 3;
+      if (taken.some((one) => Math.abs(one[0] - mean[0]) < 26 && Math.abs(one[1] - mean[1]) < 14)) continue;
       taken.push(mean);
       pen.strokeStyle = ground;
       pen.lineWidth = 4;
@@ -255,8 +255,16 @@ function render({ model, el }) {
       button.addEventListener("click", act);
       foot.append(button);
     }
-    foot.append(element("span", {}, "■ passage  + query"));
-    root.append(row, foot, rest);
+    const legend = element("div", { class: "hk-legend", "data-testid": "map-legend" });
+    legend.append(element("span", {}, "■ passage"), element("span", {}, "+ query"));
+    for (const one of shared.languages) {
+      const entry = element("span", { title: one.name });
+      const swatch = element("span", { class: "hk-swatch", "aria-hidden": "true" });
+      swatch.style.backgroundColor = one.colour;
+      entry.append(swatch, one.tag);
+      legend.append(entry);
+    }
+    root.append(row, legend, rest, foot);
     showTip();
     repaint();
   };

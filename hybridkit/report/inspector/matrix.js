@@ -57,7 +57,7 @@ function render({ model, el }) {
     const table = element("table", { role: "grid", "data-testid": "matrix", "aria-label": grid.title ?? "" });
     table.append(element("caption", {}, grid.title ?? ""));
     const head = element("tr", { role: "row" });
-    head.append(element("th", { role: "columnheader", "aria-label": "query language" }, "query ↓ passage →"));
+    head.append(element("th", { role: "columnheader", "aria-label": "query language" }, "query ↓\npassage →"));
     for (const column of grid.columns ?? []) {
       const pool = column.tag === "*";
       head.append(element("th", { role: "columnheader", scope: "col", "aria-label": column.name, title: column.name },

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PAGE = 25  # queries of a page
 # Of languages on the map, where their tags are written too; each can be seen on white and on black.
 _LANGUAGES = (  # noqa: SIM905  easier to read than a list
-    "#0077bb #ee7733 #009988 #cc3311 #ee3377 #8c6d00 #7a5cc0 #228833 #aa4499 #7f7f7f #33a5d6 #a6611a"
+    "#0077bb #ee7733 #009988 #cc3311 #ee3377 #8c6d00 #7a5cc0 #228833 #aa4499 #5f8a00 #33a5d6 #a6611a"
 ).split()
 _TEMPLATE = "inspector/inspector.html.j2"
 
