@@ -41,8 +41,10 @@ if TYPE_CHECKING:
     from hybridkit.models.training import TrainingSettings as TrainingSettings
     from hybridkit.models.training import train as train
     from hybridkit.report import views as views
+    from hybridkit.report.inspected_models import open_models as open_models
     from hybridkit.report.inspected_run import open_inspected as open_inspected
     from hybridkit.report.inspector.inspector import inspect as inspect
+    from hybridkit.report.inspector.inspector import inspect_models as inspect_models
     from hybridkit.retrieval.mining import mine_negatives as mine_negatives
     from hybridkit.sampling import BatchPlan as BatchPlan
     from hybridkit.sampling import parse as parse
@@ -80,7 +82,9 @@ _HOMES = {
     "open_study": "study.settings",
     "Run": "study.run",
     "inspect": "report.inspector.inspector",
+    "inspect_models": "report.inspector.inspector",
     "open_inspected": "report.inspected_run",
+    "open_models": "report.inspected_models",
     "InputError": "errors",
     "MissingDataError": "errors",
     "encoder": "models.encoder:",

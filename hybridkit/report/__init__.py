@@ -9,6 +9,7 @@ from hybridkit.utils.lazy import lazy_names
 _HOMES = {
     "conclusions": "report.conclusions:",
     "inspect": "report.inspector.inspector",
+    "inspect_models": "report.inspector.inspector",
     "paper_table": "report.paper_table:",
     "views": "report.views:",
 }
