@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from hybridkit.sampling.labels import UNTRAINED, alpha, switched
+from hybridkit.sampling.labels import UNTRAINED, alpha, switched, switched_into
 
 # Okabe & Ito's colours, safe for the common kinds of colour blindness; a marker each, for prints in grey.
 _FIXED: dict[str, tuple[str, str]] = {
@@ -48,7 +48,7 @@ def colour(strategy: str) -> str:
     """
     if strategy in _FIXED:
         return _FIXED[strategy][0]
-    if (base := switched(strategy)) in _SWITCHED:
+    if (base := switched(strategy)) in _SWITCHED and not switched_into(strategy):
         return _SWITCHED[str(base)]
     share = alpha(strategy)
     if share is None:
