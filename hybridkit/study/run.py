@@ -56,6 +56,7 @@ class Run:
         self.trained = TrainedModels(self.study, self.folder, self.rows)
         self._rows: dict[tuple[str, ...], Rows] = {}
         self._subsets: dict[str, tuple[Benchmark, np.ndarray, np.ndarray]] = {}
+        self._samples: dict[str, tuple[Benchmark, np.ndarray]] = {}
 
     @classmethod
     def open(cls, folder: Path) -> "Run":
@@ -287,12 +288,10 @@ class Run:
 
         All passages are candidates. Kept once drawn.
         """
-        key, part = f"{RERANKER} {name}", self.subset(name)[0]
-        if key not in self._subsets:
-            whole = part, np.arange(len(part.queries))
-            count = self._reranker.questions
-            self._subsets[key] = *(part.sample(count) if count else whole), np.arange(len(part.passages))
-        return self._subsets[key][:2]
+        if name not in self._samples:
+            part, count = self.subset(name)[0], self._reranker.questions
+            self._samples[name] = part.sample(count) if count else (part, np.arange(len(part.queries)))
+        return self._samples[name]
 
     def _reranked(self, spec: ModelSpec, name: str) -> pd.DataFrame:
         """The rank table of the first stage, the untrained encoder with its remedy, and of a re-ranker behind it."""

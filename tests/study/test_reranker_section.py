@@ -12,6 +12,7 @@ from hybridkit.errors import InputError
 from hybridkit.evaluation.rank_table import rank_table_from_scores, reranked_table
 from hybridkit.models import reranker
 from hybridkit.retrieval.rerank import PairScores, Reranking
+from hybridkit.study import estimate as estimating
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
 from hybridkit.study.settings import Study, open_study
@@ -133,6 +134,22 @@ def test_what_cannot_be_re_ranked_is_refused_before_anything_is_trained(
     with pytest.raises(InputError, match=message):
         Run(small_study(tmp_path, **changes), tmp_path / "run").check()
     assert not list((tmp_path / "run").glob("models/*"))
+
+
+def test_the_dry_run_counts_trainings_and_pairs(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("time_step", 2.0), ("time_pairs", 0.5), ("time_texts", 0.0)):
+        monkeypatch.setattr(estimating, name, lambda *_, value=value: value)
+    found = estimating.estimate(Run(run.study, tmp_path / "run"))
+    assert found.seconds is not None and found.disk is not None
+    assert found.trainings == 2 + 4 and found.steps == 2 * 5 + 4 * 3
+    assert found.seconds["training"] == 2.0 * (2 * 5 + 4 * 3)
+    assert found.seconds["re-ranking"] == 0.5 * 4 * (5 * 2) * (2 * 3)  # models, queries, passages
+    known = estimating.estimate(run).seconds
+    assert known is not None and known["training"] == 2.0 * 2 * 5 and "re-ranking" not in known
+
+
+def test_settings_are_read_back(run: Run) -> None:
+    assert Run.open(run.folder).study == run.study
 
 
 def test_a_study_without_re_rankers_does_not_name_them() -> None:
