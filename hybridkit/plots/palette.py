@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from hybridkit.sampling.labels import UNTRAINED, alpha, switched
+from hybridkit.sampling.labels import UNTRAINED, alpha, switched, switched_into
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,7 +53,7 @@ def colour(strategy: str) -> str:
     """
     if strategy in _FIXED:
         return _FIXED[strategy][0]
-    if (base := switched(strategy)) in _SWITCHED:
+    if (base := switched(strategy)) in _SWITCHED and not switched_into(strategy):
         return _SWITCHED[str(base)]
     share = alpha(strategy)
     if share is None:

@@ -266,6 +266,14 @@ class Reranking:
         return block
 
 
+def pairs_in(benchmark: Benchmark, depth: int) -> int:
+    """Return how many pairs are scored where the best `depth` of every language are re-ranked.
+
+    Those of the pool are among them, unless a remedy of the first stage changes the order within a language.
+    """
+    return len(benchmark.queries) * len(benchmark.passage_slices) * depth
+
+
 def check_depth(depth: int, sizes: dict[str, int], of: Benchmark | Collection) -> None:
     """Raise InputError for a depth beyond the passages of a language; `sizes` are the passages of each."""
     tag = min(sizes, key=lambda one: sizes[one])

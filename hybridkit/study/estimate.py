@@ -7,8 +7,9 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from hybridkit.data.corpus import ParallelCorpus
@@ -16,18 +17,21 @@ from hybridkit.data.sources.hub_rows import MARK, HubRows
 from hybridkit.data.sources.open_benchmarks import base_name
 from hybridkit.data.sources.registry import DATA_SETS, data_set, locate, pins
 from hybridkit.errors import InputError
-from hybridkit.models import e5_small, model_folders, use_multilingual
+from hybridkit.models import e5_small, model_folders, reranker, use_multilingual
 from hybridkit.models import encoder as encoders
+from hybridkit.models.reranker_training import RerankerSettings, train_reranker
 from hybridkit.models.training import TrainingSettings, train
+from hybridkit.retrieval.rerank import pairs_in
 from hybridkit.sampling.plan import BatchPlan
+from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
-from hybridkit.study.settings import UNTRAINED, Study
+from hybridkit.study.settings import RERANKER, UNTRAINED, Study
 from hybridkit.utils.naming import split_name
 from hybridkit.utils.parallel import threads
 from hybridkit.utils.products import is_whole
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+    from sentence_transformers import CrossEncoder, SentenceTransformer
 
 _STEPS = 4  # the first warms up and is not counted
 _ENOUGH = 20.0  # seconds: of steps as slow as this one is enough
@@ -110,8 +114,10 @@ def _encoder(name: str, path: str) -> Iterator[tuple[str, bool]]:
             return
         except InputError:
             pass  # no wheel: the hub's
-    if model_folders.here(encoders.ALIASES.get(name, name)) is None:
-        yield f"encoder {name} ({encoders.ALIASES.get(name, 'of the hub')}): hybridkit model fetch {name}", True
+    known = encoders.ALIASES | reranker.ALIASES
+    if model_folders.here(known.get(name, name)) is None:
+        fetched = reranker.ALIASES.get(name, name)
+        yield f"encoder {name} ({known.get(name, 'of the hub')}): hybridkit model fetch {fetched}", True
 
 
 @dataclass(frozen=True)
@@ -179,6 +185,9 @@ def estimate(run: Run) -> Estimate:
     seconds = {"training": 0.0, "held-out scores": 0.0, "encoding": 0.0}
     for section in run.study.sections:
         todo, texts = [spec for spec in left if spec.section == section], _texts_left(run, section)
+        if section == RERANKER:
+            _add_rerankers(run, todo, disk, seconds)
+            continue
         if not todo and not texts:
             continue
         settings = run.study.section(section)
@@ -204,8 +213,45 @@ def estimate(run: Run) -> Estimate:
     return Estimate(run.study.name, [], len(folders), len(left), steps, rows, disk, seconds, free)
 
 
+def _add_rerankers(run: Run, todo: list[ModelSpec], disk: dict[str, int], seconds: dict[str, float]) -> None:
+    """Add what the re-rankers of a study have left to do; those of a pool are among those of its languages."""
+    chosen, specs = run.study.reranker, run.models(RERANKER)
+    unranked = [
+        (spec, name)
+        for name in run.study.section(RERANKER).benchmarks
+        for spec in specs
+        if spec.strategy != UNTRAINED and not is_whole(run.ranks_path(spec, name), thorough=False)
+    ]
+    if chosen is None or not (todo or unranked):
+        return
+    model = reranker.start(run.study.encoder_at(run.study.section(RERANKER).encoder.name))
+    disk["models"] += sum(4 * one.numel() for one in model.parameters()) * len(todo)
+    if todo:
+        step = time_step(model, run.corpus(todo[0]), run.plan(todo[0]), chosen.training)
+        seconds["training"] += step * chosen.training.steps * len(todo)
+    pairs = sum(pairs_in(run.reranked_on(name)[0], chosen.depth) for _, name in unranked)
+    seconds["re-ranking"] = time_pairs(model, run, unranked[0][1]) * pairs if unranked else 0.0
+
+
+def time_pairs(model: "CrossEncoder", run: Run, name: str) -> float:
+    """Return the seconds that a pair of a benchmark takes to score; the mean of some queries and passages."""
+    settings, sample = run.study.evaluation, run.reranked_on(name)[0]
+    queries, passages = (
+        frame["text"].iloc[np.linspace(0, len(frame) - 1, _TEXTS).astype(int)].tolist()
+        for frame in (sample.queries, sample.passages)
+    )
+    options: dict[str, Any] = {"max_length": settings.max_length, "precision": settings.precision}
+    reranker.score(model, queries[:2], passages[:2], **options)
+    start = time.perf_counter()
+    reranker.score(model, queries, passages, **options)
+    return (time.perf_counter() - start) / _TEXTS
+
+
 def time_step(
-    encoder: "SentenceTransformer", corpus: ParallelCorpus, plan: BatchPlan, settings: TrainingSettings
+    encoder: "SentenceTransformer | CrossEncoder",
+    corpus: ParallelCorpus,
+    plan: BatchPlan,
+    settings: TrainingSettings | RerankerSettings,
 ) -> float:
     """Return the seconds of a training step: the first steps of a plan are done, timed and undone.
 
@@ -227,9 +273,12 @@ def time_step(
                 raise _EnoughError
 
     clock = Clock()
-    settings = replace(settings, checkpoint_every=settings.steps + 1, evaluate_every=0, patience=0)
+    of_pairs = isinstance(settings, RerankerSettings)
+    own: dict[str, Any] = {} if of_pairs else {"evaluate_every": 0, "patience": 0}
+    settings = replace(settings, checkpoint_every=settings.steps + 1, **own)
+    train_one: Any = train_reranker if of_pairs else train
     with TemporaryDirectory() as folder, suppress(_EnoughError):
-        train(encoder, corpus, plan, settings, Path(folder) / "timed", callbacks=[clock])
+        train_one(encoder, corpus, plan, settings, Path(folder) / "timed", callbacks=[clock])
     first = 0 if len(clock.ends) < 3 else 1
     return (clock.ends[-1] - clock.ends[first]) / (len(clock.ends) - 1 - first)
 

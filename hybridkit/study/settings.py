@@ -13,6 +13,8 @@ from pydantic import AfterValidator, Field, PlainValidator, Strict, TypeAdapter,
 from hybridkit.data.languages import families
 from hybridkit.errors import InputError
 from hybridkit.models.encoder import ALIASES
+from hybridkit.models.reranker import ALIASES as RERANKERS
+from hybridkit.models.reranker_training import RerankerSettings
 from hybridkit.models.training import Precision, TrainingSettings
 from hybridkit.remedies import NONE
 from hybridkit.remedies import parse as parse_remedy
@@ -31,6 +33,7 @@ SETTINGS = "settings.json"  # of a run folder: the study as it was last run
 HYBRID = "hybrid(alpha=0.5)"
 ALL = "all"
 ALL_BUT_ONE = "all but one"
+RERANKER = "reranker"
 ANY_LANGUAGES = ("random", "spread")  # groups of languages that are no family
 
 
@@ -196,6 +199,21 @@ class DiversitySettings(SectionSettings):
     """Collections to evaluate on beside the study's own."""
 
 
+@settings("reranker", kw_only=True)
+class RerankerSection(SectionSettings):
+    """Re-rankers of the best passages that the study's encoder, untrained, finds."""
+
+    training: RerankerSettings  # type: ignore[assignment]  # a section trains encoders, but for this one
+    strategies: Annotated[tuple[StrategyText, ...], Field(min_length=2), AfterValidator(_different)]
+    """Strategies to compare, two or more; gains are over the first of them."""
+    depth: Annotated[int, COUNT] = 20
+    """Passages of each query that are re-ranked; those behind them keep their ranks."""
+    remedy: RemedyText | None = None
+    """A remedy of the first stage, as calibrate(top=5)."""
+    questions: Annotated[int, COUNT_OR_NONE] = 0
+    """Questions of each benchmark, drawn evenly from its articles, each in all its languages; 0 for all."""
+
+
 @settings("rows")
 class RowSettings:
     """Training rows: which files, and which rows of them."""
@@ -273,6 +291,7 @@ class Study:
     each, and without any."""
     curve: CurveSettings | None = None
     diversity: DiversitySettings | None = None
+    reranker: RerankerSection | None = None
     untrained: Annotated[bool, Strict()] = True
     """Whether the encoder as it is at the start is evaluated too."""
     compare: Annotated[tuple[Annotated[str, AfterValidator(_spelt_model)], ...], AfterValidator(_compared)] = (
@@ -297,6 +316,8 @@ class Study:
         """
         value = dataclasses.asdict(self)
         del value["folder"]
+        if self.reranker is None:  # it came later, and the keys of studies without it stay as they were
+            del value[RERANKER]
         if beside is not None and self.folder is not None and self.paths():
             value["folder"] = os.path.relpath(self.folder, beside.resolve())  # a run folder may be reached by links
         return value
@@ -310,7 +331,7 @@ class Study:
 
         A name that could be one of the hub is a path where such a folder is beside the study.
         """
-        if self.folder is None or name in ("static", *ALIASES):
+        if self.folder is None or name in ("static", *ALIASES, *RERANKERS):
             return name
         path = whole_path(name, self.folder)
         return path if name.startswith((".", "~")) or Path(path).is_dir() else name
@@ -337,13 +358,14 @@ class Study:
         return tuple(dict.fromkeys(name for name in names if name))
 
     def own_sections(self) -> list[str]:
-        """Return the sections that have an encoder, training and benchmarks: "main", and "curve" and "diversity"."""
-        return ["main", *(name for name in ("curve", "diversity") if getattr(self, name))]
+        """Return the sections that have an encoder, training and benchmarks: "main", and those of their own keys."""
+        return ["main", *(name for name in ("curve", "diversity", RERANKER) if getattr(self, name))]
 
     def every_strategy(self) -> list[Strategy]:
         """Return the strategies of every section: what the common rows must serve."""
         curve, diversity = self.curve, self.diversity
         texts = [*self.strategies, *(diversity.strategies if diversity else ())]
+        texts += self.reranker.strategies if self.reranker else ()
         if curve is not None:
             texts += [*(curve.strategies if curve.rows or curve.batch_sizes else ()), *curve.pairs]
             texts += [str(strategy_at(alpha)) for alpha in curve.alphas]
@@ -351,13 +373,19 @@ class Study:
 
     @property
     def sections(self) -> tuple[str, ...]:
-        """The sections that the study's notebooks train models of: out of "main", "recipes", "curve", "diversity".
+        """The sections that the study's notebooks train models of: main, recipes, curve, diversity, reranker.
 
         >>> open_study("starter").sections
         ('main', 'recipes')
         """
-        trained = {"main": {"03", "04", "05", "08"}, "recipes": {"04"}, "curve": {"02"}, "diversity": {"06"}}
-        there = {"main": True} | {name: bool(getattr(self, name)) for name in ("recipes", "curve", "diversity")}
+        trained = {
+            "main": {"03", "04", "05", "08"},
+            "recipes": {"04"},
+            "curve": {"02"},
+            "diversity": {"06"},
+            RERANKER: {"04"},
+        }
+        there = {"main": True} | {name: bool(getattr(self, name)) for name in trained if name != "main"}
         return tuple(name for name, where in trained.items() if there[name] and where & set(self.notebooks))
 
     def section(self, name: str) -> Section:

@@ -13,14 +13,18 @@ from hybridkit.data.rows import VERSION
 from hybridkit.data.sources.lexicons import lexicons_from, remember
 from hybridkit.errors import InputError
 from hybridkit.models import encoder as encoders
+from hybridkit.models import reranker
 from hybridkit.models.embedding import cuts_texts
 from hybridkit.models.interpolation import interpolate
-from hybridkit.models.training import train
+from hybridkit.models.reranker_training import RerankerSettings, train_reranker
+from hybridkit.models.training import TrainingSettings, open_texts, train
 from hybridkit.sampling import BatchPlan, Strategy, codeswitch, parse
+from hybridkit.sampling.codeswitch import rate_sentences
 from hybridkit.sampling.plan import FORMAT as DRAWS
+from hybridkit.sampling.plan_pairs import PlanPairs
 from hybridkit.study.model_card import held_out_section, model_card
 from hybridkit.study.model_spec import ModelSpec
-from hybridkit.study.settings import UNTRAINED, EncoderSettings, Study
+from hybridkit.study.settings import RERANKER, UNTRAINED, EncoderSettings, Study
 from hybridkit.study.training_rows import TrainingRows
 from hybridkit.utils.characters import safe
 from hybridkit.utils.files import digest, sha256_file, write_text
@@ -29,7 +33,7 @@ from hybridkit.utils.parallel import threads
 from hybridkit.utils.products import adopt, changed, is_whole, kept, remove, seal
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+    from sentence_transformers import CrossEncoder, SentenceTransformer
 
 
 HELD_OUT = "held-out.json"  # beside a model: its scores on the held-out rows
@@ -69,6 +73,17 @@ class TrainedModels:
                 strategy.plan(corpus, training.steps, training.batch_size, spec.seed).write(path, corpus)
 
         return kept(self.folder / "plans" / f"{spec.slug}-{key[:16]}.parquet", make, BatchPlan.read)
+
+    def check(self, spec: ModelSpec) -> None:
+        """Raise InputError for a plan or texts that a model cannot be trained on."""
+        plan, corpus, training = self.plan(spec), self.rows.of(spec), self._how(spec)
+        if isinstance(training, RerankerSettings):
+            PlanPairs(plan, corpus, training.negatives, training.ratio)
+        else:
+            open_texts(plan, corpus, training)
+
+    def _how(self, spec: ModelSpec) -> "TrainingSettings | RerankerSettings":
+        return spec.training(self.study)
 
     def encoder(self, section: str = "main", seed: int = 0) -> "SentenceTransformer":
         """Return the encoder that a section's trainings start from.
@@ -171,7 +186,8 @@ class TrainedModels:
             if lost and {path.name for path in lost} <= BESIDE:
                 for path in lost:
                     path.unlink(missing_ok=True)
-                for name, text in self._beside(spec, encoders.open(folder)).items():
+                model = None if spec.section == RERANKER else encoders.open(folder)
+                for name, text in self._beside(spec, model).items():
                     write_text(folder / name, text)
             else:
                 remove(folder)
@@ -180,7 +196,12 @@ class TrainedModels:
         return folder
 
     def _train(self, spec: ModelSpec, folder: Path) -> None:
-        training = spec.training(self.study)
+        training = self._how(spec)
+        if isinstance(training, RerankerSettings):
+            model = reranker.start(self.study.encoder_at(self.study.section(RERANKER).encoder.name), spec.seed)
+            plan, corpus = self.plan(spec), self.rows.of(spec)
+            train_reranker(model, corpus, plan, training, folder, beside=lambda _: self._beside(spec, None))
+            return
         train(
             self.encoder(spec.section, spec.seed),
             self.rows.of(spec),
@@ -191,10 +212,16 @@ class TrainedModels:
             measure=(lambda model: self.score_held_out(model, spec.section)) if training.evaluate_every else None,
         )
 
-    def _beside(self, spec: ModelSpec, model: "SentenceTransformer") -> dict[str, str]:
-        """The texts beside a model's weights by file name: its card, its held-out scores, where it comes from."""
-        corpus, rows = self.rows.of(spec), ", ".join(self.study.rows.files)
-        scores = self.score_held_out(model, spec.section)
+    def _beside(self, spec: ModelSpec, model: "SentenceTransformer | None") -> dict[str, str]:
+        """The texts beside a model's weights by file name: its card, its held-out scores, where it comes from.
+
+        Without a model they are those of a re-ranker, which has no held-out scores.
+        """
+        corpus, rows, plan = self.rows.of(spec), ", ".join(self.study.rows.files), self.plan(spec)
+        scores = self.score_held_out(model, spec.section) if model else {}
+        rates = (
+            {} if model else {f"words switched, {name}": text for name, text in rate_sentences(plan, corpus).items()}
+        )
         card = model_card(
             f"Made by [hybridkit](https://arxiv.org/abs/2408.10536)'s study `{self.study.name}` "
             f"({safe(self.study.title)}).",
@@ -206,11 +233,13 @@ class TrainedModels:
                 "training rows": f"{len(corpus):,} of {rows}",
                 "languages": len(corpus.languages),
                 "corpus": f"`{corpus.fingerprint}`",
-                "batch plan": f"`{self.plan(spec).fingerprint}`",
+                "batch plan": f"`{plan.fingerprint}`",
                 **asdict(spec.training(self.study)),
+                **rates,
             },
-            held_out_section(scores, len(self.rows.split[1])),
+            held_out_section(scores, len(self.rows.split[1])) if model else "",
             self.study.rows.files,
+            "sentence-similarity" if model else "text-ranking",
         )
         source = json.dumps({"source": f"study {self.study.name}: {spec}"})
         return {"README.md": card, HELD_OUT: json.dumps(scores, indent=2) + "\n", encoders.SOURCE_FILE: source}
@@ -237,6 +266,10 @@ class TrainedModels:
             return self.encoder(spec.section, spec.seed)
         found, share = self.read(spec, encoders.open), spec.chain.weights
         return found if share is None else interpolate(self.encoder(spec.section, spec.seed), found, share)
+
+    def open_reranker(self, spec: ModelSpec) -> "CrossEncoder":
+        """Return a re-ranker of the study, trained first if it is missing."""
+        return self.read(spec, reranker.open)
 
     def losses(self, spec: ModelSpec) -> pd.DataFrame:
         """Return the log of a training: step, kind, loss, learning_rate."""
