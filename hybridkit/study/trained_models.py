@@ -130,10 +130,11 @@ class TrainedModels:
                 yield f"{of}encoder.{one.name}: {getattr(start, one.name)} (it is of an encoder made from scratch)"
         if not lengths and not freeze:
             return
-        encoder = self.encoder(section)
-        if not cuts_texts(encoder):
+        pairs = section == RERANKER
+        model = reranker.start(self.study.encoder_at(start.name)) if pairs else self.encoder(section)
+        if not pairs and not cuts_texts(model):
             yield from (f"{key}: {length} ({NEVER_CUTS})" for key, length in lengths.items())
-        names = [name for name, _ in encoder.named_parameters()]
+        names = [name for name, _ in model.named_parameters()]
         for part in freeze:
             if not any(part in name for name in names):
                 words = dict.fromkeys(word for name in names for word in name.split(".") if not word.isdigit())
