@@ -22,7 +22,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help install reproduce check test lint types unit notebooks test-browser screenshots schema readme lab figures clean clean-runs
+.PHONY: help install reproduce check test lint types unit notebooks test-browser test-wheel screenshots schema readme lab figures clean clean-runs
 
 help: ## list the targets
 	@echo 'make reproduce                 every table and figure of the quick study, in a few minutes'
@@ -31,7 +31,8 @@ help: ## list the targets
 	@echo 'make test                      every check: ruff, layers, mypy, pytest, the notebooks of the quick study'
 	@echo 'make test-browser              the inspector and the report in chromium, on the quick study'
 	@echo 'make screenshots               draw figures/inspector/*.png again: pictures of the inspector at work'
-	@echo 'make lab                       JupyterLab on the notebooks'
+	@echo 'make lab                       JupyterLab on the notebooks (LISTEN=0.0.0.0 in a container with a published port)'
+	@echo 'make test-wheel                the wheel in a new environment: quick, own rows, the inspector, from an empty folder'
 	@echo 'make figures STUDY=quick       draw the figures again from the scores, computing nothing'
 	@echo 'make schema                    write studies/schema.json from the settings of a study, for editors'
 	@echo 'make install                   only set up .venv'
@@ -89,6 +90,9 @@ test-browser: $(INSTALLED) ## the inspector and the report in a real browser
 	$(BIN)/hybridkit run quick
 	$(BIN)/python -m pytest tests/browser
 
+test-wheel: $(INSTALLED) ## the wheel in a new environment; WHEEL_TEST=network installs its dependencies too
+	WHEEL_TEST='$(or $(WHEEL_TEST),full)' $(BIN)/python -m pytest tests/test_wheel.py
+
 # On the run of starter where there is one, else on quick's.
 screenshots: $(INSTALLED) ## pictures of the inspector for the README
 	SCREENSHOTS='$(CURDIR)/figures/inspector' $(BIN)/python -m pytest tests/browser/test_screenshots.py
@@ -99,8 +103,13 @@ schema: $(INSTALLED) ## write studies/schema.json from the settings, for editors
 readme: $(INSTALLED) ## fill README.md from figures/README.md.jinja and the numbers under figures/
 	$(BIN)/python figures/readme.py
 
+# Jupyter refuses root unless it is told so; LISTEN=0.0.0.0 is for a container whose port is published.
+ROOT = $(filter 0,$(shell id -u))
+IP = $(or $(LISTEN),127.0.0.1)
+AS_ROOT = $(if $(ROOT),As root JupyterLab listens on $(IP) and asks for the token of its address)
 lab: $(INSTALLED) ## JupyterLab with the kernel ready
-	$(BIN)/jupyter lab --notebook-dir=notebooks
+	@echo '$(AS_ROOT)'
+	$(BIN)/jupyter lab --notebook-dir=notebooks $(if $(ROOT)$(LISTEN),--ServerApp.ip=$(IP)) $(if $(ROOT),--allow-root)
 
 figures: $(INSTALLED) ## redraw without computing
 	$(BIN)/hybridkit figures '$(STUDY)'
