@@ -108,7 +108,7 @@ ROOT = $(filter 0,$(shell id -u))
 IP = $(or $(LISTEN),127.0.0.1)
 AS_ROOT = $(if $(ROOT),As root JupyterLab listens on $(IP) and asks for the token of its address)
 lab: $(INSTALLED) ## JupyterLab with the kernel ready
-	@echo '$(AS_ROOT)'
+	$(if $(AS_ROOT),@echo '$(AS_ROOT)')
 	$(BIN)/jupyter lab --notebook-dir=notebooks $(if $(ROOT)$(LISTEN),--ServerApp.ip=$(IP)) $(if $(ROOT),--allow-root)
 
 figures: $(INSTALLED) ## redraw without computing
