@@ -22,7 +22,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help install reproduce check test lint types unit notebooks test-browser screenshots schema readme docs lab figures clean clean-runs
+.PHONY: help install reproduce check test lint types unit notebooks test-browser test-wheel screenshots schema readme docs lab figures clean clean-runs
 
 help: ## list the targets
 	@echo 'make reproduce                 every table and figure of the quick study, in a few minutes'
@@ -32,7 +32,8 @@ help: ## list the targets
 	@echo 'make test-browser              the inspector and the report in chromium, on the quick study'
 	@echo 'make screenshots               draw figures/inspector/*.png again: pictures of the inspector at work'
 	@echo 'make docs                      the documentation as a site in site/, with the executed notebooks of quick'
-	@echo 'make lab                       JupyterLab on the notebooks'
+	@echo 'make lab                       JupyterLab on the notebooks (LISTEN=0.0.0.0 in a container with a published port)'
+	@echo 'make test-wheel                the wheel in a new environment: quick, own rows, the inspector, from an empty folder'
 	@echo 'make figures STUDY=quick       draw the figures again from the scores, computing nothing'
 	@echo 'make schema                    write studies/schema.json from the settings of a study, for editors'
 	@echo 'make install                   only set up .venv'
@@ -90,6 +91,9 @@ test-browser: $(INSTALLED) ## the inspector and the report in a real browser
 	$(BIN)/hybridkit run quick
 	$(BIN)/python -m pytest tests/browser
 
+test-wheel: $(INSTALLED) ## the wheel in a new environment; WHEEL_TEST=network installs its dependencies too
+	WHEEL_TEST='$(or $(WHEEL_TEST),full)' $(BIN)/python -m pytest tests/test_wheel.py
+
 # On the run of starter where there is one, else on quick's.
 screenshots: $(INSTALLED) ## pictures of the inspector for the README
 	SCREENSHOTS='$(CURDIR)/figures/inspector' $(BIN)/python -m pytest tests/browser/test_screenshots.py
@@ -104,8 +108,13 @@ docs: $(INSTALLED) ## the documentation; an unknown page, name or anchor ends it
 	$(BIN)/hybridkit run quick
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
+# Jupyter refuses root unless it is told so; LISTEN=0.0.0.0 is for a container whose port is published.
+ROOT = $(filter 0,$(shell id -u))
+IP = $(or $(LISTEN),127.0.0.1)
+AS_ROOT = $(if $(ROOT),As root JupyterLab listens on $(IP) and asks for the token of its address)
 lab: $(INSTALLED) ## JupyterLab with the kernel ready
-	$(BIN)/jupyter lab --notebook-dir=notebooks
+	$(if $(AS_ROOT),@echo '$(AS_ROOT)')
+	$(BIN)/jupyter lab --notebook-dir=notebooks $(if $(ROOT)$(LISTEN),--ServerApp.ip=$(IP)) $(if $(ROOT),--allow-root)
 
 figures: $(INSTALLED) ## redraw without computing
 	$(BIN)/hybridkit figures '$(STUDY)'

@@ -67,7 +67,7 @@ table
 # higher. Seeds of a strategy are no independent models, and a correlation does not say what causes what.
 
 # %%
-benchmark = run.study.evaluation.benchmarks[0]
+benchmark = run.benchmarks()[0]
 compared = analysis.scores.new_batch_losses(run, benchmark)
 print("\n".join(analysis.scores.loss_verdict(compared)))
 plots.draw(

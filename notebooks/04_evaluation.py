@@ -42,7 +42,7 @@ table = analysis.scores.main_table(macros)
 first, second = run.study.compare
 baseline = second if second != analysis.UNTRAINED else first
 against = analysis.scores.compare_with_baseline(run, baseline)
-similarity = run.similarity(run.models()[0], run.study.evaluation.benchmarks[0])
+similarity = run.similarity(run.models()[0], run.benchmarks()[0])
 caption = report.paper_table.caption_of(baseline, against, similarity=similarity)
 marks = report.paper_table.significance_marks(against, baseline)
 paper = report.paper_table.paper_table(table, caption, marks)
@@ -109,7 +109,7 @@ plots.draw(
 # Rows are query languages, columns passage languages; the diagonal is monolingual retrieval.
 
 # %%
-benchmark = run.study.evaluation.benchmarks[0]
+benchmark = run.benchmarks()[0]
 strategies = list(dict.fromkeys(spec.strategy for spec in run.models()))
 pairs = analysis.scores.pair_values(scores, benchmark, strategies)
 plots.draw(

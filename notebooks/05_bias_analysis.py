@@ -30,7 +30,7 @@ from hybridkit import Run, analysis, plots, report
 run = Run(study)
 figures = run.folder / "figures"
 scores = analysis.scores.study_scores(run)
-benchmark = run.study.evaluation.benchmarks[0]
+benchmark = run.benchmarks()[0]
 
 # %% [markdown]
 # ## Rank distance

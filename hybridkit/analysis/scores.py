@@ -63,7 +63,7 @@ def own_recipes(run: Run, baseline: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     if not run.study.recipes:
         return pd.DataFrame(), pd.DataFrame()
-    names = run.study.evaluation.benchmarks
+    names = run.benchmarks()
     found = [model_scores(run, spec, name) for spec in run.models("recipes") for name in names]
     table = main_table(macro_scores(pd.concat(found, ignore_index=True)))
     return table, compare_with_baseline(run, baseline, section="recipes")
@@ -256,10 +256,11 @@ def part_of(run: Run, names: Sequence[str]) -> dict[str, str]:
     judged in families of their own: a set and a part of itself are not two tests of one thing.
     """
     sizes = {name: set(run.subset(name)[0].queries["query_id"]) for name in names}
+    bases = {name: base_name(run.study.at(run.study.named(name))) for name in names}
     wholes: list[str] = []
     found = {}
     for name in sorted(sizes, key=lambda name: -len(sizes[name])):
-        own = [one for one in wholes if base_name(one) == base_name(name) and sizes[one] & sizes[name]]
+        own = [one for one in wholes if bases[one] == bases[name] and sizes[one] & sizes[name]]
         if own:
             found[name] = own[0]
         else:
@@ -358,7 +359,7 @@ def compare_with_baseline(
     are those of re-rankers, and the family is one of its own.
     """
     pairs = compared_pairs([spec.strategy for spec in run.models(section)], baseline)
-    names = run.study.section(section).benchmarks
+    names = run.benchmarks(section)
     found = []
     for benchmark in names:
         own = {name: system(run, benchmark, name, measures, unit, section) for name in dict.fromkeys(sum(pairs, ()))}

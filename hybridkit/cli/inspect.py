@@ -1,6 +1,7 @@
 """The command inspect: JupyterLab on a notebook that shows the inspector on a run, or on any models."""
 
 import argparse
+import logging
 import os
 import re
 import signal
@@ -14,6 +15,8 @@ from hybridkit.cli.options import CommandResult, Commands, command, names
 from hybridkit.errors import InputError
 
 NOTEBOOK = "inspect.ipynb"  # beside the run's executed notebooks; the report takes those with a number only
+LOOPBACK = "127.0.0.1"
+log = logging.getLogger("hybridkit")
 _FOLDERS = ("HYBRIDKIT_DATA", "HYBRIDKIT_RUNS", "HYBRIDKIT_CACHE")
 _OLD_IMPORT = re.compile(r"from hybridkit\.widgets(?:\.\w+)? import (inspect|open_inspected|views)\b")
 _TITLE = """# The inspector on {name}
@@ -63,7 +66,8 @@ def add(commands: Commands) -> None:
     )
     option("--no-browser", action="store_true", help="start JupyterLab and print its address, opening no browser")
     option("--port", type=int, metavar="N", help="port of JupyterLab (8888, or the next free one)")
-    option("--allow-root", action="store_true", help="start it as root too, e.g. in a container")
+    option("--ip", metavar="ADDRESS", help="address it listens on (this machine only; 0.0.0.0 in a container)")
+    option("--allow-root", action="store_true", help=argparse.SUPPRESS)  # of earlier versions: root is seen by itself
     option(
         "--complete",
         action="store_true",
@@ -94,7 +98,12 @@ def inspect(args: argparse.Namespace) -> CommandResult:
     options = [f"--notebook-dir={notebook.parent}", f"--LabApp.default_url=/lab/tree/{notebook.name}"]
     options += ["--ServerApp.kernel_spec_manager_class=hybridkit.study.pipeline.OwnSpecs"]
     options += [f"--ServerApp.jpserver_extensions={_EXTENSION}=True"]
-    options += ["--no-browser"] * args.no_browser + ["--allow-root"] * args.allow_root
+    options += ["--no-browser"] * args.no_browser
+    if is_root():  # JupyterLab refuses to start else; a setting of the machine must not open it to the network
+        options += ["--allow-root"] + [f"--ServerApp.ip={LOOPBACK}"] * (args.ip is None)
+        where = args.ip or "this machine only"
+        log.info("as root, e.g. in a container, JupyterLab listens on %s and asks for the token of its address", where)
+    options += [] if args.ip is None else [f"--ServerApp.ip={args.ip}"]
     options += [] if args.port is None else [f"--port={args.port}"]
     words = [sys.executable, "-m", "jupyterlab", *options]
     value |= {"notebook": str(notebook), "command": words}
@@ -155,6 +164,11 @@ def _whole(name: str) -> str:
     base, mark, rest = (name, "", "") if Path(name).expanduser().exists() else name.partition("[")
     path = Path(base).expanduser()
     return f"{path.absolute()}{mark}{rest}" if path.exists() else name
+
+
+def is_root() -> bool:
+    """Return whether the user is root, as in most containers."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
 def complete(folder: Path) -> None:

@@ -95,7 +95,11 @@ def _add_run(commands: Commands) -> None:
     option = parser.add_argument
     option("--notebook", type=names, action="extend", metavar="NN", help="only this notebook, e.g. 04; may be repeated")
     option("--fresh", action="store_true", help="remove the run folder first: everything is made again")
-    option("--dry-run", action="store_true", help="only print what is missing: rows, steps, disk and time")
+    option(
+        "--dry-run",
+        action="store_true",
+        help="only print what is missing, rows, steps, disk and time: texts and a training step are timed",
+    )
     option(
         "-p",
         nargs=2,

@@ -46,6 +46,7 @@ def open_inspected(run: Run | Path | str, benchmark: str | None = None) -> Inspe
     opened = Run.open(folder) if there else None
     names = opened.study.evaluation.benchmarks if opened else ()
     chosen = benchmark or (names[0] if names else "")
+    chosen = opened.study.named(chosen) if opened else chosen
     if opened and chosen not in names:
         raise InputError(f"{name}: the study has no benchmark {chosen!r}; it has {', '.join(names)}")
     whole, missing = _texts(chosen, opened)

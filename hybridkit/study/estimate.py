@@ -1,12 +1,15 @@
 """Before a run: missing files, rows by language, steps, disk, and the time that a few steps predict."""
 
+import logging
 import shutil
+import signal
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +38,9 @@ if TYPE_CHECKING:
 
 _STEPS = 4  # the first warms up and is not counted
 _ENOUGH = 20.0  # seconds: of steps as slow as this one is enough
+_PATIENCE = 30.0  # seconds after which timing a step is given up
+_STEP_IN_TEXTS = (3.0, 6.0)  # a step takes as long as encoding its texts so many times: forward, backward, optimiser
+log = logging.getLogger("hybridkit")
 _TEXTS = 64  # of each side, encoded to time the evaluation
 
 
@@ -128,6 +134,7 @@ class Estimate:
     - `trainings`: all of them; `left` and `steps`: those that are not made yet;
     - `rows`: the training rows by language (language, queries, passages, negatives); None where they are not here;
     - `disk`: bytes by what they are for; `seconds`: time by what it is for; None without rows and encoder;
+    - `longest`: the same where the time of a step is only known as a range, of which `seconds` has the lower end;
     - `free`: bytes that are free on the disk.
     """
 
@@ -140,6 +147,7 @@ class Estimate:
     disk: dict[str, int] | None = None
     seconds: dict[str, float] | None = None
     free: int = 0
+    longest: dict[str, float] | None = None
 
     def __str__(self) -> str:
         lines = [f"{self.trainings} trainings, {self.left} of them missing: {self.steps:,} steps in all"]
@@ -150,9 +158,11 @@ class Estimate:
             parts = ", ".join(f"{what} {size / 1e6:,.1f} MB" for what, size in self.disk.items())
             lines.append(f"disk: {sum(self.disk.values()) / 1e9:,.2f} GB ({parts}); {self.free / 1e9:,.1f} GB are free")
         if self.seconds is not None:
-            parts = ", ".join(f"{what} {_span(one)}" for what, one in self.seconds.items())
-            total = _span(sum(self.seconds.values()))
-            lines.append(f"time: about {total} on this machine ({parts}), by first timed steps")
+            longest = self.longest or self.seconds
+            parts = ", ".join(f"{what} {_between(one, longest[what])}" for what, one in self.seconds.items())
+            total = _between(sum(self.seconds.values()), sum(longest.values()))
+            how = "by first timed steps" if self.longest is None else "a step took too long to be timed"
+            lines.append(f"time: about {total} on this machine ({parts}), {how}")
         if self.missing:
             lines += ["missing:", *(f"  {one}" for one in self.missing)]
         return "\n".join(lines)
@@ -178,11 +188,12 @@ def estimate(run: Run) -> Estimate:
     folders = {run.trained.path(spec): spec for spec in specs}  # sections may share models
     left = [spec for folder, spec in folders.items() if not is_whole(folder, thorough=False)]
     steps = sum(spec.training(run.study).steps for spec in left)
-    rows = _rows(run)
+    frame = _rows(run)
     if lacking:
-        return Estimate(run.study.name, messages, len(folders), len(left), steps, rows)
+        return Estimate(run.study.name, messages, len(folders), len(left), steps, frame)
     disk = {"corpus": _size(run.folder / "corpus"), "models": 0, "checkpoints while training": 0, "embeddings": 0}
     seconds = {"training": 0.0, "held-out scores": 0.0, "encoding": 0.0}
+    slowest = 0.0  # time of trainings, where their steps take as long as they may
     for section in run.study.sections:
         todo, texts = [spec for spec in left if spec.section == section], _texts_left(run, section)
         if section == RERANKER:
@@ -199,18 +210,29 @@ def estimate(run: Run) -> Estimate:
         # two checkpoints, each of the weights that are trained and both moments of the optimiser
         disk["checkpoints while training"] = max(disk["checkpoints while training"], 6 * trained if todo else 0)
         disk["embeddings"] += 4 * (encoder.get_embedding_dimension() or 0) * texts
+        log.info("timing how long texts take to encode: %s", settings.encoder.name)
         rate = time_texts(encoder, run, run.study.embedded(settings.benchmarks[0]))
         seconds["encoding"] += rate * texts
         if todo:
+            rows = f"{training.batch_size} rows"
+            log.info("timing a training step of %s (%s), for at most %.0f s", settings.encoder.name, rows, _PATIENCE)
             with threads(1) if settings.encoder.name == "static" else nullcontext():  # as they are trained
                 step = time_step(encoder, run.corpus(todo[0]), run.plan(todo[0]), training)
+            low = high = step or 0.0
+            if step is None:
+                low, high = (factor * rate * 2 * training.batch_size for factor in _STEP_IN_TEXTS)
+                log.info("given up; by the time of its texts a step takes %s", _between(low, high))
+            else:
+                log.info("a step takes %.2g s", step)
             draws = sum(one.steps * one.batch_size for one in [spec.training(run.study) for spec in todo])
-            seconds["training"] += step * draws / training.batch_size
+            seconds["training"] += low * draws / training.batch_size
+            slowest += high * draws / training.batch_size
             if training.evaluate_every and len(run.split[1]):
                 times = training.steps // training.evaluate_every * len(todo)
                 seconds["held-out scores"] += rate * _size_of(run, "held-out") * times
     free = shutil.disk_usage(run.folder).free
-    return Estimate(run.study.name, [], len(folders), len(left), steps, rows, disk, seconds, free)
+    longest = {**seconds, "training": slowest} if slowest > seconds["training"] else None
+    return Estimate(run.study.name, [], len(folders), len(left), steps, frame, disk, seconds, free, longest)
 
 
 def _add_rerankers(run: Run, todo: list[ModelSpec], disk: dict[str, int], seconds: dict[str, float]) -> None:
@@ -228,7 +250,9 @@ def _add_rerankers(run: Run, todo: list[ModelSpec], disk: dict[str, int], second
     disk["models"] += sum(4 * one.numel() for one in model.parameters()) * len(todo)
     if todo:
         step = time_step(model, run.corpus(todo[0]), run.plan(todo[0]), chosen.training)
-        seconds["training"] += step * chosen.training.steps * len(todo)
+        if step is None:
+            log.info("re-rankers: given up; a step takes more than %.0f s", _PATIENCE)
+        seconds["training"] += (_PATIENCE if step is None else step) * chosen.training.steps * len(todo)
     pairs = sum(pairs_in(run.reranked_on(name)[0], chosen.depth) for _, name in unranked)
     seconds["re-ranking"] = time_pairs(model, run, unranked[0][1]) * pairs if unranked else 0.0
 
@@ -252,10 +276,11 @@ def time_step(
     corpus: ParallelCorpus,
     plan: BatchPlan,
     settings: TrainingSettings | RerankerSettings,
-) -> float:
+) -> float | None:
     """Return the seconds of a training step: the first steps of a plan are done, timed and undone.
 
-    The mean of those after the first; of steps that take longer than 20 s the first one itself.
+    The mean of those after the first; of steps that take longer than 20 s the first one itself. None where no step has
+    ended after 30 s, with all that is done before the first one.
     """
     from transformers import TrainerCallback
 
@@ -277,8 +302,10 @@ def time_step(
     own: dict[str, Any] = {} if of_pairs else {"evaluate_every": 0, "patience": 0}
     settings = replace(settings, checkpoint_every=settings.steps + 1, **own)
     train_one: Any = train_reranker if of_pairs else train
-    with TemporaryDirectory() as folder, suppress(_EnoughError):
+    with TemporaryDirectory() as folder, suppress(_EnoughError), _interrupted(_PATIENCE):
         train_one(encoder, corpus, plan, settings, Path(folder) / "timed", callbacks=[clock])
+    if len(clock.ends) < 2:
+        return None
     first = 0 if len(clock.ends) < 3 else 1
     return (clock.ends[-1] - clock.ends[first]) / (len(clock.ends) - 1 - first)
 
@@ -296,6 +323,25 @@ def time_texts(encoder: "SentenceTransformer", run: Run, name: str) -> float:
         encode(encoder, texts, side, max_length=settings.max_length, precision=settings.precision)
         spent, count = spent + (time.perf_counter() - start) * len(frame) / len(texts), count + len(frame)
     return spent / max(count, 1)
+
+
+@contextmanager
+def _interrupted(seconds: float) -> Iterator[None]:
+    """Raise `_EnoughError` in the block when it has taken so long; only the main thread can be interrupted."""
+
+    def stop(*_: object) -> None:
+        raise _EnoughError
+
+    if current_thread() is not main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 class _EnoughError(Exception):
@@ -340,6 +386,15 @@ def _size_of(run: Run, name: str) -> int:
 
 def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _between(low: float, high: float) -> str:
+    """A time or a range of times as people write it.
+
+    >>> _between(600, 600), _between(600, 1200)
+    ('10 min', '10 min to 20 min')
+    """
+    return _span(low) if _span(low) == _span(high) else f"{_span(low)} to {_span(high)}"
 
 
 def _span(seconds: float) -> str:

@@ -176,7 +176,7 @@ def _write_vectors(run: Run, spec: ModelSpec, remedy: Chain, folder: Path) -> st
 
 def benchmark_scores(run: Run, spec: ModelSpec) -> pd.DataFrame:
     """Return the macro scores of a model on the benchmarks of its section: benchmark, setting, measure, value."""
-    names = run.study.section(spec.section).benchmarks
+    names = run.benchmarks(spec.section)
     parts = [macro(model_scores(run, spec, name)).assign(benchmark=name) for name in names]
     return pd.concat(parts, ignore_index=True)[["benchmark", "setting", "measure", "value"]]
 

@@ -112,6 +112,11 @@ class Run:
                 except InputError as error:
                     raise InputError(f"{where}, on {name}: {error}") from error
 
+    def benchmarks(self, section: str = "main") -> tuple[str, ...]:
+        """Return the benchmarks of a section as tables and figures call them: own files by their stems."""
+        labels = self.study.labels()
+        return tuple(labels[name] for name in self.study.section(section).benchmarks)
+
     def models(self, section: str = "main") -> list[ModelSpec]:
         """Return the models of a section of the study (`ModelSpec`)."""
         return model_spec.models(self.study, self.rows, section)
@@ -146,6 +151,7 @@ class Run:
 
     def benchmark(self, name: str) -> Benchmark:
         """Return a whole benchmark by name; "held-out" is that of the study's held-out rows. Kept once opened."""
+        name = self.study.named(name)
         if name not in self._subsets:
             whole = self.rows.held_out if name == "held-out" else open_benchmark(self.study.at(name))
             self._subsets[name] = (whole, np.arange(len(whole.queries)), np.arange(len(whole.passages)))
@@ -156,6 +162,7 @@ class Run:
 
         A subset is encoded alone where the study asks for no other part of the benchmark (`Study.embedded`).
         """
+        name = self.study.named(name)
         if name not in self._subsets:
             part, queries, passages = subset_of(self.benchmark(base_name(name)), name)
             if self.study.embedded(name) == name:

@@ -403,6 +403,31 @@ class Study:
         """The benchmarks of every section, without repeats."""
         return tuple(dict.fromkeys(name for one in self.own_sections() for name in self.section(one).benchmarks))
 
+    def labels(self) -> dict[str, str]:
+        """Return what tables and figures call each benchmark, by its name in the study: an own file by its stem.
+
+        Where two would be called the same, or one as a benchmark of the kit, they stay as they are written.
+        """
+        from hybridkit.data.sources.open_rows import own_name
+
+        names = dict.fromkeys(self.benchmarks)
+        found = {name: own_name(name) for name in names}
+        called = list(found.values())
+        return {
+            name: name if called.count(text) > 1 or is_known(split_name(text)[0]) else text
+            for name, text in found.items()
+        }
+
+    def named(self, label: str) -> str:
+        """Return the name in the study of a benchmark, or of the whole of one, that tables call by its label."""
+        from hybridkit.data.sources.open_benchmarks import base_name
+
+        if label in self.benchmarks:
+            return label
+        labels = self.labels()
+        whole = {base_name(text): base_name(name) for name, text in labels.items() if text != name}
+        return next((name for name, text in labels.items() if text == label), whole.get(label, label))
+
     def embedded(self, name: str) -> str:
         """Return the benchmark whose texts are encoded for one of the study's: itself, or the whole of several parts.
 
@@ -413,6 +438,7 @@ class Study:
         >>> dataclasses.replace(study, evaluation=alone).embedded("xquad-r[ar,de]")
         'xquad-r[ar,de]'
         """
+        name = self.named(name)
         whole = split_name(name)[0]
         return name if {one for one in self.benchmarks if split_name(one)[0] == whole} <= {name} else whole
 

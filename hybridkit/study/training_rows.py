@@ -26,7 +26,7 @@ from hybridkit.data.sources.open_benchmarks import (
     open_benchmark,
     open_collection,
 )
-from hybridkit.data.sources.open_rows import corpus_key, kept_corpus, open_corpus, source_hashes, source_stems
+from hybridkit.data.sources.open_rows import corpus_key, kept_corpus, open_corpus, own_name, source_hashes, source_stems
 from hybridkit.data.storage.columns import hash_strings
 from hybridkit.errors import InputError
 from hybridkit.retrieval.mining import Mining, mine_negatives
@@ -211,9 +211,13 @@ def _with_source(found: pd.DataFrame, files: Sequence[str], paths: Sequence[str]
 
 
 def sources_of(ids: Iterable[str], files: Sequence[str], paths: Sequence[str] | None = None) -> np.ndarray:
-    """Return the file or data set of each row, known by its id, as it is named in `files`: text (rows,)."""
-    named = dict(zip(source_stems(paths or files), files, strict=True))
-    found = [named[name.partition("/")[0]] if len(files) > 1 else files[0] for name in ids]
+    """Return the file or data set of each row, known by its id: text (rows,).
+
+    It is named as in `files`; a file is called by its stem, with folders in front where two stems are equal.
+    """
+    stems = source_stems(paths or files)
+    named = {stem: name if own_name(str(name)) == str(name) else stem for stem, name in zip(stems, files, strict=True)}
+    found = [named[name.partition("/")[0]] if len(files) > 1 else named[stems[0]] for name in ids]
     return np.array(found, dtype=object)
 
 

@@ -27,6 +27,7 @@ CELLS = "--ServerApp.jpserver_extensions=hybridkit.report.inspector.run_cells=Tr
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a run, as far as the command looks at it."""
     monkeypatch.setenv("HYBRIDKIT_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(inspect, "is_root", lambda: False)
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "runs" / "mine"
     folder.mkdir(parents=True)
@@ -142,8 +143,20 @@ def test_jupyterlab_is_started_by_words_in_this_environment(run: Path, monkeypat
 
 
 def test_a_browser_is_opened_unless_told_otherwise(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, words, _ = started(run, monkeypatch, "--allow-root")
-    assert "--no-browser" not in words and "--allow-root" in words
+    _, words, _ = started(run, monkeypatch)
+    assert "--no-browser" not in words and "--allow-root" not in words
+
+
+@pytest.mark.parametrize(("ip", "listens"), [((), "127.0.0.1"), (("--ip", "0.0.0.0"), "0.0.0.0")])  # noqa: S104
+def test_root_in_a_container_gets_an_inspector_that_only_this_machine_reaches(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ip: tuple[str, ...], listens: str
+) -> None:
+    monkeypatch.setattr(inspect, "is_root", lambda: True)
+    _, words, _ = started(run, monkeypatch, *ip)
+    assert "--allow-root" in words
+    assert [word for word in words if "ip=" in word] == [f"--ServerApp.ip={listens}"]
+    assert not [word for word in words if "token" in word or "password" in word]  # JupyterLab's own, which is random
+    assert "asks for the token" in capsys.readouterr().err
 
 
 def test_a_dry_run_starts_nothing(

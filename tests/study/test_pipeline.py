@@ -216,3 +216,12 @@ def test_all_missing_files_are_named_before_anything_is_made(tmp_path: Path, mon
     ):
         pipeline.run_study(str(home / "tiny.yaml"))
     assert not (home / "runs").exists()
+
+
+def test_remedies_without_a_benchmark_to_evaluate_them_on_are_told_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = own_study(tmp_path, monkeypatch)
+    with pytest.raises(InputError, match="study tiny: notebook 08 evaluates remedies on a benchmark beside held-out"):
+        pipeline.run_study(str(home / "tiny.yaml"), ["08"], changes=["evaluation.benchmarks=[held-out]"])
+    assert not (home / "runs").exists()

@@ -51,7 +51,7 @@ def drawn_sets(run: Run, strategy: str, benchmark: str) -> list[tuple[int, tuple
     the main section's encoder. The untrained encoder is listed for every set that there is.
     """
     section = run.study.section("diversity") if run.study.diversity is not None else None
-    if section is None or section.encoder != run.study.encoder or benchmark not in section.benchmarks:
+    if section is None or section.encoder != run.study.encoder or benchmark not in run.benchmarks("diversity"):
         return []
     table = design(run.study, run.rows)
     table = table[(table["series"] == "fixed") & (table["group"] == "random")]
@@ -95,7 +95,7 @@ class StudyFacts:
         if variable == "encoder":
             return (self._settings.encoder.name,)
         if variable == "benchmark":
-            names = self._settings.benchmarks
+            names = self.run.benchmarks(self.section)
             whole = [name for name in names if base_name(name) == name or base_name(name) not in names]
             return (*whole, *self._collection_names)
         if variable == "measure":
@@ -273,7 +273,7 @@ class StudyFacts:
         self._specs_of(query.strategy)
 
     def _has_benchmark(self, name: str) -> None:
-        if name not in (*self._settings.benchmarks, *self._collection_names):
+        if name not in (*self.run.benchmarks(self.section), *self._collection_names):
             key = "evaluation.judged" if is_collection_name(name) else "evaluation.benchmarks"
             raise NotTestable(f"the study has no benchmark {name}", f"{name} among {key}", "benchmark")
 

@@ -61,6 +61,22 @@ def file_of(name: str | Path) -> RowsFile:
     return RowsFile(Path(base).expanduser(), columns, note)
 
 
+def own_name(name: str) -> str:
+    """Return what tables and figures call a file of rows: its stem, with the subset; any other name as it is.
+
+    >>> own_name("../data/faq.csv[query.en=q,passage.en=a,2:]"), own_name("xquad-r[16:]"), own_name("sets/mine")
+    ('faq[2:]', 'xquad-r[16:]', 'sets/mine')
+    """
+    base, words = split_name(name)
+    if base.startswith(MARK):
+        columns = ",".join(word for word in words if "=" in word)
+        stem = stem_of(HubRows.of(f"{base}[{columns}]" if columns else base).file)
+    elif (stem := stem_of(base)) == Path(base).name:
+        return name
+    subset = [word for word in words if "=" not in word]
+    return f"{stem}[{','.join(subset)}]" if subset else stem
+
+
 def rows_source(name: str | Path) -> DataSet | RowsFile:
     """Look a name of training rows up: the data set, where it has a format of its own, else a file of rows.
 
