@@ -182,8 +182,8 @@ report.conclusions.saw(run, "05")
 # A pair of your own, another query, and one measure of the panel.
 
 # %%
-alone = (pair[0], pair[0])  # any pair of languages
-report.views.pair_queries(inspected, alone, now, before, order="change").head(10)
+yours = pair  # any pair of languages, such as ("de", "en")
+report.views.pair_queries(inspected, yours, before, now, order="change").head(10)
 
 # %%
 query = queries["query_id"].iloc[-1]  # any query of the list
