@@ -270,7 +270,7 @@ report.conclusions.saw(run, "02")
 # Plan a strategy of your own on the same rows (nothing is trained), look at one strategy's exposure, and at a curve.
 
 # %%
-strategy = "hybrid(alpha=0.25)"  # any strategy, with its options
+strategy = specs[-1].strategy  # or your own, such as "hybrid(alpha=0.25)"
 plan = parse(strategy).plan(run.split[0], steps=20, batch_size=run.study.training.batch_size, seed=0)
 plan.describe()
 

@@ -179,10 +179,11 @@ report.conclusions.saw(run, "05")
 
 # %% [markdown]
 # ## Your turn
-# The pair the other way round, another query, and one measure of the panel.
+# A pair of your own, another query, and one measure of the panel.
 
 # %%
-report.views.pair_queries(inspected, pair[::-1], now, before, order="change").head(10)
+yours = pair  # any pair of languages, such as ("de", "en")
+report.views.pair_queries(inspected, yours, before, now, order="change").head(10)
 
 # %%
 query = queries["query_id"].iloc[-1]  # any query of the list

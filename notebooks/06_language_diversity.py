@@ -253,7 +253,7 @@ report.conclusions.saw(run, "06")
 first.head(10)  # a line a model and pair; filter by query_language, passage_language, k or strategy
 
 # %%
-followed[followed["setting"] == "cross"].round(3)  # or mono
+followed.head(10).round(3)  # a line a step; filter by setting, from_k, to_k or seen
 
 # %%
 estimates.sort_values("estimate", ascending=False).head(10).round(4)

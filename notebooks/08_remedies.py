@@ -93,8 +93,8 @@ gains[["benchmark", *columns]].round(4)
 
 # %%
 left = analysis.remedies.what_is_left(compared)
-print(report.conclusions.left_sentence(compared))
 between = compared[(compared["kind"] == "a strategy") & compared["setting"].isin(["pool", "other"])]
+print(report.conclusions.left_sentence(between))
 between[["benchmark", "against_strategy", *columns]].round(4)
 
 # %%
