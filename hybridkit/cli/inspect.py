@@ -223,11 +223,15 @@ def _write(path: Path, title: str, values: str, opening: str) -> None:
 def _open(words: list[str], more: Mapping[str, str] | None = None) -> int:
     """Run JupyterLab until it ends and return its exit code; Ctrl-C goes to JupyterLab, which asks before it stops."""
     process = subprocess.Popen(words, env={**_environment(), **(more or {})})
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            continue
+    before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())  # none is left behind without its command
+    try:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _environment() -> dict[str, str]:

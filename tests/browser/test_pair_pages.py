@@ -154,9 +154,11 @@ def check_passages(found: "Locator", wanted: pd.DataFrame) -> None:
     assert [one == "rtl" for one in directions] == [tag == "ar" for tag in wanted["language"]]
 
 
-@pytest.mark.parametrize("width", [1280, 700])
-def test_texts_are_readable_and_nothing_is_wider_than_the_window(opened: Watched, width: int) -> None:
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 600])
+def test_texts_are_readable_and_nothing_is_wider_than_the_window(opened: Watched, width: int, scheme: str) -> None:
     page = opened.page
+    page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 800})
     for name in ("index.html", "ar_th.html", "zh_pool.html"):
         page.goto(page.url.rpartition("/")[0] + f"/{name}")

@@ -193,6 +193,17 @@ def test_ctrl_c_is_jupyterlabs() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_jupyterlab_ends_with_the_command() -> None:
+    code = "import sys, time; print('here', flush=True); time.sleep(60)"
+    opening = (
+        "import sys; from hybridkit.cli.inspect import _open; sys.exit(_open([sys.executable, *sys.argv[1:]]) != -15)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", opening, "-c", code], stdout=subprocess.PIPE)
+    assert process.stdout is not None and process.stdout.readline() == b"here\n"
+    process.terminate()
+    assert process.wait(30) == 0
+
+
 def test_what_is_missing_in_a_run_is_made_again(tmp_path: Path) -> None:
     study = tiny_study(tmp_path)
     run, (asked,) = Run(study, tmp_path / "tiny"), study.evaluation.benchmarks
