@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hybridkit.errors import InputError as InputError
     from hybridkit.errors import MissingDataError as MissingDataError
     from hybridkit.evaluation.encoder_scores import evaluate_encoder as evaluate_encoder
+    from hybridkit.evaluation.mteb_tasks import mteb_tasks as mteb_tasks
     from hybridkit.evaluation.rank_table import rank_table as rank_table
     from hybridkit.models import encoder as encoder
     from hybridkit.models.embedding import encode as encode
@@ -40,8 +41,10 @@ if TYPE_CHECKING:
     from hybridkit.models.training import TrainingSettings as TrainingSettings
     from hybridkit.models.training import train as train
     from hybridkit.report import views as views
+    from hybridkit.report.inspected_models import open_models as open_models
     from hybridkit.report.inspected_run import open_inspected as open_inspected
     from hybridkit.report.inspector.inspector import inspect as inspect
+    from hybridkit.report.inspector.inspector import inspect_models as inspect_models
     from hybridkit.retrieval.mining import mine_negatives as mine_negatives
     from hybridkit.sampling import BatchPlan as BatchPlan
     from hybridkit.sampling import parse as parse
@@ -75,10 +78,13 @@ _HOMES = {
     "mine_negatives": "retrieval.mining",
     "rank_table": "evaluation.rank_table",
     "evaluate_encoder": "evaluation.encoder_scores",
+    "mteb_tasks": "evaluation.mteb_tasks",
     "open_study": "study.settings",
     "Run": "study.run",
     "inspect": "report.inspector.inspector",
+    "inspect_models": "report.inspector.inspector",
     "open_inspected": "report.inspected_run",
+    "open_models": "report.inspected_models",
     "InputError": "errors",
     "MissingDataError": "errors",
     "encoder": "models.encoder:",

@@ -25,7 +25,7 @@ study = "quick"
 # %%
 import pandas as pd
 
-from hybridkit import Run, analysis, plots
+from hybridkit import Run, analysis, plots, report
 
 run = Run(study)
 figures = run.folder / "figures"
@@ -103,3 +103,23 @@ run.finish(
         "loss and AP": analysis.scores.loss_verdict(compared),
     },
 )
+
+# %% [markdown]
+# ## What we saw
+
+# %%
+report.conclusions.saw(run, "03")
+
+# %% [markdown]
+# ## Your turn
+# One strategy's loss, the models that held-out rows prefer, and the plan behind a model.
+
+# %%
+strategy = specs[0].strategy  # any of the study
+losses[losses["strategy"] == strategy].tail(10)
+
+# %%
+held_out.sort_values(held_out.columns[-1], ascending=False).head(10)
+
+# %%
+run.plan(specs[-1]).describe()  # another model: specs[0] and so on

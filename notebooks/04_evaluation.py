@@ -245,3 +245,23 @@ run.finish(
         "scores": len(scores),
     },
 )
+
+# %% [markdown]
+# ## What we saw
+
+# %%
+report.conclusions.saw(run, "04")
+
+# %% [markdown]
+# ## Your turn
+# Another measure by pair of languages, the hardest pairs, and the differences of one strategy.
+
+# %%
+measure = "R@1"  # AP, RR, RR@10, R@1, R@10 or nDCG@10
+analysis.scores.pair_values(scores, benchmark, strategies, measure).head(10)
+
+# %%
+pairs.sort_values("value").head(10)  # the hardest pairs; ascending=False for the easiest
+
+# %%
+against[against["system"] == first][columns].round(4)  # any strategy of the study

@@ -170,3 +170,24 @@ run.finish(
         "verdict": verdict,
     },
 )
+
+# %% [markdown]
+# ## What we saw
+
+# %%
+report.conclusions.saw(run, "05")
+
+# %% [markdown]
+# ## Your turn
+# The pair the other way round, another query, and one measure of the panel.
+
+# %%
+report.views.pair_queries(inspected, pair[::-1], now, before, order="change").head(10)
+
+# %%
+query = queries["query_id"].iloc[-1]  # any query of the list
+report.views.ladder(inspected, pair[0], query, [before, now]).head(20)
+
+# %%
+measure = panel["measure"].iloc[0]  # any of panel["measure"].unique()
+panel[panel["measure"] == measure].round(3)

@@ -8,7 +8,17 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hybridkit.cli.options import CommandResult, Commands, command, names, show
+from hybridkit.cli.options import (
+    ROW_FILES,
+    CommandResult,
+    Commands,
+    benchmarks,
+    command,
+    completed,
+    models,
+    names,
+    show,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +66,10 @@ the best of that pair, in the pool those of the pool. Passages behind them keep 
 Dense scores are made by the similarity that the model names (similarity_fn_name: cosine, dot, euclidean, manhattan).
 Where it is not cosine, the first line of the table names it, and in JSON "similarity" is beside the settings. So is
 "caution", a sentence that must stand beside the values of a data set such as miracl-pool.
+
+--mteb writes FOLDER/results/MODEL/REVISION/TASK.json, which mteb.ResultCache(FOLDER) reads: XQuADRetrieval and
+MLQARetrieval (validation) of xquad-r-paragraphs and mlqa-r-paragraphs, MIRACLRetrieval of miracl's languages whose
+corpus is whole, and of xquad-r and mlqa-r a task for each setting, which mteb can run too (hybridkit.mteb_tasks).
 """
 
 
@@ -64,17 +78,20 @@ def search_all(
     judged: Mapping[str, Sequence["Collection"]],
     cure: "Remedied",
     rerankers: Mapping[str, "PairScores"],
+    mteb: list[dict[str, Any]],
 ) -> CommandResult:
-    """Search every collection by every system: the scores of each language and their mean."""
+    """Search every collection by every system: the scores of each language and their mean; `mteb` gets mteb's."""
     import pandas as pd
 
     from hybridkit.data.collection import query_clusters, save_judgements
     from hybridkit.evaluation.collection_scores import collection_values, with_intervals
+    from hybridkit.evaluation.mteb_tasks import miracl_results
     from hybridkit.retrieval.rerank import first_stage, parse, rerank_run
     from hybridkit.retrieval.runs import save_run
 
     parts = []
     for name, sets in judged.items():
+        plain = []
         for one in sets:
             for chain in cure.chains:
                 remedy = str(chain) if cure.asked else ""
@@ -83,12 +100,16 @@ def search_all(
                     run = runs[first_stage(system)]
                     if system in rerankers:
                         run = rerank_run(run, one, rerankers[system], parse(system).depth)
+                    if system == "dense" and not chain.parts:
+                        plain.append((one, run))
                     found = with_intervals(collection_values(one, run), *query_clusters(one))
                     parts.append(found.assign(benchmark=name, system=system, remedy=remedy))
                     if args.save_runs:
                         save_run(run, _trec_file(args, name, system, *_named(remedy), _languages(one), "run"))
             if args.save_runs:
                 save_judgements(one.judgements, _trec_file(args, name, _languages(one), "qrels"))
+        if args.mteb:
+            mteb += miracl_results(plain)
     table = pd.concat(parts, ignore_index=True)
     value: dict[str, dict[str, Any]] = {name: {} for name in judged}
     order = {system: nth for nth, system in enumerate(args.system)}
@@ -185,18 +206,20 @@ def add(commands: Commands) -> None:
     )
     parser.epilog = f"{parser.epilog}\n{_MORE}"
     option = parser.add_argument
-    option(
+    model = option(
         "--model",
         metavar="NAME",
         help="a folder, a hub name, xlm-r, labse, e5-small or use-multilingual; bm25 alone needs none",
     )
-    option(
+    completed(model, models)
+    benchmark = option(
         "--benchmark",
         type=names,
         required=True,
         metavar="NAME[,NAME]",
         help="names, files of parallel rows or folders of collections; see below",
     )
+    completed(benchmark, benchmarks, *ROW_FILES)
     option(
         "--system",
         type=_systems,
@@ -212,6 +235,8 @@ def add(commands: Commands) -> None:
     option("--depth", type=int, default=1000, metavar="N", help=depth)
     runs = "write every run and its judgements in TREC format: NAME.SYSTEM.QUERIES.PASSAGES.run, *.qrels"
     option("--save-runs", type=Path, metavar="FOLDER", help=runs)
+    found = "write the encoder's scores (dense, no remedy) in mteb's result format; see below"
+    option("--mteb", type=Path, metavar="FOLDER", help=found)
     option("--max-length", type=int, metavar="N", help="cut texts at so many tokens (the model's own limit)")
     option("--precision", choices=("float32", "bf16"), default="float32", help="arithmetic of the encoder (float32)")
     option(
@@ -258,17 +283,37 @@ def evaluate(args: argparse.Namespace) -> CommandResult:
     model = _open(args) if _needs_encoder(args.system) else None
     cure.open(model)
     results = []
+    mteb: list[dict[str, Any]] = []
     if parallel:
-        results.append(_ranked(args, parallel, wholes, cure, rerankers))
+        results.append(_ranked(args, parallel, wholes, cure, rerankers, mteb))
     if judged:
-        results.append(search_all(args, judged, cure, rerankers))
+        results.append(search_all(args, judged, cure, rerankers, mteb))
     for scores in {id(one): one for one in rerankers.values()}.values():
         scores.report()
     value = {name: one for result in results for name, one in result.value.items()}
+    if args.mteb and model is not None:
+        _write_mteb(args, model, mteb)
     header = _similarity(args.system, model, value, bool(args.remedy)) + _cautions(value, bool(args.remedy))
     header += _reranked(value, bool(args.remedy))
     text = "\n\n".join(result.text for result in results)
     return CommandResult(header + text, {name: value[name] for name in args.benchmark})
+
+
+def _write_mteb(args: argparse.Namespace, model: "SentenceTransformer", results: list[dict[str, Any]]) -> None:
+    """Write mteb's files and log where they are."""
+    import logging
+
+    from hybridkit.evaluation.mteb_tasks import write_results
+    from hybridkit.models.encoder import model_hash
+
+    folder = Path(args.model).expanduser()
+    name = folder.resolve().name if folder.exists() else args.model
+    dim = int(model.get_embedding_dimension() or 0)
+    log = logging.getLogger("hybridkit")
+    for path in write_results(args.mteb.expanduser(), results, name, model_hash(model)[:12], dim):
+        log.info("mteb: %s", path)
+    if not results:
+        log.info("mteb: nothing is written: no corpus of these languages of MIRACL is whole")
 
 
 def _similarity(
@@ -349,13 +394,16 @@ def _ranked(
     wholes: dict[str, "Benchmark"],
     cure: "Remedied",
     rerankers: Mapping[str, "PairScores"],
+    mteb: list[dict[str, Any]],
 ) -> CommandResult:
-    """Rank every passage of the parallel benchmarks."""
+    """Rank every passage of the parallel benchmarks; `mteb` gets mteb's results."""
     import pandas as pd
 
     from hybridkit.data.sources.open_benchmarks import base_name, subset_of
     from hybridkit.evaluation.measures import macro, scores_of
+    from hybridkit.evaluation.mteb_tasks import benchmark_results
     from hybridkit.evaluation.rank_table import rank_table_from_scores, reranked_table, write_qrels, write_runs
+    from hybridkit.remedies import Chain
 
     value: dict[str, Any] = {}
     tables = []
@@ -386,6 +434,8 @@ def _ranked(
                     write_runs(paths, part, by_pair, query, depth=args.depth)
             for query, passage in product(part.query_slices, pools) if args.save_runs else ():
                 write_qrels(_trec_file(args, name, query, pools[passage], "qrels"), part, query, passage)
+        if args.mteb and (encoded := embeddings(Chain())):
+            mteb += benchmark_results(base, whole, *encoded, cure.similarity)
     table = pd.concat(tables, ignore_index=True)
     return CommandResult(_text(table if args.remedy else table.drop(columns="remedy"), args.strategy_label), value)
 
@@ -444,12 +494,36 @@ def _check(args: argparse.Namespace, parallel: list[str]) -> None:
     COUNT.check(args.depth, "--depth")
     if args.save_runs and args.save_runs.is_file():
         raise InputError(f"--save-runs {args.save_runs}: this is a file; give a folder")
+    if args.mteb:
+        _check_mteb(args)
     if args.model is None and _needs_encoder(args.system):
         raise InputError(f"evaluate: --system {','.join(args.system)} needs an encoder; give --model NAME")
     if args.model == "static":
         raise InputError("--model static: it is made by training; train one with `hybridkit train` and give its folder")
     if args.max_length is not None:
         LENGTH.check(args.max_length, "--max-length")
+
+
+def _check_mteb(args: argparse.Namespace) -> None:
+    from hybridkit.data.collection import POOL
+    from hybridkit.errors import InputError
+    from hybridkit.evaluation.mteb_tasks import CUTOFFS, NAMES
+    from hybridkit.remedies import parse
+    from hybridkit.utils.naming import split_name
+
+    for name in args.benchmark:
+        base, words = split_name(name)
+        if name not in NAMES and (base != "miracl" or POOL in words):
+            whole = f"; mteb's tasks are of the whole {base}" if base in NAMES else ""
+            raise InputError(f"--mteb: mteb has no task like {name}{whole}; give {', '.join(NAMES)} or miracl")
+    if "dense" not in args.system or (args.remedy and not any(not parse(one).parts for one in args.remedy)):
+        raise InputError(
+            "--mteb: it is written of the encoder alone; give --system dense, and --remedy none among others"
+        )
+    if args.mteb.is_file():
+        raise InputError(f"--mteb {args.mteb}: this is a file; give a folder")
+    if args.depth < max(CUTOFFS) and any(name not in NAMES for name in args.benchmark):
+        raise InputError(f"--mteb: mteb measures to rank {max(CUTOFFS)}; make --depth no less")
 
 
 def _open(args: argparse.Namespace) -> "SentenceTransformer":

@@ -3,7 +3,18 @@
 import argparse
 from pathlib import Path
 
-from hybridkit.cli.options import CommandResult, Commands, command, names, numbers, records, seed, show
+from hybridkit.cli.options import (
+    CommandResult,
+    Commands,
+    command,
+    completed,
+    names,
+    numbers,
+    records,
+    seed,
+    show,
+    studies,
+)
 
 
 def add(commands: Commands) -> None:
@@ -19,8 +30,17 @@ def add(commands: Commands) -> None:
     )
     _add_study(figures)
     figures.add_argument("--to", type=Path, metavar="FOLDER", help="where to draw them (the study's own folder)")
-    report = command(commands, "report", "write the HTML report of a study again", write, "report quick")
+    report = command(
+        commands,
+        "report",
+        "write the HTML report of a study again",
+        write,
+        "report quick",
+        "report quick --single-file",
+    )
     _add_study(report)
+    whole = "write it as one file, report.html in the run folder, without the pages of language pairs"
+    report.add_argument("--single-file", action="store_true", help=whole)
     recipe = command(
         commands,
         "recipe",
@@ -47,6 +67,7 @@ def add(commands: Commands) -> None:
         'export quick "hybrid(alpha=0.5)"',
         "export runs/starter cross --seed 1 --out my-model",
         'export starter "hybrid(alpha=0.5)" --remedy "centre(by=\'rows\')"',
+        'export starter "hybrid(alpha=0.5)" --push my-team/my-model',
     )
     given.add_argument("run", metavar="RUN", help="a study's name, or the path of its YAML file or of a run folder")
     given.add_argument("model", metavar="MODEL", help='the strategy that it was trained with, e.g. "hybrid(alpha=0.5)"')
@@ -54,6 +75,8 @@ def add(commands: Commands) -> None:
     given.add_argument("--out", type=Path, metavar="FOLDER", help="a new folder (export/ in the run folder)")
     vectors = "write the language vectors of a remedy beside the model: \"centre(by='rows')\", shift or lir"
     given.add_argument("--remedy", metavar="REMEDY", help=vectors)
+    hub = "also upload it to the hub, into a new or empty repository, which is private where it is made"
+    given.add_argument("--push", metavar="ORG/NAME", help=hub)
 
 
 def _add_run(commands: Commands) -> None:
@@ -66,6 +89,7 @@ def _add_run(commands: Commands) -> None:
         "run starter --dry-run",
         "run quick --notebook 04 --notebook 05",
         "run studies/mine.yaml --fresh",
+        "run quick --set training.steps=50 --set seeds=[0] --set name=quick-50",
     )
     _add_study(parser)
     option = parser.add_argument
@@ -81,36 +105,47 @@ def _add_run(commands: Commands) -> None:
         metavar=("NAME", "VALUE"),
         help="set a parameter of the notebooks; may be repeated",
     )
+    option(
+        "--set",
+        action="append",
+        default=[],
+        dest="changes",
+        metavar="KEY=VALUE",
+        help="replace a setting of the study, e.g. training.steps=50, seeds=[0], or name=short for a run folder of its "
+        "own; may be repeated",
+    )
 
 
 def _add_study(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    study = parser.add_argument(
         "study", metavar="STUDY", help="a study's name (a file under studies/) or the path of its YAML file"
     )
+    completed(study, studies, "yaml", "yml")
 
 
 def run(args: argparse.Namespace) -> CommandResult:
     """Run a study and write its report."""
     from hybridkit.analysis.claims.file import CLAIMS, check_claims
-    from hybridkit.study.pipeline import run_study, short_path
+    from hybridkit.study.pipeline import run_study
     from hybridkit.study.settings import open_study
-    from hybridkit.utils.paths import runs_folder
+    from hybridkit.utils.paths import runs_folder, short_path
 
-    study = open_study(args.study)
+    study = open_study(args.study, args.changes)
     parameters: dict[str, str] = dict(args.parameters)
     done = list(args.notebook or study.notebooks)
     if "07" in done and not args.dry_run:
         check_claims(parameters.get("claims", CLAIMS))
-    left = run_study(args.study, args.notebook, args.fresh, args.dry_run, parameters)
+    left = run_study(args.study, args.notebook, args.fresh, args.dry_run, parameters, args.changes)
     if left is None:
         from hybridkit.report.html_report import write_report
         from hybridkit.study.run import Run
 
-        made = Run(args.study)
+        made = Run(study)
         print(f"report   {short_path(write_report(made))}")
         print(f"figures  {short_path(made.folder / 'figures')}")
         print(f"scores   {short_path(made.folder / 'scores.parquet')} and scores.csv")
     value = {"study": study.name, "folder": str(runs_folder() / study.name), "notebooks": done, "dry_run": args.dry_run}
+    value |= {"set": args.changes} if args.changes else {}
     if left is not None:
         value["estimate"] = vars(left) | {"rows": None if left.rows is None else records(left.rows)}
     return CommandResult("", value)
@@ -129,7 +164,7 @@ def write(args: argparse.Namespace) -> CommandResult:
     from hybridkit.report.html_report import write_report
     from hybridkit.study.run import open_run
 
-    path = write_report(open_run(args.study))
+    path = write_report(open_run(args.study), args.single_file)
     return CommandResult(str(path), {"report": str(path)})
 
 
@@ -153,10 +188,18 @@ def try_out(args: argparse.Namespace) -> CommandResult:
 def export(args: argparse.Namespace) -> CommandResult:
     """Copy a model out of a run."""
     from hybridkit.remedies import parse
-    from hybridkit.study.export import export_model, find_model
+    from hybridkit.study.export import check_push, export_model, find_model, push
     from hybridkit.study.run import open_run
 
     made = open_run(args.run)
     remedy = parse(args.remedy) if args.remedy else None
-    folder = export_model(made, find_model(made, args.model, args.seed), args.out, remedy)
-    return CommandResult(f"{folder}\nThe scores are in {folder / 'README.md'}", {"model": str(folder)})
+    spec = find_model(made, args.model, args.seed)
+    if args.push is not None:
+        check_push(args.push)
+    folder = export_model(made, spec, args.out, remedy, args.push or "")
+    value = {"model": str(folder)}
+    text = f"{folder}\nThe scores are in {folder / 'README.md'}"
+    if args.push is not None:
+        value["address"] = push(folder, args.push)
+        text += f"\nIt is at {value['address']}"
+    return CommandResult(text, value)

@@ -7,7 +7,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from hybridkit.cli.options import CommandResult, Commands, add_plan_options, command, open_rows, records, show
+from hybridkit.cli.options import (
+    CommandResult,
+    Commands,
+    add_plan_options,
+    command,
+    completed,
+    models,
+    open_rows,
+    records,
+    show,
+)
 from hybridkit.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,6 +35,7 @@ _OF_KIND = {  # options that one kind alone has
     **dict.fromkeys(("distillation", "teacher_language", "contrastive"), "encoder"),
     **dict.fromkeys(("ratio", "pair_loss"), RERANKER),
 }
+FORMS = (".parquet", ".csv", ".jsonl")  # of a plan's file
 RECORD = "hybridkit-train.json"  # beside the checkpoints, then in the model's folder: what it was made from
 
 
@@ -38,7 +49,12 @@ def add(commands: Commands) -> None:
         'plan --rows mine.jsonl --strategy "hybrid(alpha=0.5)" --steps 100 --batch-size 32 --seed 0 --out plan.parquet',
     )
     add_plan_options(planning, strategy=False)
-    planning.add_argument("--out", type=Path, metavar="FILE", help="the table, a parquet file")
+    planning.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="the table: parquet (which can be read back as a plan), or csv or jsonl",
+    )
     planning.add_argument(
         "--compare",
         nargs="+",
@@ -75,13 +91,14 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         default="encoder",
         help="a dual encoder, or a cross-encoder under a new head (encoder)",
     )
-    option(
+    model = option(
         "--model",
         required=True,
         metavar="NAME",
         help="folder, hub name, xlm-r, labse, e5-small, use-multilingual, mminilm (re-rankers only), or static (made "
         "from scratch on the rows; encoders only)",
     )
+    completed(model, models)
     add_plan_options(parser)
     option("--lr", type=float, dest="learning_rate", metavar="X", help="learning rate (3e-5; re-rankers 2e-5)")
     option("--temperature", type=float, metavar="X", help="temperature of the loss of encoders (0.05)")
@@ -153,21 +170,26 @@ def plan(args: argparse.Namespace) -> CommandResult:
         LENGTH.check(args.max_length, "--max-length")
         if not args.model:
             raise InputError("--max-length: the tokens of which model? give --model NAME too")
+    form = args.out.suffix.lower() or FORMS[0]
+    if form not in FORMS:
+        raise InputError(f"--out {args.out}: the ending says what is written; it must be {', '.join(FORMS)}")
     if args.out.exists():
+        if form != ".parquet":
+            raise InputError(f"{args.out}: it exists; give another --out, or remove it")
         try:
             BatchPlan.read(args.out)
         except InputError as error:
             raise InputError(f"{args.out}: it exists and is not a batch plan; give another --out") from error
     if args.export is not None:
-        form, exported = args.export[0], Path(args.export[1]).expanduser()
-        check_export(form, args.export[1])
+        exported = Path(args.export[1]).expanduser()
+        check_export(args.export[0], args.export[1])
         if exported.exists():
             raise InputError(f"{args.export[1]}: it exists; give --export another file, or remove it")
     strategy, corpus = parse(args.strategy), open_rows(args.rows)
     made = strategy.plan(corpus, args.steps, args.batch_size, args.seed)
-    made.write(args.out, corpus)
+    _write(made, args.out, corpus)
     if args.export is not None:
-        export_plan(made, corpus, exported, form)
+        export_plan(made, corpus, exported, args.export[0])
     described, matrix = made.describe(), made.matrix()
     lengths = text_lengths(_model(args.model, corpus), args.max_length) if args.model else None
     report = check_plan(made, corpus, strategy, lengths)
@@ -179,6 +201,24 @@ def plan(args: argparse.Namespace) -> CommandResult:
     value |= {"ok": report.ok, "checks": report.checks.to_dict("records")}
     value |= {"switched": records(switch_rates(made, corpus))} if rates else {}
     return CommandResult(f"{described.to_string()}\n\n{draws}\n\n{report.text}\n\n{args.out}", value)
+
+
+def _write(plan: "BatchPlan", path: Path, corpus: "ParallelCorpus") -> None:
+    """Write a plan by the ending of the file's name: parquet, csv, or jsonl with an object a draw."""
+    from hybridkit.utils.files import atomic_write
+
+    if path.suffix.lower() in ("", FORMS[0]):
+        plan.write(path, corpus)
+        return
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        step = max(1, 1_000_000 // plan.draws.shape[1])
+        for first in range(0, len(plan), step):  # a plan may have ten million draws
+            part = plan[first : first + step].frame(corpus)
+            part["step"] += first
+            if path.suffix.lower() == ".csv":
+                part.to_csv(file, index=False, header=first == 0)
+            else:
+                part.to_json(file, orient="records", lines=True, force_ascii=False)
 
 
 def compare(args: argparse.Namespace) -> CommandResult:
@@ -319,10 +359,9 @@ def _card(args: argparse.Namespace, corpus: "ParallelCorpus", settings: "Setting
         **asdict(settings),
         **{f"words switched, {name}": text for name, text in rate_sentences(plan, corpus).items()},
     }
-    encoder = Path(args.model).name if Path(args.model).exists() else args.model
     kind = {"pipeline": "text-ranking"} if args.kind == RERANKER else {}
     made = f"Made by `hybridkit train{' --kind reranker' if kind else ''}`; no rows were held out."
-    return model_card(made, encoder, args.strategy, corpus, values, **kind)
+    return model_card(made, args.model, args.strategy, corpus, values, files=args.rows, **kind)
 
 
 def work_folder(out: Path) -> Path:

@@ -344,6 +344,20 @@ def cut_at(encoder: "SentenceTransformer", max_length: int | None) -> Iterator[N
         yield
 
 
+def cuts_texts(encoder: "SentenceTransformer") -> bool:
+    """Return whether an encoder can cut texts at a number of tokens; a static one takes texts of any length.
+
+    >>> from hybridkit.models.encoder import make
+    >>> cuts_texts(make(["a b c"], vocab_size=10, dim=4))
+    False
+    """
+    try:
+        with cut_at(encoder, 2**20):  # no maximum is as large, so that none is changed
+            return True
+    except InputError:
+        return False
+
+
 @contextmanager
 def as_it_was(encoder: "SentenceTransformer") -> Iterator[None]:
     """Put every module back into its mode, training or not, after the block."""

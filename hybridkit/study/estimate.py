@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from hybridkit.data.corpus import ParallelCorpus
+from hybridkit.data.sources.hub_rows import MARK, HubRows
 from hybridkit.data.sources.open_benchmarks import base_name
 from hybridkit.data.sources.registry import DATA_SETS, data_set, locate, pins
 from hybridkit.errors import InputError
@@ -41,11 +42,13 @@ _TEXTS = 64  # of each side, encoded to time the evaluation
 class Missing:
     """Something that this machine does not have.
 
-    `kind` is "rows", "benchmark", "collection", "lexicon" or "encoder"; `message` names it and says what to do.
+    `kind` is "rows", "benchmark", "collection", "lexicon" or "encoder"; `message` names it and says what to do;
+    `fetched` is whether a run fetches it by itself, where there is a network.
     """
 
     kind: str
     message: str
+    fetched: bool = False
 
 
 def missing(study: Study) -> list[Missing]:
@@ -60,20 +63,31 @@ def missing(study: Study) -> list[Missing]:
     wanted += [("benchmark", base_name(name)) for name in study.benchmarks if base_name(name) != "held-out"]
     wanted += [("collection", name) for name in study.judged]
     wanted += [("lexicon", name) for name in study.lexicons]
-    found = [Missing(kind, text) for kind, name in dict.fromkeys(wanted) for text in _data(kind, name, study)]
+    found = [
+        Missing(kind, text, fetched)
+        for kind, name in dict.fromkeys(wanted)
+        for text, fetched in _data(kind, name, study)
+    ]
     names = [study.encoder.name, *(study.section(section).encoder.name for section in study.sections)]
-    encoders = dict.fromkeys(text for name in names for text in _encoder(name, study.encoder_at(name)))
-    return found + [Missing("encoder", text) for text in encoders]
+    encoders = dict.fromkeys(one for name in names for one in _encoder(name, study.encoder_at(name)))
+    return found + [Missing("encoder", *one) for one in encoders]
 
 
-def _data(kind: str, name: str, study: Study) -> Iterator[str]:
+def _data(kind: str, name: str, study: Study) -> Iterator[tuple[str, bool]]:
     name = {"atlas": "atlas-lexicon"}.get(name, name) if kind == "lexicon" else name.removesuffix("-paragraphs")
+    if name.startswith(MARK):
+        if not HubRows.of(name).file.is_file():
+            yield (
+                f'{kind} {name}: not here yet; the run streams it from the hub (check first: data check "{name}")',
+                True,
+            )
+        return
     if split_name(name)[0] not in DATA_SETS:
         path = Path(split_name(study.at(name))[0]).expanduser()
         form = "file" if kind in ("rows", "benchmark") else "folder"
         if not (path.is_file() if form == "file" else path.is_dir()):
             why = f"no such {form} ({path}), and no data set of that name"
-            yield f"{kind} {name}: {why}; paths in a study start from its own folder"
+            yield f"{kind} {name}: {why}; paths in a study start from its own folder", False
         return
     data = data_set(name)
     if locate(data) is None:
@@ -81,18 +95,18 @@ def _data(kind: str, name: str, study: Study) -> Iterator[str]:
         known = f", {size / 1e6:,.1f} MB" if size else ""
         files = f"{len(data.files)} file{'s' if len(data.files) > 1 else ''}{known}"
         cure = f'hybridkit data fetch "{name}"' if data.address else "put it into a folder that HYBRIDKIT_DATA names"
-        yield f"{kind} {name} ({files}; licence {data.licence}): {cure}"
+        yield f"{kind} {name} ({files}; licence {data.licence}): {cure}", bool(data.address)
 
 
-def _encoder(name: str, path: str) -> Iterator[str]:
+def _encoder(name: str, path: str) -> Iterator[tuple[str, bool]]:
     if name == "static" or Path(path).expanduser().is_dir():
         return
     if path != name:
-        yield f"encoder {name}: no such folder ({path}); paths start from the study's own folder"
+        yield f"encoder {name}: no such folder ({path}); paths start from the study's own folder", False
         return
     if name == "use-multilingual":
         if not use_multilingual.is_here():
-            yield f"encoder {name}: {use_multilingual.CURE}"
+            yield f"encoder {name}: {use_multilingual.CURE}", False
         return
     if name == "e5-small":
         try:
@@ -103,7 +117,7 @@ def _encoder(name: str, path: str) -> Iterator[str]:
     known = encoders.ALIASES | reranker.ALIASES
     if model_folders.here(known.get(name, name)) is None:
         fetched = reranker.ALIASES.get(name, name)
-        yield f"encoder {name} ({known.get(name, 'of the hub')}): hybridkit model fetch {fetched}"
+        yield f"encoder {name} ({known.get(name, 'of the hub')}): hybridkit model fetch {fetched}", True
 
 
 @dataclass(frozen=True)
@@ -158,6 +172,8 @@ def estimate(run: Run) -> Estimate:
         specs = [spec for section in known for spec in run.models(section) if spec.strategy != UNTRAINED]
         steps = sum(spec.training(run.study).steps for spec in specs)
         return Estimate(run.study.name, messages, len(specs), len(specs), steps)
+    if not lacking:
+        run.trained.check_settings()
     specs = [spec for spec in run if spec.strategy != UNTRAINED]
     folders = {run.trained.path(spec): spec for spec in specs}  # sections may share models
     left = [spec for folder, spec in folders.items() if not is_whole(folder, thorough=False)]

@@ -68,7 +68,8 @@ class Run:
         self.rows.prepare()
 
     def check(self) -> None:
-        """Raise InputError now for what would fail later: missing files, unknown benchmarks, impossible batches."""
+        """Raise InputError now for what would fail later: unfit settings, missing files, impossible batches."""
+        self.trained.check_settings()
         for name in self.study.benchmarks:
             if base_name(name) != "held-out":
                 benchmark_path(self.study.at(base_name(name)))

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -21,9 +22,9 @@ from hybridkit.sampling import Strategy, cross, hybrid, mono, parse
 from hybridkit.sampling.labels import UNTRAINED as UNTRAINED
 from hybridkit.utils import yaml_files
 from hybridkit.utils.files import digest
-from hybridkit.utils.naming import split_name
+from hybridkit.utils.naming import meant, split_name
 from hybridkit.utils.numbers import COUNT, COUNT_OR_NONE, LENGTH, PAIRED, POSITIVE, SEED, SHARE, SHARE_BELOW_1
-from hybridkit.utils.paths import checkout
+from hybridkit.utils.paths import bundled, project
 from hybridkit.utils.products import require
 from hybridkit.utils.reading import json_file
 from hybridkit.utils.yaml_files import settings
@@ -337,7 +338,7 @@ class Study:
 
     def paths(self) -> list[tuple[str, str]]:
         """Return the study's names that are relative paths: (what it is, the name as it is written)."""
-        encoders = dict.fromkeys(self.section(name).encoder.name for name in self._all_sections())
+        encoders = dict.fromkeys(self.section(name).encoder.name for name in self.own_sections())
         found = [("rows", name) for name in self.rows.files if self.at(name) != name]
         found += [("benchmark", name) for name in self.benchmarks if self.at(name) != name]
         found += [("collection", name) for name in self.judged if self.at(name) != name]
@@ -356,7 +357,8 @@ class Study:
         names = (getattr(strategy, "lexicon", "") for strategy in self.every_strategy())
         return tuple(dict.fromkeys(name for name in names if name))
 
-    def _all_sections(self) -> list[str]:
+    def own_sections(self) -> list[str]:
+        """Return the sections that have an encoder, training and benchmarks: "main", and those of their own keys."""
         return ["main", *(name for name in ("curve", "diversity", RERANKER) if getattr(self, name))]
 
     def every_strategy(self) -> list[Strategy]:
@@ -377,7 +379,7 @@ class Study:
         ('main', 'recipes')
         """
         trained = {
-            "main": {"03", "04", "05"},
+            "main": {"03", "04", "05", "08"},
             "recipes": {"04"},
             "curve": {"02"},
             "diversity": {"06"},
@@ -399,7 +401,7 @@ class Study:
     @property
     def benchmarks(self) -> tuple[str, ...]:
         """The benchmarks of every section, without repeats."""
-        return tuple(dict.fromkeys(name for one in self._all_sections() for name in self.section(one).benchmarks))
+        return tuple(dict.fromkeys(name for one in self.own_sections() for name in self.section(one).benchmarks))
 
     def embedded(self, name: str) -> str:
         """Return the benchmark whose texts are encoded for one of the study's: itself, or the whole of several parts.
@@ -424,23 +426,47 @@ def strategy_at(alpha: float) -> Strategy:
     return {0.0: cross(), 1.0: mono()}.get(float(alpha)) or hybrid(alpha=float(alpha))
 
 
-def open_study(name: str | Path) -> Study:
-    """Read a study by its name (a file under studies/) or the path of its YAML file.
+def open_study(name: str | Path, changes: Sequence[str] = ()) -> Study:
+    """Read a study by its name (a file under studies/ of the project or of the kit) or the path of its YAML file.
 
     With the key `extends: other.yaml` it is a variation of the study beside it: its own keys replace those. Relative
-    paths in it start from its own folder, wherever it is opened.
+    paths in it start from its own folder, wherever it is opened. Each of the `changes` replaces a setting, as in
+    "training.steps=50", "seeds=[0]" or "encoder.name=static": a key with dots, and a value in YAML.
 
     Raises InputError for what does not fit, with the file, the key, the value and what is allowed.
     """
+    path = study_path(name)
+    value = yaml_files.read(path)
+    for change in changes:
+        yaml_files.change(value, change, f"--set {change}")
+    where = f"{path} with {' '.join(f'--set {change}' for change in changes)}" if changes else path
+    return _study_of(value, where, path.absolute().parent)
+
+
+def study_path(name: str | Path) -> Path:
+    """Return the YAML file of a study, by the study's name or the file's path; InputError for an unknown name.
+
+    A study of the project (see `utils.paths.project`) goes before one of the kit that has the same name.
+    """
     path = Path(name).expanduser()
-    if path.suffix not in (".yaml", ".yml"):
-        folder = (checkout() or Path()) / "studies"
-        path = folder / f"{name}.yaml"
-        if not path.is_file():
-            known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml"))) or "none"
-            cure = f"there are {known}, or give a path to a YAML file"
-            raise InputError(f"study {str(name)!r}: there is no such study; {cure}")
-    return _study_of(yaml_files.read(path), path, path.absolute().parent)
+    if path.suffix in (".yaml", ".yml"):
+        return path
+    known = known_studies()
+    if str(name) not in known:
+        cure = f"there are {', '.join(sorted(known)) or 'none'}, or give a path to a YAML file"
+        raise InputError(f"study {str(name)!r}: there is no such study{meant(str(name), known)}; {cure}")
+    return known[str(name)]
+
+
+def known_studies() -> dict[str, Path]:
+    """Return the YAML file of every study that has a name here: those of the kit and of the project.
+
+    >>> known_studies()["quick"].name
+    'quick.yaml'
+    """
+    home = project()
+    folders = [bundled("studies"), *([home / "studies"] if home else [])]
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
 
 
 def study_of_run(folder: Path) -> Study:
@@ -453,7 +479,7 @@ def study_of_run(folder: Path) -> Study:
         raise InputError(f"{error}; {cure}") from error
 
 
-def _study_of(value: Any, path: Path, beside: Path) -> Study:
+def _study_of(value: Any, path: Path | str, beside: Path) -> Study:
     study = yaml_files.build(Study, value, str(path))
     return dataclasses.replace(study, folder=whole_path(study.folder or ".", str(beside)))
 
@@ -481,15 +507,16 @@ def placed(name: str, folder: str | None) -> str:
 
 
 def is_known(name: str) -> bool:
-    """Return whether the kit knows a data set, benchmark, collection or lexicon by a name without brackets.
+    """Return whether a name without brackets is a data set, benchmark, collection or lexicon of the kit or the hub.
 
     >>> is_known("xquad-r-paragraphs"), is_known("held-out"), is_known("mine.jsonl")
     (True, True, False)
     """
+    from hybridkit.data.sources.hub_rows import MARK
     from hybridkit.data.sources.open_benchmarks import NAMES
     from hybridkit.data.sources.registry import DATA_SETS
 
-    return name in DATA_SETS or name in NAMES or name == "held-out"
+    return name in DATA_SETS or name in NAMES or name == "held-out" or name.startswith(MARK)
 
 
 def schema() -> str:

@@ -1,9 +1,9 @@
 """The batch plans and models of a study in its run folder, each made once and whole."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,6 +14,7 @@ from hybridkit.data.sources.lexicons import lexicons_from, remember
 from hybridkit.errors import InputError
 from hybridkit.models import encoder as encoders
 from hybridkit.models import reranker
+from hybridkit.models.embedding import cuts_texts
 from hybridkit.models.interpolation import interpolate
 from hybridkit.models.reranker_training import RerankerSettings, train_reranker
 from hybridkit.models.training import TrainingSettings, open_texts, train
@@ -27,6 +28,7 @@ from hybridkit.study.settings import RERANKER, UNTRAINED, EncoderSettings, Study
 from hybridkit.study.training_rows import TrainingRows
 from hybridkit.utils.characters import safe
 from hybridkit.utils.files import digest, sha256_file, write_text
+from hybridkit.utils.naming import meant
 from hybridkit.utils.parallel import threads
 from hybridkit.utils.products import adopt, changed, is_whole, kept, remove, seal
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 HELD_OUT = "held-out.json"  # beside a model: its scores on the held-out rows
 BESIDE = {"README.md", HELD_OUT, encoders.SOURCE_FILE}  # made from a trained model
+NEVER_CUTS = "this encoder takes texts of any length and never cuts; leave it out"
 T = TypeVar("T")
 
 
@@ -98,6 +101,44 @@ class TrainedModels:
             encoders.save(encoders.make(texts, settings.vocab_size, settings.dim, settings.seed), folder)
 
         return kept(self.folder / "models" / f"static-{self.encoder_key(section, seed)[:16]}", make, encoders.open)
+
+    def check_settings(self) -> None:
+        """Raise InputError, with all of them, for settings that do not fit the encoders of the study's sections.
+
+        An encoder made from scratch cuts no text and has one table of weights; any other has neither a vocabulary nor
+        a size to choose. It is opened only where parts of it are named.
+        """
+        found = [text for section in self.study.own_sections() for text in self._unfit(section)]
+        if found:
+            what = "setting does" if len(found) == 1 else f"{len(found)} settings do"
+            raise InputError(f"study {self.study.name}: {what} not fit the encoder: {'; '.join(dict.fromkeys(found))}")
+
+    def _unfit(self, section: str) -> Iterator[str]:
+        """Settings of a section that do not fit its encoder, each with what to do."""
+        settings = self.study.section(section)
+        of = "" if section == "main" else f"{section}."
+        start, freeze = settings.encoder, settings.training.freeze
+        cuts = {f"{of}training": settings.training.max_length, "evaluation": self.study.evaluation.max_length}
+        lengths = {f"{key}.max_length": length for key, length in cuts.items() if length is not None}
+        if start.name == "static":
+            yield from (f"{key}: {length} ({NEVER_CUTS})" for key, length in lengths.items())
+            if freeze:
+                yield f"{of}training.freeze: {list(freeze)} (static has one table of weights, which is trained)"
+            return
+        for one in fields(EncoderSettings):
+            if one.name in ("vocab_size", "dim", "seed") and getattr(start, one.name) != one.default:
+                yield f"{of}encoder.{one.name}: {getattr(start, one.name)} (it is of an encoder made from scratch)"
+        if not lengths and not freeze:
+            return
+        pairs = section == RERANKER
+        model = reranker.start(self.study.encoder_at(start.name)) if pairs else self.encoder(section)
+        if not pairs and not cuts_texts(model):
+            yield from (f"{key}: {length} ({NEVER_CUTS})" for key, length in lengths.items())
+        names = [name for name, _ in model.named_parameters()]
+        for part in freeze:
+            if not any(part in name for name in names):
+                words = dict.fromkeys(word for name in names for word in name.split(".") if not word.isdigit())
+                yield f"{of}training.freeze: {part!r} is in the name of no parameter{meant(part, words)}"
 
     def encoder_key(self, section: str = "main", seed: int = 0) -> str:
         """Return the hash of what a section's trainings with a seed start from."""
@@ -198,6 +239,7 @@ class TrainedModels:
                 **rates,
             },
             held_out_section(scores, len(self.rows.split[1])) if model else "",
+            self.study.rows.files,
             "sentence-similarity" if model else "text-ranking",
         )
         source = json.dumps({"source": f"study {self.study.name}: {spec}"})

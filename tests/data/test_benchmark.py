@@ -188,7 +188,10 @@ def test_names_of_parts(tmp_path: Path) -> None:
             subset_of(benchmark, f"{path}[{words}]")
     with pytest.raises(InputError, match="the subset holds no article; mine has fewer"):
         subset_of(benchmark, f"{path}[4:]")
-    with pytest.raises(InputError, match="benchmark 'xquad': there is no such benchmark or file; there are atlas"):
+    with pytest.raises(
+        InputError,
+        match="benchmark 'xquad': there is no such benchmark or file \\(did you mean xquad-r\\?\\); there are atlas",
+    ):
         open_benchmark("xquad")
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from hybridkit.errors import MissingDataError
-from hybridkit.utils.paths import checkout
+from hybridkit.utils.paths import bundled
 
 _STRATEGIES = {"X-X-mono": "mono", "X-Y": "cross", "Hybrid": "hybrid(alpha=0.5)"}
 _SETTINGS = {"monolingual": "mono", "cross-lingual": "cross", "multilingual": "pool"}
@@ -76,12 +76,12 @@ def published_gains() -> pd.DataFrame:
 def published_table(name: str, text: tuple[str, ...] = ()) -> pd.DataFrame:
     """Read a table of data/published; the columns `text` as they are written ("no" is Norwegian, "011" no number).
 
-    Raises MissingDataError outside a git checkout of the kit.
+    Raises MissingDataError where the table, which comes with the kit, was removed.
     """
-    home = checkout()
-    if home is None or not (home / "data" / "published" / name).is_file():
-        raise MissingDataError(f"data/published/{name} comes with a git checkout of the kit: run from one")
-    return pd.read_csv(home / "data" / "published" / name, dtype=dict.fromkeys(text, str), keep_default_na=not text)
+    path = bundled("data/published") / name
+    if not path.is_file():
+        raise MissingDataError(f"{path}: it comes with the kit, and is not there; install the kit again")
+    return pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=not text)
 
 
 def _paper() -> pd.DataFrame:

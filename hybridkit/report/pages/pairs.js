@@ -26,8 +26,9 @@
       const caption = document.getElementById("caption");
       document.getElementById("unknown").hidden = Boolean(found);
       caption.textContent = found ? found.caption : "";
-      document.getElementById("low").textContent = found ? found.low : "";
-      document.getElementById("high").textContent = found ? found.high : "";
+      document.getElementById("worse").textContent = found ? `worse ${found.pairs[0]}` : "";
+      document.getElementById("better").textContent = found ? found.pairs[1] : "";
+      document.getElementById("pool-ends").textContent = found?.pool[1] ? `pool: ${found.pool.join(" to ")}` : "";
       const scale = document.getElementById("scale");
       [...scale.children].forEach((step, at) => {
         step.className = `${minus.value ? "d" : "s"}${at}`;
