@@ -86,8 +86,9 @@ def reranker_table(table: pd.DataFrame) -> pd.DataFrame:
     lines = [
         (b, s) for b in dict.fromkeys(table["benchmark"]) for s in order(table["strategy"]) if (b, s) in wide.index
     ]
-    found: pd.DataFrame = wide.loc[lines, kept]
-    return found.assign(seeds=table.groupby(["benchmark", "strategy"])["seed"].nunique())
+    found: pd.DataFrame = wide.loc[lines, kept].copy()
+    found["seeds", ""] = table.groupby(["benchmark", "strategy"])["seed"].nunique()
+    return found
 
 
 def reranker_gains(run: Run) -> pd.DataFrame:

@@ -148,8 +148,10 @@ def test_the_dry_run_counts_trainings_and_pairs(run: Run, tmp_path: Path, monkey
     assert known is not None and known["training"] == 2.0 * 2 * 5 and "re-ranking" not in known
 
 
-def test_settings_are_read_back(run: Run) -> None:
-    assert Run.open(run.folder).study == run.study
+def test_settings_are_read_back(run: Run, tmp_path: Path) -> None:
+    again = Run(run.study, tmp_path / "run")
+    again.prepare()
+    assert Run.open(again.folder).study == run.study
 
 
 def test_a_study_without_re_rankers_does_not_name_them() -> None:
