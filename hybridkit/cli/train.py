@@ -178,7 +178,8 @@ def _write(plan: "BatchPlan", path: Path, corpus: "ParallelCorpus") -> None:
     from hybridkit.utils.files import atomic_write
 
     if path.suffix.lower() in ("", FORMS[0]):
-        return plan.write(path, corpus)
+        plan.write(path, corpus)
+        return
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         step = max(1, 1_000_000 // plan.draws.shape[1])
         for first in range(0, len(plan), step):  # a plan may have ten million draws
