@@ -43,7 +43,7 @@ def meant(name: str, known: Iterable[str]) -> str:
     >>> meant("hybird", ["mono", "cross", "hybrid"]), meant("x", ["mono"])
     (' (did you mean hybrid?)', '')
     """
-    nearest = difflib.get_close_matches(name, list(known), 1)
+    nearest = difflib.get_close_matches(name, list(known), 1) if " " not in name else []
     return f" (did you mean {nearest[0]}?)" if nearest else ""
 
 

@@ -120,6 +120,7 @@ def test_every_command_is_there_with_an_example_that_parses() -> None:
     parser = main.parser()
     commands = commands_of(parser)
     assert set(commands) == {
+        "init",
         "run",
         "figures",
         "report",
@@ -548,7 +549,6 @@ def test_the_nearest_command_or_option_is_named(
         (["data", "fetch", "xquad"], "(did you mean xquad-r?)"),
         (["run", "quick", "--notebook", "07", "-p", "claim", "x"], "(did you mean claims?)"),
         (["run", "quick", "--set", "seed=[0]"], "unknown key seed (did you mean seeds?)"),
-        (["export", "quick", "mono", "--remedy", "center"], "(did you mean centre?)"),
     ],
 )
 def test_the_nearest_name_is_named(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

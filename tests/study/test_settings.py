@@ -130,7 +130,11 @@ def test_the_key_hangs_on_every_setting(tmp_path: Path) -> None:
         ("name", "..", "name must be letters"),
         ("strategies", "mono", "strategies must be a list .got 'mono'."),
         ("strategies", [], "strategies must be one or more entries"),
-        ("strategies", ["mono", "hybrd"], r"strategies\[1\]: strategy 'hybrd': no such strategy (did you mean hybrid?); there are english"),
+        (
+            "strategies",
+            ["mono", "hybrd"],
+            r"strategies\[1\]: strategy 'hybrd': no such strategy \(did you mean hybrid\?\); there are english",
+        ),
         ("strategies", ["mono", 5], r"strategies\[1\] must be a text .got 5."),
         ("strategies", ["hybrid", "mono", "hybrid(alpha=0.5)"], "strategies must be .* each once"),
         ("compare", ["mono", "cross"], "compare must be two of hybrid.alpha=0.5., mono, untrained "),
