@@ -98,7 +98,10 @@ def test_the_installed_kit_plans_and_starts_a_project_from_any_folder(hybridkit:
     assert "name: mine" in study.read_text() and (here / "shop" / "notebooks" / "04_evaluation.ipynb").is_file()
     python = hybridkit.with_name("python")
     code = "import hybridkit.utils.paths as p; print(p.checkout(), p.bundled('studies'), p.runs_folder(), sep='\\n')"
-    found = subprocess.run([str(python), "-c", code], cwd=here / "shop", capture_output=True, text=True, check=True)
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("HYBRIDKIT", "PYTHON"))}
+    found = subprocess.run(
+        [str(python), "-c", code], cwd=here / "shop", env=own, capture_output=True, text=True, check=True
+    )
     checkout, studies, runs = found.stdout.splitlines()
     assert (checkout, runs) == ("None", str(here / "shop" / "runs"))
     assert Path(studies).is_relative_to(hybridkit.parents[1]) and (Path(studies) / "quick.yaml").is_file()

@@ -22,6 +22,7 @@ from hybridkit.data.sources.open_benchmarks import open_benchmark
 from hybridkit.data.sources.registry import data_set
 from hybridkit.errors import InputError
 from hybridkit.evaluation.rank_table import rank_table
+from hybridkit.utils.extras import optional
 from hybridkit.utils.files import write_text
 from hybridkit.utils.reading import json_file
 
@@ -149,8 +150,8 @@ def cutoff_scores(ranks: pd.DataFrame) -> dict[str, float]:
         define them for passages that are relevant or not, `accuracy` (recall at 1) and `main_score` (nDCG at 10).
 
     >>> found = cutoff_scores(pd.DataFrame({"query_id": ["a", "b", "b"], "rank": [2, 1, 4]}))
-    >>> found["mrr_at_10"], found["recall_at_3"], found["precision_at_5"], found["map_at_10"]
-    (0.75, 0.75, 0.3, 0.625)
+    >>> found["mrr_at_10"], found["recall_at_3"], found["precision_at_1"], found["map_at_10"]
+    (0.75, 0.75, 0.5, 0.625)
     """
     ordered = ranks.sort_values(["query_id", "rank"], kind="stable")
     rank = ordered["rank"].to_numpy(np.float64)
@@ -260,10 +261,7 @@ def mteb_tasks(name: str) -> list[AbsTaskRetrieval]:
     Raises InputError for another name, and where mteb is not installed.
     """
     tasks = _tasks_of(name)
-    try:
-        import mteb  # noqa: F401
-    except ImportError as error:
-        raise InputError('mteb is not installed; install it with `pip install "hybridkit[mteb]"`') from error
+    optional("mteb")
     benchmark = open_benchmark(name)
     return [_mteb_task(task, name, benchmark) for task in tasks]
 

@@ -419,14 +419,17 @@ class Study:
         }
 
     def named(self, label: str) -> str:
-        """Return the name in the study of a benchmark, or of the whole of one, that tables call by its label."""
+        """Return the name in the study of a benchmark that tables call by its label, of the whole of one or of a part."""
         from hybridkit.data.sources.open_benchmarks import base_name
 
         if label in self.benchmarks:
             return label
         labels = self.labels()
         whole = {base_name(text): base_name(name) for name, text in labels.items() if text != name}
-        return next((name for name, text in labels.items() if text == label), whole.get(label, label))
+        base = base_name(label)
+        return next(
+            (name for name, text in labels.items() if text == label), whole.get(base, base) + label[len(base) :]
+        )
 
     def embedded(self, name: str) -> str:
         """Return the benchmark whose texts are encoded for one of the study's: itself, or the whole of several parts.

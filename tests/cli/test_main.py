@@ -210,8 +210,11 @@ def test_a_plan_is_a_table_that_reads_back(rows: Path, tmp_path: Path, capsys: p
 
 def test_a_plan_replaces_nothing_but_a_plan(rows: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = rows.read_bytes()
-    assert "is not a batch plan" in refused(["plan", "--rows", str(rows), *PLAN, "--out", str(rows)], capsys)
-    assert rows.read_bytes() == before
+    assert "mine.jsonl: it exists" in refused(["plan", "--rows", str(rows), *PLAN, "--out", str(rows)], capsys)
+    other = rows.with_suffix(".parquet")
+    other.write_bytes(before)
+    assert "is not a batch plan" in refused(["plan", "--rows", str(rows), *PLAN, "--out", str(other)], capsys)
+    assert rows.read_bytes() == other.read_bytes() == before
 
 
 # Wrong input: one message that names the place, exit code 2
@@ -268,8 +271,12 @@ def test_run_hands_its_options_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setattr("hybridkit.report.html_report.write_report", lambda run: run.folder)
     assert main.main(["run", "quick"]) == 0
     options = ["--notebook", "04", "--notebook", "05", "--fresh", "--dry-run", "-p", "top", "5", "-p", "x", "y"]
+    options += ["--set", "seeds=[0]"]
     assert main.main(["run", "quick", *options, "--json", str(tmp_path / "run.json")]) == 0
-    assert calls == [("quick", None, False, False, {}), ("quick", ["04", "05"], True, True, {"top": "5", "x": "y"})]
+    assert calls == [
+        ("quick", None, False, False, {}, []),
+        ("quick", ["04", "05"], True, True, {"top": "5", "x": "y"}, ["seeds=[0]"]),
+    ]
     assert json.loads((tmp_path / "run.json").read_text())["notebooks"] == ["04", "05"]
 
 

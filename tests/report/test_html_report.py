@@ -209,6 +209,6 @@ def test_progress_bars_leave_the_executed_copy_and_warnings_stay(tmp_path: Path)
     ]
     path = tmp_path / "01_a.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=outputs)]), path)
-    _strip_machine(path)
+    _strip_machine(path, Run("quick", tmp_path), "quick")
     (kept,) = nbformat.read(path, as_version=4).cells[0].outputs
     assert "UserWarning: look" in kept.text
