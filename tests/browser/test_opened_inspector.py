@@ -24,5 +24,6 @@ def test_it_opens_with_its_cells_run(watched: Watched, hostile_run: Run, tmp_pat
         frame = views.pair_queries(inspected, pair, "cross", "mono", "change")
         inspector.settles(lambda: [key for key, _ in inspector.listed()], frame["query_id"].tolist())
         assert watched.from_elsewhere(lab.address, lab.address.replace("http", "ws")) == []
+        watched.page.goto("about:blank")  # it would complain that its kernel is gone
     finally:
         lab.stop()
