@@ -27,7 +27,7 @@ def render(page: str = "README.md") -> str:
     )
     made.globals |= {
         one.__name__: one
-        for one in (table, score, difference, finding, claims, value, count, evaluated, remedies, left)
+        for one in (table, score, difference, finding, claims, value, count, evaluated, remedies, left, rr)
     }
     return made.get_template(PAGES[page]).render()
 
@@ -107,6 +107,13 @@ def value(study: str, name: str, *path: Any) -> Any:
     for key in path:
         found = found[key]
     return found
+
+
+def rr(study: str, strategy: str, setting: str, seen: str, languages: int) -> str:
+    """Return mean RR of pairs of a study of training languages, by what was trained on and in how many languages."""
+    where = {"strategy": strategy, "setting": setting, "seen": seen, "k": languages, "series": "fixed"}
+    (row,) = [one for one in notebook(study, "06")["RR"] if where.items() <= one.items()]
+    return number(row["mean"])
 
 
 def count(study: str, key: str) -> int:
