@@ -419,7 +419,7 @@ class Study:
         }
 
     def named(self, label: str) -> str:
-        """Return the name in the study of a benchmark that tables call by its label, or of the whole or a part of one."""
+        """Return the name in the study of what tables call by a label: a benchmark, the whole or a part of one."""
         from hybridkit.data.sources.open_benchmarks import base_name
 
         if label in self.benchmarks:
