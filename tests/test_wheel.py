@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import write_parallel_rows
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 SOURCES = (
     "pyproject.toml",
@@ -64,10 +66,14 @@ def hybridkit(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home / "bin" / "hybridkit"
 
 
+def without_ours() -> dict[str, str]:
+    """The environment without what leads to this checkout, its runs and its packages."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("HYBRIDKIT", "PYTHON"))}
+
+
 def run(hybridkit: Path, folder: Path, *words: str, timeout: int = 300) -> str:
     folder.mkdir(parents=True, exist_ok=True)
-    given = {name: value for name, value in os.environ.items() if not name.startswith(("HYBRIDKIT", "PYTHON"))}
-    given |= {"XDG_CACHE_HOME": str(folder.parent / "cache"), "OMP_NUM_THREADS": "1"}
+    given = without_ours() | {"XDG_CACHE_HOME": str(folder.parent / "cache"), "OMP_NUM_THREADS": "1"}
     made = subprocess.run(
         [str(hybridkit), *words], cwd=folder, env=given, capture_output=True, text=True, timeout=timeout, check=False
     )
@@ -98,9 +104,8 @@ def test_the_installed_kit_plans_and_starts_a_project_from_any_folder(hybridkit:
     assert "name: mine" in study.read_text() and (here / "shop" / "notebooks" / "04_evaluation.ipynb").is_file()
     python = hybridkit.with_name("python")
     code = "import hybridkit.utils.paths as p; print(p.checkout(), p.bundled('studies'), p.runs_folder(), sep='\\n')"
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("HYBRIDKIT", "PYTHON"))}
     found = subprocess.run(
-        [str(python), "-c", code], cwd=here / "shop", env=own, capture_output=True, text=True, check=True
+        [str(python), "-c", code], cwd=here / "shop", env=without_ours(), capture_output=True, text=True, check=True
     )
     checkout, studies, runs = found.stdout.splitlines()
     assert (checkout, runs) == ("None", str(here / "shop" / "runs"))
@@ -117,15 +122,7 @@ def test_quick_own_rows_and_the_inspector_from_an_empty_folder(hybridkit: Path, 
     assert "jupyter lab" in run(hybridkit, here, "inspect", "quick", "--dry-run")
     for path in (here / "runs" / "quick" / "notebooks").glob("*.ipynb"):
         assert str(tmp_path) not in path.read_text(encoding="utf-8"), path.name
-    lines = [
-        {
-            "id": str(n),
-            "query": {"en": f"who is {n}", "de": f"wer ist {n}"},
-            "passage": {"en": f"she {n}", "de": f"sie {n}"},
-        }
-        for n in range(300)
-    ]
-    (here / "mine.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    write_parallel_rows(here / "mine.jsonl", 300)
     run(hybridkit, here, "init", "shop", "--rows", "mine.jsonl", "--encoder", "static")
     run(hybridkit, here / "shop", "run", "mine", "--set", "training.steps=20", timeout=3600)
     assert (here / "shop" / "runs" / "mine" / "report" / "index.html").is_file()

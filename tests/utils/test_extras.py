@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from hybridkit.utils.extras import EXTRAS
+from tests.conftest import write_parallel_rows
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 WITHOUT = """
@@ -52,15 +53,7 @@ def test_every_module_of_an_extra_is_brought_by_it() -> None:
 
 
 def test_the_core_plans_trains_and_evaluates_without_any_extra(tmp_path: Path) -> None:
-    lines = [
-        {
-            "id": str(n),
-            "query": {"en": f"who is {n}", "de": f"wer ist {n}"},
-            "passage": {"en": f"she {n}", "de": f"sie {n}"},
-        }
-        for n in range(40)
-    ]
-    (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    write_parallel_rows(tmp_path / "mine.jsonl", 40)
     plan = ["--rows", "mine.jsonl", "--strategy", "cross", "--steps", "2", "--batch-size", "4"]
     evaluate = ["evaluate", "--model", "model", "--benchmark", "mine.jsonl"]
     commands = [
