@@ -86,7 +86,7 @@ def run_study(
     numbers = list(chosen or run.study.notebooks)
     if unknown := [number for number in numbers if number not in known]:
         raise InputError(f"notebook {unknown[0]!r}: there is no such notebook; there are {', '.join(known)}")
-    own = {number: _parameters_of(known[number]) for number in numbers}
+    own = {number: _parameters_of(known[number]) if parameters else [] for number in numbers}
     _check_parameters(parameters or {}, own)
     if dry_run:
         from hybridkit.study.estimate import estimate
