@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,8 +85,10 @@ def start(folder: Path, home: Path, environment: Mapping[str, str], patience: fl
     return _wait(Lab(process, f"http://127.0.0.1:{port}", token, folder, log), patience)
 
 
-def start_inspect(run: Path, home: Path, environment: Mapping[str, str], patience: float = 120) -> Lab:
-    """Run `hybridkit inspect` on a run folder, as a person types it, and give its server when it answers."""
+def start_inspect(
+    given: Sequence[str], folder: Path, home: Path, environment: Mapping[str, str], patience: float = 120
+) -> Lab:
+    """Run `hybridkit inspect` with these words, as a person types it; its server, of `folder`, when it answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -96,11 +98,11 @@ def start_inspect(run: Path, home: Path, environment: Mapping[str, str], patienc
     own |= {f"JUPYTERLAB_{name}_DIR": str(home / name.lower()) for name in ("SETTINGS", "WORKSPACES")}
     own |= {"IPYTHONDIR": str(home / "ipython"), "JUPYTER_TOKEN": token}
     _write_settings(home / "settings")
-    words = [sys.executable, "-m", "hybridkit", "inspect", str(run), "--no-browser", "--allow-root", f"--port={port}"]
+    words = [sys.executable, "-m", "hybridkit", "inspect", *given, "--no-browser", f"--port={port}"]
     log = home / "inspect.log"
     with log.open("wb") as file:
         process = subprocess.Popen(words, env={**os.environ, **own, **environment}, stdout=file, stderr=file)
-    return _wait(Lab(process, f"http://127.0.0.1:{port}", token, run / "notebooks", log), patience)
+    return _wait(Lab(process, f"http://127.0.0.1:{port}", token, folder, log), patience)
 
 
 def _write_settings(folder: Path) -> None:
