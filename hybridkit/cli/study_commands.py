@@ -1,9 +1,14 @@
 """Commands on a whole study: run, figures, report, recipe, export."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hybridkit.cli.options import CommandResult, Commands, command, names, numbers, records, seed, show
+
+if TYPE_CHECKING:
+    from hybridkit.study.run import Run
 
 
 def add(commands: Commands) -> None:
@@ -66,12 +71,18 @@ def _add_run(commands: Commands) -> None:
         "run starter --dry-run",
         "run quick --notebook 04 --notebook 05",
         "run studies/mine.yaml --fresh",
+        "run studies/paper.yaml --on ray://head:10001",
     )
     _add_study(parser)
     option = parser.add_argument
     option("--notebook", type=names, action="extend", metavar="NN", help="only this notebook, e.g. 04; may be repeated")
     option("--fresh", action="store_true", help="remove the run folder first: everything is made again")
     option("--dry-run", action="store_true", help="only print what is missing: rows, steps, disk and time")
+    option(
+        "--on",
+        metavar="WHERE",
+        help="make all models on a Ray cluster: `ray` starts one here, HOST:PORT or ray://HOST:PORT is one that runs",
+    )
     option(
         "-p",
         nargs=2,
@@ -94,23 +105,36 @@ def run(args: argparse.Namespace) -> CommandResult:
     from hybridkit.analysis.claims.file import CLAIMS, check_claims
     from hybridkit.study.pipeline import run_study, short_path
     from hybridkit.study.settings import open_study
-    from hybridkit.utils.paths import runs_folder
+    from hybridkit.utils.object_store import mirrored
+    from hybridkit.utils.paths import runs_folder, runs_store
 
-    study = open_study(args.study)
+    study, folder = open_study(args.study), runs_folder()
     parameters: dict[str, str] = dict(args.parameters)
     done = list(args.notebook or study.notebooks)
     if "07" in done and not args.dry_run:
         check_claims(parameters.get("claims", CLAIMS))
-    left = run_study(args.study, args.notebook, args.fresh, args.dry_run, parameters)
-    if left is None:
-        from hybridkit.report.html_report import write_report
-        from hybridkit.study.run import Run
+    with mirrored(None if args.dry_run else runs_store(), study.name, leave=("corpus",)) as mirror:
 
-        made = Run(args.study)
-        print(f"report   {short_path(write_report(made))}")
-        print(f"figures  {short_path(made.folder / 'figures')}")
-        print(f"scores   {short_path(made.folder / 'scores.parquet')} and scores.csv")
-    value = {"study": study.name, "folder": str(runs_folder() / study.name), "notebooks": done, "dry_run": args.dry_run}
+        def first(run: "Run", numbers: Sequence[str]) -> None:
+            from hybridkit.analysis.whole_study import make_everything
+            from hybridkit.study.ray_cluster import ray_cluster
+
+            with ray_cluster(args.on, run.folder, mirror) as workers:
+                make_everything(run, numbers, workers)
+
+        on_cluster = None if args.on is None else first
+        left = run_study(args.study, args.notebook, args.fresh, args.dry_run, parameters, on_cluster)
+        if left is None:
+            from hybridkit.report.html_report import write_report
+            from hybridkit.study.run import Run
+
+            made = Run(study, folder / study.name)
+            print(f"report   {short_path(write_report(made))}")
+            print(f"figures  {short_path(made.folder / 'figures')}")
+            print(f"scores   {short_path(made.folder / 'scores.parquet')} and scores.csv")
+    if mirror is not None:
+        print(f"store    {mirror.url}")
+    value = {"study": study.name, "folder": str(folder / study.name), "notebooks": done, "dry_run": args.dry_run}
     if left is not None:
         value["estimate"] = vars(left) | {"rows": None if left.rows is None else records(left.rows)}
     return CommandResult("", value)

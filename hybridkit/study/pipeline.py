@@ -9,7 +9,7 @@ import re
 import shutil
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,7 +25,7 @@ from traitlets import default
 from hybridkit.errors import InputError
 from hybridkit.study.run import Run
 from hybridkit.study.training_rows import evaluated_key
-from hybridkit.utils.files import digest, sha256_file, write_text
+from hybridkit.utils.files import code_hash, digest, sha256_file, write_text
 from hybridkit.utils.paths import checkout
 from hybridkit.utils.products import changed, remove, remove_damaged, seal, sums_path
 
@@ -57,6 +57,7 @@ def run_study(
     fresh: bool = False,
     dry_run: bool = False,
     parameters: Mapping[str, str] | None = None,
+    first: Callable[[Run, Sequence[str]], object] | None = None,
 ) -> "Estimate | None":
     """Execute a study's notebooks, but those whose source, settings, parameters, code and data are the same as before.
 
@@ -66,6 +67,7 @@ def run_study(
         fresh: Whether to remove the run folder first.
         dry_run: Whether to estimate only what is left to do; nothing is executed.
         parameters: Parameters of the notebooks, as text.
+        first: Called with the run and the numbers of its notebooks before the first of them, once the run is checked.
 
     Returns:
         The estimate of a dry run, else None.
@@ -98,6 +100,8 @@ def run_study(
     if Path(given.get("claims", "")).is_file():  # the kernel starts in another folder
         given["claims"] = str(Path(given["claims"]).absolute())
     run.check()
+    if first is not None:
+        first(run, numbers)
     made_of = _contents(run, given)
     for number in numbers:
         _execute(run, number, known[number], study, given, made_of)
@@ -122,7 +126,7 @@ def _execute(run: Run, number: str, source: Path, study: str, parameters: Mappin
 
     out, product = run.folder / "notebooks" / source.name, run.folder / source.stem
     stamp = out.with_suffix(".stamp")
-    key = digest(sha256_file(source), run.study.key, dict(parameters), str(run.folder.name), _code(), made_of)
+    key = digest(sha256_file(source), run.study.key, dict(parameters), str(run.folder.name), code_hash(), made_of)
     same = stamp.is_file() and stamp.read_bytes() == key.encode()
     if same and sums_path(product).is_file() and not changed(product):
         print(f"{source.stem}: up to date", file=sys.stderr)
@@ -178,11 +182,6 @@ def _plain(value: str) -> object:
         return json.loads(value)
     except (ValueError, RecursionError):  # not JSON: a text
         return value
-
-
-def _code() -> str:
-    folder = Path(__file__).parents[1]
-    return digest([[str(path.relative_to(folder)), sha256_file(path)] for path in sorted(folder.rglob("*.py"))])
 
 
 def _strip_machine(path: Path) -> None:
