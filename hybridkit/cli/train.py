@@ -3,7 +3,6 @@
 import argparse
 import json
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +99,15 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         metavar="PART,PART",
         help="parts of the names of parameters that stay as they are, e.g. word_embeddings",
     )
+    option(
+        "--processes", type=int, metavar="N", help="processes that share each batch, one a GPU if there are some (1)"
+    )
+    option(
+        "--report-to",
+        type=lambda text: tuple(text.split(",")),
+        metavar="NAME,NAME",
+        help="trackers that follow the training: tensorboard, wandb, mlflow, trackio (none)",
+    )
     option("--checkpoint-every", type=int, metavar="N", help="steps between checkpoints (50)")
     option("--out", type=Path, required=True, metavar="FOLDER", help="folder of the trained model")
     again = parser.add_mutually_exclusive_group()
@@ -178,6 +186,7 @@ def train(args: argparse.Namespace) -> CommandResult:
     import pandas as pd
 
     from hybridkit.models import training
+    from hybridkit.models.launch import launch
     from hybridkit.models.plan_dataset import processes_here
     from hybridkit.sampling import parse
 
@@ -185,6 +194,10 @@ def train(args: argparse.Namespace) -> CommandResult:
     if first:
         refuse(out, args.resume, args.overwrite)
     strategy, settings = parse(args.strategy), _settings(args)
+    if settings.processes > 1 and processes_here()[1] == 1:
+        launch(settings.processes, "hybridkit", *args.words)  # the same command; the first of them prints and writes
+        args.json = None
+        return CommandResult("")
     corpus = open_rows(args.rows)
     plan = strategy.plan(corpus, settings.steps, settings.batch_size, args.seed)
     model = _model(args.model, corpus)
@@ -235,7 +248,7 @@ def _card(args: argparse.Namespace, corpus: "ParallelCorpus", settings: "Trainin
         "training rows": f"{len(corpus):,} of {files} in {len(corpus.languages)} languages",
         "corpus": f"`{corpus.fingerprint}`",
         "batch plan": f"`{plan}`",
-        **asdict(settings),
+        **settings.written,
     }
     encoder = Path(args.model).name if Path(args.model).exists() else args.model
     return model_card("Made by `hybridkit train`; no rows were held out.", encoder, args.strategy, corpus, values)
@@ -267,7 +280,7 @@ def record(name: str, model: "SentenceTransformer", plan: "BatchPlan", settings:
     made_from: dict[str, Any] = {"model": name, "weights": encoder.weights_hash(model), "prompts": dict(model.prompts)}
     made_from["encoder"] = encoder.model_hash(model)
     made_from |= {"strategy": plan.strategy, "seed": plan.seed, "plan": plan.fingerprint}
-    values: dict[str, Any] = json.loads(json.dumps(made_from | asdict(settings)))
+    values: dict[str, Any] = json.loads(json.dumps(made_from | settings.written))
     return values
 
 

@@ -14,6 +14,7 @@ from hybridkit.data.sources.lexicons import lexicons_from, remember
 from hybridkit.errors import InputError
 from hybridkit.models import encoder as encoders
 from hybridkit.models.interpolation import interpolate
+from hybridkit.models.launch import launch
 from hybridkit.models.training import train
 from hybridkit.sampling import BatchPlan, Strategy, codeswitch, parse
 from hybridkit.sampling.plan import FORMAT as DRAWS
@@ -140,6 +141,16 @@ class TrainedModels:
         return folder
 
     def _train(self, spec: ModelSpec, folder: Path) -> None:
+        processes = spec.training(self.study).processes
+        if processes == 1:
+            self.train_here(spec, folder)
+            return
+        self.plan(spec)  # made once, before those who start from it
+        self.encoder(spec.section, spec.seed)
+        launch(processes, "hybridkit.study.train_one", str(self.folder), json.dumps(asdict(spec)))
+
+    def train_here(self, spec: ModelSpec, folder: Path) -> None:
+        """Train a model in this process, which may be one of several (`train_one`), and write it to a folder."""
         training = spec.training(self.study)
         train(
             self.encoder(spec.section, spec.seed),
@@ -149,6 +160,7 @@ class TrainedModels:
             folder,
             beside=lambda model: self._beside(spec, model),
             measure=(lambda model: self.score_held_out(model, spec.section)) if training.evaluate_every else None,
+            logs=self.folder / "logs" / folder.name,
         )
 
     def _beside(self, spec: ModelSpec, model: "SentenceTransformer") -> dict[str, str]:
@@ -167,7 +179,7 @@ class TrainedModels:
                 "languages": len(corpus.languages),
                 "corpus": f"`{corpus.fingerprint}`",
                 "batch plan": f"`{self.plan(spec).fingerprint}`",
-                **asdict(spec.training(self.study)),
+                **spec.training(self.study).written,
             },
             held_out_section(scores, len(self.rows.split[1])),
         )
