@@ -54,14 +54,18 @@ def jobs_of(run: Run, sections: Sequence[str]) -> list[WholeJob]:
     if diversity is not None and diversity.judged is not None:
         named["diversity"] = diversity.judged
     remedied = tuple(evaluated_on(run)) if study.remedies else ()
+    with_remedy: dict[ModelSpec, list[ModelSpec]] = {}
+    for one in run.systems() if study.remedies else ():
+        if one.remedy:
+            with_remedy.setdefault(replace(one, remedy=""), []).append(one)
     for section in sections:
         specs = run.models(section)
         if section == "diversity":
             specs = [ModelSpec(UNTRAINED, 0, section), *specs]
         for spec in specs:
             benchmarks = (*run.study.section(section).benchmarks,)
-            more = [one for one in run.systems() if one.remedy and replace(one, remedy="") == spec]
-            job = WholeJob(study, run.folder, spec, benchmarks, named.get(section, ()), tuple(more), remedied)
+            remedies = tuple(with_remedy.get(spec, ()))
+            job = WholeJob(study, run.folder, spec, benchmarks, named.get(section, ()), remedies, remedied)
             key = run.trained.key(spec)
             if (other := found.get(key)) is not None:
                 job = replace(

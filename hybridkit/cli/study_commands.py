@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hybridkit.cli.options import CommandResult, Commands, command, names, numbers, records, seed, show
+from hybridkit.errors import InputError
 
 if TYPE_CHECKING:
     from hybridkit.study.run import Run
@@ -113,6 +114,11 @@ def run(args: argparse.Namespace) -> CommandResult:
     done = list(args.notebook or study.notebooks)
     if "07" in done and not args.dry_run:
         check_claims(parameters.get("claims", CLAIMS))
+    if args.fresh and runs_store() and not args.dry_run:
+        raise InputError(
+            f"--fresh: the run is in a store, whose products other machines have too; remove {runs_store()}/"
+            f"{study.name} there, or set HYBRIDKIT_RUNS to another address"
+        )
     with mirrored(None if args.dry_run else runs_store(), study.name, leave=("corpus",)) as mirror:
 
         def first(run: "Run", numbers: Sequence[str]) -> None:

@@ -88,7 +88,12 @@ def _connect(ray: Any, address: str) -> Any:
     else:
         _reach(address)
     try:
-        return ray.init(address or None, **options)
+        return ray.init(address or "local", **options)  # without an address, Ray would join any cluster of this machine
+    except ImportError as error:  # its client needs more than the rest of it
+        raise InputError(
+            f"--on {address}: {_first_line(error)}; run `pip install 'ray[client]=={version('ray')}'`, or start the "
+            "command on a machine of the cluster, with --on HOST:PORT"
+        ) from error
     except Exception as error:  # Ray has no errors of its own for this
         why = " ".join(str(error).split()) or type(error).__name__
         if address in ("", "local"):
@@ -210,7 +215,9 @@ class RayCluster:
                 job = running.pop(one)
                 try:
                     outcome: Outcome = self._ray.get(one)
-                except self._ray.exceptions.RayError as error:  # of Ray, not of the job
+                except self._ray.exceptions.RayTaskError as error:  # a job that its machine cannot read
+                    outcome = Outcome(error=error)
+                except self._ray.exceptions.RayError as error:
                     outcome = Outcome(error=_lost(job, error))
                 if outcome.error is not None:
                     failed = failed or outcome.error

@@ -41,6 +41,8 @@ class Mirror:
         """
         from filelock import FileLock
 
+        if not product.is_relative_to(self.folder):  # one of the cache
+            return False
         sums = sums_path(product)
         try:
             text = self._ask(lambda: self._fs.cat_file(self._at(sums)))

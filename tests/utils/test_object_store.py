@@ -46,6 +46,7 @@ def test_a_product_of_one_machine_is_read_on_another(at: Callable[[str], Mirror]
     assert not is_whole(there)
     with also_from(two.bring):
         assert is_whole(there) and not is_whole(two.folder / "models" / "cross")
+        assert not is_whole(two.folder.parent / "passages")  # of the cache, which no store has
         found = kept(
             there, lambda _: pytest.fail("it is in the store"), lambda path: {one.name for one in path.iterdir()}
         )
