@@ -203,8 +203,9 @@ class RayCluster:
         if self._mirror is not None:
             store = self._mirror.store
             self._mirror.send()  # what all jobs start from
-        left, running, failed = list(zip(jobs, taken, strict=True)), {}, None
-        left.reverse()
+        left = list(zip(jobs, taken, strict=True))[::-1]
+        running: dict[Any, Any] = {}
+        failed: Exception | None = None
         while left or running:
             while left and len(running) < self._room(taken):
                 job, (cpus, gpus) = left.pop()
@@ -234,7 +235,7 @@ class RayCluster:
     def _taken(self, job: Any) -> tuple[int, int]:
         """Cores and GPUs of a job; InputError where no machine has them."""
         needs: Resources = getattr(job, "needs", Resources(cpus=1))
-        static = getattr(job, "static", True)
+        static: bool = getattr(job, "static", True)
         machines = self.machines
         some = any(machine.gpus for machine in machines)
         gpus = needs.gpus if needs.gpus is not None else int(some and not static)
@@ -250,7 +251,7 @@ class RayCluster:
     def _room(self, taken: Sequence[tuple[int, int]]) -> int:
         """How many jobs run at a time: as many of the smallest as all machines have room for, one at least."""
         cpus, gpus = (min(column) for column in zip(*taken, strict=True))
-        each = [min(one.cpus // cpus, one.gpus // gpus if gpus else one.cpus) for one in self.machines]
+        each: list[int] = [min(one.cpus // cpus, one.gpus // gpus if gpus else one.cpus) for one in self.machines]
         return max(1, sum(each))
 
 
