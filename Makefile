@@ -22,7 +22,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help install reproduce check test lint types unit notebooks test-browser test-cluster screenshots schema readme lab figures clean clean-runs
+.PHONY: help install reproduce check test lint types unit notebooks test-browser test-cluster test-wheel screenshots schema readme docs lab figures clean clean-runs
 
 help: ## list the targets
 	@echo 'make reproduce                 every table and figure of the quick study, in a few minutes'
@@ -32,11 +32,13 @@ help: ## list the targets
 	@echo 'make test-browser              the inspector and the report in chromium, on the quick study'
 	@echo 'make test-cluster              sweeps on a Ray cluster of two nodes on this machine; needs the extra cluster'
 	@echo 'make screenshots               draw figures/inspector/*.png again: pictures of the inspector at work'
-	@echo 'make lab                       JupyterLab on the notebooks'
+	@echo 'make docs                      the documentation as a site in site/, with the executed notebooks of quick'
+	@echo 'make lab                       JupyterLab on the notebooks (LISTEN=0.0.0.0 in a container with a published port)'
+	@echo 'make test-wheel                the wheel in a new environment: quick, own rows, the inspector, from an empty folder'
 	@echo 'make figures STUDY=quick       draw the figures again from the scores, computing nothing'
 	@echo 'make schema                    write studies/schema.json from the settings of a study, for editors'
 	@echo 'make install                   only set up .venv'
-	@echo 'make lint | types | unit | notebooks   the parts of make test'
+	@echo 'make lint | types | unit | notebooks | docs   the parts of make test'
 	@echo 'make clean                     remove .venv, builds and caches; runs/ stays'
 	@echo 'make clean-runs                remove runs/ too: models, scores and reports of every study'
 
@@ -48,7 +50,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { echo 'Making .venv with $(PYTHON)'; rm -rf .venv; '$(PYTHON)' -m venv .venv; } || { \
 		echo 'Making the virtual environment failed; on Debian and Ubuntu, "apt install python3-venv" helps'; exit 1; } >&2
 	@echo 'Installing the pinned dependencies (once; some minutes)'
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[offline,dev]'
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[notebooks,lexical,search,offline,dev]'
 	@$(BIN)/jupyter kernelspec list 2>&1 | grep -q '$(CURDIR)/.venv/share/jupyter/kernels/python3' || \
 		$(BIN)/python -m ipykernel install --sys-prefix --name python3 >/dev/null
 	@touch $@
@@ -64,7 +66,7 @@ check: lint types ## lint, layers, types, the tests of the rooms that changed
 	$(if $(CHANGED),OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile \
 		$(foreach room,$(CHANGED),$(wildcard hybridkit/$(room) tests/$(room))),@echo 'no room has changed')
 
-test: lint types unit notebooks ## every check
+test: lint types unit notebooks docs ## every check
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -94,6 +96,9 @@ test-browser: $(INSTALLED) ## the inspector and the report in a real browser
 test-cluster: $(INSTALLED) ## sweeps on a Ray cluster
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster
 
+test-wheel: $(INSTALLED) ## the wheel in a new environment; WHEEL_TEST=network installs its dependencies too
+	WHEEL_TEST='$(or $(WHEEL_TEST),full)' $(BIN)/python -m pytest tests/test_wheel.py
+
 # On the run of starter where there is one, else on quick's.
 screenshots: $(INSTALLED) ## pictures of the inspector for the README
 	SCREENSHOTS='$(CURDIR)/figures/inspector' $(BIN)/python -m pytest tests/browser/test_screenshots.py
@@ -101,17 +106,26 @@ screenshots: $(INSTALLED) ## pictures of the inspector for the README
 schema: $(INSTALLED) ## write studies/schema.json from the settings, for editors
 	$(BIN)/python -c "from pathlib import Path; from hybridkit.study.settings import schema; Path('studies/schema.json').write_text(schema(), encoding='utf-8')"
 
-readme: $(INSTALLED) ## fill README.md from figures/README.md.jinja and the numbers under figures/
+readme: $(INSTALLED) ## fill README.md and docs/results.md from their templates and the numbers under figures/
 	$(BIN)/python figures/readme.py
 
+docs: $(INSTALLED) ## the documentation; an unknown page, name or anchor ends it
+	$(BIN)/hybridkit run quick
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# Jupyter refuses root unless it is told so; LISTEN=0.0.0.0 is for a container whose port is published.
+ROOT = $(filter 0,$(shell id -u))
+IP = $(or $(LISTEN),127.0.0.1)
+AS_ROOT = $(if $(ROOT),As root JupyterLab listens on $(IP) and asks for the token of its address)
 lab: $(INSTALLED) ## JupyterLab with the kernel ready
-	$(BIN)/jupyter lab --notebook-dir=notebooks
+	$(if $(AS_ROOT),@echo '$(AS_ROOT)')
+	$(BIN)/jupyter lab --notebook-dir=notebooks $(if $(ROOT)$(LISTEN),--ServerApp.ip=$(IP)) $(if $(ROOT),--allow-root)
 
 figures: $(INSTALLED) ## redraw without computing
 	$(BIN)/hybridkit figures '$(STUDY)'
 
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find hybridkit tests notebooks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 	@echo 'runs/ and data/cache stay; make clean-runs removes runs/'
 

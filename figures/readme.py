@@ -1,9 +1,9 @@
-"""Write README.md from README.md.jinja: every number of a result comes from the committed files beside this script.
+"""Write README.md and docs/results.md from their templates: every number comes from the committed files beside this.
 
     make readme
 
 `hybridkit figures STUDY --to figures/STUDY` puts them here: table.md, notebook-NN.json and the frames of the figures.
-A test compares README.md with what this writes, so that no number in it is older than its figure.
+A test compares the pages with what this writes, so that no number in them is older than its figure.
 """
 
 import json
@@ -17,19 +17,19 @@ from hybridkit.utils.naming import listed
 from hybridkit.utils.numbers import number
 
 HERE = Path(__file__).parent
-README = HERE.parent / "README.md"
+PAGES = {"README.md": "README.md.jinja", "docs/results.md": "results.md.jinja"}
 
 
-def render() -> str:
-    """Return README.md, filled."""
+def render(page: str = "README.md") -> str:
+    """Return a page, filled."""
     made = Environment(  # noqa: S701  Markdown, made of this repository's own files
         loader=FileSystemLoader(HERE), undefined=StrictUndefined, keep_trailing_newline=True
     )
     made.globals |= {
         one.__name__: one
-        for one in (table, score, difference, finding, claims, value, count, evaluated, remedies, left)
+        for one in (table, score, difference, finding, claims, value, count, evaluated, remedies, left, rr)
     }
-    return made.get_template("README.md.jinja").render()
+    return made.get_template(PAGES[page]).render()
 
 
 @cache
@@ -109,6 +109,13 @@ def value(study: str, name: str, *path: Any) -> Any:
     return found
 
 
+def rr(study: str, strategy: str, setting: str, seen: str, languages: int) -> str:
+    """Return mean RR of pairs of a study of training languages, by what was trained on and in how many languages."""
+    where = {"strategy": strategy, "setting": setting, "seen": seen, "k": languages, "series": "fixed"}
+    (row,) = [one for one in notebook(study, "06")["RR"] if where.items() <= one.items()]
+    return number(row["mean"])
+
+
 def count(study: str, key: str) -> int:
     """Return how many seeds, strategies or other listed things the study's settings have."""
     return len(json.loads((HERE / study / "run-settings.json").read_bytes())[key])
@@ -149,4 +156,5 @@ def left(study: str, first: str, second: str, remedy: str, setting: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(render(), encoding="utf-8")
+    for name in PAGES:
+        (HERE.parent / name).write_text(render(name), encoding="utf-8")

@@ -23,7 +23,7 @@
 study = "quick"  # a study under studies/, or the path of a YAML file
 
 # %%
-from hybridkit import Run, analysis, plots
+from hybridkit import Run, analysis, plots, report
 
 run = Run(study)
 figures = run.folder / "figures"
@@ -133,3 +133,25 @@ run.finish(
         "candidates": benchmarks.groupby("benchmark")["candidates"].sum().to_dict(),
     },
 )
+
+# %% [markdown]
+# ## What we saw
+
+# %%
+report.conclusions.saw(run, "01")
+
+# %% [markdown]
+# ## Your turn
+# Another row, another language, and the texts of a benchmark.
+
+# %%
+row = 1  # any row of training
+analysis.data.sample_row(run.split[0], row)
+
+# %%
+language = run.split[0].languages[0]  # any of run.split[0].languages
+lengths[lengths["language"] == language]
+
+# %%
+benchmark = run.study.evaluation.benchmarks[0]  # any that the study names
+run.benchmark(benchmark).queries.head(10)

@@ -26,7 +26,7 @@ study = "quick"
 import pandas as pd
 from IPython.display import display
 
-from hybridkit import Run, analysis, plots
+from hybridkit import Run, analysis, parse, plots, report
 
 run = Run(study)
 figures = run.folder / "figures"
@@ -258,3 +258,24 @@ run.finish(
         "words": {section: one.sentences for section, one in curves.items()},
     },
 )
+
+# %% [markdown]
+# ## What we saw
+
+# %%
+report.conclusions.saw(run, "02")
+
+# %% [markdown]
+# ## Your turn
+# Plan a strategy of your own on the same rows (nothing is trained), look at one strategy's exposure, and at a curve.
+
+# %%
+strategy = specs[-1].strategy  # or your own, such as "hybrid(alpha=0.25)"
+plan = parse(strategy).plan(run.split[0], steps=20, batch_size=run.study.training.batch_size, seed=0)
+plan.describe()
+
+# %%
+exposure[exposure["strategy"] == specs[0].strategy].head(12)  # another strategy: specs[1] and so on
+
+# %%
+alpha.points.head(12)  # or rows.points, batch_size.points, pairs.points

@@ -25,7 +25,7 @@ study = "quick"
 # %%
 import pandas as pd
 
-from hybridkit import Run, analysis, plots
+from hybridkit import Run, analysis, plots, report
 
 run = Run(study)
 figures = run.folder / "figures"
@@ -67,7 +67,7 @@ table
 # higher. Seeds of a strategy are no independent models, and a correlation does not say what causes what.
 
 # %%
-benchmark = run.study.evaluation.benchmarks[0]
+benchmark = run.benchmarks()[0]
 compared = analysis.scores.new_batch_losses(run, benchmark)
 print("\n".join(analysis.scores.loss_verdict(compared)))
 plots.draw(
@@ -103,3 +103,23 @@ run.finish(
         "loss and AP": analysis.scores.loss_verdict(compared),
     },
 )
+
+# %% [markdown]
+# ## What we saw
+
+# %%
+report.conclusions.saw(run, "03")
+
+# %% [markdown]
+# ## Your turn
+# One strategy's loss, the models that held-out rows prefer, and the plan behind a model.
+
+# %%
+strategy = specs[0].strategy  # any of the study
+losses[losses["strategy"] == strategy].tail(10)
+
+# %%
+held_out.sort_values(held_out.columns[-1], ascending=False).head(10)
+
+# %%
+run.plan(specs[-1]).describe()  # another model: specs[0] and so on

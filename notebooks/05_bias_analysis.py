@@ -30,7 +30,7 @@ from hybridkit import Run, analysis, plots, report
 run = Run(study)
 figures = run.folder / "figures"
 scores = analysis.scores.study_scores(run)
-benchmark = run.study.evaluation.benchmarks[0]
+benchmark = run.benchmarks()[0]
 
 # %% [markdown]
 # ## Rank distance
@@ -170,3 +170,25 @@ run.finish(
         "verdict": verdict,
     },
 )
+
+# %% [markdown]
+# ## What we saw
+
+# %%
+report.conclusions.saw(run, "05")
+
+# %% [markdown]
+# ## Your turn
+# A pair of your own, another query, and one measure of the panel.
+
+# %%
+yours = pair  # any pair of languages, such as ("de", "en")
+report.views.pair_queries(inspected, yours, before, now, order="change").head(10)
+
+# %%
+query = queries["query_id"].iloc[-1]  # any query of the list
+report.views.ladder(inspected, pair[0], query, [before, now]).head(20)
+
+# %%
+measure = panel["measure"].iloc[0]  # any of panel["measure"].unique()
+panel[panel["measure"] == measure].round(3)

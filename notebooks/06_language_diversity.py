@@ -28,7 +28,7 @@ study = "quick"
 # %%
 from IPython.display import Markdown, display
 
-from hybridkit import Run, analysis, plots
+from hybridkit import Run, analysis, plots, report
 
 run = Run(study)
 figures = run.folder / "figures"
@@ -52,12 +52,19 @@ by = ["group", "draw", "k", "languages", "series"]
 trained.pivot_table(index=by, columns="strategy", values="seed", aggfunc="size", fill_value=0, sort=False)
 
 # %% [markdown]
-# What is not trained and scored yet is made now. Figures show the first benchmark.
+# ## The conclusion first
+# What is not trained and scored yet is made now. Figures show the first benchmark. What a step to more languages
+# changes is told by the rule of evidence; how each number came about is below.
 
 # %%
 frame = diversity.pair_outcomes(run)
 benchmark = next(iter(frame["benchmark"]), "")
 first = frame[frame["benchmark"] == benchmark]
+sums = diversity.pair_sums(run, benchmark) if benchmark else {}
+followed = diversity.mean_steps(diversity.steps(first), sums)
+limits = diversity.limits(models)
+numbers = {"models": len(set(models["model"])), "steps": followed.to_dict("records"), "limits": limits}
+Markdown("\n".join(f"- {one}" for one in report.conclusions.said("06", numbers, run.study.compare)))
 
 # %% [markdown]
 # ## Do more languages help?
@@ -98,10 +105,10 @@ for measure, table in tables.items():
 # draws: it is one set, whose models are in every draw.
 
 # %%
-sums = diversity.pair_sums(run, benchmark) if benchmark else {}
-followed = diversity.mean_steps(diversity.steps(first), sums)
+print(report.conclusions.said("06", numbers, run.study.compare)[0])
+display(followed.dropna(axis="columns", how="all").round(3))
 sentences = diversity.step_sentences(followed, setting="cross") + diversity.step_sentences(followed, setting="mono")
-Markdown("\n".join(f"- {sentence}" for sentence in sentences))
+report.conclusions.folded(f"The {len(sentences)} steps in words", sentences)
 
 # %% [markdown]
 # ## What differs between the least and the most diverse set?
@@ -177,16 +184,17 @@ plots.draw(figures, "06_interaction", plots.diversity_interaction, points, capti
 # %%
 fits = diversity.regressions(first) + diversity.regressions(apart)
 estimates = diversity.effects(fits)
-estimates.round(4)
+print(f"Of {len(estimates)} effects, {(estimates['p_holm'].astype(float) < 0.05).sum()} are established.")
+estimates.dropna(axis="columns", how="all").round(4)
 
 # %% [markdown]
-# What it says here. In brackets is what the regression takes for granted and how far that holds: lines against dummies
-# of k, residuals, their spread, collinearity, bounds, the number of draws.
+# The same in words, a click each. In brackets is what the regression takes for granted and how far that holds: lines
+# against dummies of k, residuals, their spread, collinearity, bounds, the number of draws.
 
 # %%
 sentences = diversity.fit_sentences(fits)
 for title, lines in sentences.items():
-    display(Markdown(f"**{title}**\n\n" + "\n".join(f"- {line}" for line in lines)))
+    display(report.conclusions.folded(title, lines))
 
 # %% [markdown]
 # ## Does pretraining matter?
@@ -212,7 +220,6 @@ judged.round(3)
 # ## What these runs cannot show
 
 # %%
-limits = diversity.limits(models)
 Markdown("\n".join(f"- {sentence}" for sentence in limits))
 
 # %%
@@ -231,3 +238,22 @@ run.finish(
         "limits": limits,
     },
 )
+
+# %% [markdown]
+# ## What we saw
+
+# %%
+report.conclusions.saw(run, "06")
+
+# %% [markdown]
+# ## Your turn
+# Single pairs of languages, one kind of step, and the largest effects.
+
+# %%
+first.head(10)  # a line a model and pair; filter by query_language, passage_language, k or strategy
+
+# %%
+followed.head(10).round(3)  # a line a step; filter by setting, from_k, to_k or seen
+
+# %%
+estimates.sort_values("estimate", ascending=False).head(10).round(4)

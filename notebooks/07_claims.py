@@ -25,15 +25,22 @@ study = "quick"
 claims = "data/claims.yaml"
 
 # %%
-from IPython.display import HTML
+from IPython.display import HTML, Markdown
 
-from hybridkit import Run, analysis, plots
+from hybridkit import Run, analysis, plots, report
 
 opened = analysis.claims.open_claims(claims)
 run = Run(study)
 figures = run.folder / "figures"
 ours = analysis.claims.judge(opened, analysis.claims.StudyFacts(run))
 theirs = analysis.claims.judge(opened, analysis.claims.PublishedFacts())
+
+# %% [markdown]
+# ## The conclusion first
+
+# %%
+numbers = {"verdicts": {one.claim.id: one.verdict for one in ours}, "why": {one.claim.id: one.sentence for one in ours}}
+Markdown("\n".join(f"- {one}" for one in report.conclusions.said("07", numbers, run.study.compare)))
 
 # %% [markdown]
 # ## Verdicts
@@ -68,7 +75,13 @@ plots.draw(
 # study with random draws of languages, it is a draw, whose sets are averaged.
 
 # %%
-HTML(analysis.claims.as_html(analysis.claims.summary(ours, plots.kept(figures))))
+testable = [one for one in ours if one.verdict != "not testable"]
+HTML(analysis.claims.as_html(analysis.claims.summary(testable, plots.kept(figures))))
+
+# %%
+others = [one for one in ours if one.verdict == "not testable"]
+ledger = analysis.claims.as_html(analysis.claims.summary(others, plots.kept(figures)))
+report.conclusions.folded(f"{len(others)} claims that this study cannot test, and what it would take", ledger)
 
 # %% [markdown]
 # Where strategies were trained on different data, a difference between them may be one of the data:
@@ -81,7 +94,8 @@ print(analysis.exposure.exposure_note(analysis.exposure.study_exposure(run, toke
 # They are bare numbers: no intervals, no plans of batches, no training rows.
 
 # %%
-HTML(analysis.claims.as_html(analysis.claims.summary(theirs).drop(columns=["figure", "source"])))
+published = analysis.claims.summary(theirs).drop(columns=["figure", "source"])
+report.conclusions.folded("What the published tables say of each claim", analysis.claims.as_html(published))
 
 # %% [markdown]
 # ## The evidence, comparison by comparison
@@ -91,21 +105,44 @@ HTML(analysis.claims.as_html(analysis.claims.summary(theirs).drop(columns=["figu
 
 # %%
 evidence = analysis.claims.evidence(ours)
-HTML(analysis.claims.as_html(evidence))
+shown = evidence.dropna(axis="columns", how="all")
+report.conclusions.folded(f"{len(evidence)} comparisons", analysis.claims.as_html(shown))
 
 # %% [markdown]
 # How the words became checks:
 
 # %%
-HTML(analysis.claims.as_html(analysis.claims.readings(opened)))
+report.conclusions.folded(f"{len(opened)} checks", analysis.claims.as_html(analysis.claims.readings(opened)))
 
 # %%
 run.finish(
     "07",
     {
-        "verdicts": {entry.claim.id: entry.verdict for entry in ours},
+        **numbers,
         "published": {entry.claim.id: entry.verdict for entry in theirs},
-        "why": {entry.claim.id: entry.sentence for entry in ours},
         "evidence": evidence.to_dict("records"),
     },
 )
+
+# %% [markdown]
+# ## What we saw
+
+# %%
+report.conclusions.saw(run, "07")
+
+# %% [markdown]
+# ## Your turn
+# The evidence of one claim, how the words became its check, and what published tables say. Claims of your own are lines
+# of a file like `data/claims.yaml`: `hybridkit run STUDY --notebook 07 -p claims mine.yaml` judges them.
+
+# %%
+claim = ours[0].claim.id  # any claim of the ledger
+evidence[evidence["claim"] == claim].dropna(axis="columns", how="all")
+
+# %%
+readings = analysis.claims.readings(opened)
+readings[readings["claim"] == claim]
+
+# %%
+published = analysis.claims.summary(theirs)
+published[published["claim"] == claim]

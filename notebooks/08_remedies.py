@@ -26,7 +26,7 @@ study = "quick"
 # %%
 from IPython.display import Markdown
 
-from hybridkit import Run, analysis, plots
+from hybridkit import Run, analysis, plots, report
 
 run = Run(study)
 figures = run.folder / "figures"
@@ -93,7 +93,12 @@ gains[["benchmark", *columns]].round(4)
 
 # %%
 left = analysis.remedies.what_is_left(compared)
-Markdown("\n".join(f"- {one}" for one in left))
+between = compared[(compared["kind"] == "a strategy") & compared["setting"].isin(["pool", "other"])]
+print(report.conclusions.left_sentence(between))
+between[["benchmark", "against_strategy", *columns]].round(4)
+
+# %%
+report.conclusions.folded("The same in words, a line a remedy", left)
 
 # %% [markdown]
 # ## What to do
@@ -119,3 +124,24 @@ run.finish(
         "advice": said,
     },
 )
+
+# %% [markdown]
+# ## What we saw
+
+# %%
+report.conclusions.saw(run, "08")
+
+# %% [markdown]
+# ## Your turn
+# The table by another column, one remedy alone, and the points of the front.
+
+# %%
+by = "pool"  # any column of the table
+table.sort_values(by, ascending=False).head(10).round(3)
+
+# %%
+remedy = gains["remedy"].iloc[0] if len(gains) else "none"  # any remedy of the study
+gains[gains["remedy"] == remedy][columns].round(4)
+
+# %%
+points[points["front"]].round(3)

@@ -53,17 +53,21 @@ def real_data() -> Path:
     pytest.skip("needs the real data sets: set HYBRIDKIT_DATA to a folder that has xquad-r/")
 
 
-@pytest.fixture
-def parallel_rows(tmp_path: Path) -> Path:
-    """A file of 60 rows in English and German that are easily told apart."""
+def write_parallel_rows(path: Path, count: int) -> Path:
+    """Write a file of rows in English and German that are easily told apart."""
     rows = [
         {
             "id": str(n),
             "query": {"en": f"who is {n}", "de": f"wer ist {n}"},
             "passage": {"en": f"she {n}", "de": f"sie {n}"},
         }
-        for n in range(60)
+        for n in range(count)
     ]
-    path = tmp_path / "mine.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
     return path
+
+
+@pytest.fixture
+def parallel_rows(tmp_path: Path) -> Path:
+    """A file of 60 rows in English and German that are easily told apart."""
+    return write_parallel_rows(tmp_path / "mine.jsonl", 60)

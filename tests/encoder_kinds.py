@@ -166,7 +166,8 @@ def tokenizer(marks: str = "around", words: int | None = None, **options: Any) -
     made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()  # type: ignore[assignment]
     template = {"around": "<s> $A </s>", "end": "$A </s>", "bare": "$A"}[marks.split()[0]]
     special = [(mark, known.index(mark)) for mark in ("<s>", "</s>") if mark in template]
-    made.post_processor = processors.TemplateProcessing(single=template, special_tokens=special)  # type: ignore[assignment]
+    pair = f"{template} {template.replace('$A', '$B')}"
+    made.post_processor = processors.TemplateProcessing(single=template, pair=pair, special_tokens=special)  # type: ignore[assignment]
     given = {
         "pad_token": "<pad>",
         "unk_token": "<unk>",

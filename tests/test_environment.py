@@ -70,3 +70,19 @@ def test_every_dependency_tells_its_reason() -> None:
         (found,) = [text for text in PYPROJECT.splitlines() if text.strip().startswith(f'"{line}",')]
         reason = found.partition("#")[2].strip()
         assert len(reason) > 5, f"pyproject.toml: {line} has no comment that says what it is for"
+
+
+def test_the_container_is_made_of_files_and_extras_that_are_there() -> None:
+    """It is not built here: what it names must exist, and nothing opens JupyterLab without its token."""
+    lines = (CHECKOUT / "Dockerfile").read_text(encoding="utf-8")
+    for name in re.findall(r"^COPY --chown=me (.+) \./$", lines, re.MULTILINE)[0].split():
+        assert (CHECKOUT / name).is_file(), name
+    assert set(re.findall(r"e\['(\w+)'\]", lines)) <= set(PROJECT["optional-dependencies"])
+    assert f"FROM python:{PROJECT['requires-python'].removeprefix('>=')}" in lines
+    assert "token" not in lines.partition("CMD")[2] and "USER me" in lines
+    assert 'CMD ["jupyter", "lab", "--ip=0.0.0.0", "--no-browser", "--notebook-dir=notebooks"]' in lines
+
+
+def test_what_binder_starts_has_jupyterlab() -> None:
+    (pip,) = [entry["pip"] for entry in ENVIRONMENT["dependencies"] if isinstance(entry, dict)]
+    assert any(line.startswith("jupyterlab") for line in pip) and "--editable ." in pip

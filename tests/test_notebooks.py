@@ -26,7 +26,12 @@ def test_stored_without_outputs_and_with_one_cell_of_parameters(path: Path) -> N
     tagged = [cell for cell in code if "parameters" in cell.metadata.get("tags", [])]
     assert len(tagged) == 1 and 'study = "quick"' in tagged[0].source
     assert notebook.metadata.kernelspec.name == "python3"
-    assert re.match(rf'run\.finish\(\s*"{path.name[:2]}"', code[-1].source)
+    *_, finish, saw, first, second, third = code  # what was seen is made from the numbers, then three cells to go on
+    assert re.match(rf'run\.finish\(\s*"{path.name[:2]}"', finish.source)
+    assert saw.source == f'report.conclusions.saw(run, "{path.name[:2]}")'
+    assert all(cell.source.strip() and "run.finish" not in cell.source for cell in (first, second, third))
+    headings = re.findall(r"^## (.*)$", "\n".join(cell.source for cell in notebook.cells), re.MULTILINE)
+    assert headings[-2:] == ["What we saw", "Your turn"]
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)

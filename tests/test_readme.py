@@ -1,20 +1,26 @@
-"""The README says what is so: its example runs, its table is that of the committed scores, its files exist."""
+"""README and docs say what is so: examples run, tables are those of the committed scores, what is linked exists."""
 
 import json
 import re
 from pathlib import Path
 from runpy import run_path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from hybridkit import ParallelCorpus
 from hybridkit.analysis.scores import macro_scores, main_table, markdown
+from hybridkit.data.languages import language
+from hybridkit.data.rows import Row
 from hybridkit.models import encoder
 from hybridkit.plots.figure_files import read_frame
 from hybridkit.utils.paths import checkout
 
 HOME = Path(str(checkout()))
 README = (HOME / "README.md").read_text(encoding="utf-8")
+RESULTS = (HOME / "docs" / "results.md").read_text(encoding="utf-8")
+PAGES = [HOME / "README.md", HOME / "CONTRIBUTING.md", *sorted((HOME / "docs").rglob("*.md"))]
 
 
 def test_the_python_example_runs(
@@ -32,13 +38,14 @@ def test_the_python_example_runs(
 @pytest.mark.parametrize("study", sorted(path.parent.name for path in (HOME / "figures").glob("*/scores.csv")))
 def test_the_table_is_that_of_the_committed_scores(study: str) -> None:
     table = markdown(main_table(macro_scores(read_frame(HOME / "figures" / study / "scores.csv"))))
-    assert f"### {study}" in README
-    assert table in README, f"put figures/{study}/table.md into the README"
+    assert f"## {study}" in RESULTS
+    assert table in RESULTS, f"put figures/{study}/table.md into docs/results.md"
 
 
-def test_the_readme_is_what_the_committed_figures_fill_it_with() -> None:
+@pytest.mark.parametrize(("page", "text"), [("README.md", README), ("docs/results.md", RESULTS)])
+def test_a_page_is_what_the_committed_figures_fill_it_with(page: str, text: str) -> None:
     fill = run_path(str(HOME / "figures" / "readme.py"))
-    assert fill["render"]() == README, "edit figures/README.md.jinja and say make readme"
+    assert fill["render"](page) == text, "edit its template under figures/ and say make readme"
 
 
 def test_a_finding_says_no_more_than_its_mark(tmp_path: Path) -> None:
@@ -64,9 +71,27 @@ def test_a_finding_says_no_more_than_its_mark(tmp_path: Path) -> None:
     assert "no interval over trainings" in said("°", "hybrid", "mono", crossed_low=None, crossed_high=None)
 
 
-def test_links_and_pictures_exist() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert target.startswith("https://") or (HOME / target).exists(), target
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_pictures_exist(page: Path) -> None:
+    made = {"study.md", "cli.md"}  # by docs/hooks.py
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        there = target.startswith("https://") or (page.parent / target).exists()
+        assert there or Path(target).name in made, target
+
+
+def test_a_strategy_of_ones_own_makes_plans_as_any_other() -> None:
+    """The example of docs/extend.md, as written."""
+    text = (HOME / "docs" / "extend.md").read_text(encoding="utf-8")
+    (example,) = [one for one in re.findall(r"```python\n(.*?)```", text, flags=re.S) if "class near" in one]
+    space: dict[str, Any] = {}
+    exec(compile(example, "extend.md", "exec"), space)  # noqa: S102  our own example, as written
+    sides = [{tag: f"{tag} {n}" for tag in ("ar", "de", "en", "fa")} for n in range(20)]
+    corpus = ParallelCorpus.from_rows(Row(f"{n}", f"{n}", f"{n}", one, one, {}) for n, one in enumerate(sides))
+    plan = space["near"]().plan(corpus, steps=20, batch_size=2, seed=0)
+    scripts = np.array([language(tag).script for tag in plan.languages])
+    _, query, passage = plan.draws.reshape(-1, 3).T
+    assert (query != passage).all() and (scripts[query] == scripts[passage]).all()
+    assert {plan.languages[column] for column in query.tolist()} == {"ar", "de", "en", "fa"}
 
 
 def test_every_study_is_told() -> None:

@@ -1,13 +1,12 @@
 """From a run to frames and sentences, a module for each topic of the notebooks.
 
 It may import `study`, `plots` and all below. Start at `scores`. The names below are what notebooks use, each imported
-when it is first used: the modules `data`, `exposure`, `scores`, `curves`, `bias`, `diversity` and `claims`, and from
-the study `sweep`, which trains models, and the names of two strategies.
+when it is first used: the modules, and from the study `sweep`, which trains models, and the names of two strategies.
 """
 
 from hybridkit.utils.lazy import lazy_names
 
-_MODULES = ("bias", "claims", "curves", "data", "diversity", "exposure", "remedies", "scores")
+_MODULES = ("bias", "claims", "curves", "data", "diversity", "exposure", "remedies", "rerankers", "scores")
 _HOMES = {name: f"analysis.{name}:" for name in _MODULES}
 _HOMES |= {"sweep": "study.sweep", "HYBRID": "study.settings", "UNTRAINED": "sampling.labels"}
 

@@ -96,7 +96,7 @@ def curve_scores(run: Run, section: str = "alpha", measures: Collection[str] = M
     scores what is missing; a frame without rows where the study has no such section (`missing_points` says so).
     """
     specs, parts = curve_models(run.study, section), []
-    names = run.study.section("curve").benchmarks if specs else ()
+    names = run.benchmarks("curve") if specs else ()
     sweep(run, specs, names)
     for spec in specs:
         for name in names:
@@ -111,7 +111,7 @@ def curve_scores(run: Run, section: str = "alpha", measures: Collection[str] = M
 def make_curves(run: Run) -> int:
     """Train and score every model of a study's curves that is missing, with one bar; return how many were."""
     specs = run.models("curve")
-    return sweep(run, specs, run.study.section("curve").benchmarks) if specs else 0
+    return sweep(run, specs, run.benchmarks("curve")) if specs else 0
 
 
 def missing_points(run: Run, section: str) -> str:
@@ -224,7 +224,7 @@ def curve_contrasts(run: Run, section: str, unit: str = "article") -> pd.DataFra
         for _, point in one.parts
     }
     specs = [spec for spec in specs if (x_of(spec, section), spec.strategy) in needed]
-    names = run.study.section("curve").benchmarks if specs else ()
+    names = run.benchmarks("curve") if specs else ()
     sweep(run, specs, names)
     models: dict[str, dict[Point, dict[int | str, dict[str, ClusterSums]]]] = {}
     for name in names:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.relatives import relatives_table
-from hybridkit.data.sources.open_rows import source_stems
+from hybridkit.data.sources.open_rows import own_name, source_stems
 from hybridkit.data.sources.registry import DATA_SETS
 from hybridkit.models.embedding import text_lengths as encoded_lengths
 from hybridkit.sampling.codeswitch import switch_rates
@@ -58,7 +58,9 @@ def coverage(run: Run) -> pd.DataFrame:
     stems = (
         np.array([ident.split("/")[0] for ident in corpus.ids]) if len(files) > 1 else np.full(len(corpus), files[0])
     )
-    named = dict(zip(files, run.study.rows.files, strict=True))
+    named = {
+        stem: name if own_name(name) == name else stem for stem, name in zip(files, run.study.rows.files, strict=True)
+    }
     parts = []
     for stem in files:
         here = stems == stem
@@ -101,7 +103,7 @@ def _has(corpus: ParallelCorpus, row: int, tag: str) -> bool:
 def benchmark_table(run: Run) -> pd.DataFrame:
     """Return what a study evaluates on: benchmark, language, queries, candidates, articles."""
     parts = []
-    for name in run.study.evaluation.benchmarks:
+    for name in run.benchmarks():
         part, _, _ = run.subset(name)
         candidates = part.passages.groupby("language").agg(candidates=("text", "size"), articles=("article", "nunique"))
         queries = part.queries.groupby("language").agg(queries=("text", "size"))

@@ -53,7 +53,7 @@ _UNTESTED = Resampling(exchanges=1)  # a value by itself has intervals, and noth
 
 def evaluated_on(run: Run) -> list[str]:
     """Return the benchmarks that remedies are evaluated on: those of the study that are no part of another one."""
-    names = run.study.evaluation.benchmarks
+    names = run.benchmarks()
     parts = part_of(run, names)
     return [name for name in names if name not in parts and name != "held-out"]
 

@@ -34,6 +34,7 @@ from hybridkit.study.settings import HYBRID, UNTRAINED
 from hybridkit.utils.naming import listed, split_name
 from hybridkit.utils.products import frame, is_whole
 
+_OF_SECTION = {"recipes": ", own recipes", "reranker": ", re-rankers"}  # behind the name of a family
 FINDINGS = (
     (HYBRID, "mono", "cross"),
     (HYBRID, "mono", "pool"),
@@ -62,7 +63,7 @@ def own_recipes(run: Run, baseline: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     if not run.study.recipes:
         return pd.DataFrame(), pd.DataFrame()
-    names = run.study.evaluation.benchmarks
+    names = run.benchmarks()
     found = [model_scores(run, spec, name) for spec in run.models("recipes") for name in names]
     table = main_table(macro_scores(pd.concat(found, ignore_index=True)))
     return table, compare_with_baseline(run, baseline, section="recipes")
@@ -255,10 +256,11 @@ def part_of(run: Run, names: Sequence[str]) -> dict[str, str]:
     judged in families of their own: a set and a part of itself are not two tests of one thing.
     """
     sizes = {name: set(run.subset(name)[0].queries["query_id"]) for name in names}
+    bases = {name: base_name(run.study.at(run.study.named(name))) for name in names}
     wholes: list[str] = []
     found = {}
     for name in sorted(sizes, key=lambda name: -len(sizes[name])):
-        own = [one for one in wholes if base_name(one) == base_name(name) and sizes[one] & sizes[name]]
+        own = [one for one in wholes if bases[one] == bases[name] and sizes[one] & sizes[name]]
         if own:
             found[name] = own[0]
         else:
@@ -288,8 +290,8 @@ def system(
     """Return a strategy's models on a benchmark as `significance.contrast` takes them: by seed and measure.
 
     The untrained encoder is the same for every seed. `unit` is what questions are resampled by
-    (`clusters.question_clusters`); with the section "recipes" the models are those of the strategy's own recipe. Raises
-    InputError for a strategy that the study does not have.
+    (`clusters.question_clusters`); with the section "recipes" the models are those of the strategy's own recipe, with
+    "reranker" they are re-rankers. Raises InputError for a strategy that the study does not have.
     """
     specs = [spec for spec in run.models(section) if spec.strategy == strategy]
     if not specs:
@@ -345,19 +347,22 @@ def compared_pairs(strategies: Sequence[str], baseline: str) -> list[tuple[str, 
     return list(dict.fromkeys(pairs))
 
 
-def compare_with_baseline(run: Run, baseline: str, unit: str = "article", section: str = "main") -> pd.DataFrame:
+def compare_with_baseline(
+    run: Run, baseline: str, unit: str = "article", section: str = "main", measures: Sequence[str] = MAIN_MEASURES
+) -> pd.DataFrame:
     """Compare every trained strategy with one of them, and hybrids with `cross`, in every setting and benchmark.
 
     This is what tables mark. Columns: benchmark, system, against, then those of `significance.contrast` without
-    languages and of `significance.judged`. One family holds all comparisons (`compared_pairs`) on all benchmarks, AP in
-    each setting and the rank distance of the pool; a benchmark that is a part of another is a family of its own. With
-    the section "recipes" each strategy is trained by its own recipe, and the family is one of its own.
+    languages and of `significance.judged`. One family holds all comparisons (`compared_pairs`) on all benchmarks, all
+    `measures` (AP in each setting and the rank distance of the pool); a benchmark that is a part of another is a family
+    of its own. With the section "recipes" each strategy is trained by its own recipe, with "reranker" the strategies
+    are those of re-rankers, and the family is one of its own.
     """
     pairs = compared_pairs([spec.strategy for spec in run.models(section)], baseline)
-    names = run.study.evaluation.benchmarks
+    names = run.benchmarks(section)
     found = []
     for benchmark in names:
-        own = {name: system(run, benchmark, name, unit=unit, section=section) for name in dict.fromkeys(sum(pairs, ()))}
+        own = {name: system(run, benchmark, name, measures, unit, section) for name in dict.fromkeys(sum(pairs, ()))}
         for first, second in pairs:
             rows = contrast([(1, own[first]), (-1, own[second])], overall=True)
             rows.insert(0, "against", second)
@@ -366,7 +371,7 @@ def compare_with_baseline(run: Run, baseline: str, unit: str = "article", sectio
             found.append(rows.drop(columns=["query_language", "passage_language"]))
     table = pd.concat(found, ignore_index=True)
     beside = [f"{label(first)} with {label(second)}" for first, second in pairs if second != baseline]
-    what = "; ".join([f"every strategy with {label(baseline)}", *beside]) + ", own recipes" * (section == "recipes")
+    what = "; ".join([f"every strategy with {label(baseline)}", *beside]) + _OF_SECTION.get(section, "")
     return judged(table.assign(family=families(table["benchmark"], what, part_of(run, names))))
 
 

@@ -9,7 +9,7 @@ from hybridkit.analysis.remedies import evaluated_on
 from hybridkit.analysis.scores import collections_made, make_collections
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
-from hybridkit.study.settings import UNTRAINED
+from hybridkit.study.settings import RERANKER, UNTRAINED
 from hybridkit.study.sweep import Job, is_made, make, make_jobs, run_of
 from hybridkit.study.workers import Workers
 from hybridkit.utils.parallel import threads
@@ -20,6 +20,7 @@ _READ = {  # the notebooks that read models of a section
     "recipes": {"04", "07"},
     "curve": {"02", "07"},
     "diversity": {"06", "07"},
+    RERANKER: {"04", "07"},
 }
 
 
@@ -48,7 +49,7 @@ def make_everything(run: Run, numbers: Sequence[str], workers: Workers | None = 
 
 def jobs_of(run: Run, sections: Sequence[str]) -> list[WholeJob]:
     """Return one job for each different model of some sections: a model of two sections has the benchmarks of both."""
-    found: dict[str, WholeJob] = {}
+    found: dict[tuple[bool, str], WholeJob] = {}
     study, diversity = run.study, run.study.diversity
     named = {"main": study.evaluation.judged, "diversity": study.evaluation.judged}
     if diversity is not None and diversity.judged is not None:
@@ -66,7 +67,7 @@ def jobs_of(run: Run, sections: Sequence[str]) -> list[WholeJob]:
             benchmarks = (*run.study.section(section).benchmarks,)
             remedies = tuple(with_remedy.get(spec, ()))
             job = WholeJob(study, run.folder, spec, benchmarks, named.get(section, ()), remedies, remedied)
-            key = run.trained.key(spec)
+            key = section == RERANKER, run.trained.key(spec)  # what is re-ranked has ranks of its own
             if (other := found.get(key)) is not None:
                 job = replace(
                     other,

@@ -4,6 +4,7 @@ import argparse
 import errno
 import logging
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,10 +13,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from hybridkit import __version__
-from hybridkit.cli import data_commands, evaluate, inspect, study_commands, train
+from hybridkit.cli import data_commands, evaluate, inspect, project, study_commands, train
 from hybridkit.cli.options import CommandResult, write_json
 from hybridkit.errors import InputError, TroubleError, readable
+from hybridkit.utils.extras import missing_extra
 from hybridkit.utils.files import is_full_disk
+from hybridkit.utils.naming import meant
 
 INPUT, TROUBLE, STOPPED, PIPE = 2, 1, 130, 141  # exit codes; the last two are those of shells for SIGINT and SIGPIPE
 _PATHS = (
@@ -29,12 +32,16 @@ _PATHS = (
     errno.ENAMETOOLONG,
     errno.ELOOP,
 )
+_WRONG = re.compile(r"invalid choice: '([^']*)'|unrecognized arguments:.*?(--[\w-]+)")
 _EPILOG = """examples:
   hybridkit run quick                         every table and figure of the quick study
+  hybridkit init shop --rows faq.csv          a project of your own, with a study on your rows
   hybridkit inspect quick                     see why its models rank as they do, in JupyterLab
   hybridkit data check mine.jsonl             is a file of your own fit for training?
   hybridkit evaluate --model e5-small --benchmark xquad-r
   hybridkit COMMAND --help                    the options of a command, with examples
+
+the shell completes commands, options and names: eval "$(register-python-argcomplete hybridkit)"
 
 exit codes: 0 success, 1 trouble with the machine, 2 wrong input, 130 stopped by ctrl-C"""
 
@@ -46,7 +53,19 @@ class _Parser(argparse.ArgumentParser):
         """Print what is wrong and where help is, and exit with code 2."""
         message = message.replace("invalid int value:", "must be a whole number, not")
         message = message.replace("invalid float value:", "must be a number, not")
+        if wrong := _WRONG.search(message):
+            message = message[: wrong.end()] + meant(wrong[wrong.lastindex or 0], _words(self)) + message[wrong.end() :]
         super().error(f"{readable(message)}; see `{self.prog} --help`")
+
+
+def _words(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """Every command and option of a parser and of those below it."""
+    for action in parser._actions:
+        yield from action.option_strings
+        if isinstance(action, argparse._SubParsersAction):
+            for name, below in action.choices.items():
+                yield name
+                yield from _words(below)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -60,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--version", action="version", version=f"hybridkit {__version__}")
     commands = made.add_subparsers(required=True, metavar="COMMAND", title="commands")
-    for group in (study_commands, inspect, train, evaluate, data_commands):
+    for group in (project, study_commands, inspect, train, evaluate, data_commands):
         group.add(commands)
     return made
 
@@ -74,7 +93,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     >>> main(["data", "check", "no-such-file.jsonl"])
     2
     """
-    args = parser().parse_args(arguments)
+    made = parser()
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks: eval "$(register-python-argcomplete hybridkit)"
+        import argcomplete
+
+        argcomplete.autocomplete(made)
+    args = made.parse_args(arguments)
     args.words = list(sys.argv[1:] if arguments is None else arguments)
     log, notices = logging.getLogger("hybridkit"), logging.StreamHandler(sys.stderr)
     log.addHandler(notices)
@@ -106,6 +130,9 @@ def _explain(error: Exception, args: argparse.Namespace) -> int:
         folder, free = _fullest(error, args)
         text = f"{folder}: the disk is full ({free / 1e6:,.1f} MB are free); make room and run the same command again; "
         return _fail(text + "everything finished is kept" + getattr(args, "stopped", ""), TROUBLE)
+    for one in _chain(error):
+        if isinstance(one, ModuleNotFoundError) and (found := missing_extra(one)):
+            return _fail(str(found), INPUT)
     if isinstance(error, InputError):
         return _fail(str(error), INPUT)
     if isinstance(error, TroubleError):

@@ -8,7 +8,17 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hybridkit.cli.options import CommandResult, Commands, command, names, show
+from hybridkit.cli.options import (
+    ROW_FILES,
+    CommandResult,
+    Commands,
+    benchmarks,
+    command,
+    completed,
+    models,
+    names,
+    show,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +32,7 @@ if TYPE_CHECKING:
     from hybridkit.data.collection import Collection
     from hybridkit.remedies import Chain
     from hybridkit.retrieval import Scorer
+    from hybridkit.retrieval.rerank import PairScores, Reranking
 
 
 MORE_SYSTEMS = ("rrf", "faiss-flat", "ivf", "hnsw")  # beside dense, bm25 and fusion
@@ -47,34 +58,58 @@ are taken out of it: own leaves the query's language, other one other language, 
 has a level more, {benchmark: {system: {remedy: {setting: ...}}}}, and the table a column. Systems without
 embeddings (bm25) are left out where a remedy acts on embeddings or weights; fusion has them in its dense part.
 
+"rerank(dense, model=FOLDER, depth=20)" puts the best 20 passages of a first stage (any system, after its remedies) in
+the order of a re-ranker (`hybridkit train --kind reranker`, or any cross-encoder of one score): in a pair of languages
+the best of that pair, in the pool those of the pool. Passages behind them keep the ranks of the first stage.
+--max-length and --precision are the re-ranker's too. Scores are kept in the cache, so that no pair is scored again.
+
 Dense scores are made by the similarity that the model names (similarity_fn_name: cosine, dot, euclidean, manhattan).
 Where it is not cosine, the first line of the table names it, and in JSON "similarity" is beside the settings. So is
 "caution", a sentence that must stand beside the values of a data set such as miracl-pool.
+
+--mteb writes FOLDER/results/MODEL/REVISION/TASK.json, which mteb.ResultCache(FOLDER) reads: XQuADRetrieval and
+MLQARetrieval (validation) of xquad-r-paragraphs and mlqa-r-paragraphs, MIRACLRetrieval of miracl's languages whose
+corpus is whole, and of xquad-r and mlqa-r a task for each setting, which mteb can run too (hybridkit.mteb_tasks).
 """
 
 
 def search_all(
-    args: argparse.Namespace, judged: Mapping[str, Sequence["Collection"]], cure: "Remedied"
+    args: argparse.Namespace,
+    judged: Mapping[str, Sequence["Collection"]],
+    cure: "Remedied",
+    rerankers: Mapping[str, "PairScores"],
+    mteb: list[dict[str, Any]],
 ) -> CommandResult:
-    """Search every collection by every system: the scores of each language and their mean."""
+    """Search every collection by every system: the scores of each language and their mean; `mteb` gets mteb's."""
     import pandas as pd
 
     from hybridkit.data.collection import query_clusters, save_judgements
     from hybridkit.evaluation.collection_scores import collection_values, with_intervals
+    from hybridkit.evaluation.mteb_tasks import miracl_results
+    from hybridkit.retrieval.rerank import first_stage, parse, rerank_run
     from hybridkit.retrieval.runs import save_run
 
     parts = []
     for name, sets in judged.items():
+        plain = []
         for one in sets:
             for chain in cure.chains:
                 remedy = str(chain) if cure.asked else ""
-                for system, run in cure.search(chain, one, sets).items():
+                runs = cure.search(chain, one, sets)
+                for system in cure.systems(chain, args.system):
+                    run = runs[first_stage(system)]
+                    if system in rerankers:
+                        run = rerank_run(run, one, rerankers[system], parse(system).depth)
+                    if system == "dense" and not chain.parts:
+                        plain.append((one, run))
                     found = with_intervals(collection_values(one, run), *query_clusters(one))
                     parts.append(found.assign(benchmark=name, system=system, remedy=remedy))
                     if args.save_runs:
                         save_run(run, _trec_file(args, name, system, *_named(remedy), _languages(one), "run"))
             if args.save_runs:
                 save_judgements(one.judgements, _trec_file(args, name, _languages(one), "qrels"))
+        if args.mteb:
+            mteb += miracl_results(plain)
     table = pd.concat(parts, ignore_index=True)
     value: dict[str, dict[str, Any]] = {name: {} for name in judged}
     order = {system: nth for nth, system in enumerate(args.system)}
@@ -92,7 +127,10 @@ def _languages(judged: "Collection") -> str:
 
 def _trec_file(args: argparse.Namespace, *names: str) -> Path:
     """The path of a run or of its judgements in the folder of --save-runs, e.g. `xquad-r.dense.de.en.run`."""
-    return Path(args.save_runs, re.sub(r"[^\w.-]", "_", ".".join(names))[-200:].lstrip("._"))
+    from hybridkit.utils.files import digest
+
+    text = re.sub(r"[^\w.-]", "_", ".".join(names)).lstrip("._")
+    return Path(args.save_runs, text if len(text) <= 200 else f"{digest(*names)[:8]}-{text[-190:]}")
 
 
 def as_json(table: "pd.DataFrame", collection: bool = False) -> dict[str, dict[str, Any]]:
@@ -164,27 +202,31 @@ def add(commands: Commands) -> None:
         "evaluate --model my-model --benchmark tydi-goldp --system dense,bm25,fusion",
         'evaluate --model my-model --benchmark "miracl[sw,yo],miracl[sw,yo,pool]" --system dense,hnsw',
         'evaluate --model my-model --benchmark xquad-r --remedy none --remedy "calibrate(top=5)"',
+        'evaluate --model my-model --benchmark atlas --system "dense,rerank(dense, model=my-reranker, depth=20)"',
     )
     parser.epilog = f"{parser.epilog}\n{_MORE}"
     option = parser.add_argument
-    option(
+    model = option(
         "--model",
         metavar="NAME",
         help="a folder, a hub name, xlm-r, labse, e5-small or use-multilingual; bm25 alone needs none",
     )
-    option(
+    completed(model, models)
+    benchmark = option(
         "--benchmark",
         type=names,
         required=True,
         metavar="NAME[,NAME]",
         help="names, files of parallel rows or folders of collections; see below",
     )
+    completed(benchmark, benchmarks, *ROW_FILES)
     option(
         "--system",
         type=_systems,
         default=["dense"],
         metavar="NAME[,NAME]",
-        help=f"{', '.join(SYSTEMS)}; on collections {', '.join(MORE_SYSTEMS)} too (dense)",
+        help=f"{', '.join(SYSTEMS)}; on collections {', '.join(MORE_SYSTEMS)} too; re-ranked "
+        '"rerank(dense, model=FOLDER, depth=20)" (dense)',
     )
     option("--query-prompt", metavar="TEXT", help="text before each query (the model's own)")
     option("--passage-prompt", metavar="TEXT", help="text before each passage (the model's own)")
@@ -193,6 +235,8 @@ def add(commands: Commands) -> None:
     option("--depth", type=int, default=1000, metavar="N", help=depth)
     runs = "write every run and its judgements in TREC format: NAME.SYSTEM.QUERIES.PASSAGES.run, *.qrels"
     option("--save-runs", type=Path, metavar="FOLDER", help=runs)
+    found = "write the encoder's scores (dense, no remedy) in mteb's result format; see below"
+    option("--mteb", type=Path, metavar="FOLDER", help=found)
     option("--max-length", type=int, metavar="N", help="cut texts at so many tokens (the model's own limit)")
     option("--precision", choices=("float32", "bf16"), default="float32", help="arithmetic of the encoder (float32)")
     option(
@@ -203,10 +247,16 @@ def add(commands: Commands) -> None:
 
 
 def _systems(text: str) -> list[str]:
-    found = names(text)
-    if unknown := [name for name in found if name not in (*SYSTEMS, *MORE_SYSTEMS)]:
+    from hybridkit.errors import InputError
+    from hybridkit.retrieval.rerank import first_stage, is_rerank, parse
+
+    try:
+        found = [str(parse(name)) if is_rerank(name) else name for name in names(text)]
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    if unknown := [first_stage(name) for name in found if first_stage(name) not in (*SYSTEMS, *MORE_SYSTEMS)]:
         known = ", ".join((*SYSTEMS, *MORE_SYSTEMS))
-        raise argparse.ArgumentTypeError(f"there is no system {unknown[0]!r}; there are {known}")
+        raise argparse.ArgumentTypeError(f"there is no system {unknown[0]!r}; there are {known}, and rerank of one")
     return found
 
 
@@ -225,21 +275,45 @@ def evaluate(args: argparse.Namespace) -> CommandResult:
     parallel = [name for name in dict.fromkeys(args.benchmark) if name not in sets]
     _check(args, parallel)
     wholes = {base: open_benchmark(base) for base in dict.fromkeys(map(base_name, parallel))}
-    for name in parallel:
-        subset_of(wholes[base_name(name)], name)
+    ranked_in_full = [subset_of(wholes[base_name(name)], name)[0] for name in parallel]
     judged = {name: open_collection(name) for name in sets}
-    cure = Remedied(args, wholes.values(), [one for collections in judged.values() for one in collections])
-    model = None if args.system == ["bm25"] else _open(args)
+    collections = [one for found in judged.values() for one in found]
+    cure = Remedied(args, wholes.values(), collections)
+    rerankers = _rerankers(args, ranked_in_full, collections)
+    model = _open(args) if _needs_encoder(args.system) else None
     cure.open(model)
     results = []
+    mteb: list[dict[str, Any]] = []
     if parallel:
-        results.append(_ranked(args, parallel, wholes, cure))
+        results.append(_ranked(args, parallel, wholes, cure, rerankers, mteb))
     if judged:
-        results.append(search_all(args, judged, cure))
+        results.append(search_all(args, judged, cure, rerankers, mteb))
+    for scores in {id(one): one for one in rerankers.values()}.values():
+        scores.report()
     value = {name: one for result in results for name, one in result.value.items()}
+    if args.mteb and model is not None:
+        _write_mteb(args, model, mteb)
     header = _similarity(args.system, model, value, bool(args.remedy)) + _cautions(value, bool(args.remedy))
+    header += _reranked(value, bool(args.remedy))
     text = "\n\n".join(result.text for result in results)
     return CommandResult(header + text, {name: value[name] for name in args.benchmark})
+
+
+def _write_mteb(args: argparse.Namespace, model: "SentenceTransformer", results: list[dict[str, Any]]) -> None:
+    """Write mteb's files and log where they are."""
+    import logging
+
+    from hybridkit.evaluation.mteb_tasks import write_results
+    from hybridkit.models.encoder import model_hash
+
+    folder = Path(args.model).expanduser()
+    name = folder.resolve().name if folder.exists() else args.model
+    dim = int(model.get_embedding_dimension() or 0)
+    log = logging.getLogger("hybridkit")
+    for path in write_results(args.mteb.expanduser(), results, name, model_hash(model)[:12], dim):
+        log.info("mteb: %s", path)
+    if not results:
+        log.info("mteb: nothing is written: no corpus of these languages of MIRACL is whole")
 
 
 def _similarity(
@@ -248,14 +322,16 @@ def _similarity(
     """Write the similarity of a model beside the settings of its systems where it is not cosine; the line above all."""
     from hybridkit.models.encoder import similarity_of
     from hybridkit.retrieval.dense import COSINE
+    from hybridkit.retrieval.rerank import first_stage
 
     if model is None or similarity_of(model) == COSINE:
         return ""
+    dense = [system for system in dict.fromkeys(systems) if first_stage(system) != "bm25"]
     for found in value.values():
-        for system in found.keys() - {"bm25"}:
+        for system in found.keys() & set(dense):
             for one in found[system].values() if remedies else [found[system]]:
                 one["similarity"] = similarity_of(model)
-    named = ", ".join(system for system in dict.fromkeys(systems) if system != "bm25")
+    named = ", ".join(dense)
     return f"{named}: scores by {similarity_of(model)}, the model's own similarity\n"
 
 
@@ -271,15 +347,63 @@ def _cautions(value: dict[str, Any], remedies: bool = False) -> str:
     return "".join(f"{text}\n" for text in cautions(value))
 
 
+def _reranked(value: dict[str, Any], remedies: bool = False) -> str:
+    """Write what was re-ranked beside the settings of re-ranked systems; the lines above all."""
+    from hybridkit.retrieval.rerank import is_rerank, parse
+
+    lines: dict[str, None] = {}
+    for found in value.values():
+        for system in filter(is_rerank, found):
+            text = f"the best {parse(system).depth} of each query are re-ranked, others keep the first stage's ranks"
+            lines[f"{system}: {text}\n"] = None
+            for one in found[system].values() if remedies else [found[system]]:
+                one["reranked"] = text
+    return "".join(lines)
+
+
+def _needs_encoder(systems: Sequence[str]) -> bool:
+    from hybridkit.retrieval.rerank import first_stage
+
+    return any(first_stage(name) != "bm25" for name in systems)
+
+
+def _rerankers(
+    args: argparse.Namespace, benchmarks: Sequence["Benchmark"], collections: Sequence["Collection"]
+) -> dict[str, "PairScores"]:
+    """The opened re-ranker of every re-ranked system, once its depth is found to fit all that is ranked."""
+    from hybridkit.errors import InputError
+    from hybridkit.models import reranker
+    from hybridkit.retrieval.rerank import PairScores, check_depth, is_rerank, parse
+
+    systems = {name: parse(name) for name in dict.fromkeys(args.system) if is_rerank(name)}
+    for system in systems.values():
+        for one in benchmarks:
+            check_depth(system.depth, {tag: part.stop - part.start for tag, part in one.passage_slices.items()}, one)
+        for found in collections:
+            check_depth(system.depth, {found.language: found.size}, found)
+        if collections and system.depth > args.depth:
+            raise InputError(f"--system {system}: its depth is beyond --depth {args.depth}, to which is searched")
+    opened = {model: reranker.open(model) for model in dict.fromkeys(one.model for one in systems.values())}
+    scores = {name: PairScores(model, args.max_length, args.precision) for name, model in opened.items()}
+    return {name: scores[system.model] for name, system in systems.items()}
+
+
 def _ranked(
-    args: argparse.Namespace, names: list[str], wholes: dict[str, "Benchmark"], cure: "Remedied"
+    args: argparse.Namespace,
+    names: list[str],
+    wholes: dict[str, "Benchmark"],
+    cure: "Remedied",
+    rerankers: Mapping[str, "PairScores"],
+    mteb: list[dict[str, Any]],
 ) -> CommandResult:
-    """Rank every passage of the parallel benchmarks."""
+    """Rank every passage of the parallel benchmarks; `mteb` gets mteb's results."""
     import pandas as pd
 
     from hybridkit.data.sources.open_benchmarks import base_name, subset_of
     from hybridkit.evaluation.measures import macro, scores_of
-    from hybridkit.evaluation.rank_table import rank_table_from_scores, write_qrels, write_runs
+    from hybridkit.evaluation.mteb_tasks import benchmark_results
+    from hybridkit.evaluation.rank_table import rank_table_from_scores, reranked_table, write_qrels, write_runs
+    from hybridkit.remedies import Chain
 
     value: dict[str, Any] = {}
     tables = []
@@ -291,10 +415,12 @@ def _ranked(
             pools = {language: language for language in part.passage_slices} | {"*": "pool"}
             for remedy, system, plain in _scorers(args.system, part, queries, passages, embeddings, cure):
                 chain, scorer = str(remedy) if cure.asked else "", remedy.scorer(part, plain)
-                ranks = rank_table_from_scores(part, scorer)
+                reranking = _reranking(part, system, rerankers)
+                ranks = reranked_table(part, scorer, reranking) if reranking else rank_table_from_scores(part, scorer)
                 table = scores_of(ranks)
                 if cure.asked:
-                    table = pd.concat([table, _in_single_pools(part, plain, remedy, ranks)], ignore_index=True)
+                    single = _in_single_pools(part, plain, remedy, ranks, reranking)
+                    table = pd.concat([table, single], ignore_index=True)
                 put(value.setdefault(name, {}), system, chain, as_json(table))
                 tables.append(macro(table).assign(benchmark=name, system=system, remedy=chain))
                 for query in part.query_slices if args.save_runs else ():
@@ -302,20 +428,36 @@ def _ranked(
                         passage: _trec_file(args, name, system, *_named(chain), query, file, "run")
                         for passage, file in pools.items()
                     }
-                    write_runs(paths, part, scorer, query, depth=args.depth)
+                    if reranking:  # the pool has an order of its own
+                        write_runs({"*": paths.pop("*")}, part, reranking.in_pool(scorer), query, depth=args.depth)
+                    by_pair = reranking.in_pairs(scorer) if reranking else scorer
+                    write_runs(paths, part, by_pair, query, depth=args.depth)
             for query, passage in product(part.query_slices, pools) if args.save_runs else ():
                 write_qrels(_trec_file(args, name, query, pools[passage], "qrels"), part, query, passage)
+        if args.mteb and (encoded := embeddings(Chain())):
+            mteb += benchmark_results(base, whole, *encoded, cure.similarity)
     table = pd.concat(tables, ignore_index=True)
     return CommandResult(_text(table if args.remedy else table.drop(columns="remedy"), args.strategy_label), value)
 
 
-def _in_single_pools(benchmark: "Benchmark", plain: "Scorer", chain: "Chain", ranks: "pd.DataFrame") -> "pd.DataFrame":
+def _reranking(benchmark: "Benchmark", system: str, rerankers: Mapping[str, "PairScores"]) -> "Reranking | None":
+    """The re-ranking of a benchmark by a system; None for a system that re-ranks nothing."""
+    from hybridkit.retrieval.rerank import Reranking, parse
+
+    return Reranking(benchmark, rerankers[system], parse(system).depth) if system in rerankers else None
+
+
+def _in_single_pools(
+    benchmark: "Benchmark", plain: "Scorer", chain: "Chain", ranks: "pd.DataFrame", reranking: "Reranking | None"
+) -> "pd.DataFrame":
     """The scores of a system with a remedy where the answer is in one language; `plain` are its scores before that."""
     from hybridkit.evaluation.measures import scores
     from hybridkit.evaluation.single_pools import single_pool_values, single_pools, single_pools_from_scores
 
-    pools = single_pools_from_scores(benchmark, plain, chain.on_block) if chain.on_scores else single_pools(ranks)
-    return scores(single_pool_values(pools))
+    if chain.on_scores or reranking:
+        adjust = chain.on_block if chain.on_scores else None
+        return scores(single_pool_values(single_pools_from_scores(benchmark, plain, adjust, reranking=reranking)))
+    return scores(single_pool_values(single_pools(ranks)))
 
 
 def put(value: dict[str, Any], system: str, remedy: str, scores: dict[str, Any]) -> None:
@@ -340,9 +482,10 @@ def _named(remedy: str) -> tuple[str, ...]:
 
 def _check(args: argparse.Namespace, parallel: list[str]) -> None:
     from hybridkit.errors import InputError
+    from hybridkit.retrieval.rerank import first_stage
     from hybridkit.utils.numbers import COUNT, LENGTH
 
-    more = [name for name in args.system if name in MORE_SYSTEMS]
+    more = [name for name in args.system if first_stage(name) in MORE_SYSTEMS]
     if more and parallel:
         raise InputError(
             f"--system {more[0]}: it searches collections such as miracl; {parallel[0]} is ranked in full: "
@@ -351,12 +494,36 @@ def _check(args: argparse.Namespace, parallel: list[str]) -> None:
     COUNT.check(args.depth, "--depth")
     if args.save_runs and args.save_runs.is_file():
         raise InputError(f"--save-runs {args.save_runs}: this is a file; give a folder")
-    if args.model is None and args.system != ["bm25"]:
+    if args.mteb:
+        _check_mteb(args)
+    if args.model is None and _needs_encoder(args.system):
         raise InputError(f"evaluate: --system {','.join(args.system)} needs an encoder; give --model NAME")
     if args.model == "static":
         raise InputError("--model static: it is made by training; train one with `hybridkit train` and give its folder")
     if args.max_length is not None:
         LENGTH.check(args.max_length, "--max-length")
+
+
+def _check_mteb(args: argparse.Namespace) -> None:
+    from hybridkit.data.collection import POOL
+    from hybridkit.errors import InputError
+    from hybridkit.evaluation.mteb_tasks import CUTOFFS, NAMES
+    from hybridkit.remedies import parse
+    from hybridkit.utils.naming import split_name
+
+    for name in args.benchmark:
+        base, words = split_name(name)
+        if name not in NAMES and (base != "miracl" or POOL in words):
+            whole = f"; mteb's tasks are of the whole {base}" if base in NAMES else ""
+            raise InputError(f"--mteb: mteb has no task like {name}{whole}; give {', '.join(NAMES)} or miracl")
+    if "dense" not in args.system or (args.remedy and not any(not parse(one).parts for one in args.remedy)):
+        raise InputError(
+            "--mteb: it is written of the encoder alone; give --system dense, and --remedy none among others"
+        )
+    if args.mteb.is_file():
+        raise InputError(f"--mteb {args.mteb}: this is a file; give a folder")
+    if args.depth < max(CUTOFFS) and any(name not in NAMES for name in args.benchmark):
+        raise InputError(f"--mteb: mteb measures to rank {max(CUTOFFS)}; make --depth no less")
 
 
 def _open(args: argparse.Namespace) -> "SentenceTransformer":
@@ -393,12 +560,17 @@ def _scorers(
     embeddings: "Callable[[Chain], tuple[Any, Any] | None]",
     cure: "Remedied",
 ) -> Iterator[tuple["Chain", str, "Scorer"]]:
-    """Every remedy with each system that it acts on, and its scorer, to which what acts on scores is still to come."""
+    """Every remedy with each system that it acts on, and its scorer, to which what acts on scores is still to come.
+
+    Of a system that re-ranks it is the scorer of the first stage.
+    """
     from hybridkit.retrieval.bm25 import bm25
     from hybridkit.retrieval.dense import dense
+    from hybridkit.retrieval.rerank import first_stage
     from hybridkit.retrieval.runs import fusion
 
-    by_words = bm25(benchmark) if {"bm25", "fusion"} & set(systems) else None
+    firsts = {first_stage(name) for name in systems}
+    by_words = bm25(benchmark) if {"bm25", "fusion"} & firsts else None
     for chain in cure.chains:
         found: dict[str, Scorer] = {}
         encoded = embeddings(chain)
@@ -408,10 +580,10 @@ def _scorers(
             found["dense"] = dense(benchmark, *changed, cure.similarity)
         if by_words is not None:
             found["bm25"] = by_words
-        if "fusion" in systems and by_words is not None:
+        if "fusion" in firsts and by_words is not None:
             found["fusion"] = fusion(found["dense"], by_words)
         for system in cure.systems(chain, systems):
-            yield chain, system, found[system]
+            yield chain, system, found[first_stage(system)]
 
 
 def _text(table: "pd.DataFrame", label: str | None) -> str:

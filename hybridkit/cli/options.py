@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hybridkit.data.corpus import ParallelCorpus
 
 
+ROW_FILES = ("jsonl", "csv", "tsv", "parquet", "gz", "xz")
 Commands = Any  # what add_subparsers returns; its type is generic and private to argparse
 
 
@@ -59,6 +60,46 @@ def _add_parser(commands: Commands, name: str, summary: str, *examples: str) -> 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     return parser
+
+
+def completed(action: argparse.Action, known: Callable[[], Iterable[str]], *endings: str) -> None:
+    """Let the shell complete an argument by known names, and by files with some endings (argcomplete)."""
+
+    def words(prefix: str, **_: Any) -> list[str]:
+        from argcomplete.completers import FilesCompleter
+
+        return [*known(), *(FilesCompleter(endings)(prefix) if endings else [])]
+
+    vars(action)["completer"] = words
+
+
+def studies() -> Iterable[str]:
+    """Return the names of the studies that are here."""
+    from hybridkit.study.settings import known_studies
+
+    return known_studies()
+
+
+def models() -> Iterable[str]:
+    """Return the short names of models."""
+    from hybridkit.models.encoder import ALIASES
+
+    return ["static", *ALIASES]
+
+
+def row_sets() -> Iterable[str]:
+    """Return the names of the data sets of rows."""
+    from hybridkit.data.sources.registry import DATA_SETS
+
+    return [data.name for data in DATA_SETS.values() if data.kind == "rows"]
+
+
+def benchmarks() -> Iterable[str]:
+    """Return the names of benchmarks and collections."""
+    from hybridkit.data.sources import collection_files
+    from hybridkit.data.sources.open_benchmarks import NAMES
+
+    return [*NAMES, *collection_files.NAMES]
 
 
 def names(text: str) -> list[str]:
@@ -129,7 +170,8 @@ def seed(text: str) -> int:
 def add_plan_options(parser: argparse.ArgumentParser, strategy: bool = True) -> None:
     """Declare what a batch plan is made of: rows, strategy (required or not), steps, batch size, seed."""
     add = parser.add_argument
-    add("--rows", type=names, required=True, metavar="FILE[,FILE]", help="parallel rows: data sets or JSON-lines files")
+    rows = add("--rows", type=names, required=True, metavar="FILE[,FILE]", help="parallel rows: data sets or files")
+    completed(rows, row_sets, *ROW_FILES)
     add("--strategy", required=strategy, help='english, mixed, mono, cross or "hybrid(alpha=0.5)"')
     add("--steps", type=int, required=True, metavar="N", help="number of batches")
     add("--batch-size", type=int, required=True, metavar="N", help="rows in a batch")

@@ -43,8 +43,12 @@ class Remedied:
         self._rows = self._chosen(list(benchmarks), collections)
 
     def _check(self, collections: Sequence["Collection"]) -> None:
+        from hybridkit.retrieval.rerank import first_stage
+
         for chain in self.chains:
-            if self.args.system == [WORDS] and (chain.on_embeddings or chain.weights is not None):
+            if all(first_stage(name) == WORDS for name in self.args.system) and (
+                chain.on_embeddings or chain.weights is not None
+            ):
                 raise InputError(
                     f"--remedy {chain}: it acts on embeddings or weights, and {WORDS} has none; give --system dense or "
                     "fusion, or a remedy on scores: calibrate(top=5) or zscore"
@@ -112,8 +116,10 @@ class Remedied:
 
     def systems(self, chain: "Chain", systems: Sequence[str]) -> list[str]:
         """Return the systems that a chain acts on: all but BM25 where it acts on embeddings or weights."""
+        from hybridkit.retrieval.rerank import first_stage
+
         inner = bool(chain.on_embeddings) or chain.weights is not None
-        return [name for name in dict.fromkeys(systems) if not (inner and name == WORDS)]
+        return [name for name in dict.fromkeys(systems) if not (inner and first_stage(name) == WORDS)]
 
     def rows(self, chain: "Chain") -> "RowEmbeddings | None":
         """Return the embeddings of the rows by the encoder of a chain, made once; None where it needs none."""
@@ -146,15 +152,17 @@ class Remedied:
     def search(
         self, chain: "Chain", collection: "Collection", sets: Sequence["Collection"]
     ) -> "dict[str, pd.DataFrame]":
-        """Return the run of every system that a chain acts on, on one of some collections."""
+        """Return the run of every system, of re-ranked ones the first stage, that a chain acts on, on a collection."""
         from hybridkit.remedies.collections import collection_estimate, remedied_searches
+        from hybridkit.retrieval.rerank import first_stage
 
         args, model = self.args, self._models[chain.weights]
         options = {"max_length": args.max_length, "precision": args.precision}
         key = (str(chain), *(one.fingerprint for one in sets))
         if key not in self._estimates and model is not None:
             self._estimates[key] = collection_estimate(chain, sets, model, self.rows(chain), **options)
-        systems, estimate = self.systems(chain, args.system), self._estimates.get(key)
+        systems = list(dict.fromkeys(map(first_stage, self.systems(chain, args.system))))
+        estimate = self._estimates.get(key)
         return remedied_searches(chain, systems, collection, model, estimate, args.depth, **options)
 
 

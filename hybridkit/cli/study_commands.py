@@ -5,7 +5,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hybridkit.cli.options import CommandResult, Commands, command, names, numbers, records, seed, show
+from hybridkit.cli.options import (
+    CommandResult,
+    Commands,
+    command,
+    completed,
+    names,
+    numbers,
+    records,
+    seed,
+    show,
+    studies,
+)
 from hybridkit.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,8 +36,17 @@ def add(commands: Commands) -> None:
     )
     _add_study(figures)
     figures.add_argument("--to", type=Path, metavar="FOLDER", help="where to draw them (the study's own folder)")
-    report = command(commands, "report", "write the HTML report of a study again", write, "report quick")
+    report = command(
+        commands,
+        "report",
+        "write the HTML report of a study again",
+        write,
+        "report quick",
+        "report quick --single-file",
+    )
     _add_study(report)
+    whole = "write it as one file, report.html in the run folder, without the pages of language pairs"
+    report.add_argument("--single-file", action="store_true", help=whole)
     recipe = command(
         commands,
         "recipe",
@@ -53,6 +73,7 @@ def add(commands: Commands) -> None:
         'export quick "hybrid(alpha=0.5)"',
         "export runs/starter cross --seed 1 --out my-model",
         'export starter "hybrid(alpha=0.5)" --remedy "centre(by=\'rows\')"',
+        'export starter "hybrid(alpha=0.5)" --push my-team/my-model',
     )
     given.add_argument("run", metavar="RUN", help="a study's name, or the path of its YAML file or of a run folder")
     given.add_argument("model", metavar="MODEL", help='the strategy that it was trained with, e.g. "hybrid(alpha=0.5)"')
@@ -60,6 +81,8 @@ def add(commands: Commands) -> None:
     given.add_argument("--out", type=Path, metavar="FOLDER", help="a new folder (export/ in the run folder)")
     vectors = "write the language vectors of a remedy beside the model: \"centre(by='rows')\", shift or lir"
     given.add_argument("--remedy", metavar="REMEDY", help=vectors)
+    hub = "also upload it to the hub, into a new or empty repository, which is private where it is made"
+    given.add_argument("--push", metavar="ORG/NAME", help=hub)
 
 
 def _add_run(commands: Commands) -> None:
@@ -73,12 +96,17 @@ def _add_run(commands: Commands) -> None:
         "run quick --notebook 04 --notebook 05",
         "run studies/mine.yaml --fresh",
         "run studies/paper.yaml --on ray://head:10001",
+        "run quick --set training.steps=50 --set seeds=[0] --set name=quick-50",
     )
     _add_study(parser)
     option = parser.add_argument
     option("--notebook", type=names, action="extend", metavar="NN", help="only this notebook, e.g. 04; may be repeated")
     option("--fresh", action="store_true", help="remove the run folder first: everything is made again")
-    option("--dry-run", action="store_true", help="only print what is missing: rows, steps, disk and time")
+    option(
+        "--dry-run",
+        action="store_true",
+        help="only print what is missing, rows, steps, disk and time: texts and a training step are timed",
+    )
     option(
         "--on",
         metavar="WHERE",
@@ -93,23 +121,33 @@ def _add_run(commands: Commands) -> None:
         metavar=("NAME", "VALUE"),
         help="set a parameter of the notebooks; may be repeated",
     )
+    option(
+        "--set",
+        action="append",
+        default=[],
+        dest="changes",
+        metavar="KEY=VALUE",
+        help="replace a setting of the study, e.g. training.steps=50, seeds=[0], or name=short for a run folder of its "
+        "own; may be repeated",
+    )
 
 
 def _add_study(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    study = parser.add_argument(
         "study", metavar="STUDY", help="a study's name (a file under studies/) or the path of its YAML file"
     )
+    completed(study, studies, "yaml", "yml")
 
 
 def run(args: argparse.Namespace) -> CommandResult:
     """Run a study and write its report."""
     from hybridkit.analysis.claims.file import CLAIMS, check_claims
-    from hybridkit.study.pipeline import run_study, short_path
+    from hybridkit.study.pipeline import run_study
     from hybridkit.study.settings import open_study
     from hybridkit.utils.object_store import mirrored
-    from hybridkit.utils.paths import runs_folder, runs_store
+    from hybridkit.utils.paths import runs_folder, runs_store, short_path
 
-    study, folder = open_study(args.study), runs_folder()
+    study, folder = open_study(args.study, args.changes), runs_folder()
     parameters: dict[str, str] = dict(args.parameters)
     done = list(args.notebook or study.notebooks)
     if "07" in done and not args.dry_run:
@@ -129,7 +167,7 @@ def run(args: argparse.Namespace) -> CommandResult:
                 make_everything(run, numbers, workers)
 
         on_cluster = None if args.on is None else first
-        left = run_study(args.study, args.notebook, args.fresh, args.dry_run, parameters, on_cluster)
+        left = run_study(args.study, args.notebook, args.fresh, args.dry_run, parameters, args.changes, on_cluster)
         if left is None:
             from hybridkit.report.html_report import write_report
             from hybridkit.study.run import Run
@@ -141,6 +179,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     if mirror is not None:
         print(f"store    {mirror.url}")
     value = {"study": study.name, "folder": str(folder / study.name), "notebooks": done, "dry_run": args.dry_run}
+    value |= {"set": args.changes} if args.changes else {}
     if left is not None:
         value["estimate"] = vars(left) | {"rows": None if left.rows is None else records(left.rows)}
     return CommandResult("", value)
@@ -159,7 +198,7 @@ def write(args: argparse.Namespace) -> CommandResult:
     from hybridkit.report.html_report import write_report
     from hybridkit.study.run import open_run
 
-    path = write_report(open_run(args.study))
+    path = write_report(open_run(args.study), args.single_file)
     return CommandResult(str(path), {"report": str(path)})
 
 
@@ -183,10 +222,18 @@ def try_out(args: argparse.Namespace) -> CommandResult:
 def export(args: argparse.Namespace) -> CommandResult:
     """Copy a model out of a run."""
     from hybridkit.remedies import parse
-    from hybridkit.study.export import export_model, find_model
+    from hybridkit.study.export import check_push, export_model, find_model, push
     from hybridkit.study.run import open_run
 
     made = open_run(args.run)
     remedy = parse(args.remedy) if args.remedy else None
-    folder = export_model(made, find_model(made, args.model, args.seed), args.out, remedy)
-    return CommandResult(f"{folder}\nThe scores are in {folder / 'README.md'}", {"model": str(folder)})
+    spec = find_model(made, args.model, args.seed)
+    if args.push is not None:
+        check_push(args.push)
+    folder = export_model(made, spec, args.out, remedy, args.push or "")
+    value = {"model": str(folder)}
+    text = f"{folder}\nThe scores are in {folder / 'README.md'}"
+    if args.push is not None:
+        value["address"] = push(folder, args.push)
+        text += f"\nIt is at {value['address']}"
+    return CommandResult(text, value)

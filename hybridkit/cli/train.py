@@ -4,18 +4,37 @@ import argparse
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from hybridkit.cli.options import CommandResult, Commands, add_plan_options, command, open_rows, records, show
+from hybridkit.cli.options import (
+    CommandResult,
+    Commands,
+    add_plan_options,
+    command,
+    completed,
+    models,
+    open_rows,
+    records,
+    show,
+)
 from hybridkit.errors import InputError
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+    from sentence_transformers import CrossEncoder, SentenceTransformer
 
     from hybridkit.data.corpus import ParallelCorpus
+    from hybridkit.models.reranker_training import RerankerSettings
     from hybridkit.models.training import TrainingSettings
     from hybridkit.sampling import BatchPlan
 
+    Settings: TypeAlias = TrainingSettings | RerankerSettings
+RERANKER = "reranker"
+_OF_KIND = {  # options that one kind alone has
+    **dict.fromkeys(("temperature", "margin", "consistency"), "encoder"),
+    **dict.fromkeys(("distillation", "teacher_language", "contrastive", "processes", "report_to"), "encoder"),
+    **dict.fromkeys(("ratio", "pair_loss"), RERANKER),
+}
+FORMS = (".parquet", ".csv", ".jsonl")  # of a plan's file
 RECORD = "hybridkit-train.json"  # beside the checkpoints, then in the model's folder: what it was made from
 
 
@@ -29,7 +48,12 @@ def add(commands: Commands) -> None:
         'plan --rows mine.jsonl --strategy "hybrid(alpha=0.5)" --steps 100 --batch-size 32 --seed 0 --out plan.parquet',
     )
     add_plan_options(planning, strategy=False)
-    planning.add_argument("--out", type=Path, metavar="FILE", help="the table, a parquet file")
+    planning.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="the table: parquet (which can be read back as a plan), or csv or jsonl",
+    )
     planning.add_argument(
         "--compare",
         nargs="+",
@@ -47,11 +71,13 @@ def add(commands: Commands) -> None:
     training = command(
         commands,
         "train",
-        "train an encoder on parallel rows, without a study; --resume continues a killed one",
+        "train an encoder or a re-ranker on parallel rows, without a study; --resume continues a killed one",
         train,
         'train --model e5-small --rows mine.jsonl --strategy "hybrid(alpha=0.5)" --steps 150 --batch-size 32 '
         "--lr 1e-5 --temperature 0.02 --out my-model",
         "train --model static --rows atlas --strategy mono --steps 500 --batch-size 64 --lr 0.01 --out static-mono",
+        'train --kind reranker --model e5-small --rows mine.jsonl --strategy "codeswitch(english, p=0.5)" '
+        "--negatives mined --ratio 4 --steps 500 --batch-size 8 --out my-reranker",
     )
     _add_training_options(training)
 
@@ -59,14 +85,22 @@ def add(commands: Commands) -> None:
 def _add_training_options(parser: argparse.ArgumentParser) -> None:
     option = parser.add_argument
     option(
+        "--kind",
+        choices=("encoder", "reranker"),
+        default="encoder",
+        help="a dual encoder, or a cross-encoder under a new head (encoder)",
+    )
+    model = option(
         "--model",
         required=True,
         metavar="NAME",
-        help="folder, hub name, xlm-r, labse, e5-small, use-multilingual, or static (made from scratch on the rows)",
+        help="folder, hub name, xlm-r, labse, e5-small, use-multilingual, mminilm (re-rankers only), or static (made "
+        "from scratch on the rows; encoders only)",
     )
+    completed(model, models)
     add_plan_options(parser)
-    option("--lr", type=float, dest="learning_rate", metavar="X", help="learning rate (3e-5)")
-    option("--temperature", type=float, metavar="X", help="temperature of the loss (0.05)")
+    option("--lr", type=float, dest="learning_rate", metavar="X", help="learning rate (3e-5; re-rankers 2e-5)")
+    option("--temperature", type=float, metavar="X", help="temperature of the loss of encoders (0.05)")
     option("--warmup", type=float, metavar="X", help="share of the steps in which the learning rate rises (0.1)")
     option("--weight-decay", type=float, metavar="X", help="weight decay (0.01)")
     option("--max-length", type=int, metavar="N", help="cut texts at so many tokens (the model's own limit)")
@@ -77,7 +111,16 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="texts in memory at a time: any batch size, the same gradients, more time (all)",
     )
-    option("--negatives", action="store_true", default=None, help="use the rows' hard negatives too")
+    option(
+        "--negatives",
+        nargs="?",
+        const="own",
+        choices=("own", "mined", "random"),
+        help="use the rows' hard negatives too; for re-rankers own (the rows' own), mined (by BM25) or random (own)",
+    )
+    option("--ratio", type=int, metavar="N", help="negatives of each positive, of re-rankers (4)")
+    losses = "binary (cross-entropy of each pair), or listnet or lambda of a query's list, of re-rankers (binary)"
+    option("--pair-loss", choices=("binary", "listnet", "lambda"), help=losses)
     option("--margin", type=float, metavar="X", help="taken off the cosine of a query and its own passage (0)")
     option(
         "--consistency",
@@ -120,6 +163,7 @@ def plan(args: argparse.Namespace) -> CommandResult:
     """Make a batch plan, write it, and describe it: what is in it, and whether it keeps to its strategy."""
     from hybridkit.models.embedding import text_lengths
     from hybridkit.sampling import BatchPlan, check_plan, parse
+    from hybridkit.sampling.codeswitch import rate_sentences, switch_rates
     from hybridkit.sampling.plan_texts import check_export, export_plan
     from hybridkit.sampling.planning import check_size
     from hybridkit.utils.numbers import LENGTH
@@ -134,29 +178,55 @@ def plan(args: argparse.Namespace) -> CommandResult:
         LENGTH.check(args.max_length, "--max-length")
         if not args.model:
             raise InputError("--max-length: the tokens of which model? give --model NAME too")
+    form = args.out.suffix.lower() or FORMS[0]
+    if form not in FORMS:
+        raise InputError(f"--out {args.out}: the ending says what is written; it must be {', '.join(FORMS)}")
     if args.out.exists():
+        if form != ".parquet":
+            raise InputError(f"{args.out}: it exists; give another --out, or remove it")
         try:
             BatchPlan.read(args.out)
         except InputError as error:
             raise InputError(f"{args.out}: it exists and is not a batch plan; give another --out") from error
     if args.export is not None:
-        form, exported = args.export[0], Path(args.export[1]).expanduser()
-        check_export(form, args.export[1])
+        exported = Path(args.export[1]).expanduser()
+        check_export(args.export[0], args.export[1])
         if exported.exists():
             raise InputError(f"{args.export[1]}: it exists; give --export another file, or remove it")
     strategy, corpus = parse(args.strategy), open_rows(args.rows)
     made = strategy.plan(corpus, args.steps, args.batch_size, args.seed)
-    made.write(args.out, corpus)
+    _write(made, args.out, corpus)
     if args.export is not None:
-        export_plan(made, corpus, exported, form)
+        export_plan(made, corpus, exported, args.export[0])
     described, matrix = made.describe(), made.matrix()
     lengths = text_lengths(_model(args.model, corpus), args.max_length) if args.model else None
     report = check_plan(made, corpus, strategy, lengths)
     draws = f"Draws by query language (down) and passage language (across)\n{matrix.to_string()}"
+    rates = rate_sentences(made, corpus)
+    draws += "".join(f"\nWords switched, {name}: {text}" for name, text in rates.items())
     numbers = {name: value.item() if hasattr(value, "item") else value for name, value in described.items()}
     value = {"plan": str(args.out), "fingerprint": made.fingerprint, **numbers, "matrix": matrix.T.to_dict()}
     value |= {"ok": report.ok, "checks": report.checks.to_dict("records")}
+    value |= {"switched": records(switch_rates(made, corpus))} if rates else {}
     return CommandResult(f"{described.to_string()}\n\n{draws}\n\n{report.text}\n\n{args.out}", value)
+
+
+def _write(plan: "BatchPlan", path: Path, corpus: "ParallelCorpus") -> None:
+    """Write a plan by the ending of the file's name: parquet, csv, or jsonl with an object a draw."""
+    from hybridkit.utils.files import atomic_write
+
+    if path.suffix.lower() in ("", FORMS[0]):
+        plan.write(path, corpus)
+        return
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        step = max(1, 1_000_000 // plan.draws.shape[1])
+        for first in range(0, len(plan), step):  # a plan may have ten million draws
+            part = plan[first : first + step].frame(corpus)
+            part["step"] += first
+            if path.suffix.lower() == ".csv":
+                part.to_csv(file, index=False, header=first == 0)
+            else:
+                part.to_json(file, orient="records", lines=True, force_ascii=False)
 
 
 def compare(args: argparse.Namespace) -> CommandResult:
@@ -182,25 +252,25 @@ def compare(args: argparse.Namespace) -> CommandResult:
 
 
 def train(args: argparse.Namespace) -> CommandResult:
-    """Train an encoder on the plan of a strategy; under `accelerate launch` the first process writes the records."""
+    """Train a model on the plan of a strategy; under `accelerate launch` the first process writes the records."""
     import pandas as pd
 
-    from hybridkit.models import training
     from hybridkit.models.launch import launch
     from hybridkit.models.plan_dataset import processes_here
+    from hybridkit.models.training import TrainingSettings
     from hybridkit.sampling import parse
 
     out, first = args.out.expanduser().absolute(), processes_here()[0] == 0
     if first:
         refuse(out, args.resume, args.overwrite)
     strategy, settings = parse(args.strategy), _settings(args)
-    if settings.processes > 1 and processes_here()[1] == 1:
+    if isinstance(settings, TrainingSettings) and settings.processes > 1 and processes_here()[1] == 1:
         launch(settings.processes, "hybridkit", *args.words)  # the same command; the first of them prints and writes
         args.json = None
         return CommandResult("")
-    corpus = open_rows(args.rows)
+    corpus = _rows(args)
     plan = strategy.plan(corpus, settings.steps, settings.batch_size, args.seed)
-    model = _model(args.model, corpus)
+    model = _start(args, plan, corpus)
     made = record(args.model, model, plan, settings)
     if args.resume and is_finished(out, made):
         return CommandResult(f"{out}: this training is finished", {"model": str(out), "plan": plan.fingerprint})
@@ -208,8 +278,8 @@ def train(args: argparse.Namespace) -> CommandResult:
         if args.overwrite:
             shutil.rmtree(work_folder(out), ignore_errors=True)
         note(out, made)
-    beside = {"README.md": _card(args, corpus, settings, plan.fingerprint), RECORD: text_of(made)}
-    training.train(model, corpus, plan, settings, out, beside=lambda _: beside)
+    beside = {"README.md": _card(args, corpus, settings, plan), RECORD: text_of(made)}
+    _trained(model, corpus, plan, settings, out, beside)
     if not first:
         args.json = None
         return CommandResult("")
@@ -220,13 +290,64 @@ def train(args: argparse.Namespace) -> CommandResult:
     return CommandResult(f"{out}: {len(log)} steps, loss {start:.4f} at the first and {end:.4f} at the last", value)
 
 
-def _settings(args: argparse.Namespace) -> "TrainingSettings":
+def _settings(args: argparse.Namespace) -> "Settings":
     from dataclasses import fields
 
+    from hybridkit.models.reranker_training import RerankerSettings
     from hybridkit.models.training import TrainingSettings
 
-    given = {one.name: getattr(args, one.name, None) for one in fields(TrainingSettings)}
-    return TrainingSettings(**{name: value for name, value in given.items() if value is not None})
+    for name, kind in _OF_KIND.items():
+        if getattr(args, name) is not None and args.kind != kind:
+            raise InputError(f"--{name.replace('_', '-')}: it is for --kind {kind}; leave it out")
+    known: Any = RerankerSettings if args.kind == RERANKER else TrainingSettings
+    given = {one.name: getattr(args, one.name, None) for one in fields(known)}
+    if args.kind == RERANKER:
+        given["loss"] = args.pair_loss
+    elif args.negatives not in (None, "own"):
+        raise InputError(
+            f"--negatives {args.negatives}: it is for --kind {RERANKER}; an encoder uses the rows' own, which "
+            "`hybridkit data negatives` mines"
+        )
+    else:
+        given["negatives"] = args.negatives and True
+    made: Settings = known(**{name: value for name, value in given.items() if value is not None})
+    return made
+
+
+def _rows(args: argparse.Namespace) -> "ParallelCorpus":
+    """The rows, with mined negatives where a re-ranker is to have them."""
+    corpus = open_rows(args.rows)
+    if args.kind != RERANKER or args.negatives != "mined":
+        return corpus
+    from hybridkit.retrieval.mining import Mining, mine_negatives
+
+    return mine_negatives(corpus, "bm25", Mining(keep=False, seed=args.seed))
+
+
+def _start(
+    args: argparse.Namespace, plan: "BatchPlan", corpus: "ParallelCorpus"
+) -> "SentenceTransformer | CrossEncoder":
+    """The model to train, once all is checked that can be checked without it."""
+    if args.kind != RERANKER:
+        return _model(args.model, corpus)
+    from hybridkit.models import reranker
+    from hybridkit.sampling.plan_pairs import PlanPairs
+
+    if args.model == "static":
+        raise InputError("--model static: it has no transformer, which a re-ranker needs; give e5-small or a folder")
+    settings = _settings(args)
+    PlanPairs(plan, corpus, str(settings.negatives), settings.ratio)  # type: ignore[union-attr]
+    return reranker.start(args.model, args.seed)
+
+
+def _trained(
+    model: Any, corpus: "ParallelCorpus", plan: "BatchPlan", settings: Any, out: Path, beside: dict[str, str]
+) -> None:
+    from hybridkit.models import training
+    from hybridkit.models.reranker_training import RerankerSettings, train_reranker
+
+    train_one = train_reranker if isinstance(settings, RerankerSettings) else training.train
+    train_one(model, corpus, plan, settings, out, beside=lambda _: beside)
 
 
 def _model(name: str, corpus: "ParallelCorpus") -> "SentenceTransformer":
@@ -239,7 +360,8 @@ def _model(name: str, corpus: "ParallelCorpus") -> "SentenceTransformer":
     return encoder.make(corpus.iter_texts(), size.vocab_size, size.dim, size.seed)
 
 
-def _card(args: argparse.Namespace, corpus: "ParallelCorpus", settings: "TrainingSettings", plan: str) -> str:
+def _card(args: argparse.Namespace, corpus: "ParallelCorpus", settings: "Settings", plan: "BatchPlan") -> str:
+    from hybridkit.sampling.codeswitch import rate_sentences
     from hybridkit.study.model_card import model_card
 
     files = ", ".join(Path(name).name for name in args.rows)
@@ -247,11 +369,13 @@ def _card(args: argparse.Namespace, corpus: "ParallelCorpus", settings: "Trainin
         "seed": args.seed,
         "training rows": f"{len(corpus):,} of {files} in {len(corpus.languages)} languages",
         "corpus": f"`{corpus.fingerprint}`",
-        "batch plan": f"`{plan}`",
+        "batch plan": f"`{plan.fingerprint}`",
         **settings.written,
+        **{f"words switched, {name}": text for name, text in rate_sentences(plan, corpus).items()},
     }
-    encoder = Path(args.model).name if Path(args.model).exists() else args.model
-    return model_card("Made by `hybridkit train`; no rows were held out.", encoder, args.strategy, corpus, values)
+    kind = {"pipeline": "text-ranking"} if args.kind == RERANKER else {}
+    made = f"Made by `hybridkit train{' --kind reranker' if kind else ''}`; no rows were held out."
+    return model_card(made, args.model, args.strategy, corpus, values, files=args.rows, **kind)
 
 
 def work_folder(out: Path) -> Path:
@@ -273,7 +397,7 @@ def refuse(out: Path, resume: bool, overwrite: bool) -> None:
         )
 
 
-def record(name: str, model: "SentenceTransformer", plan: "BatchPlan", settings: "TrainingSettings") -> dict[str, Any]:
+def record(name: str, model: Any, plan: "BatchPlan", settings: "Settings") -> dict[str, Any]:
     """Everything that a training is made from, as plain JSON values."""
     from hybridkit.models import encoder
 

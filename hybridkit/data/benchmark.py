@@ -13,6 +13,7 @@ import pandas as pd
 from hybridkit.errors import InputError
 from hybridkit.utils.characters import visible
 from hybridkit.utils.files import digest
+from hybridkit.utils.seeds import generator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -174,6 +175,25 @@ class Benchmark:
         inside &= self.judgements["passage_id"].isin(self.passages["passage_id"].iloc[passages])
         subset = Benchmark(self.name, self.queries.iloc[queries], self.passages.iloc[passages], self.judgements[inside])
         return subset, queries, passages
+
+    def sample(self, count: int, seed: int = 0) -> tuple[Benchmark, NDArray[np.int64]]:
+        """Return the benchmark with some of its questions and all passages, and the positions of their queries here.
+
+        Questions are drawn evenly from the articles: one from each, in random order, then a second, and so on. Each is
+        kept in all its languages, and a larger sample has the questions of a smaller one. InputError for more questions
+        than there are.
+        """
+        asked = self.queries.drop_duplicates("query_id")
+        if count > len(asked):
+            raise InputError(f"{self.name}: {count} of its questions are asked for, and it has {len(asked):,}")
+        random = generator(seed, "questions", self.name)
+        drawn = asked.sort_values("query_id").iloc[random.permutation(len(asked))]
+        articles = random.permutation(np.unique(drawn["article"])).tolist()
+        turn = [drawn.groupby("article").cumcount(), drawn["article"].map(articles.index)]
+        chosen = drawn["query_id"].to_numpy()[np.lexsort(turn[::-1])[:count]]
+        positions = np.flatnonzero(self.queries["query_id"].isin(chosen))
+        judgements = self.judgements[self.judgements["query_id"].isin(chosen)]
+        return Benchmark(self.name, self.queries.iloc[positions], self.passages, judgements), positions
 
 
 def _questions(ids: Iterable[str], texts: Iterable[str], where: str) -> dict[str, str]:

@@ -1,4 +1,6 @@
-"""Parallel rows as JSON lines: one question-passage pair a line, known in n languages, checked line by line.
+"""Parallel rows: one question-passage pair each, known in n languages, checked one by one.
+
+They are read from JSON lines, and from CSV, TSV and parquet files (`tables`).
 
 Rows that share an id or a text, directly or through others, form a group: a batch never holds two of them.
 """
@@ -15,14 +17,14 @@ import numpy as np
 
 from hybridkit.data.languages import language
 from hybridkit.data.storage.columns import first_equal, hash_strings
+from hybridkit.data.tables import IDS, is_table, table_rows
+from hybridkit.data.tables import SIDES as SIDES
 from hybridkit.errors import InputError
 from hybridkit.utils.characters import visible
 from hybridkit.utils.files import read_lines
 from hybridkit.utils.naming import stems_of
 from hybridkit.utils.reading import encodable, json_value
 
-SIDES = ("query", "passage", "negative")
-_IDS = ("id", "passage_id", "query_id")
 _KEY = re.compile(r'"[ \t\n\r]*:')  # the end of every key, and perhaps a piece of a text
 VERSION = 2  # of what counts as one text: a corpus that the kit keeps and that has other groups is made anew
 _BLOCK = 1 << 20  # rows looked at together
@@ -40,8 +42,11 @@ class Row:
     negative: Mapping[str, str]
 
 
-def read_rows(path: Path, prefix: str = "") -> Iterator[Row]:
-    """Yield the rows of a JSON-lines file (also `.gz`, `.xz`), each checked; `prefix` goes before every id.
+def read_rows(path: Path, prefix: str = "", columns: Mapping[str, str] | None = None) -> Iterator[Row]:
+    """Yield the rows of a file, each checked; `prefix` goes before every id.
+
+    JSON lines, CSV and TSV (all also `.gz`, `.xz`) and parquet are told apart by the file's name. `columns` says which
+    column has which key of a row, as `tables.columns_of` returns them; in JSON lines these are keys of the objects.
 
     Raises:
         InputError: With file, line and key, for a line that is not a JSON object, an unknown key, a missing or empty
@@ -54,29 +59,38 @@ def read_rows(path: Path, prefix: str = "") -> Iterator[Row]:
     Row(id='1', passage_id='1', query_id='1', query={'en': 'Who?'}, passage={'de': 'Sie.'}, negative={})
     """
     hashes = array("q")  # 8 bytes an id instead of the id itself
-    for number, text in read_lines(path):
-        row = _parse(text, f"{path}, line {number}", prefix)
+    for _, row in _read(path, prefix, columns or {}):
         hashes.append(hash(row.id[len(prefix) :]))
         yield row
     if not hashes:
-        raise InputError(f"{path}: the file holds no row; give at least one JSON object a line")
-    _check_ids(path, np.sort(np.frombuffer(hashes, dtype=np.int64)))
+        what = "below the names of the columns" if is_table(path) else "JSON object a line"
+        raise InputError(f"{path}: the file holds no row; give at least one {what}")
+    _check_ids(path, np.sort(np.frombuffer(hashes, dtype=np.int64)), columns or {})
 
 
-def _check_ids(path: Path, hashes: np.ndarray) -> None:
+def _read(path: Path, prefix: str, columns: Mapping[str, str]) -> Iterator[tuple[str, Row]]:
+    """Each row with its file and line."""
+    if columns or is_table(path):
+        for where, value in table_rows(path, columns):
+            yield where, row_of(value, where, prefix)
+        return
+    for number, text in read_lines(path):
+        where = f"{path}, line {number}"
+        yield where, _parse(text, where, prefix)
+
+
+def _check_ids(path: Path, hashes: np.ndarray, columns: Mapping[str, str]) -> None:
     """Raise InputError for a duplicate id; the file is read again only where hashes are equal."""
     twice = set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
     if not twice:
         return
-    seen: dict[str, int] = {}
-    for number, text in read_lines(path):
-        ident = _parse(text, f"{path}, line {number}", "").id
-        if ident in seen:
-            raise InputError(
-                f"{path}, line {number}: the id {ident!r} is on line {seen[ident]} already; give every row its own"
-            )
-        if hash(ident) in twice:
-            seen[ident] = number
+    seen: dict[str, str] = {}
+    for where, row in _read(path, "", columns):
+        if row.id in seen:
+            place = seen[row.id].removeprefix(f"{path}, ")
+            raise InputError(f"{where}: the id {row.id!r} is on {place} already; give every row its own")
+        if hash(row.id) in twice:
+            seen[row.id] = where
 
 
 def read_files(*paths: str | Path) -> Iterator[Row]:
@@ -97,12 +111,19 @@ def _parse(text: str, where: str, prefix: str) -> Row:
         value = json_value(text, where, what, cure, lambda pairs: _object(pairs, where))
     if not isinstance(value, dict):
         raise InputError(f"{where}: a row is a JSON object with id, query and passage, not {type(value).__name__}")
-    if unknown := sorted(set(value) - {*SIDES, *_IDS}):
-        raise InputError(f"{where}: unknown key {unknown[0]!r}; a row has {', '.join((*_IDS, *SIDES))}")
-    ids = {key: _id(value.get(key, value.get("id")), key, where) for key in _IDS}
+    return row_of(value, where, prefix, halves="\\u" in text)  # the only way to half a character
+
+
+def row_of(value: Mapping[str, Any], where: str, prefix: str = "", halves: bool = True) -> Row:
+    """Return a row as JSON has it, checked as `read_rows` does; `halves` is whether texts may hold half a character."""
+    if unknown := sorted(set(value) - {*SIDES, *IDS}):
+        flat = not {"query", "passage"} & set(value)
+        cure = "; or say which key is what, as in FILE[query.en=question,passage.en=answer]" if flat else ""
+        raise InputError(f"{where}: unknown key {unknown[0]!r}; a row has {', '.join((*IDS, *SIDES))}{cure}")
+    ids = {key: _id(value.get(key, value.get("id")), key, where) for key in IDS}
     texts = {side: _texts(value.get(side), side, where) for side in SIDES}
-    if "\\u" in text:  # the only way to half a character
-        for key in _IDS:
+    if halves:
+        for key in IDS:
             encodable(ids[key], f"{where}: {key}")
         for side in SIDES:
             for tag, side_text in texts[side].items():
@@ -110,7 +131,7 @@ def _parse(text: str, where: str, prefix: str) -> Row:
     for tag, negative in texts["negative"].items():
         if negative == texts["passage"].get(tag):
             raise InputError(f"{where}: the negative in {tag!r} equals the passage; give another or leave it out")
-    ident, passage_id, query_id = (prefix + ids[key] for key in _IDS)
+    ident, passage_id, query_id = (prefix + ids[key] for key in IDS)
     return Row(ident, passage_id, query_id, texts["query"], texts["passage"], texts["negative"])
 
 

@@ -166,6 +166,20 @@ class ClusterSums:
         sums, sizes = self.sums[cells], self.sizes[cells]
         return ClusterSums(pairs, sums, sizes, self.names[rows], self.questions[cells], self.overall)
 
+    def weighted(self, weights: NDArray[np.float64], setting: str) -> ClusterSums:
+        """Add up the means of all pairs times `weights` (pairs,): one pair "*", the only one of a setting of that name.
+
+        >>> values = pd.DataFrame({"setting": "mono", "query_language": ["en", "de"], "passage_language": ["en", "de"],
+        ...                        "query_id": "p", "measure": "AP", "value": [0.1, 0.3]})
+        >>> sums = model_sums(values, pd.Series(["x"], ["p"]))["AP"]
+        >>> sums.weighted(np.array([1.0, -1.0]), "German less English").means.round(3).tolist()
+        [0.2, 0.2]
+        """
+        sizes = self.sizes.mean(axis=1, keepdims=True)
+        sums = (self.sums / self.sizes.sum(axis=0) @ weights)[:, None] * sizes.sum()
+        pairs = pd.DataFrame({"setting": [setting], "query_language": "*", "passage_language": "*"})
+        return ClusterSums(pairs, sums, sizes, self.names, self.questions.sum(axis=1, keepdims=True), self.overall)
+
     def on(self, names: NDArray[np.object_]) -> ClusterSums:
         """The same with rows for these clusters, empty where there was none."""
         if np.array_equal(names, self.names):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from hybridkit.data.benchmark import Benchmark
     from hybridkit.retrieval import Scorer
+    from hybridkit.retrieval.rerank import Reranking
 
 
 RANKS_FORMAT = 1
@@ -85,6 +86,20 @@ def rank_table_from_scores(benchmark: Benchmark, scorer: Scorer, block_bytes: in
         candidates=sizes[language_of],
         pool_candidates=np.full(len(query_of), len(benchmark.passages)),
     )
+
+
+def reranked_table(
+    benchmark: Benchmark, first: Scorer, reranking: Reranking, block_bytes: int = BLOCK_BYTES
+) -> pd.DataFrame:
+    """Rank every relevant passage by a first stage whose best passages are re-ranked.
+
+    The columns of `rank_table_from_scores`. In `rank` the best of each language are re-ranked, in `pool_rank` the best
+    of all languages together; behind the depth both are the first stage's. `score` is the first stage's score.
+    """
+    ranks = rank_table_from_scores(benchmark, first, block_bytes)
+    pairs = rank_table_from_scores(benchmark, reranking.in_pairs(first), block_bytes)
+    pool = rank_table_from_scores(benchmark, reranking.in_pool(first), block_bytes)
+    return ranks.assign(rank=pairs["rank"], pool_rank=pool["pool_rank"])
 
 
 def named_pairs(benchmark: Benchmark, query: NDArray[np.int64], passage: NDArray[np.int64]) -> pd.DataFrame:

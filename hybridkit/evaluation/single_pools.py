@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from hybridkit.data.benchmark import Benchmark
     from hybridkit.retrieval import Scorer
+    from hybridkit.retrieval.rerank import Reranking
 
 
 # A remedy of scores: block (rows, passages) float32, columns of each language, and which cells are not in the pool
@@ -91,6 +92,7 @@ def single_pools_from_scores(
     others: str = "drawn",
     seed: int = 0,
     block_bytes: int = BLOCK_BYTES,
+    reranking: Reranking | None = None,
 ) -> pd.DataFrame:
     """Return `single_pools` from the scores of any system, with a remedy that estimates from the smaller pool.
 
@@ -98,6 +100,7 @@ def single_pools_from_scores(
     these are others than in the whole one, so that every pool is adjusted by itself: `adjust` gets the scores of some
     queries, the columns of each language and a mask of the cells that are not in the pool, and returns the scores to
     rank by; what it returns in masked cells does not matter. Without it, the rank table gives the same ranks sooner.
+    With `reranking` the best of every smaller pool are then re-ranked.
 
     At most about four times `block_bytes` are held at a time. Ties: score descending, then passage id descending, as
     in the rank table. `others`, `seed` and the columns are those of `single_pools`.
@@ -109,7 +112,7 @@ def single_pools_from_scores(
     >>> single_pools_from_scores(toy, lambda rows: scores)[["kind", "rank", "candidates"]].values.tolist()
     [['other', 1, 3], ['own', 2, 3]]
     """
-    if adjust is None:
+    if adjust is None and reranking is None:
         return single_pools(rank_table_from_scores(benchmark, scorer, block_bytes), others, seed)
     every_query, every_passage = relevant_positions(benchmark)
     frame = named_pairs(benchmark, every_query, every_passage)
@@ -130,7 +133,11 @@ def single_pools_from_scores(
             line = np.repeat(np.arange(len(query)), end - begin)
             of_query = np.arange(len(line)) + np.repeat(begin - np.cumsum(end - begin) + (end - begin), end - begin)
             absent[line, every_passage[of_query]] = spoken[of_query] != language[line]
-            scores = np.array(adjust(block[query - rows.start], benchmark.passage_slices, absent), np.float32)
+            own_block = block[query - rows.start]
+            changed = own_block if adjust is None else adjust(own_block, benchmark.passage_slices, absent)
+            scores = np.array(changed, np.float32)
+            if reranking is not None:
+                scores = reranking.of_pool(query, scores, absent)
             if scores.shape != absent.shape or not np.isfinite(scores[~absent]).all():
                 raise InputError(
                     f"{benchmark.name}: a remedy of scores returned shape {scores.shape} for {absent.shape}, or scores "

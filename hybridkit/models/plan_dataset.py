@@ -157,9 +157,9 @@ class PlanDataset(Dataset):
     share: tuple[int, int] | None = None
 
     @classmethod
-    def make(cls, texts: PlanTexts, gaps: bool) -> "PlanDataset":
-        """Return the data set of a plan's texts; see `plan_dataset`."""
-        plan = texts.plan
+    def make(cls, texts: Any, gaps: bool) -> "PlanDataset":
+        """Return the data set of a plan's texts, `PlanTexts` or `PlanPairs`; see `plan_dataset`."""
+        plan: BatchPlan = texts.plan
         made: PlanDataset = cls.from_dict({"position": np.arange(plan.draws.shape[0] * plan.draws.shape[1])})
         look_up = _LookUp(plan.fingerprint)
         made.set_transform(look_up)
@@ -189,7 +189,7 @@ class _LookUp:
     def __init__(self, plan: str) -> None:
         self._fingerprint = plan
 
-    def fill(self, texts: PlanTexts, gaps: bool) -> None:
+    def fill(self, texts: Any, gaps: bool) -> None:
         self._texts, self._gaps = texts, gaps
 
     def __call__(self, batch: dict[str, list[int]]) -> dict[str, list[Any]]:

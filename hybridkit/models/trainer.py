@@ -23,6 +23,7 @@ from hybridkit.models.embedding import TASKS, is_full, preprocess
 from hybridkit.models.fast_layers import TrimmedEmbedding
 from hybridkit.models.loss import Objective, batch_loss
 from hybridkit.models.plan_dataset import PlanBatchSampler, texts_dataset
+from hybridkit.sampling.plan import BatchPlan
 from hybridkit.sampling.plan_texts import PlanTexts
 from hybridkit.utils.files import checksum, write_text
 from hybridkit.utils.progress import bar
@@ -57,14 +58,14 @@ class Progress(TrainerCallback):
 class FiniteLoss(TrainerCallback):
     """Stops a training whose loss is not a number any more, before the next checkpoint."""
 
+    def __init__(self, cure: str = "lower training.learning_rate or raise training.temperature") -> None:
+        self._cure = cure
+
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any], **_: Any) -> None:
         """Raise InputError at the step whose loss is nan or infinite."""
         loss = logs.get("loss", 0.0)
         if not math.isfinite(loss):
-            raise InputError(
-                f"training, step {state.global_step - 1}: the loss is {loss}; lower training.learning_rate or raise "
-                f"training.temperature"
-            )
+            raise InputError(f"training, step {state.global_step - 1}: the loss is {loss}; {self._cure}")
 
 
 class CheckpointMark(TrainerCallback):
@@ -140,31 +141,17 @@ def _unwrapped(model: SentenceTransformer) -> Iterator[None]:
             vars(model)["forward"] = wrapped
 
 
-class PlanTrainer(SentenceTransformerTrainer):
-    """A trainer whose checkpoints hold what is trained and nothing else, and read it back without building a model.
-
-    Its log has the parts of a loss that has some.
-    """
+class TrainedOnly:
+    """Makes a trainer's checkpoints hold what is trained and nothing else, read back without building a model."""
 
     key = ""  # of the training, in the marks of its checkpoints
-    kinds: Sequence[str] = ()  # of the batches, by step, where a tracker follows the training
-
-    def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the trainer's loss, whose parts go to the log."""
-        found = super().compute_loss(*args, **kwargs)
-        if self.loss.parts:
-            self.track_loss_components(self.loss.parts)
-        return found
-
-    def log(self, logs: dict[str, float], *words: Any, **more: Any) -> None:
-        """Log numbers; for trackers the loss of a step stands under the kind of its batch too, as in loss_mono."""
-        if self.kinds and "loss" in logs:
-            logs = {**logs, f"loss_{self.kinds[self.state.global_step - 1]}": logs["loss"]}
-        super().log(logs, *words, **more)
+    model: Any
+    args: Any
+    state: Any
 
     def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
         """Return the trainer's optimizer, which a trimmed embedding follows."""
-        optimizer: torch.optim.Optimizer = super().create_optimizer(*args, **kwargs)
+        optimizer: torch.optim.Optimizer = super().create_optimizer(*args, **kwargs)  # type: ignore[misc]
         for module in self.model.modules():
             if isinstance(module, TrimmedEmbedding):
                 module.follow(optimizer)
@@ -198,6 +185,25 @@ class PlanTrainer(SentenceTransformerTrainer):
             if id(value) not in fixed:
                 found.setdefault(id(value), (name, value))
         return dict(found.values())
+
+
+class PlanTrainer(TrainedOnly, SentenceTransformerTrainer):
+    """The trainer of an encoder on a plan, whose log has the parts of a loss that has some."""
+
+    kinds: Sequence[str] = ()  # of the batches, by step, where a tracker follows the training
+
+    def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the trainer's loss, whose parts go to the log."""
+        found = super().compute_loss(*args, **kwargs)
+        if self.loss.parts:
+            self.track_loss_components(self.loss.parts)
+        return found
+
+    def log(self, logs: dict[str, float], *words: Any, **more: Any) -> None:
+        """Log numbers; for trackers the loss of a step stands under the kind of its batch too, as in loss_mono."""
+        if self.kinds and "loss" in logs:
+            logs = {**logs, f"loss_{self.kinds[self.state.global_step - 1]}": logs["loss"]}
+        super().log(logs, *words, **more)
 
 
 @contextmanager
@@ -235,33 +241,15 @@ def plan_trainer(
     plan, objective = texts.plan, Objective.of(settings, teacher)
     evaluates = measure is not None and settings.evaluate_every > 0
     arguments = SentenceTransformerTrainingArguments(
-        output_dir=str(work),
-        max_steps=len(plan),
-        per_device_train_batch_size=plan.draws.shape[1],
-        batch_sampler=PlanBatchSampler,
+        **common_arguments(plan, settings, work, encoder.device.type),
         prompts={side: prompt for side, prompt in prompts.items() if prompt},
         router_mapping=dict(TASKS),
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        warmup_steps=round(settings.warmup * len(plan)),
-        use_cpu=encoder.device.type == "cpu",
-        bf16=settings.precision == "bf16",
-        seed=plan.seed,
-        data_seed=plan.seed,
-        logging_steps=1,
-        logging_nan_inf_filter=False,  # it would log the mean of the steps before instead of a nan
-        save_strategy="steps",
         save_steps=settings.evaluate_every if evaluates else settings.checkpoint_every,
-        save_total_limit=2,
         eval_strategy="steps" if evaluates else "no",
         eval_steps=settings.evaluate_every if evaluates else None,
         load_best_model_at_end=evaluates,
         metric_for_best_model="held-out" if evaluates else None,
         greater_is_better=settings.watch != "rank_distance" if evaluates else None,
-        report_to="none",
-        disable_tqdm=True,
-        dataloader_pin_memory=False,
-        accelerator_config={"split_batches": True},
     )
     arguments._n_gpu = min(arguments.n_gpu, 1)  # several GPUs are for several processes, never for copies in one
     callbacks: list[Any] = [Progress(f"{plan.strategy} seed {plan.seed}"), FiniteLoss(), CheckpointMark(WHOLE, key)]
@@ -304,9 +292,32 @@ def trackers(names: Sequence[str], logs: Path) -> list[TrainerCallback]:
     return found
 
 
-def check_memory(
-    encoder: Any, features: Sequence[dict[str, Any]], settings: "TrainingSettings", total: int | None = None
-) -> None:
+def common_arguments(plan: BatchPlan, settings: Any, work: Path, device: str) -> dict[str, Any]:
+    """Return the arguments that every trainer on a plan has: settings, seeds, steps, and checkpoints in `work`."""
+    return {
+        "output_dir": str(work),
+        "max_steps": len(plan),
+        "per_device_train_batch_size": plan.draws.shape[1],
+        "batch_sampler": PlanBatchSampler,
+        "learning_rate": settings.learning_rate,
+        "weight_decay": settings.weight_decay,
+        "warmup_steps": round(settings.warmup * len(plan)),
+        "use_cpu": device == "cpu",
+        "bf16": settings.precision == "bf16",
+        "seed": plan.seed,
+        "data_seed": plan.seed,
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,  # it would log the mean of the steps before instead of a nan
+        "save_strategy": "steps",
+        "save_total_limit": 2,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "dataloader_pin_memory": False,
+        "accelerator_config": {"split_batches": True},
+    }
+
+
+def check_memory(encoder: Any, features: Sequence[dict[str, Any]], settings: Any, total: int | None = None) -> None:
     """Raise InputError when the activations of one batch, its columns' `features`, are more than the device's memory.
 
     A lower bound is counted: the outputs of all linear layers of the transformer that are trained, which a training
@@ -335,7 +346,7 @@ def check_memory(
 
 
 @contextmanager
-def report_out_of_memory(settings: "TrainingSettings") -> Iterator[None]:
+def report_out_of_memory(settings: Any) -> Iterator[None]:
     """Turn an allocation that fails in the middle of a training into an InputError with the cure."""
     try:
         yield

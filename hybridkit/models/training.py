@@ -29,8 +29,6 @@ from hybridkit.utils.yaml_files import settings
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-    from hybridkit.models.loss import Objective
-
 # of settings that came later: at these values nothing is trained otherwise than before, so they are left out of keys
 PLAIN_LOSS = {"margin": 0.0, "consistency": 0.0, "distillation": 0.0, "teacher_language": "en", "contrastive": 1.0}
 _LATER = {"mini_batch": 0, "negatives": False, "watch": "AP", **PLAIN_LOSS, "processes": 1}
@@ -206,15 +204,53 @@ def train(
     teacher = teacher_vectors(encoder, texts, settings, work) if settings.distillation else None
     if (compared := similarity_of(encoder)) != "cosine":
         log.warning("the encoder compares by %s; it is trained over cosines, the loss of arXiv 2408.10536", compared)
-    with _in_training(encoder, settings, texts, prompts, teacher) as packed, calm_bars():
-        from hybridkit.models.trainer import plan_trainer, repeatable, report_out_of_memory, trackers
+
+    def prepare(sped_up: ExitStack) -> str:
+        from hybridkit.models.fast_layers import occurring
+        from hybridkit.models.loss import Objective, sample_loss
+        from hybridkit.models.trainer import check_memory
+
+        objective, weights = Objective.of(settings, teacher), (settings.consistency, settings.distillation)
+        places = None if texts.teacher is None else texts.teacher.places[: plan.draws.shape[1]]
+        first = next(_batches(texts, prompts))
+        with failing_clearly("train on the first batch"):
+            check_memory(encoder, [features_of(encoder, *column) for column in first], settings)
+            expected = sample_loss(encoder, first, objective, True, places)
+        return speed_up(
+            sped_up,
+            encoder,
+            plan.draws[..., 0].size,
+            lambda: occurring(encoder, chain.from_iterable(_batches(texts, prompts))),
+            lambda: sample_loss(encoder, first, objective, False, places),
+            expected,
+            # scores are divided by the temperature
+            rounding(encoder) * max(1, 0.05 / settings.temperature) * max(1, settings.contrastive, *weights),
+        )
+
+    with in_training(encoder, settings, prepare) as packed, calm_bars():
+        from hybridkit.models.trainer import plan_trainer, trackers
 
         trainer = plan_trainer(encoder, texts, prompts, settings, work, key, measure, packed, teacher)
-        for callback in (*trackers(settings.report_to, logs or out.with_name(out.name + ".logs")), *callbacks):
-            trainer.add_callback(callback)
-        checkpoint = _last_whole(work, key)
-        with report_out_of_memory(settings), repeatable():
-            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        followers = trackers(settings.report_to, logs or out.with_name(out.name + ".logs"))
+        go_on(trainer, settings, work, key, [*followers, *callbacks])
+    return write_model(trainer, encoder, plan, out, work, beside)
+
+
+def go_on(trainer: Any, settings: Any, work: Path, key: str, callbacks: Sequence[Any]) -> None:
+    """Run a trainer to its end, from the last whole checkpoint of the training `key` in `work` where there is one."""
+    from hybridkit.models.trainer import repeatable, report_out_of_memory
+
+    for callback in callbacks:
+        trainer.add_callback(callback)
+    checkpoint = _last_whole(work, key)
+    with report_out_of_memory(settings), repeatable():
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+
+
+def write_model(
+    trainer: Any, model: Any, plan: BatchPlan, out: Path, work: Path, beside: Callable[[Any], Mapping[str, str]] | None
+) -> Path:
+    """Write the folder `out` of a model whose training is at its end, whole; remove the checkpoints; see `train`."""
     steps = [
         {
             "step": line["step"] - 1,
@@ -229,9 +265,9 @@ def train(
     if not trainer.is_world_process_zero():
         return out
     with atomic_folder(out) as temporary, calm_bars():
-        encoder.save_pretrained(str(temporary), create_model_card=False, safe_serialization=True)
+        model.save_pretrained(str(temporary), create_model_card=False, safe_serialization=True)
         (temporary / "steps.jsonl").write_text("".join(json.dumps(line) + "\n" for line in steps))
-        for name, text in (beside(encoder) if beside else {}).items():
+        for name, text in (beside(model) if beside else {}).items():
             (temporary / name).write_text(text, encoding="utf-8")
     shutil.rmtree(work, ignore_errors=True)
     return out
@@ -298,25 +334,17 @@ def _count_alone(texts: PlanTexts) -> None:
 
 
 @contextmanager
-def _in_training(
-    encoder: "SentenceTransformer",
-    settings: TrainingSettings,
-    texts: PlanTexts,
-    prompts: Mapping[str, str],
-    teacher: np.ndarray | None,
-) -> Iterator[bool]:
+def in_training(encoder: Any, settings: Any, prepare: Callable[[ExitStack], str]) -> Iterator[bool]:
     """Freeze and cut by the settings, speed up where that changes nothing; undo it all, after an error what was learnt.
 
-    Yields whether batches are packed: where the kit's loss and gradient on texts of the first batch are not those of
-    sentence-transformers, nothing is packed, trimmed or sent through oneDNN, with a warning.
+    `encoder` is a model of sentence-transformers, dual encoder or cross-encoder. `prepare` opens what makes it faster
+    while its argument is open, and returns why the kit's loss is not the library's, "" where it is. Yields whether
+    batches are packed: where the loss and gradient on texts of the first batch are not those of sentence-transformers,
+    nothing is packed, trimmed or sent through oneDNN, with a warning.
     """
     import torch
     from accelerate.utils import extract_model_from_parallel
 
-    from hybridkit.models.loss import Objective, sample_loss
-    from hybridkit.models.trainer import check_memory
-
-    objective = Objective.of(settings, teacher)
     frozen = {name for name, _ in encoder.named_parameters() if any(piece in name for piece in settings.freeze)}
     if settings.freeze and not frozen:
         raise InputError(f"training.freeze: {settings.freeze} must occur in the name of a parameter of the encoder")
@@ -328,57 +356,57 @@ def _in_training(
     for parameter in held:
         parameter.requires_grad_(False)
     try:
-        with cut_at(encoder, settings.max_length), as_it_was(encoder):
-            first = next(_batches(texts, prompts))
-            with failing_clearly("train on the first batch"):
-                check_memory(encoder, [features_of(encoder, *column) for column in first], settings)
-                expected = sample_loss(encoder, first, objective, True, _first_places(texts))
-            with ExitStack() as sped_up:
-                why = _speed_up(sped_up, encoder, texts, prompts, first, expected, objective)
-                if why:
-                    sped_up.close()
-                    log.warning("%s; it is trained by sentence-transformers' plain steps, which take longer", why)
-                trained = [one for one in encoder.parameters() if one.requires_grad]
-                before = [one.detach().clone() for one in trained]
-                try:
-                    yield not why
-                except BaseException:
-                    with torch.no_grad():
-                        for parameter, value in zip(trained, before, strict=True):
-                            parameter.copy_(value)
-                    raise
-                finally:
-                    # the trainer wraps forward in autocast; the encoder goes back as it came, for float32 encoding
-                    extract_model_from_parallel(encoder, keep_fp32_wrapper=False)
+        with cut_at(encoder, settings.max_length), as_it_was(encoder), ExitStack() as sped_up:
+            if why := prepare(sped_up):
+                sped_up.close()
+                log.warning("%s; it is trained by sentence-transformers' plain steps, which take longer", why)
+            trained = [one for one in encoder.parameters() if one.requires_grad]
+            before = [one.detach().clone() for one in trained]
+            try:
+                yield not why
+            except BaseException:
+                with torch.no_grad():
+                    for parameter, value in zip(trained, before, strict=True):
+                        parameter.copy_(value)
+                raise
+            finally:
+                # the trainer wraps forward in autocast; the encoder goes back as it came, for float32 encoding
+                extract_model_from_parallel(encoder, keep_fp32_wrapper=False)
     finally:
         encoder.model_card_data.widget = card
         for parameter in held:
             parameter.requires_grad_(True)
 
 
-def _speed_up(
+def speed_up(
     opened: ExitStack,
-    encoder: "SentenceTransformer",
-    texts: PlanTexts,
-    prompts: Mapping[str, str],
-    first: list[tuple[list[str], str, str]],
+    model: Any,
+    draws: int,
+    tokens: Callable[[], Any],
+    sample: Callable[[], tuple[float, float]],
     expected: tuple[float, float],
-    objective: "Objective",
+    noise: float,
 ) -> str:
-    """Trim the vocabulary and use oneDNN while `opened` is open; return why, where that changes the loss, else ""."""
-    from hybridkit.models.fast_layers import can_be_trimmed, occurring, onednn_linear, trimmed
-    from hybridkit.models.loss import sample_loss
+    """Trim the vocabulary and use oneDNN while `opened` is open; return why, where that changes the loss, else "".
+
+    Args:
+        opened: What is opened is closed with it.
+        model: The model.
+        draws: Texts of the plan; of more than `TRIMMED_DRAWS` the vocabulary stays whole.
+        tokens: Returns the token numbers that occur.
+        sample: Returns the kit's loss on a sample and the norm of its gradient.
+        expected: The same by sentence-transformers.
+        noise: The largest relative difference that is ignored, of the gradient ten times as much.
+    """
+    from hybridkit.models.fast_layers import can_be_trimmed, onednn_linear, trimmed
 
     try:
-        if texts.plan.draws[..., 0].size <= TRIMMED_DRAWS and can_be_trimmed(encoder):
-            opened.enter_context(trimmed(encoder, occurring(encoder, chain.from_iterable(_batches(texts, prompts)))))
-        opened.enter_context(onednn_linear(encoder))
-        found = sample_loss(encoder, first, objective, False, _first_places(texts))
+        if draws <= TRIMMED_DRAWS and can_be_trimmed(model):
+            opened.enter_context(trimmed(model, tokens()))
+        opened.enter_context(onednn_linear(model))
+        found = sample()
     except FAILURES as error:
         return f"the kit's batches fail on this encoder ({first_line(error)})"
-    # scores are divided by the temperature
-    weights = objective.contrastive, objective.consistency, objective.distillation
-    noise = rounding(encoder) * max(1, 0.05 / objective.temperature) * max(1, *weights)
     if abs(found[0] - expected[0]) <= noise * max(1, expected[0]) and (
         abs(found[1] - expected[1]) <= 10 * noise * max(1, expected[1])
     ):
@@ -387,11 +415,6 @@ def _speed_up(
         f"on texts of the first batch the kit's loss is {found[0]:.6g} (norm of its gradient {found[1]:.6g}), that of "
         f"sentence-transformers {expected[0]:.6g} ({expected[1]:.6g})"
     )
-
-
-def _first_places(texts: PlanTexts) -> np.ndarray | None:
-    """The places of the first batch's texts among the teacher's, where there is one."""
-    return None if texts.teacher is None else texts.teacher.places[: texts.plan.draws.shape[1]]
 
 
 def _batches(texts: PlanTexts, prompts: Mapping[str, str]) -> Iterator[list[tuple[list[str], str, str]]]:

@@ -35,6 +35,7 @@ _HOMES = {
     ),
     "pairs": ("language_pairs", "pair_difference"),
     "remedies": ("remedy_planes", "remedy_effects"),
+    "rerankers": ("gains_by_distance",),
     "scores": ("settings", "effects", "published", "loss_curves", "loss_and_ap"),
 }
 _FOUND = {name: f"plots.{module}" for module, names in _HOMES.items() for name in names} | {

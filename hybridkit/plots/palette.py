@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-from hybridkit.sampling.labels import UNTRAINED, alpha, switched
+from hybridkit.sampling.labels import UNTRAINED, alpha, switched, switched_into
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # Okabe & Ito's colours, safe for the common kinds of colour blindness; a marker each, for prints in grey.
 _FIXED: dict[str, tuple[str, str]] = {
@@ -18,6 +22,7 @@ _FIXED: dict[str, tuple[str, str]] = {
 }
 _SWITCHED = {"english": "#CC79A7", "mono": "#8C6D00", "cross": "#6A51A3", "hybrid(alpha=0.5)": "#000000"}
 _OTHERS = ("#882255", "#332288", "#999933", "#661100", "#44546A")
+_SPARE = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
 _OTHER_MARKERS = ("D", "P", "^", "p", "h", "H")
 # What is no strategy has none of the colours above: greys and slates, told apart by their markers and lines too.
 INK, NEUTRAL = "#333333", "#767676"
@@ -48,7 +53,7 @@ def colour(strategy: str) -> str:
     """
     if strategy in _FIXED:
         return _FIXED[strategy][0]
-    if (base := switched(strategy)) in _SWITCHED:
+    if (base := switched(strategy)) in _SWITCHED and not switched_into(strategy):
         return _SWITCHED[str(base)]
     share = alpha(strategy)
     if share is None:
@@ -70,13 +75,26 @@ def _number(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
 
 
-def step(value: float, low: float, high: float) -> int:
-    """Which of the steps of a scale a value has between `low` and `high`.
+def colours(strategies: Iterable[str]) -> dict[str, str]:
+    """Colours of strategies that are drawn together: those of `colour`, but another where one is taken.
 
-    >>> step(0.0, -1, 1), step(5, 0, 1), step(0.3, 0.3, 0.3)
-    (10, 20, 10)
+    >>> colours(["mono", "before", "after"])
+    {'mono': '#0072B2', 'before': '#332288', 'after': '#882255'}
     """
-    share = (value - low) / (high - low) if high > low else 0.5
+    found: dict[str, str] = {}
+    for name in strategies:
+        free = [one for one in (colour(name), *_OTHERS, *_SPARE) if one not in found.values()]
+        found[name] = free[0] if free else colour(name)
+    return found
+
+
+def step(value: float, low: float, high: float) -> int:
+    """Which of the steps of a scale a value has between `low` and `high`; `low` may be the larger of the two.
+
+    >>> step(0.0, -1, 1), step(5, 0, 1), step(0.3, 0.3, 0.3), step(9.0, 10, 0)
+    (10, 20, 10, 2)
+    """
+    share = (value - low) / (high - low) if high != low else 0.5
     return round(min(max(share, 0.0), 1.0) * (len(CIVIDIS) - 1))
 
 

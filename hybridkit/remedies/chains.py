@@ -19,6 +19,7 @@ from hybridkit.remedies.scores import calibrate, on_block, zscore
 from hybridkit.remedies.weights import interpolate
 from hybridkit.retrieval.dense import COSINE, check_similarity
 from hybridkit.utils.expressions import as_call, literal, name_of, options_of, syntax_tree
+from hybridkit.utils.naming import meant
 from hybridkit.utils.parallel import one_blas_thread
 
 if TYPE_CHECKING:
@@ -311,7 +312,10 @@ def _part(node: ast.expr) -> Remedy:
     if name == NONE:
         raise InputError(f"{NONE} is the chain without a part; leave it out")
     if name not in _REMEDIES:
-        raise InputError(f"there is no remedy {name}; there are {', '.join(_REMEDIES)} and {NONE}, joined by +")
+        raise InputError(
+            f"there is no remedy {name}{meant(name, _REMEDIES)}; there are {', '.join(_REMEDIES)} and {NONE}, "
+            "joined by +"
+        )
     options = [one.name for one in fields(_REMEDIES[name])]
     if len(call.args) > min(1, len(options)):
         raise InputError(f"{name} takes {', '.join(options) or 'nothing'}; write options by name")

@@ -6,7 +6,13 @@ It may import everything but the command line, and it makes nothing that a run k
 
 from hybridkit.utils.lazy import lazy_names
 
-_HOMES = {"inspect": "report.inspector.inspector", "paper_table": "report.paper_table:", "views": "report.views:"}
+_HOMES = {
+    "conclusions": "report.conclusions:",
+    "inspect": "report.inspector.inspector",
+    "inspect_models": "report.inspector.inspector",
+    "paper_table": "report.paper_table:",
+    "views": "report.views:",
+}
 
 __all__ = [*_HOMES]  # noqa: PLE0604
 

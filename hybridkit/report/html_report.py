@@ -1,40 +1,42 @@
-"""The report of a run: its executed notebooks, settings and figures as pages that open from disk without a network."""
+"""The report of a run: the answer, its executed notebooks and figures, as pages that open from disk without a network.
 
-import json
-import re
+The folder `report/` holds all that its pages show, so that it can be moved, zipped and sent; with `single_file` all but
+the pages of language pairs are one file.
+"""
+
+import base64
 import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
-import yaml
+from markupsafe import Markup
 
 from hybridkit.errors import InputError
-from hybridkit.plots.figure_files import kept, read_figure, read_frame, redraw
+from hybridkit.plots.figure_files import kept, read_frame, redraw
+from hybridkit.plots.style import save
+from hybridkit.report.front_page import PLANE, PLANE_CAPTION, context
+from hybridkit.report.notebook_page import Page, notebook_page
 from hybridkit.report.pages import write_pages
 from hybridkit.report.templates import render
 from hybridkit.utils.characters import safe
-from hybridkit.utils.files import write_text
+from hybridkit.utils.files import atomic_folder, write_text
 from hybridkit.utils.paths import checkout
 from hybridkit.utils.products import is_whole, require, seal_again
 
 if TYPE_CHECKING:
     from hybridkit.study.run import Run
 
-
-# No scripts of other servers: formulas stay as they are typed.
-_NOTEBOOK_TEMPLATE = """{%- extends "index.html.j2" -%}
-{%- block html_head_js -%}POLICY{%- endblock -%}
-{%- block jupyter_widgets -%}{%- endblock -%}
-{%- block html_head_js_mathjax -%}{%- endblock -%}
-"""
-_NOTEBOOK_STYLE = """
-div#notebook, div#notebook-container { width: auto; max-width: none; min-width: 0; padding: 0; box-shadow: none }
-div.output_subarea { max-width: 100% } div.spec { padding: 5px 0 }
-"""
+_CONTENTS = [("answer", "The answer"), ("figures", "Figures"), ("made-with", "What it was made with")]
+Sources = dict[str, dict[str, str]]  # the addresses of a figure's files by its name and their kind
 
 
-def write_report(run: "Run") -> Path:
+def write_report(run: "Run", single_file: bool = False) -> Path:
     """Write `report/index.html`, a page for each executed notebook and those of language pairs; return the path.
+
+    With `single_file` the first page and the notebooks are one file instead, `report.html` in the run folder, with
+    their pictures inside; the pages of language pairs are left out of it.
 
     Raises InputError when no notebook was executed yet.
     """
@@ -45,48 +47,75 @@ def write_report(run: "Run") -> Path:
         require(run.folder / path.stem, f"make it again with `hybridkit run {run.study.name}`")
     if not all(is_whole(run.folder / f"{name}.json") for name in ("settings", "versions", "data")):
         run.rows.whole  # noqa: B018  writes them
+    with TemporaryDirectory() as drawn:
+        values = context(run, executed, run.folder / "figures")
+        homes = dict.fromkeys(values["captions"], run.folder / "figures")
+        if (plane := values.pop("plane")) is not None:
+            save(plane, Path(drawn), PLANE)
+            homes = {PLANE: Path(drawn), **homes}
+            values |= {"captions": {PLANE: PLANE_CAPTION, **values["captions"]}, "leading": PLANE}
+        write = _write_one if single_file else _write_folder
+        return write(run, executed, values, homes)
+
+
+def _write_folder(run: "Run", executed: list[Path], values: dict[str, Any], homes: Mapping[str, Path]) -> Path:
+    """Write the report as pages, with all that they show beside them."""
     folder = run.folder / "report"
-    pages = {path.stem: f"{path.stem}.html" for path in executed}
-    links = {"Overview": "index.html"} | pages
+    links = {"Overview": "index.html"} | {path.stem: f"{path.stem}.html" for path in executed}
     links["Language_pairs"] = write_pages(run).relative_to(folder).as_posix()
+    with atomic_folder(folder / "figures") as temporary:
+        sources = _copied(homes, temporary)
+    scores = run.folder / "scores.csv"
+    if scores.is_file():
+        shutil.copyfile(scores, folder / scores.name)
     for path in executed:
-        head = render("head.html.j2", pages=links, current=path.stem, style=_NOTEBOOK_STYLE)
-        # texts of data sets in the outputs of notebooks too are made safe
-        write_text(folder / pages[path.stem], safe(_notebook_page(path, head)))
-    write_text(folder / "index.html", _index(run, links))
+        write_text(folder / links[path.stem], _page(path.stem, links, notebook_page(path, values["captions"])))
+    front = render("report.html.j2", source=sources, scores=scores.name if scores.is_file() else "", **values)
+    write_text(folder / "index.html", _page("Overview", links, Page(front, _CONTENTS), run.study.title))
     return folder / "index.html"
 
 
-def _index(run: "Run", pages: dict[str, str]) -> str:
-    pictures = run.folder / "figures"
-    blocks = {}
-    for name, title in (("settings", "Settings"), ("versions", "Versions"), ("data", "Data files (SHA-256)")):
-        value = json.loads((run.folder / f"{name}.json").read_bytes())
-        blocks[title] = yaml.safe_dump(value, allow_unicode=True, sort_keys=False)
-    figures = [(name, read_figure(pictures, name)["caption"]) for name in kept(pictures)]
-    values = {"study": run.study, "pages": pages, "figures": figures, "blocks": blocks}
-    return render("report.html.j2", current="Overview", style="", **values)
-
-
-def _notebook_page(path: Path, head: str) -> str:
-    from nbconvert import HTMLExporter
-
-    # texts of data sets come into notebooks as frames and printed text, which pandas and nbconvert escape
-    exporter = HTMLExporter(
-        template_name="classic",
-        raw_template=_NOTEBOOK_TEMPLATE.replace("POLICY", render("policy.html.j2")),
-        exclude_input_prompt=True,
-        exclude_output_prompt=True,
-        embed_images=True,
+def _page(name: str, links: dict[str, str], page: Page, title: str = "") -> str:
+    body, contents = Markup(page.body), [(id_, Markup(heading)) for id_, heading in page.contents]
+    text = render(
+        "page.html.j2", title=title or name.replace("_", " "), pages=links, current=name, contents=contents, body=body
     )
-    try:
-        body, _ = exporter.from_filename(str(path))
-    except (ValueError, AttributeError, KeyError) as error:  # of an earlier version of the kit, without checksums
-        raise InputError(
-            f"{path}: this is not a notebook that can be read; remove it, and run its study again"
-        ) from error
-    body = re.sub(r"@font-face\s*\{[^}]*\}", "", body)  # of icons that lie nowhere
-    return re.sub(r"(<body[^>]*>)", lambda match: match[1] + head, body, count=1)
+    return safe(text)  # texts of data sets in the outputs of notebooks too are made safe
+
+
+def _write_one(run: "Run", executed: list[Path], values: dict[str, Any], homes: Mapping[str, Path]) -> Path:
+    """Write the report as one file."""
+    links = {"Overview": "#answer"} | {path.stem: f"#{path.stem}" for path in executed}
+    sources = _figures(homes, _inside)
+    parts = [render("report.html.j2", source=sources, scores="", **values)]
+    for path in executed:
+        page = notebook_page(path, values["captions"], f"{path.stem[:2]}-")
+        parts.append(f'<article id="{path.stem}">\n{page.body}</article>\n')
+    contents = [*_CONTENTS, *((path.stem, path.stem.replace("_", " ")) for path in executed)]
+    out = run.folder / "report.html"
+    write_text(out, _page("Overview", links, Page("\n".join(parts), contents), run.study.title))
+    return out
+
+
+def _copied(homes: Mapping[str, Path], folder: Path) -> Sources:
+    def address(path: Path) -> str:
+        shutil.copyfile(path, folder / path.name)
+        return f"figures/{path.name}"
+
+    return _figures(homes, address)
+
+
+def _figures(homes: Mapping[str, Path], address: Callable[[Path], str]) -> Sources:
+    found: Sources = {}
+    for name, home in homes.items():
+        paths = {end: home / f"{name}.{end}" for end in ("png", "svg", "csv")}
+        found[name] = {end: address(path) if path.is_file() else "" for end, path in paths.items()}
+    return found
+
+
+def _inside(path: Path) -> str:
+    """A picture as an address that holds it; the other files of a figure are not in one file."""
+    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}" if path.suffix == ".png" else ""
 
 
 def redraw_study(study: str, to: Path | None = None) -> list[Path]:

@@ -1,11 +1,11 @@
-"""The results of a run on one benchmark, opened read only, with a sentence on each that is missing."""
+"""The results of a run, or of any models, on one benchmark, with a sentence on each that is missing."""
 
 from __future__ import annotations
 
 from collections import Counter
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from hybridkit import remedies
 from hybridkit.data.benchmark import JUDGEMENT_COLUMNS, PASSAGE_COLUMNS, QUERY_COLUMNS, Benchmark
 from hybridkit.errors import InputError
 from hybridkit.evaluation.rank_table import read_ranks
-from hybridkit.sampling.labels import order
+from hybridkit.sampling.labels import UNTRAINED, order
 from hybridkit.study.run import Run, find_run
 from hybridkit.study.scores import INDEX, Result, read_index, write_index
 from hybridkit.study.settings import SETTINGS, Study
@@ -22,6 +22,8 @@ from hybridkit.utils.paths import runs_folder
 from hybridkit.utils.products import changed, is_whole, require
 
 if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
     from hybridkit.retrieval import Scorer
 
 
@@ -34,7 +36,7 @@ def open_inspected(run: Run | Path | str, benchmark: str | None = None) -> Inspe
     """Open what a run left behind for one benchmark of its study, the first one unless another is named.
 
     `run` is a Run, a run folder or the name of a study. Nothing is trained, encoded or ranked: `missing` describes what
-    is not there, and a folder without a run opens too.
+    is not there, and a folder without a run opens too. `inspected_models.open_models` opens any models.
 
     Raises:
         InputError: for a benchmark that is not one of the study's.
@@ -44,6 +46,7 @@ def open_inspected(run: Run | Path | str, benchmark: str | None = None) -> Inspe
     opened = Run.open(folder) if there else None
     names = opened.study.evaluation.benchmarks if opened else ()
     chosen = benchmark or (names[0] if names else "")
+    chosen = opened.study.named(chosen) if opened else chosen
     if opened and chosen not in names:
         raise InputError(f"{name}: the study has no benchmark {chosen!r}; it has {', '.join(names)}")
     whole, missing = _texts(chosen, opened)
@@ -63,9 +66,9 @@ def open_inspected(run: Run | Path | str, benchmark: str | None = None) -> Inspe
 
 
 class Inspected:
-    """What a run left behind for one benchmark; made by `open_inspected`.
+    """What a run left behind for one benchmark; made by `open_inspected`. `InspectedModels` is the same of any models.
 
-    - `name`: how the run was named, for a line of Python that opens it again; `benchmark_name`: the benchmark's;
+    - `name`: how the run was named; `benchmark_name`: the benchmark's; `benchmarks`: all that can be opened by `at`;
     - `benchmark`: its queries, passages and judgements; empty frames where its files are nowhere;
     - `results`: by strategy and seed, where the files of a model lie, which need not be there; a strategy with a remedy
       is one of its own, named "mono with calibrate(top=5)";
@@ -98,11 +101,56 @@ class Inspected:
         """The two strategies that the study compares, less those without rank tables."""
         return tuple(name for name in (self.study.compare if self.study else ()) if name in self.strategies)
 
+    @property
+    def benchmarks(self) -> tuple[str, ...]:
+        """The benchmarks that there are results on."""
+        return self.study.evaluation.benchmarks if self.study else ()
+
+    def at(self, benchmark: str) -> Inspected:
+        """The same run on another benchmark."""
+        return open_inspected(self.folder, benchmark)
+
+    @property
+    def call(self) -> str:
+        """A call in Python that opens the same again."""
+        return f"open_inspected({self.name!r}, {self.benchmark_name!r})"
+
+    @property
+    def cure(self) -> str:
+        """The command that makes what is missing."""
+        return f"`hybridkit inspect {self.name} --complete`"
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """The arguments with which `encode` made the embeddings: max_length and precision."""
+        settings = cast("Study", self.study).evaluation  # there is one wherever there are results
+        return {"max_length": settings.max_length, "precision": settings.precision}
+
+    def open_model(self, strategy: str, seed: int) -> SentenceTransformer:
+        """Open the encoder of a strategy and seed, as it encodes without a remedy; InputError where it is deleted."""
+        from hybridkit.models import encoder
+
+        own = self.results[strategy, seed].model  # empty for an untrained encoder that is opened by its name
+        if own and not self.has(strategy, seed, "model"):
+            raise InputError(f"the model of {strategy}, seed {seed} is deleted; make it again with {self.cure}")
+        if own:
+            return encoder.open(self.folder / own)
+        study = cast("Study", self.study)
+        model = encoder.open(study.encoder_at(study.encoder.name))
+        encoder.set_prompts(model, study.encoder.prompts or {})
+        return model
+
     def has(self, strategy: str, seed: int, kind: str = "ranks") -> bool:
         """Whether a file of a model is there, undamaged: "ranks", "scores", "queries", "passages" or "model"."""
         result = self.results.get((strategy, seed))
         path = self.folder / (getattr(result, kind) if result else "")
         return result is not None and path.exists() and not changed(path, thorough=False)
+
+    @property
+    def shared_seeds(self) -> list[int]:
+        """The seeds that every strategy was trained with; the untrained encoder goes with any."""
+        trained = [set(self.seeds(name)) for name in self.strategies if self._base(name) != UNTRAINED]
+        return sorted(set.intersection(*trained)) if trained else []
 
     def seeds(self, strategy: str) -> list[int]:
         """The seeds of a strategy that have rank tables; InputError for a strategy that has none."""
@@ -114,24 +162,33 @@ class Inspected:
 
     def ranks(self, strategy: str, seed: int | None = None) -> pd.DataFrame:
         """The rank table of a strategy, of its first seed unless one is given; the last few are kept."""
-        found: pd.DataFrame = self._ranks(self._key(strategy, seed))
+        found: pd.DataFrame = self._ranks(self.key(strategy, seed))
         return found
 
     def scorer(self, strategy: str, seed: int | None = None) -> Scorer | None:
         """Scores of queries and passages by a strategy's model; None where its embeddings are not there."""
-        key = self._key(strategy, seed)
+        key = self.key(strategy, seed)
         there = self.has(*key, "queries") and self.has(*key, "passages") and len(self.benchmark.queries)
         return self._scorer(key) if there else None
 
     def _open_scorer(self, key: tuple[str, int]) -> Scorer:
         from hybridkit.retrieval.dense import dense
 
-        result, similarity = self.results[key], self.similarity(*key) or "dot"
+        chain = remedies.parse(self.results[key].remedy or remedies.NONE)
+        similarity = self.similarity(*key) or "dot"
+        return chain.scorer(self.benchmark, dense(self.benchmark, *self.vectors(*key), similarity))
+
+    def vectors(self, strategy: str, seed: int | None = None) -> tuple[Any, Any]:
+        """Embeddings of all queries and passages, as the remedy changes them; InputError where they are not there."""
+        key = self.key(strategy, seed)
+        if not (self.has(*key, "queries") and self.has(*key, "passages")):
+            raise InputError(f"the embeddings by {strategy}, seed {key[1]} are not there; make them with {self.cure}")
+        result = self.results[key]
         both = self.embeddings(*key, "query"), self.embeddings(*key, "passage")
         chain = remedies.parse(result.remedy or remedies.NONE)
         known = remedies.Estimate.open(self._whole(result.estimate)) if result.estimate else None
-        both = chain.embeddings(self.benchmark, *both, known, similarity)
-        return chain.scorer(self.benchmark, dense(self.benchmark, *both, similarity))
+        remedied: tuple[Any, Any] = chain.embeddings(self.benchmark, *both, known, self.similarity(*key) or "dot")
+        return remedied
 
     def embeddings(self, strategy: str, seed: int, side: str) -> Any:
         """Embeddings of the benchmark's "query" or "passage" texts by a model, mapped from disk where they can be."""
@@ -197,10 +254,17 @@ class Inspected:
         return Counter(self.documents.values())
 
     def _whole(self, path: str) -> Path:
-        return require(self.folder / path, f"make it again with `hybridkit inspect {self.name} --complete`")
+        return require(self.folder / path, f"make it again with {self.cure}")
 
-    def _key(self, strategy: str, seed: int | None) -> tuple[str, int]:
+    def _base(self, system: str) -> str:
+        """The strategy of a system, without its remedy."""
+        return next((one.strategy for (name, _), one in self.results.items() if name == system), system)
+
+    def key(self, strategy: str, seed: int | None = None) -> tuple[str, int]:
+        """Strategy and seed of one model: the first seed unless one is given; InputError where it is not there."""
         there = self.seeds(strategy)
+        if seed is not None and seed not in there and self._base(strategy) == UNTRAINED:
+            return strategy, there[0]
         if seed is not None and seed not in there:
             raise InputError(f"{self.name}: no rank table of {strategy}, seed {seed}; there are seeds {there}")
         return strategy, there[0] if seed is None else seed
@@ -213,8 +277,7 @@ def _is_there(folder: Path, result: Result) -> bool:
 
 def missing_results(found: Inspected) -> list[str]:
     """Sentences on what the inspector shows and this run does not have, each with the command that makes it."""
-    study = found.study.name if found.study else found.name
-    complete = f"`hybridkit inspect {found.name} --complete`"
+    study, complete = found.study.name if found.study else found.name, found.cure
     if not any(found.has(*key) for key in found.results):
         return [
             f"There are no rank tables on {found.benchmark_name}: make them with `hybridkit run {study}`, "
@@ -233,19 +296,25 @@ def missing_results(found: Inspected) -> list[str]:
         if gone:
             names = ", ".join(f"{name} (seed {' '.join(seeds)})" for name, seeds in gone.items())
             sentences.append(f"{effect.format(names)}: make them with {complete}.")
-    judged = found.benchmark.judgements
-    if len(judged) and judged.groupby("query_id")["passage_language"].nunique().max() < 2:
-        sentences.append(
-            f"No query of {found.benchmark_name} has twins, relevant passages in two languages, so there is no rank "
-            "distance: name a benchmark with parallel passages, such as xquad-r, under `evaluation.benchmarks`, and "
-            f"`hybridkit run {study}`."
-        )
+    name = "name a benchmark with parallel passages, such as xquad-r, under `evaluation.benchmarks`"
+    sentences += without_twins(found.benchmark, f"{name}, and `hybridkit run {study}`")
     if len(found.strategies) == 1:
         sentences.append(
             f"There is one strategy only, {found.strategies[0]}: name another under `strategies` in the study, and "
             f"`hybridkit run {study}` makes it, to have differences."
         )
     return sentences
+
+
+def without_twins(benchmark: Benchmark, cure: str) -> list[str]:
+    """A sentence on a benchmark in which no query has relevant passages in two languages; none for any other."""
+    judged = benchmark.judgements
+    if not len(judged) or judged.groupby("query_id")["passage_language"].nunique().max() >= 2:
+        return []
+    return [
+        f"No query of {benchmark.name} has twins, relevant passages in two languages, so there is no rank distance: "
+        f"{cure}."
+    ]
 
 
 def _named(run: Run | Path | str) -> tuple[str, Path]:

@@ -26,6 +26,7 @@ def _environment() -> "Environment":
 
     from hybridkit.data.languages import direction_of
     from hybridkit.plots.palette import colour
+    from hybridkit.report.script_of_text import direction_of_text, tag_of_text
     from hybridkit.report.views import candidates_name, pair_name, spoken
     from hybridkit.sampling.labels import label
     from hybridkit.utils.characters import shown
@@ -39,7 +40,18 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
     )
     made.filters |= {
-        one.__name__: one for one in (candidates_name, colour, direction_of, label, pair_name, shown, spoken)
+        one.__name__: one
+        for one in (
+            candidates_name,
+            colour,
+            direction_of,
+            direction_of_text,
+            label,
+            pair_name,
+            shown,
+            spoken,
+            tag_of_text,
+        )
     }
     made.filters["words"] = lambda name: name.replace("_", " ")
     return made

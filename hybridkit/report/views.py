@@ -17,9 +17,10 @@ from hybridkit.evaluation.measures import MEASURES as RANK_MEASURES
 from hybridkit.evaluation.measures import distances, per_query, scores
 from hybridkit.evaluation.significance import BEYOND
 from hybridkit.plots.palette import step
+from hybridkit.report.filters import filtered
 from hybridkit.report.inspected_run import ENGLISH, Inspected, open_inspected
+from hybridkit.report.text_map import text_map
 from hybridkit.sampling.labels import UNTRAINED
-from hybridkit.utils.characters import visible
 from hybridkit.utils.files import digest
 from hybridkit.utils.numbers import bare
 from hybridkit.utils.products import frame
@@ -34,17 +35,33 @@ if TYPE_CHECKING:
 
 POOL = "*"  # the passage language of the pool
 MEASURES = (DISTANCE, *RANK_MEASURES)
+LOWER_IS_BETTER = (DISTANCE,)
 ORDERS = ("worst", "change", "distance")
 QUERY_COLUMNS = ["query_id", "text", "rank", "before", "change", "rank_distance"]
 RANKING_COLUMNS = ["rank", "passage_id", "language", "text", "score", "relevant", "twin"]
-__all__ = ["Inspected", "gloss", "grid", "ladder", "open_inspected", "pair_matrix", "pair_queries", "ranking"]
+__all__ = [
+    "Inspected",
+    "filtered",
+    "gloss",
+    "grid",
+    "ladder",
+    "open_inspected",
+    "pair_matrix",
+    "pair_queries",
+    "ranking",
+    "text_map",
+]
 _KEYS = ["query_language", "passage_language"]
 _FORMAT = 2  # of what is kept; to be raised when the test or the measure changes
 Ranked = list[tuple[int, float]]  # positions of passages with their scores, best first
 
 
-def pair_matrix(inspected: Inspected, strategy: str, measure: str = "AP", minus: str | None = None) -> pd.DataFrame:
+def pair_matrix(
+    inspected: Inspected, strategy: str, measure: str = "AP", minus: str | None = None, seed: int | None = None
+) -> pd.DataFrame:
     """A measure of every pair of languages and of the pool: its mean over a strategy's seeds, or a difference of two.
+
+    With a `seed` the model of that seed alone is measured; the untrained encoder has one and goes with any.
 
     Columns: query_language, passage_language ("*" is the pool), value; with `minus` value is strategy - minus, and
     there are significant and mark too, by the rule of evidence (`significance.judged`, one family of all pairs).
@@ -56,13 +73,13 @@ def pair_matrix(inspected: Inspected, strategy: str, measure: str = "AP", minus:
     if measure not in MEASURES:
         raise InputError(f"there is no measure {measure!r}; there are {', '.join(MEASURES)}")
     if minus is None:
-        return means(inspected, strategy, measure)
-    return difference(inspected, strategy, minus, measure)
+        return means(inspected, strategy, measure, seed)
+    return difference(inspected, strategy, minus, measure, seed)
 
 
-def most_biased(inspected: Inspected, strategy: str) -> tuple[str, str] | None:
+def most_biased(inspected: Inspected, strategy: str, seed: int | None = None) -> tuple[str, str] | None:
     """The pair whose passages a strategy ranks farthest behind their twins; None where no query has twins."""
-    found = pair_matrix(inspected, strategy, DISTANCE)
+    found = pair_matrix(inspected, strategy, DISTANCE, seed=seed)
     found = found[found["passage_language"] != POOL]
     if found.empty:
         return None
@@ -86,8 +103,8 @@ def pair_queries(
     NA without `minus`); rank_distance: the largest minus the smallest pool rank of the query's passages, NA for one
     language. Ranks are those of one seed, the first that is there unless `seed` is given.
 
-    `order` is "worst" (rank, descending), "change" (its size, descending) or "distance" (descending); `contains`
-    keeps queries whose text or id holds it, capitals or not.
+    `order` is "worst" (rank, descending), "change" (its size, descending) or "distance" (descending). `contains` is a
+    filter as `filters.filtered` takes it: words that text or id hold, and conditions such as `rank>10 change<0`.
     """
     if order not in ORDERS:
         raise InputError(f"there is no order {order!r}; there are {', '.join(ORDERS)}")
@@ -106,11 +123,7 @@ def pair_queries(
     frame["rank_distance"] = span.where(grouped["passage_language"].nunique() >= 2).reindex(frame.index)
     frame = frame.rename_axis("query_id").reset_index()
     frame.insert(1, "text", [inspected.query_texts.get((pair[0], name), "") for name in frame["query_id"]])
-    if contains:
-        sought = visible(contains).casefold()
-        both = zip(frame["text"], frame["query_id"], strict=True)
-        kept = [sought in visible(f"{text}\n{name}").casefold() for text, name in both]
-        frame = frame[kept]
+    frame = filtered(frame, contains, ("text", "query_id"))
     by = {"worst": frame["rank"], "change": frame["change"].abs(), "distance": frame["rank_distance"]}[order]
     positions = by.reset_index(drop=True).sort_values(ascending=False, kind="stable").index
     return frame.iloc[positions][QUERY_COLUMNS].reset_index(drop=True)
@@ -186,11 +199,21 @@ def gloss(inspected: Inspected, passage_id: str) -> str:
 
 
 class Cell(NamedTuple):
-    """A cell of a matrix: its text, its step on the colour scale (None without a value), whether it is greyed."""
+    """A cell of a matrix: its text, its step on the colour scale (None without a value), whether it is greyed.
+
+    Steps go from the worst value to the best, whichever end of the measure that is.
+    """
 
     text: str = ""
     step: int | None = None
     grey: bool = False
+
+
+class Ends(NamedTuple):
+    """The ends of a colour scale as texts: of the worst and of the best of its values."""
+
+    worse: str = ""
+    better: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,54 +221,58 @@ class Grid:
     """A matrix of language pairs as pages and inspector draw it, made by `grid`.
 
     `queries` and `passages` are the languages of rows and columns, the pool ("*") last; `values` and `cells` are by
-    (query language, passage language), and a pair that is not judged is in neither. `low` and `high` are the ends of
-    the colour scale, as texts.
+    (query language, passage language), and a pair that is not judged is in neither. `pairs` and `pool` are the ends of
+    the colour scale in the columns of languages and in that of the pool, which has other values.
     """
 
     queries: tuple[str, ...]
     passages: tuple[str, ...]
     values: Mapping[tuple[str, str], float]
     cells: Mapping[tuple[str, str], Cell]
-    low: str
-    high: str
+    pairs: Ends
+    pool: Ends
 
 
 def grid(frame: pd.DataFrame, measure: str, difference: bool = False) -> Grid:
     """Lay a frame of `pair_matrix` out as a matrix of texts and steps of a colour scale.
 
     A difference has signs, a scale around zero, a third digit where all are small, is greyed where it is not
-    significant and has a star where it holds over other trainings too. In rank distance the pool does not count for the
-    scale, of which it would take all the colours.
+    significant and has a star where it holds over other trainings too. The pool has ends of the scale of its own: its
+    values are others, and would take all the colours or have none.
 
     >>> frame = pd.DataFrame({"query_language": "de", "passage_language": ["de", "en", "*"], "value": [0.5, 0.3, 0.1]})
     >>> found = grid(frame, "AP")
-    >>> found.passages, found.cells["de", "en"], (found.low, found.high)
-    (('de', 'en', '*'), Cell(text='.30', step=10, grey=False), ('.10', '.50'))
+    >>> found.passages, found.cells["de", "en"], found.pairs
+    (('de', 'en', '*'), Cell(text='.30', step=0, grey=False), Ends(worse='.30', better='.50'))
+    >>> grid(frame, "rank_distance").cells["de", "en"].step
+    20
     """
     pairs = list(zip(frame["query_language"], frame["passage_language"], strict=True))
     given = zip(pairs, frame["value"].astype(float).tolist(), strict=True)
     values = {pair: value for pair, value in given if not math.isnan(value)}
     tested = frame["significant"] if "significant" in frame else [True] * len(pairs)
     grey = {pair for pair, significant in zip(pairs, tested, strict=True) if difference and not significant}
-    scaled = [value for (_, passage), value in values.items() if measure != DISTANCE or passage != POOL]
-    scaled = scaled or list(values.values()) or [0.0]
-    low, high = min(scaled), max(scaled)
-    if difference:
-        high = max(abs(low), abs(high), 1e-9)
-        low = -high
-    digits = 3 if difference and high < 0.05 else 2
     marks = frame["mark"] if difference and "mark" in frame else [""] * len(pairs)
     beyond = {pair: BEYOND * (mark == BEYOND) for pair, mark in zip(pairs, marks, strict=True)}
-    cells = {
-        pair: Cell(number(value, measure, difference, digits) + beyond[pair], step(value, low, high), pair in grey)
-        for pair, value in values.items()
-    }
+    cells, ends = {}, []
+    for pool in (False, True):
+        own = {pair: value for pair, value in values.items() if (pair[1] == POOL) == pool}
+        low, high = min(own.values(), default=0.0), max(own.values(), default=0.0)
+        if difference:
+            high = max(abs(low), abs(high), 1e-9)
+            low = -high
+        digits = 3 if difference and high < 0.05 else 2
+        best, worst = (low, high) if measure in LOWER_IS_BETTER else (high, low)
+        for pair, value in own.items():
+            text = number(value, measure, difference, digits) + beyond[pair]
+            cells[pair] = Cell(text, step(value, worst, best), pair in grey)
+        ends.append(Ends(*(number(end, measure, difference, digits) for end in (worst, best))) if own else Ends())
     return Grid(
         tuple(sorted({query for query, _ in pairs})),
         tuple(sorted({passage for _, passage in pairs}, key=lambda tag: (tag == POOL, tag))),
         values,
         cells,
-        *(number(end, measure, difference, digits) for end in (low, high)),
+        *ends,
     )
 
 
@@ -288,18 +315,18 @@ def candidates_name(passage_language: str) -> str:
     return spoken(passage_language) + " passages" * (passage_language != POOL)
 
 
-def means(inspected: Inspected, strategy: str, measure: str) -> pd.DataFrame:
-    """Mean of a measure over a strategy's seeds by pair: query_language, passage_language, value."""
+def means(inspected: Inspected, strategy: str, measure: str, seed: int | None = None) -> pd.DataFrame:
+    """Mean of a measure over a strategy's seeds by pair: query_language, passage_language, value; or of one `seed`."""
     parts = []
-    for seed in inspected.seeds(strategy):
-        if measure != DISTANCE and inspected.has(strategy, seed, "scores"):
-            found = pd.read_parquet(inspected.folder / inspected.results[strategy, seed].scores)
+    for one in _seeds(inspected, strategy, seed):
+        if measure != DISTANCE and inspected.has(strategy, one, "scores"):
+            found = pd.read_parquet(inspected.folder / inspected.results[strategy, one].scores)
             found = found[found["measure"] == measure]
             if len(found):
                 parts.append(found)
                 continue
-        path = _path(inspected, "means", measure, [(strategy, seed)])
-        parts.append(_frame(path, partial(_means_of, inspected, strategy, seed, measure)))
+        path = _path(inspected, "means", measure, [(strategy, one)])
+        parts.append(_frame(path, partial(_means_of, inspected, strategy, one, measure)))
     grouped = pd.concat(parts).groupby(_KEYS, sort=True)["value"]
     return grouped.mean().reset_index()
 
@@ -308,7 +335,7 @@ def _means_of(inspected: Inspected, strategy: str, seed: int, measure: str) -> p
     return scores(question_values(inspected.ranks(strategy, seed), measure))
 
 
-def difference(inspected: Inspected, strategy: str, minus: str, measure: str) -> pd.DataFrame:
+def difference(inspected: Inspected, strategy: str, minus: str, measure: str, seed: int | None = None) -> pd.DataFrame:
     """Compare two strategies by pair: query_language, passage_language, value (strategy - minus), significant, mark.
 
     Kept in the run folder, since the test takes seconds on a benchmark of thousands of queries.
@@ -316,7 +343,7 @@ def difference(inspected: Inspected, strategy: str, minus: str, measure: str) ->
     from hybridkit.evaluation.clusters import model_sums, question_clusters
     from hybridkit.evaluation.significance import FIXED, OVERALL, Models, contrast, judged
 
-    models = _models(inspected, strategy, minus)
+    models = _models(inspected, seed, strategy, minus)
 
     def system(keys: list[tuple[str, int]], clusters: pd.Series) -> Models:
         return {
@@ -336,23 +363,28 @@ def difference(inspected: Inspected, strategy: str, minus: str, measure: str) ->
     return _frame(_path(inspected, "difference", measure, *models), test)
 
 
-def is_kept(inspected: Inspected, strategy: str, minus: str, measure: str) -> bool:
+def is_kept(inspected: Inspected, strategy: str, minus: str, measure: str, seed: int | None = None) -> bool:
     """Whether the difference of two strategies has been tested and is kept, so that it takes no time."""
-    return _path(inspected, "difference", measure, *_models(inspected, strategy, minus)).is_file()
+    return _path(inspected, "difference", measure, *_models(inspected, seed, strategy, minus)).is_file()
 
 
-def plain_difference(inspected: Inspected, strategy: str, minus: str | None, measure: str) -> pd.DataFrame:
+def plain_difference(
+    inspected: Inspected, strategy: str, minus: str | None, measure: str, seed: int | None = None
+) -> pd.DataFrame:
     """The differences of two strategies' means, not tested: query_language, passage_language, value."""
-    a = means(inspected, strategy, measure)
-    return (
-        a
-        if minus is None
-        else a.assign(value=a["value"] - a.merge(means(inspected, minus, measure), on=_KEYS)["value_y"])
-    )
+    found = means(inspected, strategy, measure, seed)
+    if minus is None:
+        return found
+    both = found.merge(means(inspected, minus, measure, seed), on=_KEYS, suffixes=("", "_minus"))
+    return both.assign(value=both["value"] - both["value_minus"])[[*_KEYS, "value"]]
 
 
-def _models(inspected: Inspected, *strategies: str) -> list[list[tuple[str, int]]]:
-    return [[(name, seed) for seed in inspected.seeds(name)] for name in strategies]
+def _models(inspected: Inspected, seed: int | None, *strategies: str) -> list[list[tuple[str, int]]]:
+    return [[(name, one) for one in _seeds(inspected, name, seed)] for name in strategies]
+
+
+def _seeds(inspected: Inspected, strategy: str, seed: int | None) -> list[int]:
+    return inspected.seeds(strategy) if seed is None else [inspected.key(strategy, seed)[1]]
 
 
 def _path(inspected: Inspected, what: str, measure: str, *models: list[tuple[str, int]]) -> Path:

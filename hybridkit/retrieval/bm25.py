@@ -21,6 +21,7 @@ from hybridkit.data.languages import language as facts
 from hybridkit.data.storage.columns import id_writer, open_ids
 from hybridkit.errors import InputError
 from hybridkit.utils.characters import JOINERS, marks, visible
+from hybridkit.utils.extras import optional
 from hybridkit.utils.files import atomic_folder, digest
 from hybridkit.utils.numbers import SHARE, Range
 from hybridkit.utils.paths import cache_folder
@@ -81,7 +82,7 @@ def bm25_of_texts(
     array([[False,  True]])
     """
     check_parameters(k1, b)
-    import bm25s
+    bm25s = optional("bm25s")
 
     index = bm25s.BM25(method="lucene", k1=k1, b=b, backend="numpy")
     cut = [tokens(text, tag) for text, tag in zip(passages, languages, strict=True)]
@@ -174,11 +175,7 @@ def stemmer_version() -> str:
 
 
 def _snowball() -> Any:
-    try:
-        import Stemmer
-    except ImportError as error:  # words left whole would silently give other scores
-        raise InputError("BM25 stems words with PyStemmer, which is not installed; `pip install PyStemmer`") from error
-    return Stemmer
+    return optional("Stemmer")  # words left whole would silently give other scores
 
 
 @cache
@@ -216,8 +213,7 @@ def bm25_index(
             _build(temporary, collection, k1, b)
             (temporary / "key.json").write_text(json.dumps(key, indent=2) + "\n", encoding="utf-8")
         seal(folder)
-    import bm25s
-
+    bm25s = optional("bm25s")
     cure = "delete the folder"
     if (found := json_file(folder / "key.json", cure)) != key:
         raise InputError(

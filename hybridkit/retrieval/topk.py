@@ -11,6 +11,7 @@ import numpy as np
 
 from hybridkit.errors import InputError
 from hybridkit.retrieval.dense import DISTANCES, check_lengths, check_similarity, own_scores, scores_of
+from hybridkit.utils.extras import optional
 from hybridkit.utils.files import atomic_write, digest
 from hybridkit.utils.numbers import COUNT, SEED
 from hybridkit.utils.seeds import generator
@@ -374,8 +375,4 @@ def _by_product(similarity: str) -> bool:
 
 
 def _faiss() -> Any:
-    try:
-        import faiss
-    except ImportError as error:
-        raise InputError("this index needs faiss, which is not installed; `pip install faiss-cpu`") from error
-    return faiss
+    return optional("faiss")

@@ -17,6 +17,7 @@ from hybridkit.sampling.word_switching import Switcher
 from hybridkit.utils.numbers import SHARE, check_choice
 
 _SAMPLE = 2000  # draws looked at for the rates
+_RATES = ("side", "language", "texts", "tokens", "known", "switched")
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ class codeswitch(Strategy):  # noqa: N801  strategies are written as the field w
             switcher = _switcher(self, plan)
             can = [bool(switcher.targets(tag)) for tag in plan.languages]
             fit = np.flatnonzero(np.array(can)[plan.draws[..., number + 1].ravel()])
-            known, switched = _counts(plan, corpus, side, fit)[:, 1:].sum(axis=0) if len(fit) else (0, 0)
+            known, switched = _counts(plan, corpus, side, fit)[:, 1:3].sum(axis=0) if len(fit) else (0, 0)
             if switched:
                 continue
             why = f"lexicon {self.lexicon} has no word of the {len(fit):,} {side} texts that can be switched"
@@ -162,9 +163,13 @@ def switch_rates(plan: BatchPlan, corpus: ParallelCorpus, draws: int = _SAMPLE) 
     """Return how much of a plan's texts is switched, from `draws` draws that are evenly spread over it.
 
     Returns:
-        DataFrame[side, language, texts, tokens, known, switched]: a line for each language of each side that is
-        switched, without hard negatives. `known` and `switched` are shares of the `tokens` (words; in a language
-        without spaces that is switched, entries of the lexicon and the stretches between them).
+        DataFrame[side, language, texts, tokens, known, switched, content, content_switched]: a line for each language
+        of each side that is switched, without hard negatives. `known` and `switched` are shares of the `tokens` (words;
+        in a language without spaces that is switched, entries of the lexicon and the stretches between them).
+        `content` is the number of words that are no English stop words, and `content_switched` the share of them that
+        is switched: the effective rate of arXiv 2305.05295. Both are of English texts; in another language they are 0
+        and missing. The paper's repository counts marks of punctuation as words and does not fold case, so that
+        its rates are lower for the same texts.
 
     Raises:
         InputError: The plan's strategy does not switch, or the plan was made of another corpus.
@@ -183,14 +188,33 @@ def switch_rates(plan: BatchPlan, corpus: ParallelCorpus, draws: int = _SAMPLE) 
         columns = plan.draws.reshape(-1, 3)[sample, number + 1]
         for column in np.unique(columns):
             at = columns == column
-            tokens, in_lexicon, switched = counts[at].sum(axis=0).tolist()
+            tokens, in_lexicon, switched, content, of_content = counts[at].sum(axis=0).tolist()
             share = (in_lexicon / tokens, switched / tokens) if tokens else (0.0, 0.0)
-            rows.append((side, plan.languages[column], int(at.sum()), tokens, *share))
-    return pd.DataFrame(rows, columns=["side", "language", "texts", "tokens", "known", "switched"])
+            effective = (content, of_content / content if content else np.nan)
+            rows.append((side, plan.languages[column], int(at.sum()), tokens, *share, *effective))
+    return pd.DataFrame(rows, columns=[*_RATES, "content", "content_switched"])
+
+
+def rate_sentences(plan: BatchPlan, corpus: ParallelCorpus) -> dict[str, str]:
+    """Return both rates of `switch_rates` in words, by side and language; empty where the strategy does not switch.
+
+    Lines without a switched word are left out.
+    """
+    if switcher_of(plan) is None:
+        return {}
+    found: dict[str, str] = {}
+    for line in switch_rates(plan, corpus).to_dict("records"):
+        if line["switched"]:
+            text = f"{line['switched']:.3f} of all words"
+            if line["content"]:
+                own = f"{line['content_switched']:.3f} of the words that are no stop words"
+                text += f"; {own} (as arXiv 2305.05295 counts)"
+            found[f"{line['side']} in {line['language']}"] = text
+    return found
 
 
 def _counts(plan: BatchPlan, corpus: ParallelCorpus, side: str, positions: np.ndarray) -> np.ndarray:
-    """Words, known and switched ones of a side at some positions, or a spread sample of them, int64 (n, 3)."""
+    """What `Switcher.count` counts of a side's words at some positions, or a spread sample of them, int64 (n, 5)."""
     known = switcher_of(plan)
     if known is None:
         raise InputError(f"{plan.strategy} switches no texts")

@@ -51,16 +51,30 @@ def switched(strategy: str) -> str | None:
     return str(getattr(parse(strategy.partition(WITH)[0]), "base", strategy))
 
 
+def switched_into(strategy: str) -> tuple[str, ...]:
+    """Return the languages that a code-switched strategy lists; none where it takes those of the rows.
+
+    >>> switched_into("codeswitch(mono, p=0.5, languages=['ar', 'de'])"), switched_into("codeswitch(mono, p=0.5)")
+    (('ar', 'de'), ())
+    """
+    from hybridkit.sampling import parse
+
+    listed = getattr(parse(strategy), "languages", "") if "languages=[" in strategy else ""
+    return listed if isinstance(listed, tuple) else ()
+
+
 def label(strategy: str) -> str:
     """Return a strategy's name in figures.
 
     >>> label("hybrid(alpha=0.5)"), label("cross"), label("codeswitch(english, p=0.5) with zscore")
     ('hybrid α = 0.5', 'cross', 'english, switched with zscore')
+    >>> label("codeswitch(english, p=0.5, languages=['ar'])")
+    'english, switched into ar'
     """
     strategy, joint, remedy = strategy.partition(WITH)
     if joint:
         return f"{label(strategy)}{joint}{remedy}"
     if base := switched(strategy):
-        return f"{label(base)}, switched"
+        return " into ".join([f"{label(base)}, switched", " ".join(switched_into(strategy))]).removesuffix(" into ")
     share = alpha(strategy)
     return strategy if share is None else f"hybrid α = {share:g}"

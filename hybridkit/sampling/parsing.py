@@ -8,6 +8,7 @@ from hybridkit.errors import InputError
 from hybridkit.sampling.codeswitch import codeswitch
 from hybridkit.sampling.strategies import Schedule, Strategy, cross, english, hybrid, linear, mixed, mono, step
 from hybridkit.utils.expressions import as_call, literal, name_of, options_of, syntax_tree
+from hybridkit.utils.naming import meant
 
 _STRATEGIES: dict[str, type[Strategy]] = {
     kind.__name__: kind for kind in (english, mixed, mono, cross, hybrid, codeswitch)
@@ -28,7 +29,7 @@ def parse(text: str) -> Strategy:
     >>> parse("hybrd")
     Traceback (most recent call last):
     ...
-    hybridkit.errors.InputError: strategy 'hybrd': no such strategy; there are english, mixed, mono, cross, hybrid, ...
+    hybridkit.errors.InputError: strategy 'hybrd': no such strategy (did you mean hybrid?); there are english, ...
     """
     where = f"strategy {text!r}"
     node = syntax_tree(text, where, "mono or hybrid(alpha=0.5)")
@@ -44,7 +45,7 @@ def _strategy(node: ast.expr) -> Strategy:
     call = as_call(node)
     name, known = name_of(call), _STRATEGIES
     if name not in known:
-        raise InputError(f"no such strategy; there are {', '.join(known)}")
+        raise InputError(f"no such strategy{meant(name, known)}; there are {', '.join(known)}")
     options = [one.name for one in fields(known[name])]
     wraps = options[:1] == ["base"]
     if wraps and len(call.args) != 1:

@@ -76,12 +76,12 @@ class PlanTexts:
         if len(positions) and (positions.min() < 0 or positions.max() >= len(flat)):
             raise InputError(f"positions {positions.min()} to {positions.max()}: the plan has 0 to {len(flat) - 1}")
         row, query, passage = flat[positions].T
-        found = {"query": self._texts("query", positions, row, query)}
-        found["passage"] = self._texts("passage", positions, row, passage)
+        found = {"query": self.take("query", positions, row, query)}
+        found["passage"] = self.take("passage", positions, row, passage)
         if self.usable is not None:
             has = self.usable[positions]
             texts = np.full(len(positions), "", dtype=object)
-            texts[has] = self._texts("negative", positions[has], row[has], passage[has])
+            texts[has] = self.take("negative", positions[has], row[has], passage[has])
             found["negative"] = texts.tolist()
         if self.twins is not None:
             columns = self.twins[positions]
@@ -91,12 +91,19 @@ class PlanTexts:
             found["twin"] = texts.tolist()
         return found
 
-    def _texts(self, side: str, positions: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> list[str]:
+    def take(
+        self, side: str, positions: np.ndarray, rows: np.ndarray, columns: np.ndarray, part: str = ""
+    ) -> list[str]:
+        """Return texts of the corpus as they are at some positions, switched where the plan's strategy switches.
+
+        `part` names the switching of several texts that one side has at a position.
+        """
         texts = self.corpus.take_texts(side, rows, columns)
         known = switcher_of(self.plan)
         if known is None or not known[0].switches(side):
             return texts
-        return known[1].switch(texts, [self.plan.languages[column] for column in columns.tolist()], positions, side)
+        tags = [self.plan.languages[column] for column in columns.tolist()]
+        return known[1].switch(texts, tags, positions, part or side)
 
 
 def usable_negatives(plan: BatchPlan, corpus: ParallelCorpus) -> np.ndarray:

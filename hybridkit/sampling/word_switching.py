@@ -34,6 +34,18 @@ def is_spaced(tag: str) -> bool:
     return language(tag).script not in _UNSPACED_SCRIPTS
 
 
+@cache
+def stop_words() -> frozenset[str]:
+    """Return the English stop words of arXiv 2305.05295: NLTK's list, of which bm25s has a copy.
+
+    >>> len(stop_words()), "the" in stop_words(), "bank" in stop_words()
+    (179, True, False)
+    """
+    from bm25s.stopwords import STOPWORDS_EN_PLUS
+
+    return frozenset(STOPWORDS_EN_PLUS)
+
+
 def split_words(text: str, entries: "Entries | None" = None) -> list[str]:
     r"""Split a text into [gap, word, gap, word, ..., gap]; joined they are the text again.
 
@@ -208,12 +220,16 @@ class Switcher:
         return out
 
     def count(self, texts: Sequence[str], tags: Sequence[str], positions: np.ndarray, side: str) -> np.ndarray:
-        """Count the words of every text, those that are known and those that are switched, int64 (n, 3)."""
+        """Count the words of every text, int64 (n, 5).
+
+        They are all words, those that are known, those that are switched; then the words of English texts that are no
+        `stop_words`, and those of them that are switched.
+        """
         chosen = self._chosen(texts, tags, positions, side)
-        counts = np.zeros((len(texts), 3), dtype=np.int64)
+        counts = np.zeros((len(texts), 5), dtype=np.int64)
         for number, text in enumerate(texts):
             words = chosen.get(number)
-            counts[number] = words.counts() if words else (len(split_words(text)) // 2, 0, 0)
+            counts[number] = words.counts() if words else (len(split_words(text)) // 2, 0, 0, 0, 0)
         return counts
 
     def targets(self, tag: str) -> tuple[str, ...]:
@@ -318,9 +334,12 @@ class _Words:
             tags[word], changed[word] = target, True
         return join_words(pieces, tags, changed)
 
-    def counts(self) -> tuple[int, int, int]:
-        known = [bool(self.options[word]) for word in self.pieces[1::2]]
-        return len(known), sum(known), sum(known[word] for word, _ in self.draws)
+    def counts(self) -> tuple[int, int, int, int, int]:
+        words = self.pieces[1::2]
+        known = [bool(self.options[word]) for word in words]
+        content = [self.tag == "en" and visible(word).lower() not in stop_words() for word in words]
+        switched = [word for word, _ in self.draws if known[word]]
+        return len(known), sum(known), len(switched), sum(content), sum(content[word] for word in switched)
 
 
 def _mix(key: np.uint64, index: np.ndarray) -> np.ndarray:

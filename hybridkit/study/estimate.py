@@ -1,35 +1,46 @@
 """Before a run: missing files, rows by language, steps, disk, and the time that a few steps predict."""
 
+import logging
 import shutil
+import signal
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from threading import current_thread, main_thread
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from hybridkit.data.corpus import ParallelCorpus
+from hybridkit.data.sources.hub_rows import MARK, HubRows
 from hybridkit.data.sources.open_benchmarks import base_name
 from hybridkit.data.sources.registry import DATA_SETS, data_set, locate, pins
 from hybridkit.errors import InputError
-from hybridkit.models import e5_small, model_folders, use_multilingual
+from hybridkit.models import e5_small, model_folders, reranker, use_multilingual
 from hybridkit.models import encoder as encoders
+from hybridkit.models.reranker_training import RerankerSettings, train_reranker
 from hybridkit.models.training import TrainingSettings, train
+from hybridkit.retrieval.rerank import pairs_in
 from hybridkit.sampling.plan import BatchPlan
+from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
-from hybridkit.study.settings import UNTRAINED, Study
+from hybridkit.study.settings import RERANKER, UNTRAINED, Study
 from hybridkit.utils.naming import split_name
 from hybridkit.utils.parallel import threads
 from hybridkit.utils.products import is_whole
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+    from sentence_transformers import CrossEncoder, SentenceTransformer
 
 _STEPS = 4  # the first warms up and is not counted
 _ENOUGH = 20.0  # seconds: of steps as slow as this one is enough
+_PATIENCE = 30.0  # seconds after which timing a step is given up
+_STEP_IN_TEXTS = (3.0, 6.0)  # a step takes as long as encoding its texts so many times: forward, backward, optimiser
+log = logging.getLogger("hybridkit")
 _TEXTS = 64  # of each side, encoded to time the evaluation
 
 
@@ -37,11 +48,13 @@ _TEXTS = 64  # of each side, encoded to time the evaluation
 class Missing:
     """Something that this machine does not have.
 
-    `kind` is "rows", "benchmark", "collection", "lexicon" or "encoder"; `message` names it and says what to do.
+    `kind` is "rows", "benchmark", "collection", "lexicon" or "encoder"; `message` names it and says what to do;
+    `fetched` is whether a run fetches it by itself, where there is a network.
     """
 
     kind: str
     message: str
+    fetched: bool = False
 
 
 def missing(study: Study) -> list[Missing]:
@@ -56,20 +69,31 @@ def missing(study: Study) -> list[Missing]:
     wanted += [("benchmark", base_name(name)) for name in study.benchmarks if base_name(name) != "held-out"]
     wanted += [("collection", name) for name in study.judged]
     wanted += [("lexicon", name) for name in study.lexicons]
-    found = [Missing(kind, text) for kind, name in dict.fromkeys(wanted) for text in _data(kind, name, study)]
+    found = [
+        Missing(kind, text, fetched)
+        for kind, name in dict.fromkeys(wanted)
+        for text, fetched in _data(kind, name, study)
+    ]
     names = [study.encoder.name, *(study.section(section).encoder.name for section in study.sections)]
-    encoders = dict.fromkeys(text for name in names for text in _encoder(name, study.encoder_at(name)))
-    return found + [Missing("encoder", text) for text in encoders]
+    encoders = dict.fromkeys(one for name in names for one in _encoder(name, study.encoder_at(name)))
+    return found + [Missing("encoder", *one) for one in encoders]
 
 
-def _data(kind: str, name: str, study: Study) -> Iterator[str]:
+def _data(kind: str, name: str, study: Study) -> Iterator[tuple[str, bool]]:
     name = {"atlas": "atlas-lexicon"}.get(name, name) if kind == "lexicon" else name.removesuffix("-paragraphs")
+    if name.startswith(MARK):
+        if not HubRows.of(name).file.is_file():
+            yield (
+                f'{kind} {name}: not here yet; the run streams it from the hub (check first: data check "{name}")',
+                True,
+            )
+        return
     if split_name(name)[0] not in DATA_SETS:
         path = Path(split_name(study.at(name))[0]).expanduser()
         form = "file" if kind in ("rows", "benchmark") else "folder"
         if not (path.is_file() if form == "file" else path.is_dir()):
             why = f"no such {form} ({path}), and no data set of that name"
-            yield f"{kind} {name}: {why}; paths in a study start from its own folder"
+            yield f"{kind} {name}: {why}; paths in a study start from its own folder", False
         return
     data = data_set(name)
     if locate(data) is None:
@@ -77,18 +101,18 @@ def _data(kind: str, name: str, study: Study) -> Iterator[str]:
         known = f", {size / 1e6:,.1f} MB" if size else ""
         files = f"{len(data.files)} file{'s' if len(data.files) > 1 else ''}{known}"
         cure = f'hybridkit data fetch "{name}"' if data.address else "put it into a folder that HYBRIDKIT_DATA names"
-        yield f"{kind} {name} ({files}; licence {data.licence}): {cure}"
+        yield f"{kind} {name} ({files}; licence {data.licence}): {cure}", bool(data.address)
 
 
-def _encoder(name: str, path: str) -> Iterator[str]:
+def _encoder(name: str, path: str) -> Iterator[tuple[str, bool]]:
     if name == "static" or Path(path).expanduser().is_dir():
         return
     if path != name:
-        yield f"encoder {name}: no such folder ({path}); paths start from the study's own folder"
+        yield f"encoder {name}: no such folder ({path}); paths start from the study's own folder", False
         return
     if name == "use-multilingual":
         if not use_multilingual.is_here():
-            yield f"encoder {name}: {use_multilingual.CURE}"
+            yield f"encoder {name}: {use_multilingual.CURE}", False
         return
     if name == "e5-small":
         try:
@@ -96,8 +120,10 @@ def _encoder(name: str, path: str) -> Iterator[str]:
             return
         except InputError:
             pass  # no wheel: the hub's
-    if model_folders.here(encoders.ALIASES.get(name, name)) is None:
-        yield f"encoder {name} ({encoders.ALIASES.get(name, 'of the hub')}): hybridkit model fetch {name}"
+    known = encoders.ALIASES | reranker.ALIASES
+    if model_folders.here(known.get(name, name)) is None:
+        fetched = reranker.ALIASES.get(name, name)
+        yield f"encoder {name} ({known.get(name, 'of the hub')}): hybridkit model fetch {fetched}", True
 
 
 @dataclass(frozen=True)
@@ -108,6 +134,7 @@ class Estimate:
     - `trainings`: all of them; `left` and `steps`: those that are not made yet;
     - `rows`: the training rows by language (language, queries, passages, negatives); None where they are not here;
     - `disk`: bytes by what they are for; `seconds`: time by what it is for; None without rows and encoder;
+    - `longest`: the same where the time of a step is only known as a range, of which `seconds` has the lower end;
     - `free`: bytes that are free on the disk.
     """
 
@@ -120,6 +147,7 @@ class Estimate:
     disk: dict[str, int] | None = None
     seconds: dict[str, float] | None = None
     free: int = 0
+    longest: dict[str, float] | None = None
 
     def __str__(self) -> str:
         lines = [f"{self.trainings} trainings, {self.left} of them missing: {self.steps:,} steps in all"]
@@ -130,9 +158,11 @@ class Estimate:
             parts = ", ".join(f"{what} {size / 1e6:,.1f} MB" for what, size in self.disk.items())
             lines.append(f"disk: {sum(self.disk.values()) / 1e9:,.2f} GB ({parts}); {self.free / 1e9:,.1f} GB are free")
         if self.seconds is not None:
-            parts = ", ".join(f"{what} {_span(one)}" for what, one in self.seconds.items())
-            total = _span(sum(self.seconds.values()))
-            lines.append(f"time: about {total} on this machine ({parts}), by first timed steps")
+            longest = self.longest or self.seconds
+            parts = ", ".join(f"{what} {_between(one, longest[what])}" for what, one in self.seconds.items())
+            total = _between(sum(self.seconds.values()), sum(longest.values()))
+            how = "by first timed steps" if self.longest is None else "a step took too long to be timed"
+            lines.append(f"time: about {total} on this machine ({parts}), {how}")
         if self.missing:
             lines += ["missing:", *(f"  {one}" for one in self.missing)]
         return "\n".join(lines)
@@ -152,17 +182,23 @@ def estimate(run: Run) -> Estimate:
         specs = [spec for section in known for spec in run.models(section) if spec.strategy != UNTRAINED]
         steps = sum(spec.training(run.study).steps for spec in specs)
         return Estimate(run.study.name, messages, len(specs), len(specs), steps)
+    if not lacking:
+        run.trained.check_settings()
     specs = [spec for spec in run if spec.strategy != UNTRAINED]
     folders = {run.trained.path(spec): spec for spec in specs}  # sections may share models
     left = [spec for folder, spec in folders.items() if not is_whole(folder, thorough=False)]
     steps = sum(spec.training(run.study).steps for spec in left)
-    rows = _rows(run)
+    frame = _rows(run)
     if lacking:
-        return Estimate(run.study.name, messages, len(folders), len(left), steps, rows)
+        return Estimate(run.study.name, messages, len(folders), len(left), steps, frame)
     disk = {"corpus": _size(run.folder / "corpus"), "models": 0, "checkpoints while training": 0, "embeddings": 0}
     seconds = {"training": 0.0, "held-out scores": 0.0, "encoding": 0.0}
+    slowest = 0.0  # time of trainings, where their steps take as long as they may
     for section in run.study.sections:
         todo, texts = [spec for spec in left if spec.section == section], _texts_left(run, section)
+        if section == RERANKER:
+            _add_rerankers(run, todo, disk, seconds)
+            continue
         if not todo and not texts:
             continue
         settings = run.study.section(section)
@@ -174,26 +210,77 @@ def estimate(run: Run) -> Estimate:
         # two checkpoints, each of the weights that are trained and both moments of the optimiser
         disk["checkpoints while training"] = max(disk["checkpoints while training"], 6 * trained if todo else 0)
         disk["embeddings"] += 4 * (encoder.get_embedding_dimension() or 0) * texts
+        log.info("timing how long texts take to encode: %s", settings.encoder.name)
         rate = time_texts(encoder, run, run.study.embedded(settings.benchmarks[0]))
         seconds["encoding"] += rate * texts
         if todo:
+            rows = f"{training.batch_size} rows"
+            log.info("timing a training step of %s (%s), for at most %.0f s", settings.encoder.name, rows, _PATIENCE)
             with threads(1) if settings.encoder.name == "static" else nullcontext():  # as they are trained
                 step = time_step(encoder, run.corpus(todo[0]), run.plan(todo[0]), training)
+            low = high = step or 0.0
+            if step is None:
+                low, high = (factor * rate * 2 * training.batch_size for factor in _STEP_IN_TEXTS)
+                log.info("given up; by the time of its texts a step takes %s", _between(low, high))
+            else:
+                log.info("a step takes %.2g s", step)
             draws = sum(one.steps * one.batch_size for one in [spec.training(run.study) for spec in todo])
-            seconds["training"] += step * draws / training.batch_size
+            seconds["training"] += low * draws / training.batch_size
+            slowest += high * draws / training.batch_size
             if training.evaluate_every and len(run.split[1]):
                 times = training.steps // training.evaluate_every * len(todo)
                 seconds["held-out scores"] += rate * _size_of(run, "held-out") * times
     free = shutil.disk_usage(run.folder).free
-    return Estimate(run.study.name, [], len(folders), len(left), steps, rows, disk, seconds, free)
+    longest = {**seconds, "training": slowest} if slowest > seconds["training"] else None
+    return Estimate(run.study.name, [], len(folders), len(left), steps, frame, disk, seconds, free, longest)
+
+
+def _add_rerankers(run: Run, todo: list[ModelSpec], disk: dict[str, int], seconds: dict[str, float]) -> None:
+    """Add what the re-rankers of a study have left to do; those of a pool are among those of its languages."""
+    chosen, specs = run.study.reranker, run.models(RERANKER)
+    unranked = [
+        (spec, name)
+        for name in run.study.section(RERANKER).benchmarks
+        for spec in specs
+        if spec.strategy != UNTRAINED and not is_whole(run.ranks_path(spec, name), thorough=False)
+    ]
+    if chosen is None or not (todo or unranked):
+        return
+    model = reranker.start(run.study.encoder_at(run.study.section(RERANKER).encoder.name))
+    disk["models"] += sum(4 * one.numel() for one in model.parameters()) * len(todo)
+    if todo:
+        step = time_step(model, run.corpus(todo[0]), run.plan(todo[0]), chosen.training)
+        if step is None:
+            log.info("re-rankers: given up; a step takes more than %.0f s", _PATIENCE)
+        seconds["training"] += (_PATIENCE if step is None else step) * chosen.training.steps * len(todo)
+    pairs = sum(pairs_in(run.reranked_on(name)[0], chosen.depth) for _, name in unranked)
+    seconds["re-ranking"] = time_pairs(model, run, unranked[0][1]) * pairs if unranked else 0.0
+
+
+def time_pairs(model: "CrossEncoder", run: Run, name: str) -> float:
+    """Return the seconds that a pair of a benchmark takes to score; the mean of some queries and passages."""
+    settings, sample = run.study.evaluation, run.reranked_on(name)[0]
+    queries, passages = (
+        frame["text"].iloc[np.linspace(0, len(frame) - 1, _TEXTS).astype(int)].tolist()
+        for frame in (sample.queries, sample.passages)
+    )
+    options: dict[str, Any] = {"max_length": settings.max_length, "precision": settings.precision}
+    reranker.score(model, queries[:2], passages[:2], **options)
+    start = time.perf_counter()
+    reranker.score(model, queries, passages, **options)
+    return (time.perf_counter() - start) / _TEXTS
 
 
 def time_step(
-    encoder: "SentenceTransformer", corpus: ParallelCorpus, plan: BatchPlan, settings: TrainingSettings
-) -> float:
+    encoder: "SentenceTransformer | CrossEncoder",
+    corpus: ParallelCorpus,
+    plan: BatchPlan,
+    settings: TrainingSettings | RerankerSettings,
+) -> float | None:
     """Return the seconds of a training step: the first steps of a plan are done, timed and undone.
 
-    The mean of those after the first; of steps that take longer than 20 s the first one itself.
+    The mean of those after the first; of steps that take longer than 20 s the first one itself. None where no step has
+    ended after 30 s, with all that is done before the first one.
     """
     from transformers import TrainerCallback
 
@@ -211,9 +298,14 @@ def time_step(
                 raise _EnoughError
 
     clock = Clock()
-    settings = replace(settings, checkpoint_every=settings.steps + 1, evaluate_every=0, patience=0)
-    with TemporaryDirectory() as folder, suppress(_EnoughError):
-        train(encoder, corpus, plan, settings, Path(folder) / "timed", callbacks=[clock])
+    of_pairs = isinstance(settings, RerankerSettings)
+    own: dict[str, Any] = {} if of_pairs else {"evaluate_every": 0, "patience": 0}
+    settings = replace(settings, checkpoint_every=settings.steps + 1, **own)
+    train_one: Any = train_reranker if of_pairs else train
+    with TemporaryDirectory() as folder, suppress(_EnoughError), _interrupted(_PATIENCE):
+        train_one(encoder, corpus, plan, settings, Path(folder) / "timed", callbacks=[clock])
+    if len(clock.ends) < 2:
+        return None
     first = 0 if len(clock.ends) < 3 else 1
     return (clock.ends[-1] - clock.ends[first]) / (len(clock.ends) - 1 - first)
 
@@ -231,6 +323,25 @@ def time_texts(encoder: "SentenceTransformer", run: Run, name: str) -> float:
         encode(encoder, texts, side, max_length=settings.max_length, precision=settings.precision)
         spent, count = spent + (time.perf_counter() - start) * len(frame) / len(texts), count + len(frame)
     return spent / max(count, 1)
+
+
+@contextmanager
+def _interrupted(seconds: float) -> Iterator[None]:
+    """Raise `_EnoughError` in the block when it has taken so long; only the main thread can be interrupted."""
+
+    def stop(*_: object) -> None:
+        raise _EnoughError
+
+    if current_thread() is not main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 class _EnoughError(Exception):
@@ -275,6 +386,15 @@ def _size_of(run: Run, name: str) -> int:
 
 def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _between(low: float, high: float) -> str:
+    """A time or a range of times as people write it.
+
+    >>> _between(600, 600), _between(600, 1200)
+    ('10 min', '10 min to 20 min')
+    """
+    return _span(low) if _span(low) == _span(high) else f"{_span(low)} to {_span(high)}"
 
 
 def _span(seconds: float) -> str:

@@ -12,7 +12,17 @@ from hybridkit.models.training import TrainingSettings
 from hybridkit.remedies import Chain
 from hybridkit.remedies import parse as parse_remedy
 from hybridkit.sampling import parse
-from hybridkit.study.settings import ALL, ALL_BUT_ONE, ANY_LANGUAGES, UNTRAINED, Recipe, Study, check_group, strategy_at
+from hybridkit.study.settings import (
+    ALL,
+    ALL_BUT_ONE,
+    ANY_LANGUAGES,
+    RERANKER,
+    UNTRAINED,
+    Recipe,
+    Study,
+    check_group,
+    strategy_at,
+)
 from hybridkit.utils.seeds import generator
 
 if TYPE_CHECKING:
@@ -26,7 +36,8 @@ COLUMNS = ["group", "draw", "k", "languages", "series", "strategy", "seed", "mod
 class ModelSpec:
     """One model of a study: a strategy (or "untrained"), a seed and the section it belongs to.
 
-    Sections are "main", "recipes" (each strategy with its own recipe), "curve" and "diversity".
+    Sections are "main", "recipes" (each strategy with its own recipe), "curve", "diversity" and "reranker", whose
+    untrained model is the first stage alone.
 
     What differs from the section's own settings: the training `languages`, the number of training `rows`, `batch_size`,
     `steps`, `learning_rate` and `temperature`; where they are empty or 0, nothing does.
@@ -111,6 +122,10 @@ def models(study: Study, rows: "TrainingRows", section: str = "main") -> list[Mo
             for seed in study.recipe_seeds or study.seeds
             for text in study.strategies
         ]
+    if section == RERANKER:
+        chosen = study.reranker
+        pairs = [(seed, text) for seed in chosen.seeds for text in chosen.strategies] if chosen else []
+        return [ModelSpec(text, seed, section) for seed, text in [*[(0, UNTRAINED)] * bool(chosen), *pairs]]
     trained = [ModelSpec(text, seed) for seed in study.seeds for text in study.strategies]
     return ([ModelSpec(UNTRAINED)] if study.untrained else []) + trained
 

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from hybridkit.errors import InputError, MissingDataError, TroubleError
 from hybridkit.study.settings import Resources
 from hybridkit.study.sweep import Job, run_of
+from hybridkit.utils.extras import optional
 from hybridkit.utils.files import code_hash, digest, is_full_disk
 from hybridkit.utils.object_store import Mirror
 from hybridkit.utils.parallel import threads
@@ -58,13 +59,7 @@ def ray_cluster(address: str, folder: Path, mirror: Mirror | None = None) -> Ite
         InputError: Where Ray is not installed, no cluster answers at the address, versions of Ray, Python or the kit
             differ, or a machine does not see the folder: with the machine.
     """
-    try:
-        import ray
-    except ImportError as error:
-        raise InputError(
-            "Ray is not installed; it comes with the extra cluster: run `pip install 'hybridkit[cluster]'` "
-            "(in a checkout `pip install --editable '.[cluster]' --constraint constraints.txt`)"
-        ) from error
+    ray = optional("ray")
     if address == HERE:
         address = os.environ.get("RAY_ADDRESS", "")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

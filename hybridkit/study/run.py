@@ -15,19 +15,19 @@ from hybridkit.data.collection import Collection
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.sources.open_benchmarks import base_name, benchmark_path, open_benchmark, open_collection, subset_of
 from hybridkit.errors import InputError
-from hybridkit.evaluation.rank_table import rank_table_from_scores, read_ranks, write_ranks
+from hybridkit.evaluation.rank_table import rank_table_from_scores, read_ranks, reranked_table, write_ranks
 from hybridkit.evaluation.single_pools import single_pools, single_pools_from_scores
 from hybridkit.models.embedding import encode
 from hybridkit.models.encoder import similarity_of
-from hybridkit.models.training import open_texts
 from hybridkit.remedies import Chain, Estimate, RowEmbeddings, choose_rows, parse
 from hybridkit.remedies.rows import SIDES, Rows
 from hybridkit.retrieval import Scorer
 from hybridkit.retrieval.dense import dense, read_similarity, similarity_in, similarity_path
+from hybridkit.retrieval.rerank import PairScores, Reranking, check_depth
 from hybridkit.sampling import BatchPlan
 from hybridkit.study import model_spec
 from hybridkit.study.model_spec import ModelSpec
-from hybridkit.study.settings import SETTINGS, UNTRAINED, Study, open_study, study_of_run
+from hybridkit.study.settings import RERANKER, SETTINGS, UNTRAINED, RerankerSection, Study, open_study, study_of_run
 from hybridkit.study.trained_models import TrainedModels
 from hybridkit.study.training_rows import TrainingRows, evaluated, refuse_leaks, write_json
 from hybridkit.utils.files import atomic_write, digest, write_text
@@ -36,6 +36,7 @@ from hybridkit.utils.products import frame, kept, remove
 
 RESULTS_FORMAT = 2  # of embeddings and what is made from them
 REMEDIES_FORMAT = 1  # of results with a remedy
+RERANKED_FORMAT = 1  # of results of re-rankers
 
 
 class Run:
@@ -55,6 +56,7 @@ class Run:
         self.trained = TrainedModels(self.study, self.folder, self.rows)
         self._rows: dict[tuple[str, ...], Rows] = {}
         self._subsets: dict[str, tuple[Benchmark, np.ndarray, np.ndarray]] = {}
+        self._samples: dict[str, tuple[Benchmark, np.ndarray]] = {}
 
     @classmethod
     def open(cls, folder: Path) -> "Run":
@@ -66,7 +68,8 @@ class Run:
         self.rows.prepare()
 
     def check(self) -> None:
-        """Raise InputError now for what would fail later: missing files, unknown benchmarks, impossible batches."""
+        """Raise InputError now for what would fail later: unfit settings, missing files, impossible batches."""
+        self.trained.check_settings()
         for name in self.study.benchmarks:
             if base_name(name) != "held-out":
                 benchmark_path(self.study.at(base_name(name)))
@@ -74,15 +77,28 @@ class Run:
             open_collection(self.study.at(name))
         for rows in self.split:
             refuse_leaks(rows, self.rows.leaks, f"study {self.study.name}")
+        if RERANKER in self.study.sections:
+            self._check_reranked()
         for spec in self:
             if spec.strategy != UNTRAINED:
-                plan = self.plan(spec)
-                open_texts(plan, self.corpus(spec), spec.training(self.study))
+                self.trained.check(spec)
         self._check_remedies()
+
+    def _check_reranked(self) -> None:
+        """Raise InputError for re-rankers that the study's benchmarks or encoder cannot have."""
+        chosen, where = self._reranker, f"study {self.study.name}: reranker"
+        if self.study.section(RERANKER).encoder.name == "static":
+            raise InputError(f"{where}.encoder: static has no transformer, which a re-ranker needs; give e5-small, say")
+        if chosen.remedy and parse(chosen.remedy).weights is not None:
+            raise InputError(f"{where}.remedy: {chosen.remedy} needs a trained encoder, and the first stage has none")
+        for name in self.study.section(RERANKER).benchmarks:
+            sample = self.reranked_on(name)[0]
+            check_depth(chosen.depth, {tag: at.stop - at.start for tag, at in sample.passage_slices.items()}, sample)
 
     def _check_remedies(self) -> None:
         """Raise InputError for a remedy whose vectors can not be estimated from the study's rows."""
-        for text in self.study.remedies:
+        first = self.study.reranker.remedy if self.study.reranker else None
+        for text in [*self.study.remedies, *([first] if first else [])]:
             chain, where = parse(text), f"study {self.study.name}: remedies: {text!r}"
             if not chain.needs_rows:
                 continue
@@ -96,8 +112,13 @@ class Run:
                 except InputError as error:
                     raise InputError(f"{where}, on {name}: {error}") from error
 
+    def benchmarks(self, section: str = "main") -> tuple[str, ...]:
+        """Return the benchmarks of a section as tables and figures call them: own files by their stems."""
+        labels = self.study.labels()
+        return tuple(labels[name] for name in self.study.section(section).benchmarks)
+
     def models(self, section: str = "main") -> list[ModelSpec]:
-        """Return the models of a section of the study: "main", "curve" or "diversity"."""
+        """Return the models of a section of the study (`ModelSpec`)."""
         return model_spec.models(self.study, self.rows, section)
 
     def systems(self) -> list[ModelSpec]:
@@ -130,6 +151,7 @@ class Run:
 
     def benchmark(self, name: str) -> Benchmark:
         """Return a whole benchmark by name; "held-out" is that of the study's held-out rows. Kept once opened."""
+        name = self.study.named(name)
         if name not in self._subsets:
             whole = self.rows.held_out if name == "held-out" else open_benchmark(self.study.at(name))
             self._subsets[name] = (whole, np.arange(len(whole.queries)), np.arange(len(whole.passages)))
@@ -140,6 +162,7 @@ class Run:
 
         A subset is encoded alone where the study asks for no other part of the benchmark (`Study.embedded`).
         """
+        name = self.study.named(name)
         if name not in self._subsets:
             part, queries, passages = subset_of(self.benchmark(base_name(name)), name)
             if self.study.embedded(name) == name:
@@ -255,9 +278,46 @@ class Run:
         """Return the rank table of a model on a benchmark or a subset of one."""
 
         def make(path: Path) -> None:
-            write_ranks(rank_table_from_scores(self.subset(name)[0], self.scorer(spec, name)), path)
+            if spec.section == RERANKER:
+                write_ranks(self._reranked(spec, name), path)
+            else:
+                write_ranks(rank_table_from_scores(self.subset(name)[0], self.scorer(spec, name)), path)
 
         return kept(self.ranks_path(spec, name), make, read_ranks)
+
+    @property
+    def _reranker(self) -> RerankerSection:
+        if self.study.reranker is None:
+            raise InputError(f"study {self.study.name}: it has no re-rankers; add the key {RERANKER}")
+        return self.study.reranker
+
+    def reranked_on(self, name: str) -> tuple[Benchmark, np.ndarray]:
+        """Return the part of a benchmark or a subset whose questions are re-ranked, and its queries' positions there.
+
+        All passages are candidates. Kept once drawn.
+        """
+        if name not in self._samples:
+            part, count = self.subset(name)[0], self._reranker.questions
+            self._samples[name] = part.sample(count) if count else (part, np.arange(len(part.queries)))
+        return self._samples[name]
+
+    def _reranked(self, spec: ModelSpec, name: str) -> pd.DataFrame:
+        """The rank table of the first stage, the untrained encoder with its remedy, and of a re-ranker behind it."""
+        (sample, at), settings = self.reranked_on(name), self.study.evaluation
+        first = self._first_stage
+        queries, passages = self.remedied(first, name)
+        scorer = first.chain.scorer(sample, dense(sample, queries[at], passages, self.similarity(first, name)))
+        if spec.strategy == UNTRAINED:
+            return rank_table_from_scores(sample, scorer)
+        model = self.trained.open_reranker(spec)
+        scores = PairScores(model, settings.max_length, settings.precision, self.folder / "pair-scores")
+        table = reranked_table(sample, scorer, Reranking(sample, scores, self._reranker.depth))
+        scores.report()
+        return table
+
+    @property
+    def _first_stage(self) -> ModelSpec:
+        return ModelSpec(UNTRAINED, remedy=self._reranker.remedy or "")
 
     def single_pools(self, spec: ModelSpec, name: str) -> pd.DataFrame:
         """Return the ranks of a model where the answer is in one language only (`evaluation.single_pools`)."""
@@ -275,7 +335,13 @@ class Run:
 
     def ranks_path(self, spec: ModelSpec, name: str) -> Path:
         """Return the file of the rank table of a model on a benchmark, there or not."""
-        return self.folder / "ranks" / f"{self.result_key(spec, self.subset(name)[0])[:24]}.parquet"
+        if spec.section == RERANKER:
+            first = self.result_key(self._first_stage, self.reranked_on(name)[0])
+            depth = (self.trained.key(spec), self._reranker.depth) if spec.strategy != UNTRAINED else ()
+            key = digest("re-ranked", RERANKED_FORMAT, first, *depth)
+        else:
+            key = self.result_key(spec, self.subset(name)[0])
+        return self.folder / "ranks" / f"{key[:24]}.parquet"
 
     def forget_embeddings(self, spec: ModelSpec, name: str) -> None:
         """Remove a model's embeddings of a benchmark: those of hundreds of models fill the disk."""

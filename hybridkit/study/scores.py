@@ -26,7 +26,7 @@ INDEX_FORMAT = 4
 
 def study_scores(run: Run) -> pd.DataFrame:
     """Return the scores of every model of the section "main" on every benchmark; kept in scores.parquet and .csv."""
-    names = run.study.evaluation.benchmarks
+    names = run.benchmarks()
     table = pd.concat([model_scores(run, spec, name) for spec in run.models() for name in names], ignore_index=True)
     write(run.folder / "scores.parquet", table.to_parquet(index=False))
     write(run.folder / "scores.csv", table.round({"value": 6}).to_csv(index=False))

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -12,6 +13,8 @@ from pydantic import AfterValidator, Field, PlainValidator, Strict, TypeAdapter,
 from hybridkit.data.languages import families
 from hybridkit.errors import InputError
 from hybridkit.models.encoder import ALIASES
+from hybridkit.models.reranker import ALIASES as RERANKERS
+from hybridkit.models.reranker_training import RerankerSettings
 from hybridkit.models.training import Precision, TrainingSettings
 from hybridkit.remedies import NONE
 from hybridkit.remedies import parse as parse_remedy
@@ -19,9 +22,9 @@ from hybridkit.sampling import Strategy, cross, hybrid, mono, parse
 from hybridkit.sampling.labels import UNTRAINED as UNTRAINED
 from hybridkit.utils import yaml_files
 from hybridkit.utils.files import digest
-from hybridkit.utils.naming import split_name
+from hybridkit.utils.naming import meant, split_name
 from hybridkit.utils.numbers import COUNT, COUNT_OR_NONE, LENGTH, PAIRED, POSITIVE, SEED, SHARE, SHARE_BELOW_1
-from hybridkit.utils.paths import checkout
+from hybridkit.utils.paths import bundled, project
 from hybridkit.utils.products import require
 from hybridkit.utils.reading import json_file
 from hybridkit.utils.yaml_files import settings
@@ -30,6 +33,7 @@ SETTINGS = "settings.json"  # of a run folder: the study as it was last run
 HYBRID = "hybrid(alpha=0.5)"
 ALL = "all"
 ALL_BUT_ONE = "all but one"
+RERANKER = "reranker"
 ANY_LANGUAGES = ("random", "spread")  # groups of languages that are no family
 
 
@@ -195,6 +199,21 @@ class DiversitySettings(SectionSettings):
     """Collections to evaluate on beside the study's own."""
 
 
+@settings("reranker", kw_only=True)
+class RerankerSection(SectionSettings):
+    """Re-rankers of the best passages that the study's encoder, untrained, finds."""
+
+    training: RerankerSettings  # type: ignore[assignment]  # a section trains encoders, but for this one
+    strategies: Annotated[tuple[StrategyText, ...], Field(min_length=2), AfterValidator(_different)]
+    """Strategies to compare, two or more; gains are over the first of them."""
+    depth: Annotated[int, COUNT] = 20
+    """Passages of each query that are re-ranked; those behind them keep their ranks."""
+    remedy: RemedyText | None = None
+    """A remedy of the first stage, as calibrate(top=5)."""
+    questions: Annotated[int, COUNT_OR_NONE] = 0
+    """Questions of each benchmark, drawn evenly from its articles, each in all its languages; 0 for all."""
+
+
 @settings("rows")
 class RowSettings:
     """Training rows: which files, and which rows of them."""
@@ -282,6 +301,7 @@ class Study:
     each, and without any."""
     curve: CurveSettings | None = None
     diversity: DiversitySettings | None = None
+    reranker: RerankerSection | None = None
     untrained: Annotated[bool, Strict()] = True
     """Whether the encoder as it is at the start is evaluated too."""
     compare: Annotated[tuple[Annotated[str, AfterValidator(_spelt_model)], ...], AfterValidator(_compared)] = (
@@ -310,6 +330,8 @@ class Study:
         del value["folder"]
         if beside is None or self.resources is None:
             del value["resources"]
+        if self.reranker is None:  # it came later, and the keys of studies without it stay as they were
+            del value[RERANKER]
         for part in (value, value["curve"], value["diversity"]):
             training = part and part["training"]
             if training and (beside is None or not training["report_to"]):
@@ -329,14 +351,14 @@ class Study:
 
         A name that could be one of the hub is a path where such a folder is beside the study.
         """
-        if self.folder is None or name in ("static", *ALIASES):
+        if self.folder is None or name in ("static", *ALIASES, *RERANKERS):
             return name
         path = whole_path(name, self.folder)
         return path if name.startswith((".", "~")) or Path(path).is_dir() else name
 
     def paths(self) -> list[tuple[str, str]]:
         """Return the study's names that are relative paths: (what it is, the name as it is written)."""
-        encoders = dict.fromkeys(self.section(name).encoder.name for name in self._all_sections())
+        encoders = dict.fromkeys(self.section(name).encoder.name for name in self.own_sections())
         found = [("rows", name) for name in self.rows.files if self.at(name) != name]
         found += [("benchmark", name) for name in self.benchmarks if self.at(name) != name]
         found += [("collection", name) for name in self.judged if self.at(name) != name]
@@ -355,13 +377,15 @@ class Study:
         names = (getattr(strategy, "lexicon", "") for strategy in self.every_strategy())
         return tuple(dict.fromkeys(name for name in names if name))
 
-    def _all_sections(self) -> list[str]:
-        return ["main", *(name for name in ("curve", "diversity") if getattr(self, name))]
+    def own_sections(self) -> list[str]:
+        """Return the sections that have an encoder, training and benchmarks: "main", and those of their own keys."""
+        return ["main", *(name for name in ("curve", "diversity", RERANKER) if getattr(self, name))]
 
     def every_strategy(self) -> list[Strategy]:
         """Return the strategies of every section: what the common rows must serve."""
         curve, diversity = self.curve, self.diversity
         texts = [*self.strategies, *(diversity.strategies if diversity else ())]
+        texts += self.reranker.strategies if self.reranker else ()
         if curve is not None:
             texts += [*(curve.strategies if curve.rows or curve.batch_sizes else ()), *curve.pairs]
             texts += [str(strategy_at(alpha)) for alpha in curve.alphas]
@@ -369,13 +393,19 @@ class Study:
 
     @property
     def sections(self) -> tuple[str, ...]:
-        """The sections that the study's notebooks train models of: out of "main", "recipes", "curve", "diversity".
+        """The sections that the study's notebooks train models of: main, recipes, curve, diversity, reranker.
 
         >>> open_study("starter").sections
         ('main', 'recipes')
         """
-        trained = {"main": {"03", "04", "05"}, "recipes": {"04"}, "curve": {"02"}, "diversity": {"06"}}
-        there = {"main": True} | {name: bool(getattr(self, name)) for name in ("recipes", "curve", "diversity")}
+        trained = {
+            "main": {"03", "04", "05", "08"},
+            "recipes": {"04"},
+            "curve": {"02"},
+            "diversity": {"06"},
+            RERANKER: {"04"},
+        }
+        there = {"main": True} | {name: bool(getattr(self, name)) for name in trained if name != "main"}
         return tuple(name for name, where in trained.items() if there[name] and where & set(self.notebooks))
 
     def section(self, name: str) -> Section:
@@ -391,7 +421,35 @@ class Study:
     @property
     def benchmarks(self) -> tuple[str, ...]:
         """The benchmarks of every section, without repeats."""
-        return tuple(dict.fromkeys(name for one in self._all_sections() for name in self.section(one).benchmarks))
+        return tuple(dict.fromkeys(name for one in self.own_sections() for name in self.section(one).benchmarks))
+
+    def labels(self) -> dict[str, str]:
+        """Return what tables and figures call each benchmark, by its name in the study: an own file by its stem.
+
+        Where two would be called the same, or one as a benchmark of the kit, they stay as they are written.
+        """
+        from hybridkit.data.sources.open_rows import own_name
+
+        names = dict.fromkeys(self.benchmarks)
+        found = {name: own_name(name) for name in names}
+        called = list(found.values())
+        return {
+            name: name if called.count(text) > 1 or is_known(split_name(text)[0]) else text
+            for name, text in found.items()
+        }
+
+    def named(self, label: str) -> str:
+        """Return the name in the study of what tables call by a label: a benchmark, the whole or a part of one."""
+        from hybridkit.data.sources.open_benchmarks import base_name
+
+        if label in self.benchmarks:
+            return label
+        labels = self.labels()
+        whole = {base_name(text): base_name(name) for name, text in labels.items() if text != name}
+        base = base_name(label)
+        return next(
+            (name for name, text in labels.items() if text == label), whole.get(base, base) + label[len(base) :]
+        )
 
     def embedded(self, name: str) -> str:
         """Return the benchmark whose texts are encoded for one of the study's: itself, or the whole of several parts.
@@ -403,6 +461,7 @@ class Study:
         >>> dataclasses.replace(study, evaluation=alone).embedded("xquad-r[ar,de]")
         'xquad-r[ar,de]'
         """
+        name = self.named(name)
         whole = split_name(name)[0]
         return name if {one for one in self.benchmarks if split_name(one)[0] == whole} <= {name} else whole
 
@@ -416,23 +475,47 @@ def strategy_at(alpha: float) -> Strategy:
     return {0.0: cross(), 1.0: mono()}.get(float(alpha)) or hybrid(alpha=float(alpha))
 
 
-def open_study(name: str | Path) -> Study:
-    """Read a study by its name (a file under studies/) or the path of its YAML file.
+def open_study(name: str | Path, changes: Sequence[str] = ()) -> Study:
+    """Read a study by its name (a file under studies/ of the project or of the kit) or the path of its YAML file.
 
     With the key `extends: other.yaml` it is a variation of the study beside it: its own keys replace those. Relative
-    paths in it start from its own folder, wherever it is opened.
+    paths in it start from its own folder, wherever it is opened. Each of the `changes` replaces a setting, as in
+    "training.steps=50", "seeds=[0]" or "encoder.name=static": a key with dots, and a value in YAML.
 
     Raises InputError for what does not fit, with the file, the key, the value and what is allowed.
     """
+    path = study_path(name)
+    value = yaml_files.read(path)
+    for change in changes:
+        yaml_files.change(value, change, f"--set {change}")
+    where = f"{path} with {' '.join(f'--set {change}' for change in changes)}" if changes else path
+    return _study_of(value, where, path.absolute().parent)
+
+
+def study_path(name: str | Path) -> Path:
+    """Return the YAML file of a study, by the study's name or the file's path; InputError for an unknown name.
+
+    A study of the project (see `utils.paths.project`) goes before one of the kit that has the same name.
+    """
     path = Path(name).expanduser()
-    if path.suffix not in (".yaml", ".yml"):
-        folder = (checkout() or Path()) / "studies"
-        path = folder / f"{name}.yaml"
-        if not path.is_file():
-            known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml"))) or "none"
-            cure = f"there are {known}, or give a path to a YAML file"
-            raise InputError(f"study {str(name)!r}: there is no such study; {cure}")
-    return _study_of(yaml_files.read(path), path, path.absolute().parent)
+    if path.suffix in (".yaml", ".yml"):
+        return path
+    known = known_studies()
+    if str(name) not in known:
+        cure = f"there are {', '.join(sorted(known)) or 'none'}, or give a path to a YAML file"
+        raise InputError(f"study {str(name)!r}: there is no such study{meant(str(name), known)}; {cure}")
+    return known[str(name)]
+
+
+def known_studies() -> dict[str, Path]:
+    """Return the YAML file of every study that has a name here: those of the kit and of the project.
+
+    >>> known_studies()["quick"].name
+    'quick.yaml'
+    """
+    home = project()
+    folders = [bundled("studies"), *([home / "studies"] if home else [])]
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
 
 
 def study_of_run(folder: Path) -> Study:
@@ -445,7 +528,7 @@ def study_of_run(folder: Path) -> Study:
         raise InputError(f"{error}; {cure}") from error
 
 
-def _study_of(value: Any, path: Path, beside: Path) -> Study:
+def _study_of(value: Any, path: Path | str, beside: Path) -> Study:
     study = yaml_files.build(Study, value, str(path))
     return dataclasses.replace(study, folder=whole_path(study.folder or ".", str(beside)))
 
@@ -473,15 +556,16 @@ def placed(name: str, folder: str | None) -> str:
 
 
 def is_known(name: str) -> bool:
-    """Return whether the kit knows a data set, benchmark, collection or lexicon by a name without brackets.
+    """Return whether a name without brackets is a data set, benchmark, collection or lexicon of the kit or the hub.
 
     >>> is_known("xquad-r-paragraphs"), is_known("held-out"), is_known("mine.jsonl")
     (True, True, False)
     """
+    from hybridkit.data.sources.hub_rows import MARK
     from hybridkit.data.sources.open_benchmarks import NAMES
     from hybridkit.data.sources.registry import DATA_SETS
 
-    return name in DATA_SETS or name in NAMES or name == "held-out"
+    return name in DATA_SETS or name in NAMES or name == "held-out" or name.startswith(MARK)
 
 
 def schema() -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
-from hybridkit.study.settings import UNTRAINED, Resources, Study
+from hybridkit.study.settings import RERANKER, UNTRAINED, Resources, Study
 from hybridkit.study.workers import Here, Processes, Workers
 from hybridkit.utils.parallel import threads
 from hybridkit.utils.products import is_whole
@@ -99,6 +99,8 @@ def make(run: Run, spec: ModelSpec, benchmarks: Sequence[str]) -> None:
     for name in benchmarks:
         run.ranks(spec, name)  # also where only its scores are left
         model_scores(run, spec, name)
+    if spec.section == RERANKER:  # it has none: the embeddings are the first stage's, which all of them need
+        return
     kept = {run.trained.key(one) for one in run.models()} if "main" in run.study.sections else set()
     for name in benchmarks if run.trained.key(spec) not in kept else ():
         run.forget_embeddings(spec, name)

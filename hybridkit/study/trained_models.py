@@ -1,9 +1,9 @@
 """The batch plans and models of a study in its run folder, each made once and whole."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,26 +13,33 @@ from hybridkit.data.rows import VERSION
 from hybridkit.data.sources.lexicons import lexicons_from, remember
 from hybridkit.errors import InputError
 from hybridkit.models import encoder as encoders
+from hybridkit.models import reranker
+from hybridkit.models.embedding import cuts_texts
 from hybridkit.models.interpolation import interpolate
 from hybridkit.models.launch import launch
-from hybridkit.models.training import train
+from hybridkit.models.reranker_training import RerankerSettings, train_reranker
+from hybridkit.models.training import TrainingSettings, open_texts, train
 from hybridkit.sampling import BatchPlan, Strategy, codeswitch, parse
+from hybridkit.sampling.codeswitch import rate_sentences
 from hybridkit.sampling.plan import FORMAT as DRAWS
+from hybridkit.sampling.plan_pairs import PlanPairs
 from hybridkit.study.model_card import held_out_section, model_card
 from hybridkit.study.model_spec import ModelSpec
-from hybridkit.study.settings import UNTRAINED, EncoderSettings, Study
+from hybridkit.study.settings import RERANKER, UNTRAINED, EncoderSettings, Study
 from hybridkit.study.training_rows import TrainingRows
 from hybridkit.utils.characters import safe
 from hybridkit.utils.files import digest, sha256_file, write_text
+from hybridkit.utils.naming import meant
 from hybridkit.utils.parallel import threads
 from hybridkit.utils.products import adopt, changed, is_whole, kept, remove, seal
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+    from sentence_transformers import CrossEncoder, SentenceTransformer
 
 
 HELD_OUT = "held-out.json"  # beside a model: its scores on the held-out rows
 BESIDE = {"README.md", HELD_OUT, encoders.SOURCE_FILE}  # made from a trained model
+NEVER_CUTS = "this encoder takes texts of any length and never cuts; leave it out"
 T = TypeVar("T")
 
 
@@ -68,6 +75,17 @@ class TrainedModels:
 
         return kept(self.folder / "plans" / f"{spec.slug}-{key[:16]}.parquet", make, BatchPlan.read)
 
+    def check(self, spec: ModelSpec) -> None:
+        """Raise InputError for a plan or texts that a model cannot be trained on."""
+        plan, corpus, training = self.plan(spec), self.rows.of(spec), self._how(spec)
+        if isinstance(training, RerankerSettings):
+            PlanPairs(plan, corpus, training.negatives, training.ratio)
+        else:
+            open_texts(plan, corpus, training)
+
+    def _how(self, spec: ModelSpec) -> "TrainingSettings | RerankerSettings":
+        return spec.training(self.study)
+
     def encoder(self, section: str = "main", seed: int = 0) -> "SentenceTransformer":
         """Return the encoder that a section's trainings start from.
 
@@ -84,6 +102,44 @@ class TrainedModels:
             encoders.save(encoders.make(texts, settings.vocab_size, settings.dim, settings.seed), folder)
 
         return kept(self.folder / "models" / f"static-{self.encoder_key(section, seed)[:16]}", make, encoders.open)
+
+    def check_settings(self) -> None:
+        """Raise InputError, with all of them, for settings that do not fit the encoders of the study's sections.
+
+        An encoder made from scratch cuts no text and has one table of weights; any other has neither a vocabulary nor
+        a size to choose. It is opened only where parts of it are named.
+        """
+        found = [text for section in self.study.own_sections() for text in self._unfit(section)]
+        if found:
+            what = "setting does" if len(found) == 1 else f"{len(found)} settings do"
+            raise InputError(f"study {self.study.name}: {what} not fit the encoder: {'; '.join(dict.fromkeys(found))}")
+
+    def _unfit(self, section: str) -> Iterator[str]:
+        """Settings of a section that do not fit its encoder, each with what to do."""
+        settings = self.study.section(section)
+        of = "" if section == "main" else f"{section}."
+        start, freeze = settings.encoder, settings.training.freeze
+        cuts = {f"{of}training": settings.training.max_length, "evaluation": self.study.evaluation.max_length}
+        lengths = {f"{key}.max_length": length for key, length in cuts.items() if length is not None}
+        if start.name == "static":
+            yield from (f"{key}: {length} ({NEVER_CUTS})" for key, length in lengths.items())
+            if freeze:
+                yield f"{of}training.freeze: {list(freeze)} (static has one table of weights, which is trained)"
+            return
+        for one in fields(EncoderSettings):
+            if one.name in ("vocab_size", "dim", "seed") and getattr(start, one.name) != one.default:
+                yield f"{of}encoder.{one.name}: {getattr(start, one.name)} (it is of an encoder made from scratch)"
+        if not lengths and not freeze:
+            return
+        pairs = section == RERANKER
+        model = reranker.start(self.study.encoder_at(start.name)) if pairs else self.encoder(section)
+        if not pairs and not cuts_texts(model):
+            yield from (f"{key}: {length} ({NEVER_CUTS})" for key, length in lengths.items())
+        names = [name for name, _ in model.named_parameters()]
+        for part in freeze:
+            if not any(part in name for name in names):
+                words = dict.fromkeys(word for name in names for word in name.split(".") if not word.isdigit())
+                yield f"{of}training.freeze: {part!r} is in the name of no parameter{meant(part, words)}"
 
     def encoder_key(self, section: str = "main", seed: int = 0) -> str:
         """Return the hash of what a section's trainings with a seed start from."""
@@ -132,7 +188,8 @@ class TrainedModels:
             if lost and {path.name for path in lost} <= BESIDE:
                 for path in lost:
                     path.unlink(missing_ok=True)
-                for name, text in self._beside(spec, encoders.open(folder)).items():
+                model = None if spec.section == RERANKER else encoders.open(folder)
+                for name, text in self._beside(spec, model).items():
                     write_text(folder / name, text)
             else:
                 remove(folder)
@@ -141,17 +198,22 @@ class TrainedModels:
         return folder
 
     def _train(self, spec: ModelSpec, folder: Path) -> None:
-        processes = spec.training(self.study).processes
-        if processes == 1:
+        training = self._how(spec)
+        if isinstance(training, RerankerSettings) or training.processes == 1:
             self.train_here(spec, folder)
             return
         self.plan(spec)  # made once, before those who start from it
         self.encoder(spec.section, spec.seed)
-        launch(processes, "hybridkit.study.train_one", str(self.folder), json.dumps(asdict(spec)))
+        launch(training.processes, "hybridkit.study.train_one", str(self.folder), json.dumps(asdict(spec)))
 
     def train_here(self, spec: ModelSpec, folder: Path) -> None:
         """Train a model in this process, which may be one of several (`train_one`), and write it to a folder."""
-        training = spec.training(self.study)
+        training = self._how(spec)
+        if isinstance(training, RerankerSettings):
+            model = reranker.start(self.study.encoder_at(self.study.section(RERANKER).encoder.name), spec.seed)
+            plan, corpus = self.plan(spec), self.rows.of(spec)
+            train_reranker(model, corpus, plan, training, folder, beside=lambda _: self._beside(spec, None))
+            return
         train(
             self.encoder(spec.section, spec.seed),
             self.rows.of(spec),
@@ -163,10 +225,16 @@ class TrainedModels:
             logs=self.folder / "logs" / folder.name,
         )
 
-    def _beside(self, spec: ModelSpec, model: "SentenceTransformer") -> dict[str, str]:
-        """The texts beside a model's weights by file name: its card, its held-out scores, where it comes from."""
-        corpus, rows = self.rows.of(spec), ", ".join(self.study.rows.files)
-        scores = self.score_held_out(model, spec.section)
+    def _beside(self, spec: ModelSpec, model: "SentenceTransformer | None") -> dict[str, str]:
+        """The texts beside a model's weights by file name: its card, its held-out scores, where it comes from.
+
+        Without a model they are those of a re-ranker, which has no held-out scores.
+        """
+        corpus, rows, plan = self.rows.of(spec), ", ".join(self.study.rows.files), self.plan(spec)
+        scores = self.score_held_out(model, spec.section) if model else {}
+        rates = (
+            {} if model else {f"words switched, {name}": text for name, text in rate_sentences(plan, corpus).items()}
+        )
         card = model_card(
             f"Made by [hybridkit](https://arxiv.org/abs/2408.10536)'s study `{self.study.name}` "
             f"({safe(self.study.title)}).",
@@ -178,10 +246,13 @@ class TrainedModels:
                 "training rows": f"{len(corpus):,} of {rows}",
                 "languages": len(corpus.languages),
                 "corpus": f"`{corpus.fingerprint}`",
-                "batch plan": f"`{self.plan(spec).fingerprint}`",
-                **spec.training(self.study).written,
+                "batch plan": f"`{plan.fingerprint}`",
+                **self._how(spec).written,
+                **rates,
             },
-            held_out_section(scores, len(self.rows.split[1])),
+            held_out_section(scores, len(self.rows.split[1])) if model else "",
+            self.study.rows.files,
+            "sentence-similarity" if model else "text-ranking",
         )
         source = json.dumps({"source": f"study {self.study.name}: {spec}"})
         return {"README.md": card, HELD_OUT: json.dumps(scores, indent=2) + "\n", encoders.SOURCE_FILE: source}
@@ -208,6 +279,10 @@ class TrainedModels:
             return self.encoder(spec.section, spec.seed)
         found, share = self.read(spec, encoders.open), spec.chain.weights
         return found if share is None else interpolate(self.encoder(spec.section, spec.seed), found, share)
+
+    def open_reranker(self, spec: ModelSpec) -> "CrossEncoder":
+        """Return a re-ranker of the study, trained first if it is missing."""
+        return self.read(spec, reranker.open)
 
     def losses(self, spec: ModelSpec) -> pd.DataFrame:
         """Return the log of a training: step, kind, loss, learning_rate."""

@@ -26,11 +26,12 @@ from hybridkit.data.sources.open_benchmarks import (
     open_benchmark,
     open_collection,
 )
-from hybridkit.data.sources.open_rows import corpus_key, kept_corpus, open_corpus, source_hashes, source_stems
+from hybridkit.data.sources.open_rows import corpus_key, kept_corpus, open_corpus, own_name, source_hashes, source_stems
 from hybridkit.data.storage.columns import hash_strings
 from hybridkit.errors import InputError
+from hybridkit.retrieval.mining import Mining, mine_negatives
 from hybridkit.sampling import common_rows, parse
-from hybridkit.study.settings import SETTINGS, Study
+from hybridkit.study.settings import RERANKER, SETTINGS, Study
 from hybridkit.utils.files import digest, remove_leftovers, sha256_file
 from hybridkit.utils.naming import split_name
 from hybridkit.utils.products import frame, write
@@ -115,9 +116,11 @@ class TrainingRows:
 
     def of(self, spec: "ModelSpec") -> ParallelCorpus:
         """The training rows of a model."""
-        key = (spec.strategy if self.study.rows.use == "each" else "", spec.languages, spec.rows, spec.seed)
+        pairs = self.study.reranker.training if self.study.reranker and spec.section == RERANKER else None
+        mined = pairs is not None and pairs.negatives == "mined"
+        key = (spec.strategy if self.study.rows.use == "each" else "", spec.languages, spec.rows, spec.seed, mined)
         if self._last is None or key != self._last[0]:
-            corpus = self._in_languages(spec.languages, spec.strategy)
+            corpus = self._in_languages(spec.languages, spec.strategy, self._mined if mined else self.split[0])
             if spec.rows > len(corpus):
                 raise InputError(f"study {self.study.name}: {spec}: there are only {len(corpus)} rows; give fewer")
             if spec.rows:  # those of a smaller number are among those of a larger one
@@ -128,12 +131,17 @@ class TrainingRows:
     def count(self, languages: tuple[str, ...]) -> int:
         """How many training rows every strategy of the section "diversity" can use in some languages."""
         if languages not in self._counts:
-            self._counts[languages] = len(self._in_languages(languages))
+            self._counts[languages] = len(self._in_languages(languages, "", self.split[0]))
         return self._counts[languages]
 
-    def _in_languages(self, languages: tuple[str, ...], strategy: str = "") -> ParallelCorpus:
-        """The training rows in some languages (all where none is named) that the strategies can use there."""
-        corpus, diversity = self.split[0], self.study.diversity
+    @cached_property
+    def _mined(self) -> ParallelCorpus:
+        """The training rows with the hard negatives that BM25 finds among them."""
+        return mine_negatives(self.split[0], "bm25", Mining(keep=False))
+
+    def _in_languages(self, languages: tuple[str, ...], strategy: str, corpus: ParallelCorpus) -> ParallelCorpus:
+        """The rows of a corpus in some languages (all where none is named) that the strategies can use there."""
+        diversity = self.study.diversity
         if languages and set(languages) != set(corpus.languages):
             corpus = corpus.keep_languages(languages)
             sizes = diversity.strategies if diversity else {}
@@ -203,9 +211,13 @@ def _with_source(found: pd.DataFrame, files: Sequence[str], paths: Sequence[str]
 
 
 def sources_of(ids: Iterable[str], files: Sequence[str], paths: Sequence[str] | None = None) -> np.ndarray:
-    """Return the file or data set of each row, known by its id, as it is named in `files`: text (rows,)."""
-    named = dict(zip(source_stems(paths or files), files, strict=True))
-    found = [named[name.partition("/")[0]] if len(files) > 1 else files[0] for name in ids]
+    """Return the file or data set of each row, known by its id: text (rows,).
+
+    It is named as in `files`; a file is called by its stem, with folders in front where two stems are equal.
+    """
+    stems = source_stems(paths or files)
+    named = {stem: name if own_name(str(name)) == str(name) else stem for stem, name in zip(stems, files, strict=True)}
+    found = [named[name.partition("/")[0]] if len(files) > 1 else named[stems[0]] for name in ids]
     return np.array(found, dtype=object)
 
 

@@ -203,20 +203,30 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield (line number from 1, text without its end) of a UTF-8 file, also `.gz`, `.xz`; blank lines are skipped.
 
     Raises:
+        InputError: As `text_lines`, and for a million empty lines.
+    """
+    blank = 0
+    for number, raw in text_lines(path):
+        text = raw.rstrip("\r\n")
+        if text.strip():
+            yield number, text
+        elif (blank := blank + 1) > _BLANK:
+            raise InputError(f"{path}, line {number}: {_BLANK:,} lines are empty; is it a file of lines?")
+
+
+def text_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line number from 1, text with its end) of a UTF-8 file, also `.gz`, `.xz`.
+
+    Raises:
         InputError: With the file, and the line where it is known, for a file that is missing or cut short, bad UTF-8,
-            a line of more than 64 MiB, a million empty lines and a packed file that unpacks to hundreds of times its
-            size.
+            a line of more than 64 MiB and a packed file that unpacks to hundreds of times its size.
     """
     opener: Any = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
-    number = blank = 0
+    number = 0
     try:
         with opener(path, "rb") as file:
             for number, raw in enumerate(_lines(file, path, packed=opener is not open), start=1):
-                text = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-                if text.strip():
-                    yield number, text
-                elif (blank := blank + 1) > _BLANK:
-                    raise InputError(f"{path}, line {number}: {_BLANK:,} lines are empty; is it a file of lines?")
+                yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8")
     except FileNotFoundError as error:
         raise InputError(f"{path}: there is no such file; check the path") from error
     except IsADirectoryError as error:

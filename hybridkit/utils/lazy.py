@@ -1,8 +1,9 @@
 """Public names of a package that are imported when they are first used, so that importing the package is quick."""
 
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from typing import Any
+
+from hybridkit.utils.extras import optional
 
 
 def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
@@ -22,7 +23,7 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         module, colon, known_as = homes[name].partition(":")
-        imported = import_module(f"hybridkit.{module}")
+        imported = optional(f"hybridkit.{module}")
         return imported if colon and not known_as else getattr(imported, known_as or name)
 
     return found

@@ -1,13 +1,14 @@
 """Names of data sets, benchmarks and files as people write them: words in brackets, and file stems that differ."""
 
+import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hybridkit.errors import InputError
 
 _PACKED = (".gz", ".xz")
-_LINES = (".jsonl", ".json", ".ndjson", ".jsonlines", ".jl", ".txt")
+_LINES = (".jsonl", ".json", ".ndjson", ".jsonlines", ".jl", ".txt", ".csv", ".tsv", ".parquet")
 
 
 def split_name(name: str) -> tuple[str, tuple[str, ...]]:
@@ -36,8 +37,18 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
+def meant(name: str, known: Iterable[str]) -> str:
+    """Return " (did you mean ...?)" with the known name that is nearest to a wrong one; "" where none is near.
+
+    >>> meant("hybird", ["mono", "cross", "hybrid"]), meant("x", ["mono"])
+    (' (did you mean hybrid?)', '')
+    """
+    nearest = difflib.get_close_matches(name, list(known), 1) if " " not in name else []
+    return f" (did you mean {nearest[0]}?)" if nearest else ""
+
+
 def stem_of(path: str | Path) -> str:
-    """Return a file's name without the endings of JSON lines and of compression; dots within it stay.
+    """Return a file's name without the endings of JSON lines, tables and compression; dots within it stay.
 
     >>> stem_of("my.data.v2.jsonl"), stem_of("train.jsonl.xz"), stem_of("notes.2024")
     ('my.data.v2', 'train', 'notes.2024')

@@ -1,8 +1,10 @@
-"""Where the kit's files lie: the checkout, the cache, the folders of data and of runs."""
+"""Where files lie: those that come with the kit, a project's own, the cache, the folders of data and of runs."""
 
 import hashlib
 import os
 from pathlib import Path
+
+PROJECT = ".hybridkit"  # the file that marks the folder of a project (`hybridkit init`)
 
 
 def checkout() -> Path | None:
@@ -14,6 +16,26 @@ def checkout() -> Path | None:
     """
     folder = Path(__file__).resolve().parents[2]
     return folder if (folder / "pyproject.toml").is_file() or (folder / ".git").exists() else None
+
+
+def bundled(name: str) -> Path:
+    """Return where a file or folder that comes with the kit is: notebooks, studies, data/atlas, data/published.
+
+    In the checkout that the package runs from; an installed package has a copy of them inside (`setup.py`).
+
+    >>> bundled("studies").joinpath("quick.yaml").is_file()
+    True
+    """
+    return (checkout() or Path(__file__).resolve().parents[1] / "bundled") / name
+
+
+def project() -> Path | None:
+    """Return the folder of the project that the current folder is in, or None: the nearest one with a file .hybridkit.
+
+    Its studies, notebooks and runs go before those of the kit.
+    """
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / PROJECT).is_file()), None)
 
 
 def cache_folder() -> Path:
@@ -43,7 +65,9 @@ def data_folders() -> list[Path]:
 
 
 def runs_folder() -> Path:
-    """Return the folder that run folders lie in: `HYBRIDKIT_RUNS` if it is set, else `runs` of the checkout or here.
+    """Return the folder that run folders lie in: `HYBRIDKIT_RUNS` if it is set, else `runs` of the project we are in.
+
+    Without a project it is `runs` of the checkout, and for an installed package that of the current folder.
 
     Where that is the address of a store, as s3://bucket/runs, it is a copy of it on this machine (`store_copy`).
 
@@ -53,7 +77,7 @@ def runs_folder() -> Path:
     given = os.environ.get("HYBRIDKIT_RUNS")
     if url := runs_store():
         return store_copy(url)
-    return Path(given).expanduser().absolute() if given else (checkout() or Path.cwd()) / "runs"
+    return Path(given).expanduser().absolute() if given else (project() or checkout() or Path.cwd()) / "runs"
 
 
 def runs_store() -> str | None:
@@ -69,3 +93,13 @@ def store_copy(url: str) -> Path:
     'stores'
     """
     return cache_folder() / "stores" / hashlib.sha256(url.encode()).hexdigest()[:12]
+
+
+def short_path(path: Path) -> str:
+    """Return a path as a person types it: from the current folder if it is inside.
+
+    >>> short_path(Path.cwd() / "runs" / "quick")
+    'runs/quick'
+    """
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

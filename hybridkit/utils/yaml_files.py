@@ -2,8 +2,8 @@
 
 import contextlib
 import dataclasses
-import difflib
 import re
+import tempfile
 import typing
 from collections.abc import Callable
 from functools import wraps
@@ -15,6 +15,7 @@ import yaml
 from pydantic import ValidationError
 
 from hybridkit.errors import InputError
+from hybridkit.utils.naming import meant
 
 _BYTES = 2**18  # no file of settings or claims is larger
 _DEEP = 50  # brackets
@@ -22,6 +23,10 @@ _VALUES = 2**16  # that its aliases may stand for
 _CORE = "tag:yaml.org,2002:"
 _KINDS = {_CORE + kind for kind in ("str", "int", "float", "bool", "null", "seq", "map")}
 _UNUSABLE = re.compile("[\x00\ud800-\udfff]")  # in texts that are paths, and are hashed
+# dots and equals signs in brackets belong to a strategy, as in recipes.hybrid(alpha=0.5).steps=50
+_ARGUMENTS = r"\((?:[^()]|\([^()]*\))*\)"
+_CHANGE = re.compile(rf"(?P<key>(?:[^=()]|{_ARGUMENTS})+)=(?P<value>.*)", re.DOTALL)
+_STEP = re.compile(rf"(?:[^.()]|{_ARGUMENTS})+")
 _MERGE = _CORE + "merge"  # of the key `<<`
 _CONFIG = pydantic.ConfigDict(extra="forbid", use_attribute_docstrings=True, validate_default=True)
 _ALLOWED = {  # by what pydantic calls the error
@@ -92,6 +97,40 @@ def value_of(path: Path) -> Any:
         return loader.construct_document(root)
     except (yaml.YAMLError, ValueError, TypeError) as error:  # `<<` with what is not a mapping
         raise InputError(f"{_where(path, error)}: not YAML ({getattr(error, 'problem', None) or error})") from error
+
+
+def change(value: Any, text: str, where: str) -> None:
+    """Replace one setting in the value of a YAML file, which is changed: `text` is KEY=VALUE, KEY with dots.
+
+    Lists are replaced whole; a mapping that is missing on the way is made. Raises InputError, which begins with
+    `where`, for a text of another form, a VALUE that is no YAML, and a key below a value that has no keys.
+
+    >>> found = {"training": {"steps": 100}, "seeds": [0, 1]}
+    >>> change(found, "training.steps=50", "--set")
+    >>> change(found, "recipes.hybrid(alpha=0.5).steps=3", "--set")
+    >>> found
+    {'training': {'steps': 50}, 'seeds': [0, 1], 'recipes': {'hybrid(alpha=0.5)': {'steps': 3}}}
+    """
+    parts = _CHANGE.fullmatch(text)
+    steps = [step.strip() for step in _STEP.findall(parts["key"])] if parts else []
+    if not parts or not all(steps) or "extends" in steps:
+        raise InputError(f"{where}: not KEY=VALUE; write it as training.steps=50 or 'seeds=[0, 1]'")
+    with tempfile.TemporaryDirectory() as folder:  # read as a file is, with all its checks
+        path = Path(folder, "VALUE")
+        path.write_text(parts["value"], encoding="utf-8", errors="surrogatepass")
+        try:
+            new = value_of(path)
+        except InputError as error:
+            raise InputError(f"{where}: {str(error).replace(str(path), 'the value')}") from error
+    for number, step in enumerate(steps[:-1], start=1):
+        if isinstance(value, dict) and value.get(step) is None:
+            value[step] = {}
+        value = value[step] if isinstance(value, dict) else None
+        if not isinstance(value, dict):
+            raise InputError(f"{where}: {'.'.join(steps[:number])} has no keys; replace it whole")
+    if not isinstance(value, dict):
+        raise InputError(f"{where}: the file is not a mapping of settings")
+    value[steps[-1]] = new
 
 
 def tree(path: Path) -> yaml.Node | None:
@@ -226,9 +265,7 @@ def _message(error: ValidationError, kind: Any, above: tuple[str, ...] = ()) -> 
     key = "".join(f"[{step}]" if type(step) is int else f".{step}" for step in steps).lstrip(".")
     if order.get(what) == 0:
         known = _keys(kind, path[:-1])
-        nearest = difflib.get_close_matches(str(path[-1]), known, 1)
-        meant = f" (did you mean {nearest[0]}?)" if nearest else ""
-        return f"unknown key {key}{meant}; there are {', '.join(known)}"
+        return f"unknown key {key}{meant(str(path[-1]), known)}; there are {', '.join(known)}"
     if what == "missing":
         return f"the key {key} is missing"
     if what == "value_error":

@@ -368,7 +368,7 @@ def facts(tiny: Run) -> StudyFacts:
 
 def values(run: Run, strategy: str, measure: str) -> pd.DataFrame:
     """Per-query values of a strategy, by the path that the test of significance takes."""
-    (name,) = run.study.evaluation.benchmarks
+    (name,) = run.benchmarks()
     parts = [
         per_query(run.ranks(spec, name)).assign(seed=spec.seed) for spec in run.models() if spec.strategy == strategy
     ]
@@ -380,7 +380,7 @@ def values(run: Run, strategy: str, measure: str) -> pd.DataFrame:
 def test_differences_and_intervals_are_those_of_the_rule_of_evidence(
     tiny: Run, facts: StudyFacts, measure: str, setting: str
 ) -> None:
-    (name,) = tiny.study.evaluation.benchmarks
+    (name,) = tiny.benchmarks()
     one, other = (ScoreQuery(measure, strategy, name, setting, "static") for strategy in ("hybrid(alpha=0.5)", "mono"))
     gap = facts.difference([(1.0, one), (-0.5, other)])
     articles = pd.Series({f"r{n}": f"p{n}" for n in range(40, 64)})
@@ -443,7 +443,7 @@ class Measured(Double):
 
 
 def test_unseen_pairs_by_hand(tiny: Run, facts: StudyFacts) -> None:
-    (name,) = tiny.study.evaluation.benchmarks
+    (name,) = tiny.benchmarks()
     table = values(tiny, "mono", "RR")
     pairs = table[table["setting"] != "pool"].groupby(["seed", "query_language", "passage_language"])["value"].mean()
     seen = pairs[[{a, b} <= {"en", "de"} for _, a, b in pairs.index]]
@@ -467,7 +467,7 @@ def test_unseen_pairs_by_hand(tiny: Run, facts: StudyFacts) -> None:
 
 
 def test_facts_of_a_study(tiny: Run, facts: StudyFacts) -> None:
-    (name,) = tiny.study.evaluation.benchmarks
+    (name,) = tiny.benchmarks()
     assert facts.fact("start", (), "static") == "scratch"
     assert facts.fact("kinds", ("hybrid(alpha=0.5)",), "static") == {"mono", "cross"}
     assert facts.fact("kinds", ("mono",), "static") == {"mono"}
@@ -491,7 +491,7 @@ def test_facts_of_a_study(tiny: Run, facts: StudyFacts) -> None:
 def test_leaks_are_counted_among_the_rows_that_are_left(
     tiny: Run, facts: StudyFacts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (name,) = tiny.study.evaluation.benchmarks
+    (name,) = tiny.benchmarks()
     there = [str(tiny.split[0].ids[place]) for place in (0, 1)]
     leaks = pd.DataFrame({"id": ["dropped", there[0], there[0], there[1]], "benchmark": ["asked"] * 3 + ["other"]})
     leaks["kind"] = ["near", "exact", "exact", "near"]

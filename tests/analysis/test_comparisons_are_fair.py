@@ -22,7 +22,7 @@ def test_strategies_are_compared_by_their_own_recipes_beside_the_shared_one(run:
     assert run.study.recipes == {"mono": Recipe(0.2, 0.05, 7)}
     table, against = analysis.scores.own_recipes(run, "mono")
     shared = analysis.scores.main_table(analysis.scores.macro_scores(study_scores(run)))
-    name = run.study.evaluation.benchmarks[0]
+    name = run.benchmarks()[0]
     assert table.loc[(name, "cross")].equals(shared.loc[(name, "cross")])  # it has no recipe of its own
     assert table.loc[(name, "mono"), "mono"] != shared.loc[(name, "mono"), "mono"]
     assert set(against["system"]) == {"cross"}

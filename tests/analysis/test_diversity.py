@@ -85,7 +85,7 @@ def test_outcomes_hold_every_line_of_the_design_and_the_untrained_encoder(monkey
     scored = []
     section = SimpleNamespace(encoder=SimpleNamespace(name="static"), benchmarks=("toy",))
     study = SimpleNamespace(diversity=SimpleNamespace(judged=None), section={"diversity": section}.__getitem__)
-    run = SimpleNamespace(study=study, rows=None)
+    run = SimpleNamespace(study=study, rows=None, benchmarks=lambda _: section.benchmarks)
 
     def model_scores(run: object, spec: ModelSpec, name: str) -> pd.DataFrame:
         scored.append(spec)

@@ -40,7 +40,7 @@ def compared(run: Run, results: tuple[pd.DataFrame, dict]) -> pd.DataFrame:
 
 
 def benchmark(run: Run) -> str:
-    return str(run.study.evaluation.benchmarks[0])
+    return str(run.benchmarks()[0])
 
 
 def test_every_model_has_each_remedy_and_the_untrained_encoder_none_in_its_weights(run: Run) -> None:

@@ -36,7 +36,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def benchmark(run: Run) -> str:
-    return str(run.study.evaluation.benchmarks[0])
+    return str(run.benchmarks()[0])
 
 
 def test_differences_are_those_of_the_scores(run: Run, benchmark: str) -> None:

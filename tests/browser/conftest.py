@@ -13,6 +13,7 @@ from hybridkit.study.run import Run
 from hybridkit.utils.paths import checkout, runs_folder
 from tests.browser.hostile import make_run
 from tests.browser.jupyter import Lab, start
+from tests.browser.patience import TIMES
 from tests.browser.watched import Watched
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ FLAGS = [
     "--disable-sync",
 ]
 SIZE = {"width": 1280, "height": 800}
-PATIENCE = 30_000  # milliseconds that anything may take; machines may be busy
+PATIENCE = 30_000 * TIMES  # milliseconds that anything may take; machines may be busy
 
 
 def missing(reason: str) -> NoReturn:

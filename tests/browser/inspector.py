@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tests.browser.patience import TIMES
+
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
@@ -20,7 +22,7 @@ class InspectorPage:
 
     def settles(self, read: Callable[[], Value], wanted: Value, seconds: float = 30) -> None:
         """Wait until what is read from the page is what is wanted; the kernel answers when it can."""
-        until = time.monotonic() + seconds
+        until = time.monotonic() + seconds * TIMES
         while (found := read()) != wanted and time.monotonic() < until:
             self.page.wait_for_timeout(50)
         assert found == wanted, f"{found} is there, and wanted is {wanted}"

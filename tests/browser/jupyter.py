@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.browser.patience import TIMES
+
 # What JupyterLab is told through its settings, by plugin: no news from elsewhere, every cell in the page at once.
 SETTINGS = {
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -48,10 +50,7 @@ def start(folder: Path, home: Path, environment: Mapping[str, str], patience: fl
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    for name, values in SETTINGS.items():
-        path = home / "settings" / f"{name}.jupyterlab-settings"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(values), encoding="utf-8")
+    _write_settings(home / "settings")
     token = secrets.token_hex(16)
     words = [
         sys.executable,
@@ -83,12 +82,40 @@ def start(folder: Path, home: Path, environment: Mapping[str, str], patience: fl
         process = subprocess.Popen(
             words, env={**os.environ, **given, "JUPYTER_PREFER_ENV_PATH": "1", **environment}, stdout=file, stderr=file
         )
-    lab = Lab(process, f"http://127.0.0.1:{port}", token, folder, log)
-    until = time.monotonic() + patience
+    return _wait(Lab(process, f"http://127.0.0.1:{port}", token, folder, log), patience)
+
+
+def start_inspect(run: Path, home: Path, environment: Mapping[str, str], patience: float = 120) -> Lab:
+    """Run `hybridkit inspect` on a run folder, as a person types it, and give its server when it answers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    token = secrets.token_hex(16)
+    parts = {"CONFIG": "config", "DATA": "data", "RUNTIME": "runtime"}
+    own = {f"JUPYTER_{name}_DIR": str(home / part) for name, part in parts.items()}
+    own |= {f"JUPYTERLAB_{name}_DIR": str(home / name.lower()) for name in ("SETTINGS", "WORKSPACES")}
+    own |= {"IPYTHONDIR": str(home / "ipython"), "JUPYTER_TOKEN": token}
+    _write_settings(home / "settings")
+    words = [sys.executable, "-m", "hybridkit", "inspect", str(run), "--no-browser", "--allow-root", f"--port={port}"]
+    log = home / "inspect.log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(words, env={**os.environ, **own, **environment}, stdout=file, stderr=file)
+    return _wait(Lab(process, f"http://127.0.0.1:{port}", token, run / "notebooks", log), patience)
+
+
+def _write_settings(folder: Path) -> None:
+    for name, values in SETTINGS.items():
+        path = folder / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values), encoding="utf-8")
+
+
+def _wait(lab: Lab, patience: float) -> Lab:
+    until = time.monotonic() + patience * TIMES
     while not _answers(lab):
-        if process.poll() is not None or time.monotonic() > until:
+        if lab.process.poll() is not None or time.monotonic() > until:
             lab.stop()
-            raise RuntimeError(f"JupyterLab did not start:\n{log.read_text(encoding='utf-8', errors='replace')}")
+            raise RuntimeError(f"JupyterLab did not start:\n{lab.log.read_text(encoding='utf-8', errors='replace')}")
         time.sleep(0.1)
     return lab
 

@@ -8,7 +8,11 @@ if TYPE_CHECKING:
 
 # Contrast as WCAG 2.2 defines it, of every visible element that has text of its own; colours are mixed by their alpha.
 _CONTRAST = """(root) => {
-  const parse = (text) => { const [r, g, b, a] = text.match(/[\\d.]+/g).map(Number); return [r, g, b, a ?? 1]; };
+  const parse = (text) => {
+    const [r, g, b, a] = text.match(/[\\d.]+(?:e-?\\d+)?/g).map(Number);
+    const unit = text.startsWith("color(srgb") ? 255 : 1;  // as color-mix computes, in parts of 1
+    return [r * unit, g * unit, b * unit, a ?? 1];
+  };
   const over = (top, below) => [0, 1, 2].map((i) => top[i] * top[3] + below[i] * (1 - top[3])).concat(1);
   const ground = (node) => {
     if (!node) return [255, 255, 255, 1];

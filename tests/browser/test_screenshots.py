@@ -63,3 +63,6 @@ def test_pictures_of_the_inspector(watched: Watched, lab: Lab, home: Path, run_c
     inspector.part("gloss").first.wait_for()
     photograph(watched, inspector.part("query"), folder / "query.png")
     photograph(watched, inspector.part("ladder"), folder / "ladder.png")
+    watched.page.get_by_role("checkbox", name="Map of all queries and passages").check()
+    inspector.part("map-state").filter(has_text="inspector.selection").wait_for()
+    photograph(watched, inspector.part("map").first, folder / "map.png")

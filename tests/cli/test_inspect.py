@@ -14,17 +14,20 @@ import pytest
 from hybridkit.cli import commands as main
 from hybridkit.cli import inspect
 from hybridkit.errors import InputError
+from hybridkit.models import encoder
 from hybridkit.study.run import Run, find_run
 from hybridkit.study.scores import study_scores
 from tests.tiny_study import tiny_study
 
 KERNEL = "--ServerApp.kernel_spec_manager_class=hybridkit.study.pipeline.OwnSpecs"
+CELLS = "--ServerApp.jpserver_extensions=hybridkit.report.inspector.run_cells=True"
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a run, as far as the command looks at it."""
     monkeypatch.setenv("HYBRIDKIT_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(inspect, "is_root", lambda: False)
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "runs" / "mine"
     folder.mkdir(parents=True)
@@ -133,14 +136,27 @@ def test_jupyterlab_is_started_by_words_in_this_environment(run: Path, monkeypat
     assert words[:3] == [sys.executable, "-m", "jupyterlab"]
     assert (run / "notebooks" / "inspect.ipynb").is_file()
     folder, address = f"--notebook-dir={run / 'notebooks'}", "--LabApp.default_url=/lab/tree/inspect.ipynb"
-    assert set(words[3:]) == {folder, address, KERNEL, "--no-browser", "--port=8899"}
+    assert set(words[3:]) == {folder, address, KERNEL, CELLS, "--no-browser", "--port=8899"}
+    assert environment["HYBRIDKIT_INSPECT"] == "inspect.ipynb"  # whose cells are run
     assert environment["HYBRIDKIT_DATA"] == str(run.parent / "data")  # kernels start in another folder
     assert environment["JUPYTER_PREFER_ENV_PATH"] == "1"
 
 
 def test_a_browser_is_opened_unless_told_otherwise(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, words, _ = started(run, monkeypatch, "--allow-root")
-    assert "--no-browser" not in words and "--allow-root" in words
+    _, words, _ = started(run, monkeypatch)
+    assert "--no-browser" not in words and "--allow-root" not in words
+
+
+@pytest.mark.parametrize(("ip", "listens"), [((), "127.0.0.1"), (("--ip", "0.0.0.0"), "0.0.0.0")])  # noqa: S104
+def test_root_in_a_container_gets_an_inspector_that_only_this_machine_reaches(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ip: tuple[str, ...], listens: str
+) -> None:
+    monkeypatch.setattr(inspect, "is_root", lambda: True)
+    _, words, _ = started(run, monkeypatch, *ip)
+    assert "--allow-root" in words
+    assert [word for word in words if "ip=" in word] == [f"--ServerApp.ip={listens}"]
+    assert not [word for word in words if "token" in word or "password" in word]  # JupyterLab's own, which is random
+    assert "asks for the token" in capsys.readouterr().err
 
 
 def test_a_dry_run_starts_nothing(
@@ -154,7 +170,8 @@ def test_a_dry_run_starts_nothing(
     assert main.main(["inspect", "mine", "--dry-run", "--json", str(out)]) == 0
     notebook = str(run / "notebooks" / "inspect.ipynb")
     address = "--LabApp.default_url=/lab/tree/inspect.ipynb"
-    assert capsys.readouterr().out.split() == ["jupyter", "lab", f"--notebook-dir={run / 'notebooks'}", address, KERNEL]
+    words = ["jupyter", "lab", f"--notebook-dir={run / 'notebooks'}", address, KERNEL, CELLS]
+    assert capsys.readouterr().out.split() == words
     told = json.loads(out.read_text())
     assert (told["run"], told["notebook"], told["command"][0]) == (str(run), notebook, sys.executable)
 
@@ -162,7 +179,7 @@ def test_a_dry_run_starts_nothing(
 def test_that_jupyterlab_failed_is_told(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(inspect, "_open", lambda words: 3)
+    monkeypatch.setattr(inspect, "_open", lambda *_: 3)
     assert main.main(["inspect", str(run)]) == 2
     assert "exit code 3" in capsys.readouterr().err
 
@@ -174,6 +191,17 @@ def test_ctrl_c_is_jupyterlabs() -> None:
     process.communicate(timeout=30)  # closes its input, which ends the inner process
     assert process.returncode == 7
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_jupyterlab_ends_with_the_command() -> None:
+    code = "import sys, time; print('here', flush=True); time.sleep(60)"
+    opening = (
+        "import sys; from hybridkit.cli.inspect import _open; sys.exit(_open([sys.executable, *sys.argv[1:]]) != -15)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", opening, "-c", code], stdout=subprocess.PIPE)
+    assert process.stdout is not None and process.stdout.readline() == b"here\n"
+    process.terminate()
+    assert process.wait(30) == 0
 
 
 def test_what_is_missing_in_a_run_is_made_again(tmp_path: Path) -> None:
@@ -188,3 +216,48 @@ def test_what_is_missing_in_a_run_is_made_again(tmp_path: Path) -> None:
     shutil.rmtree(run.trained.path(run.models()[1]))
     inspect.complete(run.folder)
     assert {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()} == before
+
+
+def test_models_are_opened_without_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYBRIDKIT_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "my models ü"
+    rows = [
+        {"id": f"r{n}", "query": {"de": f"wer {n}", "en": f"who {n}"}, "passage": {"de": f"er {n}", "en": f"he {n}"}}
+        for n in range(8)
+    ]
+    folder.mkdir()
+    (folder / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    for name, seed in (("a", 0), ("b", 1)):
+        encoder.save(encoder.make(["wer who er he 1 2 3"], 40, 8, seed), folder / name)
+    monkeypatch.chdir(folder)
+    found: list[Any] = []
+    monkeypatch.setattr(inspect, "_open", lambda *given: found.append(given) or 0)
+    words = ["inspect", "--model", "before=a", "--model", "b", "--benchmark", "mine.jsonl"]
+    assert main.main(words) == 0
+    ((started_words, more),) = found
+    place = next(word for word in started_words if word.startswith("--notebook-dir=")).partition("=")[2]
+    notebook = nbformat.read(Path(place) / more["HYBRIDKIT_INSPECT"], as_version=4)
+    nbformat.validate(notebook)
+    names: dict[str, Any] = {}
+    exec(compile(notebook.cells[1].source, "cell", "exec"), names)  # noqa: S102  our own cell
+    assert names["models"] == {"before": str(folder / "a"), "b": str(folder / "b")}
+    monkeypatch.chdir(tmp_path)  # the kernel starts in another folder
+    monkeypatch.setattr("hybridkit.models.embedding.encode", lambda *_, **__: pytest.fail("it was encoded again"))
+    exec(compile(notebook.cells[2].source, "cell", "exec"), names)  # noqa: S102
+    assert names["inspector"].names == ["before", "b"]
+
+
+@pytest.mark.parametrize(
+    ("words", "cure"),
+    [
+        ([], "give a run"),
+        (["quick", "--model", "a"], "give a run"),
+        (["--model", "a"], "--benchmark xquad-r"),
+        (["quick", "--benchmark", "atlas"], "are for --model"),
+        (["--model", "a/m", "--model", "a/m", "--benchmark", "atlas"], "one name"),
+        (["--model", "./none", "--benchmark", "atlas[:2]"], "there is no such folder"),
+    ],
+)
+def test_what_cannot_be_inspected_is_told(words: list[str], cure: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["inspect", *words]) == 2
+    assert cure in capsys.readouterr().err

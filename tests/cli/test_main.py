@@ -2,6 +2,7 @@ import argparse
 import errno
 import json
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -119,6 +120,7 @@ def test_every_command_is_there_with_an_example_that_parses() -> None:
     parser = main.parser()
     commands = commands_of(parser)
     assert set(commands) == {
+        "init",
         "run",
         "figures",
         "report",
@@ -208,8 +210,11 @@ def test_a_plan_is_a_table_that_reads_back(rows: Path, tmp_path: Path, capsys: p
 
 def test_a_plan_replaces_nothing_but_a_plan(rows: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = rows.read_bytes()
-    assert "is not a batch plan" in refused(["plan", "--rows", str(rows), *PLAN, "--out", str(rows)], capsys)
-    assert rows.read_bytes() == before
+    assert "mine.jsonl: it exists" in refused(["plan", "--rows", str(rows), *PLAN, "--out", str(rows)], capsys)
+    other = rows.with_suffix(".parquet")
+    other.write_bytes(before)
+    assert "is not a batch plan" in refused(["plan", "--rows", str(rows), *PLAN, "--out", str(other)], capsys)
+    assert rows.read_bytes() == other.read_bytes() == before
 
 
 # Wrong input: one message that names the place, exit code 2
@@ -266,8 +271,12 @@ def test_run_hands_its_options_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setattr("hybridkit.report.html_report.write_report", lambda run: run.folder)
     assert main.main(["run", "quick"]) == 0
     options = ["--notebook", "04", "--notebook", "05", "--fresh", "--dry-run", "-p", "top", "5", "-p", "x", "y"]
+    options += ["--set", "seeds=[0]"]
     assert main.main(["run", "quick", *options, "--json", str(tmp_path / "run.json")]) == 0
-    assert calls == [("quick", None, False, False, {}), ("quick", ["04", "05"], True, True, {"top": "5", "x": "y"})]
+    assert calls == [
+        ("quick", None, False, False, {}, []),
+        ("quick", ["04", "05"], True, True, {"top": "5", "x": "y"}, ["seeds=[0]"]),
+    ]
     assert json.loads((tmp_path / "run.json").read_text())["notebooks"] == ["04", "05"]
 
 
@@ -515,3 +524,70 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     told = process.stderr.read()
     assert process.wait() == 141
     assert told == b""
+
+
+# The way in: what is mistyped, completed in the shell, written by its ending
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["rnu", "quick"], "(did you mean run?)"),
+        (["data", "chek", "x"], "(did you mean check?)"),
+        (["run", "quick", "--dry-rum"], "unrecognized arguments: --dry-rum (did you mean --dry-run?)"),
+    ],
+)
+def test_the_nearest_command_or_option_is_named(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main.main(words)
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "startr"], "(did you mean starter?)"),
+        (
+            ["plan", "--rows", "atls", "--strategy", "mono", "--steps", "1", "--batch-size", "2", "--out", "p"],
+            "mean atlas?",
+        ),
+        (["data", "fetch", "xquad"], "(did you mean xquad-r?)"),
+        (["run", "quick", "--notebook", "07", "-p", "claim", "x"], "(did you mean claims?)"),
+        (["run", "quick", "--set", "seed=[0]"], "unknown key seed (did you mean seeds?)"),
+    ],
+)
+def test_the_nearest_name_is_named(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said in refused(words, capsys)
+
+
+@pytest.mark.parametrize(
+    ("line", "known"),
+    [("hybridkit ru", "run"), ("hybridkit run star", "starter"), ("hybridkit train --model lab", "labse"),
+     ("hybridkit plan --ro", "--rows"), ("hybridkit evaluate --benchmark mlqa-r-", "mlqa-r-paragraphs")],
+)  # fmt: skip
+def test_the_shell_completes_commands_options_and_names(line: str, known: str, tmp_path: Path) -> None:
+    pytest.importorskip("argcomplete", reason="argcomplete is not installed here")
+    asked = {"_ARGCOMPLETE": "1", "COMP_LINE": line, "COMP_POINT": str(len(line)), "_ARGCOMPLETE_IFS": "\n"}
+    asked |= {"_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "found")}
+    words = [sys.executable, "-m", "hybridkit"]
+    subprocess.run(words, env=os.environ | asked, check=True, timeout=100, capture_output=True)
+    assert known in (tmp_path / "found").read_text().split()
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl"])
+def test_a_plan_is_written_by_the_ending_of_its_file(
+    ending: str, rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ["plan", "--rows", str(rows), *PLAN, "--seed", "3", "--out"]
+    assert main.main([*given, str(tmp_path / "p.parquet")]) == 0
+    assert main.main([*given, str(tmp_path / f"p{ending}")]) == 0
+    read = {".csv": pd.read_csv, ".jsonl": lambda path, dtype: pd.read_json(path, lines=True, dtype=dtype)}[ending]
+    texts = {"id": str, "passage_id": str}
+    found = read(tmp_path / f"p{ending}", dtype=texts)
+    expected = pd.read_parquet(tmp_path / "p.parquet")
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+    capsys.readouterr()
+    assert "it exists; give another --out" in refused([*given, str(tmp_path / f"p{ending}")], capsys)
+    assert "the ending says what is written; it must be .parquet, .csv, .jsonl" in refused([*given, "p.xlsx"], capsys)

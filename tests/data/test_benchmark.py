@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from hybridkit.data.benchmark import Benchmark
+from hybridkit.data.benchmark import JUDGEMENT_COLUMNS, PASSAGE_COLUMNS, QUERY_COLUMNS, Benchmark
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.rows import Row
 from hybridkit.data.sources.open_benchmarks import base_name, open_benchmark, subset_of
@@ -188,7 +188,10 @@ def test_names_of_parts(tmp_path: Path) -> None:
             subset_of(benchmark, f"{path}[{words}]")
     with pytest.raises(InputError, match="the subset holds no article; mine has fewer"):
         subset_of(benchmark, f"{path}[4:]")
-    with pytest.raises(InputError, match="benchmark 'xquad': there is no such benchmark or file; there are atlas"):
+    with pytest.raises(
+        InputError,
+        match="benchmark 'xquad': there is no such benchmark or file \\(did you mean xquad-r\\?\\); there are atlas",
+    ):
         open_benchmark("xquad")
 
 
@@ -216,3 +219,26 @@ def test_rows_of_one_query_id_are_one_question(tmp_path: Path) -> None:
     path.write_text("\n".join(map(json.dumps, lines)))
     with pytest.raises(InputError, match="mine, en: query_id 'q' has two different queries"):
         open_benchmark(str(path))
+
+
+def test_a_sample_is_drawn_evenly_from_the_articles_and_grows() -> None:
+    asked = [(tag, f"q{n}", f"a{n % 3}", f"{tag} {n}") for tag in ("de", "en") for n in range(12)]
+    passages = [(tag, f"t:{tag}:{n}", f"a{n}", f"{tag} {n}") for tag in ("de", "en") for n in range(3)]
+    judged = [(f"q{n}", tag, f"t:{tag}:{n % 3}") for tag in ("de", "en") for n in range(12)]
+    whole = Benchmark(
+        "t",
+        pd.DataFrame(asked, columns=QUERY_COLUMNS),
+        pd.DataFrame(passages, columns=PASSAGE_COLUMNS),
+        pd.DataFrame(judged, columns=JUDGEMENT_COLUMNS),
+    )
+    samples = {count: whole.sample(count, 1) for count in (1, 3, 6, 12)}
+    for count, (part, positions) in samples.items():
+        assert part.queries.equals(whole.queries.iloc[positions].reset_index(drop=True))
+        assert part.passages.equals(whole.passages) and len(part.queries) == 2 * count
+        assert set(part.judgements["query_id"]) == set(part.queries["query_id"])
+        assert part.queries.groupby("article")["query_id"].nunique().tolist() == [max(1, count // 3)] * min(3, count)
+    ids = [set(part.queries["query_id"]) for part, _ in samples.values()]
+    assert ids[0] < ids[1] < ids[2] < ids[3]
+    assert len({tuple(whole.sample(3, seed)[0].queries["query_id"]) for seed in range(5)}) > 2
+    with pytest.raises(InputError, match="^t: 13 of its questions are asked for, and it has 12$"):
+        whole.sample(13)

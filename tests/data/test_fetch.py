@@ -17,7 +17,7 @@ from hybridkit.cli import commands as main
 from hybridkit.data.sources import fetch as fetching
 from hybridkit.data.sources import registry
 from hybridkit.data.sources.fetch import LOCK_NAME, fetch, find, table
-from hybridkit.data.sources.open_rows import check_rows, rows_source
+from hybridkit.data.sources.open_rows import RowsFile, check_rows, rows_source
 from hybridkit.data.sources.published import MTEB, mteb, published
 from hybridkit.data.sources.registry import DataSet, data_set, pins
 from hybridkit.errors import InputError, MissingDataError
@@ -337,9 +337,10 @@ def test_a_damaged_lock_file_is_named(toy: Path, cache: Path) -> None:
 def test_rows_are_a_name_or_a_path(toy: Path, tmp_path: Path) -> None:
     own = tmp_path / "own.jsonl"
     own.write_bytes(ROW)
-    assert rows_source(own) == own
-    assert rows_source(str(own)) == own
-    assert rows_source("toy") == toy
+    for name in (own, str(own)):
+        found = rows_source(name)
+        assert isinstance(found, RowsFile) and found.path == own and not found.columns
+    assert getattr(rows_source("toy"), "path", None) == toy
     with pytest.raises(InputError, match="xquad-r: no such file"):
         rows_source("xquad-r")
     with pytest.raises(InputError, match="there is no data set 'squad'"):

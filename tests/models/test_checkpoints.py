@@ -82,7 +82,7 @@ def test_the_checkpoint_of_an_earlier_version_is_taken_as_it_is(
     mark.write_text(json.dumps({"training": json.loads(mark.read_text())["training"]}))
     began = interrupt_at(99, monkeypatch, RuntimeError())
     train(static(), CORPUS, PLAN, SETTINGS, tmp_path / "model")
-    assert (began, caplog.records) == ([10], [])
+    assert (began, [one for one in caplog.records if one.name == "hybridkit"]) == ([10], [])
     assert weights(tmp_path / "model") == weights(whole)
 
 

@@ -241,7 +241,7 @@ def test_rows_without_a_text_of_the_teacher_are_counted_or_refused(
     assert missing
     with caplog.at_level(logging.WARNING, "hybridkit"):
         train(made("static", tmp_path), SOME_ALONE, SOME_PLAN, settings, tmp_path / "some")
-    (line,) = [record.getMessage() for record in caplog.records]
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "hybridkit"]
     assert line == (
         f"training.distillation: the rows of {missing} queries and of 0 passages of 48 draws have no such text in 'de' "
         "and add nothing to it"

@@ -8,7 +8,7 @@ import pytest
 
 from hybridkit.errors import InputError
 from hybridkit.models import embedding, encoder
-from hybridkit.models.embedding import _batches, _lengths, cut_at, encode
+from hybridkit.models.embedding import _lengths, batches_by_length, cut_at, encode
 from hybridkit.utils.progress import calm_bars
 
 WORDS = ["the", "capital", "of", "Peru", "is", "Lima", "and", "that", "of", "Norway", "is", "Oslo"]
@@ -80,13 +80,13 @@ def test_no_texts(static: Any) -> None:
 
 def test_batches_stay_within_the_budget() -> None:
     lengths = np.random.default_rng(0).integers(0, 60, 500)
-    batches = _batches(lengths, 100)
+    batches = batches_by_length(lengths, 100)
     assert sorted(np.concatenate(batches).tolist()) == list(range(500))
     for batch in batches:
         assert len(batch) == 1 or len(batch) * lengths[batch].max() <= 100
     longest = [int(lengths[batch].max()) for batch in batches]
     assert longest == sorted(longest, reverse=True)  # what does not fit into memory fails first
-    assert [len(batch) for batch in _batches(np.array([500, 500]), 100)] == [1, 1]
+    assert [len(batch) for batch in batches_by_length(np.array([500, 500]), 100)] == [1, 1]
 
 
 def test_lengths_are_those_of_the_texts_whatever_was_encoded_before(bert: Any) -> None:

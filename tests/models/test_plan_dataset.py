@@ -332,14 +332,16 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
             assert f"not what process {rank + 1} of 2 has to read" in seen[name]
 
 
-def test_the_readme_example_runs(parallel_rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_of_the_documentation_runs(
+    parallel_rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import sentence_transformers
 
     model = encoder.make(ParallelCorpus.from_jsonl(parallel_rows).iter_texts(), vocab_size=200, dim=8)
     monkeypatch.setattr(sentence_transformers, "SentenceTransformer", lambda _: model)
     monkeypatch.chdir(tmp_path)
-    readme = (Path(str(checkout())) / "README.md").read_text(encoding="utf-8")
-    (example,) = [one for one in re.findall(r"```python\n(.*?)```", readme, flags=re.S) if "plan_dataset" in one]
+    page = (Path(str(checkout())) / "docs" / "own-training.md").read_text(encoding="utf-8")
+    (example,) = [one for one in re.findall(r"```python\n(.*?)```", page, flags=re.S) if "plan_dataset" in one]
     space: dict[str, Any] = {}
-    exec(compile(example, "README.md", "exec"), space)  # noqa: S102  our own example, as written
+    exec(compile(example, "own-training.md", "exec"), space)  # noqa: S102  our own example, as written
     assert space["trainer"].state.global_step == len(space["plan"])

@@ -175,6 +175,18 @@ FRAMES: dict[str, pd.DataFrame] = {
             *["difference", "low", "high", "crossed_low", "crossed_high", "mark"],
         ],
     ),
+    "gains_by_distance": pd.DataFrame(
+        [
+            ("xquad-r", strategy, "english", setting, distance, by * distance - 0.01, "RR@10")
+            for strategy, by in (
+                ("codeswitch(english, p=0.5)", 0.2),
+                ("codeswitch(english, p=0.5, languages=['ar'])", 0.1),
+            )
+            for setting in ("mono", "cross", "pool")
+            for distance in (0.0, 0.1, 0.35, 0.4)
+        ],
+        columns=["benchmark", "strategy", "against", "setting", "distance", "difference", "measure"],
+    ),
     "effects": pd.DataFrame(
         [
             ("cross", "mono", "mono", "AP", -0.1, -0.2, -0.05, -0.3, 0.01, "°"),

@@ -67,7 +67,7 @@ def test_texts_of_chains(text: str, chain: Chain, printed: str | None) -> None:
         ("centre +", "cannot be read"),
         ("(" * 9999, "cannot be read"),
         ("centre - calibrate", "there is no remedy centre - calibrate; there are interpolate, centre, shift, lir"),
-        ("center", "there is no remedy center"),
+        ("center", "there is no remedy center (did you mean centre?)"),
         ("__import__('os')", "there is no remedy __import__"),
         ("none + centre", "none is the chain without a part; leave it out"),
         ("none()", "write none"),

@@ -118,8 +118,10 @@ def test_pages_of_queries() -> None:
     frame = pd.DataFrame({"query_id": [f"q{n}" for n in range(51)], "text": "Who?"})
     frame[["rank", "before", "change", "rank_distance"]] = pd.NA
     found = payloads.queries(frame, "ar", 2)
-    assert (found["page"], found["pages"], found["start"], found["total"], found["direction"]) == (2, 3, 50, 51, "rtl")
-    assert [row["id"] for row in found["rows"]] == ["q50"]
+    assert (found["page"], found["pages"], found["start"], found["total"]) == (2, 3, 50, 51)
+    # a question in Latin letters under a language that is written from right to left
+    assert [(row["id"], row["direction"]) for row in found["rows"]] == [("q50", "ltr")]
+    assert payloads.queries(frame.assign(text="من هو"), "ar", 0)["rows"][0]["direction"] == "rtl"
     assert payloads.queries(frame, "ar", 9)["page"] == 2
 
 
@@ -151,7 +153,7 @@ def test_texts_of_the_filter_do_not_leave_their_quotes(inspector: Inspector) -> 
 def test_hostile_texts_are_shown_as_text(text: str) -> None:
     row = [1, text[:40], "ar", text, 0.5, True, False]
     frame = pd.DataFrame([row], columns=views.RANKING_COLUMNS, dtype=object)
-    page = payloads.rankings({"mono": frame}, text[:40], "ranking-pool", lambda _: text)
+    page = payloads.rankings({"mono": frame}, text[:40], "ranking-pool", {"mono": "#000000"}, lambda _: text)
     page += payloads.query(text, "en", text[:40]) + payloads.note([text], "missing", "note")
     assert len(page) < 20_000
     assert "<script" not in page
@@ -271,3 +273,115 @@ def test_the_parts_are_found_by_their_names() -> None:
     ):
         assert name in told
         assert f'"{name}"' in there
+
+
+def options(inspector: Inspector, control: str) -> list[str]:
+    return [name for name, _ in inspector.layout.controls[control].options]
+
+
+def test_compared_with_nothing_leaves_a_choice_in_every_list(inspector: Inspector) -> None:
+    inspector.layout.controls["minus"].value = ""
+    assert (inspector.minus, inspector.shows, inspector.order) == (None, "now", "worst")
+    for name in ("minus", "shows", "order", "strategy", "measure"):
+        assert inspector.layout.controls[name].index is not None
+    assert inspector.layout.controls["minus"].label == "nothing"
+    assert "largest change" not in options(inspector, "order")
+    with pytest.raises(TraitError, match="order"):
+        inspector.order = "change"
+    inspector.layout.controls["minus"].value = "mono"
+    assert inspector.minus == "mono" and "largest change" in options(inspector, "order")
+
+
+def several_seeds(folder: Path) -> Path:
+    """The run made by hand with a second seed, in which each strategy has the other's model, and with a remedy."""
+    index = json.loads((folder / "index.json").read_text())
+    mono, hybrid = index["results"]
+    files = {key: value for key, value in hybrid.items() if key not in ("strategy", "seed")}
+    others = {key: value for key, value in mono.items() if key not in ("strategy", "seed")}
+    index["results"] += [{**mono, **files, "seed": 1}, {**hybrid, **others, "seed": 1}]
+    index["results"] += [{**one, "remedy": "calibrate(top=5)"} for one in index["results"][:]]
+    (folder / "index.json").write_text(json.dumps(index))
+    return folder
+
+
+def test_seeds_and_remedies_are_chosen(tmp_path: Path) -> None:
+    inspector = inspect(several_seeds(made_run(tmp_path / "mine")))
+    assert inspector.widget is not None
+    assert options(inspector, "seed") == ["mean over all, ranks of the first", "0", "1"]
+    assert options(inspector, "remedy") == options(inspector, "minus_remedy") == ["none", "calibrate(top=5)"]
+    assert options(inspector, "strategy") == ["mono", "hybrid α = 0.5"]
+    inspector.layout.controls["seed"].value = 1
+    assert inspector.seed == 1
+    # of seed 1 the hybrid has mono's model, which puts the Arabic passage last
+    assert cells(inspector)["de", "ar"]["label"] == "German queries, Arabic passages: 4.8"
+    assert inspector.ladder().iloc[-1].tolist() == [HYBRID, "ar", 36, 12]
+    inspector.layout.controls["remedy"].value = "calibrate(top=5)"
+    assert inspector.strategy == f"{HYBRID} with calibrate(top=5)"
+    inspector.layout.controls["strategy"].value = "mono"
+    assert inspector.strategy == "mono with calibrate(top=5)"
+    names: dict[str, Any] = {}
+    lines = inspector.python.splitlines()
+    exec("\n".join(lines[:2]), names)
+    pd.testing.assert_frame_equal(eval(lines[2], names)["matrix"], inspector.matrix())
+
+
+def test_more_strategies_are_shown_too(tmp_path: Path) -> None:
+    inspector = inspect(several_seeds(made_run(tmp_path / "mine")))
+    assert inspector.widget is not None
+    assert list(inspector.layout.more) == []  # without a remedy there are two, which are compared
+    inspector.layout.controls["remedy"].value = "calibrate(top=5)"
+    assert list(inspector.layout.more) == ["mono with calibrate(top=5)", HYBRID]
+    inspector.layout.more[HYBRID].value = True
+    assert inspector.names == ["mono", f"{HYBRID} with calibrate(top=5)", HYBRID]
+    assert inspector.layout.pool.value.count("<section") == 3
+    assert [one["name"] for one in inspector.layout.ladder.data["strategies"]] == inspector.names
+    with pytest.raises(TraitError, match="also"):
+        inspector.also = ("none such",)
+
+
+def test_the_map_is_filtered_and_a_selection_is_a_frame(inspector: Inspector) -> None:
+    inspector.map = True
+    inspector.wait()
+    layout = inspector.layout
+    assert [one["name"] for one in layout.map.data["maps"]] == ["mono", HYBRID]
+    assert "72 of 72 texts" in layout.map_state.value
+    layout.controls["where"].value = "side=query language=de,en rank<=1"
+    assert inspector.selection["language"].value_counts().to_dict() == {"de": 12, "en": 12}
+    assert sum(layout.map.chosen) == 24
+    points = inspector.text_map("mono").points
+    across = points.loc[inspector.selection.index, "x"]  # on the map of mono, which the rectangle is drawn on
+    middle = float((across.min() + across.max()) / 2)
+    layout.map.box = [0, -1e9, middle, -1e9, 1e9]
+    assert inspector.box == ("mono", -1e9, middle, -1e9, 1e9)
+    assert (inspector.selection["x"] <= middle).all() and 0 < len(inspector.selection) < 24
+    layout.controls["where"].value = "rank>x"
+    assert "is none" in layout.map_state.value
+    query = int(np.flatnonzero((points["side"] == "query") & (points["id"] == "r07") & (points["language"] == "en"))[0])
+    layout.map.hovered = query
+    assert layout.map.tip["text"] == "who is r07" and layout.map.tip["what"].startswith(
+        "English query, rank in the pool"
+    )
+    layout.map.picked = query
+    assert (inspector.pair, inspector.query_id) == (("en", "ar"), "r07")
+    assert layout.map.links[0] == query and len(layout.map.links) == 4
+    passage = int(np.flatnonzero(points["id"] == "toy:de:r03")[0])
+    layout.map.picked = passage
+    assert (inspector.pair, inspector.query_id) == (("en", "de"), "r03")
+    inspector.map = False
+    assert layout.map.data == {}
+
+
+def test_the_better_end_is_marked_and_of_one_colour_for_any_measure(inspector: Inspector) -> None:
+    legend = inspector.layout.matrix.grid["legend"]
+    assert (legend["pairs"], legend["pool"], legend["colours"][-1]) == (["35", "0"], ["35", "13"], palette.CIVIDIS[-1])
+    found = cells(inspector)
+    assert (found["de", "ar"]["colour"], found["de", "de"]["colour"]) == (palette.CIVIDIS[0], palette.CIVIDIS[-1])
+    inspector.measure = "AP"
+    found = cells(inspector)
+    assert (found["de", "ar"]["colour"], found["de", "de"]["colour"]) == (palette.CIVIDIS[0], palette.CIVIDIS[-1])
+    assert found["de", "*"]["colour"] in (palette.CIVIDIS[0], palette.CIVIDIS[-1])  # the pool has ends of its own
+
+
+def test_nothing_asks_for_anything(inspector: Inspector) -> None:
+    styles = (Path(payloads.__file__).parent / "inspector.css").read_text(encoding="utf-8")
+    assert "url(" not in styles and "@import" not in styles

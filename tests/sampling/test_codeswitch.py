@@ -70,8 +70,8 @@ def test_a_word_that_only_translates_to_itself_is_not_known(folder: str) -> None
     german = Lexicons.open(folder, ["de"])
     assert seen("Bank", "en", german) == {"Ufer"}
     assert Switcher(german, 1.0).count(["bank money xanadu", ""], ["en", "en"], np.arange(2), "query").tolist() == [
-        [3, 2, 2],
-        [0, 0, 0],
+        [3, 2, 2, 3, 2],
+        [0, 0, 0, 0, 0],
     ]
 
 
@@ -297,14 +297,18 @@ def test_rates_by_hand(folder: str) -> None:
     corpus = corpus_of(12)  # "money on the bank q3": 5 words, of which German knows 2
     plan = codeswitch(mixed(), p=1, side="both", lexicon=folder).plan(corpus, 20, 6, 0)
     rates = switch_rates(plan, corpus)
-    assert [*rates] == ["side", "language", "texts", "tokens", "known", "switched"]
+    assert [*rates] == ["side", "language", "texts", "tokens", "known", "switched", "content", "content_switched"]
     assert rates[["side", "language"]].to_numpy().tolist() == [
         [s, t] for s in ("query", "passage") for t in ("de", "en")
     ]
     for _, line in rates.iterrows():
         drawn = int((plan.draws[..., 1 if line["side"] == "query" else 2] == corpus.column(line["language"])).sum())
         assert (line["texts"], line["tokens"]) == (drawn, 5 * drawn)
-        assert line["known"] == line["switched"] == (0.4 if line["language"] == "en" else 0)
+        english = line["language"] == "en"
+        assert line["known"] == line["switched"] == (0.4 if english else 0)
+        # "on" and "the" are stop words: of three others two are known; other languages have no list
+        assert line["content"] == (3 * drawn if english else 0)
+        assert line["content_switched"] == pytest.approx(2 / 3 if english else np.nan, nan_ok=True)
     half = switch_rates(codeswitch(mixed(), p=0.5, lexicon=folder).plan(corpus, 100, 6, 0), corpus).set_index(
         "language"
     )

@@ -137,7 +137,7 @@ def test_texts_of_strategies(text: str, strategy: Strategy, printed: str | None)
         ("hybrid(alpha=0.5) more", "cannot be read"),
         ("mono and cross", "no such strategy"),
         ("(" * 9999, "cannot be read"),
-        ("hybrd(alpha=0.5)", "no such strategy; there are english, mixed, mono, cross, hybrid"),
+        ("hybrd(alpha=0.5)", "no such strategy (did you mean hybrid?); there are english, mixed, mono, cross, hybrid"),
         ("codeswitch", "codeswitch takes one strategy first"),
         ("codeswitch(p=0.5)", "codeswitch takes one strategy first, e.g. codeswitch(hybrid(alpha=0.5))"),
         ("codeswitch(base=mono)", "codeswitch takes one strategy first"),

@@ -1,6 +1,8 @@
 """The dry run of a study: what is missing and its cure, rows, steps, disk, and the time by real first steps."""
 
 import json
+import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -163,3 +165,41 @@ def test_rows_here_and_the_encoder_not(study: Study, monkeypatch: pytest.MonkeyP
         and "start from its own folder" in needs[0].message
     )
     assert needs[1].message.endswith("licence CC BY-SA 3.0): put it into a folder that HYBRIDKIT_DATA names")
+
+
+def test_a_step_that_is_too_slow_is_given_up_and_told_as_a_range(
+    study: Study, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "hybridkit")
+    run = Run(study)
+
+    def slow(*_: object, **__: object) -> None:
+        time.sleep(60)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(estimating, "_PATIENCE", 0.3)
+        patched.setattr(estimating, "train", slow)
+        patched.setattr(estimating, "time_texts", lambda *_: 0.5)
+        start = time.monotonic()
+        found = estimate(run)
+        assert time.monotonic() - start < 30
+    assert found.seconds is not None and found.longest is not None
+    # 4 trainings of 6 steps, each of 4 queries and 4 passages at 0.5 s
+    assert found.seconds["training"] == 4 * 6 * 8 * 0.5 * 3 and found.longest["training"] == 4 * 6 * 8 * 0.5 * 6
+    assert found.longest["encoding"] == found.seconds["encoding"]
+    assert "training 5 min to 10 min" in str(found)
+    assert "a step took too long to be timed" in str(found)
+    assert "timing a training step of static (4 rows)" in caplog.text
+    assert "given up; by the time of its texts a step takes 12 s to 24 s" in caplog.text
+    assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+
+
+def test_a_dry_run_says_that_it_times_a_step_and_what_it_took(
+    study: Study, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "hybridkit")
+    found = estimate(Run(study))
+    assert (
+        "timing a training step of static (4 rows), for at most 30 s" in caplog.text and "a step takes" in caplog.text
+    )
+    assert found.longest is None and "by first timed steps" in str(found)

@@ -1,17 +1,21 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
 import pytest
 import safetensors.numpy
+from huggingface_hub import HfApi, ModelCard
+from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled, RepositoryNotFoundError
 
 from hybridkit import remedies
 from hybridkit.cli import commands as main
 from hybridkit.errors import InputError
 from hybridkit.models import encoder
 from hybridkit.models.embedding import encode
-from hybridkit.study.export import benchmark_scores, export_model, find_model
+from hybridkit.study import model_card
+from hybridkit.study.export import benchmark_scores, check_push, export_model, find_model
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run, open_run
 
@@ -61,7 +65,9 @@ def test_a_model_is_copied_with_its_scores_in_the_card(run: Run, tmp_path: Path)
     out = export_model(run, spec, tmp_path / "model")
     assert (out / "model.safetensors").read_bytes() == (source / "model.safetensors").read_bytes()
     before, after = ((folder / "README.md").read_text() for folder in (source, out))
-    assert "## Benchmarks" not in before and after.startswith(before.rstrip())
+    assert "## Benchmarks" not in before and "model-index" not in before
+    held_out = before[before.index("## Held-out rows") :].rstrip()
+    assert held_out in after and before[before.index("## Training") : before.index("## What")].strip() in after
     table = benchmark_scores(run, spec).set_index(["setting", "measure"])["value"]
     (cross,) = [line for line in after.splitlines() if "| cross |" in line]
     assert cross.split(" | ")[2] == f"{table['cross', 'AP']:.4f}"
@@ -137,3 +143,114 @@ def test_export_from_the_command_line(run: Run, capsys: pytest.CaptureFixture[st
     assert folder.parent == run.folder / "export" and (folder / "modules.json").is_file()
     assert main.main(["export", str(run.folder), "mono"]) == 2
     assert "it exists already" in capsys.readouterr().err
+
+
+def test_the_card_says_what_the_hub_reads(run: Run, tmp_path: Path) -> None:
+    spec = find_model(run, "mono", 4)
+    out = export_model(run, spec, tmp_path / "my-model", repository="my-team/my-model")
+    card = ModelCard.load(out / "README.md")
+    data = card.data.to_dict()
+    assert data["library_name"] == "sentence-transformers" and data["language"] == ["de", "en"]
+    assert data["license"] == "other" and data["license_link"] == "README.md#what-it-was-made-from"
+    assert "base_model" not in data and "datasets" not in data  # made from scratch, of a file of one's own
+    table = benchmark_scores(run, spec)
+    results = {(one.dataset_config, one.metric_type): one for one in card.data.eval_results}
+    assert len(results) == len(table) and card.data.model_name == "my-model"
+    values = table.set_index(["setting", "measure"])["value"]
+    assert results["pool", "map"].metric_value == round(values["pool", "AP"], 4)
+    assert results["pool", "rank_distance"].metric_value == round(values["pool", "rank_distance"], 1)
+    assert {one.dataset_type for one in card.data.eval_results} == {"asked"}
+    # the example runs, by the folder in place of the name
+    assert card.text.count("## Use") == card.text.count("## What it was made from") == 1
+    code = card.text.split("```python\n")[1].split("```")[0]
+    assert 'SentenceTransformer("my-team/my-model")' in code
+    exec(code.replace("my-team/my-model", str(out)), {})
+
+
+def test_sources_and_what_the_hub_calls_them() -> None:
+    found = model_card.sources("e5-small", ["mlqa-test", "xnli[de,en,test]", "mine.jsonl"])
+    assert [(one.name, one.licence, one.hub) for one in found] == [
+        ("intfloat/multilingual-e5-small", "MIT", "intfloat/multilingual-e5-small"),
+        ("mlqa-test", "CC BY-SA 3.0", "facebook/mlqa"),
+        ("xnli", "CC BY-NC 4.0", "facebook/xnli"),
+        ("mine", "not known to the kit", ""),
+    ]
+    data = model_card._front_matter(found)
+    assert data["base_model"] == "intfloat/multilingual-e5-small" and data["datasets"] == [
+        "facebook/mlqa",
+        "facebook/xnli",
+    ]
+    assert data["license"] == "other"
+    one = model_card._front_matter(model_card.sources("labse", ["mr-tydi"]))
+    assert one == {
+        "license": "apache-2.0",
+        "base_model": "sentence-transformers/LaBSE",
+        "datasets": ["castorini/mr-tydi"],
+    }
+    section = model_card.sources_section(found)
+    assert "| rows | [xnli](https://huggingface.co/datasets/facebook/xnli) | CC BY-NC 4.0 |" in section
+
+
+class Hub:
+    """What is asked of the hub, in place of it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, files: list[str] | Exception) -> None:
+        self.files, self.asked = files, []
+        monkeypatch.setattr("huggingface_hub.get_token", lambda: "hf_token")
+        for name in ("whoami", "list_repo_files", "create_repo", "upload_folder"):
+            monkeypatch.setattr(HfApi, name, lambda _, *given, name=name, **named: self.answer(name, given, named))
+
+    def answer(self, name: str, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        self.asked.append((name, given, named))
+        if name == "list_repo_files" and isinstance(self.files, Exception):
+            raise self.files
+        return self.files
+
+
+def of_hub(kind: type[HfHubHTTPError], status: int) -> HfHubHTTPError:
+    import httpx2
+
+    request = httpx2.Request("GET", "https://huggingface.co/x")
+    return kind(f"{status} Client Error", response=httpx2.Response(status, request=request))
+
+
+@pytest.mark.parametrize("there", [of_hub(RepositoryNotFoundError, 404), [".gitattributes"]])
+def test_a_model_is_pushed(
+    run: Run, there: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    hub = Hub(monkeypatch, there)
+    out = tmp_path / "mine"
+    assert main.main(["export", str(run.folder), "mono", "--out", str(out), "--push", "my-team/mine"]) == 0
+    assert "It is at https://huggingface.co/my-team/mine" in capsys.readouterr().out
+    *_, (made, name, options), (sent, _, upload) = hub.asked
+    assert (made, name, options["private"]) == ("create_repo", ("my-team/mine",), True)
+    assert (sent, upload["repo_id"], upload["folder_path"]) == ("upload_folder", "my-team/mine", out)
+    assert 'SentenceTransformer("my-team/mine")' in (out / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "message"),
+    [
+        ("mine", [], "write ORG/NAME"),
+        ("my team/mine", [], "write ORG/NAME"),
+        ("my-team/mine", ["README.md", "model.safetensors"], "holds 2 files already, and nothing is replaced"),
+        ("my-team/mine", of_hub(HfHubHTTPError, 401), "the hub does not know your token"),
+        ("my-team/mine", of_hub(HfHubHTTPError, 403), "may not write there"),
+        ("my-team/mine", OfflineModeIsEnabled("offline"), "the hub cannot be reached .*HF_HUB_OFFLINE"),
+        ("my-team/mine", HfHubHTTPError.__bases__[0]("[Errno -2] Name or service not known"), "check the network"),
+    ],
+)
+def test_what_cannot_be_pushed_is_said_before_anything_is_written(
+    run: Run, name: str, files: Any, message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    hub = Hub(monkeypatch, files)
+    with pytest.raises(InputError, match=message):
+        check_push(name)
+    assert main.main(["export", str(run.folder), "mono", "--out", str(tmp_path / "mine"), "--push", name]) == 2
+    assert not (tmp_path / "mine").exists() and not {"create_repo", "upload_folder"} & {one[0] for one in hub.asked}
+
+
+def test_a_token_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
+    with pytest.raises(InputError, match="no token of the hub is here.*hf auth login"):
+        check_push("my-team/mine")

@@ -11,12 +11,15 @@ from pathlib import Path
 import nbformat
 import papermill
 import pytest
+import yaml
 from nbclient.client import NotebookClient
 
 from hybridkit.errors import InputError
 from hybridkit.study import pipeline
 from hybridkit.study.pipeline import DeadKernelError, OwnSpecs, own_kernel
 from hybridkit.study.run import Run
+from hybridkit.study.settings import open_study
+from tests.tiny_study import tiny_study
 
 CHILD = "import subprocess, sys\nprocess = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])"
 
@@ -60,13 +63,6 @@ def test_a_foreign_spec_of_the_same_name_is_not_looked_at(tmp_path: Path) -> Non
     pipeline._execute(run, "01", write(tmp_path / "01_a.ipynb", "import sys; print(sys.executable)"), "quick", {}, "")
     (output,) = nbformat.read(run.folder / "notebooks" / "01_a.ipynb", as_version=4).cells[-1].outputs
     assert Path(output.text.strip().replace("./", f"{Path(pipeline.__file__).parents[2]}/")) == Path(sys.executable)
-
-
-def test_the_kernel_must_be_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HYBRIDKIT_RUNS", str(tmp_path))
-    monkeypatch.setattr(pipeline, "find_spec", lambda _: None)
-    with pytest.raises(InputError, match="ipykernel: it is not installed for"):
-        pipeline.run_study("quick")
 
 
 @pytest.mark.parametrize("moment", ["import time; time.sleep(0.3)", "pass"])
@@ -142,3 +138,90 @@ def test_an_interruption_by_hand_stays_one(tmp_path: Path) -> None:
         papermill.execute_notebook(
             str(source), None, kernel_name="python3", progress_bar=False, kernel_manager_class=manager
         )
+
+
+def own_study(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A study on own files in a folder of which no executed notebook may speak."""
+    home = folder / "fólder of mine"
+    home.mkdir()
+    tiny_study(home, title="Mine")
+    value = yaml.safe_load((home / "tiny.yaml").read_text())
+    value |= {"rows": {"files": ["rows.jsonl"], "held_out": 0.2}, "evaluation": {"benchmarks": ["asked.jsonl"]}}
+    (home / "tiny.yaml").write_text(yaml.safe_dump(value))
+    monkeypatch.setenv("HYBRIDKIT_RUNS", str(home / "runs"))
+    return home
+
+
+def test_an_executed_notebook_names_no_folder_of_this_machine_and_can_be_executed_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = own_study(tmp_path, monkeypatch)
+    cells = [
+        "from hybridkit import Run\nrun = Run(study)\nprint(run.study.at('rows.jsonl'), run.folder, study)",
+        "import pandas as pd\npd.DataFrame({'file': [run.study.at('asked.jsonl')]})",
+        "https = 'https://x.org' + run.study.folder; https",
+    ]
+    run = Run(home / "tiny.yaml")
+    source = write(tmp_path / "01_a.ipynb", *cells)
+    pipeline._execute(run, "01", source, pipeline._study_parameter(str(home / "tiny.yaml")), {}, "")
+    made = run.folder / "notebooks" / "01_a.ipynb"
+    text = made.read_text()
+    assert f'"{home}' not in text and f" {home}" not in text and str(tmp_path).encode("unicode_escape").decode() in text
+    notebook = nbformat.read(made, as_version=4)
+    injected = next(cell for cell in notebook.cells if cell["id"] == "injected-parameters")
+    assert 'study = "../../../tiny.yaml"' in injected.source
+    assert notebook.cells[2].outputs[0].text.split() == ["./rows.jsonl", "runs/tiny", "./tiny.yaml"]
+    monkeypatch.chdir(made.parent)
+    assert Run("../../../tiny.yaml").study.key == run.study.key
+
+
+def test_changed_settings_reach_the_notebooks_and_are_kept_in_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = own_study(tmp_path, monkeypatch)
+    source = write(
+        tmp_path / "01_a.ipynb", "from hybridkit import Run; print(Run(study).study.training.steps)", "top = 1"
+    )
+    monkeypatch.setattr(pipeline, "notebooks", lambda: {"01": source})
+    changes = ["training.steps=3", "seeds=[1, 2]", "notebooks=['01']"]
+    assert pipeline.run_study(str(home / "tiny.yaml"), ["01"], changes=changes) is None
+    folder = home / "runs" / "tiny"
+    assert nbformat.read(folder / "notebooks" / "01_a.ipynb", as_version=4).cells[2].outputs[0].text == "3\n"
+    kept = open_study(folder / "study.yaml")
+    assert (kept.training.steps, kept.seeds) == (3, (1, 2))
+    assert kept.key == Run.open(folder).study.key == open_study(home / "tiny.yaml", changes).key
+    assert "# --set training.steps=3\n" in (folder / "study.yaml").read_text()
+    assert str(tmp_path) not in (folder / "study.yaml").read_text()
+    pipeline.run_study(str(home / "tiny.yaml"), ["01"])
+    assert not (folder / "study.yaml").exists() and Run.open(folder).study.training.steps == 5
+
+
+def test_a_parameter_that_no_notebook_has_is_refused_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYBRIDKIT_RUNS", str(tmp_path))
+    with pytest.raises(InputError, match=r"-p claim: notebook 07 .*\(did you mean claims\?\); there are claims \(07\)"):
+        pipeline.run_study("quick", ["07"], parameters={"claim": "mine.yaml"})
+    with pytest.raises(InputError, match=r"-p claims: notebook 01 has no such parameter; there are none"):
+        pipeline.run_study("quick", ["01"], parameters={"claims": "mine.yaml"})
+    assert not (tmp_path / "quick").exists()
+
+
+def test_all_missing_files_are_named_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = own_study(tmp_path, monkeypatch)
+    (home / "rows.jsonl").unlink()
+    (home / "asked.jsonl").unlink()
+    with pytest.raises(
+        InputError, match=r"2 missing: rows rows.jsonl: no such file \(.*benchmark asked.jsonl: no such"
+    ):
+        pipeline.run_study(str(home / "tiny.yaml"))
+    assert not (home / "runs").exists()
+
+
+def test_remedies_without_a_benchmark_to_evaluate_them_on_are_told_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = own_study(tmp_path, monkeypatch)
+    with pytest.raises(InputError, match="study tiny: notebook 08 evaluates remedies on a benchmark beside held-out"):
+        pipeline.run_study(str(home / "tiny.yaml"), ["08"], changes=["evaluation.benchmarks=[held-out]"])
+    assert not (home / "runs").exists()

@@ -17,7 +17,7 @@ from tests.tiny_study import tiny_study
 def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with (
-        pytest.raises(InputError, match=r"Ray is not installed.*pip install 'hybridkit\[cluster\]'"),
+        pytest.raises(InputError, match=r"^ray is not installed; .*pip install 'hybridkit\[cluster\]'"),
         ray_cluster("ray", tmp_path),
     ):
         pass

@@ -9,9 +9,12 @@ import pytest
 import yaml
 
 from hybridkit.errors import InputError
+from hybridkit.models import encoder
 from hybridkit.sampling import cross, hybrid, mono
+from hybridkit.study.run import Run
 from hybridkit.study.settings import RowSettings, Study, open_study, schema, strategy_at
 from hybridkit.utils.files import digest
+from tests.tiny_study import tiny_study
 
 GOOD: dict[str, Any] = {
     "name": "mine",
@@ -60,6 +63,12 @@ def test_a_good_study(tmp_path: Path) -> None:
     assert study.curve is not None
     assert study.curve.alphas == (0.0, 0.5, 1.0)
     assert [str(strategy_at(alpha)) for alpha in study.curve.alphas] == ["cross", "hybrid(alpha=0.5)", "mono"]
+
+
+def test_the_notebook_of_remedies_has_models_of_its_own(tmp_path: Path) -> None:
+    """So that they are checked and made before it starts, in a study that runs no other."""
+    assert open_study(write(tmp_path, GOOD | {"notebooks": ["08"]})).sections == ("main",)
+    assert open_study(write(tmp_path, GOOD | {"notebooks": ["01"]})).sections == ()
 
 
 @pytest.mark.parametrize("written", ["3e-5", "3.0e-5", "0.00003", "'3e-5'"])
@@ -121,7 +130,11 @@ def test_the_key_hangs_on_every_setting(tmp_path: Path) -> None:
         ("name", "..", "name must be letters"),
         ("strategies", "mono", "strategies must be a list .got 'mono'."),
         ("strategies", [], "strategies must be one or more entries"),
-        ("strategies", ["mono", "hybrd"], r"strategies\[1\]: strategy 'hybrd': no such strategy; there are english"),
+        (
+            "strategies",
+            ["mono", "hybrd"],
+            r"strategies\[1\]: strategy 'hybrd': no such strategy \(did you mean hybrid\?\); there are english",
+        ),
         ("strategies", ["mono", 5], r"strategies\[1\] must be a text .got 5."),
         ("strategies", ["hybrid", "mono", "hybrid(alpha=0.5)"], "strategies must be .* each once"),
         ("compare", ["mono", "cross"], "compare must be two of hybrid.alpha=0.5., mono, untrained "),
@@ -267,3 +280,66 @@ def test_the_schema_is_up_to_date_and_named_by_every_study() -> None:
         assert first == "# yaml-language-server: $schema=schema.json"
         assert set(yaml.safe_load(text)) <= set(known)
     assert known["seeds"]["items"] == {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}
+
+
+def test_all_settings_that_do_not_fit_the_encoder_are_named_together_before_anything_is_made(tmp_path: Path) -> None:
+    training = {"steps": 5, "batch_size": 4, "max_length": 96, "freeze": ["word_embeddings"]}
+    evaluation = {"benchmarks": [str(tmp_path / "asked.jsonl")], "max_length": 256}
+    run = Run(tiny_study(tmp_path, training=training, evaluation=evaluation), tmp_path / "run")
+    with pytest.raises(InputError, match="study tiny: 3 settings do not fit the encoder") as raised:
+        run.check()
+    for key in ("training.max_length: 96", "evaluation.max_length: 256", "training.freeze: ['word_embeddings']"):
+        assert key in str(raised.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_settings_are_held_against_the_weights_of_an_encoder_in_a_folder(tmp_path: Path) -> None:
+    encoder.save(encoder.make(["a text and another"], vocab_size=60, dim=4), tmp_path / "start")
+    training = {"steps": 5, "batch_size": 4, "max_length": 96, "freeze": ["embeding"]}
+    study = tiny_study(tmp_path, training=training, encoder={"name": "./start", "dim": 32})
+    with pytest.raises(InputError, match="3 settings do not fit") as raised:
+        Run(study, tmp_path / "run").check()
+    for said in (
+        "training.max_length: 96 (",
+        "encoder.dim: 32 (",
+        "'embeding' is in the name of no parameter (did you m",
+    ):
+        assert said in str(raised.value)
+    fine = tiny_study(tmp_path, encoder={"name": "./start"})
+    Run(fine, tmp_path / "run").trained.check_settings()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            "training.stepz=5",
+            r"quick.yaml with --set training.stepz=5: unknown key training.stepz \(did you mean steps",
+        ),
+        ("training.steps=0", "training.steps must be a whole number from 1 on"),
+        ("training.steps", "--set training.steps: not KEY=VALUE; write it as training.steps=50"),
+        ("seeds=[0", "--set .*: .*not YAML"),
+        ("title.de=x", "title has no keys; replace it whole"),
+        ("extends=starter.yaml", "not KEY=VALUE"),
+    ],
+)
+def test_a_change_that_does_not_fit_is_told_with_its_words(change: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        open_study("quick", [change])
+
+
+def test_changes_of_every_kind_of_key() -> None:
+    changes = [
+        "seeds=[0]",
+        "training.learning_rate=3e-3",
+        "recipes.hybrid(alpha=0.5)={learning_rate: 1, temperature: 1, steps: 2}",
+    ]
+    changed = open_study("quick", [*changes, "recipes.hybrid(alpha=0.5).steps=7", "untrained=false", "name=quick-7"])
+    assert (changed.seeds, changed.training.learning_rate, changed.untrained) == ((0,), 3e-3, False)
+    assert changed.recipes["hybrid(alpha=0.5)"].steps == 7 and changed.name == "quick-7"
+    assert changed.training.steps == open_study("quick").training.steps
+
+
+def test_an_unknown_study_is_told_with_the_nearest_one() -> None:
+    with pytest.raises(InputError, match=r"there is no such study \(did you mean starter\?\)"):
+        open_study("startr")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
+from hybridkit.analysis.scores import part_of
 from hybridkit.cli import main
 from hybridkit.models import encoder
 from hybridkit.report.inspected_run import open_inspected
@@ -84,6 +85,13 @@ def test_every_kind_of_path_starts_from_the_file_of_the_study(mine: Path) -> Non
     ids = run.rows.whole.ids
     assert len(ids) == 24 and ids[0] == "a,b.v2/train0" and ids[16] == "other:a,b.v2/more0"
     assert len(run.subset("held.v1.jsonl[2:]")[0].queries) == 8
+    # tables and figures call them by their stems
+    assert run.benchmarks() == ("held.v1", "held.v1[2:]")
+    assert set(run.rows.sources(run.rows.whole)) == {"a,b.v2", "other:a,b.v2"}
+    assert run.subset("held.v1[2:]") is run.subset("held.v1.jsonl[2:]")
+    assert run.benchmark("held.v1") is run.benchmark("held.v1.jsonl")
+    assert run.study.embedded("held.v1[2:]") == "held.v1.jsonl"
+    assert part_of(run, run.benchmarks()) == {"held.v1[2:]": "held.v1"}
     specs = [spec for spec in run if "codeswitch" in spec.strategy]
     assert run.plan(specs[0]).lexicon and run.trained.train(specs[0]).is_dir()
     assert len(run.ranks(specs[0], "held.v1.jsonl")) == 24  # 6 questions in 2 languages, 2 answers each
@@ -129,7 +137,8 @@ def test_settings_of_a_study_without_relative_paths_are_what_they_were(tmp_path:
     assert study.folder is not None and study.paths() == []
     assert "folder" not in study.written(tmp_path)
     assert study.key == dataclasses.replace(study, folder=None).key
-    assert set(study.written(tmp_path)) == {one.name for one in dataclasses.fields(Study)} - {"folder", "resources"}
+    left_out = {"folder", "reranker", "resources"}
+    assert set(study.written(tmp_path)) == {one.name for one in dataclasses.fields(Study)} - left_out
 
 
 def test_a_lexicon_of_the_same_name_elsewhere_is_never_taken_for_the_study_s(mine: Path, tmp_path: Path) -> None:
@@ -179,3 +188,16 @@ def test_a_lexicon_that_was_changed_makes_another_plan(mine: Path) -> None:
     (mine / "words" / "en-de.txt").write_text("and oder\n")
     run = Run(mine / "mine.yaml")
     assert run.plan(spec).lexicon != before.lexicon and run.trained.train(spec).is_dir()
+
+
+def test_own_files_are_called_by_their_stems_where_that_says_which(mine: Path) -> None:
+    study = open_study(mine / "mine.yaml")
+
+    def labels(*names: str) -> dict[str, str]:
+        return dataclasses.replace(study, evaluation=dataclasses.replace(study.evaluation, benchmarks=names)).labels()
+
+    names = ("held.v1.jsonl[de]", "../faq.csv[query.en=q,passage.en=a,2:]", "xquad-r[16:]", "held-out")
+    assert list(labels(*names).values()) == ["held.v1[de]", "faq[2:]", "xquad-r[16:]", "held-out"]
+    same = ("a/held.jsonl", "b/held.jsonl", "x/xquad-r.jsonl")  # two of one name, and one of the kit's
+    assert list(labels(*same).values()) == list(same)
+    assert labels("hf:me/faq[config=de,query.de=q,passage.de=a]").popitem()[1] == "faq-de-train"

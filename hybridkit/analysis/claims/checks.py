@@ -45,6 +45,8 @@ _EXAMPLE = 'AP(hybrid, "xquad-r", pool) > AP(mono, "xquad-r", pool)'
 MEASURES = tuple(dict.fromkeys([*RANK_MEASURES, *COLLECTION_MEASURES]))
 ROLES = ("mono", "cross", "hybrid")  # what the paper compares; hybrid is the study's hybrid(alpha=0.5)
 UNSEEN = "unseen"  # the last three of SEEN_GROUPS together
+BY_DISTANCE = "by distance"  # what a measure of cross-lingual pairs changes by, per unit of distance from English
+_GROUPS = (*SETTINGS, *SEEN_GROUPS, UNSEEN, BY_DISTANCE)
 KINDS = ("mono", "cross", "mixed")
 ROWS = "rows"
 _BENCHMARKS = (
@@ -386,7 +388,7 @@ def _possible(item: Call, free: set[str]) -> None:
     collection = is_collection_name(benchmark)
     has: dict[str, tuple[str, ...]] = {
         "measure": COLLECTION_MEASURES if collection else (*RANK_MEASURES, DISTANCE),
-        "setting": ("mono", "pool") if collection else (*SETTINGS, *SEEN_GROUPS, UNSEEN),
+        "setting": ("mono", "pool") if collection else _GROUPS,
     }
     for kind, value in (("measure", measure), ("setting", setting)):
         if value and value not in free and value not in has[kind]:
@@ -406,7 +408,7 @@ def _known(kind: str, text: str, free: set[str] | frozenset[str] = frozenset()) 
     if text in free and kind in (text, "data", "role"):
         return
     lists: dict[str, tuple[str, ...]] = {
-        "setting": (*SETTINGS, *SEEN_GROUPS, UNSEEN),
+        "setting": _GROUPS,
         "measure": (*MEASURES, DISTANCE),
         "role": ROLES,
         "kind": KINDS,

@@ -9,7 +9,7 @@ import yaml
 from hybridkit.analysis.claims.checks import Check, check_names, parse
 from hybridkit.errors import InputError
 from hybridkit.utils import yaml_files
-from hybridkit.utils.paths import checkout
+from hybridkit.utils.paths import bundled
 
 CLAIMS = "data/claims.yaml"
 _NEEDED = ("id", "text", "source", "check")
@@ -43,15 +43,15 @@ def check_claims(path: str | Path = CLAIMS) -> None:
 def open_claims(path: str | Path = CLAIMS) -> list[Claim]:
     """Read a file of claims: a list of mappings with the keys of `Claim`.
 
-    A relative path that is not here is sought in the checkout. Raises InputError, with file and line, for YAML that
-    does not read, an unknown or missing key, a duplicate id, a check that is not of the grammar or names
+    A relative path that is not here is sought among what comes with the kit. Raises InputError, with file and line, for
+    YAML that does not read, an unknown or missing key, a duplicate id, a check that is not of the grammar or names
     something that the kit does not know.
 
     >>> [claim.id for claim in open_claims()][:3], str(open_claims()[7].check.parts[0])
     (['1', '2', '3'], "count(pairs('xquad-r', cross)) == 110")
     """
     path = Path(path).expanduser()
-    here = (checkout() or Path()) / path
+    here = bundled(str(path))
     if not path.is_file() and here.is_file():
         path = here
     root = yaml_files.tree(path)

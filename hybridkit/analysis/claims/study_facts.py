@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from hybridkit.analysis.claims.checks import ROLES, ROWS, UNSEEN, is_collection_name
+from hybridkit.analysis.claims.checks import BY_DISTANCE, ROLES, ROWS, UNSEEN, is_collection_name
 from hybridkit.analysis.claims.facts import Difference, Fact, NotTestable, ScoreQuery
+from hybridkit.analysis.rerankers import from_english
 from hybridkit.analysis.scores import collection_queries, macro_scores
 from hybridkit.data.relatives import relatives
 from hybridkit.data.sources.open_benchmarks import base_name
+from hybridkit.errors import InputError
 from hybridkit.evaluation.clusters import ClusterSums, combined, model_sums, question_clusters
 from hybridkit.evaluation.collection_scores import clusters_in
 from hybridkit.evaluation.measures import SEEN_GROUPS, SETTINGS, per_query
@@ -20,7 +22,7 @@ from hybridkit.evaluation.significance import FIXED, contrast
 from hybridkit.study.model_spec import ModelSpec, design
 from hybridkit.study.run import Run
 from hybridkit.study.scores import study_scores
-from hybridkit.study.settings import UNTRAINED
+from hybridkit.study.settings import UNTRAINED, Section
 from hybridkit.utils.naming import split_name
 
 Trainings: TypeAlias = dict[int | str, dict[str, ClusterSums]]  # by seed or draw, by set of training languages
@@ -49,7 +51,7 @@ def drawn_sets(run: Run, strategy: str, benchmark: str) -> list[tuple[int, tuple
     the main section's encoder. The untrained encoder is listed for every set that there is.
     """
     section = run.study.section("diversity") if run.study.diversity is not None else None
-    if section is None or section.encoder != run.study.encoder or benchmark not in section.benchmarks:
+    if section is None or section.encoder != run.study.encoder or benchmark not in run.benchmarks("diversity"):
         return []
     table = design(run.study, run.rows)
     table = table[(table["series"] == "fixed") & (table["group"] == "random")]
@@ -79,6 +81,7 @@ class StudyFacts:
     """What a study measured. Trains nothing beyond the study's main section: what else is missing is NotTestable."""
 
     title = "this study"
+    section = "main"
     chosen = frozenset({"start", "benchmarks", "encoders"})
     constructed = chosen | {"kinds", "measures", "macro", "leaks"}
 
@@ -89,11 +92,10 @@ class StudyFacts:
 
     def names(self, variable: str) -> tuple[str, ...]:
         """The study's encoder and benchmarks (a part of a benchmark only where the whole is not there), and so on."""
-        run = self.run
         if variable == "encoder":
-            return (run.study.encoder.name,)
+            return (self._settings.encoder.name,)
         if variable == "benchmark":
-            names = run.study.evaluation.benchmarks
+            names = self.run.benchmarks(self.section)
             whole = [name for name in names if base_name(name) == name or base_name(name) not in names]
             return (*whole, *self._collection_names)
         if variable == "measure":
@@ -103,7 +105,7 @@ class StudyFacts:
     def score(self, query: ScoreQuery) -> float:
         """The mean over seeds of the macro mean."""
         self._has(query)
-        if query.benchmark in self._collection_names or query.setting in (*SEEN_GROUPS, UNSEEN):
+        if query.benchmark in self._collection_names or query.setting in (*SEEN_GROUPS, UNSEEN, BY_DISTANCE):
             return _mean({name: _joined(sets) for name, sets in self._trainings(query)[0].items()})
         table = self._macros
         for column, value in (
@@ -204,6 +206,8 @@ class StudyFacts:
         specs = self._specs_of(query.strategy)
         by_seed = {FIXED if spec.strategy == UNTRAINED else spec.seed: self._sums_of(spec, query) for spec in specs}
         pairs, languages = next(iter(by_seed.values())).pairs, self.run.corpus(specs[0]).languages
+        if query.setting == BY_DISTANCE:
+            return {seed: {"": _by_distance(sums)} for seed, sums in by_seed.items()}, "seeds"
         chosen = (pairs["setting"] == query.setting).to_numpy(bool)
         if query.setting not in SETTINGS:
             chosen = self._of_group(pairs, languages, query.setting)
@@ -246,17 +250,21 @@ class StudyFacts:
         return found
 
     def _specs_of(self, strategy: str) -> list[ModelSpec]:
-        specs = [spec for spec in self.run.models() if spec.strategy == strategy]
+        specs = [spec for spec in self.run.models(self.section) if spec.strategy == strategy]
         if not specs:
             raise self._no_strategy(strategy)
         return specs
+
+    @property
+    def _settings(self) -> Section:
+        return self.run.study.section(self.section)
 
     def _no_strategy(self, strategy: str) -> NotTestable:
         cure = "untrained: true in the study" if strategy == UNTRAINED else f"{strategy} among the study's strategies"
         return NotTestable(f"the study has no {strategy}", cure, "strategy")
 
     def _has(self, query: ScoreQuery) -> None:
-        own = self.run.study.encoder.name
+        own = self._settings.encoder.name
         if own.lower() != query.encoder:
             studies = {"xlm-r": "studies/paper.yaml", "labse": "studies/paper-labse.yaml"}
             cure = studies.get(query.encoder, f"a study with the encoder {query.encoder}")
@@ -265,7 +273,7 @@ class StudyFacts:
         self._specs_of(query.strategy)
 
     def _has_benchmark(self, name: str) -> None:
-        if name not in (*self.run.study.evaluation.benchmarks, *self._collection_names):
+        if name not in (*self.run.benchmarks(self.section), *self._collection_names):
             key = "evaluation.judged" if is_collection_name(name) else "evaluation.benchmarks"
             raise NotTestable(f"the study has no benchmark {name}", f"{name} among {key}", "benchmark")
 
@@ -319,6 +327,19 @@ class StudyFacts:
     @cached_property
     def _macros(self) -> pd.DataFrame:
         return macro_scores(self._scores)
+
+
+def _by_distance(sums: ClusterSums) -> ClusterSums:
+    """What the cross-lingual pairs change by, per unit of their distance from English: the slope of a straight line."""
+    cross = sums.select((sums.pairs["setting"] == "cross").to_numpy(bool), BY_DISTANCE)
+    try:
+        distance = from_english(cross.pairs).to_numpy(float)
+    except InputError as error:
+        raise NotTestable(str(error), "", "benchmark") from error
+    around = distance - distance.mean()
+    if not around.any():
+        raise NotTestable("all of its cross-lingual pairs are equally far from English", "", "benchmark")
+    return cross.weighted(around / (around @ around), BY_DISTANCE)
 
 
 def _keys(own: Trainings) -> list[tuple[int | str, str]]:

@@ -86,7 +86,7 @@ def pair_outcomes(run: "Run") -> pd.DataFrame:
     without the section has an empty frame. Models that are not made yet are made now.
     """
     lines, parts, scored = models(run), [], {}
-    benchmarks = run.study.section("diversity").benchmarks if len(lines) else ()
+    benchmarks = run.benchmarks("diversity") if len(lines) else ()
     sweep(run, list(lines["model"]), benchmarks)
     for line in lines.to_dict("records"):
         for name in benchmarks:

@@ -314,11 +314,11 @@ def _check_size(path: Path, file: str) -> int:
 
 
 def _missing(data: DataSet, file: str, why: str) -> MissingDataError:
-    folders = " nor in ".join(str(folder) for folder in folders_of(data)) or "a checkout of the kit"
+    folders = " nor in ".join(str(folder) for folder in folders_of(data))
     then = "or, with a network, run" if data.address else "and have it checked by"
     cure = f"put it into a folder that HYBRIDKIT_DATA names, {then}: hybridkit data fetch {data.name}"
     if data.bundled:
-        cure = "it comes with a git checkout of the kit: run from one, or restore it with git"
+        cure = "it comes with the kit: install that again, or restore the file with git"
     return MissingDataError(f"data set {data.name}: {file} is not in {folders}, {why}; {cure}")
 
 

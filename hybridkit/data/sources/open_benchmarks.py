@@ -11,10 +11,12 @@ from hybridkit.data.collection import POOL, Collection, benchmark_of, pooled
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.rows import read_rows
 from hybridkit.data.sources.fetch import find
+from hybridkit.data.sources.hub_rows import MARK
 from hybridkit.data.sources.lareqa import read_lareqa
+from hybridkit.data.sources.open_rows import file_of
 from hybridkit.data.sources.registry import DATA_SETS, data_set
 from hybridkit.errors import InputError
-from hybridkit.utils.naming import split_name, stem_of
+from hybridkit.utils.naming import meant, split_name, stem_of
 
 _SLICE = re.compile(r"(?P<start>\d{0,9}):(?P<stop>\d{0,9})", re.ASCII)
 _PARAGRAPHS = "-paragraphs"
@@ -31,9 +33,15 @@ def base_name(name: str) -> str:
 
 
 def _split(name: str) -> tuple[str, tuple[str, ...]]:
-    """A benchmark's name without the words in brackets that choose a subset, and these; a collection stays whole."""
+    """A benchmark's name without the words in brackets that choose a subset, and these; a collection stays whole.
+
+    Words that say which column of a file is what are part of the name.
+    """
     base, words = split_name(name)
+    columns, words = (tuple(one for one in words if ("=" in one) == of) for of in (True, False))
     parallel = base in NAMES or Path(base).expanduser().is_file() or any(map(_SLICE.fullmatch, words))
+    if columns or base.startswith(MARK):
+        return f"{base}[{','.join(columns)}]" if columns else base, words
     return (base, words) if parallel else (name, ())
 
 
@@ -46,7 +54,9 @@ def benchmark_path(name: str) -> Path:
     """
     if name in NAMES:
         return find(data_set(name.removesuffix(_PARAGRAPHS)))
-    path = Path(name).expanduser()
+    if name.startswith(MARK):
+        return file_of(name).path
+    path = Path(split_name(name)[0] if "=" in name else name).expanduser()
     if path.is_file():
         return path
     if name == "held-out":
@@ -57,9 +67,9 @@ def benchmark_path(name: str) -> Path:
         own = split_name(name)[0]
         return find(data_set(own)) if own in DATA_SETS else Path(own).expanduser()
     raise InputError(
-        f"benchmark {name!r}: there is no such benchmark or file; there are {', '.join(NAMES)}, a subset such as "
-        "'xquad-r[16:]' (articles from the 17th) or 'xquad-r[ar,de]' (languages), a JSON-lines file of parallel rows, "
-        "or a collection, as tydi-goldp"
+        f"benchmark {name!r}: there is no such benchmark or file{meant(name, NAMES)}; there are {', '.join(NAMES)}, "
+        "a subset such as 'xquad-r[16:]' (articles from the 17th) or 'xquad-r[ar,de]' (languages), a file of parallel "
+        "rows, or a collection, as tydi-goldp"
     )
 
 
@@ -87,7 +97,7 @@ def open_benchmark(name: str | Path) -> Benchmark:
     if base in NAMES and base != "atlas":
         unit = "paragraph" if base.endswith(_PARAGRAPHS) else "sentence"
         return subset_of(read_lareqa(path, base.removesuffix(_PARAGRAPHS), unit), name)[0]
-    rows = list(read_rows(path / "heldout.jsonl.xz" if base == "atlas" else path))
+    rows = list(read_rows(path / "heldout.jsonl.xz") if base == "atlas" else file_of(base).rows())
     questions = {row.id: row.query_id for row in rows}
     whole = Benchmark.from_corpus(ParallelCorpus.from_rows(rows), base if base == "atlas" else stem_of(path), questions)
     return subset_of(whole, name)[0]

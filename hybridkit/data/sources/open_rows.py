@@ -1,8 +1,8 @@
-"""Training rows by name: data sets of the registry and a user's files, opened as one corpus or checked."""
+"""Training rows by name: data sets of the kit and of the hub, and files, opened as one corpus or checked."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
@@ -12,12 +12,14 @@ import pandas as pd
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.rows import VERSION, Row, read_rows
 from hybridkit.data.sources.fetch import find, home_of, recorded
+from hybridkit.data.sources.hub_rows import MARK, HubRows
 from hybridkit.data.sources.registry import DATA_SETS, DataSet, data_set
 from hybridkit.data.storage.columns import first_equal, hash_strings
 from hybridkit.data.storage.corpus_writer import corpus_writer
+from hybridkit.data.tables import columns_of
 from hybridkit.errors import InputError
 from hybridkit.utils.files import digest, sha256_file
-from hybridkit.utils.naming import split_name, stem_of, stems_of
+from hybridkit.utils.naming import meant, split_name, stem_of, stems_of
 from hybridkit.utils.paths import cache_folder
 
 log = logging.getLogger("hybridkit")
@@ -25,8 +27,58 @@ _IN_MEMORY = 32 << 20  # bytes of JSON lines up to which rows are not written to
 _PACKED = {".gz": 8, ".xz": 8}  # how much larger such a file is when it is read
 
 
-def rows_source(name: str | Path) -> DataSet | Path:
-    """Look a name of training rows up: the data set, where it has a format of its own, else a file of JSON lines.
+@dataclass(frozen=True)
+class RowsFile:
+    """A file of rows: JSON lines, CSV, TSV or parquet.
+
+    `columns` says which of its columns is what, where it was given; `note` is what a run notes beside the file's name.
+    """
+
+    path: Path
+    columns: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+
+    def rows(self, prefix: str = "") -> Iterator[Row]:
+        """Yield the rows, each checked; `prefix` goes before every id."""
+        return read_rows(self.path, prefix, self.columns)
+
+
+def file_of(name: str | Path) -> RowsFile:
+    """Return the file of rows that a path, perhaps with columns in brackets, or a name of the hub stands for.
+
+    >>> file_of("mine.csv[query.en=question,passage.en=answer]").columns
+    {'query.en': 'question', 'passage.en': 'answer'}
+
+    Raises:
+        InputError: For words in brackets that are not KEY=COLUMN; as `HubRows.find` for a name that begins with hf:.
+    """
+    if str(name).startswith(MARK):
+        rows = HubRows.of(str(name))
+        path = rows.find()
+        return RowsFile(path, note=rows.recorded)
+    base, columns = columns_of(str(name))
+    note = f"[{','.join(f'{key}={column}' for key, column in columns.items())}]" if columns else ""
+    return RowsFile(Path(base).expanduser(), columns, note)
+
+
+def own_name(name: str) -> str:
+    """Return what tables and figures call a file of rows: its stem, with the subset; any other name as it is.
+
+    >>> own_name("../data/faq.csv[query.en=q,passage.en=a,2:]"), own_name("xquad-r[16:]"), own_name("sets/mine")
+    ('faq[2:]', 'xquad-r[16:]', 'sets/mine')
+    """
+    base, words = split_name(name)
+    if base.startswith(MARK):
+        columns = ",".join(word for word in words if "=" in word)
+        stem = stem_of(HubRows.of(f"{base}[{columns}]" if columns else base).file)
+    elif (stem := stem_of(base)) == Path(base).name:
+        return name
+    subset = [word for word in words if "=" not in word]
+    return f"{stem}[{','.join(subset)}]" if subset else stem
+
+
+def rows_source(name: str | Path) -> DataSet | RowsFile:
+    """Look a name of training rows up: the data set, where it has a format of its own, else a file of rows.
 
     >>> rows_source("mine.jsonl")
     Traceback (most recent call last):
@@ -38,12 +90,13 @@ def rows_source(name: str | Path) -> DataSet | Path:
         return data_set(str(name))
     if known and known.kind == "rows" and known.name == str(name):
         path = find(known)
-        return path if path.is_file() else path / Path(known.files[0]).name
-    path = Path(name).expanduser()
-    if not path.is_file():
-        rows = ", ".join(data.name for data in DATA_SETS.values() if data.kind == "rows")
-        raise InputError(f"{path}: no such file, and no data set of rows; the kit knows {rows}")
-    return path
+        return RowsFile(path if path.is_file() else path / Path(known.files[0]).name)
+    file = file_of(name)
+    if not file.path.is_file():
+        rows = [data.name for data in DATA_SETS.values() if data.kind == "rows"]
+        near = meant(str(name), rows)
+        raise InputError(f"{file.path}: no such file, and no data set of rows{near}; the kit knows {', '.join(rows)}")
+    return file
 
 
 def open_rows_source(name: str | Path, prefix: str = "") -> Iterator[Row]:
@@ -63,9 +116,9 @@ def open_rows_source(name: str | Path, prefix: str = "") -> Iterator[Row]:
     return _rows(rows_source(name), prefix)
 
 
-def _rows(source: DataSet | Path, prefix: str) -> Iterator[Row]:
-    if isinstance(source, Path):
-        return read_rows(source, prefix)
+def _rows(source: DataSet | RowsFile, prefix: str) -> Iterator[Row]:
+    if isinstance(source, RowsFile):
+        return source.rows(prefix)
     if source.read is None:
         raise InputError(f"{source.name}: it is too large to be read row by row; open it as a corpus, with open_corpus")
     return _checked(source.read(home_of(source), source.chosen), source.name, prefix)
@@ -81,7 +134,7 @@ def open_corpus(names: Sequence[str | Path]) -> ParallelCorpus:
         InputError: For no name or a duplicate one, and as `open_rows_source`.
     """
     sources = [rows_source(name) for name in names]
-    files = [source for source in sources if isinstance(source, Path)]
+    files = [source.path for source in sources if isinstance(source, RowsFile)]
     if len(files) == len(sources) and sum(map(_size, files)) <= _IN_MEMORY:
         prefixes = _prefixes(names, sources)
         return ParallelCorpus.from_rows(chain.from_iterable(map(_rows, sources, prefixes)))
@@ -117,7 +170,7 @@ def write_pooled(folder: Path, names: Sequence[str | Path]) -> None:
                 writer.add(_rows(source, prefix))
 
 
-def _prefixes(names: Sequence[str | Path], sources: Sequence[DataSet | Path]) -> list[str]:
+def _prefixes(names: Sequence[str | Path], sources: Sequence[DataSet | RowsFile]) -> list[str]:
     stems = _stems(names, sources)
     return [f"{stem}/" for stem in stems] if len(stems) > 1 else [""]
 
@@ -140,8 +193,8 @@ def source_stems(names: Sequence[str | Path]) -> list[str]:
     return _stems(names, [rows_source(name) for name in names])
 
 
-def _stems(names: Sequence[str | Path], sources: Sequence[DataSet | Path]) -> list[str]:
-    files = [source if isinstance(source, Path) else Path(source.name) for source in sources]
+def _stems(names: Sequence[str | Path], sources: Sequence[DataSet | RowsFile]) -> list[str]:
+    files = [source.path if isinstance(source, RowsFile) else Path(source.name) for source in sources]
     stems = [stem_of(file) for file in files]
     for position, name in enumerate(names):  # "train" is the file of atlas, and often one of the user's own
         if str(name) in DATA_SETS and stems.count(stems[position]) > 1:
@@ -157,8 +210,10 @@ def source_hashes(names: Sequence[str | Path]) -> dict[str, str]:
     found: dict[str, str] = {}
     sources = [rows_source(name) for name in names]
     for source, stem in zip(sources, _stems(names, sources), strict=True):
-        if isinstance(source, Path):
-            found[source.name if stem == stem_of(source) else f"{stem} ({source.name})"] = sha256_file(source)
+        if isinstance(source, RowsFile):
+            path = source.path
+            written = path.name if stem == stem_of(path) else f"{stem} ({path.name})"
+            found[f"{written} {source.note}".rstrip()] = sha256_file(path)
             continue
         home = home_of(source)
         for file in source.files:
@@ -208,7 +263,7 @@ class RowsReport:
 
 
 def check_rows(path: str | Path) -> RowsReport:
-    """Read a user's JSON lines (also `.gz`, `.xz`), or a data set by its name, as training does; return a summary.
+    """Read a user's file (see `file_of`), or a data set by its name, as training does; return a summary.
 
     Raises:
         InputError: With file, line and key, for the first row that cannot be used.

@@ -11,8 +11,8 @@ from hybridkit.data.rows import Row
 from hybridkit.data.sources import mmarco, training_questions, translated_sets
 from hybridkit.data.storage.corpus_writer import CorpusWriter
 from hybridkit.errors import InputError
-from hybridkit.utils.naming import split_name
-from hybridkit.utils.paths import checkout, data_folders
+from hybridkit.utils.naming import meant, split_name
+from hybridkit.utils.paths import bundled, data_folders
 
 _LAREQA = "https://raw.githubusercontent.com/google-research-datasets/lareqa"
 _MIRACL = "ar bn de en es fa fi fr hi id ja ko ru sw te th yo zh"
@@ -343,7 +343,7 @@ def data_set(name: str) -> DataSet:
     """
     base, words = split_name(name)
     if base not in DATA_SETS:
-        raise InputError(f"there is no data set {base!r}; the kit knows {', '.join(DATA_SETS)}")
+        raise InputError(f"there is no data set {base!r}{meant(base, DATA_SETS)}; the kit knows {', '.join(DATA_SETS)}")
     return DATA_SETS[base].choose(words, name)
 
 
@@ -366,8 +366,7 @@ def pins() -> Mapping[str, tuple[int, str]]:
 
 def folders_of(data: DataSet) -> list[Path]:
     """Return the folders in which a data set's files are sought, in order."""
-    home = checkout()
-    return ([home / "data"] if home else []) if data.bundled else data_folders()
+    return [bundled("data")] if data.bundled else data_folders()
 
 
 def locate(data: DataSet) -> Path | None:

@@ -1,7 +1,7 @@
 // The rank ladder: the ranks of all parallel passages in the pool, on a log axis, with the moves between two strategies.
 
 const SVG = "http://www.w3.org/2000/svg";
-const [WIDTH, HEIGHT, TOP, LEFT, GAP] = [560, 380, 40, 62, 13];
+const [HEIGHT, TOP, LEFT, GAP] = [380, 40, 62, 13];
 
 function shape(name, attributes = {}, text = "") {
   const made = document.createElementNS(SVG, name);
@@ -34,11 +34,16 @@ function render({ model, el }) {
   const draw = () => {
     const focused = root.contains(document.activeElement) ? document.activeElement.dataset : null;
     const { strategies = [], points = [], pool = 1 } = model.get("data");
+    const WIDTH = Math.max(560, LEFT + 160 + 190 * (strategies.length - 1));
     const description = `Rank ladder: ${points.map((point) => point.label).join("; ")}`;
     const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "group", "aria-label": description, "data-testid": "ladder" });
-    const y = (rank) => TOP + (Math.log(rank) / Math.log(Math.max(pool, 2))) * (HEIGHT - TOP - 20);
     const x = (index) => LEFT + 70 + (index * (WIDTH - LEFT - 150)) / Math.max(strategies.length - 1, 1);
-    for (let rank = 1; rank <= pool; rank *= 10) {
+    // the axis begins at the decade of the best rank and ends below the worst
+    const ranks = points.map((point) => point.rank);
+    const first = 10 ** Math.floor(Math.log10(Math.min(...ranks, pool)));
+    const last = Math.max(...ranks, 10 * first);
+    const y = (rank) => TOP + (Math.log(rank / first) / Math.log(last / first)) * (HEIGHT - TOP - 20);
+    for (let rank = first; rank <= last; rank *= 10) {
       svg.append(shape("line", { x1: LEFT - 4, x2: WIDTH, y1: y(rank), y2: y(rank), class: "hk-rule" }));
       svg.append(shape("text", { x: LEFT - 8, y: y(rank) + 4, class: "hk-tick" }, rank.toLocaleString("en")));
     }
@@ -51,7 +56,7 @@ function render({ model, el }) {
       svg.append(shape("line", { x1: x(point.side), y1: point.y, x2: x(other.side), y2: other.y, class: `hk-move ${way}` }));
     }
     strategies.forEach((strategy, side) => {
-      svg.append(shape("text", { x: x(side), y: 18, class: "hk-strategy-name", fill: "#1a1a1a" }, strategy.label));
+      svg.append(shape("text", { x: x(side), y: 18, class: "hk-strategy-name" }, strategy.label));
       const own = placed.filter((point) => point.side === side);
       spread(own);
       const right = side > 0 || strategies.length === 1;
@@ -70,6 +75,7 @@ function render({ model, el }) {
         svg.append(group);
       }
     });
+    svg.style.maxWidth = `${WIDTH * 1.15}px`;
     root.replaceChildren(svg);
     if (focused) {
       const again = [...svg.querySelectorAll(".hk-point")];

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from hybridkit.report.inspected_run import Inspected
-    from hybridkit.study.settings import Study
 
 
 _MOST = 10_000  # characters of a query that are read; an encoder cuts much earlier
@@ -40,39 +39,28 @@ class Search:
         """A query as it is read: white space at its ends removed, at most so many characters."""
         return text.strip()[:_MOST]
 
-    def ready(self, strategy: str) -> bool:
+    def ready(self, strategy: str, seed: int | None = None) -> bool:
         """Whether the model of a strategy is loaded, so that a search takes no time to speak of."""
-        return (strategy, self.inspected.seeds(strategy)[0]) in self._models
+        return self.inspected.key(strategy, seed) in self._models
 
-    def load(self, strategy: str) -> SentenceTransformer:
-        """The model of a strategy's first seed, opened now if it is not; raises InputError where it is deleted."""
-        from hybridkit.models import encoder
+    def load(self, strategy: str, seed: int | None = None) -> SentenceTransformer:
+        """The model of a strategy, opened now if it is not; raises InputError where it is deleted.
 
-        inspected = self.inspected
-        key = (strategy, inspected.seeds(strategy)[0])
+        It is that of the first seed unless one is given.
+        """
+        inspected, key = self.inspected, self.inspected.key(strategy, seed)
         if remedy := inspected.results[key].remedy:
             raise InputError(f"the search asks encoders as they are, without a remedy such as {remedy}")
         if key not in self._models:
-            own = inspected.results[key].model  # empty for an untrained encoder that is opened by its name
-            if own and not inspected.has(*key, "model"):
-                raise InputError(
-                    f"the model of {strategy}, seed {key[1]} is deleted; make it again with "
-                    f"`hybridkit inspect {inspected.name} --complete`"
-                )
-            study = self._study
-            model = encoder.open(inspected.folder / own if own else study.encoder_at(study.encoder.name))
-            if not own:
-                encoder.set_prompts(model, study.encoder.prompts or {})
+            model = inspected.open_model(*key)
             self._models = dict(list(self._models.items())[1 - _KEPT :])
             self.encode(model, "warm")  # the first text that a model reads takes it seconds
             self._models[key] = model
         return self._models[key]
 
-    @property
-    def _study(self) -> Study:
-        return cast("Study", self.inspected.study)  # there is one wherever there are results
-
-    def find(self, text: str, strategy: str, passage_language: str = POOL, top: int = 10) -> tuple[pd.DataFrame, float]:
+    def find(
+        self, text: str, strategy: str, passage_language: str = POOL, top: int = 10, seed: int | None = None
+    ) -> tuple[pd.DataFrame, float]:
         """The passages that a strategy's model ranks first for a text, with the seconds that it took.
 
         The frame has rank, passage_id, language, text, score. Raises InputError for an empty query, a deleted model,
@@ -80,10 +68,10 @@ class Search:
         """
         if not self.cut(text):
             raise InputError("the search is empty; type a question, in any language")
-        model = self.load(strategy)
+        model, key = self.load(strategy, seed), self.inspected.key(strategy, seed)
         start = perf_counter()
         query = self.encode(model, self.cut(text))
-        scores = own_scores(query, self._passages(strategy), self._similarity(strategy, model))
+        scores = own_scores(query, self._passages(key), self._similarity(key, model))
         found = joined(self.inspected, ranked(self.inspected.benchmark, scores, passage_language, top), {})
         return found[["rank", "passage_id", "language", "text", "score"]], perf_counter() - start
 
@@ -91,29 +79,24 @@ class Search:
         """The embedding of one query, made as those of the benchmark were."""
         from hybridkit.models.embedding import encode
 
-        settings = self._study.evaluation
-        made = encode(model, [text], "query", max_length=settings.max_length, precision=settings.precision)
-        return np.asarray(made[0], np.float32)
+        return np.asarray(encode(model, [text], "query", **self.inspected.limits)[0], np.float32)
 
-    def _similarity(self, strategy: str, model: SentenceTransformer) -> str:
+    def _similarity(self, key: tuple[str, int], model: SentenceTransformer) -> str:
         """The model's own similarity, for which the passages must have been encoded."""
         from hybridkit.models.encoder import similarity_of
 
-        own, inspected = similarity_of(model), self.inspected
-        seed = inspected.seeds(strategy)[0]
-        if own != COSINE and inspected.similarity(strategy, seed) != own:
+        own = similarity_of(model)
+        if own != COSINE and self.inspected.similarity(*key) != own:
             raise InputError(
-                f"the passages' embeddings by {strategy}, seed {seed} are of an earlier version of the kit, which took "
-                f"every model for one of cosine; make them again with `hybridkit inspect {inspected.name} --complete`"
+                f"the passages' embeddings by {key[0]}, seed {key[1]} are of an earlier version of the kit, which took "
+                f"every model for one of cosine; make them again with {self.inspected.cure}"
             )
         return own
 
-    def _passages(self, strategy: str) -> NDArray[np.float32]:
-        inspected = self.inspected
-        seed = inspected.seeds(strategy)[0]
-        if not inspected.has(strategy, seed, "passages"):
+    def _passages(self, key: tuple[str, int]) -> NDArray[np.float32]:
+        if not self.inspected.has(*key, "passages"):
             raise InputError(
-                f"the passages' embeddings by {strategy}, seed {seed} are not there; make them with "
-                f"`hybridkit inspect {inspected.name} --complete`"
+                f"the passages' embeddings by {key[0]}, seed {key[1]} are not there; make them with "
+                f"{self.inspected.cure}"
             )
-        return np.asarray(inspected.embeddings(strategy, seed, "passage"), np.float32)
+        return np.asarray(self.inspected.embeddings(*key, "passage"), np.float32)

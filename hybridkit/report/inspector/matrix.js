@@ -7,6 +7,21 @@ function element(name, attributes = {}, text = "") {
   return made;
 }
 
+// The colours from worse to better, with the values at their ends: of pairs, and of the pool, which has its own.
+function legend(given) {
+  const box = element("div", { class: "hk-legend", "data-testid": "legend" });
+  if (!given) return box;
+  const bar = element("span", { class: "hk-scale", "aria-hidden": "true" });
+  bar.style.backgroundImage = `linear-gradient(to right, ${given.colours.join(", ")})`;
+  const [pairs, pool] = [given.pairs, given.pool];
+  box.append(element("span", {}, `worse ${pairs[0]}`), bar, element("span", {}, `${pairs[1]} `), element("b", {}, "better →"));
+  if (pool[1]) box.append(element("span", {}, `pool: ${pool[0]} to ${pool[1]}`));
+  if (given.difference) {
+    box.append(element("span", { class: "hk-grey" }, "grey: not significant"), element("span", {}, "*: over other trainings too"));
+  }
+  return box;
+}
+
 function render({ model, el }) {
   const root = element("div", { class: "hk-matrix", "data-lm-suppress-shortcuts": "true" });
   el.append(root);
@@ -42,7 +57,7 @@ function render({ model, el }) {
     const table = element("table", { role: "grid", "data-testid": "matrix", "aria-label": grid.title ?? "" });
     table.append(element("caption", {}, grid.title ?? ""));
     const head = element("tr", { role: "row" });
-    head.append(element("th", { role: "columnheader", "aria-label": "query language" }, "query ↓ passage →"));
+    head.append(element("th", { role: "columnheader", "aria-label": "query language" }, "query ↓\npassage →"));
     for (const column of grid.columns ?? []) {
       const pool = column.tag === "*";
       head.append(element("th", { role: "columnheader", scope: "col", "aria-label": column.name, title: column.name },
@@ -58,8 +73,10 @@ function render({ model, el }) {
           role: "gridcell", tabindex: "-1", "data-testid": "cell", "data-query": row.tag,
           "data-passage": grid.columns[index].tag, "aria-label": cell.label, title: cell.label,
         }, cell.text);
-        made.style.backgroundColor = cell.colour;
-        made.style.color = cell.ink;
+        if (cell.colour && !cell.grey) {
+          made.style.backgroundColor = cell.colour;
+          made.style.color = cell.ink;
+        }
         made.classList.toggle("hk-grey", cell.grey);
         made.classList.toggle("hk-pool", grid.columns[index].tag === "*");
         line.append(made);
@@ -67,7 +84,7 @@ function render({ model, el }) {
       }));
       table.append(line);
     }
-    root.replaceChildren(table);
+    root.replaceChildren(table, legend(grid.legend));
     mark();
     move(at[0], at[1], focused);
   };

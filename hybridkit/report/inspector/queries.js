@@ -50,18 +50,19 @@ function render({ model, el }) {
     const page = model.get("page");
     const table = element("table", { role: "grid", "data-testid": "queries", "aria-label": "Queries of the pair" });
     const head = element("tr", { role: "row" });
-    for (const name of model.get("heads")) head.append(element("th", { role: "columnheader", scope: "col" }, name));
+    const heads = model.get("heads"); // one without a name has no column: there is no second strategy
+    for (const name of heads.filter((one) => one)) head.append(element("th", { role: "columnheader", scope: "col" }, name));
     table.append(head);
     rows = (page.rows ?? []).map((query) => {
       const row = element("tr", {
         role: "row", tabindex: "-1", "data-query-id": query.id, "data-rank": query.rank ?? "", "data-before": query.before ?? "",
       });
       const cell = element("td", { role: "gridcell", class: "hk-query-text" });
-      cell.append(element("bdi", { lang: page.language, dir: page.direction }, query.text || query.id));
+      cell.append(element("bdi", { lang: query.language, dir: query.direction }, query.text || query.id));
       row.append(cell);
-      for (const value of [number(query.before), number(query.rank), moved(query.change), number(query.distance)]) {
-        row.append(element("td", { role: "gridcell", class: "hk-number" }, value));
-      }
+      [number(query.before), number(query.rank), moved(query.change), number(query.distance)].forEach((value, nth) => {
+        if (heads[nth + 1]) row.append(element("td", { role: "gridcell", class: "hk-number" }, value));
+      });
       table.append(row);
       return row;
     });
@@ -69,7 +70,7 @@ function render({ model, el }) {
     const back = element("button", { type: "button", "data-testid": "page-previous", "aria-label": "Previous page of queries" }, "‹ Previous");
     const next = element("button", { type: "button", "data-testid": "page-next", "aria-label": "Next page of queries" }, "Next ›");
     const last = page.start + rows.length;
-    const count = rows.length ? `${number(page.start + 1)}-${number(last)} of ${number(page.total)} queries` : "no query holds this";
+    const count = rows.length ? `${number(page.start + 1)}-${number(last)} of ${number(page.total)} queries` : page.wrong || "no query holds this";
     back.disabled = page.page <= 0;
     next.disabled = page.page >= page.pages - 1;
     back.addEventListener("click", () => turn(page.page - 1, 0));

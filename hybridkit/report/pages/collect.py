@@ -14,9 +14,11 @@ import numpy as np
 import pandas as pd
 
 from hybridkit.data.benchmark import Benchmark
+from hybridkit.data.languages import direction_of
 from hybridkit.errors import InputError
 from hybridkit.evaluation.rank_table import score_blocks
 from hybridkit.report import views
+from hybridkit.report.script_of_text import direction_of_text, tag_of_text
 from hybridkit.report.views import POOL, Ranked, best
 from hybridkit.retrieval import Scorer
 from hybridkit.utils.characters import safe, shown
@@ -62,7 +64,9 @@ class TextStore:
 
     def query(self, query_id: str, language: str, text: str) -> int:
         """Position of a query among those of its language."""
-        return self._position("queries", language, query_id, lambda: [safe(query_id), shown(text)])
+        return self._position(
+            "queries", language, query_id, lambda: [safe(query_id), shown(text), *_way(text, language)]
+        )
 
     def passage(self, passage_id: str, language: str, text: str, english: str) -> int:
         """Position of a passage among those of its language; `english` is its twin's text, empty without one."""
@@ -73,14 +77,20 @@ class TextStore:
                 entry[0] = name
                 return known
         position = self._position(
-            "passages", language, passage_id, lambda: [name, text, self._gloss(language, english)]
+            "passages",
+            language,
+            passage_id,
+            lambda: [name, text, self._gloss(language, english), *_way(text, language)],
         )
         if language == "en":
             self._english.setdefault(text, position)
         return position
 
     def files(self) -> dict[str, dict[str, list[list[Any]]]]:
-        """What each language's data file holds: queries [id, text], passages [id, text, position of English twin]."""
+        """What each language's data file holds: queries [id, text], passages [id, text, position of English twin].
+
+        Behind these is [tag, direction] where a text is not written as its language is: romanised Hindi.
+        """
         return {language: self._files[language] for language in sorted(self._files)}
 
     def _gloss(self, language: str, english: str) -> int:
@@ -98,6 +108,11 @@ class TextStore:
             self._positions[kind, language, key] = len(entries)
             entries.append(entry)
         return self._positions[kind, language, key]
+
+
+def _way(text: str, language: str) -> list[list[str]]:
+    found = [tag_of_text(text, language), direction_of_text(text, language)]
+    return [found] if found != [language, direction_of(language)] else []
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,9 @@
       const caption = document.getElementById("caption");
       document.getElementById("unknown").hidden = Boolean(found);
       caption.textContent = found ? found.caption : "";
-      document.getElementById("low").textContent = found ? found.low : "";
-      document.getElementById("high").textContent = found ? found.high : "";
+      document.getElementById("worse").textContent = found ? `worse ${found.pairs[0]}` : "";
+      document.getElementById("better").textContent = found ? found.pairs[1] : "";
+      document.getElementById("pool-ends").textContent = found?.pool[1] ? `pool: ${found.pool.join(" to ")}` : "";
       const scale = document.getElementById("scale");
       [...scale.children].forEach((step, at) => {
         step.className = `${minus.value ? "d" : "s"}${at}`;
@@ -69,9 +70,10 @@
   if (!page) return;
   const files = globalThis.hybridkitTexts ?? {};
   const entry = (language, kind, position) => files[language]?.[kind]?.[position];
-  const text = (tag, words, kind) => {
+  const text = (tag, words, kind, way) => { // `way` is tag and direction of a text that is not written as its language is
     const [, direction, name] = page.languages[tag] ?? [tag, "auto", tag];
-    return make("bdi", { class: `text ${kind}`, lang: tag, dir: direction, title: name, "data-testid": kind }, words);
+    const [lang, dir] = way ?? [tag, direction];
+    return make("bdi", { class: `text ${kind}`, lang, dir, title: name, "data-testid": kind }, words);
   };
   const gloss = (position) => {
     const words = entry("en", "passages", position)?.[1];
@@ -81,21 +83,23 @@
 
   for (const node of document.querySelectorAll("[data-query]")) {
     const found = entry(node.lang, "queries", Number(node.dataset.query));
-    if (found) node.textContent = found[1];
+    if (!found) continue;
+    node.textContent = found[1];
+    [node.lang, node.dir] = found[2] ?? [node.lang, node.dir];
   }
 
   const passage = ([tag, position, score, mark], rank, scores) => {
-    const [id, words, english] = entry(tag, "passages", position) ?? ["", "(text missing)", -1];
+    const [id, words, english, way] = entry(tag, "passages", position) ?? ["", "(text missing)", -1];
     const marks = { 1: "relevant", 2: "relevant twin" };
     const [, , name] = page.languages[tag] ?? [tag, "auto", tag];
     const head = make("div", { class: "head" }, make("span", {}, `${rank}.`),
-      make("span", { class: "badge", title: name, "data-testid": "badge" }, tag));
+      make("span", { class: "badge", title: name, "data-testid": "badge" }, way?.[0] ?? tag));
     if (mark) head.append(make("span", { class: "mark" }, mark === 1 ? "✓ relevant" : "✓ relevant, twin"));
     const bar = { min: Math.min(0, ...scores), max: Math.max(...scores, 1e-9), value: score };
     head.append(make("meter", { ...bar, "aria-label": `score ${score}` }), make("span", {}, String(score)));
     head.append(make("span", { class: "id" }, id));
     const item = { class: marks[mark] ?? "", "data-testid": "passage", "data-passage": id };
-    return make("li", item, head, text(tag, words, "passage-text"), ...(tag === "en" ? [] : gloss(english)));
+    return make("li", item, head, text(tag, words, "passage-text", way), ...(tag === "en" ? [] : gloss(english)));
   };
   const side = (name, ranked, which) => {
     if (!ranked) return make("p", {}, `${name}: no ranking kept; see the note at the top of the page.`);

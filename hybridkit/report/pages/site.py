@@ -114,8 +114,8 @@ def view_data(view: View, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
         "minus": view.minus,
         "measure": view.measure,
         "caption": f"{view.measure.replace('_', ' ')}, {name}: mean over queries",
-        "low": view.grid.low,
-        "high": view.grid.high,
+        "pairs": list(view.grid.pairs),
+        "pool": list(view.grid.pool),
         "cells": [[one.text, look] for one, look in zip(found, looks, strict=True)],
     }
 
