@@ -22,7 +22,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help install reproduce check test lint types unit notebooks test-browser test-wheel screenshots schema readme docs lab figures clean clean-runs
+.PHONY: help install reproduce check test lint types unit notebooks test-browser test-cluster test-wheel screenshots schema readme docs lab figures clean clean-runs
 
 help: ## list the targets
 	@echo 'make reproduce                 every table and figure of the quick study, in a few minutes'
@@ -30,6 +30,7 @@ help: ## list the targets
 	@echo 'make check                     lint, layers, types, and the tests of the rooms that changed'
 	@echo 'make test                      every check: ruff, layers, mypy, pytest, the notebooks of the quick study'
 	@echo 'make test-browser              the inspector and the report in chromium, on the quick study'
+	@echo 'make test-cluster              sweeps on a Ray cluster of two nodes on this machine; needs the extra cluster'
 	@echo 'make screenshots               draw figures/inspector/*.png again: pictures of the inspector at work'
 	@echo 'make docs                      the documentation as a site in site/, with the executed notebooks of quick'
 	@echo 'make lab                       JupyterLab on the notebooks (LISTEN=0.0.0.0 in a container with a published port)'
@@ -59,7 +60,7 @@ reproduce: $(INSTALLED) ## run a study from data to report
 
 # Rooms with changes that are not on main yet, or not committed: their doctests and tests.
 CHANGED = $(sort $(shell { git diff --name-only main... 2>/dev/null; git status --porcelain | cut -c4-; } | \
-	sed -nE 's,^(hybridkit|tests)/([a-z]+)/.*,\2,p' | sort -u | sed '/browser/d'))
+	sed -nE 's,^(hybridkit|tests)/([a-z]+)/.*,\2,p' | sort -u | sed '/browser/d;/cluster/d'))
 
 check: lint types ## lint, layers, types, the tests of the rooms that changed
 	$(if $(CHANGED),OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile \
@@ -77,7 +78,7 @@ types: $(INSTALLED)
 
 # What the quick study leaves behind is tested once it has run, by the next target.
 unit: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --ignore=tests/test_quick_study.py --ignore=tests/browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --ignore=tests/test_quick_study.py --ignore=tests/browser --ignore=tests/cluster
 
 # The second run takes everything from the cache; nbval then runs the executed copies cell by cell.
 notebooks: $(INSTALLED)
@@ -90,6 +91,10 @@ notebooks: $(INSTALLED)
 test-browser: $(INSTALLED) ## the inspector and the report in a real browser
 	$(BIN)/hybridkit run quick
 	$(BIN)/python -m pytest tests/browser
+
+# Skipped with a reason where Ray is not installed.
+test-cluster: $(INSTALLED) ## sweeps on a Ray cluster
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster
 
 test-wheel: $(INSTALLED) ## the wheel in a new environment; WHEEL_TEST=network installs its dependencies too
 	WHEEL_TEST='$(or $(WHEEL_TEST),full)' $(BIN)/python -m pytest tests/test_wheel.py

@@ -45,5 +45,18 @@ def readable(message: str) -> str:
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), message)
 
 
+class TroubleError(RuntimeError):
+    """A machine, a cluster or a store failed, not what the user gave; the message names it and the cure.
+
+    >>> raise TroubleError("s3://mine/runs: not reached for 60 s; run the same command again")
+    Traceback (most recent call last):
+    ...
+    hybridkit.errors.TroubleError: s3://mine/runs: not reached for 60 s; run the same command again
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(readable(message))
+
+
 class MissingDataError(InputError):
     """A file is missing; the message names it, the folders that were searched and the command that fetches it."""

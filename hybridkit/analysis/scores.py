@@ -32,7 +32,7 @@ from hybridkit.study.scores import labelled, model_scores
 from hybridkit.study.scores import study_scores as study_scores
 from hybridkit.study.settings import HYBRID, UNTRAINED
 from hybridkit.utils.naming import listed, split_name
-from hybridkit.utils.products import frame
+from hybridkit.utils.products import frame, is_whole
 
 _OF_SECTION = {"recipes": ", own recipes", "reranker": ", re-rankers"}  # behind the name of a family
 FINDINGS = (
@@ -484,6 +484,20 @@ def collection_queries(
     sets = [(name, one) for name in chosen for one in open_collection(run.study.at(name))]
     values = {spec: _values(run, spec, [one for _, one in sets]) for spec in specs}
     return [(name, spec, values[spec][nth]) for nth, (name, _) in enumerate(sets) for spec in specs]
+
+
+def make_collections(run: Run, spec: ModelSpec, names: Sequence[str]) -> None:
+    """Make the scores of a model on some collections where they are missing."""
+    _scores(run, spec, _opened(run, names))
+
+
+def collections_made(run: Run, spec: ModelSpec, names: Sequence[str]) -> bool:
+    """Return whether the scores of a model on some collections are there."""
+    return all(is_whole(_path(run, spec, one, "intervals"), thorough=False) for one in _opened(run, names))
+
+
+def _opened(run: Run, names: Sequence[str]) -> list[Collection]:
+    return [one for name in names for one in open_collection(run.study.at(name))]
 
 
 def compare_on_collections(run: Run, baseline: str, measure: str = COLLECTION_MEASURES[0]) -> pd.DataFrame:

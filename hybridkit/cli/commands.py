@@ -15,8 +15,9 @@ from typing import NoReturn
 from hybridkit import __version__
 from hybridkit.cli import data_commands, evaluate, inspect, project, study_commands, train
 from hybridkit.cli.options import CommandResult, write_json
-from hybridkit.errors import InputError, readable
+from hybridkit.errors import InputError, TroubleError, readable
 from hybridkit.utils.extras import missing_extra
+from hybridkit.utils.files import is_full_disk
 from hybridkit.utils.naming import meant
 
 INPUT, TROUBLE, STOPPED, PIPE = 2, 1, 130, 141  # exit codes; the last two are those of shells for SIGINT and SIGPIPE
@@ -98,6 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         argcomplete.autocomplete(made)
     args = made.parse_args(arguments)
+    args.words = list(sys.argv[1:] if arguments is None else arguments)
     log, notices = logging.getLogger("hybridkit"), logging.StreamHandler(sys.stderr)
     log.addHandler(notices)
     level = log.level
@@ -124,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _explain(error: Exception, args: argparse.Namespace) -> int:
     """Print an error that a user can fix; any other is a bug of the kit and is raised with its traceback."""
-    if any(_is_full_disk(one) for one in _chain(error)):
+    if any(is_full_disk(one) for one in _chain(error)):
         folder, free = _fullest(error, args)
         text = f"{folder}: the disk is full ({free / 1e6:,.1f} MB are free); make room and run the same command again; "
         return _fail(text + "everything finished is kept" + getattr(args, "stopped", ""), TROUBLE)
@@ -133,6 +135,8 @@ def _explain(error: Exception, args: argparse.Namespace) -> int:
             return _fail(str(found), INPUT)
     if isinstance(error, InputError):
         return _fail(str(error), INPUT)
+    if isinstance(error, TroubleError):
+        return _fail(str(error), TROUBLE)
     if isinstance(error, OSError) and error.errno in _PATHS:
         return _fail(readable(f"{error.filename}: {error.strerror}; check the path and its permissions"), TROUBLE)
     raise error
@@ -147,17 +151,6 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
-
-
-def _errno(error: BaseException) -> int | None:
-    return error.errno if isinstance(error, OSError) else None
-
-
-def _is_full_disk(error: BaseException) -> bool:
-    # writers outside Python have errors of their own: safetensors quotes the system's, PyTorch says only that it failed
-    text = str(error)
-    quoted = "No space left on device" in text or "os error 28" in text or "PytorchStreamWriter failed" in text
-    return quoted or _errno(error) in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _fullest(error: BaseException, args: argparse.Namespace) -> tuple[Path, int]:

@@ -1,7 +1,9 @@
 """Commands on a whole study: run, figures, report, recipe, export."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hybridkit.cli.options import (
     CommandResult,
@@ -15,6 +17,10 @@ from hybridkit.cli.options import (
     show,
     studies,
 )
+from hybridkit.errors import InputError
+
+if TYPE_CHECKING:
+    from hybridkit.study.run import Run
 
 
 def add(commands: Commands) -> None:
@@ -89,6 +95,7 @@ def _add_run(commands: Commands) -> None:
         "run starter --dry-run",
         "run quick --notebook 04 --notebook 05",
         "run studies/mine.yaml --fresh",
+        "run studies/paper.yaml --on ray://head:10001",
         "run quick --set training.steps=50 --set seeds=[0] --set name=quick-50",
     )
     _add_study(parser)
@@ -99,6 +106,11 @@ def _add_run(commands: Commands) -> None:
         "--dry-run",
         action="store_true",
         help="only print what is missing, rows, steps, disk and time: texts and a training step are timed",
+    )
+    option(
+        "--on",
+        metavar="WHERE",
+        help="make all models on a Ray cluster: `ray` starts one here, HOST:PORT or ray://HOST:PORT is one that runs",
     )
     option(
         "-p",
@@ -132,23 +144,41 @@ def run(args: argparse.Namespace) -> CommandResult:
     from hybridkit.analysis.claims.file import CLAIMS, check_claims
     from hybridkit.study.pipeline import run_study
     from hybridkit.study.settings import open_study
-    from hybridkit.utils.paths import runs_folder, short_path
+    from hybridkit.utils.object_store import mirrored
+    from hybridkit.utils.paths import runs_folder, runs_store, short_path
 
-    study = open_study(args.study, args.changes)
+    study, folder = open_study(args.study, args.changes), runs_folder()
     parameters: dict[str, str] = dict(args.parameters)
     done = list(args.notebook or study.notebooks)
     if "07" in done and not args.dry_run:
         check_claims(parameters.get("claims", CLAIMS))
-    left = run_study(args.study, args.notebook, args.fresh, args.dry_run, parameters, args.changes)
-    if left is None:
-        from hybridkit.report.html_report import write_report
-        from hybridkit.study.run import Run
+    if args.fresh and runs_store() and not args.dry_run:
+        raise InputError(
+            f"--fresh: the run is in a store, whose products other machines have too; remove {runs_store()}/"
+            f"{study.name} there, or set HYBRIDKIT_RUNS to another address"
+        )
+    with mirrored(None if args.dry_run else runs_store(), study.name, leave=("corpus",)) as mirror:
 
-        made = Run(study)
-        print(f"report   {short_path(write_report(made))}")
-        print(f"figures  {short_path(made.folder / 'figures')}")
-        print(f"scores   {short_path(made.folder / 'scores.parquet')} and scores.csv")
-    value = {"study": study.name, "folder": str(runs_folder() / study.name), "notebooks": done, "dry_run": args.dry_run}
+        def first(run: "Run", numbers: Sequence[str]) -> None:
+            from hybridkit.analysis.whole_study import make_everything
+            from hybridkit.study.ray_cluster import ray_cluster
+
+            with ray_cluster(args.on, run.folder, mirror) as workers:
+                make_everything(run, numbers, workers)
+
+        on_cluster = None if args.on is None else first
+        left = run_study(args.study, args.notebook, args.fresh, args.dry_run, parameters, args.changes, on_cluster)
+        if left is None:
+            from hybridkit.report.html_report import write_report
+            from hybridkit.study.run import Run
+
+            made = Run(study, folder / study.name)
+            print(f"report   {short_path(write_report(made))}")
+            print(f"figures  {short_path(made.folder / 'figures')}")
+            print(f"scores   {short_path(made.folder / 'scores.parquet')} and scores.csv")
+    if mirror is not None:
+        print(f"store    {mirror.url}")
+    value = {"study": study.name, "folder": str(folder / study.name), "notebooks": done, "dry_run": args.dry_run}
     value |= {"set": args.changes} if args.changes else {}
     if left is not None:
         value["estimate"] = vars(left) | {"rows": None if left.rows is None else records(left.rows)}

@@ -3,7 +3,6 @@
 import argparse
 import json
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 RERANKER = "reranker"
 _OF_KIND = {  # options that one kind alone has
     **dict.fromkeys(("temperature", "margin", "consistency"), "encoder"),
-    **dict.fromkeys(("distillation", "teacher_language", "contrastive"), "encoder"),
+    **dict.fromkeys(("distillation", "teacher_language", "contrastive", "processes", "report_to"), "encoder"),
     **dict.fromkeys(("ratio", "pair_loss"), RERANKER),
 }
 FORMS = (".parquet", ".csv", ".jsonl")  # of a plan's file
@@ -143,6 +142,15 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         metavar="PART,PART",
         help="parts of the names of parameters that stay as they are, e.g. word_embeddings",
     )
+    option(
+        "--processes", type=int, metavar="N", help="processes that share each batch, one a GPU if there are some (1)"
+    )
+    option(
+        "--report-to",
+        type=lambda text: tuple(text.split(",")),
+        metavar="NAME,NAME",
+        help="trackers that follow the training: tensorboard, wandb, mlflow, trackio (none)",
+    )
     option("--checkpoint-every", type=int, metavar="N", help="steps between checkpoints (50)")
     option("--out", type=Path, required=True, metavar="FOLDER", help="folder of the trained model")
     again = parser.add_mutually_exclusive_group()
@@ -247,13 +255,19 @@ def train(args: argparse.Namespace) -> CommandResult:
     """Train a model on the plan of a strategy; under `accelerate launch` the first process writes the records."""
     import pandas as pd
 
+    from hybridkit.models.launch import launch
     from hybridkit.models.plan_dataset import processes_here
+    from hybridkit.models.training import TrainingSettings
     from hybridkit.sampling import parse
 
     out, first = args.out.expanduser().absolute(), processes_here()[0] == 0
     if first:
         refuse(out, args.resume, args.overwrite)
     strategy, settings = parse(args.strategy), _settings(args)
+    if isinstance(settings, TrainingSettings) and settings.processes > 1 and processes_here()[1] == 1:
+        launch(settings.processes, "hybridkit", *args.words)  # the same command; the first of them prints and writes
+        args.json = None
+        return CommandResult("")
     corpus = _rows(args)
     plan = strategy.plan(corpus, settings.steps, settings.batch_size, args.seed)
     model = _start(args, plan, corpus)
@@ -356,7 +370,7 @@ def _card(args: argparse.Namespace, corpus: "ParallelCorpus", settings: "Setting
         "training rows": f"{len(corpus):,} of {files} in {len(corpus.languages)} languages",
         "corpus": f"`{corpus.fingerprint}`",
         "batch plan": f"`{plan.fingerprint}`",
-        **asdict(settings),
+        **settings.written,
         **{f"words switched, {name}": text for name, text in rate_sentences(plan, corpus).items()},
     }
     kind = {"pipeline": "text-ranking"} if args.kind == RERANKER else {}
@@ -390,7 +404,7 @@ def record(name: str, model: Any, plan: "BatchPlan", settings: "Settings") -> di
     made_from: dict[str, Any] = {"model": name, "weights": encoder.weights_hash(model), "prompts": dict(model.prompts)}
     made_from["encoder"] = encoder.model_hash(model)
     made_from |= {"strategy": plan.strategy, "seed": plan.seed, "plan": plan.fingerprint}
-    values: dict[str, Any] = json.loads(json.dumps(made_from | asdict(settings)))
+    values: dict[str, Any] = json.loads(json.dumps(made_from | settings.written))
     return values
 
 

@@ -68,6 +68,11 @@ class RerankerSettings:
     @property
     def key(self) -> dict[str, Any]:
         """What a training depends on, for its hash."""
+        return self.written
+
+    @property
+    def written(self) -> dict[str, Any]:
+        """The settings as they are written beside a model."""
         return asdict(self)
 
 

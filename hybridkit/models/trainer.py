@@ -190,12 +190,20 @@ class TrainedOnly:
 class PlanTrainer(TrainedOnly, SentenceTransformerTrainer):
     """The trainer of an encoder on a plan, whose log has the parts of a loss that has some."""
 
+    kinds: Sequence[str] = ()  # of the batches, by step, where a tracker follows the training
+
     def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
         """Return the trainer's loss, whose parts go to the log."""
         found = super().compute_loss(*args, **kwargs)
         if self.loss.parts:
             self.track_loss_components(self.loss.parts)
         return found
+
+    def log(self, logs: dict[str, float], *words: Any, **more: Any) -> None:
+        """Log numbers; for trackers the loss of a step stands under the kind of its batch too, as in loss_mono."""
+        if self.kinds and "loss" in logs:
+            logs = {**logs, f"loss_{self.kinds[self.state.global_step - 1]}": logs["loss"]}
+        super().log(logs, *words, **more)
 
 
 @contextmanager
@@ -256,9 +264,32 @@ def plan_trainer(
         callbacks=callbacks,
     )
     trainer.key = key
+    trainer.kinds = list(map(str, plan.kinds)) if settings.report_to else ()
     trainer.data_collator.preprocess_fn = partial(preprocess, encoder)
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def trackers(names: Sequence[str], logs: Path) -> list[TrainerCallback]:
+    """Return transformers' callbacks of some trackers; those that write files write them to the folder `logs`.
+
+    Raises InputError for a tracker that transformers does not know, or that is not installed.
+    """
+    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
+
+    found = []
+    for name in names:
+        if name not in INTEGRATION_TO_CALLBACK:
+            known = ", ".join(sorted(INTEGRATION_TO_CALLBACK))
+            raise InputError(f"training.report_to: unknown tracker {name!r}; there are {known}")
+        try:
+            callback = INTEGRATION_TO_CALLBACK[name]()
+        except (RuntimeError, ImportError) as error:
+            raise InputError(f"training.report_to: {name} is not installed; run `pip install {name}`") from error
+        if name == "tensorboard" and callback.logging_dir is None:  # else beside the checkpoints, which are removed
+            callback.logging_dir = str(logs)
+        found.append(callback)
+    return found
 
 
 def common_arguments(plan: BatchPlan, settings: Any, work: Path, device: str) -> dict[str, Any]:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 # of settings that came later: at these values nothing is trained otherwise than before, so they are left out of keys
 PLAIN_LOSS = {"margin": 0.0, "consistency": 0.0, "distillation": 0.0, "teacher_language": "en", "contrastive": 1.0}
-_LATER = {"mini_batch": 0, "negatives": False, "watch": "AP", **PLAIN_LOSS}
+_LATER = {"mini_batch": 0, "negatives": False, "watch": "AP", **PLAIN_LOSS, "processes": 1}
+_BESIDE = {"report_to"}  # settings that no weight depends on
 Precision = Literal["float32", "bf16"]
 # of a longer plan, looking up the tokens that occur takes longer than training them alone saves
 TRIMMED_DRAWS = 1_000_000
@@ -47,6 +48,13 @@ def _patience(value: int, info: ValidationInfo) -> int:
 def _contrastive(value: float, info: ValidationInfo) -> float:
     if not value and info.data.get("distillation") == 0:
         raise InputError(f"must be above 0 where distillation is 0 (got {value}): nothing would hold texts apart")
+    return value
+
+
+def _processes(value: int, info: ValidationInfo) -> int:
+    size = info.data.get("batch_size", value)
+    if size % value:
+        raise InputError(f"must divide the batch size, {size} (got {value}): each process has as many rows of a batch")
     return value
 
 
@@ -104,11 +112,25 @@ class TrainingSettings:
     """The language of the texts that distillation draws the others to; its own texts are kept where they were."""
     contrastive: Annotated[float, Range(0), AfterValidator(_contrastive)] = 1.0
     """Weight of the contrastive loss, InfoNCE; 0 leaves it out, for distillation alone."""
+    processes: Annotated[int, COUNT, AfterValidator(_processes)] = 1
+    """Processes on this machine that share each batch, one a GPU where there are GPUs. The sums of gradients are added
+    in another order than in one process, so that the last digits of the weights differ."""
+    report_to: tuple[str, ...] = ()
+    """Trackers that follow the training: tensorboard, wandb, mlflow, trackio, or another of transformers'."""
 
     @property
     def key(self) -> dict[str, Any]:
         """What a training depends on, for its hash."""
-        return {name: value for name, value in asdict(self).items() if _LATER.get(name) != value}
+        return {name: value for name, value in self.written.items() if _LATER.get(name) != value}
+
+    @property
+    def written(self) -> dict[str, Any]:
+        """The settings as they are written beside a model: without what its weights do not depend on."""
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in _BESIDE and not (name == "processes" and value == 1)
+        }
 
 
 def train(
@@ -121,6 +143,7 @@ def train(
     beside: Callable[["SentenceTransformer"], Mapping[str, str]] | None = None,
     measure: Callable[["SentenceTransformer"], Mapping[str, float]] | None = None,
     callbacks: Sequence[Any] = (),
+    logs: Path | None = None,
 ) -> Path:
     """Train on every batch of the plan by in-batch InfoNCE over cosines, and return the model's folder `out`.
 
@@ -156,6 +179,7 @@ def train(
         beside: Returns more texts to write into the folder, by file name, such as the model's card.
         measure: Returns held-out scores; `settings.watch` is the one that decides about stopping.
         callbacks: More callbacks of the trainer.
+        logs: Folder for what trackers that write files, as tensorboard does, write; `out` + ".logs" unless given.
 
     Raises:
         InputError: A plan of another corpus, a setting that does not fit the encoder, consistency where no query is
@@ -168,6 +192,8 @@ def train(
         arXiv 2004.09813, section 2, whose squared error on vectors of length 1 is twice 1 - cosine; there the teacher
         is another, monolingual encoder, here the encoder itself.
     """
+    if settings.processes > 1:
+        _check_processes(settings.processes)
     work = out.with_name(out.name + ".work")
     prompts = {side: prompt_of(encoder, side) for side in ("query", "passage")}
     key = digest(plan.fingerprint, settings.key, model_hash(encoder), prompts)
@@ -202,10 +228,11 @@ def train(
         )
 
     with in_training(encoder, settings, prepare) as packed, calm_bars():
-        from hybridkit.models.trainer import plan_trainer
+        from hybridkit.models.trainer import plan_trainer, trackers
 
         trainer = plan_trainer(encoder, texts, prompts, settings, work, key, measure, packed, teacher)
-        go_on(trainer, settings, work, key, callbacks)
+        followers = trackers(settings.report_to, logs or out.with_name(out.name + ".logs"))
+        go_on(trainer, settings, work, key, [*followers, *callbacks])
     return write_model(trainer, encoder, plan, out, work, beside)
 
 
@@ -272,6 +299,17 @@ def require_twins(texts: PlanTexts) -> None:
         raise InputError(
             f"training.consistency: no query of the plan of {texts.plan.strategy} is known in a second language "
             f"({', '.join(texts.plan.languages)}); give rows with queries in several languages, or set it to 0"
+        )
+
+
+def _check_processes(wanted: int) -> None:
+    from hybridkit.models.plan_dataset import processes_here
+
+    here = processes_here()[1]
+    if here != wanted:
+        raise InputError(
+            f"training.processes: it is {wanted}, and {here} train together here; start your script by `accelerate "
+            f"launch --num_processes {wanted}`, or leave the setting out"
         )
 
 

@@ -42,7 +42,8 @@ class PlanPairs:
         >>> corpus = ParallelCorpus.from_rows(rows)
         >>> pairs = PlanPairs(mono().plan(corpus, steps=1, batch_size=2, seed=0), corpus, "random", ratio=2)
         >>> found = pairs(np.array([0]))
-        >>> found["query"], found["passages"][0][0], sorted(found["passages"][0][1:]), found["labels"]
+        >>> ((own, *others),) = found["passages"]
+        >>> found["query"], own, sorted(others), found["labels"]
         (['who is c'], 'she is c', ['she is a', 'she is b'], [[1.0, 0.0, 0.0]])
     """
 

@@ -27,7 +27,7 @@ from hybridkit.errors import InputError
 from hybridkit.study.run import Run
 from hybridkit.study.settings import open_study, study_path
 from hybridkit.study.training_rows import evaluated_key
-from hybridkit.utils.files import digest, sha256_file, write_text
+from hybridkit.utils.files import code_hash, digest, sha256_file, write_text
 from hybridkit.utils.naming import meant
 from hybridkit.utils.paths import bundled, cache_folder, checkout, data_folders, project, short_path
 from hybridkit.utils.products import changed, remove, remove_damaged, seal, sums_path
@@ -63,6 +63,7 @@ def run_study(
     dry_run: bool = False,
     parameters: Mapping[str, str] | None = None,
     changes: Sequence[str] = (),
+    first: Callable[[Run, Sequence[str]], object] | None = None,
 ) -> "Estimate | None":
     """Execute a study's notebooks, but those whose source, settings, parameters, code and data are the same as before.
 
@@ -73,6 +74,7 @@ def run_study(
         dry_run: Whether to estimate only what is left to do; nothing is executed.
         parameters: Parameters of the notebooks, as text.
         changes: Settings in place of the study's, as in `open_study`; the changed study is kept in the run folder.
+        first: Called with the run and the numbers of its notebooks before the first of them, once the run is checked.
 
     Returns:
         The estimate of a dry run, else None.
@@ -113,6 +115,8 @@ def run_study(
     if Path(given.get("claims", "")).is_file():  # the kernel starts in another folder
         given["claims"] = str(Path(given["claims"]).absolute())
     run.check()
+    if first is not None:
+        first(run, numbers)
     made_of = _contents(run, given)
     for number in numbers:
         _execute(
@@ -184,7 +188,7 @@ def _execute(run: Run, number: str, source: Path, study: str, parameters: Mappin
 
     out, product = run.folder / "notebooks" / source.name, run.folder / source.stem
     stamp = out.with_suffix(".stamp")
-    key = digest(sha256_file(source), run.study.key, dict(parameters), str(run.folder.name), _code(), made_of)
+    key = digest(sha256_file(source), run.study.key, dict(parameters), str(run.folder.name), code_hash(), made_of)
     same = stamp.is_file() and stamp.read_bytes() == key.encode()
     if same and sums_path(product).is_file() and not changed(product):
         print(f"{source.stem}: up to date", file=sys.stderr)
@@ -240,11 +244,6 @@ def _plain(value: str) -> object:
         return json.loads(value)
     except (ValueError, RecursionError):  # not JSON: a text
         return value
-
-
-def _code() -> str:
-    folder = Path(__file__).parents[1]
-    return digest([[str(path.relative_to(folder)), sha256_file(path)] for path in sorted(folder.rglob("*.py"))])
 
 
 def _strip_machine(path: Path, run: Run, study: str) -> None:

@@ -247,6 +247,16 @@ class EvaluationSettings:
     """Collections judged language by language, in MIRACL's or BEIR's layout, as in tydi-goldp[fi,sw]."""
 
 
+@settings("resources")
+class Resources:
+    """What one model of a study takes on a cluster (`hybridkit run STUDY --on ray`)."""
+
+    cpus: Annotated[int, COUNT_OR_NONE] = 0
+    """Cores; 0 for one where the encoder is static, and for all of a machine otherwise."""
+    gpus: Annotated[int, COUNT_OR_NONE] | None = None
+    """GPUs; unless given, one where a machine has some and the encoder is not static."""
+
+
 @settings("recipes")
 class Recipe:
     """How a strategy is trained: what is chosen for each of them on held-out rows (`hybridkit recipe`)."""
@@ -301,6 +311,8 @@ class Study:
     """Two strategies (or untrained) whose difference is drawn: the first minus the second."""
     notebooks: tuple[str, ...] = ("01", "02", "03", "04", "05", "06", "07", "08")
     """Numbers of the notebooks that are run."""
+    resources: Resources | None = field(default=None, compare=False)
+    """What one model takes on a cluster. No hash depends on it."""
     folder: str | None = field(default=None, compare=False)
     """What relative paths start from: the folder of the study's own file unless given. No hash depends on it."""
 
@@ -316,8 +328,16 @@ class Study:
         """
         value = dataclasses.asdict(self)
         del value["folder"]
+        if beside is None or self.resources is None:
+            del value["resources"]
         if self.reranker is None:  # it came later, and the keys of studies without it stay as they were
             del value[RERANKER]
+        for part in (value, value["curve"], value["diversity"]):
+            training = part and part["training"]
+            if training and (beside is None or not training["report_to"]):
+                del training["report_to"]
+            if training and training["processes"] == 1:  # as in settings of studies from before there were more
+                del training["processes"]
         if beside is not None and self.folder is not None and self.paths():
             value["folder"] = os.path.relpath(self.folder, beside.resolve())  # a run folder may be reached by links
         return value
@@ -556,7 +576,7 @@ def schema() -> str:
     value = TypeAdapter(Study).json_schema()
     for section in (value, *value["$defs"].values()):
         section["description"] = section["description"].partition("\n")[0]
-        section.pop("required")
+        section.pop("required", None)
     extends = {
         "type": "string",
         "description": "Name of a YAML file beside this one, of which this one is a variation.",

@@ -1,40 +1,93 @@
 """Many models of a study: counted, trained and scored where missing."""
 
 import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import as_completed
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
-from hybridkit.study.settings import RERANKER, UNTRAINED, Study
-from hybridkit.utils.parallel import processes, threads
+from hybridkit.study.settings import RERANKER, UNTRAINED, Resources, Study
+from hybridkit.study.workers import Here, Processes, Workers
+from hybridkit.utils.parallel import threads
 from hybridkit.utils.products import is_whole
 from hybridkit.utils.progress import bar
 
 _runs: dict[tuple[Path, str], Run] = {}  # of this process, opened once for all of its models
 
 
-def sweep(run: Run, specs: Sequence[ModelSpec], benchmarks: Sequence[str] = ()) -> int:
+@dataclass(frozen=True)
+class Job:
+    """A model to make: trained, and scored on some benchmarks."""
+
+    study: Study
+    folder: Path
+    """The run folder."""
+    spec: ModelSpec
+    benchmarks: tuple[str, ...] = ()
+
+    @property
+    def static(self) -> bool:
+        """Whether the model is small: a training has one thread, so that many run side by side."""
+        return self.study.section(self.spec.section).encoder.name == "static"
+
+    @property
+    def needs(self) -> Resources:
+        """What it takes on a cluster."""
+        return self.study.resources or Resources()
+
+    def __str__(self) -> str:
+        return f"study {self.study.name}: {self.spec}"
+
+
+def sweep(run: Run, specs: Sequence[ModelSpec], benchmarks: Sequence[str] = (), workers: Workers | None = None) -> int:
     """Train the missing ones of some models, score them on some benchmarks, and return how many were missing.
 
-    Models on a static encoder go to one process a core with one thread each, larger ones are made one after the other
-    with all threads; results are the same bytes either way. Every product is whole or not there: stopped at any point,
-    even by a kill, the next call does what is left. An error in one model ends the call and keeps the others.
-    Embeddings are kept of the models of the section "main" only.
+    Unless `workers` are given, models on a static encoder go to one process a core with one thread each, larger ones
+    are made one after the other with all threads; results are the same bytes wherever they are made. Every product is
+    whole or not there: stopped at any point, even by a kill, the next call does what is left. An error in one model
+    ends the call and keeps the others. Embeddings are kept of the models of the section "main" only.
     """
     missing = _missing(run, specs, benchmarks)
-    if not missing:
+    if missing:
+        print(f"{len(set(map(run.trained.key, specs)))} models, {len(missing)} to make", file=sys.stderr)
+    return make_jobs(
+        run, make_model, [Job(run.study, run.folder, spec, tuple(benchmarks)) for spec in missing], workers
+    )
+
+
+def make_jobs(run: Run, work: Callable[[Any], None], jobs: Sequence[Job], workers: Workers | None = None) -> int:
+    """Do some work on the jobs of a run, with one bar, and return how many there are; `workers` as in `sweep`."""
+    if not jobs:
         return 0
-    print(f"{len(set(map(run.trained.key, specs)))} models, {len(missing)} to make", file=sys.stderr)
-    small = [spec for spec in missing if run.study.section(spec.section).encoder.name == "static"]
-    with bar(total=len(missing), desc="models", unit="model") as shown:
-        for _ in _in_processes(run, small, benchmarks) if len(small) > 1 else ():
-            shown.update()
-        for spec in _missing(run, missing, benchmarks):
-            make(run, spec, benchmarks)
-            shown.update()
-    return len(missing)
+    _runs.clear()
+    _runs[run.folder, run.study.key] = run
+    small = [job for job in jobs if job.static]
+    if workers is not None:
+        groups: list[tuple[Workers, Sequence[Job]]] = [(workers, jobs)]
+    elif len(small) > 1:
+        groups = [(Processes(), small), (Here(), [job for job in jobs if not job.static])]
+    else:
+        groups = [(Here(), jobs)]
+    if not isinstance(groups[0][0], Here):
+        for section, seed in {(job.spec.section, job.spec.seed) for job in small}:
+            run.trained.encoder(section, seed)  # made once, before those who start from it
+    try:
+        with bar(total=len(jobs), desc="models", unit="model") as shown:
+            for where, some in groups:
+                for _ in where.each(work, some):
+                    shown.update()
+    finally:
+        _runs.clear()
+    return len(jobs)
+
+
+def make_model(job: Job) -> None:
+    """Train a model and score it on the job's benchmarks."""
+    with threads(1) if job.static else nullcontext():
+        make(run_of(job), job.spec, job.benchmarks)
 
 
 def make(run: Run, spec: ModelSpec, benchmarks: Sequence[str]) -> None:
@@ -53,35 +106,22 @@ def make(run: Run, spec: ModelSpec, benchmarks: Sequence[str]) -> None:
         run.forget_embeddings(spec, name)
 
 
+def run_of(job: Job) -> Run:
+    """Return the run that a job belongs to; a process opens it once."""
+    key = (job.folder, job.study.key)
+    if key not in _runs:
+        _runs.clear()
+        _runs[key] = Run(job.study, job.folder)
+    return _runs[key]
+
+
 def _missing(run: Run, specs: Sequence[ModelSpec], benchmarks: Sequence[str]) -> list[ModelSpec]:
     """One of the specs of every model that is not trained or not ranked on every benchmark."""
-    found = {
-        run.trained.key(spec): spec
-        for spec in specs
-        if (spec.strategy != UNTRAINED and not is_whole(run.trained.path(spec), thorough=False))
-        or not all(is_whole(run.ranks_path(spec, name), thorough=False) for name in benchmarks)
-    }
+    found = {run.trained.key(spec): spec for spec in specs if not is_made(run, spec, benchmarks)}
     return list(found.values())
 
 
-def _in_processes(run: Run, specs: Sequence[ModelSpec], benchmarks: Sequence[str]) -> Iterator[None]:
-    for section, seed in {(spec.section, spec.seed) for spec in specs}:
-        run.trained.encoder(section, seed)  # made once, before the processes that start from it
-    with processes(len(specs)) as pool:
-        jobs = [pool.submit(_make, run.study, run.folder, spec, tuple(benchmarks)) for spec in specs]
-        for job in as_completed(jobs):
-            job.result()
-            yield
-
-
-def _make(study: Study, folder: Path, spec: ModelSpec, benchmarks: Sequence[str]) -> None:
-    with threads(1):
-        make(_run_here(folder, study), spec, benchmarks)
-
-
-def _run_here(folder: Path, study: Study) -> Run:
-    key = (folder, study.key)
-    if key not in _runs:
-        _runs.clear()
-        _runs[key] = Run(study, folder)
-    return _runs[key]
+def is_made(run: Run, spec: ModelSpec, benchmarks: Sequence[str]) -> bool:
+    """Return whether a model is trained and ranked on every benchmark."""
+    trained = spec.strategy == UNTRAINED or is_whole(run.trained.path(spec), thorough=False)
+    return trained and all(is_whole(run.ranks_path(spec, name), thorough=False) for name in benchmarks)

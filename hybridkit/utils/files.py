@@ -1,14 +1,18 @@
 """Files that are whole or absent: atomic writes, hashes, and text read line by line, compressed or not."""
 
+import errno
 import gzip
 import hashlib
 import json
 import lzma
 import os
 import shutil
+import socket
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +24,26 @@ from hybridkit.errors import InputError
 LINE_BYTES = 2**26  # of one line, and so of one text
 _PACKED, _UNPACKED = 200, 2**28  # times its own size that a packed file may unpack to, and bytes it always may
 _BLANK = 10**6  # empty lines of a file
+_ABANDONED = 7 * 24 * 3600.0  # seconds after which nobody on another machine still writes what has not changed since
 
 
 def _temporary(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    return path.with_name(f".{path.name}.{machine()}-{os.getpid()}.tmp")
+
+
+@cache
+def machine() -> str:
+    """Return a short name of this machine, or of the container that it is: in it, the number of a process is unique.
+
+    A folder may be shared by many machines, whose processes have the same numbers.
+
+    >>> len(machine())
+    8
+    """
+    space = Path("/proc/self/ns/pid")
+    own = f"{socket.gethostname()} {space.readlink() if space.is_symlink() else ''}"
+    return hashlib.sha256(own.encode()).hexdigest()[:8]
 
 
 @contextmanager
@@ -82,17 +101,34 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 def remove_leftovers(folder: Path) -> None:
     """Remove what a killed process left half written under a folder; that of a running process stays.
 
+    Whether a process of another machine still runs is not known: what it left is removed after a week.
+
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
-    >>> left = [(folder / f".model.{pid}.tmp").mkdir() for pid in (os.getpid(), 2**22 + 1)]
+    >>> left = [(folder / f".model.{machine()}-{pid}.tmp").mkdir() for pid in (os.getpid(), 2**22 + 1)]
+    >>> (folder / f".model.01234567-{2**22 + 1}.tmp").mkdir()
     >>> remove_leftovers(folder)
-    >>> [path.name == f".model.{os.getpid()}.tmp" for path in folder.iterdir()]
-    [True]
+    >>> sorted(path.name.split(".")[2].split("-")[0] == machine() for path in folder.iterdir())
+    [False, True]
     """
-    for path in list(folder.rglob(".*.tmp")):
-        pid = path.name.rsplit(".", 2)[1]
-        if pid.isdecimal() and pid.isascii() and len(pid) < 10 and not _runs(int(pid)):
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+    for parent, folders, files in os.walk(folder):  # which goes on where a folder is renamed meanwhile
+        for name in [*folders, *files]:
+            path = Path(parent, name)
+            if name.startswith(".") and name.endswith(".tmp") and _is_left(path):
+                shutil.rmtree(path, ignore_errors=True) if name in folders else path.unlink(missing_ok=True)
+
+
+def _is_left(path: Path) -> bool:
+    """Whether no process writes to a temporary path any more; names without a machine are of an earlier version."""
+    where, _, pid = path.name.rsplit(".", 2)[1].rpartition("-")
+    if not (pid.isdecimal() and pid.isascii() and len(pid) < 10):
+        return False
+    if where in ("", machine()):
+        return not _runs(int(pid))
+    try:
+        return time.time() - path.stat().st_mtime > _ABANDONED
+    except FileNotFoundError:
+        return False
 
 
 def _runs(pid: int) -> bool:
@@ -105,10 +141,29 @@ def _runs(pid: int) -> bool:
     return True
 
 
+def is_full_disk(error: BaseException) -> bool:
+    """Return whether an error says that a disk is full.
+
+    Writers outside Python have errors of their own: safetensors quotes the system's, PyTorch says only that it failed.
+
+    >>> is_full_disk(OSError(errno.ENOSPC, "No space left on device")), is_full_disk(OSError(errno.EPERM, "no"))
+    (True, False)
+    """
+    text = str(error)
+    quoted = "No space left on device" in text or "os error 28" in text or "PytorchStreamWriter failed" in text
+    return quoted or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT))
+
+
 def sha256_file(path: Path) -> str:
     """Return the SHA-256 of a file's bytes as hex; the file is read in blocks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def code_hash() -> str:
+    """Return the hash of the package's own code."""
+    folder = Path(__file__).parents[1]
+    return digest([[str(path.relative_to(folder)), sha256_file(path)] for path in sorted(folder.rglob("*.py"))])
 
 
 def checksum(path: Path) -> str:

@@ -1,5 +1,6 @@
 """Where files lie: those that come with the kit, a project's own, the cache, the folders of data and of runs."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -68,11 +69,30 @@ def runs_folder() -> Path:
 
     Without a project it is `runs` of the checkout, and for an installed package that of the current folder.
 
+    Where that is the address of a store, as s3://bucket/runs, it is a copy of it on this machine (`store_copy`).
+
     >>> runs_folder().is_absolute()
     True
     """
     given = os.environ.get("HYBRIDKIT_RUNS")
+    if url := runs_store():
+        return store_copy(url)
     return Path(given).expanduser().absolute() if given else (project() or checkout() or Path.cwd()) / "runs"
+
+
+def runs_store() -> str | None:
+    """Return the address of the store of run folders that `HYBRIDKIT_RUNS` names, None where it names a folder."""
+    given = os.environ.get("HYBRIDKIT_RUNS", "")
+    return given.rstrip("/") if "://" in given else None
+
+
+def store_copy(url: str) -> Path:
+    """Return the folder on this machine's disk for what is read from and written to a store of run folders.
+
+    >>> store_copy("s3://mine/runs").parent.name
+    'stores'
+    """
+    return cache_folder() / "stores" / hashlib.sha256(url.encode()).hexdigest()[:12]
 
 
 def short_path(path: Path) -> str:

@@ -9,8 +9,8 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -30,6 +30,7 @@ _UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, NotImplemente
 _LINE = re.compile(r"([0-9a-f]{32})  ([^/].*)")
 _known: dict[tuple[object, ...], str] = {}  # checksums that this process has read: path, size, time, inode
 _reported: dict[Path, object] = {}  # damaged products that a line was logged for
+_elsewhere: list[Callable[[Path], bool]] = []  # where this process looks for a product that is not here
 INDEX = "index.json"
 _TRUSTED = 1 << 30  # bytes; such a file that is not newer than the index is trusted, not read
 
@@ -119,7 +120,7 @@ def is_whole(product: Path, thorough: bool = True) -> bool:
     With `thorough=False`, large files are read only where they are newer than their checksums: enough to count
     products, not to read them.
     """
-    if not product.exists():
+    if not product.exists() and not any(bring(product) for bring in _elsewhere):
         return False
     wrong = changed(product, thorough)
     if wrong and _reported.get(product) != (state := [_stat(path) for path in wrong]):
@@ -129,6 +130,19 @@ def is_whole(product: Path, thorough: bool = True) -> bool:
         why = ("damaged" if there else "incomplete") + (f" ({names})" if names else "")
         log.log(logging.WARNING if there else logging.INFO, "%s: %s; it is made anew", _name(product), why)
     return not wrong
+
+
+@contextmanager
+def also_from(bring: Callable[[Path], bool]) -> Iterator[None]:
+    """Let this process look for a missing product elsewhere, before it is made, inside the block.
+
+    `bring` puts a product in its place and returns whether it is there now.
+    """
+    _elsewhere.append(bring)
+    try:
+        yield
+    finally:
+        _elsewhere.remove(bring)
 
 
 def changed(product: Path, thorough: bool = True) -> list[Path]:
@@ -214,16 +228,22 @@ def _sums(product: Path) -> dict[Path, str] | None:
         return None
     except UnicodeDecodeError:
         text = ""
-    head, mark, own = text.rpartition("# ")
-    lines = head.splitlines()
-    matches = [_LINE.fullmatch(line) for line in lines]
-    found = {product.parent / line[2]: line[1] for line in matches if line and ".." not in line[2].split("/")}
-    if found and len(found) == len(lines) and mark and own == f"{xxh3_128(head.encode()).hexdigest()}\n":
+    if found := sums_in(text, product):
         return found
     log.warning("%s: damaged; the checksums are written anew", _name(path))
     with suppress(OSError):
         path.unlink()
     return None
+
+
+def sums_in(text: str, product: Path) -> dict[Path, str]:
+    """Return the checksums by file that the text of a product's checksum file holds; empty for a damaged one."""
+    head, mark, own = text.rpartition("# ")
+    lines = head.splitlines()
+    matches = [_LINE.fullmatch(line) for line in lines]
+    found = {product.parent / line[2]: line[1] for line in matches if line and ".." not in line[2].split("/")}
+    whole = len(found) == len(lines) and mark and own == f"{xxh3_128(head.encode()).hexdigest()}\n"
+    return found if whole else {}
 
 
 def _write_sums(product: Path, sums: Mapping[Path, str]) -> None:

@@ -137,7 +137,8 @@ def test_settings_of_a_study_without_relative_paths_are_what_they_were(tmp_path:
     assert study.folder is not None and study.paths() == []
     assert "folder" not in study.written(tmp_path)
     assert study.key == dataclasses.replace(study, folder=None).key
-    assert set(study.written(tmp_path)) == {one.name for one in dataclasses.fields(Study)} - {"folder", "reranker"}
+    left_out = {"folder", "reranker", "resources"}
+    assert set(study.written(tmp_path)) == {one.name for one in dataclasses.fields(Study)} - left_out
 
 
 def test_a_lexicon_of_the_same_name_elsewhere_is_never_taken_for_the_study_s(mine: Path, tmp_path: Path) -> None:

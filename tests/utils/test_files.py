@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import hybridkit
+from hybridkit.utils import files
 from hybridkit.utils.files import atomic_folder, atomic_write, digest, sha256_file
 from hybridkit.utils.seeds import generator
 
@@ -89,3 +90,16 @@ def test_streams_are_the_same_in_another_process() -> None:
     code += "print(generator(3, 'x').random())"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout
     assert float(out) == generator(3, "x").random()
+
+
+def test_what_another_machine_writes_stays_for_a_week(tmp_path: Path) -> None:
+    dead = 2**22 + 1
+    own, other = (tmp_path / f".model.{where}-{dead}.tmp" for where in (files.machine(), "01234567"))
+    older = tmp_path / f".model.{dead}.tmp"  # of an earlier version
+    for path in (own, other, older):
+        path.mkdir()
+    files.remove_leftovers(tmp_path)
+    assert list(tmp_path.iterdir()) == [other]
+    os.utime(other, (0, 0))
+    files.remove_leftovers(tmp_path)
+    assert not list(tmp_path.iterdir())
