@@ -316,6 +316,9 @@ class Study:
         """
         value = dataclasses.asdict(self)
         del value["folder"]
+        for one in (value, value["curve"] or {}, value["diversity"] or {}):
+            if (training := one.get("training")) and not training["margin_mse"]:  # it came later
+                del training["margin_mse"], training["reranker"]
         if self.reranker is None:  # it came later, and the keys of studies without it stay as they were
             del value[RERANKER]
         if beside is not None and self.folder is not None and self.paths():
