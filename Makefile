@@ -49,7 +49,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { echo 'Making .venv with $(PYTHON)'; rm -rf .venv; '$(PYTHON)' -m venv .venv; } || { \
 		echo 'Making the virtual environment failed; on Debian and Ubuntu, "apt install python3-venv" helps'; exit 1; } >&2
 	@echo 'Installing the pinned dependencies (once; some minutes)'
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[notebooks,lexical,search,offline,dev]'
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[notebooks,lexical,search,offline,mteb,dev]'
 	@$(BIN)/jupyter kernelspec list 2>&1 | grep -q '$(CURDIR)/.venv/share/jupyter/kernels/python3' || \
 		$(BIN)/python -m ipykernel install --sys-prefix --name python3 >/dev/null
 	@touch $@

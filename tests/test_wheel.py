@@ -74,6 +74,8 @@ def without_ours() -> dict[str, str]:
 def run(hybridkit: Path, folder: Path, *words: str, timeout: int = 300) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     given = without_ours() | {"XDG_CACHE_HOME": str(folder.parent / "cache"), "OMP_NUM_THREADS": "1"}
+    if FULL != "network":  # templates and kernels that lent packages look for in the prefix
+        given["JUPYTER_PATH"] = str(Path(sys.prefix) / "share" / "jupyter")
     made = subprocess.run(
         [str(hybridkit), *words], cwd=folder, env=given, capture_output=True, text=True, timeout=timeout, check=False
     )

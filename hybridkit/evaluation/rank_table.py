@@ -274,7 +274,8 @@ def _wrong(frame: pd.DataFrame) -> str:
     if not pd.api.types.is_float_dtype(frame["score"]) or not np.isfinite(frame["score"]).all():
         return "score is not numbers throughout"
     rank, pool_rank, candidates, pool_candidates = (frame[name] for name in _COUNTS)
-    if not ((rank >= 1) & (rank <= pool_rank) & (rank <= candidates) & (pool_rank <= pool_candidates)).all():
+    # where the best of a language and those of the pool are re-ranked, each by themselves, rank may exceed pool_rank
+    if not ((rank >= 1) & (pool_rank >= 1) & (rank <= candidates) & (pool_rank <= pool_candidates)).all():
         return "ranks that are not from 1 to the candidates"
     return ""
 

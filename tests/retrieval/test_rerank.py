@@ -12,7 +12,7 @@ import pytest
 from hybridkit.data.benchmark import Benchmark
 from hybridkit.data.collection import Collection
 from hybridkit.errors import InputError
-from hybridkit.evaluation.rank_table import rank_table_from_scores, reranked_table
+from hybridkit.evaluation.rank_table import rank_table_from_scores, read_ranks, reranked_table, write_ranks
 from hybridkit.evaluation.single_pools import single_pools, single_pools_from_scores
 from hybridkit.models import reranker
 from hybridkit.remedies import parse as parse_chain
@@ -64,7 +64,7 @@ def order(row: int, first: np.ndarray, columns: Any, depth: int) -> list[int]:
 
 
 @pytest.mark.parametrize("depth", [1, 3, 9])
-def test_ranks_are_those_of_sorting_twice(depth: int) -> None:
+def test_ranks_are_those_of_sorting_twice_and_are_read_back(depth: int, tmp_path: Path) -> None:
     table = reranked_table(BENCHMARK, scorer, Reranking(BENCHMARK, score, depth))
     plain = rank_table_from_scores(BENCHMARK, scorer)
     assert [*table] == [*plain]
@@ -83,6 +83,9 @@ def test_ranks_are_those_of_sorting_twice(depth: int) -> None:
             assert line.pool_rank == before.pool_rank
         moved += line.rank != before.rank
     assert (moved > 0) == (depth > 1)
+    assert (table["rank"] > table["pool_rank"]).any() == (depth > 1)
+    write_ranks(table, tmp_path / "ranks.parquet")
+    pd.testing.assert_frame_equal(read_ranks(tmp_path / "ranks.parquet"), table)
 
 
 @pytest.mark.parametrize("remedy", ["none", "calibrate(top=2)"])
