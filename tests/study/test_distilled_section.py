@@ -17,12 +17,12 @@ from hybridkit.models.embedding import encode
 from hybridkit.models.training import open_texts, train
 from hybridkit.retrieval.dense import dense
 from hybridkit.study import estimate as estimating
+from hybridkit.study import sweep as sweeping
 from hybridkit.study import trained_models
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
 from hybridkit.study.settings import open_study
-from hybridkit.study.sweep import sweep
-from tests.study.test_reranker_section import small_study
+from tests.study.test_reranker_section import TRAINING, small_study
 from tests.tiny_rerankers import make_bert
 from tests.tiny_study import tiny_study
 
@@ -35,7 +35,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     made = Run(small_study(folder, distilled=["english"], margin_mse=2.0, remedy="calibrate(top=2)"), folder / "run")
     made.check()
     assert not list((folder / "run").glob("models/*-*"))
-    rerankers.reranker_scores(made)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweeping, "_in_processes", lambda *_: ())  # here, since processes take long to start
+        rerankers.reranker_scores(made)
     return made
 
 
@@ -89,7 +91,8 @@ def test_its_row_is_beside_the_re_rankers(run: Run, monkeypatch: pytest.MonkeyPa
     assert kinds[0] == kinds[1]
     table = rerankers.reranker_table(scores)
     assert [strategy for _, strategy in table.index if strategy in CALLED] == CALLED
-    assert table.loc[("asked", CALLED[1]), ("seeds", "")] == 2 and not table.isna().any().any()
+    (name,) = run.study.evaluation.benchmarks
+    assert table.loc[(name, CALLED[1]), ("seeds", "")] == 2 and not table.isna().any().any()
     gains = rerankers.distillation_gains(run)
     assert set(zip(gains["system"], gains["against"], strict=True)) == {(CALLED[1], CALLED[0])}
     means = own[(own["measure"] == "RR@10") & (own["setting"] == "mono")].groupby("strategy")["value"].mean()
@@ -133,7 +136,8 @@ def test_a_kill_costs_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.Monk
         again.trained.train(taught)  # its re-ranker first
     assert again.trained.path(taught.reranker).is_dir()
     assert list(again.trained.path(taught).parent.glob("*.work/margins-*.npy"))
-    assert sweep(again, again.models("distilled"), names) == 4
+    monkeypatch.setattr(sweeping, "_in_processes", lambda *_: ())
+    assert sweeping.sweep(again, again.models("distilled"), names) == 4
     for spec in run.models("distilled"):
         weights = [next(one.trained.path(spec).rglob("model.safetensors")).read_bytes() for one in (run, again)]
         assert weights[0] == weights[1]
@@ -165,7 +169,7 @@ def test_the_dry_run_counts_them(run: Run, tmp_path: Path, monkeypatch: pytest.M
         ({"distilled": ["english", "english"]}, "reranker.distilled must be some of its strategies, each once"),
         ({"distilled": ["english"], "margin_mse": 0}, "reranker.margin_mse must be a number above 0"),
         (
-            {"distilled": ["english"], "training": {"steps": 1, "batch_size": 2, "negatives": "random"}},
+            {"distilled": ["english"], "training": TRAINING | {"negatives": "random"}},
             "^training.margin_mse: no draw of the plan of mono has a hard negative",
         ),
     ],
