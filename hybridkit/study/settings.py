@@ -224,7 +224,7 @@ class RerankerSection(SectionSettings):
     """Strategies, some of these, whose re-rankers a dual encoder learns from: the study's encoder, by the study's
     training and first strategy, with hard negatives and the scores of the re-ranker of the same seed. One that learns
     from none is trained beside them."""
-    margin_mse: Annotated[float, POSITIVE] = 0.1
+    margin_mse: Annotated[float, POSITIVE] = 0.01
     """Weight of the scores in the loss of these dual encoders (training.margin_mse)."""
 
 
