@@ -196,7 +196,9 @@ findings.round(3)
 # into its own order: in a pair of languages the best of the pair, in the pool those of the pool. Passages behind them
 # keep their ranks. `untrained` is the first stage alone. Where the study draws questions, both are measured on these.
 # arXiv 2305.05295 calls the settings MoIR, CLIR and MLIR. "seen-unseen": the query's language is among those of the
-# training rows, the passage's is not. No table: the study has no re-rankers (`reranker`).
+# training rows, the passage's is not. A `dual encoder` is trained on the study's own rows and recipe with hard
+# negatives, one "distilled from" a re-ranker learns its scores too (MarginMSE, arXiv 2010.02666); neither is re-ranked.
+# No table: the study has no re-rankers (`reranker`).
 
 # %%
 reranked = analysis.rerankers.reranker_scores(run)
@@ -210,6 +212,14 @@ reranker_table.round(3)
 # %%
 gains = analysis.rerankers.reranker_gains(run)
 display(gains.reindex(columns=columns).round(4), analysis.rerankers.beside_published_gains(gains).round(4))
+
+# %% [markdown]
+# What a dual encoder gains by learning from a re-ranker, over one that is trained alike without it; no table where the
+# study distils none (`reranker.distilled`).
+
+# %%
+distilled = analysis.rerankers.distillation_gains(run)
+distilled.reindex(columns=columns).round(4)
 
 # %%
 by_distance = analysis.rerankers.gains_by_distance(run)
@@ -241,6 +251,7 @@ run.finish(
         "judged": judged.to_dict("records"),
         "compared on collections": on_collections.to_dict("records"),
         "re-rankers": gains.to_dict("records"),
+        "distilled": distilled.to_dict("records"),
         "claims on re-rankers": {entry.claim.id: entry.verdict for entry in reranker_claims},
         "scores": len(scores),
     },

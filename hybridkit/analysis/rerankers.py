@@ -14,10 +14,10 @@ from hybridkit.evaluation.measures import SETTINGS
 from hybridkit.evaluation.significance import OVERALL, contrast, judged
 from hybridkit.retrieval.rerank import NAME
 from hybridkit.sampling.labels import order
-from hybridkit.study.model_spec import ModelSpec
+from hybridkit.study.model_spec import DUAL, ModelSpec
 from hybridkit.study.run import Run
 from hybridkit.study.scores import FRONT, model_scores
-from hybridkit.study.settings import RERANKER, UNTRAINED
+from hybridkit.study.settings import DISTILLED, RERANKER, UNTRAINED
 from hybridkit.study.sweep import sweep
 from hybridkit.utils.products import write
 
@@ -27,21 +27,24 @@ ENGLISH = "en"  # what its re-rankers are trained on; distances start there
 
 
 def reranker_scores(run: Run) -> pd.DataFrame:
-    """Return the scores of the first stage and of every re-ranker; kept in rerankers.parquet and .csv.
+    """Return the scores of the first stage, every re-ranker and every dual encoder beside them.
 
-    The columns of `study_scores`, with `system` behind the strategy (such as "rerank(dense, depth=20)"; the first stage
-    has the strategy "untrained") and `seen` behind the passage's language: whether the query's and the passage's are
-    among those of the training rows, as "seen-unseen"; in the pool "seen-*".
+    They are kept in rerankers.parquet and .csv. The columns are those of `study_scores`, with `system` behind the
+    strategy (such as "rerank(dense, depth=20)"; the first stage has the strategy "untrained", a dual encoder is called
+    "dual encoder", or "dual encoder distilled from" the strategy of a re-ranker) and `seen` behind the passage's
+    language: whether the query's and the passage's are among those of the training rows, as "seen-unseen"; in the pool
+    "seen-*".
     """
     specs = run.models(RERANKER)
     if not specs:
         return pd.DataFrame()
     names = run.study.section(RERANKER).benchmarks
     sweep(run, specs, names)
+    sweep(run, run.models(DISTILLED), names)  # afterwards: they learn from re-rankers
     parts = []
-    for spec in specs:
+    for spec in [*specs, *run.models(DISTILLED)]:
         for name in names:
-            table = model_scores(run, spec, name)
+            table = model_scores(run, spec, name).assign(strategy=spec.called)
             table.insert(FRONT.index("strategy") + 1, "system", _system(run, spec))
             seen = _seen(table, run.split[0].languages)
             table.insert(list(table.columns).index("passage_language") + 1, "seen", seen)
@@ -57,7 +60,9 @@ def _system(run: Run, spec: ModelSpec) -> str:
     if chosen is None:
         return ""
     first = f"dense with {chosen.remedy}" if chosen.remedy else "dense"
-    return first if spec.strategy == UNTRAINED else f"{NAME}({first}, depth={chosen.depth})"
+    return (
+        first if spec.strategy == UNTRAINED or spec.section == DISTILLED else f"{NAME}({first}, depth={chosen.depth})"
+    )
 
 
 def _seen(table: pd.DataFrame, languages: Iterable[str]) -> pd.Series:
@@ -97,6 +102,16 @@ def reranker_gains(run: Run) -> pd.DataFrame:
     if chosen is None:
         return pd.DataFrame()
     return compare_with_baseline(run, chosen.strategies[0], section=RERANKER, measures=[MEASURE])
+
+
+def distillation_gains(run: Run) -> pd.DataFrame:
+    """Compare dual encoders that learn from a re-ranker with the one that does not, in RR@10: `compare_with_baseline`.
+
+    All are trained on the same batches with the same hard negatives and ranked without re-ranking.
+    """
+    if not run.models(DISTILLED):
+        return pd.DataFrame()
+    return compare_with_baseline(run, DUAL, section=DISTILLED, measures=[MEASURE])
 
 
 def gains_by_distance(run: Run) -> pd.DataFrame:

@@ -34,7 +34,11 @@ from hybridkit.study.settings import HYBRID, UNTRAINED
 from hybridkit.utils.naming import listed, split_name
 from hybridkit.utils.products import frame, is_whole
 
-_OF_SECTION = {"recipes": ", own recipes", "reranker": ", re-rankers"}  # behind the name of a family
+_OF_SECTION = {
+    "recipes": ", own recipes",
+    "reranker": ", re-rankers",
+    "distilled": ", distilled",
+}  # behind the name of a family
 FINDINGS = (
     (HYBRID, "mono", "cross"),
     (HYBRID, "mono", "pool"),
@@ -291,11 +295,12 @@ def system(
 
     The untrained encoder is the same for every seed. `unit` is what questions are resampled by
     (`clusters.question_clusters`); with the section "recipes" the models are those of the strategy's own recipe, with
-    "reranker" they are re-rankers. Raises InputError for a strategy that the study does not have.
+    "reranker" they are re-rankers, with "distilled" the dual encoders beside them, as `ModelSpec.called` calls them.
+    Raises InputError for a strategy that the study does not have.
     """
-    specs = [spec for spec in run.models(section) if spec.strategy == strategy]
+    specs = [spec for spec in run.models(section) if spec.called == strategy]
     if not specs:
-        there = ", ".join(dict.fromkeys(spec.strategy for spec in run.models(section)))
+        there = ", ".join(dict.fromkeys(spec.called for spec in run.models(section)))
         raise InputError(f"study {run.study.name}: no strategy {strategy!r}; there are {there}")
     clusters = question_clusters(run.subset(benchmark)[0], unit)
     return {
@@ -358,7 +363,7 @@ def compare_with_baseline(
     of its own. With the section "recipes" each strategy is trained by its own recipe, with "reranker" the strategies
     are those of re-rankers, and the family is one of its own.
     """
-    pairs = compared_pairs([spec.strategy for spec in run.models(section)], baseline)
+    pairs = compared_pairs([spec.called for spec in run.models(section)], baseline)
     names = run.benchmarks(section)
     found = []
     for benchmark in names:

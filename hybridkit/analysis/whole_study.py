@@ -9,7 +9,7 @@ from hybridkit.analysis.remedies import evaluated_on
 from hybridkit.analysis.scores import collections_made, make_collections
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
-from hybridkit.study.settings import RERANKER, UNTRAINED
+from hybridkit.study.settings import DISTILLED, RERANKER, UNTRAINED
 from hybridkit.study.sweep import Job, is_made, make, make_jobs, run_of
 from hybridkit.study.workers import Workers
 from hybridkit.utils.parallel import threads
@@ -21,6 +21,7 @@ _READ = {  # the notebooks that read models of a section
     "curve": {"02", "07"},
     "diversity": {"06", "07"},
     RERANKER: {"04", "07"},
+    DISTILLED: {"04"},
 }
 
 
@@ -44,7 +45,9 @@ def make_everything(run: Run, numbers: Sequence[str], workers: Workers | None = 
     jobs = jobs_of(run, [name for name in run.study.sections if _READ[name] & set(numbers)])
     missing = [job for job in jobs if not _is_made(run, job)]
     print(f"{len(jobs)} models, {len(missing)} to make", file=sys.stderr)
-    return make_jobs(run, make_whole, missing, workers)
+    learners = [job for job in missing if job.spec.section == DISTILLED]  # they learn from some of the others
+    others = [job for job in missing if job.spec.section != DISTILLED]
+    return sum(make_jobs(run, make_whole, some, workers) for some in (others, learners))
 
 
 def jobs_of(run: Run, sections: Sequence[str]) -> list[WholeJob]:
@@ -67,7 +70,7 @@ def jobs_of(run: Run, sections: Sequence[str]) -> list[WholeJob]:
             benchmarks = (*run.study.section(section).benchmarks,)
             remedies = tuple(with_remedy.get(spec, ()))
             job = WholeJob(study, run.folder, spec, benchmarks, named.get(section, ()), remedies, remedied)
-            key = section == RERANKER, run.trained.key(spec)  # what is re-ranked has ranks of its own
+            key = section in (RERANKER, DISTILLED), run.trained.key(spec)  # the questions that are re-ranked are fewer
             if (other := found.get(key)) is not None:
                 job = replace(
                     other,

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 RERANKER = "reranker"
 _OF_KIND = {  # options that one kind alone has
     **dict.fromkeys(("temperature", "margin", "consistency"), "encoder"),
-    **dict.fromkeys(("distillation", "teacher_language", "contrastive", "processes", "report_to"), "encoder"),
+    **dict.fromkeys(("distillation", "teacher_language", "contrastive", "margin_mse", "reranker"), "encoder"),
+    **dict.fromkeys(("processes", "report_to"), "encoder"),
     **dict.fromkeys(("ratio", "pair_loss"), RERANKER),
 }
 FORMS = (".parquet", ".csv", ".jsonl")  # of a plan's file
@@ -135,6 +136,13 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         help="weight of drawing texts to where their rows' texts in one language were before the training (0)",
     )
     option("--teacher-language", metavar="TAG", help="the language that distillation draws the others to (en)")
+    option(
+        "--margin-mse",
+        type=float,
+        metavar="X",
+        help="weight of learning the scores of --reranker by MarginMSE; with --negatives (0)",
+    )
+    option("--reranker", metavar="FOLDER", help="the re-ranker that an encoder learns from, or a hub name")
     option("--contrastive", type=float, metavar="X", help="weight of InfoNCE; 0 for distillation alone (1)")
     option(
         "--freeze",
@@ -328,15 +336,18 @@ def _start(
     args: argparse.Namespace, plan: "BatchPlan", corpus: "ParallelCorpus"
 ) -> "SentenceTransformer | CrossEncoder":
     """The model to train, once all is checked that can be checked without it."""
-    if args.kind != RERANKER:
-        return _model(args.model, corpus)
     from hybridkit.models import reranker
+    from hybridkit.models.reranker_training import RerankerSettings
+    from hybridkit.models.training import open_texts
     from hybridkit.sampling.plan_pairs import PlanPairs
 
+    settings = _settings(args)
+    if not isinstance(settings, RerankerSettings):
+        open_texts(plan, corpus, settings)
+        return _model(args.model, corpus)
     if args.model == "static":
         raise InputError("--model static: it has no transformer, which a re-ranker needs; give e5-small or a folder")
-    settings = _settings(args)
-    PlanPairs(plan, corpus, str(settings.negatives), settings.ratio)  # type: ignore[union-attr]
+    PlanPairs(plan, corpus, settings.negatives, settings.ratio)
     return reranker.start(args.model, args.seed)
 
 
@@ -362,15 +373,18 @@ def _model(name: str, corpus: "ParallelCorpus") -> "SentenceTransformer":
 
 def _card(args: argparse.Namespace, corpus: "ParallelCorpus", settings: "Settings", plan: "BatchPlan") -> str:
     from hybridkit.sampling.codeswitch import rate_sentences
-    from hybridkit.study.model_card import model_card
+    from hybridkit.study.model_card import model_card, shown
 
     files = ", ".join(Path(name).name for name in args.rows)
+    own = settings.written
+    if args.kind != RERANKER and args.reranker:
+        own["reranker"] = shown(args.reranker)
     values = {
         "seed": args.seed,
         "training rows": f"{len(corpus):,} of {files} in {len(corpus.languages)} languages",
         "corpus": f"`{corpus.fingerprint}`",
         "batch plan": f"`{plan.fingerprint}`",
-        **settings.written,
+        **own,
         **{f"words switched, {name}": text for name, text in rate_sentences(plan, corpus).items()},
     }
     kind = {"pipeline": "text-ranking"} if args.kind == RERANKER else {}
@@ -398,13 +412,16 @@ def refuse(out: Path, resume: bool, overwrite: bool) -> None:
 
 
 def record(name: str, model: Any, plan: "BatchPlan", settings: "Settings") -> dict[str, Any]:
-    """Everything that a training is made from, as plain JSON values."""
-    from hybridkit.models import encoder
+    """Everything that a training is made from, as plain JSON values; of a re-ranker to learn from its hash."""
+    from hybridkit.models import encoder, reranker
 
+    own = settings.written
+    if own.get("reranker"):
+        own["reranker"] = encoder.model_hash(reranker.open(own["reranker"]))
     made_from: dict[str, Any] = {"model": name, "weights": encoder.weights_hash(model), "prompts": dict(model.prompts)}
     made_from["encoder"] = encoder.model_hash(model)
     made_from |= {"strategy": plan.strategy, "seed": plan.seed, "plan": plan.fingerprint}
-    values: dict[str, Any] = json.loads(json.dumps(made_from | settings.written))
+    values: dict[str, Any] = json.loads(json.dumps(made_from | own))
     return values
 
 

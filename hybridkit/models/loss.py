@@ -1,4 +1,4 @@
-"""The loss of a batch: InfoNCE with hard negatives, margin, consistency, distillation; texts packed by their length."""
+"""The loss of a batch: InfoNCE with negatives, margin, consistency, two distillations; texts packed by length."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from sentence_transformers.sentence_transformer.losses import (
     CachedMultipleNegativesRankingLoss,
+    MarginMSELoss,
     MultipleNegativesRankingLoss,
 )
-from sentence_transformers.util import all_gather_with_grad, batch_to_device, cos_sim
+from sentence_transformers.util import all_gather_with_grad, batch_to_device, cos_sim, pairwise_cos_sim
 from torch import Tensor, nn
 
 from hybridkit.errors import InputError
@@ -141,12 +142,13 @@ def _by_token(value: Any, mask: Tensor) -> bool:
 
 @dataclass(frozen=True)
 class Objective:
-    """What is minimised, as a function of a batch's embeddings: InfoNCE with a `margin`, `consistency`, `distillation`.
+    """What is minimised, as a function of a batch's embeddings: InfoNCE with a `margin`, and terms beside it.
 
     See `TrainingSettings` for the numbers; `teacher` has a vector of each text that distillation draws others to, (m,
-    dim). Called, it returns the loss and its parts by name, detached and without their weights: `infonce` (with the
-    margin), `consistency` (nats a row) and `distillation` (1 - cosine a text); none of weight 0, and no parts of plain
-    InfoNCE, which is the loss.
+    dim), `margins` a re-ranker's margin of each draw of the plan, (draws,). Called, it returns the loss and its parts
+    by name, detached and without their weights: `infonce` (with the margin), `consistency` (nats a row), `distillation`
+    (1 - cosine a text) and `margin_mse` (squared scores a row); none of weight 0, and no parts of plain InfoNCE, which
+    is the loss.
     """
 
     temperature: float
@@ -155,17 +157,23 @@ class Objective:
     contrastive: float = 1.0
     distillation: float = 0.0
     teacher: np.ndarray | None = field(default=None, repr=False, compare=False)
+    margin_mse: float = 0.0
+    margins: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse distillation from nothing."""
         if self.distillation and self.teacher is None:
             raise TypeError("distillation needs the vectors of a teacher (`teacher_vectors`)")
+        if self.margin_mse and self.margins is None:
+            raise TypeError("margin_mse needs the margins of a re-ranker (`reranker_margins`)")
 
     @classmethod
-    def of(cls, settings: "TrainingSettings", teacher: np.ndarray | None = None) -> "Objective":
-        """Return that of a training, with the vectors of its teacher if it has one."""
+    def of(
+        cls, settings: "TrainingSettings", teacher: np.ndarray | None = None, margins: np.ndarray | None = None
+    ) -> "Objective":
+        """Return that of a training, with the vectors of its teacher and the margins of its re-ranker if it has one."""
         numbers = settings.temperature, settings.margin, settings.consistency
-        return cls(*numbers, settings.contrastive, settings.distillation, teacher)
+        return cls(*numbers, settings.contrastive, settings.distillation, teacher, settings.margin_mse, margins)
 
     def __call__(
         self, embeddings: list[Tensor], labels: Tensor | None, gather: bool = False
@@ -174,21 +182,26 @@ class Objective:
 
         `labels` are 1 where a row has what its column promises: (n,) for its negative, with consistency (n, 2) for its
         negative and its twin, with distillation (n, 4): then the rows of `teacher` for its query and its passage, -1
-        where there is none. The candidates of a twin are those of its query, so that no twin is a negative.
+        where there is none; with `margin_mse` (n, 5): then the draw's place in `margins`. The candidates of a twin are
+        those of its query, so that no twin is a negative.
         """
         scale, parts = 1 / self.temperature, {}
-        if (self.consistency or self.distillation) and labels is None:
-            raise TypeError("labels say which rows have a twin or a teacher's text; with them they must be given")
+        if (self.consistency or self.distillation or self.margin_mse) and labels is None:
+            raise TypeError("labels say what a row has for a term of the loss; with such a term they must be given")
         if self.consistency and labels is not None:
             parts = self._with_twins(embeddings, labels, scale, gather)
         elif self.contrastive:
-            present = labels[:, 0] if self.distillation and labels is not None else labels
+            present = labels if labels is None or labels.ndim == 1 else labels[:, 0]
             parts["infonce"] = info_nce(embeddings, present, scale, gather, self.margin)
         if self.distillation and labels is not None and self.teacher is not None:
             parts["distillation"] = teacher_distance(embeddings[:2], labels[:, 2:4], self.teacher)
+        if self.margin_mse and labels is not None and self.margins is not None:
+            wanted = torch.tensor(self.margins[labels[:, 4].cpu().numpy()])
+            parts["margin_mse"] = margin_distance(embeddings[:3], labels[:, 0], wanted, scale)
         if parts.keys() == {"infonce"} and self.contrastive == 1:
             return parts["infonce"], {}
-        weights = {"infonce": self.contrastive, "consistency": self.consistency, "distillation": self.distillation}
+        weights = {"infonce": self.contrastive, "consistency": self.consistency}
+        weights |= {"distillation": self.distillation, "margin_mse": self.margin_mse}
         loss = torch.stack([weights[name] * value for name, value in parts.items()]).sum()
         return loss, {name: value.detach() for name, value in parts.items()}
 
@@ -316,6 +329,25 @@ def teacher_distance(embeddings: list[Tensor], places: Tensor, teacher: np.ndarr
     return (one - other).square().sum() / 2 / len(place)
 
 
+def margin_distance(embeddings: list[Tensor], present: Tensor, wanted: Tensor, scale: float) -> Tensor:
+    """Return the mean over n rows of the squared difference between the margins of two models, MarginMSE.
+
+    `embeddings` are of queries, passages and negatives, (n, dim) each; a margin is the cosine with the passage less the
+    one with the negative, times `scale`. `wanted` (n,) are the other model's. A row whose negative is not `present`
+    (n,) adds 0.
+
+    Source: arXiv 2010.02666, section 3.2; sentence-transformers' `MarginMSELoss` where every row has a negative.
+
+    >>> query, passage, negative = torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
+    >>> float(margin_distance([query, passage, negative], torch.tensor([1]), torch.tensor([3.0]), scale=2.0))
+    1.0
+    """
+    known = present.to(embeddings[0].device) > 0
+    query, passage, negative = (nn.functional.normalize(one[known].float(), dim=-1) for one in embeddings)
+    margins = ((query * passage).sum(dim=-1) - (query * negative).sum(dim=-1)) * scale
+    return (margins - wanted.to(known.device)[known]).square().sum() / len(known)
+
+
 def _scores(embeddings: list[Tensor], present: Tensor | None, scale: float, gather: bool) -> tuple[Tensor, Tensor]:
     """Scores of queries (rows) over the candidates, and the column of each row's own passage, (n,).
 
@@ -351,10 +383,10 @@ def sample_loss(
     """Return the loss of some rows of a batch, of different lengths, and the norm of its gradient; nothing is learnt.
 
     It is the kit's, or with `library` that of sentence-transformers (`library_loss`), without dropout and in the
-    precision of the weights. `columns` have the texts, side and prompt of a batch; negatives are left out. With
-    consistency the rows are some of those that have a twin, if they are more than one, with distillation of those that
-    have a text of the teacher, by `places` (n, 2); each is compared to the next one's, because its own text in the
-    teacher's language is at no distance.
+    precision of the weights. `columns` have the texts, side and prompt of a batch, the plan's first. With consistency
+    the rows are some of those that have a twin, if they are more than one, with distillation of those that have a text
+    of the teacher, by `places` (n, 2); each is compared to the next one's, because its own text in the teacher's
+    language is at no distance. Negatives are left out; with `margin_mse` every row has one, the next row's passage.
     """
     texts = {side: found for found, side, _ in columns}
     rows = np.arange(len(texts["query"]))
@@ -365,14 +397,20 @@ def sample_loss(
         has = rows[(term[rows] > 0).any(axis=1)]
         rows = has if len(has) > 1 else rows
     rows = rows[some_by_length(np.array([len(texts["passage"][row]) for row in rows]))]
+    wanted = {"query": True, "passage": True, "negative": objective.margin_mse > 0, "twin": objective.consistency > 0}
+    chosen = [(texts["passage"] if side == "negative" else found, side, prompt) for found, side, prompt in columns]
     features = [
-        batch_to_device(features_of(encoder, [found[row] for row in rows], side, prompt), encoder.device)
-        for found, side, prompt in columns
-        if side in ("query", "passage") or (side == "twin" and objective.consistency)
+        batch_to_device(
+            features_of(encoder, [found[row] for row in np.roll(rows, int(side == "negative"))], side, prompt),
+            encoder.device,
+        )
+        for found, side, prompt in chosen
+        if wanted[side]
     ]
     labels = None
-    if objective.consistency or objective.distillation:
-        labels = torch.tensor(np.column_stack([np.zeros_like(rows), twin[rows], np.roll(places[rows], 1, axis=0)]))
+    if objective.consistency or objective.distillation or objective.margin_mse:
+        has = np.full_like(rows, wanted["negative"])
+        labels = torch.tensor(np.column_stack([has, twin[rows], np.roll(places[rows], 1, axis=0), rows]))
 
     def compute() -> Tensor:
         made = library_loss(encoder, features, labels, objective) if library else None
@@ -400,10 +438,11 @@ def with_gradient(model: Any, compute: Callable[[], Tensor]) -> tuple[float, flo
 def library_loss(
     encoder: Any, features: list[dict[str, Tensor]], labels: Tensor | None, objective: Objective
 ) -> Tensor:
-    """Return the same loss of queries, passages and twins by sentence-transformers and PyTorch, to compare with.
+    """Return the same loss of queries, passages, negatives and twins by sentence-transformers and PyTorch.
 
-    InfoNCE is `MultipleNegativesRankingLoss`, with the margin in its similarity; consistency is `kl_div` both ways,
-    distillation `cosine_embedding_loss`.
+    To compare with, where every row has a negative or none has. InfoNCE is `MultipleNegativesRankingLoss`, with the
+    margin in its similarity; consistency is `kl_div` both ways, distillation `cosine_embedding_loss`, that from a
+    re-ranker `MarginMSELoss`.
     """
     among, scale = _processes() > 1, 1 / objective.temperature  # among those of a second training in one launch
 
@@ -415,11 +454,12 @@ def library_loss(
         encoder, scale=scale, similarity_fct=similarity if objective.margin else cos_sim, gather_across_devices=among
     )
     loss = torch.zeros((), device=encoder.device)
+    before_twins = features[: len(features) - (objective.consistency > 0)]
     if objective.contrastive:
-        loss = objective.contrastive * own([dict(one) for one in features[:2]], None)
+        loss = objective.contrastive * own([dict(one) for one in before_twins], None)
     if objective.consistency and labels is not None:
-        query, passage, twin = (encoder(dict(one))["sentence_embedding"] for one in features)
-        passage = all_gather_with_grad(passage) if among else passage
+        query, *candidates, twin = (encoder(dict(one))["sentence_embedding"] for one in features)
+        passage = torch.cat([all_gather_with_grad(one) if among else one for one in candidates])
         p, q = (nn.functional.log_softmax(cos_sim(one, passage) * scale, dim=-1) for one in (query, twin))
         kl = [nn.functional.kl_div(*both, reduction="none", log_target=True).sum(dim=-1) for both in ((p, q), (q, p))]
         loss = loss + objective.consistency * (sum(kl) / 2 * labels[:, 1].to(p.device)).mean()
@@ -430,6 +470,10 @@ def library_loss(
             alike = torch.ones(len(place), device=found.device)
             apart = nn.functional.cosine_embedding_loss(found.float(), vectors, alike, reduction="none")
             loss = loss + objective.distillation / 2 * (apart * torch.tensor(place >= 0, device=found.device)).mean()
+    if objective.margin_mse and labels is not None and objective.margins is not None:
+        wanted = torch.tensor(objective.margins[labels[:, 4].cpu().numpy()], device=loss.device)
+        apart = MarginMSELoss(encoder, lambda one, other: pairwise_cos_sim(one, other) * scale)
+        loss = loss + objective.margin_mse * apart([dict(one) for one in features[:3]], wanted)
     return loss
 
 

@@ -37,12 +37,13 @@ def plan_dataset(plan: BatchPlan, corpus: ParallelCorpus, *, negatives: bool = F
     return texts_dataset(PlanTexts(plan, corpus, negatives=negatives), gaps=gaps)
 
 
-def texts_dataset(texts: PlanTexts, *, gaps: bool = False) -> "Dataset":
+def texts_dataset(texts: PlanTexts, *, gaps: bool = False, numbered: bool = False) -> "Dataset":
     """Return the data set of a plan's texts that are open already; see `plan_dataset`.
 
     Texts with twins have a last column, `twin`, and with `gaps` labels of two numbers a row: 1 for its negative, 1 for
     its twin, 0 for what it does not have. With the texts of a teacher they are four: after these two the places of the
-    row's query and passage among them (`TeacherTexts`).
+    row's query and passage among them (`TeacherTexts`). Where they are `numbered` they are five: the last is the
+    position of the draw, and places are -1 without a teacher.
     """
     plan, usable = texts.plan, texts.usable
     if texts.negatives:
@@ -54,7 +55,7 @@ def texts_dataset(texts: PlanTexts, *, gaps: bool = False) -> "Dataset":
                 f"{int((~usable).sum()):,}",
                 f"{usable.size:,}",
             )
-    return PlanDataset.make(texts, gaps)
+    return PlanDataset.make(texts, gaps, numbered)
 
 
 def plan_arguments(plan: BatchPlan) -> dict[str, Any]:
@@ -157,13 +158,13 @@ class PlanDataset(Dataset):
     share: tuple[int, int] | None = None
 
     @classmethod
-    def make(cls, texts: Any, gaps: bool) -> "PlanDataset":
-        """Return the data set of a plan's texts, `PlanTexts` or `PlanPairs`; see `plan_dataset`."""
+    def make(cls, texts: Any, gaps: bool, numbered: bool = False) -> "PlanDataset":
+        """Return the data set of a plan's texts, `PlanTexts` or `PlanPairs`; see `texts_dataset`."""
         plan: BatchPlan = texts.plan
         made: PlanDataset = cls.from_dict({"position": np.arange(plan.draws.shape[0] * plan.draws.shape[1])})
         look_up = _LookUp(plan.fingerprint)
         made.set_transform(look_up)
-        look_up.fill(texts, gaps)
+        look_up.fill(texts, gaps, numbered)
         made.plan = plan
         return made
 
@@ -189,8 +190,8 @@ class _LookUp:
     def __init__(self, plan: str) -> None:
         self._fingerprint = plan
 
-    def fill(self, texts: Any, gaps: bool) -> None:
-        self._texts, self._gaps = texts, gaps
+    def fill(self, texts: Any, gaps: bool, numbered: bool) -> None:
+        self._texts, self._gaps, self._numbered = texts, gaps, numbered
 
     def __call__(self, batch: dict[str, list[int]]) -> dict[str, list[Any]]:
         if not hasattr(self, "_texts"):
@@ -210,8 +211,11 @@ class _LookUp:
         has = [[int(bool(text)) for text in found.get(side, [""] * len(positions))] for side in ("negative", "twin")]
         if self._texts.teacher is not None:
             has += self._texts.teacher.places[positions].T.tolist()
+        elif self._numbered:
+            has += [[-1] * len(positions)] * 2
         elif "twin" not in found:
             return {"label": has[0]} if "negative" in found else {}
+        has += [positions] if self._numbered else []
         return {"label": [list(row) for row in zip(*has, strict=True)]}
 
     def __getstate__(self) -> dict[str, Any]:

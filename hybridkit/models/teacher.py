@@ -1,5 +1,6 @@
 """The vectors that distillation draws texts to: made once, by the encoder as it is at the start, and kept in a file."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,15 +41,20 @@ def teacher_vectors(
         [prompt_of(encoder, side) for side in teacher.positions],
         [settings.max_length, settings.precision],
     )
-    path = folder / f"teacher-{key[:16]}.npy"
+    corpus = texts.corpus
+    return kept_array(folder / f"teacher-{key[:16]}.npy", lambda path: _write(encoder, teacher, corpus, settings, path))
+
+
+def kept_array(path: Path, write: Callable[[Path], None]) -> np.ndarray:
+    """Return the array in a file, mapped; `write` makes it in a temporary file where it is missing or damaged."""
     mark = path.with_suffix(".xxh128")
     if not (path.is_file() and mark.is_file() and mark.read_text() == checksum(path)):
         with atomic_write(path) as temporary:
-            _write(encoder, teacher, texts.corpus, settings, temporary)
+            write(temporary)
             found = checksum(temporary)
         write_text(mark, found)
-    vectors: np.ndarray = np.load(path, mmap_mode="r")
-    return vectors
+    kept: np.ndarray = np.load(path, mmap_mode="r")
+    return kept
 
 
 def _write(

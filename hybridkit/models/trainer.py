@@ -232,13 +232,14 @@ def plan_trainer(
     measure: Callable[[SentenceTransformer], Mapping[str, float]] | None,
     packed: bool = True,
     teacher: np.ndarray | None = None,
+    margins: np.ndarray | None = None,
 ) -> PlanTrainer:
     """Return the trainer of a plan's texts; its checkpoints go to the folder `work`, marked with `key` once whole.
 
     `prompts` are those of the columns query, passage, negative and twin; `packed` is that of `batch_loss`, `teacher`
-    that of `Objective`.
+    and `margins` are those of `Objective`.
     """
-    plan, objective = texts.plan, Objective.of(settings, teacher)
+    plan, objective = texts.plan, Objective.of(settings, teacher, margins)
     evaluates = measure is not None and settings.evaluate_every > 0
     arguments = SentenceTransformerTrainingArguments(
         **common_arguments(plan, settings, work, encoder.device.type),
@@ -258,7 +259,7 @@ def plan_trainer(
     trainer = PlanTrainer(
         model=encoder,
         args=arguments,
-        train_dataset=texts_dataset(texts, gaps=True),
+        train_dataset=texts_dataset(texts, gaps=True, numbered=margins is not None),
         loss=batch_loss(encoder, objective, settings.mini_batch, settings.precision == "bf16", packed),
         evaluator=measure_as_evaluator(measure, settings.watch) if evaluates and measure is not None else None,
         callbacks=callbacks,

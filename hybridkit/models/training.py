@@ -17,6 +17,7 @@ from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.errors import InputError
 from hybridkit.models.embedding import FAILURES, as_it_was, cut_at, failing_clearly, features_of, prompt_of, rounding
 from hybridkit.models.encoder import model_hash, similarity_of
+from hybridkit.models.margins import reranker_margins
 from hybridkit.models.model_folders import first_line
 from hybridkit.models.teacher import teacher_vectors
 from hybridkit.sampling.plan import BatchPlan
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 # of settings that came later: at these values nothing is trained otherwise than before, so they are left out of keys
 PLAIN_LOSS = {"margin": 0.0, "consistency": 0.0, "distillation": 0.0, "teacher_language": "en", "contrastive": 1.0}
+PLAIN_LOSS |= {"margin_mse": 0.0, "reranker": ""}
 _LATER = {"mini_batch": 0, "negatives": False, "watch": "AP", **PLAIN_LOSS, "processes": 1}
 _BESIDE = {"report_to"}  # settings that no weight depends on
 Precision = Literal["float32", "bf16"]
@@ -45,9 +47,23 @@ def _patience(value: int, info: ValidationInfo) -> int:
     return value
 
 
+def _margin_mse(value: float, info: ValidationInfo) -> float:
+    if value and info.data.get("negatives") is False:
+        raise InputError(f"must be 0 where negatives is false (got {value}): its margins are those of hard negatives")
+    return value
+
+
+def _reranker(name: str, info: ValidationInfo) -> str:
+    if bool(name) != bool(info.data.get("margin_mse", name)):
+        what = "given where margin_mse is above 0: whose margins are they" if not name else "left out: margin_mse is 0"
+        raise InputError(f"must be {what} (got {name!r})")
+    return name
+
+
 def _contrastive(value: float, info: ValidationInfo) -> float:
-    if not value and info.data.get("distillation") == 0:
-        raise InputError(f"must be above 0 where distillation is 0 (got {value}): nothing would hold texts apart")
+    if not value and info.data.get("distillation") == 0 and info.data.get("margin_mse") == 0:
+        why = "nothing would hold texts apart"
+        raise InputError(f"must be above 0 where distillation and margin_mse are 0 (got {value}): {why}")
     return value
 
 
@@ -110,6 +126,11 @@ class TrainingSettings:
     teacher_language before the training (arXiv 2004.09813); the mean of 1 - cosine."""
     teacher_language: Annotated[str, Strict(), Field(min_length=1)] = "en"
     """The language of the texts that distillation draws the others to; its own texts are kept where they were."""
+    margin_mse: Annotated[float, Range(0), AfterValidator(_margin_mse)] = 0.0
+    """Weight of distillation from a re-ranker: that a query's score of its own passage comes to lie as far above that
+    of its hard negative as the re-ranker's scores do (MarginMSE, arXiv 2010.02666). It needs negatives."""
+    reranker: Annotated[str, Strict(), AfterValidator(_reranker)] = ""
+    """The re-ranker that margin_mse learns from: a folder, or a name of the hub."""
     contrastive: Annotated[float, Range(0), AfterValidator(_contrastive)] = 1.0
     """Weight of the contrastive loss, InfoNCE; 0 leaves it out, for distillation alone."""
     processes: Annotated[int, COUNT, AfterValidator(_processes)] = 1
@@ -120,8 +141,9 @@ class TrainingSettings:
 
     @property
     def key(self) -> dict[str, Any]:
-        """What a training depends on, for its hash."""
-        return {name: value for name, value in self.written.items() if _LATER.get(name) != value}
+        """What a training depends on, for its hash, but for the re-ranker: its name is not what it is."""
+        own = {name: value for name, value in self.written.items() if name != "reranker"}
+        return {name: value for name, value in own.items() if _LATER.get(name) != value}
 
     @property
     def written(self) -> dict[str, Any]:
@@ -161,8 +183,14 @@ def train(
     of 1 - cosine to the vector of the same row's text of the same side. Negatives and twins have no part in it. A text
     in the teacher's language is kept where it was, a code-switched one is drawn to the vector of the row's own text,
     and a row without a text in that language adds 0. The gradient of InfoNCE is divided by the temperature, this one
-    is not: a weight far below 1 / temperature says little. Where `contrastive` and `consistency` are 0, hard negatives
-    are not read.
+    is not: a weight far below 1 / temperature says little. Where `contrastive`, `consistency` and `margin_mse` are 0,
+    hard negatives are not read.
+
+    With `settings.margin_mse` the scores of `settings.reranker` are learnt. Before the training it scores the query of
+    each draw with its passage and with its hard negative, as they are trained on (`reranker_margins`). Added to the
+    loss, times that weight, is the mean over the batch's rows of the squared difference between that margin, of logits,
+    and the encoder's, cosine with the passage less cosine with the negative, divided by the temperature and without
+    `margin`. A row without a negative adds 0. Where InfoNCE's gradient is bounded, this one grows with the difference.
 
     Checkpoints are in `out` + ".work" until the end; called again after a kill, the same training (plan, settings and
     encoder) goes on from the last whole one, to the same weights on the same machine. Under `accelerate launch` the
@@ -175,7 +203,7 @@ def train(
         settings: How to train.
         out: A SentenceTransformer folder to write, with `steps.jsonl` (step, kind, loss, learning_rate; of more than
             plain InfoNCE also its parts, without their weights: infonce, which has the margin, consistency,
-            distillation).
+            distillation, margin_mse).
         beside: Returns more texts to write into the folder, by file name, such as the model's card.
         measure: Returns held-out scores; `settings.watch` is the one that decides about stopping.
         callbacks: More callbacks of the trainer.
@@ -183,24 +211,27 @@ def train(
 
     Raises:
         InputError: A plan of another corpus, a setting that does not fit the encoder, consistency where no query is
-            known in a second language, distillation where no row has a text in the teacher's language, or a loss that
-            is not a number.
+            known in a second language, distillation where no row has a text in the teacher's language, margin_mse where
+            no draw has a negative or with what is no re-ranker, or a loss that is not a number.
 
     Source:
         arXiv 2408.10536, section 2: cross-entropy over the batch's passages, scores divided by the temperature. Margin:
         additive margin softmax, arXiv 2007.01852. Consistency: in the manner of LaKDA, arXiv 2509.06195. Distillation:
         arXiv 2004.09813, section 2, whose squared error on vectors of length 1 is twice 1 - cosine; there the teacher
-        is another, monolingual encoder, here the encoder itself.
+        is another, monolingual encoder, here the encoder itself. From a re-ranker: arXiv 2010.02666, section 3.2.
     """
     if settings.processes > 1:
         _check_processes(settings.processes)
     work = out.with_name(out.name + ".work")
     prompts = {side: prompt_of(encoder, side) for side in ("query", "passage")}
-    key = digest(plan.fingerprint, settings.key, model_hash(encoder), prompts)
+    texts = open_texts(plan, corpus, settings)
+    margins, known = None, []
+    if settings.margin_mse:
+        margins, hashed = reranker_margins(texts, settings, work)
+        known = [hashed]
+    key = digest(plan.fingerprint, settings.key, model_hash(encoder), prompts, *known)
     prompts |= {"negative": prompts["passage"], "twin": prompts["query"]}
-    compares = settings.contrastive > 0 or settings.consistency > 0
-    texts = open_texts(plan, corpus, settings, negatives=settings.negatives and compares)
-    _count_alone(texts)
+    _count_alone(texts, settings)
     teacher = teacher_vectors(encoder, texts, settings, work) if settings.distillation else None
     if (compared := similarity_of(encoder)) != "cosine":
         log.warning("the encoder compares by %s; it is trained over cosines, the loss of arXiv 2408.10536", compared)
@@ -210,7 +241,8 @@ def train(
         from hybridkit.models.loss import Objective, sample_loss
         from hybridkit.models.trainer import check_memory
 
-        objective, weights = Objective.of(settings, teacher), (settings.consistency, settings.distillation)
+        objective = Objective.of(settings, teacher, margins)
+        weights = settings.consistency, settings.distillation, settings.margin_mse
         places = None if texts.teacher is None else texts.teacher.places[: plan.draws.shape[1]]
         first = next(_batches(texts, prompts))
         with failing_clearly("train on the first batch"):
@@ -230,7 +262,7 @@ def train(
     with in_training(encoder, settings, prepare) as packed, calm_bars():
         from hybridkit.models.trainer import plan_trainer, trackers
 
-        trainer = plan_trainer(encoder, texts, prompts, settings, work, key, measure, packed, teacher)
+        trainer = plan_trainer(encoder, texts, prompts, settings, work, key, measure, packed, teacher, margins)
         followers = trackers(settings.report_to, logs or out.with_name(out.name + ".logs"))
         go_on(trainer, settings, work, key, [*followers, *callbacks])
     return write_model(trainer, encoder, plan, out, work, beside)
@@ -257,7 +289,7 @@ def write_model(
             "kind": str(plan.kinds[line["step"] - 1]),
             "loss": line["loss"],
             "learning_rate": line["learning_rate"],
-            **{part: line[part] for part in ("infonce", "consistency", "distillation") if part in line},
+            **{part: line[part] for part in ("infonce", "consistency", "distillation", "margin_mse") if part in line},
         }
         for line in trainer.state.log_history
         if "loss" in line
@@ -273,16 +305,21 @@ def write_model(
     return out
 
 
-def open_texts(
-    plan: BatchPlan, corpus: ParallelCorpus, settings: TrainingSettings, *, negatives: bool = False
-) -> PlanTexts:
+def open_texts(plan: BatchPlan, corpus: ParallelCorpus, settings: TrainingSettings) -> PlanTexts:
     """Return a plan's texts with what the terms of a training's loss need.
 
-    Raises InputError for a plan of another corpus, for consistency where no query is known in a second language, and
-    for distillation where no row has a text in the teacher's language.
+    Raises InputError for a plan of another corpus, for consistency where no query is known in a second language, for
+    distillation where no row has a text in the teacher's language, and for margin_mse where no draw has a negative.
     """
     teacher = settings.teacher_language if settings.distillation else ""
+    compares = settings.contrastive > 0 or settings.consistency > 0 or settings.margin_mse > 0
+    negatives = settings.negatives and compares
     texts = PlanTexts(plan, corpus, negatives=negatives, twins=settings.consistency > 0, teacher=teacher)
+    if settings.margin_mse and texts.usable is None:
+        raise InputError(
+            f"training.margin_mse: no draw of the plan of {plan.strategy} has a hard negative for its batch; "
+            "mine some (`hybridkit data negatives`), or set it to 0"
+        )
     if settings.consistency:
         require_twins(texts)
     if texts.teacher is not None and not len(texts.teacher):
@@ -313,8 +350,14 @@ def _check_processes(wanted: int) -> None:
         )
 
 
-def _count_alone(texts: PlanTexts) -> None:
-    """Say how many draws of a plan add nothing to consistency or to distillation."""
+def _count_alone(texts: PlanTexts, settings: TrainingSettings) -> None:
+    """Say how many draws of a plan add nothing to consistency, to distillation or to margin_mse."""
+    if settings.margin_mse and texts.usable is not None and (alone := int((~texts.usable).sum())):
+        log.warning(
+            "training.margin_mse: %s of %s draws have no hard negative for their batch and add nothing to it",
+            f"{alone:,}",
+            f"{texts.usable.size:,}",
+        )
     if texts.twins is not None and (alone := int((texts.twins < 0).sum())):
         log.warning(
             "training.consistency: the queries of %s of %s draws are known in one language only and add nothing to it",

@@ -26,6 +26,7 @@ from hybridkit.models.reranker_training import RerankerSettings, train_reranker
 from hybridkit.models.training import TrainingSettings, train
 from hybridkit.retrieval.rerank import pairs_in
 from hybridkit.sampling.plan import BatchPlan
+from hybridkit.sampling.plan_texts import PlanTexts
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
 from hybridkit.study.settings import RERANKER, UNTRAINED, Study
@@ -75,6 +76,7 @@ def missing(study: Study) -> list[Missing]:
         for text, fetched in _data(kind, name, study)
     ]
     names = [study.encoder.name, *(study.section(section).encoder.name for section in study.sections)]
+    names += study.teachers
     encoders = dict.fromkeys(one for name in names for one in _encoder(name, study.encoder_at(name)))
     return found + [Missing("encoder", *one) for one in encoders]
 
@@ -227,6 +229,8 @@ def estimate(run: Run) -> Estimate:
             draws = sum(one.steps * one.batch_size for one in [spec.training(run.study) for spec in todo])
             seconds["training"] += low * draws / training.batch_size
             slowest += high * draws / training.batch_size
+            if any(one.training(run.study).margin_mse for one in todo):
+                seconds["re-ranker's scores"] = seconds.get("re-ranker's scores", 0.0) + _time_margins(run, todo)
             if training.evaluate_every and len(run.split[1]):
                 times = training.steps // training.evaluate_every * len(todo)
                 seconds["held-out scores"] += rate * _size_of(run, "held-out") * times
@@ -255,6 +259,24 @@ def _add_rerankers(run: Run, todo: list[ModelSpec], disk: dict[str, int], second
         seconds["training"] += (_PATIENCE if step is None else step) * chosen.training.steps * len(todo)
     pairs = sum(pairs_in(run.reranked_on(name)[0], chosen.depth) for _, name in unranked)
     seconds["re-ranking"] = time_pairs(model, run, unranked[0][1]) * pairs if unranked else 0.0
+
+
+def _time_margins(run: Run, todo: list[ModelSpec]) -> float:
+    """The seconds that re-rankers take to score the plans of the models that learn from them: two pairs a draw."""
+    taught = [(spec, spec.training(run.study)) for spec in todo if spec.training(run.study).margin_mse]
+    spec, training = taught[0]
+    if spec.teacher:
+        model = reranker.start(run.study.encoder_at(run.study.section(RERANKER).encoder.name))
+    else:
+        model = reranker.open(run.study.encoder_at(training.reranker))
+    texts = PlanTexts(run.plan(spec), run.corpus(spec))(np.arange(min(_TEXTS, training.batch_size)))
+    queries, passages = texts["query"], texts["passage"]
+    options: dict[str, Any] = {"max_length": training.max_length, "precision": training.precision}
+    reranker.score(model, queries[:2], passages[:2], **options)
+    start = time.perf_counter()
+    reranker.score(model, queries, passages, **options)
+    each = (time.perf_counter() - start) / len(queries)
+    return 2 * each * sum(one.steps * one.batch_size for _, one in taught)
 
 
 def time_pairs(model: "CrossEncoder", run: Run, name: str) -> float:
@@ -300,6 +322,8 @@ def time_step(
     clock = Clock()
     of_pairs = isinstance(settings, RerankerSettings)
     own: dict[str, Any] = {} if of_pairs else {"evaluate_every": 0, "patience": 0}
+    if isinstance(settings, TrainingSettings) and settings.margin_mse:  # its scores are made before the first step
+        own |= {"margin_mse": 0.0, "reranker": "", "contrastive": settings.contrastive or 1.0}
     settings = replace(settings, checkpoint_every=settings.steps + 1, **own)
     train_one: Any = train_reranker if of_pairs else train
     with TemporaryDirectory() as folder, suppress(_EnoughError), _interrupted(_PATIENCE):

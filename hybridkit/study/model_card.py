@@ -67,7 +67,7 @@ def sources(encoder: str, files: Sequence[str]) -> list[Source]:
     """
     found = []
     if encoder != "static":  # made from scratch
-        name = _shown(ALIASES.get(encoder, encoder))
+        name = shown(ALIASES.get(encoder, encoder))
         found.append(Source("encoder", name, _OF_ENCODERS.get(name, _UNKNOWN), name if "/" in name else ""))
     for file in dict.fromkeys(files):
         base = split_name(file)[0]
@@ -78,8 +78,8 @@ def sources(encoder: str, files: Sequence[str]) -> list[Source]:
     return found
 
 
-def _shown(encoder: str) -> str:
-    """The name of an encoder that others can know: of a folder its own name."""
+def shown(encoder: str) -> str:
+    """Return the name of a model that others can know: of a folder its own name."""
     return Path(encoder).expanduser().resolve().name if Path(encoder).expanduser().exists() else encoder
 
 
@@ -193,7 +193,7 @@ def model_card(
     from huggingface_hub import ModelCard, ModelCardData
 
     made_from = sources(encoder, files)
-    encoder = _shown(encoder)
+    encoder = shown(encoder)
     data = ModelCardData(
         library_name="sentence-transformers",
         pipeline_tag=pipeline,

@@ -16,6 +16,7 @@ from hybridkit.study.settings import (
     ALL,
     ALL_BUT_ONE,
     ANY_LANGUAGES,
+    DISTILLED,
     RERANKER,
     UNTRAINED,
     Recipe,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from hybridkit.study.training_rows import TrainingRows
 
 CURVES = ("alpha", "rows", "batch_size", "pairs")
+DUAL = "dual encoder"  # how one beside re-rankers is called that learns from none of them
 COLUMNS = ["group", "draw", "k", "languages", "series", "strategy", "seed", "model"]
 
 
@@ -36,8 +38,8 @@ COLUMNS = ["group", "draw", "k", "languages", "series", "strategy", "seed", "mod
 class ModelSpec:
     """One model of a study: a strategy (or "untrained"), a seed and the section it belongs to.
 
-    Sections are "main", "recipes" (each strategy with its own recipe), "curve", "diversity" and "reranker", whose
-    untrained model is the first stage alone.
+    Sections are "main", "recipes" (each strategy with its own recipe), "curve", "diversity", "reranker", whose
+    untrained model is the first stage alone, and "distilled", dual encoders beside the re-rankers.
 
     What differs from the section's own settings: the training `languages`, the number of training `rows`, `batch_size`,
     `steps`, `learning_rate` and `temperature`; where they are empty or 0, nothing does.
@@ -54,6 +56,24 @@ class ModelSpec:
     temperature: float = 0.0
     remedy: str = ""
     """A chain of remedies that its results are of; "" for none. The same model is trained with any."""
+    teacher: str = ""
+    """The strategy of the re-ranker, of the same seed, whose scores it learns; "" for none."""
+
+    @property
+    def called(self) -> str:
+        """What tables call it: its strategy, or of dual encoders beside re-rankers from which of them it is distilled.
+
+        >>> ModelSpec("mono", section="distilled", teacher="english").called, ModelSpec("mono").called
+        ('dual encoder distilled from english', 'mono')
+        """
+        if self.section != DISTILLED:
+            return self.strategy
+        return f"{DUAL} distilled from {self.teacher}" if self.teacher else DUAL
+
+    @property
+    def reranker(self) -> "ModelSpec":
+        """The re-ranker whose scores it learns."""
+        return ModelSpec(self.teacher, self.seed, RERANKER)
 
     @property
     def chain(self) -> Chain:
@@ -75,6 +95,8 @@ class ModelSpec:
         """How the model is trained: as its section says, but for what it has of its own."""
         names = ("batch_size", "steps", "learning_rate", "temperature")
         own = {name: getattr(self, name) for name in names if getattr(self, name)}
+        if self.teacher and study.reranker:
+            own |= {"margin_mse": study.reranker.margin_mse, "reranker": self.teacher}
         return replace(study.section(self.section).training, **own)
 
     def with_recipe(self, recipe: Recipe) -> "ModelSpec":
@@ -88,6 +110,7 @@ class ModelSpec:
         other += [f"{self.steps} steps"] if self.steps else []
         other += [f"learning rate {self.learning_rate:g}"] if self.learning_rate else []
         other += [f"temperature {self.temperature:g}"] if self.temperature else []
+        other += [f"distilled from {self.teacher}"] if self.teacher else []
         other += [self.remedy] if self.remedy else []
         where = [] if self.section == "main" else [f"({self.section})"]
         return " ".join([self.strategy + "".join(f", {one}" for one in self._seed() + other), *where])
@@ -126,6 +149,12 @@ def models(study: Study, rows: "TrainingRows", section: str = "main") -> list[Mo
         chosen = study.reranker
         pairs = [(seed, text) for seed in chosen.seeds for text in chosen.strategies] if chosen else []
         return [ModelSpec(text, seed, section) for seed, text in [*[(0, UNTRAINED)] * bool(chosen), *pairs]]
+    if section == DISTILLED:
+        chosen = study.reranker
+        if chosen is None or not chosen.distilled:
+            return []
+        dual = ModelSpec(study.strategies[0], section=section, remedy=chosen.remedy or "")
+        return [replace(dual, seed=seed, teacher=text) for seed in chosen.seeds for text in ("", *chosen.distilled)]
     trained = [ModelSpec(text, seed) for seed in study.seeds for text in study.strategies]
     return ([ModelSpec(UNTRAINED)] if study.untrained else []) + trained
 

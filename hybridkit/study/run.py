@@ -17,6 +17,7 @@ from hybridkit.data.sources.open_benchmarks import base_name, benchmark_path, op
 from hybridkit.errors import InputError
 from hybridkit.evaluation.rank_table import rank_table_from_scores, read_ranks, reranked_table, write_ranks
 from hybridkit.evaluation.single_pools import single_pools, single_pools_from_scores
+from hybridkit.models import reranker
 from hybridkit.models.embedding import encode
 from hybridkit.models.encoder import similarity_of
 from hybridkit.remedies import Chain, Estimate, RowEmbeddings, choose_rows, parse
@@ -27,7 +28,16 @@ from hybridkit.retrieval.rerank import PairScores, Reranking, check_depth
 from hybridkit.sampling import BatchPlan
 from hybridkit.study import model_spec
 from hybridkit.study.model_spec import ModelSpec
-from hybridkit.study.settings import RERANKER, SETTINGS, UNTRAINED, RerankerSection, Study, open_study, study_of_run
+from hybridkit.study.settings import (
+    DISTILLED,
+    RERANKER,
+    SETTINGS,
+    UNTRAINED,
+    RerankerSection,
+    Study,
+    open_study,
+    study_of_run,
+)
 from hybridkit.study.trained_models import TrainedModels
 from hybridkit.study.training_rows import TrainingRows, evaluated, refuse_leaks, write_json
 from hybridkit.utils.files import atomic_write, digest, write_text
@@ -79,6 +89,8 @@ class Run:
             refuse_leaks(rows, self.rows.leaks, f"study {self.study.name}")
         if RERANKER in self.study.sections:
             self._check_reranked()
+        for name in self.study.teachers:
+            reranker.open(self.study.encoder_at(name))
         for spec in self:
             if spec.strategy != UNTRAINED:
                 self.trained.check(spec)
@@ -278,7 +290,7 @@ class Run:
         """Return the rank table of a model on a benchmark or a subset of one."""
 
         def make(path: Path) -> None:
-            if spec.section == RERANKER:
+            if spec.section in (RERANKER, DISTILLED):
                 write_ranks(self._reranked(spec, name), path)
             else:
                 write_ranks(rank_table_from_scores(self.subset(name)[0], self.scorer(spec, name)), path)
@@ -302,12 +314,12 @@ class Run:
         return self._samples[name]
 
     def _reranked(self, spec: ModelSpec, name: str) -> pd.DataFrame:
-        """The rank table of the first stage, the untrained encoder with its remedy, and of a re-ranker behind it."""
+        """The rank table of a first stage with its remedy, and of a re-ranker behind the untrained one."""
         (sample, at), settings = self.reranked_on(name), self.study.evaluation
-        first = self._first_stage
+        first = self._first_stage(spec)
         queries, passages = self.remedied(first, name)
         scorer = first.chain.scorer(sample, dense(sample, queries[at], passages, self.similarity(first, name)))
-        if spec.strategy == UNTRAINED:
+        if spec.strategy == UNTRAINED or spec.section == DISTILLED:
             return rank_table_from_scores(sample, scorer)
         model = self.trained.open_reranker(spec)
         scores = PairScores(model, settings.max_length, settings.precision, self.folder / "pair-scores")
@@ -315,9 +327,9 @@ class Run:
         scores.report()
         return table
 
-    @property
-    def _first_stage(self) -> ModelSpec:
-        return ModelSpec(UNTRAINED, remedy=self._reranker.remedy or "")
+    def _first_stage(self, spec: ModelSpec) -> ModelSpec:
+        """The dense first stage before a re-ranker; a dual encoder beside them is one itself."""
+        return spec if spec.section == DISTILLED else ModelSpec(UNTRAINED, remedy=self._reranker.remedy or "")
 
     def single_pools(self, spec: ModelSpec, name: str) -> pd.DataFrame:
         """Return the ranks of a model where the answer is in one language only (`evaluation.single_pools`)."""
@@ -335,9 +347,10 @@ class Run:
 
     def ranks_path(self, spec: ModelSpec, name: str) -> Path:
         """Return the file of the rank table of a model on a benchmark, there or not."""
-        if spec.section == RERANKER:
-            first = self.result_key(self._first_stage, self.reranked_on(name)[0])
-            depth = (self.trained.key(spec), self._reranker.depth) if spec.strategy != UNTRAINED else ()
+        if spec.section in (RERANKER, DISTILLED):
+            first = self.result_key(self._first_stage(spec), self.reranked_on(name)[0])
+            reranks = spec.section == RERANKER and spec.strategy != UNTRAINED
+            depth = (self.trained.key(spec), self._reranker.depth) if reranks else ()
             key = digest("re-ranked", RERANKED_FORMAT, first, *depth)
         else:
             key = self.result_key(spec, self.subset(name)[0])

@@ -34,6 +34,7 @@ HYBRID = "hybrid(alpha=0.5)"
 ALL = "all"
 ALL_BUT_ONE = "all but one"
 RERANKER = "reranker"
+DISTILLED = "distilled"  # dual encoders beside the re-rankers, some of which learn their scores
 ANY_LANGUAGES = ("random", "spread")  # groups of languages that are no family
 
 
@@ -65,6 +66,13 @@ def _seeds(seeds: tuple[int, ...]) -> tuple[int, ...]:
 def _different(texts: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(texts)) != len(texts):
         raise InputError(f"must be one strategy or more, each once (got {list(texts)})")
+    return texts
+
+
+def _teachers(texts: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    known = info.data.get("strategies", texts)
+    if len(set(texts)) != len(texts) or not set(texts) <= set(known):
+        raise InputError(f"must be some of its strategies, each once: {', '.join(known)} (got {list(texts)})")
     return texts
 
 
@@ -212,6 +220,12 @@ class RerankerSection(SectionSettings):
     """A remedy of the first stage, as calibrate(top=5)."""
     questions: Annotated[int, COUNT_OR_NONE] = 0
     """Questions of each benchmark, drawn evenly from its articles, each in all its languages; 0 for all."""
+    distilled: Annotated[tuple[StrategyText, ...], AfterValidator(_teachers)] = ()
+    """Strategies, some of these, whose re-rankers a dual encoder learns from: the study's encoder, by the study's
+    training and first strategy, with hard negatives and the scores of the re-ranker of the same seed. One that learns
+    from none is trained beside them."""
+    margin_mse: Annotated[float, POSITIVE] = 0.01
+    """Weight of the scores in the loss of these dual encoders (training.margin_mse)."""
 
 
 @settings("rows")
@@ -332,12 +346,16 @@ class Study:
             del value["resources"]
         if self.reranker is None:  # it came later, and the keys of studies without it stay as they were
             del value[RERANKER]
+        elif not self.reranker.distilled:
+            del value[RERANKER]["distilled"], value[RERANKER]["margin_mse"]
         for part in (value, value["curve"], value["diversity"]):
             training = part and part["training"]
             if training and (beside is None or not training["report_to"]):
                 del training["report_to"]
             if training and training["processes"] == 1:  # as in settings of studies from before there were more
                 del training["processes"]
+            if training and not training["margin_mse"]:  # it came later
+                del training["margin_mse"], training["reranker"]
         if beside is not None and self.folder is not None and self.paths():
             value["folder"] = os.path.relpath(self.folder, beside.resolve())  # a run folder may be reached by links
         return value
@@ -363,7 +381,14 @@ class Study:
         found += [("benchmark", name) for name in self.benchmarks if self.at(name) != name]
         found += [("collection", name) for name in self.judged if self.at(name) != name]
         found += [("lexicon", name) for name in self.lexicons if not is_known(name) and not Path(name).is_absolute()]
+        found += [("re-ranker", name) for name in self.teachers if self.encoder_at(name) != name]
         return found + [("encoder", name) for name in encoders if self.encoder_at(name) != name]
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """The re-rankers that trainings of the study name (`training.reranker`), without repeats."""
+        trainings = [self.section(name).training for name in self.own_sections() if name != RERANKER]
+        return tuple(dict.fromkeys(one.reranker for one in trainings if one.reranker))
 
     @property
     def judged(self) -> tuple[str, ...]:
@@ -393,7 +418,7 @@ class Study:
 
     @property
     def sections(self) -> tuple[str, ...]:
-        """The sections that the study's notebooks train models of: main, recipes, curve, diversity, reranker.
+        """The sections that the study's notebooks train models of, from main to reranker and distilled.
 
         >>> open_study("starter").sections
         ('main', 'recipes')
@@ -404,14 +429,20 @@ class Study:
             "curve": {"02"},
             "diversity": {"06"},
             RERANKER: {"04"},
+            DISTILLED: {"04"},
         }
-        there = {"main": True} | {name: bool(getattr(self, name)) for name in trained if name != "main"}
+        there = {name: bool(getattr(self, name, None)) for name in trained} | {"main": True}
+        there[DISTILLED] = bool(self.reranker and self.reranker.distilled)
         return tuple(name for name, where in trained.items() if there[name] and where & set(self.notebooks))
 
     def section(self, name: str) -> Section:
         """Return encoder, training and benchmarks of a section; InputError where the study does not have it."""
         if name in ("main", "recipes"):
             return Section(self.encoder, self.training, self.evaluation.benchmarks)
+        if name == DISTILLED:
+            main = self.section("main")
+            training = dataclasses.replace(main.training, negatives=True, margin_mse=0.0, reranker="")
+            return Section(main.encoder, training, self.section(RERANKER).benchmarks)
         own: SectionSettings | None = getattr(self, name)
         if own is None:
             raise InputError(f"study {self.name}: it has no {name}; add the key {name}")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
@@ -84,7 +84,12 @@ class TrainedModels:
             open_texts(plan, corpus, training)
 
     def _how(self, spec: ModelSpec) -> "TrainingSettings | RerankerSettings":
-        return spec.training(self.study)
+        """How a model is trained, with the place of the re-ranker that it learns from."""
+        training: TrainingSettings | RerankerSettings = spec.training(self.study)
+        if isinstance(training, RerankerSettings) or not training.margin_mse:
+            return training
+        folder = self.path(spec.reranker) if spec.teacher else self.study.encoder_at(training.reranker)
+        return replace(training, reranker=str(folder))
 
     def encoder(self, section: str = "main", seed: int = 0) -> "SentenceTransformer":
         """Return the encoder that a section's trainings start from.
@@ -154,22 +159,33 @@ class TrainedModels:
     def _encoder_key(self, settings: EncoderSettings) -> str:
         if settings.name == "static":
             return digest(asdict(settings), self.rows.split[0].fingerprint)
-        # a folder of the user's own is hashed whole; a hub model is known by its name and commit
-        name = self.study.encoder_at(settings.name)
+        return digest(asdict(settings), *self._content(settings.name))
+
+    def _content(self, name: str) -> list[Any]:
+        """What a model is known by: a folder of the user's own by its files, a hub model by its commit."""
+        name = self.study.encoder_at(name)
         folder = Path(name)
         files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
         hashes = [[str(path.relative_to(folder)), sha256_file(path)] for path in files]
         # 2: earlier versions trained some models of a folder otherwise (padded on the left, scaled embeddings, prompts)
-        return digest(asdict(settings), encoders.revision(name) or ("2" if files else ""), *hashes)
+        return [encoders.revision(name) or ("2" if files else ""), *hashes]
 
     def key(self, spec: ModelSpec) -> str:
         """Return the hash of everything that a model is made from."""
         if spec not in self._keys:
             found = self.encoder_key(spec.section, spec.seed)
             if spec.strategy != UNTRAINED:
-                found = digest(found, self.plan(spec).fingerprint, spec.training(self.study).key)
+                found = digest(found, self.plan(spec).fingerprint, spec.training(self.study).key, *self._teacher(spec))
             self._keys[spec] = found
         return self._keys[spec]
+
+    def _teacher(self, spec: ModelSpec) -> list[Any]:
+        """What the re-ranker is known by that a model learns from; empty where it learns from none."""
+        if spec.teacher:
+            return [{RERANKER: self.key(spec.reranker)}]
+        name = getattr(spec.training(self.study), "reranker", "")
+        own_folder = Path(self.study.encoder_at(name)).is_dir()
+        return [{RERANKER: [*([] if own_folder else [name]), *self._content(name)]}] if name else []
 
     def path(self, spec: ModelSpec) -> Path:
         """Return the folder of a model, there or not."""
@@ -214,6 +230,8 @@ class TrainedModels:
             plan, corpus = self.plan(spec), self.rows.of(spec)
             train_reranker(model, corpus, plan, training, folder, beside=lambda _: self._beside(spec, None))
             return
+        if spec.teacher:
+            self.train(spec.reranker)
         train(
             self.encoder(spec.section, spec.seed),
             self.rows.of(spec),
@@ -247,7 +265,7 @@ class TrainedModels:
                 "languages": len(corpus.languages),
                 "corpus": f"`{corpus.fingerprint}`",
                 "batch plan": f"`{plan.fingerprint}`",
-                **self._how(spec).written,
+                **spec.training(self.study).written,
                 **rates,
             },
             held_out_section(scores, len(self.rows.split[1])) if model else "",

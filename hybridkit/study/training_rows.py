@@ -31,7 +31,7 @@ from hybridkit.data.storage.columns import hash_strings
 from hybridkit.errors import InputError
 from hybridkit.retrieval.mining import Mining, mine_negatives
 from hybridkit.sampling import common_rows, parse
-from hybridkit.study.settings import RERANKER, SETTINGS, Study
+from hybridkit.study.settings import DISTILLED, RERANKER, SETTINGS, Study
 from hybridkit.utils.files import digest, remove_leftovers, sha256_file
 from hybridkit.utils.naming import split_name
 from hybridkit.utils.products import frame, write
@@ -116,8 +116,8 @@ class TrainingRows:
 
     def of(self, spec: "ModelSpec") -> ParallelCorpus:
         """The training rows of a model."""
-        pairs = self.study.reranker.training if self.study.reranker and spec.section == RERANKER else None
-        mined = pairs is not None and pairs.negatives == "mined"
+        chosen = self.study.reranker if spec.section in (RERANKER, DISTILLED) else None
+        mined = chosen is not None and chosen.training.negatives == "mined"
         key = (spec.strategy if self.study.rows.use == "each" else "", spec.languages, spec.rows, spec.seed, mined)
         if self._last is None or key != self._last[0]:
             corpus = self._in_languages(spec.languages, spec.strategy, self._mined if mined else self.split[0])

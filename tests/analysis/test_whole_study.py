@@ -7,7 +7,7 @@ import pytest
 from hybridkit.analysis.whole_study import jobs_of, make_everything
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
-from hybridkit.study.settings import RERANKER
+from hybridkit.study.settings import DISTILLED, RERANKER
 from hybridkit.study.sweep import make, sweep
 from hybridkit.study.workers import Here
 from tests.tiny_rerankers import make_bert
@@ -22,6 +22,7 @@ def run(tmp_path: Path) -> Run:
         "seeds": [0],
         "depth": 3,
         "training": {"steps": 2, "batch_size": 4, "ratio": 2, "negatives": "mined"},
+        "distilled": ["english"],
         "encoder": {"name": str(make_bert(tmp_path / "bert", labels=0))},
     }
     return Run(tiny_study(tmp_path, reranker=section), tmp_path / "run")
@@ -34,13 +35,13 @@ def made(folder: Path) -> dict[str, bytes]:
 
 def test_re_rankers_are_made_like_other_models(run: Run, tmp_path: Path) -> None:
     run.check()
-    assert make_everything(run, ["04"], Here()) == 6  # of main and of the section, with the untrained one of both
-    for section in ("main", RERANKER):
+    assert make_everything(run, ["04"], Here()) == 8  # of main and of the section, with the untrained one of both, and two dual ones
+    for section in ("main", RERANKER, DISTILLED):
         specs, benchmarks = run.models(section), run.study.section(section).benchmarks
         assert sweep(Run(run.study, run.folder), specs, benchmarks) == 0
     assert make_everything(Run(run.study, run.folder), ["04"], Here()) == 0
     other = Run(run.study, tmp_path / "other")
-    for section in ("main", RERANKER):
+    for section in ("main", RERANKER, DISTILLED):
         for spec in other.models(section):
             make(other, spec, run.study.section(section).benchmarks)
     assert made(run.folder) == made(other.folder)

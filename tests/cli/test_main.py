@@ -310,7 +310,7 @@ def test_distillation_alone_is_a_training(rows: Path, tmp_path: Path, capsys: py
     assert line["loss"] == pytest.approx(2 * line["distillation"], abs=2e-4) and "infonce" not in line
     capsys.readouterr()
     told = refused(training(rows, tmp_path / "none", "--contrastive", "0"), capsys)
-    assert "training.contrastive must be above 0 where distillation is 0 (got 0.0)" in told
+    assert "training.contrastive must be above 0 where distillation and margin_mse are 0 (got 0.0)" in told
 
 
 def test_a_finished_training_is_never_lost(rows: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -339,6 +339,8 @@ def test_a_training_of_an_earlier_version_is_still_finished(
     shutil.copytree(model, out)
     noted = json.loads((out / train.RECORD).read_text())
     for key in ("encoder", "margin", "consistency", "distillation", "teacher_language", "contrastive"):
+        del noted[key]
+    for key in ("margin_mse", "reranker"):
         del noted[key]
     (out / train.RECORD).write_text(json.dumps(noted))
     assert main.main(training(rows, out, "--resume")) == 0

@@ -1,6 +1,7 @@
 """`hybridkit train --kind reranker` and re-ranked systems of `hybridkit evaluate`."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -174,3 +175,42 @@ def test_systems_that_are_refused(
             main.main([*known, wrong])
         assert why in capsys.readouterr().err
     assert not (tmp_path / "cache" / "rerank").exists()
+
+
+def test_an_encoder_learns_from_a_re_ranker(
+    rows: Path, bert: Path, dense: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mined = tmp_path / "mined.jsonl"
+    assert main.main(["data", "negatives", "--rows", str(rows), "--with", "bm25", "--out", str(mined)]) == 0
+    plan = [*PLAN[:-2], "--lr", "0.01", "--negatives"]
+    known = ["train", "--model", "static", "--rows", str(mined), *plan, "--out", str(tmp_path / "out")]
+    options = ["--margin-mse", "0.5", "--reranker"]
+    assert main.main([*known, *options, str(model)]) == 0
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "| margin mse | 0.5 |" in card and "| reranker | reranker |" in card
+    line = json.loads((tmp_path / "out" / "steps.jsonl").read_text().splitlines()[-1])
+    assert line["loss"] == pytest.approx(line["infonce"] + 0.5 * line["margin_mse"], abs=2e-4)
+    noted = json.loads((tmp_path / "out" / train.RECORD).read_text())
+    assert noted["reranker"] == encoder.model_hash(reranker.open(model))  # type: ignore[arg-type]
+    moved = shutil.copytree(model, tmp_path / "moved")
+    capsys.readouterr()
+    assert main.main([*known, *options, str(moved), "--resume"]) == 0
+    assert "finished" in capsys.readouterr().out
+    with_head = make_bert(tmp_path / "other")
+    assert "another training" in refused([*known, *options, str(with_head), "--resume"], capsys)
+
+    known[-1] = str(tmp_path / "none")
+    for given, why in (
+        ([*options, str(dense)], "this is a dual encoder, which embeds each text by itself"),
+        ([*options, str(bert)], "no head that gives a pair of texts a score"),
+        ([*options, "./nowhere"], "./nowhere: there is no such folder"),
+        (["--reranker", str(model)], "training.reranker must be left out: margin_mse is 0"),
+        (options[:2], "training.reranker must be given where margin_mse is above 0"),
+        ([*options, str(model), "--rows", str(rows)], "no draw of the plan of mono has a hard negative"),
+    ):
+        assert why in refused([*known, *given], capsys)
+    known.remove("--negatives")
+    assert "training.margin_mse must be 0 where negatives is false" in refused([*known, *options, str(model)], capsys)
+    pairs = training(rows, bert, tmp_path / "none", *options, str(model))
+    assert "--margin-mse: it is for --kind encoder" in refused(pairs, capsys)
+    assert not list(tmp_path.glob("none*"))

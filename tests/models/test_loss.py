@@ -29,6 +29,7 @@ from hybridkit.sampling import hybrid, mixed
 from hybridkit.sampling.plan_texts import PlanTexts, usable_negatives
 from hybridkit.utils.progress import calm_bars
 from tests.encoder_kinds import library_training
+from tests.tiny_rerankers import make_bert
 
 NAMES = ["Lima", "Oslo", "Rome", "Kyiv", "Bonn", "Bern", "Cork", "Nice", "Gent", "Riga", "Baku", "Doha"]
 CORPUS = ParallelCorpus.from_rows(
@@ -267,7 +268,8 @@ from hybridkit.models import encoder
 from hybridkit.models.training import train
 for name in ("two", "again"):  # the processes know each other from the start the second time
     train(encoder.open({folder!r}), tests.CORPUS, tests.PLAN, tests.SETTINGS, Path({out!r}) / name)
-train(encoder.open({folder!r}), tests.SOME_ALONE, tests.TERMS_PLAN, tests.TERMS, Path({out!r}) / "two terms")
+settings = tests.replace(tests.TERMS, margin_mse=0.3, reranker={reranker!r})
+train(encoder.open({folder!r}), tests.SOME_ALONE, tests.TERMS_PLAN, settings, Path({out!r}) / "two terms")
 import torch.distributed
 assert torch.distributed.get_world_size() == 2
 """
@@ -276,12 +278,13 @@ assert torch.distributed.get_world_size() == 2
 def test_two_processes_train_what_one_does(folder: Path, tmp_path: Path) -> None:
     one = encoder.open(folder)
     train(one, CORPUS, PLAN, SETTINGS, tmp_path / "one")
-    terms = encoder.open(folder)
-    train(terms, SOME_ALONE, TERMS_PLAN, TERMS, tmp_path / "one terms")
+    terms, teacher = encoder.open(folder), make_bert(tmp_path / "reranker")
+    settings = replace(TERMS, margin_mse=0.3, reranker=str(teacher))
+    train(terms, SOME_ALONE, TERMS_PLAN, settings, tmp_path / "one terms")
     twins = PlanTexts(TERMS_PLAN, SOME_ALONE, twins=True).twins
     assert twins is not None and np.ptp((twins.reshape(-1, 2) >= 0).sum(axis=1)) > 0
     script, root = tmp_path / "script.py", str(Path(training.__file__).parents[2])
-    script.write_text(TWO_PROCESSES.format(root=root, folder=str(folder), out=str(tmp_path)))
+    script.write_text(TWO_PROCESSES.format(root=root, folder=str(folder), reranker=str(teacher), out=str(tmp_path)))
     # `accelerate launch --cpu` starts one process however many it is asked for
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(script)]
     told = subprocess.run(
@@ -308,7 +311,7 @@ def test_two_processes_train_what_one_does(folder: Path, tmp_path: Path) -> None
     for name, value in terms.state_dict().items():
         torch.testing.assert_close(value, shared[name], rtol=1e-4, atol=1e-5, msg=name)
     logs = [pd.read_json(tmp_path / f"{name} terms" / "steps.jsonl", lines=True) for name in ("one", "two")]
-    for part in ("loss", "infonce", "consistency", "distillation"):
+    for part in ("loss", "infonce", "consistency", "distillation", "margin_mse"):
         np.testing.assert_allclose(logs[1][part], logs[0][part], rtol=1e-4, atol=1.01e-4)  # parts have four decimals
 
 

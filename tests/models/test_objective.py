@@ -156,12 +156,12 @@ def test_by_default_a_training_gives_the_bytes_that_it_gave_before(
 def test_the_keys_of_trainings_without_them_stay() -> None:
     plain = TrainingSettings(steps=12, batch_size=4, learning_rate=0.02)
     assert digest(plain.key) == "130c1faa761564e3bbc3d2b78a231c4b2852453033498fe9bf9ca9648c62e4aa"  # of version 0.2
-    assert (
-        replace(plain, margin=0, consistency=0, distillation=0, contrastive=1, teacher_language="en").key == plain.key
-    )
-    names = ("margin", "consistency", "distillation", "contrastive")
-    keys = [digest(replace(plain, **{name: 0.1}).key) for name in names]
-    assert len({*keys, digest(plain.key)}) == 5
+    off = {"margin": 0, "consistency": 0, "distillation": 0, "contrastive": 1, "margin_mse": 0}
+    assert replace(plain, **off, teacher_language="en", reranker="").key == plain.key
+    keys = [digest(replace(plain, **{name: 0.1}).key) for name in off if name != "margin_mse"]
+    keys.append(digest(replace(plain, negatives=True, margin_mse=0.1, reranker="some").key))
+    keys.append(digest(replace(plain, negatives=True).key))
+    assert len({*keys, digest(plain.key)}) == 7
 
 
 def features(model: SentenceTransformer, negatives: bool = False) -> tuple[list[dict[str, Any]], Tensor]:

@@ -318,6 +318,7 @@ def test_what_does_not_fit_is_said_before_training(tmp_path: Path) -> None:
         ("margin", -0.1),
         ("consistency", -1e-9),
         ("distillation", -0.5),
+        ("margin_mse", -0.5),
         ("contrastive", 0.0),
         ("teacher_language", ""),
         ("watch", ""),
@@ -326,7 +327,7 @@ def test_what_does_not_fit_is_said_before_training(tmp_path: Path) -> None:
             (name, value)
             for name in (
                 *("learning_rate", "temperature", "warmup", "weight_decay"),
-                *("margin", "consistency", "distillation", "contrastive"),
+                *("margin", "consistency", "distillation", "contrastive", "margin_mse"),
             )
             for value in (float("inf"), float("nan"), True, "1", None)
         ),
