@@ -17,35 +17,38 @@ from hybridkit.utils.files import digest
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
 
+    from hybridkit.models.training import TrainingSettings
+
 CHUNK = 20_000  # draws or pairs that are looked up at a time
 log = logging.getLogger("hybridkit")
 
 
-def reranker_margins(name: str, precision: str, texts: PlanTexts, folder: Path) -> tuple[np.ndarray, str]:
+def reranker_margins(texts: PlanTexts, settings: "TrainingSettings", folder: Path) -> tuple[np.ndarray, str]:
     """Return a re-ranker's margins of a plan's draws, float32 (draws,), mapped from a file, and the re-ranker's hash.
 
-    A margin is the score of (query, passage) less that of (query, negative), logits, in a training's precision and cut
-    at the re-ranker's own limit; 0 for a draw without a negative. The texts are those that the draw trains on, switched
-    ones too. Each distinct pair is scored once. The file is `margins-KEY.npy` in `folder`, where a training that goes
-    on finds it; one that is missing or damaged is made again. Among several processes each makes the same.
+    A margin is the score of (query, passage) less that of (query, negative), logits; 0 for a draw without a negative.
+    Pairs are scored in the precision of the training and cut at its `max_length` in all, or at the re-ranker's own
+    limit if that is less. The texts are those that the draw trains on, switched ones too. Each distinct pair is scored
+    once. The file is `margins-KEY.npy` in `folder`, where a training that goes on finds it; one that is missing or
+    damaged is made again. Among several processes each makes the same.
 
     Args:
-        name: The re-ranker, a folder or a hub name.
-        precision: "float32", or "bf16" for autocast.
         texts: The plan's texts, opened with negatives.
+        settings: How to train; its `reranker` is opened.
         folder: Where the file is kept.
 
     Raises:
         InputError: As `reranker.open` and `reranker.score`.
     """
-    model = reranker.open(name)
+    model = reranker.open(settings.reranker)
     known = model_hash(model)
-    key = digest(texts.plan.fingerprint, texts.corpus.fingerprint, known, precision)
+    how = [settings.max_length, settings.precision]
+    key = digest(texts.plan.fingerprint, texts.corpus.fingerprint, known, how)
     path = folder / f"margins-{key[:16]}.npy"
-    return kept_array(path, lambda temporary: _write(model, precision, texts, temporary)), known
+    return kept_array(path, lambda temporary: _write(model, settings, texts, temporary)), known
 
 
-def _write(model: "CrossEncoder", precision: str, texts: PlanTexts, path: Path) -> None:
+def _write(model: "CrossEncoder", settings: "TrainingSettings", texts: PlanTexts, path: Path) -> None:
     """Score every pair, a chunk at a time, and write the margins of all draws."""
     from hybridkit.models.plan_dataset import processes_here
 
@@ -65,9 +68,10 @@ def _write(model: "CrossEncoder", precision: str, texts: PlanTexts, path: Path) 
         found = texts(positions[draw])
         both = zip(found["passage"], found["negative"], is_negative.tolist(), strict=True)
         passages = [negative if other else passage for passage, negative, other in both]
-        given = reranker.score_and_count(model, found["query"], passages, None, precision, progress=shown)
+        how = settings.max_length, settings.precision
+        given = reranker.score_and_count(model, found["query"], passages, *how, progress=shown)
         scores[order[some]], cut = given[0], cut + given[1]
-    reranker.report_cut(model, cut, len(first), what="pairs of the plan")
+    reranker.report_cut(model, cut, len(first), settings.max_length, "pairs of the plan")
     margins = np.zeros(texts.usable.size, dtype=np.float32)
     pairs = scores[place.reshape(-1, 2)]
     margins[positions] = pairs[:, 0] - pairs[:, 1]

@@ -201,7 +201,7 @@ def train(
     texts = open_texts(plan, corpus, settings)
     margins, known = None, []
     if settings.margin_mse:
-        margins, hashed = reranker_margins(settings.reranker, settings.precision, texts, work)
+        margins, hashed = reranker_margins(texts, settings, work)
         known = [hashed]
     key = digest(plan.fingerprint, settings.key, model_hash(encoder), prompts, *known)
     prompts |= {"negative": prompts["passage"], "twin": prompts["query"]}

@@ -271,9 +271,10 @@ def _time_margins(run: Run, todo: list[ModelSpec]) -> float:
         model = reranker.open(run.study.encoder_at(training.reranker))
     texts = PlanTexts(run.plan(spec), run.corpus(spec))(np.arange(min(_TEXTS, training.batch_size)))
     queries, passages = texts["query"], texts["passage"]
-    reranker.score(model, queries[:2], passages[:2], precision=training.precision)
+    options: dict[str, Any] = {"max_length": training.max_length, "precision": training.precision}
+    reranker.score(model, queries[:2], passages[:2], **options)
     start = time.perf_counter()
-    reranker.score(model, queries, passages, precision=training.precision)
+    reranker.score(model, queries, passages, **options)
     each = (time.perf_counter() - start) / len(queries)
     return 2 * each * sum(one.steps * one.batch_size for _, one in taught)
 

@@ -200,10 +200,11 @@ def test_margins_are_those_of_the_texts_that_are_trained_on_and_each_pair_is_sco
     (tmp_path / "words").mkdir()
     (tmp_path / "words" / "en-de.txt").write_text("who wer\nis ist\nknows weiss\n")
     plan = parse(strategy.format(tmp_path / "words")).plan(SOME, 6, 8, seed=2)
-    texts = open_texts(plan, SOME, taught(folder))
+    settings = taught(folder, max_length=9)
+    texts = open_texts(plan, SOME, settings)
     found, model = texts(np.arange(48)), reranker.open(folder)
     expected = [
-        float(np.subtract(*(reranker.score(model, [query], [one])[0] for one in (passage, negative))))
+        float(np.subtract(*(reranker.score(model, [query], [one], max_length=9)[0] for one in (passage, negative))))
         if negative
         else 0
         for query, passage, negative in zip(found["query"], found["passage"], found["negative"], strict=True)
@@ -217,7 +218,7 @@ def test_margins_are_those_of_the_texts_that_are_trained_on_and_each_pair_is_sco
 
     monkeypatch.setattr(reranker, "score_and_count", count)
     monkeypatch.setattr(margins, "CHUNK", 7)
-    values, known = reranker_margins(str(folder), "float32", texts, tmp_path / "work")
+    values, known = reranker_margins(texts, settings, tmp_path / "work")
     np.testing.assert_allclose(values, expected, atol=1e-4)
     assert values.dtype == np.float32 and 0 < np.count_nonzero(values) < 48
     pairs = {
@@ -253,13 +254,15 @@ def test_a_training_goes_on_to_the_same_bytes_with_the_scores_of_the_start(
     kept.parent.mkdir()
     for damage in (b"", before[:-4] + b"\x00\x00\x80\x3f"):
         kept.write_bytes(damage)
-        reranker_margins(str(folder), "float32", texts, kept.parent)
+        reranker_margins(texts, settings, kept.parent)
         assert kept.read_bytes() == before
     assert len(calls) == 4
     other = make_bert(tmp_path / "other", hidden=8)
-    for name, precision in ((folder, "bf16"), (other, "float32")):
-        reranker_margins(str(name), precision, texts, kept.parent)
-    assert len(calls) == 6 and len(list(kept.parent.glob("margins-*.npy"))) == 3
+    for change in ({"precision": "bf16"}, {"max_length": 9}, {"reranker": str(other)}):
+        reranker_margins(texts, replace(settings, **change), kept.parent)  # type: ignore[arg-type]
+    assert len(calls) == 7 and len(list(kept.parent.glob("margins-*.npy"))) == 4
+    reranker_margins(texts, replace(settings, learning_rate=1.0, reranker=str(moved)), kept.parent)
+    assert len(calls) == 7
 
 
 def test_another_re_ranker_is_another_training(
