@@ -27,7 +27,21 @@ def render(page: str = "README.md") -> str:
     )
     made.globals |= {
         one.__name__: one
-        for one in (table, score, difference, finding, claims, value, count, evaluated, remedies, left, rr)
+        for one in (
+            table,
+            score,
+            difference,
+            finding,
+            claims,
+            value,
+            count,
+            evaluated,
+            remedies,
+            left,
+            rr,
+            rerankers,
+            gain,
+        )
     }
     return made.get_template(PAGES[page]).render()
 
@@ -153,6 +167,32 @@ def left(study: str, first: str, second: str, remedy: str, setting: str) -> str:
     ends = f"{number(row['crossed_low'])} to {number(row['crossed_high'])} over articles and trainings"
     amount = f"{number(row['difference'], '+')} ({ends}) AP"
     return _said(first, second, amount, row["mark"], row["difference"] > 0)
+
+
+def rerankers(study: str) -> str:
+    """Return a line a strategy in Markdown: RR@10 of re-rankers, their first stage and dual encoders beside them."""
+    columns = ["mono", "cross", "pool", "seen-seen", "seen-unseen", "unseen-seen"]
+    cells: dict[str, dict[str, float]] = {}
+    for one in notebook(study, "04")["re-ranker table"]:
+        if one["measure"] == "RR@10":
+            cells.setdefault(one["strategy"], {})[one["column"]] = one["value"]
+    lines = [["strategy", *columns], ["---"] * (len(columns) + 1)]
+    lines += [[f"`{name}`", *(number(values[column]) for column in columns)] for name, values in cells.items()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def gain(study: str, first: str, second: str, setting: str, kind: str = "re-rankers") -> str:
+    """Return what may be said of two re-rankers, or of dual encoders beside them (`kind` "distilled"), in RR@10."""
+    where = {"measure": "RR@10", "setting": setting}
+    (row,) = [
+        one
+        for one in notebook(study, "04")[kind]
+        if where.items() <= one.items() and {one["system"], one["against"]} == {first, second}
+    ]
+    sign = 1 if row["system"] == first else -1
+    low, high = sorted(sign * row[end] for end in ("low", "high"))
+    amount = f"{number(sign * row['difference'], '+')} ({number(low)} to {number(high)} over articles) RR@10"
+    return _said(first, second, amount, row["mark"], sign * row["better"] > 0)
 
 
 if __name__ == "__main__":

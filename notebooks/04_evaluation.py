@@ -250,6 +250,7 @@ run.finish(
         "recipes": recipes.reset_index().to_dict("records"),
         "judged": judged.to_dict("records"),
         "compared on collections": on_collections.to_dict("records"),
+        "re-ranker table": analysis.rerankers.in_rows(reranker_table).to_dict("records"),
         "re-rankers": gains.to_dict("records"),
         "distilled": distilled.to_dict("records"),
         "claims on re-rankers": {entry.claim.id: entry.verdict for entry in reranker_claims},

@@ -96,6 +96,17 @@ def reranker_table(table: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
+def in_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of `reranker_table` with a row a number: benchmark, strategy, measure, column, value.
+
+    >>> columns = pd.MultiIndex.from_tuples([("RR@10", "mono"), ("seeds", "")])
+    >>> at = pd.MultiIndex.from_tuples([("toy", "english")], names=["benchmark", "strategy"])
+    >>> in_rows(pd.DataFrame([[0.5, 1]], at, columns)).to_dict("split")["data"]
+    [['toy', 'english', 'RR@10', 'mono', 0.5], ['toy', 'english', 'seeds', '', 1.0]]
+    """
+    return table if table.empty else table.melt(ignore_index=False, var_name=["measure", "column"]).reset_index()
+
+
 def reranker_gains(run: Run) -> pd.DataFrame:
     """Compare the strategies of re-rankers in RR@10: `compare_with_baseline`, the first of them being the baseline."""
     chosen = run.study.reranker
