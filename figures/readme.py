@@ -25,24 +25,8 @@ def render(page: str = "README.md") -> str:
     made = Environment(  # noqa: S701  Markdown, made of this repository's own files
         loader=FileSystemLoader(HERE), undefined=StrictUndefined, keep_trailing_newline=True
     )
-    made.globals |= {
-        one.__name__: one
-        for one in (
-            table,
-            score,
-            difference,
-            finding,
-            claims,
-            value,
-            count,
-            evaluated,
-            remedies,
-            left,
-            rr,
-            rerankers,
-            gain,
-        )
-    }
+    used = (table, score, difference, finding, claims, value, count, evaluated, remedies, left, rr, rerankers, gain)
+    made.globals |= {one.__name__: one for one in used}
     return made.get_template(PAGES[page]).render()
 
 

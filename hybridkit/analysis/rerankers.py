@@ -104,7 +104,9 @@ def in_rows(table: pd.DataFrame) -> pd.DataFrame:
     >>> in_rows(pd.DataFrame([[0.5, 1]], at, columns)).to_dict("split")["data"]
     [['toy', 'english', 'RR@10', 'mono', 0.5], ['toy', 'english', 'seeds', '', 1.0]]
     """
-    return table if table.empty else table.melt(ignore_index=False, var_name=["measure", "column"]).reset_index()
+    if table.empty:
+        return table
+    return table.rename_axis(columns=["measure", "column"]).melt(ignore_index=False).reset_index()
 
 
 def reranker_gains(run: Run) -> pd.DataFrame:

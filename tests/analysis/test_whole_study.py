@@ -35,9 +35,7 @@ def made(folder: Path) -> dict[str, bytes]:
 
 def test_re_rankers_are_made_like_other_models(run: Run, tmp_path: Path) -> None:
     run.check()
-    assert (
-        make_everything(run, ["04"], Here()) == 8
-    )  # of main and of the section, with the untrained one of both, and two dual ones
+    assert make_everything(run, ["04"], Here()) == 8  # with the untrained ones of both, and two dual encoders
     for section in ("main", RERANKER, DISTILLED):
         specs, benchmarks = run.models(section), run.study.section(section).benchmarks
         assert sweep(Run(run.study, run.folder), specs, benchmarks) == 0
