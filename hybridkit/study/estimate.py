@@ -27,6 +27,7 @@ from hybridkit.models.training import TrainingSettings, train
 from hybridkit.retrieval.rerank import pairs_in
 from hybridkit.sampling.plan import BatchPlan
 from hybridkit.sampling.plan_texts import PlanTexts
+from hybridkit.study.card_cost import SHARE, hours, step_cost
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
 from hybridkit.study.settings import RERANKER, UNTRAINED, Study
@@ -137,7 +138,9 @@ class Estimate:
     - `rows`: the training rows by language (language, queries, passages, negatives); None where they are not here;
     - `disk`: bytes by what they are for; `seconds`: time by what it is for; None without rows and encoder;
     - `longest`: the same where the time of a step is only known as a range, of which `seconds` has the lower end;
-    - `free`: bytes that are free on the disk.
+    - `free`: bytes that are free on the disk;
+    - `card`: of trainings of transformers: operations, tokens, bytes of weights, gradients and moments, and hours on
+      cards (`card_cost`); None without such.
     """
 
     name: str
@@ -150,6 +153,7 @@ class Estimate:
     seconds: dict[str, float] | None = None
     free: int = 0
     longest: dict[str, float] | None = None
+    card: dict[str, Any] | None = None
 
     def __str__(self) -> str:
         lines = [f"{self.trainings} trainings, {self.left} of them missing: {self.steps:,} steps in all"]
@@ -165,6 +169,14 @@ class Estimate:
             total = _between(sum(self.seconds.values()), sum(longest.values()))
             how = "by first timed steps" if self.longest is None else "a step took too long to be timed"
             lines.append(f"time: about {total} on this machine ({parts}), {how}")
+        if self.card is not None:
+            times = ", ".join(f"{name} {_span(3600 * one)}" for name, one in self.card["hours"].items())
+            lines.append(
+                f"trainings on one GPU: {times} ({self.card['operations'] / 1e15:,.2f} PFLOP, "
+                f"{self.card['tokens'] / 1e6:,.1f} million tokens, counted from real first steps; {SHARE:.0%} of the "
+                f"published bf16 peak is assumed, not measured); {self.card['memory'] / 1e9:,.2f} GB for weights, "
+                "gradients and moments, beside the activations"
+            )
         if self.missing:
             lines += ["missing:", *(f"  {one}" for one in self.missing)]
         return "\n".join(lines)
@@ -195,6 +207,7 @@ def estimate(run: Run) -> Estimate:
         return Estimate(run.study.name, messages, len(folders), len(left), steps, frame)
     disk = {"corpus": _size(run.folder / "corpus"), "models": 0, "checkpoints while training": 0, "embeddings": 0}
     seconds = {"training": 0.0, "held-out scores": 0.0, "encoding": 0.0}
+    card = {"operations": 0.0, "tokens": 0.0, "memory": 0.0}
     slowest = 0.0  # time of trainings, where their steps take as long as they may
     for section in run.study.sections:
         todo, texts = [spec for spec in left if spec.section == section], _texts_left(run, section)
@@ -227,6 +240,10 @@ def estimate(run: Run) -> Estimate:
             else:
                 log.info("a step takes %.2g s", step)
             draws = sum(one.steps * one.batch_size for one in [spec.training(run.study) for spec in todo])
+            if cost := step_cost(encoder, run.corpus(todo[0]), run.plan(todo[0]), training):
+                card["operations"] += cost.operations * draws / training.batch_size
+                card["tokens"] += cost.tokens * draws / training.batch_size
+                card["memory"] = max(card["memory"], sum(sizes.values()) + 3 * trained)
             seconds["training"] += low * draws / training.batch_size
             slowest += high * draws / training.batch_size
             if any(one.training(run.study).margin_mse for one in todo):
@@ -236,7 +253,8 @@ def estimate(run: Run) -> Estimate:
                 seconds["held-out scores"] += rate * _size_of(run, "held-out") * times
     free = shutil.disk_usage(run.folder).free
     longest = {**seconds, "training": slowest} if slowest > seconds["training"] else None
-    return Estimate(run.study.name, [], len(folders), len(left), steps, frame, disk, seconds, free, longest)
+    on_cards = {**card, "hours": hours(card["operations"])} if card["operations"] else None
+    return Estimate(run.study.name, [], len(folders), len(left), steps, frame, disk, seconds, free, longest, on_cards)
 
 
 def _add_rerankers(run: Run, todo: list[ModelSpec], disk: dict[str, int], seconds: dict[str, float]) -> None:

@@ -21,6 +21,7 @@ from hybridkit.study.ray_cluster import RayCluster, ray_cluster
 from hybridkit.study.run import Run
 from hybridkit.study.settings import Resources, Study
 from hybridkit.study.sweep import Job, is_made, make_model, sweep
+from hybridkit.utils.files import remove_leftovers
 from hybridkit.utils.object_store import Mirror
 from tests.tiny_study import tiny_study
 
@@ -34,9 +35,14 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 
 def made(run: Run) -> dict[str, bytes]:
-    """What the models of a run are and have, by file."""
+    """What the models of a run are and have, by file; what a killed worker left half written is hidden and is not."""
     found = (path for name in MADE for path in (run.folder / name).rglob("*") if path.is_file())
-    return {path.relative_to(run.folder).as_posix(): path.read_bytes() for path in found if path.suffix != ".tmp"}
+    return {path.relative_to(run.folder).as_posix(): path.read_bytes() for path in found if not is_half(path)}
+
+
+def is_half(path: Path) -> bool:
+    """Whether a file is one that is being written, or lies in a folder that is: `files.atomic_folder`."""
+    return any(part.startswith(".") and part.endswith(".tmp") for part in path.parts)
 
 
 @pytest.fixture(scope="module")
@@ -85,16 +91,24 @@ def test_errors_of_a_node_and_lost_workers(workers: RayCluster) -> None:
         import signal
         from pathlib import Path
 
+        from hybridkit.utils.files import atomic_folder
+
         if job == "full":
             raise OSError(28, "No space left on device", "/scratch/ranks/x")
         if job.startswith("/") and not Path(job).exists():
             Path(job).touch()
-            os.kill(os.getpid(), signal.SIGKILL)  # the first time
+            with atomic_folder(Path(f"{job}-model")) as half:
+                (half / "weights").write_text("half")
+                os.kill(os.getpid(), signal.SIGKILL)  # the first time
         if job == "dies":
             os.kill(os.getpid(), signal.SIGKILL)
 
     once = str(workers.folder / "once")
     assert len(list(workers.each(work, ["a", once, "b"]))) == 3
+    (half,) = workers.folder.rglob("weights")
+    assert is_half(half) and not Path(f"{once}-model").exists()
+    remove_leftovers(workers.folder)  # as the next run does
+    assert not half.exists()
     with pytest.raises(TroubleError, match=r": /scratch/ranks/x: the disk is full \(.* everything finished is kept"):
         list(workers.each(work, ["a", "full"]))
     with pytest.raises(TroubleError, match="dies: its worker was lost 4 times .* memory"):

@@ -63,7 +63,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     folder = tmp_path_factory.mktemp("rehearsal")
-    made = module.write(SHARED, folder, 2000, limit=60, pieces=1500)
+    made = module.write(SHARED, folder, 2000, limit=60, pieces=4000)
     assert made["mmarco"] == 2000 and made["squad-translate-train"] > 30
     return folder
 
