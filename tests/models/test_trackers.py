@@ -96,7 +96,6 @@ def test_trackers_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def test_tensorboard_writes_beside_the_model(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard", reason="needs tensorboard, which the kit does not bring")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     trained(replace(SETTINGS, report_to=("tensorboard",)), tmp_path / "out")
