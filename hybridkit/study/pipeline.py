@@ -103,6 +103,11 @@ def run_study(
             f"study {run.study.name}: notebook 08 evaluates remedies on a benchmark beside held-out; name one under "
             "evaluation.benchmarks, or leave 08 out of `notebooks`"
         )
+    if len(run.study.strategies) < 2 and (comparing := [number for number in numbers if number in ("04", "08")]):
+        raise InputError(
+            f"study {run.study.name}: notebook {comparing[0]} compares strategies, and `strategies` has one; name another, "
+            f"or leave {' and '.join(comparing)} out of `notebooks`"
+        )
     if fresh:
         shutil.rmtree(run.folder, ignore_errors=True)
     run.prepare()

@@ -225,3 +225,14 @@ def test_remedies_without_a_benchmark_to_evaluate_them_on_are_told_before_anythi
     with pytest.raises(InputError, match="study tiny: notebook 08 evaluates remedies on a benchmark beside held-out"):
         pipeline.run_study(str(home / "tiny.yaml"), ["08"], changes=["evaluation.benchmarks=[held-out]"])
     assert not (home / "runs").exists()
+
+
+def test_one_strategy_is_nothing_to_compare_and_that_is_said_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = own_study(tmp_path, monkeypatch)
+    with pytest.raises(InputError, match=r"study tiny: notebook 04 compares strategies.*or leave 04 and 08 out"):
+        pipeline.run_study(
+            str(home / "tiny.yaml"), ["01", "04", "08"], changes=["strategies=[mono]", "compare=[mono, untrained]"]
+        )
+    assert not (home / "runs").exists()
