@@ -17,7 +17,6 @@ from hybridkit.cli import data_commands, evaluate, inspect, project, study_comma
 from hybridkit.cli.options import CommandResult, write_json
 from hybridkit.errors import InputError, TroubleError, readable
 from hybridkit.utils.extras import missing_extra
-from hybridkit.utils.files import is_full_disk
 from hybridkit.utils.naming import meant
 
 INPUT, TROUBLE, STOPPED, PIPE = 2, 1, 130, 141  # exit codes; the last two are those of shells for SIGINT and SIGPIPE
@@ -126,6 +125,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _explain(error: Exception, args: argparse.Namespace) -> int:
     """Print an error that a user can fix; any other is a bug of the kit and is raised with its traceback."""
+    from hybridkit.utils.files import is_full_disk
+
     if any(is_full_disk(one) for one in _chain(error)):
         folder, free = _fullest(error, args)
         text = f"{folder}: the disk is full ({free / 1e6:,.1f} MB are free); make room and run the same command again; "

@@ -105,8 +105,8 @@ def run_study(
         )
     if len(run.study.strategies) < 2 and (comparing := [number for number in numbers if number in ("04", "08")]):
         raise InputError(
-            f"study {run.study.name}: notebook {comparing[0]} compares strategies, and `strategies` has one; name another, "
-            f"or leave {' and '.join(comparing)} out of `notebooks`"
+            f"study {run.study.name}: notebook {comparing[0]} compares strategies, and `strategies` has one; name "
+            f"another, or leave {' and '.join(comparing)} out of `notebooks`"
         )
     if fresh:
         shutil.rmtree(run.folder, ignore_errors=True)

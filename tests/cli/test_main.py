@@ -274,8 +274,8 @@ def test_run_hands_its_options_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     options += ["--set", "seeds=[0]"]
     assert main.main(["run", "quick", *options, "--json", str(tmp_path / "run.json")]) == 0
     assert calls == [
-        ("quick", None, False, False, {}, []),
-        ("quick", ["04", "05"], True, True, {"top": "5", "x": "y"}, ["seeds=[0]"]),
+        ("quick", None, False, False, {}, [], None),
+        ("quick", ["04", "05"], True, True, {"top": "5", "x": "y"}, ["seeds=[0]"], None),
     ]
     assert json.loads((tmp_path / "run.json").read_text())["notebooks"] == ["04", "05"]
 

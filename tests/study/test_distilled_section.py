@@ -22,6 +22,7 @@ from hybridkit.study import trained_models
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
 from hybridkit.study.settings import open_study
+from hybridkit.study.workers import Here
 from tests.study.test_reranker_section import TRAINING, small_study
 from tests.tiny_rerankers import make_bert
 from tests.tiny_study import tiny_study
@@ -36,7 +37,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     made.check()
     assert not list((folder / "run").glob("models/*-*"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sweeping, "_in_processes", lambda *_: ())  # here, since processes take long to start
+        patch.setattr(sweeping, "Processes", Here)  # here, since processes take long to start
         rerankers.reranker_scores(made)
     return made
 
@@ -136,7 +137,7 @@ def test_a_kill_costs_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.Monk
         again.trained.train(taught)  # its re-ranker first
     assert again.trained.path(taught.reranker).is_dir()
     assert list(again.trained.path(taught).parent.glob("*.work/margins-*.npy"))
-    monkeypatch.setattr(sweeping, "_in_processes", lambda *_: ())
+    monkeypatch.setattr(sweeping, "Processes", Here)
     assert sweeping.sweep(again, again.models("distilled"), names) == 4
     for spec in run.models("distilled"):
         weights = [next(one.trained.path(spec).rglob("model.safetensors")).read_bytes() for one in (run, again)]
