@@ -139,6 +139,11 @@ def remedies(name: str) -> str:
     columns = ["mono", "cross", "pool", "own", "other", "rank distance"]
     lines = [["remedy", *columns], ["---"] * 7]
     lines += [[f"`{one}`", *(evaluated(name, one, column) for column in columns)] for one in _evaluations(name)]
+    return _markdown(lines)
+
+
+def _markdown(lines: list[list[str]]) -> str:
+    """Lines of cells as a table."""
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -162,7 +167,7 @@ def rerankers(study: str) -> str:
             cells.setdefault(one["strategy"], {})[one["column"]] = one["value"]
     lines = [["strategy", *columns], ["---"] * (len(columns) + 1)]
     lines += [[f"`{name}`", *(number(values[column]) for column in columns)] for name, values in cells.items()]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return _markdown(lines)
 
 
 def gain(study: str, first: str, second: str, setting: str, kind: str = "re-rankers") -> str:

@@ -45,6 +45,16 @@ def readable(message: str) -> str:
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), message)
 
 
+def first_line(error: BaseException) -> str:
+    """Return an error of a library in one line.
+
+    >>> first_line(KeyError("type"))
+    "KeyError: 'type'"
+    """
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
 class TroubleError(RuntimeError):
     """A machine, a cluster or a store failed, not what the user gave; the message names it and the cure.
 

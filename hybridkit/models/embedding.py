@@ -11,8 +11,7 @@ from weakref import WeakSet
 
 import numpy as np
 
-from hybridkit.errors import InputError
-from hybridkit.models.model_folders import first_line
+from hybridkit.errors import InputError, first_line
 from hybridkit.utils.progress import bar
 
 if TYPE_CHECKING:

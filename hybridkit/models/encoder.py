@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hybridkit.errors import InputError
+from hybridkit.errors import InputError, first_line
 from hybridkit.models import e5_small, use_multilingual
 from hybridkit.models.e5_small import CURE
 from hybridkit.models.embedding import input_modules, whole_texts
-from hybridkit.models.model_folders import OWN, fault, first_line, headers, held_to, here
+from hybridkit.models.model_folders import OWN, fault, headers, held_to, here
 from hybridkit.models.model_folders import fetch as fetch_from_hub
 from hybridkit.utils.files import atomic_folder, digest, sha256_file
 from hybridkit.utils.numbers import COUNT, check_seed

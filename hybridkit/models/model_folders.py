@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hybridkit.errors import InputError, MissingDataError
+from hybridkit.errors import InputError, MissingDataError, first_line
 from hybridkit.utils.reading import json_value
 
 if TYPE_CHECKING:
@@ -358,13 +358,3 @@ def here(hub: str) -> Path | None:
     except (OSError, ValueError):
         return None
     return found if fault(found) is None else None
-
-
-def first_line(error: BaseException) -> str:
-    """Return an error of a library in one line.
-
-    >>> first_line(KeyError("type"))
-    "KeyError: 'type'"
-    """
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -11,7 +11,7 @@ from weakref import WeakSet
 
 import numpy as np
 
-from hybridkit.errors import InputError
+from hybridkit.errors import InputError, first_line
 from hybridkit.models import encoder
 from hybridkit.models.embedding import (
     FAILURES,
@@ -25,7 +25,7 @@ from hybridkit.models.embedding import (
     some_by_length,
     token_counts,
 )
-from hybridkit.models.model_folders import fault, first_line
+from hybridkit.models.model_folders import fault
 from hybridkit.utils.numbers import check_seed
 from hybridkit.utils.progress import bar
 from hybridkit.utils.reading import json_file

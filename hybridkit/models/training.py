@@ -14,11 +14,10 @@ import numpy as np
 from pydantic import AfterValidator, Field, Strict, ValidationInfo
 
 from hybridkit.data.corpus import ParallelCorpus
-from hybridkit.errors import InputError
+from hybridkit.errors import InputError, first_line
 from hybridkit.models.embedding import FAILURES, as_it_was, cut_at, failing_clearly, features_of, prompt_of, rounding
 from hybridkit.models.encoder import model_hash, similarity_of
 from hybridkit.models.margins import reranker_margins
-from hybridkit.models.model_folders import first_line
 from hybridkit.models.teacher import teacher_vectors
 from hybridkit.sampling.plan import BatchPlan
 from hybridkit.sampling.plan_texts import PlanTexts
@@ -31,8 +30,15 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 # of settings that came later: at these values nothing is trained otherwise than before, so they are left out of keys
-PLAIN_LOSS = {"margin": 0.0, "consistency": 0.0, "distillation": 0.0, "teacher_language": "en", "contrastive": 1.0}
-PLAIN_LOSS |= {"margin_mse": 0.0, "reranker": ""}
+PLAIN_LOSS = {
+    "margin": 0.0,
+    "consistency": 0.0,
+    "distillation": 0.0,
+    "teacher_language": "en",
+    "margin_mse": 0.0,
+    "reranker": "",
+    "contrastive": 1.0,
+}
 _LATER = {"mini_batch": 0, "negatives": False, "watch": "AP", **PLAIN_LOSS, "processes": 1}
 _BESIDE = {"report_to"}  # settings that no weight depends on
 Precision = Literal["float32", "bf16"]

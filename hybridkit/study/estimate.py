@@ -288,13 +288,11 @@ def _time_margins(run: Run, todo: list[ModelSpec]) -> float:
     else:
         model = reranker.open(run.study.encoder_at(training.reranker))
     texts = PlanTexts(run.plan(spec), run.corpus(spec))(np.arange(min(_TEXTS, training.batch_size)))
-    queries, passages = texts["query"], texts["passage"]
-    options: dict[str, Any] = {"max_length": training.max_length, "precision": training.precision}
-    reranker.score(model, queries[:2], passages[:2], **options)
-    start = time.perf_counter()
-    reranker.score(model, queries, passages, **options)
-    each = (time.perf_counter() - start) / len(queries)
-    return 2 * each * sum(one.steps * one.batch_size for _, one in taught)
+    return (
+        2
+        * _time_scores(model, texts["query"], texts["passage"], training)
+        * sum(one.steps * one.batch_size for _, one in taught)
+    )
 
 
 def time_pairs(model: "CrossEncoder", run: Run, name: str) -> float:
@@ -304,11 +302,16 @@ def time_pairs(model: "CrossEncoder", run: Run, name: str) -> float:
         frame["text"].iloc[np.linspace(0, len(frame) - 1, _TEXTS).astype(int)].tolist()
         for frame in (sample.queries, sample.passages)
     )
+    return _time_scores(model, queries, passages, settings)
+
+
+def _time_scores(model: "CrossEncoder", queries: list[str], passages: list[str], settings: Any) -> float:
+    """The seconds that a pair takes to score, after two that warm up."""
     options: dict[str, Any] = {"max_length": settings.max_length, "precision": settings.precision}
     reranker.score(model, queries[:2], passages[:2], **options)
     start = time.perf_counter()
     reranker.score(model, queries, passages, **options)
-    return (time.perf_counter() - start) / _TEXTS
+    return (time.perf_counter() - start) / len(queries)
 
 
 def time_step(

@@ -17,14 +17,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hybridkit.errors import InputError, MissingDataError, TroubleError
+from hybridkit.errors import InputError, MissingDataError, TroubleError, first_line
 from hybridkit.study.settings import Resources
 from hybridkit.study.sweep import Job, run_of
 from hybridkit.utils.extras import optional
 from hybridkit.utils.files import code_hash, digest, is_full_disk
 from hybridkit.utils.object_store import Mirror
 from hybridkit.utils.parallel import threads
-from hybridkit.utils.products import also_from
+from hybridkit.utils.products import also_from, product_of
 
 RETRIES = 3  # of a job whose worker or machine was lost; never of one with an error
 LOOKING = 300.0  # seconds within which every machine answers the first question
@@ -86,7 +86,7 @@ def _connect(ray: Any, address: str) -> Any:
         return ray.init(address or "local", **options)  # without an address, Ray would join any cluster of this machine
     except ImportError as error:  # its client needs more than the rest of it
         raise InputError(
-            f"--on {address}: {_first_line(error)}; run `pip install 'ray[client]=={version('ray')}'`, or start the "
+            f"--on {address}: {first_line(error)}; run `pip install 'ray[client]=={version('ray')}'`, or start the "
             "command on a machine of the cluster, with --on HOST:PORT"
         ) from error
     except Exception as error:  # Ray has no errors of its own for this
@@ -186,7 +186,7 @@ class RayCluster:
                 yield machine, self._ray.get(answer, timeout=LOOKING)
             except self._ray.exceptions.RayError as error:
                 raise TroubleError(
-                    f"{machine.name}: the machine does not answer ({_first_line(error)}); see `ray status`"
+                    f"{machine.name}: the machine does not answer ({first_line(error)}); see `ray status`"
                 ) from error
 
     def each(self, work: Callable[[Any], None], jobs: Sequence[Any]) -> Iterator[None]:
@@ -221,8 +221,7 @@ class RayCluster:
                     continue
                 if self._mirror is not None:
                     for name in outcome.sent:
-                        path = self.folder / name
-                        self._mirror.bring(path.with_name(path.name[1:-4]))
+                        self._mirror.bring(product_of(self.folder / name))
                 yield
         if failed is not None:
             raise failed
@@ -348,12 +347,7 @@ def _probe() -> Callable[[str], Any]:
 
 def _lost(job: Any, error: Exception) -> Exception:
     return TroubleError(
-        f"{job}: its worker was lost {RETRIES + 1} times ({_first_line(error)}); is the machine's memory full? Give a "
+        f"{job}: its worker was lost {RETRIES + 1} times ({first_line(error)}); is the machine's memory full? Give a "
         "model more cores or GPUs by `resources` in the study, so that fewer run side by side; everything finished is "
         "kept"
     )
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hybridkit.errors import InputError, TroubleError
+from hybridkit.errors import InputError, TroubleError, first_line
 from hybridkit.utils.files import atomic_folder, atomic_write, checksum, is_full_disk, write_text
 from hybridkit.utils.paths import store_copy
-from hybridkit.utils.products import changed, sums_in, sums_path
+from hybridkit.utils.products import changed, product_of, sums_in, sums_path
 
 T = TypeVar("T")
 PATIENCE = 60.0  # seconds that a store which does not answer is asked again
@@ -60,7 +60,7 @@ class Mirror:
         for name in self._listed():
             if "/" in name and name.endswith(".sum"):
                 path = self.folder / name
-                self.bring(path.with_name(path.name[1:-4]))
+                self.bring(product_of(path))
 
     def send(self, names: Iterable[str] | None = None, top: bool = False) -> list[str]:
         """Send what is sealed here and not known to be in the store; returns the names of their checksum files.
@@ -161,14 +161,16 @@ class Mirror:
             except _PLAIN_ERRORS:
                 raise
             except PermissionError as error:
-                raise InputError(f"{self.url}: access is refused ({_short(error)}); check the credentials") from error
+                raise InputError(
+                    f"{self.url}: access is refused ({first_line(error)}); check the credentials"
+                ) from error
             except Exception as error:  # each store has errors of its own
                 if is_full_disk(error):
                     raise
                 if time.monotonic() - began + pause > PATIENCE:
                     raise TroubleError(
-                        f"{self.url}: the store has failed for {PATIENCE:.0f} s ({_short(error)}); check the address "
-                        "and the network, and run the same command again: everything finished is kept"
+                        f"{self.url}: the store has failed for {PATIENCE:.0f} s ({first_line(error)}); check the "
+                        "address and the network, and run the same command again: everything finished is kept"
                     ) from error
             time.sleep(pause)
             pause = min(2 * pause, 10.0)
@@ -180,8 +182,7 @@ class Mirror:
         return f"{self._root}/{self._name(path)}"
 
     def _product(self, name: str) -> Path:
-        sums = self.folder / name
-        return sums.with_name(sums.name[1:-4])
+        return product_of(self.folder / name)
 
 
 @contextmanager
@@ -211,14 +212,9 @@ def _open(url: str) -> tuple[Any, str]:
     except ImportError as error:
         raise InputError(f"{url}: {kind} needs a package; run `pip install {_INSTALL.get(kind, kind)}`") from error
     except ValueError as error:
-        raise InputError(f"{url}: not the address of a store ({_short(error)}); as in s3://bucket/runs") from error
+        raise InputError(f"{url}: not the address of a store ({first_line(error)}); as in s3://bucket/runs") from error
     return store, str(root).rstrip("/")
 
 
 def _is_here(folder: Path, error: FileNotFoundError) -> bool:
     return error.filename is not None and Path(str(error.filename)).is_relative_to(folder)
-
-
-def _short(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__

@@ -187,7 +187,7 @@ def remove_damaged(folder: Path) -> list[Path]:
     """Remove and return every damaged file of the products under a folder; the log names each."""
     found = []
     for path in sorted(folder.rglob(".*.sum")):
-        for damaged in changed(path.with_name(path.name[1:-4]), thorough=False):
+        for damaged in changed(product_of(path), thorough=False):
             if damaged.is_file():
                 log.warning("%s: damaged; it is made anew", damaged.relative_to(folder).as_posix())
                 damaged.unlink()
@@ -202,6 +202,15 @@ def sums_path(product: Path) -> Path:
     'models/.mono-s0-1a2b.sum'
     """
     return product.with_name(f".{product.name}.sum")
+
+
+def product_of(sums: Path) -> Path:
+    """Return the path of the product that a file of checksums belongs to: `sums_path` back.
+
+    >>> product_of(Path("models/.mono-s0-1a2b.sum")).as_posix()
+    'models/mono-s0-1a2b'
+    """
+    return sums.with_name(sums.name[1:-4])
 
 
 def _checksum(path: Path) -> str:
