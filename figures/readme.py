@@ -6,6 +6,7 @@
 A test compares the pages with what this writes, so that no number in them is older than its figure.
 """
 
+import csv
 import json
 from functools import cache
 from pathlib import Path
@@ -40,6 +41,7 @@ def render(page: str = "README.md") -> str:
         rerankers,
         gain,
         by_remedy,
+        choice,
     )
     made.globals |= {one.__name__: one for one in used}
     return made.get_template(PAGES[page]).render()
@@ -160,6 +162,13 @@ def remedies(name: str) -> str:
     lines = [["remedy", *columns], ["---"] * 7]
     lines += [[f"`{one}`", *(evaluated(name, one, column) for column in columns)] for one in _evaluations(name)]
     return _markdown(lines)
+
+
+def choice(study: str) -> str:
+    """Return the trials by which a study's settings were chosen, a line each in Markdown."""
+    with (HERE / study / "choice.csv").open(encoding="utf-8", newline="") as file:
+        lines = list(csv.reader(file))
+    return _markdown([lines[0], ["---"] * len(lines[0]), *lines[1:]])
 
 
 def _markdown(lines: list[list[str]]) -> str:

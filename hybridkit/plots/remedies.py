@@ -151,6 +151,7 @@ def remedy_effects(frame: pd.DataFrame) -> Figure:
             difference_bars(ax, values, remedies.index(remedy), colour(strategy), "o", far[-1])
         row_axis(ax, [name.replace(" + ", " +\n") for name in remedies])
         ax.xaxis.set_major_locator(round_ticks(2))
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", "−"))  # short: panels are narrow
         ax.margins(x=0.12)
     answer = f"Δ RR\n{better('RR')}"
     units = {_DISTANCE: f"Δ ranks\n{better(DISTANCE)}", "own": answer, "other": answer}
