@@ -15,7 +15,7 @@ from hybridkit.data.storage.columns import ids_in_memory
 from hybridkit.errors import InputError
 from hybridkit.models.encoder import similarity_of
 from hybridkit.retrieval.bm25 import K1, B, bm25_index, tokens
-from hybridkit.retrieval.passage_embeddings import embed_passages
+from hybridkit.retrieval.passage_embeddings import EmbeddedPassages, embed_passages
 from hybridkit.retrieval.runs import frame_of_positions, fuse, merge_runs
 from hybridkit.retrieval.topk import KINDS, FaissSettings, check_index, cut, exact_topk, faiss_topk, measured_recall
 from hybridkit.utils.numbers import COUNT
@@ -89,6 +89,7 @@ def dense_search(
     folder: Path | None = None,
     recall_of: int = 100,
     similarity: str | None = None,
+    embedded: EmbeddedPassages | None = None,
     **settings: int,
 ) -> pd.DataFrame:
     """Return the run of a search by embeddings.
@@ -107,6 +108,8 @@ def dense_search(
         folder: Where embeddings are kept; by default in the cache.
         recall_of: Queries on which an approximate index is compared with exact search; the share that it finds is
             logged, and is `run.attrs["recall"]`.
+        embedded: Passages that are searched in place of all: a shard of `embed_passages`. The exact runs over all
+            shards, merged (`merge_runs`), are the run over the collection, scores and ties included.
         similarity: Of embeddings that are given ("dot"); an encoder has its own.
         settings: Those of `FaissSettings`.
 
@@ -131,7 +134,9 @@ def dense_search(
     else:
         from hybridkit.models.embedding import encode
 
-        embedded = embed_passages(collection, encoder, max_length=max_length, precision=precision, folder=folder)
+        embedded = embedded or embed_passages(
+            collection, encoder, max_length=max_length, precision=precision, folder=folder
+        )
         passages, ids, kept = embedded.vectors, embedded.ids, embedded.folder
         texts = collection.queries["text"].tolist()
         queries = encode(encoder, texts, "query", max_length=max_length, precision=precision)
