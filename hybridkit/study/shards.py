@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from hybridkit.data.collection import Collection, across
+from hybridkit.errors import InputError
 from hybridkit.retrieval.passage_embeddings import embed_passages, shards
 from hybridkit.retrieval.runs import merge_runs
 from hybridkit.retrieval.search import dense_search
@@ -82,7 +83,10 @@ def missing_shards(run: Run, spec: ModelSpec, names: Sequence[str]) -> list[Shar
 
 
 def make_shard(job: ShardJob) -> None:
-    """Encode a shard, and write the run of each collection on it."""
+    """Encode a shard, and write the run of each collection on it.
+
+    Raises InputError where this machine has other passages than the one that made the job.
+    """
     with threads(1) if job.static else nullcontext():
         run, settings = run_of(job), job.study.evaluation
         options: dict[str, Any] = {"max_length": settings.max_length, "precision": settings.precision}
@@ -93,6 +97,8 @@ def make_shard(job: ShardJob) -> None:
             for front, part, shard in shards_of(run, one)
             if shard == job.shard
         ]
+        if not having:
+            raise InputError(f"{job}: this machine has other passages; put the same files on every machine")
         embedded = cache(lambda: embed_passages(having[0][2], encoder, within=within, **options))
 
         def search(front: str, part: Collection) -> pd.DataFrame:
