@@ -25,7 +25,22 @@ def render(page: str = "README.md") -> str:
     made = Environment(  # noqa: S701  Markdown, made of this repository's own files
         loader=FileSystemLoader(HERE), undefined=StrictUndefined, keep_trailing_newline=True
     )
-    used = (table, score, difference, finding, claims, value, count, evaluated, remedies, left, rr, rerankers, gain)
+    used = (
+        table,
+        score,
+        difference,
+        finding,
+        claims,
+        value,
+        count,
+        evaluated,
+        remedies,
+        left,
+        rr,
+        rerankers,
+        gain,
+        by_remedy,
+    )
     made.globals |= {one.__name__: one for one in used}
     return made.get_template(PAGES[page]).render()
 
@@ -54,7 +69,12 @@ def _row(
     """The comparison of two strategies, by their own recipes or not, and the sign by which it is first minus second."""
     measure = "rank_distance" if setting == "rank distance" else "AP"
     where = {"benchmark": benchmark, "setting": "pool" if measure != "AP" else setting, "measure": measure}
-    for row in notebook(study, "04")["own recipes" if own else "against"]:
+    return _compared(study, "own recipes" if own else "against", where, first, second)
+
+
+def _compared(study: str, part: str, where: dict[str, Any], first: str, second: str) -> tuple[dict[str, Any], int]:
+    """The comparison of two systems in a part of what notebook 04 ends with, and the sign: 1 for first minus second."""
+    for row in notebook(study, "04")[part]:
         if where.items() <= row.items() and {row["system"], row["against"]} == {first, second}:
             return row, 1 if row["system"] == first else -1
     raise ValueError(f"figures/{study}/notebook-04.json: {first} is not compared with {second} ({where})")
@@ -158,6 +178,17 @@ def left(study: str, first: str, second: str, remedy: str, setting: str) -> str:
     return _said(first, second, amount, row["mark"], row["difference"] > 0)
 
 
+def by_remedy(study: str, benchmark: str, column: str) -> str:
+    """Return a line a remedy in Markdown: a column of notebook 08's table (pool, own, ...) for every strategy."""
+    rows = [one for one in notebook(study, "08")["table"] if one["benchmark"] == benchmark]
+    strategies = list(dict.fromkeys(one["strategy"] for one in rows))
+    cells = {(one["remedy"], one["strategy"]): number(one[column]) for one in rows}
+    lines = [["remedy", *(f"`{name}`" for name in strategies)], ["---"] * (len(strategies) + 1)]
+    for remedy in dict.fromkeys(one["remedy"] for one in rows):
+        lines.append([f"`{remedy}`", *(cells.get((remedy, name), "") for name in strategies)])
+    return _markdown(lines)
+
+
 def rerankers(study: str) -> str:
     """Return a line a strategy in Markdown: RR@10 of re-rankers, their first stage and dual encoders beside them."""
     columns = ["mono", "cross", "pool", "seen-seen", "seen-unseen", "unseen-seen"]
@@ -172,13 +203,7 @@ def rerankers(study: str) -> str:
 
 def gain(study: str, first: str, second: str, setting: str, kind: str = "re-rankers") -> str:
     """Return what may be said of two re-rankers, or of dual encoders beside them (`kind` "distilled"), in RR@10."""
-    where = {"measure": "RR@10", "setting": setting}
-    (row,) = [
-        one
-        for one in notebook(study, "04")[kind]
-        if where.items() <= one.items() and {one["system"], one["against"]} == {first, second}
-    ]
-    sign = 1 if row["system"] == first else -1
+    row, sign = _compared(study, kind, {"measure": "RR@10", "setting": setting}, first, second)
     low, high = sorted(sign * row[end] for end in ("low", "high"))
     amount = f"{number(sign * row['difference'], '+')} ({number(low)} to {number(high)} over articles) RR@10"
     return _said(first, second, amount, row["mark"], sign * row["better"] > 0)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from hybridkit.data.collection import save_judgements, whole
 from hybridkit.errors import InputError
-from hybridkit.retrieval.dense import ROWS, dense
+from hybridkit.retrieval.dense import ROWS, dense, held_together
 from hybridkit.utils.files import atomic_write, digest
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ def rank_table_from_scores(benchmark: Benchmark, scorer: Scorer, block_bytes: in
     One row for a query (query_language, query_id) and a relevant passage (passage_language, passage_id), sorted by
     these: score (float32); rank among the `candidates` passages of its language and pool_rank among the
     `pool_candidates` passages of all languages, both from 1. Ties: score descending, then passage id (as bytes)
-    descending, as in trec_eval. At most `block_bytes` of scores are held at a time, one query language in a block.
+    descending, as in trec_eval. At most `block_bytes` of scores are held at a time, or four times as many where these
+    are of fewer than 64 queries (`dense.held_together`), one query language in a block.
 
     Raises InputError for scores of a wrong shape, with NaN or infinity.
 
@@ -124,7 +125,7 @@ def score_blocks(
     Raises InputError for scores of a wrong shape, with NaN or infinity.
     """
     width = len(benchmark.passages)
-    step = max(1, block_bytes // (4 * max(1, width)))
+    step = held_together(width, block_bytes)
     step -= step % ROWS if step > ROWS else 0  # whole products of the dense scorer
     for language in [part] if part else benchmark.query_slices.values():
         for start in range(language.start, language.stop, step):

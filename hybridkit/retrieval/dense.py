@@ -31,6 +31,7 @@ SIMILARITIES = (COSINE, "dot", *DISTANCES)
 ROWS, COLUMNS = 256, 1024  # queries and passages of one product
 _UNIT = 1e-3  # how far from 1 the length of a vector of length 1 may be
 _ROWS = 2048  # rows that are looked at together
+_FEW = 64  # queries below which a product is slow
 _STRIP_BYTES = 64 * 2**20  # of the scores of the queries that are computed together
 
 
@@ -73,7 +74,7 @@ def dense(
             "encode both with one encoder"
         )
     repeated, first = _repeats(passages)
-    height = min(ROWS, max(1, _STRIP_BYTES // (4 * max(1, len(passages)))))
+    height = min(ROWS, held_together(len(passages), _STRIP_BYTES))
     starts = [at for rows in benchmark.query_slices.values() for at in range(rows.start, rows.stop, height)]
     edges = np.array([*starts, len(queries)])
 
@@ -87,6 +88,19 @@ def dense(
         return block
 
     return score
+
+
+def held_together(passages: int, size: int) -> int:
+    """Return the number of queries whose scores with all passages are held at a time: `size` bytes of float32.
+
+    A product of few queries is slow (with 16 a query takes three times as long as with 256), so below 64 queries there
+    may be four times as many bytes.
+
+    >>> held_together(10_000, 64 * 2**20), held_together(1_000_000, 64 * 2**20), held_together(100_000_000, 64 * 2**20)
+    (1677, 64, 1)
+    """
+    row = 4 * max(1, passages)
+    return max(1, size // row, min(_FEW, 4 * size // row))
 
 
 def _checked(what: str, embeddings: NDArray[np.floating], count: int, similarity: str) -> NDArray[np.float32]:

@@ -55,7 +55,7 @@ def test_the_same_as_lists_written_out(weights: dict[int, float], unretrieved: b
     judged = [(f"q{n}", tag, m) for n in range(3) for tag in ("de", "en", "zh") for m in range(n + 1)]
     benchmark = make({"de": 5, "en": 7, "zh": 3}, queries, judged)  # q3 has nothing relevant
     scores = generator.integers(0, 6, (len(queries), 15)).astype(np.float32)  # many ties
-    found = peer(benchmark, lambda rows: scores[rows], k, weights, unretrieved, block_bytes=3 * 4 * 15)
+    found = peer(benchmark, lambda rows: scores[rows], k, weights, unretrieved, block_bytes=3 * 15)
     expected = by_loop(benchmark, scores, k, weights, unretrieved)
     assert found["query_language"].tolist() == ["de", "en"] and found["queries"].tolist() == [4, 4]
     assert found["value"].tolist() == pytest.approx([np.mean(expected[:4]), np.mean(expected[4:])], abs=1e-12)

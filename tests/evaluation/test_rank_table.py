@@ -94,9 +94,7 @@ def test_equal_embeddings_tie_wherever_they_stand() -> None:
 
 def test_blocks_keep_to_one_language_and_to_the_memory_given() -> None:
     benchmark = make({"en": 4}, [("en", f"q{n}") for n in range(5)] + [("de", "q0")], [("q0", "en", 0)])
-    blocks = [
-        rows for rows, _ in score_blocks(benchmark, lambda rows: np.zeros((rows.stop - rows.start, 4)), 2 * 4 * 4)
-    ]
+    blocks = [rows for rows, _ in score_blocks(benchmark, lambda rows: np.zeros((rows.stop - rows.start, 4)), 2 * 4)]
     assert [(rows.start, rows.stop) for rows in blocks] == [(0, 1), (1, 3), (3, 5), (5, 6)]
 
 
