@@ -520,6 +520,16 @@ def test_a_damaged_shard_is_made_again(static: Any, name: str, monkeypatch: pyte
     assert np.array_equal(embed_passages(toy, static, chunk=8).vectors[16:], whole) and calls == [8] * 5
 
 
+def test_a_shard_is_of_its_collection_and_searched_exactly(static: Any) -> None:
+    toy = judged(sentences(40), ["lima"])
+    shard = embed_passages(toy, static, chunk=8, within=slice(16, 40))
+    with pytest.raises(InputError, match="these embeddings are not of toy, en"):
+        dense_search(judged(sentences(40, seed=1), ["lima"]), static, embedded=shard)
+    for index, encoder in (("ivf", static), ("exact", (np.eye(2), np.eye(2)))):
+        with pytest.raises(InputError, match="a shard is searched exactly, by an encoder"):
+            dense_search(toy, encoder, index=index, embedded=shard)
+
+
 def test_a_shard_of_files_that_changed_is_refused(static: Any) -> None:
     toy = judged(sentences(40), ["lima"])
     with pytest.raises(InputError, match="40 passages were read instead of 50"):

@@ -17,10 +17,13 @@ from hybridkit.errors import InputError, TroubleError
 from hybridkit.models import embedding
 from hybridkit.retrieval import passage_embeddings as streaming
 from hybridkit.study.model_spec import ModelSpec
+from hybridkit.study.ray_cluster import attempt
 from hybridkit.study.run import Run
 from hybridkit.study.settings import UNTRAINED, Resources, Study
 from hybridkit.study.shards import ShardJob, found_by_shards, make_shard, make_shards, missing_shards
 from hybridkit.study.workers import Here, Processes
+from hybridkit.utils.object_store import Mirror
+from hybridkit.utils.products import product_of
 from tests.many_passages import SHARD, study_of_many
 
 UNTAUGHT = ModelSpec(UNTRAINED, 0)
@@ -143,6 +146,30 @@ def test_embeddings_from_before_there_were_shards_are_found(run: Run, alone: dic
         patch.setattr(streaming, "encode", None)
         assert make_shards(run, [(UNTAUGHT, names)], Here()) == 4
         make_collections(run, UNTAUGHT, names)
+    assert made(run).items() <= alone.items() and made(run)
+
+
+def test_a_machine_without_a_common_folder_sends_what_it_found(
+    study: Study, alone: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYBRIDKIT_CACHE", str(tmp_path / "driver"))
+    mirror = Mirror(f"file://{tmp_path}/store", "tiny")
+    run = Run(replace(study, resources=Resources(passages=SHARD)), mirror.folder)
+    run.trained.encoder("main", 0)
+    mirror.send()
+    names = run.study.evaluation.judged
+    jobs = missing_shards(run, UNTAUGHT, names)
+    monkeypatch.setenv("HYBRIDKIT_CACHE", str(tmp_path / "node"))
+    for job in jobs:
+        outcome = attempt(make_shard, job, 1, mirror.store, {})
+        assert outcome.error is None
+        for name in outcome.sent:
+            mirror.bring(product_of(mirror.folder / name))
+    sent = {path.parent.name for path in (tmp_path / "store").rglob("*.npy")}
+    assert not sent, "no vectors"
+    monkeypatch.setenv("HYBRIDKIT_CACHE", str(tmp_path / "driver"))
+    assert not missing_shards(run, UNTAUGHT, names)
+    make_collections(run, UNTAUGHT, names)
     assert made(run).items() <= alone.items() and made(run)
 
 
