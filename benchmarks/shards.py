@@ -9,6 +9,7 @@ counted and checked beforehand.
 import argparse
 import dataclasses
 import os
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -43,7 +44,7 @@ def main() -> None:
             ("shards", Here()),
             *((f"{n} apart", Processes(n)) for n in args.processes),
         ]:
-            (Path(folder) / "cache" / "passages").rename(f"{folder}/{name}") if workers else None  # made anew
+            shutil.rmtree(Path(folder) / "cache" / "passages", ignore_errors=True)  # made anew
             run, began, before = Run(study, start.folder), time.perf_counter(), os.times()
             if workers is None:
                 with threads(1):
