@@ -48,7 +48,10 @@ def test_resources_are_settings_that_no_hash_depends_on(tmp_path: Path) -> None:
     assert asks.resources == Resources(cpus=4, gpus=1)
     assert asks.key == plain.key and asks == plain
     written = plain.written(tmp_path)
-    assert "resources" not in written and asks.written(tmp_path) == {**written, "resources": {"cpus": 4, "gpus": 1}}
+    assert "resources" not in written and asks.written(tmp_path) == {
+        **written,
+        "resources": {"cpus": 4, "gpus": 1, "passages": 98_304},
+    }
     with pytest.raises(InputError, match="resources.gpus must be a whole number from 0 on"):
         tiny_study(tmp_path, resources={"gpus": -1})
 
