@@ -72,12 +72,14 @@ def made(run: Run) -> dict[str, bytes]:
     return {path.relative_to(run.folder).as_posix(): path.read_bytes() for path in found}
 
 
-def test_shards_in_processes_have_the_bytes_of_one_process(run: Run, alone: dict[str, bytes]) -> None:
+def test_shards_in_processes_have_the_bytes_of_one_process(
+    run: Run, alone: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
     run.check()
-    names, mono = run.study.evaluation.judged, ModelSpec("mono", 0)
-    run.trained.train(mono)
-    assert make_shards(run, [(UNTAUGHT, names), (mono, names)], Processes(2)) == 8
+    assert make_shards(run, [(UNTAUGHT, run.study.evaluation.judged)], Processes(2)) == 4
+    capsys.readouterr()
     assert make_everything(run, ["08"], Here()) == 2
+    assert "4 shards of collections to encode and search" in capsys.readouterr().err, "those of the trained model"
     assert made(run) == alone
     assert make_everything(Run(run.study, run.folder), ["08"], Here()) == 0
 
