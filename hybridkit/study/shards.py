@@ -32,6 +32,9 @@ from hybridkit.utils.products import frame, is_whole
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+TOP = 1000  # passages of each question, as `dense_search` finds without shards
+_MERGED = 8  # shards whose runs are merged at a time
+
 
 class Shard(NamedTuple):
     """Some passages of a corpus."""
@@ -102,7 +105,7 @@ def make_shard(job: ShardJob) -> None:
         embedded = cache(lambda: embed_passages(having[0][2], encoder, within=within, **options))
 
         def search(front: str, part: Collection) -> pd.DataFrame:
-            found = dense_search(part, encoder, embedded=embedded(), **options)
+            found = dense_search(part, encoder, TOP, embedded=embedded(), **options)
             return found.assign(passage_id=front + found["passage_id"])
 
         for one, front, part in having:
@@ -114,9 +117,12 @@ def found_by_shards(run: Run, spec: ModelSpec, one: Collection) -> pd.DataFrame 
     paths = [_path(run, spec, one, shard) for _, _, shard in shards_of(run, one)]
     if not paths or not all(map(is_whole, paths)):
         return None
-    found = merge_runs([pd.read_parquet(paths[0])])
-    for path in paths[1:]:
-        found = merge_runs([found, pd.read_parquet(path)])
+    found = merge_runs([pd.read_parquet(paths[0])], TOP)
+    for first in range(1, len(paths), _MERGED):
+        last = found.groupby("query_id")["score"].agg(["min", "size"])
+        floor = last["min"].where(last["size"] >= TOP)  # what is below will not be in
+        more = (pd.read_parquet(path) for path in paths[first : first + _MERGED])
+        found = merge_runs([found, *(run[~(run["score"] < run["query_id"].map(floor))] for run in more)], TOP)
     return found
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from hybridkit.analysis.scores import collection_table, make_collections
@@ -16,6 +17,8 @@ from hybridkit.cli import main
 from hybridkit.errors import InputError, TroubleError
 from hybridkit.models import embedding
 from hybridkit.retrieval import passage_embeddings as streaming
+from hybridkit.retrieval.runs import merge_runs, run_frame
+from hybridkit.study import shards
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.ray_cluster import attempt
 from hybridkit.study.run import Run
@@ -24,6 +27,7 @@ from hybridkit.study.shards import ShardJob, found_by_shards, make_shard, make_s
 from hybridkit.study.workers import Here, Processes
 from hybridkit.utils.object_store import Mirror
 from hybridkit.utils.products import product_of
+from hybridkit.utils.seeds import generator
 from tests.many_passages import SHARD, study_of_many
 
 UNTAUGHT = ModelSpec(UNTRAINED, 0)
@@ -137,6 +141,25 @@ def test_a_second_run_makes_only_the_shards_that_are_missing(run: Run, encoded: 
     assert make_shards(run, [(UNTAUGHT, names)], Here()) == 1 and encoded == [SHARD]
     again = found_by_shards(run, UNTAUGHT, english)
     assert again is not None and again.equals(want)
+
+
+@pytest.mark.parametrize("merged", [1, 2, 9])
+def test_runs_are_merged_some_at_a_time(run: Run, merged: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = generator(0, "merged")
+    paths = [tmp_path / f"{n}.parquet" for n in range(7)]
+    for n, path in enumerate(paths):
+        asked = draw.choice(["q0", "q1", "q2"], 12) if n % 2 else np.repeat(["q1", "q2"], 6)  # and q3 in the last alone
+        names = [f"{n}-{number}" for number in range(12)]
+        run_frame(
+            [*asked, *["q3"] * (n == 6)], [*names, *["only"] * (n == 6)], draw.integers(0, 4, 12 + (n == 6))
+        ).to_parquet(path)
+    monkeypatch.setattr(shards, "TOP", 5)
+    monkeypatch.setattr(shards, "_MERGED", merged)
+    monkeypatch.setattr(shards, "shards_of", lambda *_: [("", None, path) for path in paths])
+    monkeypatch.setattr(shards, "_path", lambda *words: words[-1])
+    found = found_by_shards(run, UNTAUGHT, None)  # type: ignore[arg-type]
+    want = merge_runs([pd.read_parquet(path) for path in paths], 5)
+    assert found is not None and found.equals(want) and len(want) == 16
 
 
 def test_embeddings_from_before_there_were_shards_are_found(run: Run, alone: dict[str, bytes]) -> None:
