@@ -22,6 +22,7 @@
 
 # %% tags=["parameters"]
 study = "quick"
+benchmark = ""  # one of the study's; empty for all of them
 
 # %%
 from IPython.display import Markdown
@@ -32,7 +33,7 @@ run = Run(study)
 figures = run.folder / "figures"
 first, second = run.study.compare
 baseline = second if second != analysis.UNTRAINED else first
-scores, systems = analysis.remedies.remedy_results(run)
+scores, systems = analysis.remedies.remedy_results(run, benchmark)
 table = analysis.remedies.remedy_table(scores)
 
 # %% [markdown]

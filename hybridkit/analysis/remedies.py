@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hybridkit.analysis.scores import compared_pairs, part_of
+from hybridkit.errors import InputError
 from hybridkit.evaluation.clusters import model_sums, question_clusters
 from hybridkit.evaluation.measures import DISTANCE, MAIN_MEASURES, per_query, scores
 from hybridkit.evaluation.resampling import Resampling
@@ -67,25 +68,38 @@ def remedy_values(run: Run, spec: ModelSpec, benchmark: str) -> pd.DataFrame:
     return pd.concat([parallel, single_pool_values(run.single_pools(spec, benchmark), ["RR"])], ignore_index=True)
 
 
-def remedy_results(run: Run, unit: str = "article") -> tuple[pd.DataFrame, dict[str, dict[System, Models]]]:
+def remedy_results(
+    run: Run, benchmark: str = "", unit: str = "article"
+) -> tuple[pd.DataFrame, dict[str, dict[System, Models]]]:
     """Return the scores of every model with every remedy, kept in remedies.parquet and .csv, and what is compared.
+
+    Args:
+        run: The run.
+        benchmark: One of `evaluated_on`; all of them where it is empty.
+        unit: What intervals are over.
 
     Returns:
         The columns of `study_scores` with `remedy` after the strategy ("none" for none), settings as in
         `remedy_values`; and by benchmark, every strategy with every remedy as `significance.contrast` takes it.
+
+    Raises:
+        InputError: For a benchmark that the study does not evaluate remedies on.
     """
+    names = evaluated_on(run)
+    if benchmark and benchmark not in names:
+        raise InputError(f"benchmark: must be one of {', '.join(names)}, or empty for all of them (got {benchmark!r})")
     parts, systems = [], {}
-    for benchmark in evaluated_on(run):
-        clusters = question_clusters(run.subset(benchmark)[0], unit)
+    for name in [benchmark] if benchmark else names:
+        clusters = question_clusters(run.subset(name)[0], unit)
         own: dict[System, dict[int | str, Any]] = {}
         for spec in run.systems():
-            values, remedy = remedy_values(run, spec, benchmark), spec.remedy or NONE
-            table = labelled(scores(values), run, spec, benchmark)
+            values, remedy = remedy_values(run, spec, name), spec.remedy or NONE
+            table = labelled(scores(values), run, spec, name)
             table.insert(FRONT.index("strategy") + 1, "remedy", remedy)
             parts.append(table)
             seed = FIXED if spec.strategy == UNTRAINED else spec.seed
             own.setdefault((spec.strategy, remedy), {})[seed] = model_sums(values, clusters)
-        systems[benchmark] = dict(own)
+        systems[name] = dict(own)
     found = pd.concat(parts, ignore_index=True)
     write(run.folder / "remedies.parquet", found.to_parquet(index=False))
     write(run.folder / "remedies.csv", found.round({"value": 6}).to_csv(index=False))

@@ -52,6 +52,13 @@ def test_every_model_has_each_remedy_and_the_untrained_encoder_none_in_its_weigh
     assert len(set(paths)) == len(systems)
 
 
+def test_one_benchmark_alone_and_a_wrong_one(run: Run, results: tuple[pd.DataFrame, dict]) -> None:
+    alone = remedies.remedy_results(run, benchmark(run))
+    pd.testing.assert_frame_equal(alone[0], results[0])
+    with pytest.raises(InputError, match=r"benchmark: must be one of .*got 'xquad'"):
+        remedies.remedy_results(run, "xquad")
+
+
 def test_none_is_what_the_study_is_without_remedies(run: Run, results: tuple[pd.DataFrame, dict]) -> None:
     plain = study_scores(run).drop(columns=["queries"])
     own = results[0]
