@@ -5,14 +5,13 @@ Every frame is read from what the run keeps; what is missing is made.
 
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from hybridkit.data.collection import Collection, query_clusters
-from hybridkit.data.sources.open_benchmarks import base_name, open_collection
+from hybridkit.data.sources.open_benchmarks import base_name
 from hybridkit.data.sources.published import mteb, published
 from hybridkit.errors import InputError
 from hybridkit.evaluation.bias import language_share
@@ -31,6 +30,7 @@ from hybridkit.study.run import Run
 from hybridkit.study.scores import labelled, model_scores
 from hybridkit.study.scores import study_scores as study_scores
 from hybridkit.study.settings import HYBRID, UNTRAINED
+from hybridkit.study.shards import collections, forget_shards, found_by_shards, judged_path
 from hybridkit.utils.naming import listed, split_name
 from hybridkit.utils.products import frame, is_whole
 
@@ -469,7 +469,7 @@ def collection_tables(
 ) -> list[tuple[ModelSpec, pd.DataFrame]]:
     """Return the same, a table for each collection and model, with the model: labels may not distinguish two."""
     chosen = run.study.evaluation.judged if names is None else names
-    sets = [(name, one) for name in chosen for one in open_collection(run.study.at(name))]
+    sets = [(name, one) for name in chosen for one in run.collections(name)]
     scored = {spec: _scores(run, spec, [one for _, one in sets]) for spec in specs}
     return [
         (spec, labelled(scored[spec][nth], run, spec, name)[_COLUMNS])
@@ -486,23 +486,19 @@ def collection_queries(
     The frame is that of `collection_values` with the columns cluster and unit (`query_clusters`).
     """
     chosen = run.study.evaluation.judged if names is None else names
-    sets = [(name, one) for name in chosen for one in open_collection(run.study.at(name))]
+    sets = [(name, one) for name in chosen for one in run.collections(name)]
     values = {spec: _values(run, spec, [one for _, one in sets]) for spec in specs}
     return [(name, spec, values[spec][nth]) for nth, (name, _) in enumerate(sets) for spec in specs]
 
 
 def make_collections(run: Run, spec: ModelSpec, names: Sequence[str]) -> None:
     """Make the scores of a model on some collections where they are missing."""
-    _scores(run, spec, _opened(run, names))
+    _scores(run, spec, collections(run, names))
 
 
 def collections_made(run: Run, spec: ModelSpec, names: Sequence[str]) -> bool:
     """Return whether the scores of a model on some collections are there."""
-    return all(is_whole(_path(run, spec, one, "intervals"), thorough=False) for one in _opened(run, names))
-
-
-def _opened(run: Run, names: Sequence[str]) -> list[Collection]:
-    return [one for name in names for one in open_collection(run.study.at(name))]
+    return all(is_whole(judged_path(run, spec, one, "intervals"), thorough=False) for one in collections(run, names))
 
 
 def compare_on_collections(run: Run, baseline: str, measure: str = COLLECTION_MEASURES[0]) -> pd.DataFrame:
@@ -514,7 +510,7 @@ def compare_on_collections(run: Run, baseline: str, measure: str = COLLECTION_ME
     """
     found = []
     for name in run.study.evaluation.judged:
-        sets = list(open_collection(run.study.at(name)))
+        sets = list(run.collections(name))
         values: dict[str, dict[int | str, pd.DataFrame]] = {}
         for spec in [one for one in run.models() if one.strategy != UNTRAINED]:
             values.setdefault(spec.strategy, {})[spec.seed] = _together(_values(run, spec, sets), measure)
@@ -541,14 +537,10 @@ def _together(parts: list[pd.DataFrame], measure: str) -> pd.DataFrame:
     return frame.assign(query_id=own + frame["query_id"], cluster=own + frame["cluster"])
 
 
-def _path(run: Run, spec: ModelSpec, collection: Collection, what: str) -> Path:
-    return run.folder / "judged" / f"{run.result_key(spec, collection)[:24]}-{what}.parquet"
-
-
 def _scores(run: Run, spec: ModelSpec, sets: list[Collection]) -> list[pd.DataFrame]:
     """The scores of a model on the collections, with intervals, made from the values of every query."""
     return [
-        frame(_path(run, spec, one, "intervals"), partial(_means_of, run, spec, sets, nth))
+        frame(judged_path(run, spec, one, "intervals"), partial(_means_of, run, spec, sets, nth))
         for nth, one in enumerate(sets)
     ]
 
@@ -560,12 +552,21 @@ def _means_of(run: Run, spec: ModelSpec, sets: list[Collection], nth: int) -> pd
 
 
 def _values(run: Run, spec: ModelSpec, sets: list[Collection]) -> list[pd.DataFrame]:
-    """The values of every query; where some are missing the model is opened once, and searches."""
+    """The values of every query; where some are missing the model is opened once, and searches what shards do not have.
+
+    What was found in shards is removed when its values are there.
+    """
     settings, model = run.study.evaluation, cache(lambda: run.trained.open(spec))
 
     def search(collection: Collection) -> pd.DataFrame:
-        found = dense_search(collection, model(), max_length=settings.max_length, precision=settings.precision)
+        found = found_by_shards(run, spec, collection)
+        if found is None:
+            found = dense_search(collection, model(), max_length=settings.max_length, precision=settings.precision)
         values, (clusters, unit) = collection_values(collection, found), query_clusters(collection)
         return values.assign(cluster=values["query_id"].map(clusters), unit=unit)
 
-    return [frame(_path(run, spec, one, "queries"), partial(search, one)) for one in sets]
+    values = []
+    for one in sets:
+        values.append(frame(judged_path(run, spec, one, "queries"), partial(search, one)))
+        forget_shards(run, spec, one)
+    return values

@@ -10,6 +10,7 @@ from hybridkit.analysis.scores import collections_made, make_collections
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
 from hybridkit.study.settings import DISTILLED, RERANKER, UNTRAINED
+from hybridkit.study.shards import is_large, make_shards
 from hybridkit.study.sweep import Job, is_made, make, make_jobs, run_of
 from hybridkit.study.workers import Workers
 from hybridkit.utils.parallel import threads
@@ -40,14 +41,22 @@ def make_everything(run: Run, numbers: Sequence[str], workers: Workers | None = 
     """Make every model that some notebooks of a study read, with all its results; return how many were missing.
 
     One job makes a model whole: trained, scored on its benchmarks and collections, and with every remedy, so that its
-    embeddings stay where they are used. Products are those that the notebooks would make.
+    embeddings stay where they are used. A collection of several shards is encoded and searched by a job for each
+    (`study.shards`) before it is scored. Products are those that the notebooks would make.
     """
     jobs = jobs_of(run, [name for name in run.study.sections if _READ[name] & set(numbers)])
     missing = [job for job in jobs if not _is_made(run, job)]
     print(f"{len(jobs)} models, {len(missing)} to make", file=sys.stderr)
     learners = [job for job in missing if job.spec.section == DISTILLED]  # they learn from some of the others
     others = [job for job in missing if job.spec.section != DISTILLED]
-    return sum(make_jobs(run, make_whole, some, workers) for some in (others, learners))
+    large = {name for name in {name for job in missing for name in job.collections} if is_large(run, name)}
+    for some in (others, learners):
+        first = [replace(job, collections=tuple(name for name in job.collections if name not in large)) for job in some]
+        make_jobs(run, make_whole, [job for job in first if not _is_made(run, job)], workers)
+    last = [job for job in missing if large & {*job.collections}]
+    make_shards(run, [(job.spec, [name for name in job.collections if name in large]) for job in last], workers)
+    make_jobs(run, make_whole, last, workers)
+    return len(missing)
 
 
 def jobs_of(run: Run, sections: Sequence[str]) -> list[WholeJob]:

@@ -154,6 +154,17 @@ def numbers(text: str) -> list[float]:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers such as 1e-5,3e-5") from error
 
 
+def count(text: str) -> int:
+    """Read a whole number from 1 on.
+
+    >>> count("2")
+    2
+    """
+    if not (text.isascii() and text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from 1 on")
+    return int(text)
+
+
 def seed(text: str) -> int:
     """Read a seed.
 

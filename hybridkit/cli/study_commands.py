@@ -10,6 +10,7 @@ from hybridkit.cli.options import (
     Commands,
     command,
     completed,
+    count,
     names,
     numbers,
     records,
@@ -96,6 +97,7 @@ def _add_run(commands: Commands) -> None:
         "run quick --notebook 04 --notebook 05",
         "run studies/mine.yaml --fresh",
         "run studies/paper.yaml --on ray://head:10001",
+        "run studies/mine.yaml --processes 4",
         "run quick --set training.steps=50 --set seeds=[0] --set name=quick-50",
     )
     _add_study(parser)
@@ -107,10 +109,17 @@ def _add_run(commands: Commands) -> None:
         action="store_true",
         help="only print what is missing, rows, steps, disk and time: texts and a training step are timed",
     )
-    option(
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
         "--on",
         metavar="WHERE",
         help="make all models on a Ray cluster: `ray` starts one here, HOST:PORT or ray://HOST:PORT is one that runs",
+    )
+    where.add_argument(
+        "--processes",
+        type=count,
+        metavar="N",
+        help="make all models first: N processes of one thread share the small ones, and shards of large collections",
     )
     option(
         "-p",
@@ -161,13 +170,18 @@ def run(args: argparse.Namespace) -> CommandResult:
 
         def first(run: "Run", numbers: Sequence[str]) -> None:
             from hybridkit.analysis.whole_study import make_everything
+            from hybridkit.study.workers import Processes
+
+            if args.on is None:
+                make_everything(run, numbers, Processes(args.processes))
+                return
             from hybridkit.study.ray_cluster import ray_cluster
 
             with ray_cluster(args.on, run.folder, mirror) as workers:
                 make_everything(run, numbers, workers)
 
-        on_cluster = None if args.on is None else first
-        left = run_study(args.study, args.notebook, args.fresh, args.dry_run, parameters, args.changes, on_cluster)
+        before = None if args.on is None and args.processes is None else first
+        left = run_study(args.study, args.notebook, args.fresh, args.dry_run, parameters, args.changes, before)
         if left is None:
             from hybridkit.report.html_report import write_report
             from hybridkit.study.run import Run

@@ -15,7 +15,7 @@ from hybridkit.data.storage.columns import ids_in_memory
 from hybridkit.errors import InputError
 from hybridkit.models.encoder import similarity_of
 from hybridkit.retrieval.bm25 import K1, B, bm25_index, tokens
-from hybridkit.retrieval.passage_embeddings import embed_passages
+from hybridkit.retrieval.passage_embeddings import EmbeddedPassages, embed_passages
 from hybridkit.retrieval.runs import frame_of_positions, fuse, merge_runs
 from hybridkit.retrieval.topk import KINDS, FaissSettings, check_index, cut, exact_topk, faiss_topk, measured_recall
 from hybridkit.utils.numbers import COUNT
@@ -89,6 +89,7 @@ def dense_search(
     folder: Path | None = None,
     recall_of: int = 100,
     similarity: str | None = None,
+    embedded: EmbeddedPassages | None = None,
     **settings: int,
 ) -> pd.DataFrame:
     """Return the run of a search by embeddings.
@@ -107,11 +108,15 @@ def dense_search(
         folder: Where embeddings are kept; by default in the cache.
         recall_of: Queries on which an approximate index is compared with exact search; the share that it finds is
             logged, and is `run.attrs["recall"]`.
+        embedded: A shard of `embed_passages`, which the encoder made of the collection, to be searched in place of all
+            passages. The exact runs over all shards, merged (`merge_runs`), are the run over the collection, scores and
+            ties included.
         similarity: Of embeddings that are given ("dot"); an encoder has its own.
         settings: Those of `FaissSettings`.
 
     Raises:
-        InputError: As `exact_topk`, `faiss_topk` and `embed_passages` do, and for an unknown setting.
+        InputError: As `exact_topk`, `faiss_topk` and `embed_passages` do, for an unknown setting, and for a shard that
+            is not of this collection, or with anything but an encoder and exact search.
     """
     unknown = set(settings) - {field.name for field in fields(FaissSettings)}
     if unknown:
@@ -122,7 +127,11 @@ def dense_search(
     similarity = _similarity(encoder, similarity)
     if index != "exact":
         check_index(index, similarity)
-    if collection.parts and folder is None and not isinstance(encoder, tuple):
+    if embedded is not None and (index != "exact" or isinstance(encoder, tuple)):
+        raise InputError("dense search: a shard is searched exactly, by an encoder; leave out the index")
+    if embedded is not None and embedded.key["corpus"] != collection.corpus:
+        raise InputError(f"{embedded.folder}: these embeddings are not of {collection.name}, {collection.language}")
+    if collection.parts and folder is None and embedded is None and not isinstance(encoder, tuple):
         given: dict[str, Any] = {"max_length": max_length, "precision": precision, "recall_of": recall_of, **settings}
         found = [(front, dense_search(one, encoder, k, index, **given)) for front, one in across(collection)]
         return merge_runs([run.assign(passage_id=front + run["passage_id"]) for front, run in found], k)
@@ -131,7 +140,9 @@ def dense_search(
     else:
         from hybridkit.models.embedding import encode
 
-        embedded = embed_passages(collection, encoder, max_length=max_length, precision=precision, folder=folder)
+        embedded = embedded or embed_passages(
+            collection, encoder, max_length=max_length, precision=precision, folder=folder
+        )
         passages, ids, kept = embedded.vectors, embedded.ids, embedded.folder
         texts = collection.queries["text"].tolist()
         queries = encode(encoder, texts, "query", max_length=max_length, precision=precision)

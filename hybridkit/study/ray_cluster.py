@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -268,7 +269,7 @@ def attempt(
         with ExitStack() as block:
             block.enter_context(threads(cpus))
             if store is not None and isinstance(job, Job):
-                mirror = Mirror(store, job.folder.name)
+                mirror = _mirror(store, job.folder.name)
                 job = replace(job, folder=mirror.folder)
                 block.enter_context(also_from(mirror.bring))
                 _read_rows(job)
@@ -276,6 +277,12 @@ def attempt(
         return Outcome(tuple(mirror.send()) if mirror is not None else ())
     except Exception as error:
         return Outcome(error=explained(error))
+
+
+@lru_cache(maxsize=1)
+def _mirror(store: str, name: str) -> Mirror:
+    """The mirror that a process keeps from job to job: what it knows to be in the store is not sent again."""
+    return Mirror(store, name)
 
 
 def _read_rows(job: Job) -> None:

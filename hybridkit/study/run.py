@@ -67,6 +67,7 @@ class Run:
         self._rows: dict[tuple[str, ...], Rows] = {}
         self._subsets: dict[str, tuple[Benchmark, np.ndarray, np.ndarray]] = {}
         self._samples: dict[str, tuple[Benchmark, np.ndarray]] = {}
+        self._collections: dict[str, tuple[Collection, ...]] = {}
 
     @classmethod
     def open(cls, folder: Path) -> "Run":
@@ -84,7 +85,7 @@ class Run:
             if base_name(name) != "held-out":
                 benchmark_path(self.study.at(base_name(name)))
         for name in evaluated(self.study)[1]:
-            open_collection(self.study.at(name))
+            self.collections(name)
         for rows in self.split:
             refuse_leaks(rows, self.rows.leaks, f"study {self.study.name}")
         if RERANKER in self.study.sections:
@@ -168,6 +169,12 @@ class Run:
             whole = self.rows.held_out if name == "held-out" else open_benchmark(self.study.at(name))
             self._subsets[name] = (whole, np.arange(len(whole.queries)), np.arange(len(whole.passages)))
         return self._subsets[name][0]
+
+    def collections(self, name: str) -> tuple[Collection, ...]:
+        """Return a collection that is judged, by language. Kept once opened."""
+        if name not in self._collections:
+            self._collections[name] = open_collection(self.study.at(name))
+        return self._collections[name]
 
     def subset(self, name: str) -> tuple[Benchmark, np.ndarray, np.ndarray]:
         """Return a benchmark or a subset, with its positions in what is encoded: queries, passages. Kept once opened.

@@ -269,6 +269,8 @@ class Resources:
     """Cores; 0 for one where the encoder is static, and for all of a machine otherwise."""
     gpus: Annotated[int, COUNT_OR_NONE] | None = None
     """GPUs; unless given, one where a machine has some and the encoder is not static."""
+    passages: Annotated[int, COUNT] = 98_304
+    """Passages of a large collection that one job encodes and searches; rounded up to a multiple of 8,192."""
 
 
 @settings("recipes")

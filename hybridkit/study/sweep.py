@@ -34,6 +34,11 @@ class Job:
         return self.study.section(self.spec.section).encoder.name == "static"
 
     @property
+    def small(self) -> bool:
+        """Whether many are made side by side in processes of one machine."""
+        return self.static
+
+    @property
     def needs(self) -> Resources:
         """What it takes on a cluster."""
         return self.study.resources or Resources()
@@ -45,10 +50,10 @@ class Job:
 def sweep(run: Run, specs: Sequence[ModelSpec], benchmarks: Sequence[str] = (), workers: Workers | None = None) -> int:
     """Train the missing ones of some models, score them on some benchmarks, and return how many were missing.
 
-    Unless `workers` are given, models on a static encoder go to one process a core with one thread each, larger ones
-    are made one after the other with all threads; results are the same bytes wherever they are made. Every product is
-    whole or not there: stopped at any point, even by a kill, the next call does what is left. An error in one model
-    ends the call and keeps the others. Embeddings are kept of the models of the section "main" only.
+    Unless other `workers` than processes are given, models on a static encoder go to one process a core with one thread
+    each, larger ones are made one after the other with all threads; results are the same bytes wherever they are made.
+    Every product is whole or not there: stopped at any point, even by a kill, the next call does what is left. An error
+    in one model ends the call and keeps the others. Embeddings are kept of the models of the section "main" only.
     """
     missing = _missing(run, specs, benchmarks)
     if missing:
@@ -58,24 +63,26 @@ def sweep(run: Run, specs: Sequence[ModelSpec], benchmarks: Sequence[str] = (), 
     )
 
 
-def make_jobs(run: Run, work: Callable[[Any], None], jobs: Sequence[Job], workers: Workers | None = None) -> int:
+def make_jobs(
+    run: Run, work: Callable[[Any], None], jobs: Sequence[Job], workers: Workers | None = None, unit: str = "model"
+) -> int:
     """Do some work on the jobs of a run, with one bar, and return how many there are; `workers` as in `sweep`."""
     if not jobs:
         return 0
     _runs.clear()
     _runs[run.folder, run.study.key] = run
-    small = [job for job in jobs if job.static]
-    if workers is not None:
+    small = [job for job in jobs if job.small]
+    if workers is not None and not isinstance(workers, Processes):
         groups: list[tuple[Workers, Sequence[Job]]] = [(workers, jobs)]
     elif len(small) > 1:
-        groups = [(Processes(), small), (Here(), [job for job in jobs if not job.static])]
+        groups = [(workers or Processes(), small), (Here(), [job for job in jobs if not job.small])]
     else:
         groups = [(Here(), jobs)]
     if not isinstance(groups[0][0], Here):
-        for section, seed in {(job.spec.section, job.spec.seed) for job in small}:
+        for section, seed in {(job.spec.section, job.spec.seed) for job in jobs if job.static}:
             run.trained.encoder(section, seed)  # made once, before those who start from it
     try:
-        with bar(total=len(jobs), desc="models", unit="model") as shown:
+        with bar(total=len(jobs), desc=f"{unit}s", unit=unit) as shown:
             for where, some in groups:
                 for _ in where.each(work, some):
                     shown.update()

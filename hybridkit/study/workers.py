@@ -5,8 +5,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Protocol
 
+from hybridkit.errors import TroubleError
 from hybridkit.utils.parallel import processes
 
 
@@ -38,11 +40,20 @@ class Here:
 
 
 class Processes:
-    """Processes of this machine, at most one a core, of one thread each."""
+    """Processes of this machine, at most `count` and at most one a core, of one thread each."""
+
+    def __init__(self, count: int | None = None) -> None:
+        self.count = count
 
     def each(self, work: Callable[[Any], None], jobs: Sequence[Any]) -> Iterator[None]:
         """Do the work on every job, side by side."""
-        with processes(len(jobs)) as pool:
-            for done in as_completed([pool.submit(work, job) for job in jobs]):
-                done.result()
-                yield
+        try:
+            with processes(min(len(jobs), self.count or len(jobs))) as pool:
+                for done in as_completed([pool.submit(work, job) for job in jobs]):
+                    done.result()
+                    yield
+        except BrokenProcessPool as error:
+            raise TroubleError(
+                "a process that made models was killed; is the memory full? Fewer processes need less. Everything "
+                "finished is kept: run the same command again"
+            ) from error

@@ -14,15 +14,19 @@ from typing import Any
 
 import pytest
 
+from hybridkit.analysis.scores import make_collections
 from hybridkit.analysis.whole_study import make_everything
 from hybridkit.errors import InputError, TroubleError
 from hybridkit.study import ray_cluster as clusters
+from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.ray_cluster import RayCluster, ray_cluster
 from hybridkit.study.run import Run
 from hybridkit.study.settings import Resources, Study
+from hybridkit.study.shards import ShardJob, make_shards, missing_shards
 from hybridkit.study.sweep import Job, is_made, make_model, sweep
 from hybridkit.utils.files import remove_leftovers
 from hybridkit.utils.object_store import Mirror
+from tests.many_passages import SHARD, study_of_many
 from tests.tiny_study import tiny_study
 
 MADE = ("models", "plans", "ranks", "scores", "embeddings", "estimates", "leaks")
@@ -219,3 +223,41 @@ def test_nodes_without_a_common_folder_share_a_store(
     other = Mirror(f"file://{tmp_path}/store", "tiny")
     other.bring_all()
     assert made(Run(study, other.folder)) == alone
+
+
+def test_shards_of_a_collection_on_two_nodes_of_which_one_is_killed(
+    two_nodes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(job: ShardJob) -> None:
+        import os
+        import signal
+
+        from hybridkit.retrieval import passage_embeddings
+        from hybridkit.study.shards import make_shard
+
+        once = job.folder / "once"
+        if job.shard.start == SHARD and not once.exists():
+            once.touch()
+            passage_embeddings.encode = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
+        make_shard(job)
+
+    monkeypatch.setenv("HYBRIDKIT_CACHE", str(tmp_path / "cache"))
+    study = replace(study_of_many(tmp_path), resources=Resources(passages=SHARD))
+    untaught, names = ModelSpec("untrained", 0), study.evaluation.judged
+    alone, run = Run(study, tmp_path / "alone"), Run(study, tmp_path / "run")
+    make_collections(alone, untaught, names)
+    monkeypatch.setenv("HYBRIDKIT_CACHE", str(tmp_path / "other"))
+    with ray_cluster(two_nodes.cluster_address, run.folder) as workers:
+        run.trained.encoder("main", 0)
+        assert len(list(workers.each(work, missing_shards(run, untaught, names)))) == 4
+        assert (run.folder / "once").exists()
+        assert make_shards(run, [(untaught, names)], workers) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hybridkit.study.shards.dense_search", None)
+        make_collections(run, untaught, names[1:])  # the pool
+    make_collections(run, untaught, names)
+
+    def judged(run: Run) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in (run.folder / "judged").rglob("*") if path.is_file()}
+
+    assert judged(run) == judged(alone) and len(judged(run)) == 16

@@ -118,6 +118,23 @@ def test_chunks_are_bounded_and_start_anew(tmp_path: Path) -> None:
     assert [name for ids, _ in parts for name in ids] == names
 
 
+@pytest.mark.parametrize("sizes", [(5, 0, 2, 4), (5,), ()])  # an older survey did not count them
+@pytest.mark.parametrize("start", range(12))
+def test_a_stream_begins_at_any_passage(
+    tmp_path: Path, start: int, sizes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"{n}#0" for n in range(11)]
+    parts = names[:5], [], names[5:7], names[7:]
+    paths = [write(tmp_path / f"docs-{n}.jsonl", "\n" + docs(*part)) for n, part in enumerate(parts)]
+    opened: list[Path] = []
+    lines = collection_files.read_lines
+    monkeypatch.setattr(collection_files, "read_lines", lambda path: opened.append(path) or lines(path))
+    stream = collection_files.Stream(tuple(paths), "docid", sizes)
+    assert [name for ids, _ in stream(start) for name in ids] == names[start:]
+    if len(sizes) == 4:
+        assert len(opened) == (4 if start < 5 else 2 if start < 7 else 1 if start < 11 else 0)
+
+
 def test_what_does_not_fit_is_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     corpus = lay(
         tmp_path / "mine",
@@ -213,6 +230,8 @@ def test_a_corpus_is_surveyed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         patch.setattr(collection_files, "read_passages", None)
         (again,) = open_collection(tmp_path / "mine")
     assert again.fingerprint == first.fingerprint
+    assert isinstance(again.passages, collection_files.Stream)
+    assert again.passages == first.passages and sum(again.passages.sizes) == first.size
     write(corpus / "docs-0.jsonl.gz", docs("a#0", "n#0"))
     (changed,) = open_collection(tmp_path / "mine")
     assert changed.size == 4

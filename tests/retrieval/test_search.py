@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +23,8 @@ from hybridkit.data.storage.columns import StringColumn
 from hybridkit.errors import InputError
 from hybridkit.models import embedding
 from hybridkit.models import encoder as encoders
+from hybridkit.remedies import parse
+from hybridkit.remedies.collections import collection_estimate, remedied_searches
 from hybridkit.retrieval import passage_embeddings as streaming
 from hybridkit.retrieval.bm25 import bm25_index, stemmer, tokens
 from hybridkit.retrieval.passage_embeddings import EmbeddedPassages, embed_passages
@@ -453,3 +457,110 @@ def test_systems_share_what_they_have_in_common(static: Any) -> None:
     pd.testing.assert_frame_equal(found["fusion"], fuse(found["dense"], found["bm25"], k=10))
     pd.testing.assert_frame_equal(found["rrf"], fuse(found["dense"], found["bm25"], "rrf", k=10))
     pd.testing.assert_frame_equal(found["bm25"], bm25_search(toy, k=10))
+
+
+def count_passages(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A list that gets the number of passages of each call of the encoder."""
+    calls: list[int] = []
+    encode = embedding.encode
+
+    def counting(encoder: Any, texts: list[str], *rest: Any, **more: Any) -> np.ndarray:
+        calls.append(len(texts))
+        return encode(encoder, texts, *rest, **more)
+
+    monkeypatch.setattr(streaming, "encode", counting)
+    return calls
+
+
+@pytest.mark.parametrize("k", [3, 20, 100])
+@pytest.mark.parametrize("bounds", [[0, 53], [0, 16, 32, 53], [0, 24, 48, 53]])
+def test_merged_runs_of_shards_are_the_run_of_all(static: Any, bounds: list[int], k: int) -> None:
+    texts = (sentences(9) * 6)[:53]  # each six times, in all shards: equal scores
+    toy = judged(texts, ["lima oslo", "king bridge", "winter"], cut=7)
+    parts = [slice(*both) for both in itertools.pairwise(bounds)]
+    shards = [embed_passages(toy, static, chunk=8, within=part) for part in parts]
+    merged = merge_runs([dense_search(toy, static, k, embedded=shard) for shard in shards], k)
+    whole = dense_search(toy, static, k, folder=Path(os.environ["HYBRIDKIT_CACHE"]) / "apart")
+    pd.testing.assert_frame_equal(merged, whole, check_exact=True)
+    assert merged["score"].to_numpy().tobytes() == whole["score"].to_numpy().tobytes()
+    assert len(merged) == 3 * min(k, 53)
+    last = merged[merged["query_id"] == "q0"].head(k)["score"]
+    assert last.duplicated().any()
+
+
+def test_the_folder_of_all_passages_and_shards_serve_each_other(static: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    toy, calls = judged(sentences(40), ["lima"]), count_passages(monkeypatch)
+    shard = embed_passages(toy, static, chunk=8, within=slice(16, 32))
+    assert calls == [8, 8] and shard.ids[:].tolist() == [f"d{n}" for n in range(16, 32)]
+    shard_vectors = np.array(shard.vectors)
+    calls.clear()
+    whole = embed_passages(toy, static, chunk=8)
+    assert calls == [8, 8, 8], "16 of 40 passages were in the shard"
+    np.testing.assert_array_equal(whole.vectors[16:32], shard_vectors)
+    assert not list(whole.folder.parent.glob("*.shards")), "its place was taken"
+    calls.clear()
+    again = embed_passages(toy, static, chunk=8, within=slice(8, 40))
+    assert calls == [] and again.ids[:].tolist() == [f"d{n}" for n in range(8, 40)]
+    np.testing.assert_array_equal(again.vectors, whole.vectors[8:])
+    other = embed_passages(toy, static, folder=whole.folder.with_name("straight"), chunk=8)
+    for name in ("vectors.npy", "ids.txt", "ids.ends"):
+        assert (whole.folder / name).read_bytes() == (other.folder / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["vectors.npy", "ids.txt", "key.json"])
+def test_a_damaged_shard_is_made_again(static: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    toy, within = judged(sentences(40), ["lima"]), slice(16, 40)
+    shard = embed_passages(toy, static, chunk=8, within=within)
+    whole, path = np.array(shard.vectors), shard.folder / name
+    path.write_bytes(path.read_bytes()[:-5])
+    calls = count_passages(monkeypatch)
+    assert np.array_equal(embed_passages(toy, static, chunk=8, within=within).vectors, whole) and calls == [8, 8, 8]
+    path.write_bytes(path.read_bytes()[:-5])
+    calls.clear()
+    assert np.array_equal(embed_passages(toy, static, chunk=8).vectors[16:], whole) and calls == [8] * 5
+
+
+def test_a_shard_is_of_its_collection_and_searched_exactly(static: Any) -> None:
+    toy = judged(sentences(40), ["lima"])
+    shard = embed_passages(toy, static, chunk=8, within=slice(16, 40))
+    with pytest.raises(InputError, match="these embeddings are not of toy, en"):
+        dense_search(judged(sentences(40, seed=1), ["lima"]), static, embedded=shard)
+    for index, encoder in (("ivf", static), ("exact", (np.eye(2), np.eye(2)))):
+        with pytest.raises(InputError, match="a shard is searched exactly, by an encoder"):
+            dense_search(toy, encoder, index=index, embedded=shard)
+
+
+def test_a_shard_of_files_that_changed_is_refused(static: Any) -> None:
+    toy = judged(sentences(40), ["lima"])
+    with pytest.raises(InputError, match="40 passages were read instead of 50"):
+        embed_passages(replace(toy, size=50), static, chunk=8, within=slice(32, 50))
+    with pytest.raises(InputError, match="more than 36 passages were read instead of 36"):
+        embed_passages(replace(toy, size=36), static, chunk=8, within=slice(32, 36))
+    assert not list(Path(os.environ["HYBRIDKIT_CACHE"]).rglob("vectors.npy"))
+
+
+def test_a_remedy_acts_on_what_shards_have_encoded(static: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    english = judged(sentences(40), ["lima", "king"])
+    german = judged(sentences(24, seed=1), ["oslo", "river"], language="de")
+    pool = pooled([english, german])
+    chain = parse("centre(by='passages') + calibrate(top=5)")
+
+    def run() -> pd.DataFrame:
+        return remedied_searches(chain, ["dense"], pool[0], static, collection_estimate(chain, pool, static), 10)[
+            "dense"
+        ]
+
+    monkeypatch.setattr(streaming, "CHUNK", 8)
+    for part in (english, german):
+        embed_passages(part, static, chunk=8)
+    want = run()
+    monkeypatch.setenv("HYBRIDKIT_CACHE", f"{os.environ['HYBRIDKIT_CACHE']}-other")
+    for part in (english, german):
+        for within in streaming.shards(part.size, 16):
+            embed_passages(part, static, within=within, chunk=8)
+    calls = count_passages(monkeypatch)
+    for part in (english, german):  # what `run` does first
+        embed_passages(part, static, chunk=8)
+    assert calls == []
+    pd.testing.assert_frame_equal(run(), want, check_exact=True)
+    assert calls == []

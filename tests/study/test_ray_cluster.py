@@ -9,8 +9,11 @@ import pytest
 
 from hybridkit.cli import main
 from hybridkit.errors import InputError, MissingDataError, TroubleError
+from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.ray_cluster import _reach, attempt, explained, look, ray_cluster, versions
 from hybridkit.study.settings import Resources, Study, open_study, study_of_run
+from hybridkit.study.sweep import Job
+from hybridkit.utils.products import write
 from tests.tiny_study import tiny_study
 
 
@@ -48,7 +51,10 @@ def test_resources_are_settings_that_no_hash_depends_on(tmp_path: Path) -> None:
     assert asks.resources == Resources(cpus=4, gpus=1)
     assert asks.key == plain.key and asks == plain
     written = plain.written(tmp_path)
-    assert "resources" not in written and asks.written(tmp_path) == {**written, "resources": {"cpus": 4, "gpus": 1}}
+    assert "resources" not in written and asks.written(tmp_path) == {
+        **written,
+        "resources": {"cpus": 4, "gpus": 1, "passages": 98_304},
+    }
     with pytest.raises(InputError, match="resources.gpus must be a whole number from 0 on"):
         tiny_study(tmp_path, resources={"gpus": -1})
 
@@ -103,6 +109,22 @@ def test_a_job_gets_the_data_folder_of_the_driver_where_its_machine_has_none(mon
     assert attempt(check, "/own", 1, None, {"HYBRIDKIT_DATA": "/driver"}).error is None
     monkeypatch.delenv("HYBRIDKIT_DATA")
     assert attempt(check, "/driver", 1, None, {"HYBRIDKIT_DATA": "/driver"}).error is None
+
+
+def leave(job: Job) -> None:
+    write(job.folder / "ranks" / f"{job.spec.seed}.txt", str(job.spec))
+
+
+def test_what_one_job_has_sent_to_a_store_the_next_does_not_send_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYBRIDKIT_CACHE", str(tmp_path / "cache"))
+    study = tiny_study(tmp_path)
+    jobs = [Job(study, tmp_path / "run", ModelSpec("mono", seed)) for seed in (0, 1)]
+    sent = [attempt(leave, job, 1, f"file://{tmp_path}/store", {}) for job in jobs]
+    assert [one.error for one in sent] == [None, None]
+    assert [f"ranks/.{seed}.txt.sum" in one.sent for seed, one in enumerate(sent)] == [True, True]
+    assert not {*sent[0].sent} & {*sent[1].sent}
 
 
 def test_a_machine_says_whether_it_sees_a_folder(tmp_path: Path) -> None:

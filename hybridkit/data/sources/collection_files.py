@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -47,13 +46,34 @@ class Survey:
     size: int
     blank: int
     missing: tuple[str, ...]
+    sizes: tuple[int, ...] = ()
+    """Passages of each file; empty in a survey from before they were counted."""
 
 
-def read_passages(files: Sequence[Path], key: str = "docid") -> Iterator[tuple[Path, int, str, str]]:
+@dataclass(frozen=True)
+class Stream:
+    """The passages of some files, from the first or any other one on: `Collection.passages`."""
+
+    files: tuple[Path, ...]
+    key: str = "docid"
+    sizes: tuple[int, ...] = ()
+    """Passages of each file, where they are known: one before the start is not opened."""
+
+    def __call__(self, start: int = 0) -> Iterator[Chunk]:
+        """Return the stream, as `chunks` cuts it."""
+        left = start
+        for nth, size in enumerate(self.sizes):
+            if left < size:
+                return chunks(self.files[nth:], self.key, start=left)
+            left -= size
+        return chunks(self.files[len(self.sizes) :], self.key, start=left)
+
+
+def read_passages(files: Sequence[Path], key: str = "docid", start: int = 0) -> Iterator[tuple[Path, int, str, str]]:
     """Yield (file, line number, id, text) of each passage in file order; the text is title, space and text.
 
     A line is a JSON object with `key`, text and perhaps title. A passage with neither title nor text, which is a
-    candidate all the same, is a space.
+    candidate all the same, is a space. The first `start` passages are passed over.
 
     Raises:
         InputError: With file and line, for any other line and for a file that is cut short.
@@ -66,15 +86,18 @@ def read_passages(files: Sequence[Path], key: str = "docid") -> Iterator[tuple[P
     """
     for path in files:
         for number, line in read_lines(path):
+            if start:
+                start -= 1
+                continue
             name, text = read_passage(line, f"{path}, line {number}", key)
             yield path, number, name, text or " "
 
 
-def chunks(files: Sequence[Path], key: str = "docid", size: int = CHUNK) -> Iterator[Chunk]:
+def chunks(files: Sequence[Path], key: str = "docid", size: int = CHUNK, start: int = 0) -> Iterator[Chunk]:
     """Yield (ids, texts) of `size` passages at a time, as `read_passages` reads them."""
     ids: list[str] = []
     texts: list[str] = []
-    for _, _, name, text in read_passages(files, key):
+    for _, _, name, text in read_passages(files, key, start):
         ids.append(name)
         texts.append(text)
         if len(ids) == size:
@@ -96,16 +119,18 @@ def survey(files: Sequence[Path], hashes: Sequence[str], judged: set[str], key: 
     if kept.is_file():
         with suppress(InputError, KeyError, TypeError):  # damaged: made again
             value = json_file(kept)
-            return Survey(value["size"], value["blank"], tuple(value["missing"]))
+            return Survey(value["size"], value["blank"], tuple(value["missing"]), tuple(value.get("sizes", ())))
     if (total := sum(path.stat().st_size for path in files)) > _LARGE:
         log.info("%s: %d files of %.1f GB are read once, to count and check", files[0].parent, len(files), total / 1e9)
-    missing, size, blank = set(judged), 0, 0
+    missing, sizes, blank = set(judged), [0] * len(files), 0
     with TemporaryFile() as spill:
-        for ids, texts in chunks(files, key):
-            size += len(ids)
-            blank += sum(text == " " for text in texts)
-            missing.difference_update(ids)
-            hash_strings(ids).tofile(spill)
+        for nth, path in enumerate(files):
+            for ids, texts in chunks([path], key):
+                sizes[nth] += len(ids)
+                blank += sum(text == " " for text in texts)
+                missing.difference_update(ids)
+                hash_strings(ids).tofile(spill)
+        size = sum(sizes)
         if not size:
             raise InputError(f"{files[0].parent}: {', '.join(path.name for path in files)} hold no passage")
         spill.flush()
@@ -113,7 +138,7 @@ def survey(files: Sequence[Path], hashes: Sequence[str], judged: set[str], key: 
         again = np.flatnonzero(first != np.arange(size))
     if len(again):
         raise InputError(_duplicates(files, key, int(first[again[0]]), int(again[0]), len(again)))
-    found = Survey(size, blank, tuple(sorted(missing)))
+    found = Survey(size, blank, tuple(sorted(missing)), tuple(sizes))
     write_text(kept, json.dumps(asdict(found)))
     return found
 
@@ -198,7 +223,7 @@ def make_collection(
         language,
         queries,
         judgements,
-        partial(chunks, files.corpus, files.key),
+        Stream(tuple(files.corpus), files.key, found.sizes),
         found.size,
         everything,
         own,
