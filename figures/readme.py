@@ -159,7 +159,7 @@ def evaluated(name: str, remedy: str, setting: str) -> str:
 def remedies(name: str) -> str:
     """Return a line a remedy in Markdown: AP in the three settings, RR in single pools and rank distance."""
     columns = ["mono", "cross", "pool", "own", "other", "rank distance"]
-    lines = [["remedy", *columns], ["---"] * 7]
+    lines = [["remedy", *columns]]
     lines += [[f"`{one}`", *(evaluated(name, one, column) for column in columns)] for one in _evaluations(name)]
     return _markdown(lines)
 
@@ -167,13 +167,13 @@ def remedies(name: str) -> str:
 def choice(study: str) -> str:
     """Return the trials by which a study's settings were chosen, a line each in Markdown."""
     with (HERE / study / "choice.csv").open(encoding="utf-8", newline="") as file:
-        lines = list(csv.reader(file))
-    return _markdown([lines[0], ["---"] * len(lines[0]), *lines[1:]])
+        return _markdown(list(csv.reader(file)))
 
 
 def _markdown(lines: list[list[str]]) -> str:
-    """Lines of cells as a table."""
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    """Lines of cells as a table, the first as its head."""
+    ruled = [lines[0], ["---"] * len(lines[0]), *lines[1:]]
+    return "\n".join(f"| {' | '.join(line)} |" for line in ruled)
 
 
 def left(study: str, first: str, second: str, remedy: str, setting: str) -> str:
@@ -192,7 +192,7 @@ def by_remedy(study: str, benchmark: str, column: str) -> str:
     rows = [one for one in notebook(study, "08")["table"] if one["benchmark"] == benchmark]
     strategies = list(dict.fromkeys(one["strategy"] for one in rows))
     cells = {(one["remedy"], one["strategy"]): number(one[column]) for one in rows}
-    lines = [["remedy", *(f"`{name}`" for name in strategies)], ["---"] * (len(strategies) + 1)]
+    lines = [["remedy", *(f"`{name}`" for name in strategies)]]
     for remedy in dict.fromkeys(one["remedy"] for one in rows):
         lines.append([f"`{remedy}`", *(cells.get((remedy, name), "") for name in strategies)])
     return _markdown(lines)
@@ -205,7 +205,7 @@ def rerankers(study: str) -> str:
     for one in notebook(study, "04")["re-ranker table"]:
         if one["measure"] == "RR@10":
             cells.setdefault(one["strategy"], {})[one["column"]] = one["value"]
-    lines = [["strategy", *columns], ["---"] * (len(columns) + 1)]
+    lines = [["strategy", *columns]]
     lines += [[f"`{name}`", *(number(values[column]) for column in columns)] for name, values in cells.items()]
     return _markdown(lines)
 

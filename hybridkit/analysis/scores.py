@@ -30,7 +30,7 @@ from hybridkit.study.run import Run
 from hybridkit.study.scores import labelled, model_scores
 from hybridkit.study.scores import study_scores as study_scores
 from hybridkit.study.settings import HYBRID, UNTRAINED
-from hybridkit.study.shards import collections, forget_shards, found_by_shards, judged_path
+from hybridkit.study.shards import forget_shards, found_by_shards
 from hybridkit.utils.naming import listed, split_name
 from hybridkit.utils.products import frame, is_whole
 
@@ -493,12 +493,12 @@ def collection_queries(
 
 def make_collections(run: Run, spec: ModelSpec, names: Sequence[str]) -> None:
     """Make the scores of a model on some collections where they are missing."""
-    _scores(run, spec, collections(run, names))
+    _scores(run, spec, run.collections(*names))
 
 
 def collections_made(run: Run, spec: ModelSpec, names: Sequence[str]) -> bool:
     """Return whether the scores of a model on some collections are there."""
-    return all(is_whole(judged_path(run, spec, one, "intervals"), thorough=False) for one in collections(run, names))
+    return all(is_whole(run.judged_path(spec, one, "intervals"), thorough=False) for one in run.collections(*names))
 
 
 def compare_on_collections(run: Run, baseline: str, measure: str = COLLECTION_MEASURES[0]) -> pd.DataFrame:
@@ -510,7 +510,7 @@ def compare_on_collections(run: Run, baseline: str, measure: str = COLLECTION_ME
     """
     found = []
     for name in run.study.evaluation.judged:
-        sets = list(run.collections(name))
+        sets = run.collections(name)
         values: dict[str, dict[int | str, pd.DataFrame]] = {}
         for spec in [one for one in run.models() if one.strategy != UNTRAINED]:
             values.setdefault(spec.strategy, {})[spec.seed] = _together(_values(run, spec, sets), measure)
@@ -540,7 +540,7 @@ def _together(parts: list[pd.DataFrame], measure: str) -> pd.DataFrame:
 def _scores(run: Run, spec: ModelSpec, sets: list[Collection]) -> list[pd.DataFrame]:
     """The scores of a model on the collections, with intervals, made from the values of every query."""
     return [
-        frame(judged_path(run, spec, one, "intervals"), partial(_means_of, run, spec, sets, nth))
+        frame(run.judged_path(spec, one, "intervals"), partial(_means_of, run, spec, sets, nth))
         for nth, one in enumerate(sets)
     ]
 
@@ -567,6 +567,6 @@ def _values(run: Run, spec: ModelSpec, sets: list[Collection]) -> list[pd.DataFr
 
     values = []
     for one in sets:
-        values.append(frame(judged_path(run, spec, one, "queries"), partial(search, one)))
+        values.append(frame(run.judged_path(spec, one, "queries"), partial(search, one)))
         forget_shards(run, spec, one)
     return values

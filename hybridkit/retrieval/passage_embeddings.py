@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from hybridkit.data.collection import Collection
     from hybridkit.data.storage.columns import StringColumn
 
+    Vectors = Callable[[list[str], int], NDArray[np.float32]]  # of texts, the first at a position
+
 
 log = logging.getLogger("hybridkit")
 PASSAGES_FORMAT = 1
@@ -71,10 +73,13 @@ def embed_passages(
         opened = EmbeddedPassages.open(folder, key)
         adopt(folder)
         return opened if within is None else opened.part(within)
-    options: dict[str, Any] = {"max_length": max_length, "precision": precision}
     beside = folder.with_name(f"{folder.name}.shards")
+
+    def encoded(texts: list[str], _: int) -> NDArray[np.float32]:
+        return encode(encoder, texts, "passage", max_length=max_length, precision=precision)
+
     if within is not None:
-        return _shard(beside / f"{within.start}-{within.stop}", key, within, collection, encoder, chunk, options)
+        return _shard(beside / f"{within.start}-{within.stop}", collection, key, within, chunk, encoded)
     remove(folder)
     partial = folder.with_name(folder.name + ".partial")
     if (partial / _KEY).is_file():
@@ -87,7 +92,7 @@ def embed_passages(
         for first, one in ready:
             if first <= start and start + len(texts) <= first + len(one.ids):
                 return np.array(one.vectors[start - first : start - first + len(texts)])
-        return encode(encoder, texts, "passage", **options)
+        return encoded(texts, start)
 
     _fill(partial, collection, key, slice(0, collection.size), chunk, vectors)
     try:
@@ -113,20 +118,14 @@ def shards(size: int, passages: int) -> list[slice]:
 
 
 def _shard(
-    folder: Path,
-    key: Mapping[str, Any],
-    within: slice,
-    collection: Collection,
-    encoder: SentenceTransformer,
-    chunk: int,
-    options: Mapping[str, Any],
+    folder: Path, collection: Collection, key: Mapping[str, Any], within: slice, chunk: int, vectors: Vectors
 ) -> EmbeddedPassages:
     own = _shard_key(key, within)
     if not is_whole(folder):
         remove_leftovers(folder.parent)  # of killed workers
         with atomic_folder(folder) as half:
             _begin(half, own)
-            _fill(half, collection, own, within, chunk, lambda texts, _: encode(encoder, texts, "passage", **options))
+            _fill(half, collection, own, within, chunk, vectors)
         seal(folder)
     return EmbeddedPassages.open(folder, own)
 
@@ -220,12 +219,7 @@ def _begin(partial: Path, key: Mapping[str, Any]) -> None:
 
 
 def _fill(
-    partial: Path,
-    collection: Collection,
-    key: Mapping[str, Any],
-    within: slice,
-    chunk: int,
-    vectors: Callable[[list[str], int], NDArray[np.float32]],
+    partial: Path, collection: Collection, key: Mapping[str, Any], within: slice, chunk: int, vectors: Vectors
 ) -> None:
     """Write what is not done yet of the passages within; `vectors` makes those of some texts from a position on.
 

@@ -170,11 +170,12 @@ class Run:
             self._subsets[name] = (whole, np.arange(len(whole.queries)), np.arange(len(whole.passages)))
         return self._subsets[name][0]
 
-    def collections(self, name: str) -> tuple[Collection, ...]:
-        """Return a collection that is judged, by language. Kept once opened."""
-        if name not in self._collections:
-            self._collections[name] = open_collection(self.study.at(name))
-        return self._collections[name]
+    def collections(self, *names: str) -> list[Collection]:
+        """Return the collections of some names that are judged, one a language. Kept once opened."""
+        for name in names:
+            if name not in self._collections:
+                self._collections[name] = open_collection(self.study.at(name))
+        return [one for name in names for one in self._collections[name]]
 
     def subset(self, name: str) -> tuple[Benchmark, np.ndarray, np.ndarray]:
         """Return a benchmark or a subset, with its positions in what is encoded: queries, passages. Kept once opened.
@@ -362,6 +363,10 @@ class Run:
         else:
             key = self.result_key(spec, self.subset(name)[0])
         return self.folder / "ranks" / f"{key[:24]}.parquet"
+
+    def judged_path(self, spec: ModelSpec, collection: Collection, what: str) -> Path:
+        """Return the file of what is known of a model on a collection, there or not."""
+        return self.folder / "judged" / f"{self.result_key(spec, collection)[:24]}-{what}.parquet"
 
     def forget_embeddings(self, spec: ModelSpec, name: str) -> None:
         """Remove a model's embeddings of a benchmark: those of hundreds of models fill the disk."""

@@ -79,8 +79,8 @@ def make_shards(run: Run, wanted: Sequence[tuple[ModelSpec, Sequence[str]]], wor
 def missing_shards(run: Run, spec: ModelSpec, names: Sequence[str]) -> list[ShardJob]:
     """Return the jobs that are left of a model's search of some collections; a collection of one shard has none."""
     found: dict[Shard, None] = {}
-    for one in collections(run, names):
-        if not is_whole(judged_path(run, spec, one, "queries")):
+    for one in run.collections(*names):
+        if not is_whole(run.judged_path(spec, one, "queries")):
             found |= {shard: None for _, _, shard in shards_of(run, one) if not is_whole(_path(run, spec, one, shard))}
     return [ShardJob(run.study, run.folder, spec, (), shard, tuple(names)) for shard in found]
 
@@ -96,7 +96,7 @@ def make_shard(job: ShardJob) -> None:
         encoder, within = _encoder(run, job.spec), slice(job.shard.start, job.shard.stop)
         having = [
             (one, front, part)
-            for one in collections(run, job.collections)
+            for one in run.collections(*job.collections)
             for front, part, shard in shards_of(run, one)
             if shard == job.shard
         ]
@@ -128,22 +128,12 @@ def found_by_shards(run: Run, spec: ModelSpec, one: Collection) -> pd.DataFrame 
 
 def forget_shards(run: Run, spec: ModelSpec, one: Collection) -> None:
     """Remove what was found in the shards of a collection: its values are there."""
-    shutil.rmtree(judged_path(run, spec, one, "shards").with_suffix(""), ignore_errors=True)
+    shutil.rmtree(_folder(run, spec, one), ignore_errors=True)
 
 
 def is_large(run: Run, name: str) -> bool:
     """Return whether one of the collections of this name has several shards."""
-    return any(shards_of(run, one) for one in collections(run, [name]))
-
-
-def collections(run: Run, names: Sequence[str]) -> list[Collection]:
-    """Return the collections of some names, one a language."""
-    return [one for name in names for one in run.collections(name)]
-
-
-def judged_path(run: Run, spec: ModelSpec, collection: Collection, what: str) -> Path:
-    """Return the file of what is known of a model on a collection, there or not."""
-    return run.folder / "judged" / f"{run.result_key(spec, collection)[:24]}-{what}.parquet"
+    return any(shards_of(run, one) for one in run.collections(name))
 
 
 def shards_of(run: Run, one: Collection) -> list[tuple[str, Collection, Shard]]:
@@ -162,8 +152,11 @@ def _parts(one: Collection) -> tuple[tuple[str, Collection], ...]:
 
 
 def _path(run: Run, spec: ModelSpec, one: Collection, shard: Shard) -> Path:
-    folder = judged_path(run, spec, one, "shards").with_suffix("")
-    return folder / f"{shard.language}-{shard.start}-{shard.stop}.parquet"
+    return _folder(run, spec, one) / f"{shard.language}-{shard.start}-{shard.stop}.parquet"
+
+
+def _folder(run: Run, spec: ModelSpec, one: Collection) -> Path:
+    return run.judged_path(spec, one, "shards").with_suffix("")
 
 
 @lru_cache(maxsize=1)

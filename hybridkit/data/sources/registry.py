@@ -153,29 +153,16 @@ _ALL = (
         "LibreOffice Help, its translations",
         "headings and sections of LibreOffice's help and its translations, https://www.libreoffice.org",
     ),
-    DataSet(
-        "iot-for-beginners",
-        "rows",
-        ("train/iot-for-beginners.jsonl",),
-        "MIT",
-        "IoT for Beginners, Microsoft, its translations",
-        "headings and sections of a course, machine-translated from English, https://github.com/microsoft/IoT-for-Beginners",
-    ),
-    DataSet(
-        "azd-for-beginners",
-        "rows",
-        ("train/azd-for-beginners.jsonl",),
-        "MIT",
-        "AZD for Beginners, Microsoft, its translations",
-        "headings and sections of a course, machine-translated from English, https://github.com/microsoft/AZD-for-Beginners",
-    ),
-    DataSet(
-        "edgeai-for-beginners",
-        "rows",
-        ("train/edgeai-for-beginners.jsonl",),
-        "MIT",
-        "EdgeAI for Beginners, Microsoft, its translations",
-        "headings and sections of a course, machine-translated from English, https://github.com/microsoft/EdgeAI-for-Beginners",
+    *(
+        DataSet(
+            f"{name.lower()}-for-beginners",
+            "rows",
+            (f"train/{name.lower()}-for-beginners.jsonl",),
+            "MIT",
+            f"{name} for Beginners, Microsoft, its translations",
+            f"headings and sections of a course, machine-translated from English, https://github.com/microsoft/{name}-for-Beginners",
+        )
+        for name in ("IoT", "AZD", "EdgeAI")
     ),
     DataSet(
         "debian-handbook",
