@@ -21,7 +21,7 @@ from hybridkit.models.fast_layers import TrimmedEmbedding
 if TYPE_CHECKING:
     from hybridkit.models.training import TrainingSettings
 
-TOKENS_CPU = 512  # tokens of a micro-batch, padding included; small ones stay in a CPU's cache
+TOKENS_CPU = 1024  # tokens of a micro-batch, padding included; small ones stay in a CPU's cache
 TOKENS_ELSEWHERE = 16384  # a GPU wants fewer and larger ones
 
 

@@ -208,16 +208,27 @@ class PlanTrainer(TrainedOnly, SentenceTransformerTrainer):
 
 @contextmanager
 def repeatable() -> Iterator[None]:
-    """Make steps in the block deterministic, with texts tokenized in the order of the plan."""
+    """Make steps in the block deterministic, with texts tokenized in the order of the plan.
+
+    PyTorch would then fill all memory that it takes, to show reads of what nobody wrote: a tenth of a step, left out.
+    Attention with dropout on a CPU, which has no fused form, stays in bf16 under autocast: as near to float32 as the
+    fused one.
+    """
     key = "TOKENIZERS_PARALLELISM"
     parallel = os.environ.get(key)
     exact, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    deterministic, attention = torch.utils.deterministic, torch.backends.cuda
+    fills, narrow = deterministic.fill_uninitialized_memory, attention.fp16_bf16_reduction_math_sdp_allowed()
     os.environ.setdefault(key, "false")
     torch.use_deterministic_algorithms(True, warn_only=True)
+    deterministic.fill_uninitialized_memory = False
+    attention.allow_fp16_bf16_reduction_math_sdp(True)
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(exact, warn_only=warns)
+        deterministic.fill_uninitialized_memory = fills
+        attention.allow_fp16_bf16_reduction_math_sdp(narrow)
         if parallel is None:
             os.environ.pop(key, None)
 

@@ -15,6 +15,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import TrainerCallback
 
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.rows import Row
@@ -403,12 +404,29 @@ def test_features_that_are_no_tokens_are_left_alone_in_mini_batches(tmp_path: Pa
         batch_loss(model, Objective(0.05), count)(columns(model, texts, texts), None).backward()
 
 
+def switches() -> tuple[bool, bool, bool, str | None]:
+    """Return PyTorch's and the tokenizers' switches that a training sets."""
+    return (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.utils.deterministic.fill_uninitialized_memory,
+        torch.backends.cuda.fp16_bf16_reduction_math_sdp_allowed(),
+        os.environ.get("TOKENIZERS_PARALLELISM"),
+    )
+
+
 def test_a_training_leaves_modes_and_switches_as_they_were(folder: Path, tmp_path: Path) -> None:
     model = encoder.open(folder).eval()
-    before = torch.are_deterministic_algorithms_enabled(), os.environ.get("TOKENIZERS_PARALLELISM")
-    train(model, CORPUS, PLAN, SETTINGS, tmp_path / "out")
+    before = switches()
+    within = []
+
+    class Looks(TrainerCallback):
+        def on_step_end(self, *_: object, **__: object) -> None:
+            within.append(switches()[:3])
+
+    train(model, CORPUS, PLAN, SETTINGS, tmp_path / "out", callbacks=[Looks()])
+    assert set(within) == {(True, False, True)}
     assert not any(module.training for module in model.modules())
-    assert (torch.are_deterministic_algorithms_enabled(), os.environ.get("TOKENIZERS_PARALLELISM")) == before
+    assert switches() == before
 
 
 def test_what_is_measured_in_a_training_of_bf16_has_its_own_precision(
