@@ -170,6 +170,53 @@ def choice(study: str) -> str:
         return _markdown(list(csv.reader(file)))
 
 
+@cache
+def _collections(name: str) -> dict[str, dict[str, Any]]:
+    """By benchmark and system what `hybridkit evaluate --json` wrote of judged collections."""
+    return dict(json.loads((HERE / "miracl" / f"{name}.json").read_bytes()))
+
+
+def beside_published(name: str) -> str:
+    """Return nDCG@10 and R@100 of each system on a language of MIRACL, with intervals, and the published ones."""
+    from hybridkit.analysis.scores import collections_beside_published
+
+    lines = [["system", "nDCG@10", "R@100", "from"]]
+    for benchmark, systems in _collections(name).items():
+        keys = [(system, tag, measure) for system in systems for tag in (benchmark[-3:-1],) for measure in MEASURES]
+        ours = [
+            (benchmark, system, "mono", tag, measure, systems[system]["languages"][f"{tag}>{tag}"][measure])
+            for system, tag, measure in keys
+        ]
+        columns = ["benchmark", "system", "setting", "language", "measure", "value"]
+        found = collections_beside_published(pd.DataFrame(ours, columns=columns))
+        for (system, source), few in found.groupby(["system", "source"], sort=False):
+            if source != "this study" and system not in PUBLISHED:
+                continue
+            values = few.set_index("measure")["value"]
+            cells = [number(values[measure]) for measure in MEASURES]
+            if source == "this study":
+                (intervals,) = systems[system]["intervals"].values()
+                ends = [" to ".join(number(end) for end in intervals[measure]) for measure in MEASURES]
+                cells = [f"{cell} ({one})" for cell, one in zip(cells, ends, strict=True)]
+            lines.append([str(system), *cells, str(source)])
+    return _markdown(lines)
+
+
+def by_language(name: str, benchmark: str, measure: str) -> str:
+    """Return a measure of each system by query language, among the passages of that language and of all (the pool)."""
+    found = _collections(name)
+    own, pool = found[benchmark], found[f"{benchmark}[pool]"]
+    systems = [f"{system}, {where}" for where in ("own", "pool") for system in own]
+    lines = [["", "questions", *systems]]
+    for pair, values in own[next(iter(own))]["languages"].items():
+        tag = pair.partition(">")[0]
+        cells = [own[system]["languages"][pair][measure] for system in own]
+        cells += [pool[system]["languages"][f"{tag}>*"][measure] for system in own]
+        lines.append([tag, str(values["queries"]), *map(number, cells)])
+    means = [part[system][setting][measure] for part, setting in ((own, "mono"), (pool, "pool")) for system in own]
+    return _markdown([*lines, ["mean", "", *map(number, means)]])
+
+
 def _markdown(lines: list[list[str]]) -> str:
     """Lines of cells as a table, the first as its head."""
     ruled = [lines[0], ["---"] * len(lines[0]), *lines[1:]]
