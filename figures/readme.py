@@ -12,12 +12,24 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from hybridkit.analysis.scores import collections_beside_published
 from hybridkit.utils.naming import listed
 from hybridkit.utils.numbers import number
 
 HERE = Path(__file__).parent
+MIRACL = ("nDCG@10", "R@100")  # its measures
+# of those that published scores on MIRACL, those that `beside_published` shows
+PUBLISHED = (
+    "bm25",
+    "mdpr-tied-pft-msmarco",
+    "bm25-mdpr-tied-pft-msmarco-hybrid",
+    "mcontriever-tied-pft-msmarco",
+    "intfloat/multilingual-e5-small",
+    "intfloat/multilingual-e5-large",
+)
 PAGES = {"README.md": "README.md.jinja", "docs/results.md": "results.md.jinja"}
 
 
@@ -41,7 +53,10 @@ def render(page: str = "README.md") -> str:
         rerankers,
         gain,
         by_remedy,
-        choice,
+        beside_published,
+        by_language,
+        judged,
+        csv_table,
     )
     made.globals |= {one.__name__: one for one in used}
     return made.get_template(PAGES[page]).render()
@@ -164,9 +179,9 @@ def remedies(name: str) -> str:
     return _markdown(lines)
 
 
-def choice(study: str) -> str:
-    """Return the trials by which a study's settings were chosen, a line each in Markdown."""
-    with (HERE / study / "choice.csv").open(encoding="utf-8", newline="") as file:
+def csv_table(path: str) -> str:
+    """Return a CSV file that is here in Markdown."""
+    with (HERE / path).open(encoding="utf-8", newline="") as file:
         return _markdown(list(csv.reader(file)))
 
 
@@ -178,11 +193,9 @@ def _collections(name: str) -> dict[str, dict[str, Any]]:
 
 def beside_published(name: str) -> str:
     """Return nDCG@10 and R@100 of each system on a language of MIRACL, with intervals, and the published ones."""
-    from hybridkit.analysis.scores import collections_beside_published
-
     lines = [["system", "nDCG@10", "R@100", "from"]]
     for benchmark, systems in _collections(name).items():
-        keys = [(system, tag, measure) for system in systems for tag in (benchmark[-3:-1],) for measure in MEASURES]
+        keys = [(system, tag, measure) for system in systems for tag in (benchmark[-3:-1],) for measure in MIRACL]
         ours = [
             (benchmark, system, "mono", tag, measure, systems[system]["languages"][f"{tag}>{tag}"][measure])
             for system, tag, measure in keys
@@ -193,13 +206,20 @@ def beside_published(name: str) -> str:
             if source != "this study" and system not in PUBLISHED:
                 continue
             values = few.set_index("measure")["value"]
-            cells = [number(values[measure]) for measure in MEASURES]
+            cells = [number(values[measure]) for measure in MIRACL]
             if source == "this study":
                 (intervals,) = systems[system]["intervals"].values()
-                ends = [" to ".join(number(end) for end in intervals[measure]) for measure in MEASURES]
+                ends = [" to ".join(number(end) for end in intervals[measure]) for measure in MIRACL]
                 cells = [f"{cell} ({one})" for cell, one in zip(cells, ends, strict=True)]
             lines.append([str(system), *cells, str(source)])
     return _markdown(lines)
+
+
+def judged(name: str, benchmark: str, system: str, measure: str, pair: str = "") -> str:
+    """Return the mean of a system over the query languages of collections, or the value of one pair such as "sw>*"."""
+    found = _collections(name)[benchmark][system]
+    setting = "pool" if benchmark.endswith("pool]") else "mono"
+    return number((found["languages"][pair] if pair else found[setting])[measure])
 
 
 def by_language(name: str, benchmark: str, measure: str) -> str:

@@ -167,16 +167,21 @@ class Remedied:
 
 
 def start_of(model: str) -> tuple[str, str]:
-    """Return the encoder that a folder of `hybridkit train` was trained from, and its hash; "" where it is not noted.
+    """Return the encoder that a folder was trained from, and its hash; "" where it is not noted.
+
+    `hybridkit train` notes it in its record, a study beside the weights.
 
     >>> start_of("no-such-folder")
     ('', '')
     """
     from hybridkit.cli.train import RECORD
+    from hybridkit.models.encoder import SOURCE_FILE
     from hybridkit.utils.reading import json_file
 
-    path = Path(model).expanduser() / RECORD
-    noted = json_file(path, "train the model again") if path.is_file() else {}
-    found = noted if isinstance(noted, dict) else {}
-    name, weights = (str(found.get(key) or "") for key in ("model", "weights"))
-    return ("" if name == "static" else name), weights
+    folder = Path(model).expanduser()
+    for file, keys in ((RECORD, ("model", "weights")), (SOURCE_FILE, ("start", "start_weights"))):
+        found = json_file(folder / file, "train the model again") if (folder / file).is_file() else {}
+        name, weights = (str(found.get(key) or "") for key in keys) if isinstance(found, dict) else ("", "")
+        if name or weights:
+            return ("" if name == "static" else name), weights
+    return "", ""

@@ -272,8 +272,15 @@ class TrainedModels:
             self.study.rows.files,
             "sentence-similarity" if model else "text-ranking",
         )
-        source = json.dumps({"source": f"study {self.study.name}: {spec}"})
+        source = json.dumps({"source": f"study {self.study.name}: {spec}"} | (self._noted_start(spec) if model else {}))
         return {"README.md": card, HELD_OUT: json.dumps(scores, indent=2) + "\n", encoders.SOURCE_FILE: source}
+
+    def _noted_start(self, spec: ModelSpec) -> dict[str, str]:
+        """The name and the hash of the encoder that a model was trained from, where the name opens it anywhere."""
+        name = self.study.section(spec.section).encoder.name
+        if name == "static" or Path(self.study.encoder_at(name)).is_absolute():
+            return {}
+        return {"start": name, "start_weights": encoders.weights_hash(self.encoder(spec.section, spec.seed))}
 
     def read(self, spec: ModelSpec, read: Callable[[Path], T]) -> T:
         """Return what a function reads from a model's folder, trained first if it is missing.

@@ -16,6 +16,9 @@ from hybridkit.data.collection import Collection
 from hybridkit.data.sources.open_benchmarks import open_collection
 from hybridkit.models import encoder
 from hybridkit.models.embedding import encode
+from hybridkit.study.model_spec import ModelSpec
+from hybridkit.study.run import Run
+from tests.tiny_study import tiny_study
 
 LANGUAGES = ("de", "sw")
 MEASURES = ["nDCG@10", "R@100", "RR@10", "holes@10"]
@@ -244,6 +247,24 @@ def test_half_way_to_the_start(
     encoder.make(["wer ist das she sie who is"], vocab_size=60, dim=16, seed=1).save(str(other))
     more = ["evaluate", "--model", str(trained), *given, "--remedy", "interpolate(0.5)", "--start", str(other)]
     assert main.main(more) == main.INPUT
+    assert "its weights are not those that" in capsys.readouterr().err
+
+
+def test_half_way_to_the_start_of_a_model_of_a_study(
+    parallel_rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)  # a name that opens from here, and is no path beside the study
+    encoder.make(["wer ist das sie she who is"], vocab_size=60, dim=16, seed=0).save("the-start")
+    (tmp_path / "study").mkdir()
+    plain = {"steps": 3, "batch_size": 4, "learning_rate": 0.05}
+    run = Run(tiny_study(tmp_path / "study", encoder={"name": "the-start"}, training=plain), tmp_path / "run")
+    trained = str(run.trained.train(ModelSpec("mono")))
+    given = ["--benchmark", str(parallel_rows), "--remedy"]
+    found = told(["--model", trained, *given, "interpolate(0)"], tmp_path)[str(parallel_rows)]["dense"]
+    start = told(["--model", "the-start", *given, "none"], tmp_path)[str(parallel_rows)]["dense"]
+    assert found["interpolate(0)"] == start["none"]
+    encoder.make(["wer ist das sie she who is"], vocab_size=60, dim=16, seed=1).save("the-start")
+    assert main.main(["evaluate", "--model", trained, *given, "interpolate(0)"]) == main.INPUT
     assert "its weights are not those that" in capsys.readouterr().err
 
 
