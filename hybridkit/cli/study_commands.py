@@ -119,7 +119,8 @@ def _add_run(commands: Commands) -> None:
         "--processes",
         type=count,
         metavar="N",
-        help="make all models first: N processes of one thread share the small ones, and shards of large collections",
+        help="make all models first: N processes share the cores, the models (with a GPU, the small ones), and shards "
+        "of large collections",
     )
     option(
         "-p",

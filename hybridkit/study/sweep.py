@@ -50,8 +50,9 @@ class Job:
 def sweep(run: Run, specs: Sequence[ModelSpec], benchmarks: Sequence[str] = (), workers: Workers | None = None) -> int:
     """Train the missing ones of some models, score them on some benchmarks, and return how many were missing.
 
-    Unless other `workers` than processes are given, models on a static encoder go to one process a core with one thread
-    each, larger ones are made one after the other with all threads; results are the same bytes wherever they are made.
+    Without `workers`, models on a static encoder go to one process a core with one thread each, and larger ones are
+    made one after the other with all threads. Processes that are given share all of them; on a machine with a GPU the
+    small ones only. With the same number of threads, results are the same bytes wherever they are made.
     Every product is whole or not there: stopped at any point, even by a kill, the next call does what is left. An error
     in one model ends the call and keeps the others. Embeddings are kept of the models of the section "main" only.
     """
@@ -72,7 +73,7 @@ def make_jobs(
     _runs.clear()
     _runs[run.folder, run.study.key] = run
     small = [job for job in jobs if job.small]
-    if workers is not None and not isinstance(workers, Processes):
+    if workers is not None and not (isinstance(workers, Processes) and _has_gpu()):
         groups: list[tuple[Workers, Sequence[Job]]] = [(workers, jobs)]
     elif len(small) > 1:
         groups = [(workers or Processes(), small), (Here(), [job for job in jobs if not job.small])]
@@ -89,6 +90,12 @@ def make_jobs(
     finally:
         _runs.clear()
     return len(jobs)
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def make_model(job: Job) -> None:

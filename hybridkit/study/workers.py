@@ -40,7 +40,7 @@ class Here:
 
 
 class Processes:
-    """Processes of this machine, at most `count` and at most one a core, of one thread each."""
+    """Processes of this machine, at most `count` and at most one a core, which share its cores evenly."""
 
     def __init__(self, count: int | None = None) -> None:
         self.count = count

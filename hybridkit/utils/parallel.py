@@ -1,4 +1,4 @@
-"""Threads of PyTorch and BLAS in one process, and a pool of processes with one thread each for many small models."""
+"""Threads of PyTorch and BLAS in one process, and a pool of processes that share the cores."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -73,10 +73,14 @@ def side_by_side(work: Callable[[T], None], items: Sequence[T]) -> None:
 
 @contextmanager
 def processes(count: int) -> Iterator[ProcessPoolExecutor]:
-    """Yield a pool of at most `count` processes, at most one a core, of one thread each; an error ends all of them."""
+    """Yield a pool of at most `count` processes, at most one a core, which share the cores' threads evenly.
+
+    An error ends all of them.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = max(1, min(count, cores))
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+    share = (cores // workers,)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin, initargs=share) as pool:
         try:
             yield pool
         except BaseException:
@@ -84,8 +88,10 @@ def processes(count: int) -> Iterator[ProcessPoolExecutor]:
             raise
 
 
-def _one_thread() -> None:
-    os.environ["OMP_NUM_THREADS"] = "1"
+def _begin(share: int) -> None:
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    share = min(share, int(wanted)) if wanted.isdecimal() else share
+    os.environ["OMP_NUM_THREADS"] = str(max(1, share))  # before PyTorch and BLAS are loaded
     Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -1,5 +1,6 @@
 """One model that several processes train: what one process trains, and a kill of one of them costs some steps."""
 
+import os
 import time
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from hybridkit.cli import main
 from hybridkit.errors import TroubleError
 from hybridkit.models import launch
 from hybridkit.study.run import Run
+from hybridkit.study.sweep import Job, make_jobs, sweep
+from hybridkit.study.workers import Here, Processes
+from hybridkit.utils.parallel import processes, threads
+from tests.tiny_rerankers import make_bert
 from tests.tiny_study import tiny_study
 
 TRAINING = {"steps": 5, "batch_size": 4, "learning_rate": 0.02, "checkpoint_every": 2}
@@ -34,6 +39,36 @@ def test_a_study_s_model_of_two_processes_is_that_of_one(tmp_path: Path) -> None
     assert (one / "steps.jsonl").read_text().count("\n") == (two / "steps.jsonl").read_text().count("\n") == 5
     again = Run(both.study, tmp_path / "both").trained
     assert again.train(spec) == two and not list(two.parent.glob("*.work"))
+
+
+def test_processes_that_are_asked_for_share_models_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    bert = make_bert(tmp_path / "bert", labels=0)
+    study = tiny_study(tmp_path, encoder={"name": str(bert)}, training={**TRAINING, "learning_rate": 0.001})
+    found = []
+    for folder, workers in (("here", Here()), ("processes", Processes(2))):
+        run = Run(study, tmp_path / folder)
+        with threads(1):
+            assert sweep(run, run.models(), study.evaluation.benchmarks, workers) == 3
+        files = (path for part in ("models", "scores") for path in (run.folder / part).rglob("*") if path.is_file())
+        found.append({str(path.relative_to(run.folder)): path.read_bytes() for path in files})
+    assert found[0] == found[1] and any(name.endswith("model.safetensors") for name in found[0])
+
+
+def test_with_a_gpu_processes_share_small_models_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(Processes, "each", lambda *_: pytest.fail("several processes would share the GPU's memory"))
+    run = Run(tiny_study(tmp_path, encoder={"name": str(make_bert(tmp_path / "bert", labels=0))}), tmp_path / "run")
+    jobs = [Job(run.study, run.folder, spec, ()) for spec in run.models()]
+    assert make_jobs(run, lambda _: None, jobs, Processes(2)) == 3
+
+
+def test_processes_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    for given, expected in (("", "4"), ("3", "3"), ("16", "4")):
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+        with processes(2) as pool:
+            assert pool.submit(os.getenv, "OMP_NUM_THREADS").result() == expected
 
 
 def test_the_command_trains_in_two_processes(
