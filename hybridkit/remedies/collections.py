@@ -13,14 +13,14 @@ import pandas as pd
 from hybridkit.data.collection import across
 from hybridkit.errors import InputError
 from hybridkit.models.embedding import encode
-from hybridkit.models.encoder import similarity_of
+from hybridkit.models.encoder import model_hash, similarity_of
 from hybridkit.remedies.chains import Chain, take_off
 from hybridkit.remedies.estimates import Estimate
 from hybridkit.remedies.rows import RowEmbeddings
 from hybridkit.remedies.scores import calibrate
 from hybridkit.retrieval.passage_embeddings import embed_passages
 from hybridkit.retrieval.runs import fuse, merge_runs, run_frame
-from hybridkit.retrieval.search import bm25_search, dense_search, searches
+from hybridkit.retrieval.search import bm25_search, search_vectors, searches
 from hybridkit.retrieval.topk import blocks
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ def collection_estimate(
         )
     corpora = {part.language: part for one in sets for part in one.parts or (one,)}
     queries = {one.language: encode(encoder, one.queries["text"].tolist(), "query", **options) for one in sets}
-    passages = {tag: embed_passages(part, encoder, **options).vectors for tag, part in corpora.items()}
+    known = model_hash(encoder)
+    passages = {tag: embed_passages(part, encoder, known=known, **options).vectors for tag, part in corpora.items()}
     return Estimate(str(parts[0]), {type(parts[0]).__name__: parts[0].vectors(RowEmbeddings(queries, passages))})
 
 
@@ -120,9 +121,7 @@ def remedied_searches(
                 raise InputError(f"system {system!r} needs an encoder; give one")
             else:
                 index = "exact" if system == "dense" else system
-                kept[system] = [
-                    _search(chain, part, front, encoder, estimate, k, index, options) for front, part in parts
-                ]
+                kept[system] = _over_each(chain, parts, encoder, estimate, k, index, options)
         return kept[system]
 
     found = {system: merge_runs(of(system), k * len(parts) * 2 if top else k) for system in systems}
@@ -154,35 +153,44 @@ def _by_words(collection: Collection, sizes: Sequence[int], k: int) -> list[pd.D
     return [bm25_search(collection, k, within=slice(start, stop)) for start, stop in zip(ends, ends[1:], strict=False)]
 
 
-def _search(
+def _over_each(
     chain: Chain,
-    collection: Collection,
-    front: str,
+    parts: Sequence[tuple[str, Collection]],
     encoder: SentenceTransformer,
     estimate: Estimate | None,
     k: int,
     index: str,
     options: Mapping[str, Any],
-) -> pd.DataFrame:
-    """The run of embeddings over the passages of one language, in a temporary file where they are changed."""
-    if estimate is None:
-        run = dense_search(collection, encoder, k, index, **options)
-        return run.assign(passage_id=front + run["passage_id"])
-    similarity = similarity_of(encoder)
-    queries = encode(encoder, collection.queries["text"].tolist(), "query", **options)
-    _change(chain, estimate, queries, "query", _query_language(collection, front), similarity)
-    embedded = embed_passages(collection, encoder, **options).vectors
-    with TemporaryDirectory(prefix="hybridkit-remedy-") as folder:
-        path = Path(folder) / "vectors.npy"
-        file = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=embedded.shape)
-        for start, block in blocks(embedded, _ROWS):
-            _change(chain, estimate, block, "passage", collection.language, similarity)
-            file[start : start + len(block)] = block
-        file.flush()
-        del file
-        changed = np.load(path, mmap_mode="r", allow_pickle=False)
-        run = dense_search(collection, (queries, changed), k, index, similarity=similarity, recall_of=0)
-    return run.assign(passage_id=front + run["passage_id"])
+) -> list[pd.DataFrame]:
+    """The runs of embeddings over the passages of each language, which are in a temporary file where they are changed.
+
+    All parts have the same queries.
+    """
+    front, first = parts[0]
+    similarity, known = similarity_of(encoder), model_hash(encoder)
+    queries = encode(encoder, first.queries["text"].tolist(), "query", **options)
+    if estimate is not None:
+        _change(chain, estimate, queries, "query", _query_language(first, front), similarity)
+    found = []
+    for front, part in parts:
+        embedded = embed_passages(part, encoder, known=known, **options)
+        if estimate is None:
+            held = embedded.vectors, embedded.ids, embedded.folder
+            run = search_vectors(part, queries, *held, k, index, similarity, recall_of=100)
+        else:
+            with TemporaryDirectory(prefix="hybridkit-remedy-") as folder:
+                path = Path(folder) / "vectors.npy"
+                shape = embedded.vectors.shape
+                file = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+                for start, block in blocks(embedded.vectors, _ROWS):
+                    _change(chain, estimate, block, "passage", part.language, similarity)
+                    file[start : start + len(block)] = block
+                file.flush()
+                del file
+                changed = np.load(path, mmap_mode="r", allow_pickle=False)
+                run = search_vectors(part, queries, changed, embedded.ids, None, k, index, similarity)
+        found.append(run.assign(passage_id=front + run["passage_id"]))
+    return found
 
 
 def _query_language(collection: Collection, front: str) -> str:

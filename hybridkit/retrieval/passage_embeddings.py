@@ -51,13 +51,14 @@ def embed_passages(
     folder: Path | None = None,
     chunk: int = CHUNK,
     within: slice | None = None,
+    known: str | None = None,
 ) -> EmbeddedPassages:
     """Encode the passages of a collection into a folder, or open it where that has been done.
 
     Passages are read, encoded and written `chunk` at a time, so that memory does not grow with their number. A call
     that was killed goes on at the chunk where it was; a damaged folder is made anew. `folder` is by default in the
     cache, named by `passages_key`. Equal texts get equal embeddings within a chunk; `max_length` and `precision` are
-    those of `encode`.
+    those of `encode`; `known` is the encoder's `model_hash` where the caller has it.
 
     With `within`, only the passages at these positions are encoded: a shard (`shards`), which is kept beside the
     folder. It appears whole or not at all, so that workers may make shards at the same time. Where the folder is there,
@@ -67,7 +68,7 @@ def embed_passages(
     Raises InputError for a folder made from something else (see `EmbeddedPassages.open`), a stream with another number
     of passages than the collection has, and as `encode` does.
     """
-    key = passages_key(collection, encoder, max_length, precision)
+    key = passages_key(collection, encoder, max_length, precision, known)
     folder = folder or cache_folder() / "passages" / digest(key)[:24]
     if is_whole(folder):
         opened = EmbeddedPassages.open(folder, key)
@@ -191,14 +192,18 @@ class EmbeddedPassages:
 
 
 def passages_key(
-    collection: Collection, encoder: SentenceTransformer, max_length: int | None = None, precision: str = "float32"
+    collection: Collection,
+    encoder: SentenceTransformer,
+    max_length: int | None = None,
+    precision: str = "float32",
+    known: str | None = None,
 ) -> dict[str, Any]:
     """Return what a collection's passage embeddings are made from: equal keys, equal embeddings (on one machine)."""
     from hybridkit.models.encoder import model_hash
 
     return {
         "format": PASSAGES_FORMAT,
-        "encoder": model_hash(encoder),
+        "encoder": known or model_hash(encoder),
         "dimensions": encoder.get_embedding_dimension(),
         "set": f"{collection.name}, {collection.language}" if collection.setting == "mono" else collection.name,
         "corpus": collection.corpus,

@@ -13,7 +13,7 @@ import numpy as np
 from hybridkit.data.collection import across
 from hybridkit.data.storage.columns import ids_in_memory
 from hybridkit.errors import InputError
-from hybridkit.models.encoder import similarity_of
+from hybridkit.models.encoder import model_hash, similarity_of
 from hybridkit.retrieval.bm25 import K1, B, bm25_index, tokens
 from hybridkit.retrieval.passage_embeddings import EmbeddedPassages, embed_passages
 from hybridkit.retrieval.runs import frame_of_positions, fuse, merge_runs
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from hybridkit.data.collection import Collection
+    from hybridkit.data.storage.columns import StringColumn
 
     Embeddings: TypeAlias = tuple[NDArray[np.floating], NDArray[np.floating]]
 log = logging.getLogger("hybridkit")
@@ -131,32 +132,53 @@ def dense_search(
         raise InputError("dense search: a shard is searched exactly, by an encoder; leave out the index")
     if embedded is not None and embedded.key["corpus"] != collection.corpus:
         raise InputError(f"{embedded.folder}: these embeddings are not of {collection.name}, {collection.language}")
-    if collection.parts and folder is None and embedded is None and not isinstance(encoder, tuple):
-        given: dict[str, Any] = {"max_length": max_length, "precision": precision, "recall_of": recall_of, **settings}
-        found = [(front, dense_search(one, encoder, k, index, **given)) for front, one in across(collection)]
-        return merge_runs([run.assign(passage_id=front + run["passage_id"]) for front, run in found], k)
+    how = (k, index, similarity, recall_of, FaissSettings(**settings))
     if isinstance(encoder, tuple):
-        (queries, passages), ids, kept = encoder, ids_in_memory(collection.passages()), None
-    else:
-        from hybridkit.models.embedding import encode
+        queries, passages = encoder
+        if len(queries) != len(collection.queries):
+            raise InputError(
+                f"{len(queries)} embeddings of queries for {len(collection.queries)} queries of {collection.name}"
+            )
+        return search_vectors(collection, queries, passages, ids_in_memory(collection.passages()), None, *how)
+    from hybridkit.models.embedding import encode
 
-        embedded = embedded or embed_passages(
-            collection, encoder, max_length=max_length, precision=precision, folder=folder
-        )
-        passages, ids, kept = embedded.vectors, embedded.ids, embedded.folder
-        texts = collection.queries["text"].tolist()
-        queries = encode(encoder, texts, "query", max_length=max_length, precision=precision)
-    if len(queries) != len(collection.queries):
-        raise InputError(
-            f"{len(queries)} embeddings of queries for {len(collection.queries)} queries of {collection.name}"
-        )
+    given: dict[str, Any] = {"max_length": max_length, "precision": precision}
+    queries = encode(encoder, collection.queries["text"].tolist(), "query", **given)
+    if collection.parts and folder is None and embedded is None:
+        given["known"] = model_hash(encoder)
+        found = []
+        for front, one in across(collection):
+            part = embed_passages(one, encoder, **given)
+            run = search_vectors(one, queries, part.vectors, part.ids, part.folder, *how)
+            found.append(run.assign(passage_id=front + run["passage_id"]))
+        return merge_runs(found, k)
+    part = embedded or embed_passages(collection, encoder, folder=folder, **given)
+    return search_vectors(collection, queries, part.vectors, part.ids, part.folder, *how)
+
+
+def search_vectors(
+    collection: Collection,
+    queries: NDArray[np.floating],
+    passages: NDArray[np.floating],
+    ids: StringColumn,
+    kept: Path | None,
+    k: int = 1000,
+    index: str = "exact",
+    similarity: str = "dot",
+    recall_of: int = 0,
+    settings: FaissSettings | None = None,
+) -> pd.DataFrame:
+    """Return the run of vectors of a collection's queries over vectors of passages with these ids; see `dense_search`.
+
+    `kept` is the folder of the passages' vectors, where an index of faiss is kept too.
+    """
     names = collection.queries["query_id"].tolist()
     if index == "exact":
         return frame_of_positions(names, ids, *exact_topk(queries, passages, ids, k, similarity=similarity))
-    scores, positions = faiss_topk(queries, passages, ids, k, index, FaissSettings(**settings), kept, similarity)
-    run = frame_of_positions(names, ids, scores, positions)
+    found = faiss_topk(queries, passages, ids, k, index, settings or FaissSettings(), kept, similarity)
+    run = frame_of_positions(names, ids, *found)
     if index != "faiss-flat" and recall_of:
-        run.attrs["recall"] = measured_recall(queries, passages, ids, positions, recall_of, similarity=similarity)
+        run.attrs["recall"] = measured_recall(queries, passages, ids, found[1], recall_of, similarity=similarity)
         log.info(
             "%s, %s: recall@%d of %s against exact search %.4f (%d queries)",
             collection.name,

@@ -95,7 +95,7 @@ def make_jobs(
 def _has_gpu() -> bool:
     import torch
 
-    return torch.cuda.is_available()
+    return bool(torch.cuda.is_available())
 
 
 def make_model(job: Job) -> None:
