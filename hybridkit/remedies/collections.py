@@ -138,13 +138,17 @@ def calibrated(run: pd.DataFrame, sizes: Mapping[str, int], top: int, k: int = 1
     >>> calibrated(run, {"de:": 2, "en:": 2}, top=2).values.tolist()
     [['q', 'en:1', 0.1875], ['q', 'de:1', 0.125], ['q', 'de:2', -0.125]]
     """
-    names = run["passage_id"].astype(str)
-    front = names.str.partition(":")[0] + ":" if any(sizes) else pd.Series("", index=run.index)
-    keys = [run["query_id"], front]
-    scores = run["score"].astype(np.float64)
-    best = scores.where(scores.groupby(keys).rank(method="first", ascending=False) <= top, 0.0)
-    level: pd.Series = best.groupby(keys).transform("sum") / np.minimum(front.map(dict(sizes)).to_numpy(), top)
-    return run_frame(run["query_id"], run["passage_id"], scores - level, k)
+    passage, names = pd.factorize(run["passage_id"].to_numpy(object))
+    front, fronts = pd.factorize(
+        np.array([name.partition(":")[0] + ":" if any(sizes) else "" for name in names], object)
+    )
+    group = pd.factorize(run["query_id"])[0] * len(fronts) + front[passage]
+    scores = run["score"].to_numpy(np.float64)
+    order = np.lexsort((-scores, group))
+    best = order[np.arange(len(order)) - np.searchsorted(group[order], group[order]) < top]
+    sums = np.bincount(group[best], scores[best], minlength=int(group.max(initial=-1)) + 1)
+    counts = np.minimum([sizes[one] for one in fronts], top)[front[passage]]
+    return run_frame(run["query_id"], run["passage_id"], scores - sums[group] / counts, k)
 
 
 def _by_words(collection: Collection, sizes: Sequence[int], k: int) -> list[pd.DataFrame]:

@@ -47,7 +47,8 @@ def run_frame(query_ids: ArrayLike, passage_ids: ArrayLike, scores: ArrayLike, k
     order = np.lexsort((-passage, -values, query))
     query, passage, values = query[order], passage[order], values[order]
     pairs = query.astype(np.int64) * max(1, len(passages)) + passage
-    if len(np.unique(pairs)) < len(pairs):
+    in_order = np.sort(pairs)
+    if (in_order[1:] == in_order[:-1]).any():
         twice = int(np.flatnonzero(pd.Series(pairs).duplicated())[0])
         raise InputError(
             f"run: query {queries[query[twice]]!r} has passage {passages[passage[twice]]!r} twice; ids must be "
