@@ -57,6 +57,9 @@ def render(page: str = "README.md") -> str:
         by_language,
         judged,
         csv_table,
+        natural,
+        caution,
+        natural_value,
     )
     made.globals |= {one.__name__: one for one in used}
     return made.get_template(PAGES[page]).render()
@@ -179,6 +182,22 @@ def remedies(name: str) -> str:
     return _markdown(lines)
 
 
+def natural(names: list[str], measure: str) -> str:
+    """Return a measure of the dense system with each remedy, among passages of one language and of all (the pool)."""
+    parts = {bench: found["dense"] for name in names for bench, found in _collections(name).items()}
+    lines = [["remedy", *(bench if bench.endswith("]") else f"{bench}, own" for bench in parts)]]
+    for remedy in next(iter(parts.values())):
+        values = [found[remedy]["pool" if bench.endswith("pool]") else "mono"] for bench, found in parts.items()]
+        lines.append([f"`{remedy}`", *(number(one[measure]) for one in values)])
+    return _markdown(lines)
+
+
+def natural_value(name: str, remedy: str) -> str:
+    """Return nDCG@10 of the dense system with a remedy in the pool of all languages."""
+    (pool,) = (found for bench, found in _collections(name).items() if bench.endswith("pool]"))
+    return number(pool["dense"][remedy]["pool"]["nDCG@10"])
+
+
 def csv_table(path: str) -> str:
     """Return a CSV file that is here in Markdown."""
     with (HERE / path).open(encoding="utf-8", newline="") as file:
@@ -213,6 +232,12 @@ def beside_published(name: str) -> str:
                 cells = [f"{cell} ({one})" for cell, one in zip(cells, ends, strict=True)]
             lines.append([str(system), *cells, str(source)])
     return _markdown(lines)
+
+
+def caution(name: str) -> str:
+    """Return the sentence that must stand beside the values of collections."""
+    found = (system["caution"] for systems in _collections(name).values() for system in systems.values())
+    return str(next(found))
 
 
 def judged(name: str, benchmark: str, system: str, measure: str, pair: str = "") -> str:
