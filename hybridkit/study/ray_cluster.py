@@ -31,6 +31,7 @@ from hybridkit.utils.products import also_from, product_of, seal
 
 RETRIES = 3  # of a job whose worker or machine was lost; never of one with an error
 LOOKING = 300.0  # seconds within which every machine answers the first question
+WAITING = 604_800  # seconds that processes of a training wait for room on the machines, as a task does
 ANSWER = 5.0  # seconds within which something answers at the cluster's address
 HERE = "ray"  # the address of a cluster that is started here
 _STORE_MEMORY = 100 * 2**20  # bytes for what Ray itself moves; the products are files
@@ -344,24 +345,29 @@ def _fit(job: Any, took: Taken, store: str | None, environment: Mapping[str, str
 
     Ray Train places them, and joins them by NCCL on GPUs, by gloo on CPUs; checkpoints and results are the kit's.
     """
-    from ray.train import RunConfig, ScalingConfig, TrainingFailedError
+    from ray.exceptions import RayActorError
+    from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
     from ray.train.torch import TorchTrainer
 
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
+    os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = str(WAITING)
     each = {"CPU": took.cpus, **({"GPU": took.gpus} if took.gpus else {})}
     share: Any = partial(_train_share, job, took, store, environment)
+    starts = FailureConfig()
+    starts.controller_failure_limit = RETRIES  # type: ignore[attr-defined]
     lost: Exception = TroubleError()
     for _ in range(RETRIES + 1):
         with TemporaryDirectory() as folder:  # for Ray Train, which is given nothing to keep
             trainer: Any = TorchTrainer(
                 share,
                 scaling_config=ScalingConfig(num_workers=took.spread, use_gpu=took.gpus > 0, resources_per_worker=each),
-                run_config=RunConfig(name="training", storage_path=folder),
+                run_config=RunConfig(name="training", storage_path=folder, failure_config=starts),
             )
             try:
                 return tuple(trainer.fit().return_value)
             except TrainingFailedError as error:
-                lost = _lost_process(job, error)
+                why = getattr(error, "controller_failure", None)  # lost before it began
+                lost = why if isinstance(why, RayActorError) else _lost_process(job, error)
     raise _lost(job, lost)
 
 
