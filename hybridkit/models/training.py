@@ -140,8 +140,9 @@ class TrainingSettings:
     contrastive: Annotated[float, Range(0), AfterValidator(_contrastive)] = 1.0
     """Weight of the contrastive loss, InfoNCE; 0 leaves it out, for distillation alone."""
     processes: Annotated[int, COUNT, AfterValidator(_processes)] = 1
-    """Processes on this machine that share each batch, one a GPU where there are GPUs. The sums of gradients are added
-    in another order than in one process, so that the last digits of the weights differ."""
+    """Processes that share each batch, one a GPU where there are GPUs: on one machine, or on several of a cluster where
+    none has room for all. The sums of gradients are added in another order than in one process, so that the last digits
+    of the weights differ."""
     report_to: tuple[str, ...] = ()
     """Trackers that follow the training: tensorboard, wandb, mlflow, trackio, or another of transformers'."""
 

@@ -1,7 +1,8 @@
 """A Ray cluster as the place where models are made (https://docs.ray.io): started here, or one that runs already.
 
 Each job is a task that Ray puts on a machine with the cores and GPUs that it needs. What a task makes lies in the run
-folder, on storage that all machines see, or goes to a store (`utils.object_store`).
+folder, on storage that all machines see, or goes to a store (`utils.object_store`). A training in several processes
+that no machine has room for is spread over several by Ray Train, and its model is scored by a task.
 """
 
 import os
@@ -11,11 +12,12 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from hybridkit.errors import InputError, MissingDataError, TroubleError, first_line
@@ -25,10 +27,11 @@ from hybridkit.utils.extras import optional
 from hybridkit.utils.files import code_hash, digest, is_full_disk
 from hybridkit.utils.object_store import Mirror
 from hybridkit.utils.parallel import threads
-from hybridkit.utils.products import also_from, product_of
+from hybridkit.utils.products import also_from, product_of, seal
 
 RETRIES = 3  # of a job whose worker or machine was lost; never of one with an error
 LOOKING = 300.0  # seconds within which every machine answers the first question
+WAITING = 604_800  # seconds that processes of a training wait for room on the machines, as a task does
 ANSWER = 5.0  # seconds within which something answers at the cluster's address
 HERE = "ray"  # the address of a cluster that is started here
 _STORE_MEMORY = 100 * 2**20  # bytes for what Ray itself moves; the products are files
@@ -44,6 +47,15 @@ class Machine(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.cpus} cores{f', {self.gpus} GPUs' if self.gpus else ''})"
+
+
+class Taken(NamedTuple):
+    """Cores and GPUs that a job takes."""
+
+    cpus: int
+    gpus: int
+    spread: int = 0
+    """Processes over several machines that train its model first, each with that much; 0 where one machine has room."""
 
 
 @contextmanager
@@ -127,7 +139,7 @@ def _logs() -> Path:
 class RayCluster:
     """Those who do jobs on a Ray cluster, as `workers.Workers`.
 
-    A job has `needs`, `static` and a `folder`, as `sweep.Job` has; other values take one core.
+    A job has `needs`, `processes`, `static` and a `folder`, as `sweep.Job` has; other values take one core.
     """
 
     def __init__(self, ray: Any, address: str, folder: Path, mirror: Mirror | None = None) -> None:
@@ -192,8 +204,9 @@ class RayCluster:
 
     def each(self, work: Callable[[Any], None], jobs: Sequence[Any]) -> Iterator[None]:
         """Do the work on every job, side by side; a job whose worker or machine is lost is done again elsewhere."""
-        taken = [self._taken(job) for job in jobs]
-        task = self._ray.remote(max_retries=RETRIES, retry_exceptions=False)(attempt)
+        taken = [self._taken(job, getattr(job, "processes", 1)) for job in jobs]
+        again = self._ray.remote(max_retries=RETRIES, retry_exceptions=False)
+        task, training = again(attempt), again(train_spread)
         given = {name: value for name in ("HYBRIDKIT_DATA",) if (value := os.environ.get(name))}
         store = None
         if self._mirror is not None:
@@ -204,12 +217,17 @@ class RayCluster:
         failed: Exception | None = None
         while left or running:
             while left and len(running) < self._room(taken):
-                job, (cpus, gpus) = left.pop()
-                there = task.options(num_cpus=cpus, num_gpus=gpus, name=str(job)[:100])
-                running[there.remote(work, job, cpus, store, given)] = job
+                job, took = left.pop()
+                name = str(job)[:100]
+                if took.spread:  # the task only waits for the processes
+                    there = training.options(num_cpus=0, num_gpus=0, name=name).remote(job, took, store, given)
+                else:
+                    there = task.options(num_cpus=took.cpus, num_gpus=took.gpus, name=name)
+                    there = there.remote(work, job, took.cpus, store, given)
+                running[there] = job, took
             ended, _ = self._ray.wait(list(running), num_returns=1)
             for one in ended:
-                job = running.pop(one)
+                job, took = running.pop(one)
                 try:
                     outcome: Outcome = self._ray.get(one)
                 except self._ray.exceptions.RayTaskError as error:  # a job that its machine cannot read
@@ -223,29 +241,49 @@ class RayCluster:
                 if self._mirror is not None:
                     for name in outcome.sent:
                         self._mirror.bring(product_of(self.folder / name))
-                yield
+                if not took.spread:
+                    yield
+                elif failed is None:  # the model is there; the rest of the job takes one process
+                    left.append((job, self._taken(job, 1)))
         if failed is not None:
             raise failed
 
-    def _taken(self, job: Any) -> tuple[int, int]:
-        """Cores and GPUs of a job; InputError where no machine has them."""
+    def _taken(self, job: Any, processes: int) -> Taken:
+        """What a job of some processes takes; InputError where the machines do not have it."""
         needs: Resources = getattr(job, "needs", Resources(cpus=1))
         static: bool = getattr(job, "static", True)
         machines = self.machines
         some = any(machine.gpus for machine in machines)
         gpus = needs.gpus if needs.gpus is not None else int(some and not static)
-        fitting = [machine for machine in machines if machine.gpus >= gpus and machine.cpus >= max(1, needs.cpus)]
-        if not fitting:
-            wanted = f"{max(1, needs.cpus)} cores" + (f" and {gpus} GPUs" if gpus else "")
+        least = max(1, needs.cpus)
+        room = {one: min(one.cpus // least, one.gpus // gpus if gpus else one.cpus) for one in machines}
+        if fitting := [one for one in machines if room[one] >= processes]:
+            some_or_all = processes if static else min(machine.cpus for machine in fitting)
+            return Taken(needs.cpus * processes or some_or_all, gpus * processes)
+        if processes > 1 and sum(room.values()) >= processes:
+            if self._mirror is not None and job.spec.training(job.study).evaluate_every:
+                raise InputError(
+                    f"{job}: training.evaluate_every: no machine has room for {processes} processes, and several share "
+                    "no folder for the best checkpoint; set HYBRIDKIT_RUNS to a folder that every machine sees, or "
+                    "evaluate_every to 0"
+                )
+            return Taken(needs.cpus or min(one.cpus // room[one] for one in machines if room[one]), gpus, processes)
+        wanted = f"{least} cores" + (f" and {gpus} GPUs" if gpus else "")
+        cluster = f"of the Ray cluster at {self.address}"
+        there = f"there are {', '.join(map(str, machines))}; change `resources`"
+        if processes == 1:
             raise InputError(
-                f"{job}: resources: a model takes {wanted}, and no machine of the Ray cluster at {self.address} has "
-                f"that many; there are {', '.join(map(str, machines))}; change `resources` in the study"
+                f"{job}: resources: a model takes {wanted}, and no machine {cluster} has that many; {there} in the "
+                "study"
             )
-        return needs.cpus or (1 if static else min(machine.cpus for machine in fitting)), gpus
+        raise InputError(
+            f"{job}: resources: a training takes {processes} times {wanted}, and the machines {cluster} have room for "
+            f"{sum(room.values())} times that; {there} or `training.processes` in the study"
+        )
 
-    def _room(self, taken: Sequence[tuple[int, int]]) -> int:
+    def _room(self, taken: Sequence[Taken]) -> int:
         """How many jobs run at a time: as many of the smallest as all machines have room for, one at least."""
-        cpus, gpus = (min(column) for column in zip(*taken, strict=True))
+        cpus, gpus = min(one.cpus for one in taken), min(one.gpus for one in taken)
         each: list[int] = [min(one.cpus // cpus, one.gpus // gpus if gpus else one.cpus) for one in self.machines]
         return max(1, sum(each))
 
@@ -279,6 +317,116 @@ def attempt(
         return Outcome(error=explained(error))
 
 
+def train_spread(job: Any, took: Taken, store: str | None, environment: Mapping[str, str]) -> Outcome:
+    """Train a model in processes on several machines, and wait for them; one that is lost is replaced.
+
+    They go on from the last checkpoint, which all machines see in the run folder. Where each machine works in a copy
+    of its own (`store`), they begin anew.
+    """
+    sent: list[str] = []
+
+    def work(here: Any) -> None:
+        def share(processes: int) -> None:
+            if store is not None:
+                _mirror(store, here.folder.name).send()  # what the processes start from
+            sent.extend(_fit(job, took, store, environment))
+            if store is not None:
+                _mirror(store, here.folder.name).bring(trained.path(here.spec))
+
+        trained = run_of(here).trained
+        trained.train(here.spec, share)
+
+    outcome = attempt(work, job, took.cpus, store, environment)
+    return replace(outcome, sent=(*sent, *outcome.sent))
+
+
+def _fit(job: Any, took: Taken, store: str | None, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Start the processes that train a model, as often as one is lost; return what the first of them sent to a store.
+
+    Ray Train places them, and joins them by NCCL on GPUs, by gloo on CPUs; checkpoints and results are the kit's.
+    """
+    from ray.exceptions import RayActorError
+    from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
+    from ray.train.torch import TorchTrainer
+
+    os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
+    os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = str(WAITING)
+    each = {"CPU": took.cpus, **({"GPU": took.gpus} if took.gpus else {})}
+    share: Any = partial(_train_share, job, took, store, environment)
+    starts = FailureConfig()
+    starts.controller_failure_limit = RETRIES  # type: ignore[attr-defined]
+    lost: Exception = TroubleError()
+    for _ in range(RETRIES + 1):
+        with TemporaryDirectory() as folder:  # for Ray Train, which is given nothing to keep
+            trainer: Any = TorchTrainer(
+                share,
+                scaling_config=ScalingConfig(num_workers=took.spread, use_gpu=took.gpus > 0, resources_per_worker=each),
+                run_config=RunConfig(name="training", storage_path=folder, failure_config=starts),
+            )
+            try:
+                return tuple(trainer.fit().return_value)
+            except TrainingFailedError as error:
+                why = getattr(error, "controller_failure", None)  # lost before it began
+                lost = why if isinstance(why, RayActorError) else _lost_process(job, error)
+    raise _lost(job, lost)
+
+
+def _train_share(job: Any, took: Taken, store: str | None, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Train a model as one of several processes; the first writes it. Returns what it sent to a store."""
+
+    def work(here: Any) -> None:
+        from torch import distributed
+
+        trained = run_of(here).trained
+        folder = trained.path(here.spec)
+        if store is not None:  # checkpoints of another time, of which other machines have others or none
+            shutil.rmtree(folder.with_name(f"{folder.name}.work"), ignore_errors=True)
+            distributed.barrier()
+        with threads(1) if here.static else nullcontext():
+            trained.train_here(here.spec, folder)
+        if distributed.get_rank() == 0:
+            seal(folder)
+
+    if not took.gpus:
+        os.environ["ACCELERATE_USE_CPU"] = "true"  # accelerate looks for GPUs otherwise
+    outcome = attempt(work, job, took.cpus, store, environment)
+    if outcome.error is not None:
+        raise ShareError(outcome.error)
+    return outcome.sent
+
+
+class ShareError(Exception):
+    """The error of one of several processes that train a model, on its way through Ray Train."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def _lost_process(job: Any, failure: Exception) -> Exception:
+    """Return why a process was lost of those that train a model; raise the error of one that ended with an error."""
+    failures: dict[int, Exception] | None = getattr(failure, "worker_failures", None)
+    if failures is None:
+        cause = getattr(failure, "controller_failure", failure)
+        raise TroubleError(
+            f"{job}: its processes on several machines could not be started together ({first_line(cause)}); check that "
+            "the machines of the cluster reach each other at all ports, and see `ray status`"
+        ) from failure
+    if lost := [one for one in failures.values() if not isinstance(one, ShareError)]:
+        return lost[0]
+    errors = [one for one in failures.values() if isinstance(one, ShareError)]
+    if own := [one for one in errors if not _left_alone(one.error)]:
+        raise next((one for one in own if isinstance(one.error, (InputError, TroubleError))), own[0])
+    return errors[0].error
+
+
+def _left_alone(error: Exception) -> bool:
+    """Whether an error is that of a process whose fellow was lost; gloo has no class of errors of its own."""
+    from torch.distributed import DistError
+
+    return isinstance(error, DistError) or "gloo" in str(error)
+
+
 @lru_cache(maxsize=1)
 def _mirror(store: str, name: str) -> Mirror:
     """The mirror that a process keeps from job to job: what it knows to be in the store is not sent again."""
@@ -296,6 +444,8 @@ def _read_rows(job: Job) -> None:
 
 def explained(error: Exception) -> Exception:
     """Return the error of a job for people elsewhere: trouble of this machine with its name, others as they are."""
+    if isinstance(error, ShareError):  # it is explained where it was raised
+        return error.error
     here = socket.gethostname()
     chain: list[BaseException] = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:

@@ -263,10 +263,10 @@ class EvaluationSettings:
 
 @settings("resources")
 class Resources:
-    """What one model of a study takes on a cluster (`hybridkit run STUDY --on ray`)."""
+    """What one process takes on a cluster (`hybridkit run STUDY --on ray`); `training.processes` train a model."""
 
     cpus: Annotated[int, COUNT_OR_NONE] = 0
-    """Cores; 0 for one where the encoder is static, and for all of a machine otherwise."""
+    """Cores; 0 for one where the encoder is static, and otherwise for all of a machine, shared out among processes."""
     gpus: Annotated[int, COUNT_OR_NONE] | None = None
     """GPUs; unless given, one where a machine has some and the encoder is not static."""
     passages: Annotated[int, COUNT] = 98_304
@@ -328,7 +328,7 @@ class Study:
     notebooks: tuple[str, ...] = ("01", "02", "03", "04", "05", "06", "07", "08")
     """Numbers of the notebooks that are run."""
     resources: Resources | None = field(default=None, compare=False)
-    """What one model takes on a cluster. No hash depends on it."""
+    """What one process takes on a cluster. No hash depends on it."""
     folder: str | None = field(default=None, compare=False)
     """What relative paths start from: the folder of the study's own file unless given. No hash depends on it."""
 

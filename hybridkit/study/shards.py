@@ -60,6 +60,11 @@ class ShardJob(Job):
         """Many shards are made side by side, whatever the encoder."""
         return True
 
+    @property
+    def processes(self) -> int:
+        """A shard is encoded and searched by one process, however many trained the model."""
+        return 1
+
     def __str__(self) -> str:
         shard = self.shard
         return f"{super().__str__()}: {shard.name}, {shard.language}, passages {shard.start:,} to {shard.stop:,}"

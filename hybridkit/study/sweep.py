@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hybridkit.models.training import TrainingSettings
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
 from hybridkit.study.settings import RERANKER, UNTRAINED, Resources, Study
@@ -40,8 +41,15 @@ class Job:
 
     @property
     def needs(self) -> Resources:
-        """What it takes on a cluster."""
+        """What one process takes on a cluster."""
         return self.study.resources or Resources()
+
+    @property
+    def processes(self) -> int:
+        """How many processes train the model together, each of which takes that."""
+        training = self.spec.training(self.study)
+        shared = self.spec.strategy != UNTRAINED and isinstance(training, TrainingSettings)
+        return training.processes if shared else 1
 
     def __str__(self) -> str:
         return f"study {self.study.name}: {self.spec}"

@@ -191,10 +191,12 @@ class TrainedModels:
         """Return the folder of a model, there or not."""
         return self.folder / "models" / f"{spec.slug}-{self.key(spec)[:16]}"
 
-    def train(self, spec: ModelSpec) -> Path:
+    def train(self, spec: ModelSpec, share: Callable[[int], None] | None = None) -> Path:
         """Train a model unless it is there and whole, and return its folder.
 
-        Where only files beside the weights are damaged, they are written again, without a training.
+        Where only files beside the weights are damaged, they are written again, without a training. Where several
+        processes train it together, `share` starts them, given their number, and waits until the folder is there;
+        unless given, they are started on this machine.
         """
         folder = self.path(spec)
         if is_whole(folder):
@@ -209,18 +211,21 @@ class TrainedModels:
                     write_text(folder / name, text)
             else:
                 remove(folder)
-                self._train(spec, folder)
+                self._train(spec, folder, share)
         seal(folder)
         return folder
 
-    def _train(self, spec: ModelSpec, folder: Path) -> None:
+    def _train(self, spec: ModelSpec, folder: Path, share: Callable[[int], None] | None) -> None:
         training = self._how(spec)
         if isinstance(training, RerankerSettings) or training.processes == 1:
             self.train_here(spec, folder)
             return
         self.plan(spec)  # made once, before those who start from it
         self.encoder(spec.section, spec.seed)
-        launch(training.processes, "hybridkit.study.train_one", str(self.folder), json.dumps(asdict(spec)))
+        if share is not None:
+            share(training.processes)
+        else:
+            launch(training.processes, "hybridkit.study.train_one", str(self.folder), json.dumps(asdict(spec)))
 
     def train_here(self, spec: ModelSpec, folder: Path) -> None:
         """Train a model in this process, which may be one of several (`train_one`), and write it to a folder."""

@@ -62,6 +62,7 @@ def two_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     before = {name: os.environ.get(name) for name in _PATIENT}
     os.environ.update(_PATIENT)
     temporary = Path("/tmp") / f"hybridkit-ray-{os.getpid()}"  # a short path: sockets lie in it
+    Path("/tmp/ray").mkdir(exist_ok=True)  # the address goes there, whatever the temporary folder
     cache = tmp_path_factory.mktemp("second")
     head = {"include_dashboard": False, "temp_dir": str(temporary), **_node(temporary)}
     cluster = Cluster(initialize_head=True, head_node_args=head)

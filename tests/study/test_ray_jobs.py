@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from hybridkit.errors import InputError, TroubleError
-from hybridkit.study.ray_cluster import Machine, RayCluster
+from hybridkit.study import ray_cluster as clusters
+from hybridkit.study.ray_cluster import Machine, Outcome, RayCluster, ShareError, Taken
 from hybridkit.study.settings import Resources
 
 
@@ -78,6 +79,7 @@ class Small:
     name: str
     needs: Resources = Resources()
     static: bool = True
+    processes: int = 1
 
     def __str__(self) -> str:
         return self.name
@@ -106,17 +108,79 @@ def test_as_many_jobs_run_as_there_is_room_for(tmp_path: Path) -> None:
 
 def test_what_a_job_takes(tmp_path: Path) -> None:
     _, workers = cluster(tmp_path, (8, 0), (16, 2), (12, 1))
-    assert workers._taken(Small("a")) == (1, 0)  # a static encoder needs no GPU
-    assert workers._taken(Small("a", static=False)) == (12, 1)  # all cores of the smaller machine with a GPU
-    assert workers._taken(Small("a", Resources(gpus=0), static=False)) == (8, 0)
-    assert workers._taken(Small("a", Resources(cpus=4, gpus=2), static=False)) == (4, 2)
-    assert workers._room([(4, 1), (6, 1)]) == 3 and workers._room([(8, 0)]) == 1 + 2 + 1
+    assert workers._taken(Small("a"), 1) == Taken(1, 0)  # a static encoder needs no GPU
+    assert workers._taken(Small("a", static=False), 1) == Taken(12, 1)  # all cores of the smaller machine with a GPU
+    assert workers._taken(Small("a", Resources(gpus=0), static=False), 1) == Taken(8, 0)
+    assert workers._taken(Small("a", Resources(cpus=4, gpus=2), static=False), 1) == Taken(4, 2)
+    assert workers._room([Taken(4, 1), Taken(6, 1)]) == 3 and workers._room([Taken(8, 0)]) == 1 + 2 + 1
     with pytest.raises(
         InputError, match=r"a: resources: a model takes 1 cores and 3 GPUs, .* node1 \(16 cores, 2 GPUs\)"
     ):
-        workers._taken(Small("a", Resources(gpus=3)))
+        workers._taken(Small("a", Resources(gpus=3)), 1)
     with pytest.raises(InputError, match="a model takes 17 cores, and no machine .* change `resources` in the study"):
         list(workers.each(print, [Small("a", Resources(cpus=17))]))
+
+
+def test_what_processes_that_share_a_training_take(tmp_path: Path) -> None:
+    _, workers = cluster(tmp_path, (8, 0), (16, 2), (12, 1))
+    large = Small("a", static=False)
+    assert workers._taken(Small("a"), 16) == Taken(16, 0)  # one machine has room: a core each
+    assert workers._taken(Small("a", Resources(cpus=2)), 8) == Taken(16, 0)
+    assert workers._taken(large, 2) == Taken(16, 2)  # a GPU each, and all cores of the machine
+    assert workers._taken(large, 3) == Taken(8, 1, spread=3)  # each as many as all have beside a GPU
+    assert workers._taken(Small("a", Resources(cpus=5), static=False), 3) == Taken(5, 1, spread=3)
+    assert workers._taken(Small("a", Resources(gpus=0), static=False), 24) == Taken(1, 0, spread=24)
+    for wanted, needs, processes, room in (
+        ("1 cores and 1 GPUs", Resources(), 4, 3),
+        ("9 cores and 1 GPUs", Resources(cpus=9), 3, 2),
+        ("1 cores", Resources(gpus=0), 37, 36),
+        ("17 cores", Resources(cpus=17, gpus=0), 2, 0),
+    ):
+        refused = f"a: resources: a training takes {processes} times {wanted}, .* room for {room} times that"
+        with pytest.raises(InputError, match=f"{refused}.*node2 .*change `resources` or `training.processes`"):
+            workers._taken(Small("a", needs, static=False), processes)
+
+
+def test_a_spread_training_comes_before_the_rest_of_its_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray, workers = cluster(tmp_path, (1, 0), (1, 0))
+    done: list[str] = []
+
+    def train(job: Small, took: Taken, store: str | None, _: Any) -> Outcome:
+        done.append(f"train {job}")
+        assert took == Taken(1, 0, spread=2) and store is None
+        return Outcome(error=InputError("nan") if job.name == "bad" else None)
+
+    monkeypatch.setattr(clusters, "train_spread", train)
+    jobs = [Small("a", processes=2), Small("b")]
+    assert len(list(workers.each(lambda job: done.append(str(job)), jobs))) == 2
+    assert sorted(done) == ["a", "b", "train a"] and done.index("train a") < done.index("a")
+    assert {one["name"]: one["num_cpus"] for one in ray.options if one["num_cpus"]} == {"a": 1, "b": 1}
+    with pytest.raises(InputError, match="^nan$"):
+        list(workers.each(lambda job: done.append(str(job)), [Small("bad", processes=2)]))
+    assert "bad" not in done
+
+
+class TrainError(Exception):
+    """As Ray Train's for processes that ended with errors."""
+
+    def __init__(self, **found: Any) -> None:
+        super().__init__("Training failed\nTraceback ...")
+        self.__dict__.update(found)
+
+
+def test_why_processes_ended_that_train_together() -> None:
+    nan, bug = ShareError(InputError("the loss is nan")), ShareError(KeyError("x"))
+    alone, dead = ShareError(RuntimeError("[.../gloo/transport/tcp/pair.cc:1] Connection closed by peer")), LostError()
+    for failures in ([bug, nan], [alone, nan], [nan]):
+        with pytest.raises(ShareError) as caught:
+            clusters._lost_process("a", TrainError(worker_failures=dict(enumerate(failures))))
+        assert clusters.explained(caught.value) is nan.error
+    with pytest.raises(ShareError, match="'x'"):
+        clusters._lost_process("a", TrainError(worker_failures={1: bug}))
+    for lost, why in (([alone, dead], dead), ([nan, dead], dead), ([alone], alone.error)):
+        assert clusters._lost_process("a", TrainError(worker_failures=dict(enumerate(lost)))) is why
+    with pytest.raises(TroubleError, match="^a: .* could not be started together .OSError: no route.; check that the"):
+        clusters._lost_process("a", TrainError(controller_failure=OSError("no route\nto host")))
 
 
 def test_an_error_lets_what_runs_end_and_starts_no_more(tmp_path: Path) -> None:
