@@ -27,6 +27,7 @@ FILES = ("xnli-entailment", "iot-for-beginners", "azd-for-beginners", "edgeai-fo
 MMARCO = ("ar", "de", "en", "es", "hi", "ru", "vi", "zh")
 SQUAD = ("en", *TRANSLATED)
 PIECES, WIDTH, LAYERS = 8000, 64, 2  # of the encoders: tokens, length of vectors, layers
+TEXTS = 20_000  # that tokenizers are trained on, from all rows
 
 
 def main() -> None:
@@ -49,6 +50,7 @@ def write(data: Path, out: Path, triples: int, limit: int = 0, pieces: int = PIE
     write_mmarco(out, mine, triples)
     write_squad(out / "squad-translate-train", squad)
     texts = [_plain(row[side][tag]) for row in rows for side in ("query", "passage") for tag in sorted(_tags(row))]
+    texts = texts[:: max(1, len(texts) // TEXTS)]
     write_xlm_r(out / "encoders" / "xlm-r", texts, pieces)
     write_labse(out / "encoders" / "labse", texts, pieces)
     for path in sorted(data.iterdir()):
