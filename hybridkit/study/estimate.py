@@ -323,7 +323,8 @@ def time_step(
     """Return the seconds of a training step: the first steps of a plan are done, timed and undone.
 
     The mean of those after the first; of steps that take longer than 20 s the first one itself. None where no step has
-    ended after 30 s, with all that is done before the first one.
+    ended after 30 s, with all that is done before the first one. It is timed in one process: several on a CPU share its
+    cores, and on as many GPUs a step takes less.
     """
     from transformers import TrainerCallback
 
@@ -342,7 +343,7 @@ def time_step(
 
     clock = Clock()
     of_pairs = isinstance(settings, RerankerSettings)
-    own: dict[str, Any] = {} if of_pairs else {"evaluate_every": 0, "patience": 0}
+    own: dict[str, Any] = {} if of_pairs else {"evaluate_every": 0, "patience": 0, "processes": 1}
     if isinstance(settings, TrainingSettings) and settings.margin_mse:  # its scores are made before the first step
         own |= {"margin_mse": 0.0, "reranker": "", "contrastive": settings.contrastive or 1.0}
     settings = replace(settings, checkpoint_every=settings.steps + 1, **own)

@@ -119,6 +119,13 @@ def test_steps_are_real_and_undone(study: Study) -> None:
     assert not list(run.folder.glob("models/*.work"))
 
 
+def test_a_step_that_several_processes_share_is_timed_in_one(study: Study) -> None:
+    run = Run(study)
+    spec = run.models()[1]
+    shared = replace(study.training, processes=2)
+    assert (time_step(run.trained.encoder(), run.corpus(spec), run.plan(spec), shared) or 0) > 0
+
+
 def test_the_time_is_that_of_the_steps_after_the_first(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run(study)
     spec = run.models()[1]
