@@ -353,8 +353,8 @@ def _fit(job: Any, took: Taken, store: str | None, environment: Mapping[str, str
     os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = str(WAITING)
     each = {"CPU": took.cpus, **({"GPU": took.gpus} if took.gpus else {})}
     share: Any = partial(_train_share, job, took, store, environment)
-    starts = FailureConfig()
-    starts.controller_failure_limit = RETRIES  # type: ignore[attr-defined]
+    starts: Any = FailureConfig()
+    starts.controller_failure_limit = RETRIES
     lost: Exception = TroubleError()
     for _ in range(RETRIES + 1):
         with TemporaryDirectory() as folder:  # for Ray Train, which is given nothing to keep
