@@ -28,7 +28,6 @@ PUBLISHED = (
     "bm25-mdpr-tied-pft-msmarco-hybrid",
     "mcontriever-tied-pft-msmarco",
     "intfloat/multilingual-e5-small",
-    "intfloat/multilingual-e5-large",
 )
 PAGES = {"README.md": "README.md.jinja", "docs/results.md": "results.md.jinja"}
 
@@ -187,15 +186,14 @@ def natural(names: list[str], measure: str) -> str:
     parts = {bench: found["dense"] for name in names for bench, found in _collections(name).items()}
     lines = [["remedy", *(bench if bench.endswith("]") else f"{bench}, own" for bench in parts)]]
     for remedy in next(iter(parts.values())):
-        values = [found[remedy]["pool" if bench.endswith("pool]") else "mono"] for bench, found in parts.items()]
-        lines.append([f"`{remedy}`", *(number(one[measure]) for one in values)])
+        lines.append([f"`{remedy}`", *(_mean(bench, found[remedy], measure) for bench, found in parts.items())])
     return _markdown(lines)
 
 
 def natural_value(name: str, remedy: str) -> str:
     """Return nDCG@10 of the dense system with a remedy in the pool of all languages."""
-    (pool,) = (found for bench, found in _collections(name).items() if bench.endswith("pool]"))
-    return number(pool["dense"][remedy]["pool"]["nDCG@10"])
+    ((pool, found),) = ((bench, found) for bench, found in _collections(name).items() if bench.endswith("pool]"))
+    return _mean(pool, found["dense"][remedy], "nDCG@10")
 
 
 def csv_table(path: str) -> str:
@@ -214,14 +212,15 @@ def beside_published(name: str) -> str:
     """Return nDCG@10 and R@100 of each system on a language of MIRACL, with intervals, and the published ones."""
     lines = [["system", "nDCG@10", "R@100", "from"]]
     for benchmark, systems in _collections(name).items():
-        keys = [(system, tag, measure) for system in systems for tag in (benchmark[-3:-1],) for measure in MIRACL]
         ours = [
-            (benchmark, system, "mono", tag, measure, systems[system]["languages"][f"{tag}>{tag}"][measure])
-            for system, tag, measure in keys
+            (benchmark, system, "mono", pair.partition(">")[0], measure, values[measure])
+            for system, found in systems.items()
+            for pair, values in found["languages"].items()
+            for measure in MIRACL
         ]
         columns = ["benchmark", "system", "setting", "language", "measure", "value"]
-        found = collections_beside_published(pd.DataFrame(ours, columns=columns))
-        for (system, source), few in found.groupby(["system", "source"], sort=False):
+        table = collections_beside_published(pd.DataFrame(ours, columns=columns))
+        for (system, source), few in table.groupby(["system", "source"], sort=False):
             if source != "this study" and system not in PUBLISHED:
                 continue
             values = few.set_index("measure")["value"]
@@ -240,11 +239,13 @@ def caution(name: str) -> str:
     return str(next(found))
 
 
-def judged(name: str, benchmark: str, system: str, measure: str, pair: str = "") -> str:
-    """Return the mean of a system over the query languages of collections, or the value of one pair such as "sw>*"."""
-    found = _collections(name)[benchmark][system]
-    setting = "pool" if benchmark.endswith("pool]") else "mono"
-    return number((found["languages"][pair] if pair else found[setting])[measure])
+def judged(name: str, benchmark: str, system: str, measure: str) -> str:
+    """Return the mean of a system over the query languages of collections."""
+    return _mean(benchmark, _collections(name)[benchmark][system], measure)
+
+
+def _mean(benchmark: str, found: dict[str, Any], measure: str) -> str:
+    return number(found["pool" if benchmark.endswith("pool]") else "mono"][measure])
 
 
 def by_language(name: str, benchmark: str, measure: str) -> str:
@@ -258,8 +259,10 @@ def by_language(name: str, benchmark: str, measure: str) -> str:
         cells = [own[system]["languages"][pair][measure] for system in own]
         cells += [pool[system]["languages"][f"{tag}>*"][measure] for system in own]
         lines.append([tag, str(values["queries"]), *map(number, cells)])
-    means = [part[system][setting][measure] for part, setting in ((own, "mono"), (pool, "pool")) for system in own]
-    return _markdown([*lines, ["mean", "", *map(number, means)]])
+    means = [
+        _mean(place, found[place][system], measure) for place in (benchmark, f"{benchmark}[pool]") for system in own
+    ]
+    return _markdown([*lines, ["mean", "", *means]])
 
 
 def _markdown(lines: list[list[str]]) -> str:

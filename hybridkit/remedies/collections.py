@@ -146,7 +146,7 @@ def calibrated(run: pd.DataFrame, sizes: Mapping[str, int], top: int, k: int = 1
     scores = run["score"].to_numpy(np.float64)
     order = np.lexsort((-scores, group))
     best = order[np.arange(len(order)) - np.searchsorted(group[order], group[order]) < top]
-    sums = np.bincount(group[best], scores[best], minlength=int(group.max(initial=-1)) + 1)
+    sums = np.bincount(group[best], scores[best])
     counts = np.minimum([sizes[one] for one in fronts], top)[front[passage]]
     return run_frame(run["query_id"], run["passage_id"], scores - sums[group] / counts, k)
 

@@ -56,6 +56,7 @@ class TrainedModels:
         self.rows = rows
         self._keys: dict[ModelSpec, str] = {}
         self._encoder_keys: dict[tuple[str, int], str] = {}  # by section and seed
+        self._start_weights: dict[str, str] = {}  # hashes by such a key
 
     def plan(self, spec: ModelSpec) -> BatchPlan:
         """Return the batch plan of a model."""
@@ -285,7 +286,10 @@ class TrainedModels:
         name = self.study.section(spec.section).encoder.name
         if name == "static" or Path(self.study.encoder_at(name)).is_absolute():
             return {}
-        return {"start": name, "start_weights": encoders.weights_hash(self.encoder(spec.section, spec.seed))}
+        key = self.encoder_key(spec.section, spec.seed)
+        if key not in self._start_weights:  # of the encoder as it is opened: that of the training is trained by now
+            self._start_weights[key] = encoders.weights_hash(self.encoder(spec.section, spec.seed))
+        return {"start": name, "start_weights": self._start_weights[key]}
 
     def read(self, spec: ModelSpec, read: Callable[[Path], T]) -> T:
         """Return what a function reads from a model's folder, trained first if it is missing.
