@@ -6,6 +6,7 @@ machine. It needs two cores. `ratio` is by the same number of processes.
 
     python benchmarks/cluster.py --study quick --section main
     python benchmarks/cluster.py --study quick --section curve --rounds 3
+    python benchmarks/cluster.py --study curves --set "seeds=[0]"
 """
 
 import argparse
@@ -27,6 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--study", default="quick")
     parser.add_argument("--section", default="main", choices=("main", "curve", "diversity"))
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of the study")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--places", nargs="+", choices=PLACES, default=list(PLACES))
     args = parser.parse_args()
@@ -34,13 +36,13 @@ def main() -> None:
     for number in range(args.rounds):
         for name in args.places:
             with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
-                found[name].append(fresh.submit(_make, args.study, args.section, *PLACES[name]).result())
+                found[name].append(fresh.submit(_make, args.study, args.set, args.section, *PLACES[name]).result())
             print(f"round {number}: {name}: {found[name][-1]}", flush=True)
     middle = {
         name: {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
         for name, rounds in found.items()
     }
-    print(f"\n{args.study}, {args.section}, median of {args.rounds} rounds")
+    print(f"\n{' '.join([args.study, *args.set])}, {args.section}, median of {args.rounds} rounds")
     print(f"{'place':12} {'models':>7} {'start s':>8} {'models s':>9} {'ratio':>6}")
     for name, row in middle.items():
         peer = middle.get(PEERS.get(name, ""))
@@ -48,15 +50,16 @@ def main() -> None:
         print(f"{name:12} {row['models']:7.0f} {row['start']:8.1f} {row['seconds']:9.1f} {ratio}")
 
 
-def _make(study: str, section: str, kind: str, workers: int) -> dict[str, float]:
+def _make(study: str, changes: list[str], section: str, kind: str, workers: int) -> dict[str, float]:
     """Make the models of a section in a new run folder: how many, and seconds."""
     from hybridkit.study.ray_cluster import ray_cluster
     from hybridkit.study.run import Run
+    from hybridkit.study.settings import open_study
     from hybridkit.study.sweep import sweep
     from hybridkit.study.workers import Here, Processes
 
     with tempfile.TemporaryDirectory() as folder:
-        run = Run(study, Path(folder) / "run")
+        run = Run(open_study(study, changes), Path(folder) / "run")
         run.check()
         specs = run.models(section)
         for spec in specs:

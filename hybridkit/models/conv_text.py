@@ -107,15 +107,19 @@ class ConvText(InputModule):
         """Add `sentence_embedding` (n, `output`) to features of `preprocess`."""
         embedded = self.word_embeddings(features["input_ids"])
         inside = features["attention_mask"].unsqueeze(-1).to(embedded.dtype)
-        projected = self.project_norm(self.project(embedded)) * inside
+        whole = bool(features["attention_mask"].all())  # texts of one length: a product with 1 less for each number
+        projected = self.project_norm(self.project(embedded)).to(embedded.dtype)
+        projected = projected if whole else projected * inside
         seen = [embedded]
         for width, first, second, x in zip(
             self.widths, self.first, self.second, projected.split(self.channels, dim=-1), strict=True
         ):
-            h = (x + functional.relu(first(_windows(x, width)))) * inside
+            h = x + functional.relu(first(_windows(x, width)))
+            h = h if whole else h * inside
             seen.append(h + functional.relu(second(_windows(h, width))))
         # the sum over tokens goes first: a product with W for each text, not for each token
-        total = (self.norm(torch.cat(seen, dim=-1)) * inside).sum(dim=1)
+        normed = self.norm(torch.cat(seen, dim=-1))
+        total = (normed if whole else normed * inside).sum(dim=1)
         root = inside.sum(dim=1).sqrt()
         mean = self.pool(total / root) + root * self.pool_bias
         y1 = functional.relu(self.p1(mean) + self.d1(functional.relu(self.d0(mean))))
@@ -170,5 +174,7 @@ def _windows(x: Tensor, width: int) -> Tensor:
     [[[0.0, 1.0, 2.0], [1.0, 2.0, 3.0], [2.0, 3.0, 0.0]]]
     """
     left, count = (width - 1) // 2, x.shape[1]
+    if torch.is_autocast_enabled(x.device.type):  # rounded here once, and not in each of the windows by the product
+        x = x.to(torch.get_autocast_dtype(x.device.type))
     padded = functional.pad(x, (0, 0, left, width - 1 - left))
     return torch.cat([padded[:, first : first + count] for first in range(width)], dim=-1)
