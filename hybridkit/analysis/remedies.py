@@ -194,7 +194,7 @@ def compare_remedies(run: Run, systems: dict[str, dict[System, Models]], baselin
         strategies = list(dict.fromkeys(strategy for strategy, _ in by_system))
         remedies = list(dict.fromkeys(remedy for _, remedy in by_system))
         wanted = [(REMEDY, (one, remedy), (one, NONE)) for one in strategies for remedy in remedies if remedy != NONE]
-        pairs = compared_pairs(strategies, baseline) if len(strategies) > 2 else []
+        pairs = compared_pairs(strategies, baseline) if len({*strategies} - {UNTRAINED}) > 1 else []
         wanted += [(TRAINED, (one, remedy), (other, remedy)) for remedy in remedies for one, other in pairs]
         wanted += [(FREE, (UNTRAINED, remedy), (run.study.compare[0], NONE)) for remedy in remedies]
         for kind, first, second in wanted:

@@ -304,13 +304,17 @@ def _write_mteb(args: argparse.Namespace, model: "SentenceTransformer", results:
     import logging
 
     from hybridkit.evaluation.mteb_tasks import write_results
+    from hybridkit.models.embedding import prompt_of
     from hybridkit.models.encoder import model_hash
+    from hybridkit.utils.files import digest
 
     folder = Path(args.model).expanduser()
     name = folder.resolve().name if folder.exists() else args.model
     dim = int(model.get_embedding_dimension() or 0)
     log = logging.getLogger("hybridkit")
-    for path in write_results(args.mteb.expanduser(), results, name, model_hash(model)[:12], dim):
+    prompts = [prompt_of(model, side) for side in ("query", "passage")]
+    revision = digest(model_hash(model), *prompts, args.max_length, args.precision)[:12]  # files of one are merged
+    for path in write_results(args.mteb.expanduser(), results, name, revision, dim):
         log.info("mteb: %s", path)
     if not results:
         log.info("mteb: nothing is written: no corpus of these languages of MIRACL is whole")

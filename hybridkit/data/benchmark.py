@@ -87,33 +87,37 @@ class Benchmark:
 
     @classmethod
     def from_corpus(cls, corpus: ParallelCorpus, name: str, questions: Mapping[str, str] | None = None) -> Benchmark:
-        """Return a benchmark of parallel rows: each row a question, each distinct passage of a passage_id a candidate.
+        """Return a benchmark of parallel rows: a question for each query, a candidate for each passage of a passage_id.
 
-        The query id is the row's id, the article its passage_id, the passage id `NAME:LANGUAGE:PASSAGE_ID`, with `#2`
-        and so on behind it where rows of one passage_id hold different texts in a language (say, answer sentences of
-        one paragraph); a number that would make it another passage_id is skipped. A question's relevant passages are
-        those of its row.
+        Rows with one query are one question, to which the passages of all of them are relevant: nothing tells a system
+        which of them is meant. Its id is that of the first of these rows, its article that row's passage_id. A passage
+        is called `NAME:LANGUAGE:PASSAGE_ID`, with `#2` and so on behind it where rows of one passage_id hold different
+        texts in a language (say, answer sentences of one paragraph); a number that would make it another passage_id is
+        skipped.
 
         Args:
             corpus: The rows.
             name: Name of the benchmark.
-            questions: Query ids by row id. Rows with one query id are one question, to which the passages of all of
-                them are relevant; its article is that of the first.
+            questions: Query ids by row id; rows with one query id are one question. Without them, rows are one that
+                have the same text in the language in which most rows have a query (where a row has none in it, in the
+                next one). Where they differ in another language, the first row's text is asked.
 
         Raises:
-            InputError: Where rows of one question have different queries in a language.
+            InputError: Where rows of one query id have different queries in a language.
         """
-        query_ids = corpus.ids[np.arange(len(corpus))]
+        rows_of = corpus.ids[np.arange(len(corpus))]
+        if questions is None:
+            query_ids = rows_of[_same_query(corpus)]
+        else:
+            query_ids = np.array([questions[row] for row in rows_of], dtype=object)
         articles: dict[str, str] = {}
-        if questions is not None:
-            query_ids = np.array([questions[row] for row in query_ids], dtype=object)
         for question, article in zip(query_ids, corpus.passage_ids[np.arange(len(corpus))], strict=True):
             articles.setdefault(question, article)
         taken = set(corpus.passage_ids[np.arange(len(corpus))])
         query_frames, passage_frames, judgement_frames = [], [], []
         for language in corpus.languages:
             rows, texts = corpus.query_table(language)
-            once = _questions(query_ids[rows], texts, f"{name}, {language}")
+            once = _questions(query_ids[rows], texts, f"{name}, {language}" if questions is not None else None)
             query_frames.append((language, list(once), [articles[question] for question in once], list(once.values())))
             rows, texts = corpus.passage_table(language)
             ids: dict[tuple[str, str], str] = {}
@@ -196,11 +200,22 @@ class Benchmark:
         return Benchmark(self.name, self.queries.iloc[positions], self.passages, judgements), positions
 
 
-def _questions(ids: Iterable[str], texts: Iterable[str], where: str) -> dict[str, str]:
-    """Text of each question by its id, in order; InputError for a question with two texts."""
+def _same_query(corpus: ParallelCorpus) -> NDArray[np.int64]:
+    """The first row that has the query of each row, in the language of most queries that the row has one in."""
+    found = corpus.positions["query"]
+    order = np.argsort(-(found >= 0).sum(axis=0), kind="stable")
+    column = order[(found[:, order] >= 0).argmax(axis=1)]
+    keys = np.stack([column, found[np.arange(len(found)), column]], axis=1)
+    _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    return first[inverse]
+
+
+def _questions(ids: Iterable[str], texts: Iterable[str], where: str | None) -> dict[str, str]:
+    """First text of each question by its id, in order; with `where`, InputError for a question with two texts."""
     found: dict[str, str] = {}
     for question, text in zip(ids, texts, strict=True):
-        if visible(found.setdefault(question, text)) != visible(text):
+        first = found.setdefault(question, text)
+        if where is not None and visible(first) != visible(text):
             raise InputError(f"{where}: query_id {question!r} has two different queries; give each its own")
     return found
 

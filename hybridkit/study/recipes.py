@@ -15,6 +15,7 @@ from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
 from hybridkit.study.settings import UNTRAINED, Recipe
 from hybridkit.study.training_rows import write_json
+from hybridkit.utils.files import digest
 from hybridkit.utils.products import kept, remove
 
 AXES = ("learning_rate", "temperature", "steps")
@@ -92,7 +93,11 @@ class Search:
 
     def _trial(self, spec: ModelSpec) -> dict[str, float]:
         trained = self.run.trained
-        path = self.run.folder / f"{spec.slug}-{trained.key(spec)[:16]}.json"
+        key = trained.key(spec)
+        if spec.strategy == UNTRAINED:  # its key is the encoder's, but what it scores is of these rows and settings
+            settings, rows = self.run.study.training, self.run.rows.held_out.fingerprint
+            key = digest(key, rows, settings.max_length, settings.precision, settings.watch)
+        path = self.run.folder / f"{spec.slug}-{key[:16]}.json"
 
         def make(path: Path) -> None:
             scores = (

@@ -12,7 +12,7 @@ from hybridkit.evaluation.measures import MEASURES, scores_of
 from hybridkit.sampling.labels import WITH
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
-from hybridkit.study.settings import UNTRAINED
+from hybridkit.study.settings import RERANKER, UNTRAINED
 from hybridkit.study.training_rows import write_json
 from hybridkit.utils.numbers import SEED
 from hybridkit.utils.products import frame, remove, write
@@ -51,7 +51,8 @@ def model_scores(run: Run, spec: ModelSpec, benchmark: str) -> pd.DataFrame:
 def labelled(table: pd.DataFrame, run: Run, spec: ModelSpec, benchmark: str) -> pd.DataFrame:
     """Return a table behind the columns `FRONT`, which say the model and benchmark it is of."""
     languages = "" if spec.strategy == UNTRAINED else " ".join(spec.languages or run.split[0].languages)
-    encoder = run.study.section(spec.section).encoder.name
+    first_stage = spec.strategy == UNTRAINED and spec.section == RERANKER  # it is the study's own encoder
+    encoder = run.study.section("main" if first_stage else spec.section).encoder.name
     values = (run.study.name, encoder, spec.strategy, spec.alpha, spec.seed, languages, benchmark)
     front = {name: [value] * len(table) for name, value in zip(FRONT, values, strict=True)}
     return pd.concat([pd.DataFrame(front, index=table.index), table], axis=1)

@@ -494,8 +494,10 @@ class Study:
         >>> dataclasses.replace(study, evaluation=alone).embedded("xquad-r[ar,de]")
         'xquad-r[ar,de]'
         """
+        from hybridkit.data.sources.open_benchmarks import is_collection
+
         name = self.named(name)
-        whole = split_name(name)[0]
+        whole = name if is_collection(self.at(name)) else split_name(name)[0]  # parts of a collection: each alone
         return name if {one for one in self.benchmarks if split_name(one)[0] == whole} <= {name} else whole
 
 

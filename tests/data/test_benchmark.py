@@ -242,3 +242,27 @@ def test_a_sample_is_drawn_evenly_from_the_articles_and_grows() -> None:
     assert len({tuple(whole.sample(3, seed)[0].queries["query_id"]) for seed in range(5)}) > 2
     with pytest.raises(InputError, match="^t: 13 of its questions are asked for, and it has 12$"):
         whole.sample(13)
+
+
+def test_rows_with_one_query_are_one_question_with_all_of_their_answers() -> None:
+    rows = [
+        Row("a", "p1", "a", {"en": "Parameters:", "de": "Parameter:"}, {"en": "One", "de": "Eins"}, {}),
+        Row("b", "p2", "b", {"en": "Parameters:", "de": "Werte:"}, {"en": "Two", "de": "Zwei"}, {}),
+        Row("c", "p3", "c", {"en": "Parameters:"}, {"en": "Three"}, {}),
+        Row("d", "p4", "d", {"de": "Parameter:"}, {"de": "Vier"}, {}),  # no English: a question of its own
+        Row("e", "p5", "e", {"en": "Who?"}, {"en": "Five"}, {}),
+    ]
+    benchmark = Benchmark.from_corpus(ParallelCorpus.from_rows(rows), "mine")
+    asked = list(
+        zip(benchmark.queries["language"], benchmark.queries["query_id"], benchmark.queries["text"], strict=True)
+    )
+    assert asked == [
+        ("de", "a", "Parameter:"),
+        ("de", "d", "Parameter:"),
+        ("en", "a", "Parameters:"),
+        ("en", "e", "Who?"),
+    ]
+    answers = benchmark.judgements[benchmark.judgements["query_id"] == "a"]["passage_id"]
+    assert answers.tolist() == ["mine:de:p1", "mine:de:p2", "mine:en:p1", "mine:en:p2", "mine:en:p3"]
+    named = Benchmark.from_corpus(ParallelCorpus.from_rows(rows), "mine", {row.id: row.id for row in rows})
+    assert named.queries["language"].tolist().count("en") == 4  # ids that somebody gave are kept apart

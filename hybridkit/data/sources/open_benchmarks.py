@@ -78,9 +78,9 @@ def open_benchmark(name: str | Path) -> Benchmark:
 
     `xquad-r-paragraphs` and `mlqa-r-paragraphs` have the paragraph as candidate instead of the sentence. Brackets name
     a subset: `xquad-r[16:]`, the articles from the 17th on; `xquad-r[ar,de]`, queries and passages in some languages;
-    `xquad-r[16:,ar,de]`, both. Rows of a file that share a query_id are one question, to
-    which the passages of all of them are relevant. A small collection (see `open_collection`), whole or some of its
-    languages, is ranked in full as well, in the settings mono and pool (`collection.benchmark_of`).
+    `xquad-r[16:,ar,de]`, both. Rows of a file that share a query_id (or, where the file has none, a query) are one
+    question, to which the passages of all of them are relevant. A small collection (see `open_collection`), whole or
+    some of its languages, is ranked in full as well, in the settings mono and pool (`collection.benchmark_of`).
 
     Raises:
         InputError: For an unknown name, files that cannot be read, a subset without an article, a large collection.
@@ -98,7 +98,8 @@ def open_benchmark(name: str | Path) -> Benchmark:
         unit = "paragraph" if base.endswith(_PARAGRAPHS) else "sentence"
         return subset_of(read_lareqa(path, base.removesuffix(_PARAGRAPHS), unit), name)[0]
     rows = list(read_rows(path / "heldout.jsonl.xz") if base == "atlas" else file_of(base).rows())
-    questions = {row.id: row.query_id for row in rows}
+    named = any(row.query_id != row.id for row in rows)
+    questions = {row.id: row.query_id for row in rows} if named else None
     whole = Benchmark.from_corpus(ParallelCorpus.from_rows(rows), base if base == "atlas" else stem_of(path), questions)
     return subset_of(whole, name)[0]
 
