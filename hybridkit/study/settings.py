@@ -493,6 +493,9 @@ class Study:
         >>> alone = dataclasses.replace(study.evaluation, benchmarks=("xquad-r[ar,de]",))
         >>> dataclasses.replace(study, evaluation=alone).embedded("xquad-r[ar,de]")
         'xquad-r[ar,de]'
+        >>> parts = dataclasses.replace(study.evaluation, benchmarks=("tydi-goldp", "tydi-goldp[sw]"))
+        >>> dataclasses.replace(study, evaluation=parts).embedded("tydi-goldp[sw]")  # parts of collections: each alone
+        'tydi-goldp[sw]'
         """
         from hybridkit.data.sources.open_benchmarks import is_collection
 

@@ -142,6 +142,18 @@ def test_comparisons_are_three_families_and_add_up(compared: pd.DataFrame, resul
     assert set(trained["trainings"]) == {3} and set(trained["setting"]) == {"mono", "cross", "pool", "own", "other"}
 
 
+def test_two_strategies_are_compared_where_the_untrained_encoder_is_left_out(
+    run: Run, results: tuple[pd.DataFrame, dict]
+) -> None:
+    trained = {
+        name: {system: models for system, models in own.items() if system[0] != "untrained"}
+        for name, own in results[1].items()
+    }
+    found = remedies.compare_remedies(run, trained, "mono")
+    assert set(found["kind"]) == {"a remedy", "a strategy"}
+    assert remedies.what_is_left(found)
+
+
 def test_what_is_left_says_no_more_than_the_marks(compared: pd.DataFrame) -> None:
     none = compared.assign(mark="")
     said = remedies.what_is_left(none)

@@ -1,12 +1,14 @@
 """The search of recipes: the best point lies inside of the grid, for each strategy, and trials are made once."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from hybridkit.errors import InputError
+from hybridkit.models import encoder
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.recipes import SCORES, Axis, Search, recipes_yaml, search_recipes
 from hybridkit.study.run import Run
@@ -105,6 +107,17 @@ def test_trials_are_trained_once_and_their_weights_are_not_kept(tmp_path: Path) 
     times = [path.stat().st_mtime_ns for path in kept]
     assert search_recipes(run, grid, ["mono"], most_steps=8).equals(table)
     assert [path.stat().st_mtime_ns for path in kept] == times
+
+
+def test_the_untrained_encoder_is_scored_again_where_the_held_out_rows_change(tmp_path: Path) -> None:
+    encoder.make(["Lima is old", "Oslo is cold", "Who is it?"], vocab_size=60, dim=8).save(str(tmp_path / "encoder"))
+    study = tiny_study(tmp_path, encoder={"name": str(tmp_path / "encoder")})
+    scores = []
+    for share in (0.3, 0.6):
+        run = Run(replace(study, rows=replace(study.rows, held_out=share)), tmp_path / "run")
+        scores.append(Search(run, GRID, [0], 8)._trial(ModelSpec(UNTRAINED, 0)))
+        assert scores[-1] == run.trained.score_held_out(run.trained.encoder())
+    assert scores[0] != scores[1]
 
 
 def test_a_recipe_of_a_strategy_that_the_study_does_not_have_is_an_error(tmp_path: Path) -> None:
