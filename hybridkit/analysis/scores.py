@@ -288,21 +288,20 @@ def system(
     benchmark: str,
     strategy: str,
     measures: Sequence[str] = MAIN_MEASURES,
-    unit: str = "article",
     section: str = "main",
 ) -> Models:
     """Return a strategy's models on a benchmark as `significance.contrast` takes them: by seed and measure.
 
-    The untrained encoder is the same for every seed. `unit` is what questions are resampled by
-    (`clusters.question_clusters`); with the section "recipes" the models are those of the strategy's own recipe, with
-    "reranker" they are re-rankers, with "distilled" the dual encoders beside them, as `ModelSpec.called` calls them.
+    The untrained encoder is the same for every seed. With the section "recipes" the models are those of the strategy's
+    own recipe, with "reranker" they are re-rankers, with "distilled" the dual encoders beside them, as
+    `ModelSpec.called` calls them.
     Raises InputError for a strategy that the study does not have.
     """
     specs = [spec for spec in run.models(section) if spec.called == strategy]
     if not specs:
         there = ", ".join(dict.fromkeys(spec.called for spec in run.models(section)))
         raise InputError(f"study {run.study.name}: no strategy {strategy!r}; there are {there}")
-    clusters = question_clusters(run.subset(benchmark)[0], unit)
+    clusters = question_clusters(run.subset(benchmark)[0])
     return {
         FIXED if strategy == UNTRAINED else spec.seed: model_sums(
             per_query(run.ranks(spec, benchmark), measures), clusters
@@ -312,11 +311,11 @@ def system(
 
 
 def compare_strategies(
-    run: Run, benchmark: str, first: str, second: str, unit: str = "article", measures: Sequence[str] = MAIN_MEASURES
+    run: Run, benchmark: str, first: str, second: str, measures: Sequence[str] = MAIN_MEASURES
 ) -> pd.DataFrame:
     """Compare two strategies on a benchmark per pair of languages and overall: `contrast`, judged as `compare` does."""
     return judged(
-        contrast([(sign, system(run, benchmark, name, measures, unit)) for sign, name in ((1, first), (-1, second))])
+        contrast([(sign, system(run, benchmark, name, measures)) for sign, name in ((1, first), (-1, second))])
     )
 
 
@@ -353,7 +352,7 @@ def compared_pairs(strategies: Sequence[str], baseline: str) -> list[tuple[str, 
 
 
 def compare_with_baseline(
-    run: Run, baseline: str, unit: str = "article", section: str = "main", measures: Sequence[str] = MAIN_MEASURES
+    run: Run, baseline: str, section: str = "main", measures: Sequence[str] = MAIN_MEASURES
 ) -> pd.DataFrame:
     """Compare every trained strategy with one of them, and hybrids with `cross`, in every setting and benchmark.
 
@@ -367,7 +366,7 @@ def compare_with_baseline(
     names = run.benchmarks(section)
     found = []
     for benchmark in names:
-        own = {name: system(run, benchmark, name, measures, unit, section) for name in dict.fromkeys(sum(pairs, ()))}
+        own = {name: system(run, benchmark, name, measures, section) for name in dict.fromkeys(sum(pairs, ()))}
         for first, second in pairs:
             rows = contrast([(1, own[first]), (-1, own[second])], overall=True)
             rows.insert(0, "against", second)
