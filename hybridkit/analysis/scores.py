@@ -284,11 +284,7 @@ def families(benchmarks: pd.Series, what: str, parts: Mapping[str, str] | None =
 
 
 def system(
-    run: Run,
-    benchmark: str,
-    strategy: str,
-    measures: Sequence[str] = MAIN_MEASURES,
-    section: str = "main",
+    run: Run, benchmark: str, strategy: str, measures: Sequence[str] = MAIN_MEASURES, section: str = "main"
 ) -> Models:
     """Return a strategy's models on a benchmark as `significance.contrast` takes them: by seed and measure.
 
