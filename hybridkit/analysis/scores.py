@@ -442,7 +442,13 @@ def collection_table(
     `collection_scores.query_clusters`). Other models than those of the study's main section are named by `specs`, other
     collections by `names`.
     """
-    parts = [table for _, table in collection_tables(run, run.models() if specs is None else specs, names)]
+    specs = run.models() if specs is None else specs
+    chosen = run.study.evaluation.judged if names is None else names
+    sets = [(name, one) for name in chosen for one in run.collections(name)]
+    scored = {spec: _scores(run, spec, [one for _, one in sets]) for spec in specs}
+    parts = [
+        labelled(scored[spec][nth], run, spec, name)[_COLUMNS] for nth, (name, _) in enumerate(sets) for spec in specs
+    ]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
 
 
@@ -457,20 +463,6 @@ def by_language(table: pd.DataFrame) -> pd.DataFrame:
     text = [f"{value:.3f} [{low:.3f}, {high:.3f}]" for value, low, high in cells.to_numpy().tolist()]
     wide: pd.DataFrame = pd.Series(text, cells.index, dtype=object).unstack("language", sort=False)
     return wide.assign(mean=cells["value"].groupby(by, sort=False).mean().round(3))
-
-
-def collection_tables(
-    run: Run, specs: Sequence[ModelSpec], names: Sequence[str] | None = None
-) -> list[tuple[ModelSpec, pd.DataFrame]]:
-    """Return the same, a table for each collection and model, with the model: labels may not distinguish two."""
-    chosen = run.study.evaluation.judged if names is None else names
-    sets = [(name, one) for name in chosen for one in run.collections(name)]
-    scored = {spec: _scores(run, spec, [one for _, one in sets]) for spec in specs}
-    return [
-        (spec, labelled(scored[spec][nth], run, spec, name)[_COLUMNS])
-        for nth, (name, _) in enumerate(sets)
-        for spec in specs
-    ]
 
 
 def collection_queries(

@@ -253,9 +253,9 @@ def marks_note(rows: pd.DataFrame, threshold: float = 0.05) -> str:
     most = int(rows["trainings"].max()) if len(rows) else 0
     families = "; ".join(dict.fromkeys(rows["family"]))
     text = (
-        f"{GIVEN} differs on questions like these, given these trainings (paired randomisation over articles); {BEYOND} "
-        f"differs over other trainings too (articles and seeds crossed); both p < {threshold:g} after Holm’s correction "
-        f"({families})"
+        f"{GIVEN} differs on questions like these, given these trainings (paired randomisation over articles); "
+        f"{BEYOND} differs over other trainings too (articles and seeds crossed); both p < {threshold:g} after Holm’s "
+        f"correction ({families})"
     )
     if rows["significant"].any():
         text += f"; where {GIVEN} or {BEYOND} stands, {at_most(float(rows.loc[rows['significant'], 'p_holm'].max()))}"

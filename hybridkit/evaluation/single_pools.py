@@ -47,7 +47,7 @@ def single_pools(ranks: pd.DataFrame) -> pd.DataFrame:
     other languages that have a smaller one. The ranks are those of scoring the smaller pool.
 
     The kind "other" keeps one other language, drawn for each question in each query language among those that it has a
-    relevant passage in. The draw depends on the question and on its languages alone, so that systems are compared alike.
+    relevant passage in. The draw depends on the question and on its languages alone: systems are compared alike.
 
     Args:
         ranks: A rank table.
