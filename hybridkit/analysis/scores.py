@@ -430,21 +430,17 @@ def loss_verdict(frame: pd.DataFrame) -> list[str]:
     return said
 
 
-def collection_table(
-    run: Run, specs: Sequence[ModelSpec] | None = None, names: Sequence[str] | None = None
-) -> pd.DataFrame:
+def collection_table(run: Run) -> pd.DataFrame:
     """Return scores of every model on the collections of its study by language, made now where they are missing.
 
     Each collection is judged within one language, so there are no pairs of languages: what can be read from it is
     transfer, from the languages of the training rows to the language that is evaluated. Columns: benchmark, strategy,
     seed, train_languages, setting ("mono", or "pool" for one of several languages' passages), language, measure, value,
     queries, low, high (an interval over other queries, given this training), clusters and their unit (see
-    `collection_scores.query_clusters`). Other models than those of the study's main section are named by `specs`, other
-    collections by `names`.
+    `collection_scores.query_clusters`).
     """
-    specs = run.models() if specs is None else specs
-    chosen = run.study.evaluation.judged if names is None else names
-    sets = [(name, one) for name in chosen for one in run.collections(name)]
+    specs = run.models()
+    sets = [(name, one) for name in run.study.evaluation.judged for one in run.collections(name)]
     scored = {spec: _scores(run, spec, [one for _, one in sets]) for spec in specs}
     parts = [
         labelled(scored[spec][nth], run, spec, name)[_COLUMNS] for nth, (name, _) in enumerate(sets) for spec in specs
