@@ -212,10 +212,10 @@ def contrasts(
     return judged(rows.assign(family=families(rows["benchmark"], FAMILIES[section], parts)))[CONTRASTS]
 
 
-def curve_contrasts(run: Run, section: str, unit: str = "article") -> pd.DataFrame:
+def curve_contrasts(run: Run, section: str) -> pd.DataFrame:
     """Compare the points of one curve of a study: the frame of `contrasts`, for AP and rank distance.
 
-    `unit` is what questions are resampled by (`clusters.question_clusters`). Trains and scores what is missing.
+    Trains and scores what is missing.
     """
     specs = curve_models(run.study, section)
     needed = {
@@ -228,7 +228,7 @@ def curve_contrasts(run: Run, section: str, unit: str = "article") -> pd.DataFra
     sweep(run, specs, names)
     models: dict[str, dict[Point, dict[int | str, dict[str, ClusterSums]]]] = {}
     for name in names:
-        clusters, own = question_clusters(run.subset(name)[0], unit), models.setdefault(name, {})
+        clusters, own = question_clusters(run.subset(name)[0]), models.setdefault(name, {})
         for spec in specs:
             values = per_query(run.ranks(spec, name), MAIN_MEASURES)
             own.setdefault((x_of(spec, section), spec.strategy), {})[spec.seed] = model_sums(values, clusters)

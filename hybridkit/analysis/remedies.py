@@ -68,15 +68,12 @@ def remedy_values(run: Run, spec: ModelSpec, benchmark: str) -> pd.DataFrame:
     return pd.concat([parallel, single_pool_values(run.single_pools(spec, benchmark), ["RR"])], ignore_index=True)
 
 
-def remedy_results(
-    run: Run, benchmark: str = "", unit: str = "article"
-) -> tuple[pd.DataFrame, dict[str, dict[System, Models]]]:
+def remedy_results(run: Run, benchmark: str = "") -> tuple[pd.DataFrame, dict[str, dict[System, Models]]]:
     """Return the scores of every model with every remedy, kept in remedies.parquet and .csv, and what is compared.
 
     Args:
         run: The run.
         benchmark: One of `evaluated_on`; all of them where it is empty.
-        unit: What intervals are over.
 
     Returns:
         The columns of `study_scores` with `remedy` after the strategy ("none" for none), settings as in
@@ -90,7 +87,7 @@ def remedy_results(
         raise InputError(f"benchmark: must be one of {', '.join(names)}, or empty for all of them (got {benchmark!r})")
     parts, systems = [], {}
     for name in [benchmark] if benchmark else names:
-        clusters = question_clusters(run.subset(name)[0], unit)
+        clusters = question_clusters(run.subset(name)[0])
         own: dict[System, dict[int | str, Any]] = {}
         for spec in run.systems():
             values, remedy = remedy_values(run, spec, name), spec.remedy or NONE

@@ -284,25 +284,20 @@ def families(benchmarks: pd.Series, what: str, parts: Mapping[str, str] | None =
 
 
 def system(
-    run: Run,
-    benchmark: str,
-    strategy: str,
-    measures: Sequence[str] = MAIN_MEASURES,
-    unit: str = "article",
-    section: str = "main",
+    run: Run, benchmark: str, strategy: str, measures: Sequence[str] = MAIN_MEASURES, section: str = "main"
 ) -> Models:
     """Return a strategy's models on a benchmark as `significance.contrast` takes them: by seed and measure.
 
-    The untrained encoder is the same for every seed. `unit` is what questions are resampled by
-    (`clusters.question_clusters`); with the section "recipes" the models are those of the strategy's own recipe, with
-    "reranker" they are re-rankers, with "distilled" the dual encoders beside them, as `ModelSpec.called` calls them.
+    The untrained encoder is the same for every seed. With the section "recipes" the models are those of the strategy's
+    own recipe, with "reranker" they are re-rankers, with "distilled" the dual encoders beside them, as
+    `ModelSpec.called` calls them.
     Raises InputError for a strategy that the study does not have.
     """
     specs = [spec for spec in run.models(section) if spec.called == strategy]
     if not specs:
         there = ", ".join(dict.fromkeys(spec.called for spec in run.models(section)))
         raise InputError(f"study {run.study.name}: no strategy {strategy!r}; there are {there}")
-    clusters = question_clusters(run.subset(benchmark)[0], unit)
+    clusters = question_clusters(run.subset(benchmark)[0])
     return {
         FIXED if strategy == UNTRAINED else spec.seed: model_sums(
             per_query(run.ranks(spec, benchmark), measures), clusters
@@ -312,11 +307,11 @@ def system(
 
 
 def compare_strategies(
-    run: Run, benchmark: str, first: str, second: str, unit: str = "article", measures: Sequence[str] = MAIN_MEASURES
+    run: Run, benchmark: str, first: str, second: str, measures: Sequence[str] = MAIN_MEASURES
 ) -> pd.DataFrame:
     """Compare two strategies on a benchmark per pair of languages and overall: `contrast`, judged as `compare` does."""
     return judged(
-        contrast([(sign, system(run, benchmark, name, measures, unit)) for sign, name in ((1, first), (-1, second))])
+        contrast([(sign, system(run, benchmark, name, measures)) for sign, name in ((1, first), (-1, second))])
     )
 
 
@@ -353,7 +348,7 @@ def compared_pairs(strategies: Sequence[str], baseline: str) -> list[tuple[str, 
 
 
 def compare_with_baseline(
-    run: Run, baseline: str, unit: str = "article", section: str = "main", measures: Sequence[str] = MAIN_MEASURES
+    run: Run, baseline: str, section: str = "main", measures: Sequence[str] = MAIN_MEASURES
 ) -> pd.DataFrame:
     """Compare every trained strategy with one of them, and hybrids with `cross`, in every setting and benchmark.
 
@@ -367,7 +362,7 @@ def compare_with_baseline(
     names = run.benchmarks(section)
     found = []
     for benchmark in names:
-        own = {name: system(run, benchmark, name, measures, unit, section) for name in dict.fromkeys(sum(pairs, ()))}
+        own = {name: system(run, benchmark, name, measures, section) for name in dict.fromkeys(sum(pairs, ()))}
         for first, second in pairs:
             rows = contrast([(1, own[first]), (-1, own[second])], overall=True)
             rows.insert(0, "against", second)
@@ -435,19 +430,21 @@ def loss_verdict(frame: pd.DataFrame) -> list[str]:
     return said
 
 
-def collection_table(
-    run: Run, specs: Sequence[ModelSpec] | None = None, names: Sequence[str] | None = None
-) -> pd.DataFrame:
+def collection_table(run: Run) -> pd.DataFrame:
     """Return scores of every model on the collections of its study by language, made now where they are missing.
 
     Each collection is judged within one language, so there are no pairs of languages: what can be read from it is
     transfer, from the languages of the training rows to the language that is evaluated. Columns: benchmark, strategy,
     seed, train_languages, setting ("mono", or "pool" for one of several languages' passages), language, measure, value,
     queries, low, high (an interval over other queries, given this training), clusters and their unit (see
-    `collection_scores.query_clusters`). Other models than those of the study's main section are named by `specs`, other
-    collections by `names`.
+    `collection_scores.query_clusters`).
     """
-    parts = [table for _, table in collection_tables(run, run.models() if specs is None else specs, names)]
+    specs = run.models()
+    sets = [(name, one) for name in run.study.evaluation.judged for one in run.collections(name)]
+    scored = {spec: _scores(run, spec, [one for _, one in sets]) for spec in specs}
+    parts = [
+        labelled(scored[spec][nth], run, spec, name)[_COLUMNS] for nth, (name, _) in enumerate(sets) for spec in specs
+    ]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
 
 
@@ -462,20 +459,6 @@ def by_language(table: pd.DataFrame) -> pd.DataFrame:
     text = [f"{value:.3f} [{low:.3f}, {high:.3f}]" for value, low, high in cells.to_numpy().tolist()]
     wide: pd.DataFrame = pd.Series(text, cells.index, dtype=object).unstack("language", sort=False)
     return wide.assign(mean=cells["value"].groupby(by, sort=False).mean().round(3))
-
-
-def collection_tables(
-    run: Run, specs: Sequence[ModelSpec], names: Sequence[str] | None = None
-) -> list[tuple[ModelSpec, pd.DataFrame]]:
-    """Return the same, a table for each collection and model, with the model: labels may not distinguish two."""
-    chosen = run.study.evaluation.judged if names is None else names
-    sets = [(name, one) for name in chosen for one in run.collections(name)]
-    scored = {spec: _scores(run, spec, [one for _, one in sets]) for spec in specs}
-    return [
-        (spec, labelled(scored[spec][nth], run, spec, name)[_COLUMNS])
-        for nth, (name, _) in enumerate(sets)
-        for spec in specs
-    ]
 
 
 def collection_queries(

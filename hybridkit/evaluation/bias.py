@@ -8,13 +8,11 @@ what depends on the language of the query alone in `query_languages`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from hybridkit.errors import InputError
 from hybridkit.evaluation.measures import DISTANCE, Measure, distances
 from hybridkit.evaluation.rank_table import BLOCK_BYTES, relevant_positions, score_blocks
 from hybridkit.retrieval.dense import dense
@@ -48,7 +46,6 @@ _BIAS_MEASURES = (
     Measure("Success@1", "share of queries answered", "higher"),
     Measure("Success@10", "share of queries answered", "higher"),
 )
-IRRELEVANT = {0: 1.0}
 
 
 def rank_distance(ranks: pd.DataFrame) -> pd.DataFrame:
@@ -312,41 +309,32 @@ def top_columns(block: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], 
     return rows[kept], columns[kept]
 
 
-def peer(
-    benchmark: Benchmark,
-    scorer: Scorer,
-    k: int = 100,
-    weights: Mapping[int, float] = IRRELEVANT,
-    unretrieved: bool = True,
-    block_bytes: int = BLOCK_BYTES,
-) -> pd.DataFrame:
+def peer(benchmark: Benchmark, scorer: Scorer, k: int = 100, block_bytes: int = BLOCK_BYTES) -> pd.DataFrame:
     """Return PEER@k by query language: the p-value that languages are ranked alike, mean over queries; 1 is fair.
 
-    For a query and each level of relevance (0, 1), a Kruskal-Wallis test over the ranks in the pool of the passages of
-    that level, grouped by language; what is ranked below k ties at the end. Over queries without any preference p is
-    uniform: .5 on average. A p-value mixes size with certainty: it says whether there is a preference, not how large.
+    For a query, a Kruskal-Wallis test over the ranks in the pool of the irrelevant passages, grouped by language; what
+    is ranked below k ties at the end. Over queries without any preference p is uniform: .5 on average. A p-value mixes
+    size with certainty: it says whether there is a preference, not how large.
 
-    With one relevant passage a language every group has one member, H is the number of languages less one whatever the
-    ranking, and the p-value a constant (.44 with eleven languages): level 1 says nothing about parallel benchmarks,
-    where rank distance looks at the same passages. So the default tests the irrelevant ones alone.
+    The authors' level of relevant passages is left out. With one relevant passage a language every group has one
+    member, H is the number of languages less one whatever the ranking, and the p-value a constant (.44 with eleven
+    languages): it says nothing about parallel benchmarks, where rank distance looks at the same passages. Their package
+    (hltcoe/peer_measure) also leaves out what is below k, so that a top k in one language alone has nothing to compare
+    and counts as fair, and puts positions in the list into the formula; here it is ranks among the tested passages, as
+    the test is defined.
 
     Args:
         benchmark: Queries and the pool.
         scorer: Scores of any system.
         k: Depth.
-        weights: Of the levels of relevance; they add up to 1.
-        unretrieved: Whether irrelevant passages below k tie at the end. The authors' package (hltcoe/peer_measure)
-            leaves them out, so that a top k in one language alone has nothing to compare and counts as fair. It also
-            puts positions in the list into the formula; here it is ranks among the tested passages, as the test is
-            defined.
         block_bytes: Scores held at a time.
 
     Returns:
-        query_language, value, tested (share of the queries with two languages or more to compare at each level; the
-        others count as 1) and queries.
+        query_language, value, tested (share of the queries with two languages or more to compare; the others count
+        as 1) and queries.
 
     Raises:
-        InputError: For weights of another level or sum, and for scores of a wrong shape, with NaN or infinity.
+        InputError: For scores of a wrong shape, with NaN or infinity.
 
     Source:
         Yang et al., "Language Fairness in Multilingual Information Retrieval", arXiv 2405.00978.
@@ -355,8 +343,6 @@ def peer(
         >>> peer(toy, lambda rows: np.array([[0.1, 0.2, 0.8, 0.9]])).round(4).values.tolist()  # irrelevant: de:2, en:2
         [['en', 0.3173, 1.0, 1]]
     """
-    if not set(weights) <= {0, 1} or not np.isclose(sum(weights.values()), 1):
-        raise InputError(f"PEER: weights {dict(weights)} are not valid; give levels 0 and 1 weights that add up to 1")
     bounds = np.array([part.stop for part in benchmark.passage_slices.values()], np.int64)
     sizes, width, k = np.diff(bounds, prepend=0), len(benchmark.passages), min(k, len(benchmark.passages))
     query_of, passage_of = relevant_positions(benchmark)
@@ -368,11 +354,7 @@ def peer(
         columns = _best_first(block, k)
         language = np.searchsorted(bounds, columns, "right")
         hit = np.isin(np.arange(len(block))[:, None] * width + columns, keys)
-        for level, weight in weights.items():
-            total = relevant if level else sizes - relevant
-            p, several = _level(hit if level else ~hit, language, total, unretrieved or level == 1)
-            values[rows] += weight * p
-            tested[rows] &= several
+        values[rows], tested[rows] = _fairness(~hit, language, sizes - relevant)
     frame = pd.DataFrame({"query_language": benchmark.queries["language"], "value": values, "tested": tested})
     grouped = frame.groupby("query_language", sort=False)
     out: pd.DataFrame = grouped.agg(value=("value", "mean"), tested=("tested", "mean"), queries=("value", "size"))
@@ -386,8 +368,8 @@ def _best_first(block: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     return np.take_along_axis(columns, order, axis=1)
 
 
-def _level(
-    member: NDArray[np.bool_], language: NDArray[np.int64], total: NDArray[np.int64], unretrieved: bool
+def _fairness(
+    member: NDArray[np.bool_], language: NDArray[np.int64], total: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """The p-value of each row, and whether it compares two languages.
 
@@ -397,7 +379,7 @@ def _level(
     rank, rows = np.cumsum(member, axis=1), np.nonzero(member)[0]
     found = _by_language(rows, language[member], len(total), total.shape[1])
     sums = _by_language(rows, language[member], len(total), total.shape[1], weights=np.asarray(rank[member], np.int64))
-    tail = total - found if unretrieved else np.zeros_like(total)
+    tail = total - found
     last, left = rank[:, -1].astype(float), tail.sum(axis=1)
     tie = last + (left + 1) / 2
     squares = last * (last + 1) * (2 * last + 1) / 6 + left * tie**2

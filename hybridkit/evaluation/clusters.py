@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -21,52 +20,24 @@ if TYPE_CHECKING:
     from hybridkit.data.benchmark import Benchmark
 
 
-_PARAGRAPH = re.compile(r"([^:]+:[^:]+:\d+)(:\d+)?")  # NAME:LANGUAGE:PARAGRAPH or NAME:LANGUAGE:PARAGRAPH:SENTENCE
 _ROUNDING = 1e-12  # sums smaller than this part of their terms are 0: the order of adding moves the last digits
 
 
-def question_clusters(benchmark: Benchmark, unit: str = "article") -> pd.Series:
-    """Return the cluster to resample every query_id with, as a Series query_id -> cluster.
+def question_clusters(benchmark: Benchmark) -> pd.Series:
+    """Return the cluster to resample every query_id with, its article, as a Series query_id -> cluster.
 
-    Args:
-        benchmark: The queries, and the judgements where `unit` is "paragraph".
-        unit: "article", as the benchmark has it, or "paragraph" for passages of LAReQA (NAME:LANGUAGE:PARAGRAPH and so
-            on): questions belong together that are judged in one paragraph of any language, and those joined by others.
+    Raises InputError for a question in two articles.
 
-    Raises:
-        InputError: For another unit, ids without paragraphs, a question in two articles.
-
-    Example:
-        >>> question_clusters(toy).to_dict(), question_clusters(toy, "paragraph").to_dict()
-        ({'q': 'a'}, {'q': '0'})
+    >>> question_clusters(toy).to_dict()
+    {'q': 'a'}
     """
-    if unit == "article":
-        found = benchmark.queries[["query_id", "article"]].drop_duplicates()
-        twice = found["query_id"].duplicated()
-        if twice.any():
-            raise InputError(
-                f"{benchmark.name}: query {found['query_id'][twice].iloc[0]!r} is in two articles; give each query one"
-            )
-        return found.set_index("query_id")["article"].rename("cluster")
-    if unit != "paragraph":
-        raise InputError(f"no unit {unit!r} to resample; there are 'article' and 'paragraph'")
-    return _paragraphs(benchmark)
-
-
-def _paragraphs(benchmark: Benchmark) -> pd.Series:
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    judged = benchmark.judgements
-    matches = [_PARAGRAPH.fullmatch(name) for name in judged["passage_id"]]
-    for name, match in zip(judged["passage_id"], matches, strict=True):
-        if match is None:
-            raise InputError(f"{benchmark.name}: passage {name!r} names no paragraph; resample by 'article'")
-    query, ids = pd.factorize(judged["query_id"])
-    paragraph, names = pd.factorize(pd.Series([match[1] for match in matches if match], dtype=object))
-    edges = coo_array((np.ones(len(query)), (query, paragraph + len(ids))), shape=(len(ids) + len(names),) * 2)
-    _, part = connected_components(edges, directed=False)
-    return pd.Series(part[: len(ids)].astype(str), index=pd.Index(ids, name="query_id"), name="cluster")
+    found = benchmark.queries[["query_id", "article"]].drop_duplicates()
+    twice = found["query_id"].duplicated()
+    if twice.any():
+        raise InputError(
+            f"{benchmark.name}: query {found['query_id'][twice].iloc[0]!r} is in two articles; give each query one"
+        )
+    return found.set_index("query_id")["article"].rename("cluster")
 
 
 @dataclass(frozen=True, eq=False)

@@ -281,35 +281,15 @@ def _wrong(frame: pd.DataFrame) -> str:
     return ""
 
 
-def write_run(
-    path: Path,
-    benchmark: Benchmark,
-    scorer: Scorer,
-    query_language: str,
-    passage_language: str = "*",
-    tag: str = "hybridkit",
-    depth: int | None = None,
-) -> None:
-    """Write what a system retrieves for the queries of one language, in trec_eval's order.
-
-    `passage_language` chooses the candidates, "*" is the pool; the best `depth` of them are written, or all. Lines are
-    `query_id Q0 passage_id rank score tag`; scores have nine digits, enough to give every float32 back. Raises
-    InputError for an id with white space in it, which the format cannot hold, and for a language that is not there.
-    """
-    write_runs({passage_language: path}, benchmark, scorer, query_language, tag, depth)
-
-
 def write_runs(
-    paths: Mapping[str, Path],
-    benchmark: Benchmark,
-    scorer: Scorer,
-    query_language: str,
-    tag: str = "hybridkit",
-    depth: int | None = None,
+    paths: Mapping[str, Path], benchmark: Benchmark, scorer: Scorer, query_language: str, depth: int | None = None
 ) -> None:
-    """Write the runs of one query language, a file for each passage language of `paths`, as `write_run` writes one.
+    """Write what a system retrieves for the queries of one language, in trec_eval's order; each query is scored once.
 
-    Every query is scored once for all of them.
+    Every passage language of `paths` has a file, "*" is the pool; the best `depth` of these candidates are written, or
+    all. Lines are `query_id Q0 passage_id rank score hybridkit`; scores have nine digits, enough to give every float32
+    back. Raises InputError for an id with white space in it, which the format cannot hold, and for a language that is
+    not there.
     """
     queries = whole(benchmark.queries["query_id"].to_numpy(object))
     rows_of_language = _part(benchmark.query_slices, query_language, len(benchmark.queries), benchmark)
@@ -325,11 +305,11 @@ def write_runs(
                     # a stable sort of the reversed scores puts the greater id first among equals
                     order = len(scores) - 1 - np.argsort(-scores[::-1], kind="stable")[:depth]
                     for rank, position in enumerate(order.tolist(), start=1):
-                        file.write(f"{query} Q0 {ids[name][position]} {rank} {scores[position]:.9g} {tag}\n")
+                        file.write(f"{query} Q0 {ids[name][position]} {rank} {scores[position]:.9g} hybridkit\n")
 
 
 def write_qrels(path: Path, benchmark: Benchmark, query_language: str, passage_language: str = "*") -> None:
-    """Write the judgements that `write_run` with the same languages is to be measured by: `query_id 0 passage_id 1`."""
+    """Write the judgements that a run of the same languages is to be measured by: `query_id 0 passage_id 1`."""
     queries = benchmark.queries.iloc[_part(benchmark.query_slices, query_language, len(benchmark.queries), benchmark)]
     judged = benchmark.judgements[benchmark.judgements["query_id"].isin(queries["query_id"])]
     if passage_language != "*":

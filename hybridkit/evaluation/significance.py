@@ -3,9 +3,9 @@
 A comparison is a sum of systems with their factors, such as ((1, hybrid), (-1, mono)), each given as its trainings
 (seeds), and each training as sums by cluster of questions (`trainings_of`). `contrast` says how large it is, and
 
-- `low`, `high`, `p`: given these trainings, what other questions would change. The unit is a cluster (an article or a
-  paragraph) with all its questions in all their languages: the 13,090 queries of XQuAD-R are 1,190 questions on 240
-  paragraphs, and a test that took them for independent would find differences where there are none;
+- `low`, `high`, `p`: given these trainings, what other questions would change. The unit is a cluster (an
+  article) with all its questions in all their languages: the 13,090 queries of XQuAD-R are 1,190 questions on 48
+  articles, and a test that took them for independent would find differences where there are none;
 - `crossed_low`, `crossed_high`, `crossed_p`: what other questions and other trainings would change, from three
   trainings on that all systems share (see `crossed`).
 
@@ -240,7 +240,7 @@ def at_most(p: float) -> str:
     return f"p ≤ {rounded:.{digits}f}".replace("0.", ".", 1).rstrip("0")
 
 
-def marks_note(rows: pd.DataFrame, unit: str = "articles", threshold: float = 0.05) -> str:
+def marks_note(rows: pd.DataFrame, threshold: float = 0.05) -> str:
     """Explain the marks of `judged` rows, as captions and legends print it: the tests, the families, what is missing.
 
     >>> rows = pd.DataFrame({"trainings": [2, 2], "p_holm": [0.00002, 0.4], "significant": [True, False],
@@ -253,9 +253,9 @@ def marks_note(rows: pd.DataFrame, unit: str = "articles", threshold: float = 0.
     most = int(rows["trainings"].max()) if len(rows) else 0
     families = "; ".join(dict.fromkeys(rows["family"]))
     text = (
-        f"{GIVEN} differs on questions like these, given these trainings (paired randomisation over {unit}); {BEYOND} "
-        f"differs over other trainings too ({unit} and seeds crossed); both p < {threshold:g} after Holm’s correction "
-        f"({families})"
+        f"{GIVEN} differs on questions like these, given these trainings (paired randomisation over articles); "
+        f"{BEYOND} differs over other trainings too (articles and seeds crossed); both p < {threshold:g} after Holm’s "
+        f"correction ({families})"
     )
     if rows["significant"].any():
         text += f"; where {GIVEN} or {BEYOND} stands, {at_most(float(rows.loc[rows['significant'], 'p_holm'].max()))}"

@@ -35,32 +35,27 @@ if TYPE_CHECKING:
 # A remedy of scores: block (rows, passages) float32, columns of each language, and which cells are not in the pool
 # (bool, the block's shape; None for none) -> the block to rank by.
 Adjust: TypeAlias = Callable[[NDArray[np.float32], dict[str, slice], "NDArray[np.bool_] | None"], NDArray[np.floating]]
-SINGLE_POOLS = {"own": "answer in the query's language only", "other": "answer in one other language only"}
-OTHERS = ("drawn", "every")
 _QUERY = ["query_language", "query_id"]
 _COLUMNS = [*_QUERY, "kind", "passage_language", "passage_id", "rank", "candidates"]
 
 
-def single_pools(ranks: pd.DataFrame, others: str = "drawn", seed: int = 0) -> pd.DataFrame:
+def single_pools(ranks: pd.DataFrame) -> pd.DataFrame:
     """Return the rank of each question's passages in a pool that has its answer in one language only.
 
     Nothing is scored again. Ranks of a rank table have no ties left (equal scores are ordered by id), so that a passage
     moves up by one for every passage that is taken out before it: its rank is `pool_rank` less the relevant passages of
     other languages that have a smaller one. The ranks are those of scoring the smaller pool.
 
+    The kind "other" keeps one other language, drawn for each question in each query language among those that it has a
+    relevant passage in. The draw depends on the question and on its languages alone: systems are compared alike.
+
     Args:
         ranks: A rank table.
-        others: What the kind "other" keeps: "drawn", one other language, drawn for each question in each query language
-            by `seed` among those that it has a relevant passage in; or "every", each of them in a pool of its own.
-        seed: Of the draw. It depends on the question and on its languages alone, so that systems are compared alike.
 
     Returns:
         One row for a query, kind and relevant passage that is kept, sorted: query_language, query_id, kind ("own": the
         query's language, "other"), passage_language, passage_id, rank (from 1) and candidates (passages that are left).
         A query without a relevant passage in its language has no row of "own", one without others none of "other".
-
-    Raises:
-        InputError: For another word in `others`.
 
     Source:
         LAReQA, arXiv 2004.05484, takes targets out of the pool; see `bias.target_removal`.
@@ -81,7 +76,7 @@ def single_pools(ranks: pd.DataFrame, others: str = "drawn", seed: int = 0) -> p
     frame["candidates"] = frame["pool_candidates"] - (size - own_size.to_numpy(np.int64))
     same = (frame["query_language"] == frame["passage_language"]).to_numpy(bool)
     frame["kind"] = np.where(same, "own", "other")
-    kept = same | _chosen(frame, others, seed)
+    kept = same | _drawn(frame)
     return _sorted(frame[kept])
 
 
@@ -89,8 +84,6 @@ def single_pools_from_scores(
     benchmark: Benchmark,
     scorer: Scorer,
     adjust: Adjust | None = None,
-    others: str = "drawn",
-    seed: int = 0,
     block_bytes: int = BLOCK_BYTES,
     reranking: Reranking | None = None,
 ) -> pd.DataFrame:
@@ -103,7 +96,7 @@ def single_pools_from_scores(
     With `reranking` the best of every smaller pool are then re-ranked.
 
     At most about four times `block_bytes` are held at a time. Ties: score descending, then passage id descending, as
-    in the rank table. `others`, `seed` and the columns are those of `single_pools`.
+    in the rank table. The columns are those of `single_pools`.
 
     Raises:
         InputError: For scores of a wrong shape, with NaN or infinity, before or after `adjust`.
@@ -113,12 +106,12 @@ def single_pools_from_scores(
     [['other', 1, 3], ['own', 2, 3]]
     """
     if adjust is None and reranking is None:
-        return single_pools(rank_table_from_scores(benchmark, scorer, block_bytes), others, seed)
+        return single_pools(rank_table_from_scores(benchmark, scorer, block_bytes))
     every_query, every_passage = relevant_positions(benchmark)
     frame = named_pairs(benchmark, every_query, every_passage)
     frame["kind"] = np.where(frame["query_language"] == frame["passage_language"], "own", "other")
     spoken = pd.factorize(frame["passage_language"])[0]
-    kept = np.flatnonzero((frame["kind"] == "own").to_numpy(bool) | _chosen(frame, others, seed))
+    kept = np.flatnonzero((frame["kind"] == "own").to_numpy(bool) | _drawn(frame))
     # a pool is a query and the language that is kept; they are in the order of the queries
     keys, pool = np.unique(np.stack([every_query[kept], spoken[kept]]), axis=1, return_inverse=True)
     order = np.argsort(pool.ravel(), kind="stable")
@@ -158,7 +151,7 @@ def single_pools_from_scores(
 def single_pool_values(pools: pd.DataFrame, measures: Collection[str] = MEASURES) -> pd.DataFrame:
     """Return the value of every measure for every query in its single pools, in the columns of `measures.per_query`.
 
-    `setting` is "own" or "other" (`SINGLE_POOLS`), passage_language "*". Where a query has a pool for every other
+    `setting` is "own" or "other", passage_language "*". Where a query has a pool for every other
     language, its value is the mean over them. `measures.scores`, `measures.macro` and the tests of significance take
     the frame.
 
@@ -176,17 +169,16 @@ def single_pool_values(pools: pd.DataFrame, measures: Collection[str] = MEASURES
     return found
 
 
-def _chosen(frame: pd.DataFrame, others: str, seed: int) -> NDArray[np.bool_]:
-    """Which rows are of another language that the kind "other" keeps."""
-    if others not in OTHERS:
-        raise InputError(f"single pools: others {others!r}; give {' or '.join(OTHERS)}")
+def _drawn(frame: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which rows are of the other language that the kind "other" keeps."""
     other = (frame["query_language"] != frame["passage_language"]).to_numpy(bool)
-    if others == "every" or not other.any():
+    if not other.any():
         return other
-    # the language whose number, a hash of seed, query and language, is the smallest: of others it depends on nothing
+    # the language whose number, a hash of query and language, is the smallest: of others it depends on nothing; another
+    # text in front of them would draw other languages
     query, language = (frame[name].to_numpy(object) for name in ("query_id", "query_language"))
     named = [
-        f"single pool\n{seed}\n{tag}\n{one}\n{passage}"
+        f"single pool\n0\n{tag}\n{one}\n{passage}"
         for tag, one, passage in zip(language, query, frame["passage_language"], strict=True)
     ]
     number = np.where(other, hash_strings(named)[:, 0], np.uint64(2**64 - 1))

@@ -150,7 +150,7 @@ def significance_marks(comparisons: pd.DataFrame, baseline: str) -> pd.DataFrame
     return wide.rename_axis(index=["benchmark", "strategy"], columns=None)
 
 
-def caption_of(baseline: str, comparisons: pd.DataFrame, unit: str = "articles", similarity: str = "cosine") -> str:
+def caption_of(baseline: str, comparisons: pd.DataFrame, similarity: str = "cosine") -> str:
     """A caption that explains the marks of a table, with the tests and the families that their correction covers.
 
     The encoder's `similarity`, by which passages are ranked, is named where it is not cosine.
@@ -166,7 +166,7 @@ def caption_of(baseline: str, comparisons: pd.DataFrame, unit: str = "articles",
     return (
         f"{ranked}AP: mean over languages (mono), ordered pairs of languages (cross) or query languages (pool), then "
         "over seeds; rank distance in ranks, lower is less bias. Bold: best; underlined: second, within a benchmark. "
-        f"Marks say what differs from {label(baseline)}: {marks_note(comparisons, unit)}"
+        f"Marks say what differs from {label(baseline)}: {marks_note(comparisons)}"
     )
 
 

@@ -344,44 +344,20 @@ def test_a_pair_missing_from_resamples_has_an_interval_from_the_others() -> None
     assert np.isfinite(effect_size([sums])).all()
 
 
-def toy() -> Benchmark:
-    """Question q1 in paragraphs 0 (de) and 5 (en), q2 in 5 (en) and 1 (de), q3 in 2; articles a, a, b."""
-    judged = [
-        ("q1", "de", "0000"),
-        ("q1", "en", "0005"),
-        ("q2", "en", "0005"),
-        ("q2", "de", "0001"),
-        ("q3", "de", "0002"),
-    ]
-    return Benchmark(
-        "toy",
-        pd.DataFrame(
-            [(tag, query, "b" if query == "q3" else "a", "Who?") for query, tag, _ in judged],
-            columns=["language", "query_id", "article", "text"],
-        ),
-        pd.DataFrame(
-            sorted({(tag, f"toy:{tag}:{paragraph}:001", "a", "It.") for _, tag, paragraph in judged}),
-            columns=["language", "passage_id", "article", "text"],
-        ),
-        pd.DataFrame(
-            [(query, tag, f"toy:{tag}:{paragraph}:001") for query, tag, paragraph in judged],
-            columns=["query_id", "passage_language", "passage_id"],
-        ),
-    )
+def test_a_question_is_drawn_with_its_article_and_has_only_one() -> None:
+    asked = [("de", "q1", "a", "Wer?"), ("en", "q1", "a", "Who?"), ("en", "q2", "b", "Who?")]
+    queries = pd.DataFrame(asked, columns=["language", "query_id", "article", "text"])
+    passages = pd.DataFrame([("en", "toy:en:1", "a", "It.")], columns=["language", "passage_id", "article", "text"])
+    judged = pd.DataFrame([("q1", "en", "toy:en:1")], columns=["query_id", "passage_language", "passage_id"])
+    assert question_clusters(Benchmark("toy", queries, passages, judged)).to_dict() == {"q1": "a", "q2": "b"}
+    twice = queries.assign(query_id="q1")
+    with pytest.raises(InputError, match="query 'q1' is in two articles"):
+        question_clusters(Benchmark("toy", twice.iloc[1:].assign(language=["de", "en"]), passages, judged))
 
 
-def test_questions_join_through_paragraphs_of_any_language() -> None:
-    assert question_clusters(toy()).to_dict() == {"q1": "a", "q2": "a", "q3": "b"}
-    paragraphs = question_clusters(toy(), "paragraph")
-    assert paragraphs["q1"] == paragraphs["q2"] != paragraphs["q3"]
-    with pytest.raises(InputError, match="no unit 'word'"):
-        question_clusters(toy(), "word")
-
-
-def test_xquad_r_has_240_paragraphs_in_48_articles(real_data: object) -> None:
+def test_xquad_r_has_48_articles(real_data: object) -> None:
     from hybridkit.data.sources.lareqa import read_lareqa
 
     benchmark = read_lareqa(real_data / "xquad-r", languages=["de", "en"])  # type: ignore[operator]
-    assert question_clusters(benchmark).nunique() == 48
-    paragraphs = question_clusters(benchmark, "paragraph")
-    assert paragraphs.nunique() == 240 and len(paragraphs) == 1190
+    clusters = question_clusters(benchmark)
+    assert clusters.nunique() == 48 and len(clusters) == 1190

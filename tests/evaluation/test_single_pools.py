@@ -72,6 +72,14 @@ def rows_of(pools: pd.DataFrame) -> set[tuple[object, ...]]:
     return set(pools[columns].itertuples(index=False, name=None))
 
 
+def assert_drawn(pools: pd.DataFrame, every: set[tuple[object, ...]]) -> None:
+    """The pools are, of every pool that there could be, all own ones and one other language a query."""
+    others = pools[pools["kind"] == "other"].groupby(["query_language", "query_id"])["passage_language"]
+    assert (others.nunique() == 1).all() and set(others.groups) == {row[:2] for row in every if row[0] != row[2]}
+    drawn = others.first().to_dict()
+    assert rows_of(pools) == {row for row in every if row[2] in (row[0], drawn.get(row[:2]))}
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_ranks_are_those_of_a_pool_that_never_had_the_others(data: st.DataObject) -> None:
@@ -87,8 +95,8 @@ def test_ranks_are_those_of_a_pool_that_never_had_the_others(data: st.DataObject
     few = st.integers(0, 3).map(lambda number: number / 4)  # ties everywhere, and exact sums
     block = np.array(data.draw(st.lists(few, min_size=size[0] * size[1], max_size=size[0] * size[1])), np.float32)
     block = block.reshape(size)
-    found = single_pools(rank_table_from_scores(benchmark, lambda rows: block[rows]), "every")
-    assert rows_of(found) == brute(benchmark, block, None)
+    found = single_pools(rank_table_from_scores(benchmark, lambda rows: block[rows]))
+    assert_drawn(found, brute(benchmark, block, None))
     assert (found["kind"] == "own").equals(found["query_language"] == found["passage_language"])
     top = data.draw(st.sampled_from([1, 2]))
     bytes_ = data.draw(st.sampled_from([1, 200, 10**6]))
@@ -96,30 +104,33 @@ def test_ranks_are_those_of_a_pool_that_never_had_the_others(data: st.DataObject
     def remedy(block: np.ndarray, slices: dict[str, slice], absent: np.ndarray | None) -> np.ndarray:
         return less_best(top, block, slices, absent)
 
-    adjusted = single_pools_from_scores(benchmark, lambda rows: block[rows], remedy, "every", block_bytes=bytes_)
-    assert rows_of(adjusted) == brute(benchmark, block, top)
-    nothing = single_pools_from_scores(benchmark, lambda rows: block[rows], lambda block, *_: block, "every")
+    adjusted = single_pools_from_scores(benchmark, lambda rows: block[rows], remedy, block_bytes=bytes_)
+    assert_drawn(adjusted, brute(benchmark, block, top))
+    nothing = single_pools_from_scores(benchmark, lambda rows: block[rows], lambda block, *_: block)
     pd.testing.assert_frame_equal(nothing, found)
 
 
 def three() -> tuple[Benchmark, np.ndarray]:
-    benchmark = make({"de": 2, "en": 2, "fr": 2}, [("en", "q")], [("q", "de", 0), ("q", "en", 0), ("q", "fr", 0)])
-    return benchmark, np.array([[0.9, 0.3, 0.8, 0.5, 0.5, 0.5]], np.float32)
+    """Two questions with the same scores and answers; s draws German, u French."""
+    judged = [(name, tag, 0) for name in ("s", "u") for tag in ("de", "en", "fr")]
+    benchmark = make({"de": 2, "en": 2, "fr": 2}, [("en", "s"), ("en", "u")], judged)
+    return benchmark, np.array([[0.9, 0.3, 0.8, 0.5, 0.5, 0.5]] * 2, np.float32)
 
 
 def test_by_hand() -> None:
     # in order: de:0 .9*, en:0 .8*, fr:1 .5, fr:0 .5*, en:1 .5, de:1 .3 (* answers; of equals the greater id leads)
     benchmark, block = three()
-    ranks = rank_table_from_scores(benchmark, lambda rows: block)
-    assert ranks["pool_rank"].tolist() == [1, 2, 4]
-    every = single_pools(ranks, "every")
-    assert every[["kind", "passage_language", "rank", "candidates"]].to_numpy().tolist() == [
-        ["other", "de", 1, 4],
-        ["other", "fr", 2, 4],
-        ["own", "en", 1, 4],
+    ranks = rank_table_from_scores(benchmark, lambda rows: block[rows])
+    assert ranks["pool_rank"].tolist() == [1, 2, 4] * 2
+    pools = single_pools(ranks)
+    assert pools[["query_id", "kind", "passage_language", "rank", "candidates"]].to_numpy().tolist() == [
+        ["s", "other", "de", 1, 4],
+        ["s", "own", "en", 1, 4],
+        ["u", "other", "fr", 2, 4],
+        ["u", "own", "en", 1, 4],
     ]
-    values = single_pool_values(every, ["RR", "R@1"])
-    assert values.set_index(["setting", "measure"])["value"].to_dict() == {
+    values = single_pool_values(pools, ["RR", "R@1"])
+    assert values.groupby(["setting", "measure"])["value"].mean().to_dict() == {
         ("own", "RR"): 1.0,
         ("own", "R@1"): 1.0,
         ("other", "RR"): 0.75,  # (1 + 1/2) / 2
@@ -138,13 +149,13 @@ def test_a_remedy_does_not_see_what_was_taken_out() -> None:
         assert absent is not None and absent.sum() == 2 * len(absent)
         return less_best(1, block, slices, absent)
 
-    found = single_pools_from_scores(benchmark, lambda rows: block, blind, "every").set_index("passage_language")
+    found = single_pools_from_scores(benchmark, lambda rows: block[rows], blind)
     # kept in de: de:0, en:1 and fr:1 tie, and de:0 has the smallest id; kept in en: en:0, de:1 and fr:1 tie
-    assert found["rank"].to_dict() == {"de": 3, "en": 2, "fr": 2}
+    assert found["passage_language"].tolist() == ["de", "en", "fr", "en"] and found["rank"].tolist() == [3, 2, 2, 2]
     whole = single_pools_from_scores(
-        benchmark, lambda rows: block, lambda block, slices, _: less_best(1, block, slices, None), "every"
+        benchmark, lambda rows: block[rows], lambda block, slices, _: less_best(1, block, slices, None)
     )
-    assert whole.set_index("passage_language")["rank"].to_dict() == {"de": 2, "en": 2, "fr": 2}
+    assert whole["rank"].tolist() == [2, 2, 2, 2]
 
 
 def test_the_draw_depends_on_the_question_alone() -> None:
@@ -160,8 +171,6 @@ def test_the_draw_depends_on_the_question_alone() -> None:
     drawn = first.loc[first["kind"] == "other", "passage_language"]
     assert 10 <= (drawn == "de").sum() <= 30 and set(drawn) == {"de", "fr"}
     ranks = rank_table_from_scores(benchmark, lambda rows: random[rows])
-    other = single_pools(ranks, seed=1)
-    assert other["passage_language"].tolist() != first["passage_language"].tolist()
     half = single_pools(ranks[ranks["query_id"] < "q2"])  # whichever other questions there are
     assert half.equals(first[first["query_id"] < "q2"].reset_index(drop=True))
 
@@ -172,8 +181,6 @@ def test_natural_pools_and_errors() -> None:
     pools = single_pools(ranks)  # answers in the own language alone: nothing is taken out
     assert pools["kind"].tolist() == ["own"] * 3 and pools["rank"].tolist() == ranks["pool_rank"].tolist()
     assert set(single_pool_values(pools)["setting"]) == {"own"}
-    with pytest.raises(InputError, match="others 'all'; give drawn or every"):
-        single_pools(ranks, "all")
     with pytest.raises(InputError, match="remedy of scores returned shape"):
         single_pools_from_scores(benchmark, lambda rows: np.ones((1, 5)), lambda block, *_: block[:, :2])
     with pytest.raises(InputError, match="not finite"):

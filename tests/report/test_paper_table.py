@@ -153,14 +153,14 @@ def test_nasty_texts_stay_texts() -> None:
 
 
 def test_the_caption_names_test_unit_and_family() -> None:
-    text = caption_of("mono", comparisons(), unit="paragraphs")
+    text = caption_of("mono", comparisons())
     assert text.startswith("AP: mean over")
-    by_dot = caption_of("mono", comparisons(), unit="paragraphs", similarity="dot")
+    by_dot = caption_of("mono", comparisons(), similarity="dot")
     assert by_dot == f"Passages are ranked by dot, the encoder's own similarity. {text}"
     for part in (
         "Marks say what differs from mono: ° differs on questions like these, given these trainings",
-        "randomisation over paragraphs",
-        "* differs over other trainings too (paragraphs and seeds crossed)",
+        "randomisation over articles",
+        "* differs over other trainings too (articles and seeds crossed)",
         "p < 0.05 after Holm’s correction (7 comparisons: every strategy with mono)",
         "where ° or * stands, p ≤ .02",
         "Bold: best",
