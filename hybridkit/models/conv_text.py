@@ -107,19 +107,20 @@ class ConvText(InputModule):
         """Add `sentence_embedding` (n, `output`) to features of `preprocess`."""
         embedded = self.word_embeddings(features["input_ids"])
         inside = features["attention_mask"].unsqueeze(-1).to(embedded.dtype)
-        whole = bool(features["attention_mask"].all())  # texts of one length: a product with 1 less for each number
-        projected = self.project_norm(self.project(embedded)).to(embedded.dtype)
-        projected = projected if whole else projected * inside
+        whole = bool(features["attention_mask"].all())
+
+        def masked(x: Tensor) -> Tensor:
+            return x if whole else x * inside  # texts of one length have nothing to mask
+
+        projected = masked(self.project_norm(self.project(embedded)).to(embedded.dtype))
         seen = [embedded]
         for width, first, second, x in zip(
             self.widths, self.first, self.second, projected.split(self.channels, dim=-1), strict=True
         ):
-            h = x + functional.relu(first(_windows(x, width)))
-            h = h if whole else h * inside
+            h = masked(x + functional.relu(first(_windows(x, width))))
             seen.append(h + functional.relu(second(_windows(h, width))))
         # the sum over tokens goes first: a product with W for each text, not for each token
-        normed = self.norm(torch.cat(seen, dim=-1))
-        total = (normed if whole else normed * inside).sum(dim=1)
+        total = masked(self.norm(torch.cat(seen, dim=-1))).sum(dim=1)
         root = inside.sum(dim=1).sqrt()
         mean = self.pool(total / root) + root * self.pool_bias
         y1 = functional.relu(self.p1(mean) + self.d1(functional.relu(self.d0(mean))))
