@@ -496,7 +496,7 @@ def compare_on_collections(run: Run, baseline: str, measure: str = COLLECTION_ME
         sets = run.collections(name)
         values: dict[str, dict[int | str, pd.DataFrame]] = {}
         for spec in [one for one in run.models() if one.strategy != UNTRAINED]:
-            values.setdefault(spec.strategy, {})[spec.seed] = _together(_values(run, spec, sets), measure)
+            values.setdefault(spec.strategy, {})[spec.seed] = together(_values(run, spec, sets), [measure])
         for first, second in compared_pairs(list(values), baseline):
             terms = []
             for sign, strategy in ((1, first), (-1, second)):
@@ -512,10 +512,13 @@ def compare_on_collections(run: Run, baseline: str, measure: str = COLLECTION_ME
     return table[[*front, *[name for name in table if name not in front]]]
 
 
-def _together(parts: list[pd.DataFrame], measure: str) -> pd.DataFrame:
-    """The values of all languages of a collection; a query and a document belong to their language."""
+def together(parts: Sequence[pd.DataFrame], measures: Sequence[str]) -> pd.DataFrame:
+    """Return the values of all languages of a collection; a query and a document belong to their language.
+
+    Takes the frames of `collection_queries` of one model, and keeps some measures.
+    """
     frame = pd.concat(parts, ignore_index=True)
-    frame = frame[frame["measure"] == measure]
+    frame = frame[frame["measure"].isin(measures)]
     own = frame["setting"] + " " + frame["query_language"] + " "
     return frame.assign(query_id=own + frame["query_id"], cluster=own + frame["cluster"])
 

@@ -28,6 +28,7 @@ _HOMES = {
     "data": ("coverage", "text_lengths", "sample_row"),
     "diversity": (
         "diversity_curve",
+        "diversity_collections",
         "diversity_interaction",
         "diversity_pairs",
         "diversity_distance",

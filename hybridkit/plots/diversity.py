@@ -79,19 +79,42 @@ def diversity_interaction(frame: pd.DataFrame, measure: str = "RR", setting: str
         frame, "diversity_interaction", "series", "strategy", "seen", "group", "k", "languages", "seed", "value"
     )
     one(frame, "diversity_interaction", "setting", "benchmark", "measure")
+    figure = _by_seen(frame, list(dict.fromkeys(frame["strategy"])), measure, f"Δ mean {measure}")
+    figure.suptitle(
+        f"Difference by number of training languages: {measure}"
+        + f", {SETTINGS.get(setting, setting)} pairs" * bool(setting)
+    )
+    return figure
+
+
+@printed
+def diversity_collections(frame: pd.DataFrame, measure: str = "RR@10") -> Figure:
+    """What training gains on test collections against the number of training languages, a line a seen group.
+
+    The columns of `diversity_interaction`, benchmark and setting, of `outcomes.gains`; a panel a collection, strategy
+    and series.
+    """
+    columns = ("series", "strategy", "benchmark", "setting", "seen", "group", "k", "languages", "seed", "value")
+    require_columns(frame, "diversity_collections", *columns)
+    one(frame, "diversity_collections", "measure")
+    front = frame["benchmark"].str.split("[").str[0] + frame["setting"].map({"mono": "", "pool": ", pool"})
+    frame = frame.assign(strategy=front + "\n" + frame["strategy"].map(label))
+    figure = _by_seen(frame, list(dict.fromkeys(frame["strategy"])), measure, f"gain in mean {measure}")
+    figure.suptitle(f"{measure} gained over the untrained encoder by number of training languages")
+    return figure
+
+
+def _by_seen(frame: pd.DataFrame, panels_of: Sequence[str], measure: str, ylabel: str) -> Figure:
+    """Differences against the number of training languages: a panel a value of `strategy`, a line a seen group."""
     groups, places = [name for name in SEEN_GROUPS if name in set(frame["seen"])], _sizes(frame)
     range_of = _of_difference(measure)
-    figure, grid = _grid(frame.assign(seen=frame["strategy"]), list(dict.fromkeys(frame["strategy"])), len(places))
+    figure, grid = _grid(frame.assign(seen=frame["strategy"]), panels_of, len(places))
     for (series, name), axes in grid.items():
         axes.axhline(0, color=NEUTRAL, linewidth=0.8)
         part = frame[(frame["series"] == series) & (frame["strategy"] == name)]
         for nth, seen in enumerate(groups):
             _line(axes, part[part["seen"] == seen], places, _ROOM, (nth, len(groups)), SEEN[seen], seen, range_of)
-    _finish(figure, grid, f"Δ mean {measure}\n{better(measure, True)}", groups, frame, places, _ROOM)
-    figure.suptitle(
-        f"Difference by number of training languages: {measure}"
-        + f", {SETTINGS.get(setting, setting)} pairs" * bool(setting)
-    )
+    _finish(figure, grid, f"{ylabel}\n{better(measure, True)}", groups, frame, places, _ROOM)
     return figure
 
 

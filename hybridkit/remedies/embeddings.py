@@ -226,4 +226,5 @@ class lir(OnEmbeddings):  # noqa: N801
 
     def take_off(self, embeddings: NDArray[np.float32], vectors: NDArray[np.float32]) -> None:
         """Take the projection on the components off some embeddings, in place."""
-        embeddings -= (embeddings @ vectors.T) @ vectors
+        for vector in vectors:  # row by row: a product of matrices rounds the last rows of a block in another way
+            embeddings -= np.vecdot(embeddings, vector)[:, None] * vector

@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from hybridkit.analysis.diversity import evidence, outcomes
+from hybridkit.analysis.diversity import collections, outcomes
 from hybridkit.analysis.scores import by_language, collection_queries, collection_table, compare_on_collections
 from hybridkit.errors import InputError
 from hybridkit.study.model_spec import ModelSpec
@@ -83,23 +84,36 @@ def test_judged_sets_tell_what_a_set_of_languages_does_for_one_language(
         ),
     )
     run = Run(study, tmp_path / "run")
-    table = evidence.collection_effects(run)
-    assert table[["k", "language"]].drop_duplicates().shape == (4, 2)
+    table = collections.collection_effects(run)
+    assert set(table["language"]) == {"de", "en", "*"} and set(table["measure"]) == set(collections.MEASURES)
+    table = table[table["measure"] == "RR@10"].set_index(["k", "language", "seen"])
     one = next(line for line in outcomes.models(run).to_dict("records") if line["k"] == 1)
-    seen = table.set_index(["k", "language"])["seen"]
-    assert seen[1, one["languages"]] == "seen" and sorted(seen[1]) == ["seen", "unseen"] and set(seen[2]) == {"seen"}
+    other = "de" if one["languages"] == "en" else "en"
+    kinds = [(1, one["languages"], "seen"), (1, other, "unseen"), (1, "*", "seen"), (1, "*", "unseen")]
+    assert set(table.index) == {*kinds, (2, "de", "seen"), (2, "en", "seen"), (2, "*", "seen")}
     # by hand: means over questions of the model and of the untrained encoder
     values = {
         (spec, values["query_language"].iloc[0]): values[values["measure"] == "RR@10"]["value"]
         for _, spec, values in collection_queries(run, list(outcomes.models(run)["model"]), [str(judged_folder)])
     }
-    row = table.set_index(["k", "language"]).loc[(1, "en")]
-    mine, base = (values[spec, "en"] for spec in (one["model"], ModelSpec("untrained", 0, "diversity")))
-    assert row["value"] == pytest.approx(mine.mean()) and row["gain"] == pytest.approx(mine.mean() - base.mean())
-    gains = mine.to_numpy() - base.to_numpy()
-    assert gains.min() - 1e-9 <= row["low"] <= row["gain"] <= row["high"] <= gains.max() + 1e-9
-    assert (row["draws"], row["queries"]) == (1, 3) and table["crossed_low"].isna().all()
-    assert evidence.collection_effects(Run(replace(study, diversity=None), tmp_path / "run")).empty
+    base = ModelSpec("untrained", 0, "diversity")
+    for tag, seen in ((one["languages"], "seen"), (other, "unseen")):
+        row, mine = table.loc[(1, tag, seen)], values[one["model"], tag]
+        gains = mine.to_numpy() - values[base, tag].to_numpy()
+        assert row["value"] == pytest.approx(mine.mean()) and row["gain"] == pytest.approx(gains.mean())
+        assert gains.min() - 1e-9 <= row["low"] <= row["gain"] <= row["high"] <= gains.max() + 1e-9
+        assert (row["draws"], row["queries"]) == (1, len(mine)) and np.isnan(row["crossed_low"])
+        assert table.loc[(1, "*", seen), "gain"] == pytest.approx(row["gain"])
+    every = next(line["model"] for line in outcomes.models(run).to_dict("records") if line["k"] == 2)
+    means = {tag: (values[every, tag].mean(), values[base, tag].mean()) for tag in ("de", "en")}
+    assert table.loc[(2, "*", "seen"), "value"] == pytest.approx(np.mean([mine for mine, _ in means.values()]))
+    assert table.loc[(2, "*", "seen"), "gain"] == pytest.approx(np.mean([a - b for a, b in means.values()]))
+    assert table.loc[(2, "*", "seen"), "queries"] == 5
+    frame = collections.collection_outcomes(run)
+    own = frame[(frame["measure"] == "RR@10") & (frame["k"] == 2)].set_index("query_language")["value"]
+    assert own.to_dict() == pytest.approx({tag: mine for tag, (mine, _) in means.items()})
+    none = Run(replace(study, diversity=None), tmp_path / "run")
+    assert collections.collection_effects(none).empty and collections.collection_outcomes(none).empty
 
 
 def test_a_judged_set_that_is_not_there_is_told_before_anything_runs(tmp_path: Path) -> None:

@@ -253,6 +253,10 @@ FRAMES: dict[str, pd.DataFrame] = {
     ),
     "diversity_curve": DIVERSITY,
     "diversity_interaction": DIVERSITY[DIVERSITY["strategy"] != "untrained"],
+    "diversity_collections": pd.concat(
+        DIVERSITY[DIVERSITY["strategy"] != "untrained"].assign(benchmark=f"judged[de,en{more}]", setting=setting)
+        for setting, more in (("mono", ""), ("pool", ",pool"))
+    ),
     "diversity_distance": DIVERSITY.assign(draw=DIVERSITY["languages"].str[-1])
     .rename(columns={"k": "distance", "seen": "side"})
     .query("strategy != 'untrained'"),

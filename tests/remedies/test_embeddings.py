@@ -68,6 +68,18 @@ def test_lir_by_hand() -> None:
     assert passages.tolist() == [[3, 0, 0], [3, 0, 3], [3, 0, 0], [0, 0, 1], [0, 6, 1]]
 
 
+@pytest.mark.parametrize("text", ["centre", "lir(k=1)", "lir(k=3)"])
+def test_a_text_has_the_same_embedding_wherever_it_stands(text: str) -> None:
+    (part,) = parse(text).on_embeddings  # in place, block by block
+    random = np.random.default_rng(0)
+    for count in range(30, 45):
+        embeddings = random.normal(size=(count, 384)).astype(np.float32)
+        embeddings[-3:] = embeddings[:3]
+        both = {"de": embeddings, "en": -embeddings}
+        module.take_off(part, embeddings, part.vectors(RowEmbeddings(both, both))["query"], "de", "cosine")
+        assert np.array_equal(embeddings[-3:], embeddings[:3])
+
+
 @given(st.integers(0, 99), st.integers(1, 3))
 def test_lir_leaves_nothing_along_the_components_of_an_svd(seed: int, k: int) -> None:
     random = np.random.default_rng(seed)

@@ -5,13 +5,15 @@ It may import what `analysis` may. Start at `outcomes`. A study without the sect
 lists everywhere.
 """
 
-from hybridkit.analysis.diversity.evidence import collection_effects, mean_steps, pair_sums
+from hybridkit.analysis.diversity.collections import collection_effects, collection_outcomes, collection_sentences
+from hybridkit.analysis.diversity.evidence import mean_steps, pair_sums
 from hybridkit.analysis.diversity.left_out import left_out, left_out_sentences
 from hybridkit.analysis.diversity.outcomes import (
     BY,
     MEASURES,
     by_distance,
     extremes,
+    gains,
     main_strategy,
     means,
     models,

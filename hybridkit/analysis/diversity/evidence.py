@@ -1,25 +1,21 @@
-"""Steps between sets of languages and gains on collections, by the rule of evidence: over questions, and draws too.
+"""Steps between sets of languages, by the rule of evidence: over questions, and over draws too.
 
 Every difference is one of `significance.contrast`, whose trainings are the random draws: `low` and `high` are for other
 questions, given these models, `crossed_low` and `crossed_high` for other questions and other draws of languages, from
 three draws on.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from hybridkit.analysis.diversity.outcomes import ALL, RANDOM, drawn, models
-from hybridkit.analysis.scores import collection_queries
+from hybridkit.analysis.diversity.outcomes import RANDOM, drawn, models
 from hybridkit.evaluation.clusters import ClusterSums, combined, model_sums, question_clusters
-from hybridkit.evaluation.collection_scores import clusters_in
 from hybridkit.evaluation.measures import per_query
 from hybridkit.evaluation.resampling import TRAININGS_NEEDED, Resampling
-from hybridkit.evaluation.significance import FIXED, Term, contrast, judged
-from hybridkit.study.model_spec import ModelSpec
+from hybridkit.evaluation.significance import contrast, judged
 from hybridkit.study.settings import UNTRAINED
 
 if TYPE_CHECKING:
@@ -28,9 +24,7 @@ if TYPE_CHECKING:
 Key = tuple[str, str, int, str]  # series, strategy, seed, training languages joined by spaces
 STEP = ["series", "strategy", "setting", "from_k", "to_k", "was", "seen"]
 ENDS = ["low", "high", "crossed_low", "crossed_high"]
-_ON_COLLECTIONS = "RR@10"
 SEVERAL = Resampling(resamples=4_000, exchanges=50_000)  # of many lines, on articles
-_FEWER = Resampling(resamples=2_000, exchanges=1_000)  # for intervals alone, on questions
 
 
 def pair_sums(run: "Run", benchmark: str, measure: str = "RR") -> dict[Key, ClusterSums]:
@@ -98,44 +92,3 @@ def _pairs(pairs: pd.DataFrame, one: dict[Hashable, Any], kind: dict[str, Any]) 
             own &= pairs[side].isin(one[languages].split()) == (word == "seen")
     found: np.ndarray = own.to_numpy(bool)
     return found
-
-
-def collection_effects(run: "Run") -> pd.DataFrame:
-    """Return what training gains in RR@10 over the untrained encoder on each collection and language, by k and seen.
-
-    Columns: benchmark, language, series, strategy, k, seen, value, gain, low, high (95 %, over questions, given these
-    models), crossed_low, crossed_high (over questions and random draws, from three draws on), draws, queries. Sets are
-    those of the random draws and that of all languages; seeds of a set are averaged.
-    """
-    columns = ["benchmark", "language", "series", "strategy", "k", "seen", "value", "gain", "low", "high"]
-    columns += ["crossed_low", "crossed_high", "draws", "queries"]
-    lines, found = models(run), []
-    queries = collection_queries(run, list(dict.fromkeys(lines["model"])), _collections(run)) if len(lines) else []
-    sums: dict[tuple[str, str], dict[ModelSpec, ClusterSums]] = {}
-    for name, spec, values in queries:
-        own = values[values["measure"] == _ON_COLLECTIONS]
-        language = str(own["query_language"].iloc[0])
-        sums.setdefault((name, language), {})[spec] = model_sums(own, clusters_in(own))[_ON_COLLECTIONS]
-    trained = lines[lines["strategy"] != UNTRAINED]
-    trained = pd.concat([drawn(trained), trained[trained["group"] == ALL]]) if len(trained) else trained
-    for (name, language), known in sums.items():
-        seen = ["seen" if language in of.split() else "unseen" for of in trained["languages"]]
-        base = known[ModelSpec(UNTRAINED, 0, "diversity")]
-        for keys, part in trained.assign(seen=seen).groupby(["series", "strategy", "k", "seen"], sort=False):
-            draws = {
-                str(draw): combined([(1 / len(own), known[spec]) for spec in own["model"]])
-                for draw, own in part.groupby(["group", "draw"], sort=False)
-            }
-            terms: list[Term] = [(1.0, {draw: {_ON_COLLECTIONS: own} for draw, own in draws.items()})]
-            terms += [(-1.0, {FIXED: {_ON_COLLECTIONS: base}})]
-            row = contrast(terms, how=_FEWER, overall=True).iloc[0]
-            value = float(np.mean([replace(own, overall=True).means[0] for own in draws.values()]))
-            ends = [row[end] for end in ("difference", "low", "high", "crossed_low", "crossed_high", "trainings")]
-            found.append((name, language, *keys, value, *ends, row["queries"]))
-    return pd.DataFrame(found, columns=columns)
-
-
-def _collections(run: "Run") -> Sequence[str]:
-    settings = run.study.diversity
-    judged: Sequence[str] = run.study.evaluation.judged
-    return judged if settings is None or settings.judged is None else settings.judged

@@ -36,7 +36,7 @@ MEASURES = ("RR", "RR@10", "AP", DISTANCE)  # what notebook 06 shows
 KEYS = ["group", "draw", "k", "languages", "series", "strategy", "seed"]
 PREDICTORS = ["log2_k", "families", "scripts", "query_distance", "passage_distance", "query_share", "passage_share"]
 COLUMNS = [*KEYS, "benchmark", "setting", "query_language", "passage_language", "seen", *PREDICTORS, "measure", "value"]
-_PAIR = ["series", "benchmark", "setting", "query_language", "passage_language"]
+_PAIR = ["series", "benchmark", "setting", "query_language", "passage_language", "measure"]
 SIDES = {
     "mono": "unseen language, monolingual",
     "query": "unseen query, seen passage",
@@ -181,6 +181,13 @@ def extremes(frame: pd.DataFrame, strategy: str, measure: str = "RR") -> pd.Data
     return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
+def gains(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return outcomes of trained models less those of the untrained encoder on the same pairs, in the same columns."""
+    base = frame.loc[frame["strategy"] == UNTRAINED, [*_PAIR, "value"]].rename(columns={"value": "base"})
+    trained = frame[frame["strategy"] != UNTRAINED].merge(base, on=_PAIR)
+    return trained.assign(value=trained["value"] - trained["base"])[list(frame.columns)]
+
+
 def by_distance(frame: pd.DataFrame, measure: str = "RR", syntax: bool = False) -> pd.DataFrame:
     """Return the gain over the untrained encoder on the same pairs, by the distance of the unseen language.
 
@@ -195,9 +202,7 @@ def by_distance(frame: pd.DataFrame, measure: str = "RR", syntax: bool = False) 
         chosen = chosen.assign(
             **{f"{side}_distance": [known[pair] for pair in _tuples(chosen, side)] for side in _LANGUAGES}
         )
-    base = chosen.loc[chosen["strategy"] == UNTRAINED, [*_PAIR, "value"]].rename(columns={"value": "base"})
-    trained = chosen[chosen["strategy"] != UNTRAINED].merge(base, on=_PAIR)
-    trained["value"] -= trained["base"]
+    trained = gains(chosen)
     mono, seen = trained["setting"] == "mono", trained["seen"]
     which = {
         "mono": (mono, "query_distance"),

@@ -1,0 +1,157 @@
+"""What training on sets of languages does on test collections, on which a question is answered in its own language."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from hybridkit.analysis.diversity.outcomes import ALL, COLUMNS, KEYS, RANDOM, drawn, models, with_predictors
+from hybridkit.analysis.scores import collection_queries, together
+from hybridkit.evaluation.clusters import ClusterSums, combined, model_sums
+from hybridkit.evaluation.collection_scores import clusters_in
+from hybridkit.evaluation.resampling import Resampling
+from hybridkit.evaluation.significance import contrast, judged
+from hybridkit.sampling.labels import label
+from hybridkit.study.model_spec import ModelSpec
+from hybridkit.study.settings import UNTRAINED
+from hybridkit.utils.numbers import number
+
+if TYPE_CHECKING:
+    from hybridkit.study.run import Run
+
+MEASURES = ("RR@10", "nDCG@10")
+EVERY = "*"  # the mean over languages
+EFFECTS = ["benchmark", "setting", "language", "series", "strategy", "k", "seen", "measure"]
+EFFECTS += ["value", "gain", "low", "high", "crossed_low", "crossed_high", "draws", "queries", "established"]
+_OVER_LANGUAGES = Resampling(resamples=4_000, exchanges=50_000)
+_OF_ONE = Resampling(resamples=2_000, exchanges=1_000)  # for intervals alone
+
+
+def collection_outcomes(run: "Run") -> pd.DataFrame:
+    """Return the means of the models of a diversity study on its collections, in the columns of `pair_outcomes`.
+
+    The collections are `diversity.judged`, else `evaluation.judged`. passage_language is the question's language in the
+    pool too, since only passages of that language are judged. Models that are not made yet are made now.
+    """
+    lines, parts = models(run), []
+    for name, values in _values(run).items():
+        for spec, frame in values.items():
+            by = ["setting", "query_language", "measure"]
+            means = frame.groupby(by, sort=False)["value"].mean().reset_index()
+            own = lines.loc[lines["model"] == spec, KEYS]
+            parts.append(own.merge(means.assign(benchmark=name, passage_language=means["query_language"]), how="cross"))
+    if not parts:
+        return pd.DataFrame(columns=COLUMNS)
+    return with_predictors(pd.concat(parts, ignore_index=True), run.study.section("diversity").encoder.name)[COLUMNS]
+
+
+def collection_effects(run: "Run") -> pd.DataFrame:
+    """Return what training gains over the untrained encoder on each collection, by language, k and seen.
+
+    Lines of the language "*" are means over the languages that a model was trained on (seen) or was not (unseen): every
+    language weighs the same, and the untrained encoder has the same languages. Sets are those of the random draws and
+    that of all languages; seeds of a set are averaged.
+
+    Returns:
+        benchmark, setting (mono, or pool), language, series, strategy, k, seen, measure (RR@10, nDCG@10), value, gain,
+        low, high (95 %, over questions, given these models), crossed_low, crossed_high (over questions and random
+        draws, from three draws on), draws, queries, established (of "*", by the rule of evidence: those of a collection
+        and measure are one family; never of one language).
+    """
+    lines = models(run)
+    trained = lines[lines["strategy"] != UNTRAINED]
+    trained = pd.concat([drawn(trained), trained[trained["group"] == ALL]]) if len(trained) else trained
+    found = []
+    for name, values in _values(run).items():
+        sums = {spec: model_sums(frame, clusters_in(frame)) for spec, frame in values.items()}
+        tags = list(dict.fromkeys(next(iter(values.values()))["query_language"]))
+        for keys, part in trained.groupby(["series", "strategy", "k"], sort=False):
+            for measure in MEASURES:
+                own = {spec: one[measure] for spec, one in sums.items()}
+                for language in (*tags, EVERY):
+                    rows = _effects(part, own, tags if language == EVERY else [language], measure)
+                    front = {"benchmark": name, "language": language}
+                    found += [front | dict(zip(("series", "strategy", "k"), keys, strict=True)) | row for row in rows]
+    if not found:
+        return pd.DataFrame(columns=EFFECTS)
+    table = pd.DataFrame(found)
+    family = "what training gains on " + table["benchmark"] + ", " + table["measure"]
+    every = table["language"] == EVERY
+    verdicts = judged(table[every].assign(family=family), how=_OVER_LANGUAGES)["established"]
+    table["established"] = verdicts.reindex(table.index, fill_value=False).astype(bool)
+    return table.rename(columns={"difference": "gain", "trainings": "draws"})[EFFECTS]
+
+
+def collection_sentences(effects: pd.DataFrame) -> list[str]:
+    """Describe the lines of `collection_effects` that are over languages, RR@10, a sentence a collection and strategy.
+
+    >>> row = {"benchmark": "b[de,en]", "setting": "mono", "language": "*", "series": "fixed", "strategy": "mono",
+    ...        "k": 1, "seen": "unseen", "measure": "RR@10", "value": 0.5, "gain": 0.1, "low": 0.05, "high": 0.15,
+    ...        "crossed_low": 0.02, "crossed_high": 0.18, "draws": 3, "queries": 9, "established": True}
+    >>> collection_sentences(pd.DataFrame([row]))
+    ['b[de,en], mono: RR@10 changes over the untrained encoder by +.100 (.020 to .180) in unseen languages from 1.']
+    """
+    said = []
+    chosen = effects[(effects["language"] == EVERY) & (effects["measure"] == MEASURES[0])]
+    for (name, series, strategy), part in chosen.groupby(["benchmark", "series", "strategy"], sort=False):
+        amounts = []
+        for row in part.sort_values(["seen", "k"]).to_dict("records"):
+            over = "crossed_" * (not np.isnan(row["crossed_low"]))
+            ends = f"{number(row[over + 'low'])} to {number(row[over + 'high'])}" + ", given one set" * (not over)
+            shown = "" if row["established"] else ", not established"
+            amounts.append(f"{number(row['gain'], '+')} ({ends}{shown}) in {row['seen']} languages from {row['k']}")
+        growing = ", growing" * (series == "growing")
+        front = f"{name}, {label(str(strategy))}{growing}: RR@10 changes over the untrained encoder by "
+        said.append(front + ", ".join(amounts) + ".")
+    return said
+
+
+def _values(run: "Run") -> dict[str, dict[ModelSpec, pd.DataFrame]]:
+    """The values of every question of each collection by every model, all languages together."""
+    settings = run.study.diversity
+    if settings is None:
+        return {}
+    names = run.study.evaluation.judged if settings.judged is None else settings.judged
+    parts: dict[str, dict[ModelSpec, list[pd.DataFrame]]] = {}
+    for name, spec, values in collection_queries(run, list(dict.fromkeys(models(run)["model"])), names):
+        parts.setdefault(name, {}).setdefault(spec, []).append(values)
+    return {name: {spec: together(frames, MEASURES) for spec, frames in of.items()} for name, of in parts.items()}
+
+
+class _Of(NamedTuple):
+    """A set of a draw on some languages: the value, and the gain."""
+
+    value: ClusterSums
+    gain: ClusterSums
+
+
+def _effects(
+    part: pd.DataFrame, sums: dict[ModelSpec, ClusterSums], tags: Sequence[str], measure: str
+) -> Iterator[dict[str, Any]]:
+    """The lines of some languages, seen and unseen, for the sets of one size."""
+    base = sums[ModelSpec(UNTRAINED, 0, "diversity")]
+    how = _OVER_LANGUAGES if len(tags) > 1 else _OF_ONE
+    for seen in ("seen", "unseen"):
+        draws: dict[int | str, _Of] = {}
+        for draw, own in part.groupby(["group", "draw"], sort=False):
+            language = base.pairs["query_language"]
+            known = language.isin(own["languages"].iloc[0].split())
+            chosen = (language.isin(tags) & (known == (seen == "seen"))).to_numpy(bool)
+            if chosen.any():
+                setting = str(base.pairs["setting"].iloc[0])
+                value, start = (
+                    one.select(chosen, setting)
+                    for one in (combined([(1 / len(own), sums[spec]) for spec in own["model"]]), base)
+                )
+                draws[" ".join(map(str, draw))] = _Of(value, combined([(1.0, value), (-1.0, start)]))
+        if not draws:
+            continue
+        gains = {draw: {measure: one.gain} for draw, one in draws.items()}
+        row = contrast([(1.0, gains)], how=how, overall=True).iloc[0].to_dict()
+        if set(part["group"]) != {RANDOM}:  # chosen sets show nothing of other ones
+            row |= dict.fromkeys(("crossed_low", "crossed_high", "crossed_p"), np.nan)
+        value = float(np.mean([replace(one.value, overall=True).means[0] for one in draws.values()]))
+        asked = max(int(one.gain.sizes.sum()) for one in draws.values())
+        yield row | {"seen": seen, "value": value, "queries": asked}
