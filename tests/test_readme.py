@@ -13,6 +13,7 @@ from hybridkit import ParallelCorpus
 from hybridkit.analysis.scores import macro_scores, main_table, markdown
 from hybridkit.data.languages import language
 from hybridkit.data.rows import Row
+from hybridkit.data.sources.registry import DATA_SETS
 from hybridkit.models import encoder
 from hybridkit.plots.figure_files import read_frame
 from hybridkit.utils.paths import checkout
@@ -97,3 +98,8 @@ def test_a_strategy_of_ones_own_makes_plans_as_any_other() -> None:
 def test_every_study_is_told() -> None:
     for path in (HOME / "studies").glob("*.yaml"):
         assert f"`{path.stem}`" in README
+
+
+def test_every_data_set_is_told() -> None:
+    text = (HOME / "data" / "README.md").read_text(encoding="utf-8")
+    assert [name for name in DATA_SETS if f"`{name}`" not in text] == []
