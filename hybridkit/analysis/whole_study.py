@@ -62,10 +62,7 @@ def make_everything(run: Run, numbers: Sequence[str], workers: Workers | None = 
 def jobs_of(run: Run, sections: Sequence[str]) -> list[WholeJob]:
     """Return one job for each different model of some sections: a model of two sections has the benchmarks of both."""
     found: dict[tuple[bool, str], WholeJob] = {}
-    study, diversity = run.study, run.study.diversity
-    named = {"main": study.evaluation.judged, "diversity": study.evaluation.judged}
-    if diversity is not None and diversity.judged is not None:
-        named["diversity"] = diversity.judged
+    study = run.study
     remedied = tuple(evaluated_on(run)) if study.remedies else ()
     with_remedy: dict[ModelSpec, list[ModelSpec]] = {}
     for one in run.systems() if study.remedies else ():
@@ -78,7 +75,7 @@ def jobs_of(run: Run, sections: Sequence[str]) -> list[WholeJob]:
         for spec in specs:
             benchmarks = (*run.study.section(section).benchmarks,)
             remedies = tuple(with_remedy.get(spec, ()))
-            job = WholeJob(study, run.folder, spec, benchmarks, named.get(section, ()), remedies, remedied)
+            job = WholeJob(study, run.folder, spec, benchmarks, study.judged_in(section), remedies, remedied)
             key = section in (RERANKER, DISTILLED), run.trained.key(spec)  # the questions that are re-ranked are fewer
             if (other := found.get(key)) is not None:
                 job = replace(

@@ -4,9 +4,10 @@ import logging
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import current_thread, main_thread
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from hybridkit.data.collection import POOL, Collection
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.sources.hub_rows import MARK, HubRows
 from hybridkit.data.sources.open_benchmarks import base_name
@@ -69,7 +71,7 @@ def missing(study: Study) -> list[Missing]:
     """
     wanted = [("rows", name) for name in study.rows.files]
     wanted += [("benchmark", base_name(name)) for name in study.benchmarks if base_name(name) != "held-out"]
-    wanted += [("collection", name) for name in study.judged]
+    wanted += [("collection", _without_pool(name)) for name in study.judged]
     wanted += [("lexicon", name) for name in study.lexicons]
     found = [
         Missing(kind, text, fetched)
@@ -80,6 +82,13 @@ def missing(study: Study) -> list[Missing]:
     names += study.teachers
     encoders = dict.fromkeys(one for name in names for one in _encoder(name, study.encoder_at(name)))
     return found + [Missing("encoder", *one) for one in encoders]
+
+
+def _without_pool(name: str) -> str:
+    """The collection whose passages a pool is of."""
+    base, words = split_name(name)
+    left = [word for word in words if word != POOL]
+    return name if len(left) == len(words) else base + f"[{','.join(left)}]" * bool(left)
 
 
 def _data(kind: str, name: str, study: Study) -> Iterator[tuple[str, bool]]:
@@ -211,10 +220,11 @@ def estimate(run: Run) -> Estimate:
     slowest = 0.0  # time of trainings, where their steps take as long as they may
     for section in run.study.sections:
         todo, texts = [spec for spec in left if spec.section == section], _texts_left(run, section)
+        corpora = _corpora_left(run, section)
         if section == RERANKER:
             _add_rerankers(run, todo, disk, seconds)
             continue
-        if not todo and not texts:
+        if not todo and not texts and not corpora:
             continue
         settings = run.study.section(section)
         encoder = run.trained.encoder(section)
@@ -228,6 +238,10 @@ def estimate(run: Run) -> Estimate:
         log.info("timing how long texts take to encode: %s", settings.encoder.name)
         rate = time_texts(encoder, run, run.study.embedded(settings.benchmarks[0]))
         seconds["encoding"] += rate * texts
+        if corpora:
+            passages = sum(part.size * models for part, models in corpora)
+            seconds["collections"] = seconds.get("collections", 0.0) + time_passages(encoder, run, corpora) * passages
+            disk["embeddings"] += 4 * (encoder.get_embedding_dimension() or 0) * passages
         if todo:
             rows = f"{training.batch_size} rows"
             log.info("timing a training step of %s (%s), for at most %.0f s", settings.encoder.name, rows, _PATIENCE)
@@ -371,6 +385,23 @@ def time_texts(encoder: "SentenceTransformer", run: Run, name: str) -> float:
     return spent / max(count, 1)
 
 
+def time_passages(encoder: "SentenceTransformer", run: Run, corpora: Sequence[tuple[Collection, int]]) -> float:
+    """Return the seconds that a passage of some collections takes to encode; the mean of some from each one's first."""
+    from hybridkit.models.embedding import encode
+
+    settings, texts = run.study.evaluation, []
+    every = sum(part.size for part, _ in corpora)
+    for part, _ in corpora:
+        _, first = next(part.passages())
+        count = max(1, 2 * _TEXTS * part.size // every)
+        texts += first[:: max(1, len(first) // count)][:count]
+    options: dict[str, Any] = {"max_length": settings.max_length, "precision": settings.precision}
+    encode(encoder, texts[:2], "passage", **options)
+    start = time.perf_counter()
+    encode(encoder, texts, "passage", **options)
+    return (time.perf_counter() - start) / len(texts)
+
+
 @contextmanager
 def _interrupted(seconds: float) -> Iterator[None]:
     """Raise `_EnoughError` in the block when it has taken so long; only the main thread can be interrupted."""
@@ -423,6 +454,21 @@ def _texts_left(run: Run, section: str) -> int:
         and not all(is_whole(path, thorough=False) for path in run.embedding_paths(spec, name))
     }
     return sum(_size_of(run, name) for *_, name in left)
+
+
+def _corpora_left(run: Run, section: str) -> list[tuple[Collection, int]]:
+    """The corpora of the judged collections of a section, each with how many models have not been searched on it yet.
+
+    A pool has the corpora of its languages.
+    """
+    found: dict[str, tuple[Collection, set[str]]] = {}
+    names = run.study.judged_in(section)
+    specs = [*run.models(section), *([ModelSpec(UNTRAINED, 0, section)] if section == "diversity" else [])]
+    for one, spec in product(run.collections(*names), specs if names else []):
+        if not is_whole(run.judged_path(spec, one, "queries"), thorough=False):
+            for part in one.parts or (one,):
+                found.setdefault(part.corpus, (part, set()))[1].add(run.trained.key(spec))
+    return [(part, len(models)) for part, models in found.values()]
 
 
 def _size_of(run: Run, name: str) -> int:

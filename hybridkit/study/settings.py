@@ -395,8 +395,13 @@ class Study:
     @property
     def judged(self) -> tuple[str, ...]:
         """The collections of every section, without repeats."""
-        more = (self.diversity.judged or ()) if self.diversity else ()
-        return tuple(dict.fromkeys([*self.evaluation.judged, *more]))
+        return tuple(dict.fromkeys([*self.evaluation.judged, *self.judged_in("diversity")]))
+
+    def judged_in(self, section: str) -> tuple[str, ...]:
+        """Return the collections that the models of a section are evaluated on."""
+        if section == "diversity" and self.diversity is not None:
+            return self.evaluation.judged if self.diversity.judged is None else self.diversity.judged
+        return self.evaluation.judged if section == "main" else ()
 
     @property
     def lexicons(self) -> tuple[str, ...]:

@@ -110,10 +110,7 @@ def collection_sentences(effects: pd.DataFrame) -> list[str]:
 
 def _values(run: "Run") -> dict[str, dict[ModelSpec, pd.DataFrame]]:
     """The values of every question of each collection by every model, all languages together."""
-    settings = run.study.diversity
-    if settings is None:
-        return {}
-    names = run.study.evaluation.judged if settings.judged is None else settings.judged
+    names = run.study.judged_in("diversity")
     parts: dict[str, dict[ModelSpec, list[pd.DataFrame]]] = {}
     for name, spec, values in collection_queries(run, list(dict.fromkeys(models(run)["model"])), names):
         parts.setdefault(name, {}).setdefault(spec, []).append(values)
