@@ -1,5 +1,6 @@
 """What every test may use: no network, no screen, repeatable property tests, and real data where somebody has it."""
 
+import gzip
 import json
 import os
 import socket
@@ -71,3 +72,20 @@ def write_parallel_rows(path: Path, count: int) -> Path:
 def parallel_rows(tmp_path: Path) -> Path:
     """A file of 60 rows in English and German that are easily told apart."""
     return write_parallel_rows(tmp_path / "mine.jsonl", 60)
+
+
+@pytest.fixture
+def judged_folder(tmp_path: Path) -> Path:
+    """A set in MIRACL's layout in two languages, with a topic for each passage."""
+    root = tmp_path / "toy"
+    for tag, words in (("en", ["Lima", "Oslo", "Rome"]), ("de", ["Bonn", "Bern"])):
+        home = root / f"toy-v1.0-{tag}"
+        name = f"toy-v1.0-{tag}-dev.tsv"
+        for folder in ("topics", "qrels", "corpus"):
+            (home / folder).mkdir(parents=True)
+        (home / "topics" / f"topics.{name}").write_text("".join(f"q{n}\twhere is {w}\n" for n, w in enumerate(words)))
+        (home / "qrels" / f"qrels.{name}").write_text("".join(f"q{n} Q0 {tag}#{n} 1\n" for n in range(len(words))))
+        lines = [json.dumps({"docid": f"{tag}#{n}", "title": "", "text": f"{w} is here"}) for n, w in enumerate(words)]
+        with gzip.open(home / "corpus" / "docs-0.jsonl.gz", "wt", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+    return root

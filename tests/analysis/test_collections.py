@@ -1,7 +1,5 @@
 """A study's models on judged sets."""
 
-import gzip
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,23 +13,6 @@ from hybridkit.errors import InputError
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
 from hybridkit.study.settings import DiversitySettings, EvaluationSettings, Study, open_study
-
-
-@pytest.fixture
-def judged_folder(tmp_path: Path) -> Path:
-    """A set in MIRACL's layout in two languages, with a topic for each passage."""
-    root = tmp_path / "toy"
-    for tag, words in (("en", ["Lima", "Oslo", "Rome"]), ("de", ["Bonn", "Bern"])):
-        home = root / f"toy-v1.0-{tag}"
-        name = f"toy-v1.0-{tag}-dev.tsv"
-        for folder in ("topics", "qrels", "corpus"):
-            (home / folder).mkdir(parents=True)
-        (home / "topics" / f"topics.{name}").write_text("".join(f"q{n}\twhere is {w}\n" for n, w in enumerate(words)))
-        (home / "qrels" / f"qrels.{name}").write_text("".join(f"q{n} Q0 {tag}#{n} 1\n" for n in range(len(words))))
-        lines = [json.dumps({"docid": f"{tag}#{n}", "title": "", "text": f"{w} is here"}) for n, w in enumerate(words)]
-        with gzip.open(home / "corpus" / "docs-0.jsonl.gz", "wt", encoding="utf-8") as file:
-            file.write("\n".join(lines) + "\n")
-    return root
 
 
 def small(rows: Path, **changes: Any) -> Study:

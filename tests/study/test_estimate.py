@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import yaml
 
+from hybridkit.analysis.scores import make_collections
 from hybridkit.cli import commands as main
 from hybridkit.models.embedding import encode
 from hybridkit.models.encoder import weights_hash
 from hybridkit.study import estimate as estimating
 from hybridkit.study.estimate import estimate, missing, time_step
+from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
 from hybridkit.study.settings import Study, open_study
 
@@ -155,6 +157,27 @@ def test_the_papers_study_without_anything_here(
     assert "licence CC BY-SA 4.0" in out
     left = json.loads(file.read_text())["estimate"]
     assert (left["steps"], left["rows"], left["disk"], len(left["missing"])) == (360000, None, None, 5)
+
+
+def test_judged_collections_are_counted_once_a_model_and_a_pool_has_those_of_its_languages(
+    study: Study, judged_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = (str(judged_folder), f"{judged_folder}[de,en,pool]")
+    run = Run(replace(study, evaluation=replace(study.evaluation, judged=names)))
+    assert missing(run.study) == []
+    asked: list[int] = []
+    monkeypatch.setattr(estimating, "time_step", lambda *_: 2.0)
+    real = estimating.time_passages
+    monkeypatch.setattr(estimating, "time_passages", lambda *args: (asked.append(1), real(*args), 0.5)[-1])
+    found = estimate(run)
+    # 5 passages, by the untrained encoder and four trained ones
+    assert asked and found.seconds is not None and found.seconds["collections"] == 5 * 5 * 0.5
+    assert "collections 12 s" in str(found)
+    make_collections(run, ModelSpec("untrained"), names)
+    again = estimate(run)
+    assert again.seconds is not None and again.seconds["collections"] == 4 * 5 * 0.5
+    gone = replace(study, evaluation=replace(study.evaluation, judged=("miracl[yo,pool]",)))
+    assert [one.message.split(" (")[0] for one in missing(gone)] == ["collection miracl[yo]"]
 
 
 def test_rows_here_and_the_encoder_not(study: Study, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
