@@ -201,6 +201,16 @@ def test_steps_have_an_interval_over_draws_from_three_on() -> None:
     assert "sets that were chosen (spread) show nothing of other ones)." in said
 
 
+def test_a_set_that_two_draws_have_counts_once() -> None:
+    rows = list(UNTRAINED)
+    for draw, (languages, value) in enumerate([("el", 0.1), ("ru", 0.2), ("hi", 0.3), ("hi", 0.3)]):
+        rows += model("random", draw, languages, "mono", {"de>de": 0.4 + value})
+    twice, once = (
+        evidence.mean_steps(sentences.steps(frame(some)), sums_of(frame(some))).iloc[0] for some in (rows, rows[:-1])
+    )
+    assert twice["draws"] == 3 and twice.equals(once)
+
+
 def test_a_step_that_every_draw_shows_is_established() -> None:
     rows = list(UNTRAINED)
     for draw, (languages, value) in enumerate([("el", 0.30), ("ru", 0.301), ("hi", 0.302), ("tr", 0.301)]):

@@ -52,7 +52,7 @@ def collection_effects(run: "Run") -> pd.DataFrame:
 
     Lines of the language "*" are means over the languages that a model was trained on (seen) or was not (unseen): every
     language weighs the same, and the untrained encoder has the same languages. Sets are those of the random draws and
-    that of all languages; seeds of a set are averaged.
+    that of all languages; seeds of a set are averaged, and a set that two draws have counts once.
 
     Returns:
         benchmark, setting (mono, or pool), language, series, strategy, k, seen, measure (RR@10, nDCG@10), value, gain,
@@ -118,7 +118,7 @@ def _values(run: "Run") -> dict[str, dict[ModelSpec, pd.DataFrame]]:
 
 
 class _Of(NamedTuple):
-    """A set of a draw on some languages: the value, and the gain."""
+    """A set of training languages on some languages: the value, and the gain."""
 
     value: ClusterSums
     gain: ClusterSums
@@ -132,9 +132,9 @@ def _effects(
     how = _OVER_LANGUAGES if len(tags) > 1 else _OF_ONE
     for seen in ("seen", "unseen"):
         draws: dict[int | str, _Of] = {}
-        for draw, own in part.groupby(["group", "draw"], sort=False):
+        for languages, own in part.drop_duplicates(["languages", "model"]).groupby("languages", sort=False):
             language = base.pairs["query_language"]
-            known = language.isin(own["languages"].iloc[0].split())
+            known = language.isin(str(languages).split())
             chosen = (language.isin(tags) & (known == (seen == "seen"))).to_numpy(bool)
             if chosen.any():
                 setting = str(base.pairs["setting"].iloc[0])
@@ -142,7 +142,7 @@ def _effects(
                     one.select(chosen, setting)
                     for one in (combined([(1 / len(own), sums[spec]) for spec in own["model"]]), base)
                 )
-                draws[" ".join(map(str, draw))] = _Of(value, combined([(1.0, value), (-1.0, start)]))
+                draws[str(languages)] = _Of(value, combined([(1.0, value), (-1.0, start)]))
         if not draws:
             continue
         gains = {draw: {measure: one.gain} for draw, one in draws.items()}

@@ -43,12 +43,14 @@ def mean_steps(table: pd.DataFrame, sums: Mapping[Key, ClusterSums]) -> pd.DataF
     Takes `sentences.steps` in cross and mono, and `pair_sums` of the same benchmark and measure. Columns: series,
     strategy, setting, from_k, to_k, was, seen, mean, low, high (over questions, given these models), crossed_low,
     crossed_high (over questions and draws), draws, note (why there is no interval over draws), established (by the
-    rule of evidence, with all steps of the table as one family). Seeds of a set are averaged. A step to the set of all
+    rule of evidence, with all steps of the table as one family). Seeds of a set are averaged; a step between the same
+    sets in two draws, as to one language from fewer languages than draws, counts once. A step to the set of all
     languages has none over draws, since its one model a seed is in every draw. Without random draws, means are over
     the sets that were chosen.
     """
     rows = []
     chosen = drawn(table[table["setting"] != "pool"])
+    chosen = chosen.drop_duplicates([*STEP, "group", "seed", "from_languages", "to_languages"])  # of several draws
     for key, part in chosen.groupby(STEP, sort=False):
         kind = {str(name): value for name, value in zip(STEP, key, strict=True)}
         draws: dict[int | str, dict[str, ClusterSums]] = {}
