@@ -49,6 +49,7 @@ def render(page: str = "README.md") -> str:
         remedies,
         left,
         rr,
+        on_collections,
         rerankers,
         gain,
         by_remedy,
@@ -151,6 +152,26 @@ def rr(study: str, strategy: str, setting: str, seen: str, languages: int) -> st
     where = {"strategy": strategy, "setting": setting, "seen": seen, "k": languages, "series": "fixed"}
     (row,) = [one for one in notebook(study, "06")["RR"] if where.items() <= one.items()]
     return number(row["mean"])
+
+
+def on_collections(study: str, measure: str) -> str:
+    """Return a line in Markdown a strategy and number of training languages: gains on collections, over languages.
+
+    In brackets the interval over questions and draws, or over questions where a set is one; * is an established gain.
+    """
+    rows = [one for one in notebook(study, "06")["judged"] if one["language"] == "*" and one["measure"] == measure]
+    cells: dict[tuple[str, int], dict[tuple[str, str], str]] = {}
+    for one in rows:
+        low, high = (one[f"crossed_{end}"] if one["crossed_low"] is not None else one[end] for end in ("low", "high"))
+        gain = f"{number(one['gain'], '+')}{'*' * one['established']} ({number(low)} to {number(high)})"
+        where = one["setting"], one["seen"]
+        cells.setdefault((one["strategy"], one["k"]), {})[where] = f"{number(one['value'])}, {gain}"
+    columns = [(setting, seen) for setting in ("mono", "pool") for seen in ("unseen", "seen")]
+    names = {"mono": "own language", "pool": "pool"}
+    lines = [["strategy", "languages", *(f"{names[setting]}, {seen}" for setting, seen in columns)]]
+    for (strategy, languages), found in cells.items():
+        lines.append([f"`{strategy}`", str(languages), *(found.get(column, "") for column in columns)])
+    return _markdown(lines)
 
 
 def count(study: str, key: str) -> int:
