@@ -155,23 +155,24 @@ def rr(study: str, strategy: str, setting: str, seen: str, languages: int) -> st
 
 
 def on_collections(study: str, measure: str) -> str:
-    """Return a line in Markdown a strategy and number of training languages: gains on collections, over languages.
+    """Return a line in Markdown a collection, strategy and number of training languages: gains, over languages.
 
-    In brackets the interval over questions and draws, or over questions where a set is one; * is an established gain.
+    In brackets the interval over questions and sets, or over questions where a set is one; * is an established gain.
     """
-    rows = [one for one in notebook(study, "06")["judged"] if one["language"] == "*" and one["measure"] == measure]
-    cells: dict[tuple[str, int], dict[tuple[str, str], str]] = {}
-    for one in rows:
-        low, high = (one[f"crossed_{end}"] if one["crossed_low"] is not None else one[end] for end in ("low", "high"))
-        gain = f"{number(one['gain'], '+')}{'*' * one['established']} ({number(low)} to {number(high)})"
-        where = one["setting"], one["seen"]
-        cells.setdefault((one["strategy"], one["k"]), {})[where] = f"{number(one['value'])}, {gain}"
-    columns = [(setting, seen) for setting in ("mono", "pool") for seen in ("unseen", "seen")]
-    names = {"mono": "own language", "pool": "pool"}
-    lines = [["strategy", "languages", *(f"{names[setting]}, {seen}" for setting, seen in columns)]]
-    for (strategy, languages), found in cells.items():
-        lines.append([f"`{strategy}`", str(languages), *(found.get(column, "") for column in columns)])
-    return _markdown(lines)
+    lines: dict[tuple[str, ...], dict[str, str]] = {}
+    for one in notebook(study, "06")["judged"]:
+        if one["language"] == "*" and one["measure"] == measure:
+            low, high = (one[end if one["crossed_low"] is None else f"crossed_{end}"] for end in ("low", "high"))
+            gain = f"{number(one['gain'], '+')}{'*' * one['established']} ({number(low)} to {number(high)})"
+            where = {"mono": "own language", "pool": "pool"}[one["setting"]], f"`{one['strategy']}`", str(one["k"])
+            cells = lines.setdefault(where, {})
+            if one["seen"] in cells:
+                raise ValueError(f"{study}: two collections or series in one line of the table")
+            cells[one["seen"]] = f"{number(one['value'])}, {gain}"
+    head = ["passages", "strategy", "languages", "other languages", "those languages"]
+    return _markdown(
+        [head, *([*where, *(of.get(seen, "") for seen in ("unseen", "seen"))] for where, of in lines.items())]
+    )
 
 
 def count(study: str, key: str) -> int:

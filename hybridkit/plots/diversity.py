@@ -1,7 +1,10 @@
 """Figures of language diversity: a measure by number of training languages, by distance, and pair by pair."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,6 +36,7 @@ from hybridkit.plots.pairs import READABLE, colour_bar, heat, small_multiples
 from hybridkit.plots.palette import NEUTRAL, SEEN, colour, marker
 from hybridkit.plots.style import WIDTH, foot, language_label, panels, printed, round_ticks
 from hybridkit.sampling.labels import UNTRAINED, label, order
+from hybridkit.utils.naming import split_name
 
 _SERIES = {"fixed": "same rows for every set", "growing": "rows grow with the languages"}
 _ROOM = 0.8  # of the lines around a value of x, as a share of the way to the next
@@ -79,7 +83,11 @@ def diversity_interaction(frame: pd.DataFrame, measure: str = "RR", setting: str
         frame, "diversity_interaction", "series", "strategy", "seen", "group", "k", "languages", "seed", "value"
     )
     one(frame, "diversity_interaction", "setting", "benchmark", "measure")
-    figure = _by_seen(frame, list(dict.fromkeys(frame["strategy"])), measure, f"Δ mean {measure}")
+    groups, places = [name for name in SEEN_GROUPS if name in set(frame["seen"])], _sizes(frame)
+    figure, grid = _grid(frame.assign(seen=frame["strategy"]), list(dict.fromkeys(frame["strategy"])), len(places))
+    for (series, name), axes in grid.items():
+        _by_seen(axes, frame[(frame["series"] == series) & (frame["strategy"] == name)], groups, places, measure)
+    _finish(figure, grid, f"Δ mean {measure}\n{better(measure, True)}", groups, frame, places, _ROOM)
     figure.suptitle(
         f"Difference by number of training languages: {measure}"
         + f", {SETTINGS.get(setting, setting)} pairs" * bool(setting)
@@ -89,33 +97,51 @@ def diversity_interaction(frame: pd.DataFrame, measure: str = "RR", setting: str
 
 @printed
 def diversity_collections(frame: pd.DataFrame, measure: str = "RR@10") -> Figure:
-    """What training gains on test collections against the number of training languages, a line a seen group.
+    """What training gains on test collections against the number of training languages: a line for seen, and unseen.
 
-    The columns of `diversity_interaction`, benchmark and setting, of `outcomes.gains`; a panel a collection, strategy
-    and series.
+    The columns of `diversity_interaction`, benchmark and setting, of `outcomes.gains`. A row of panels a collection, a
+    column a strategy and series.
     """
     columns = ("series", "strategy", "benchmark", "setting", "seen", "group", "k", "languages", "seed", "value")
     require_columns(frame, "diversity_collections", *columns)
     one(frame, "diversity_collections", "measure")
-    front = frame["benchmark"].str.split("[").str[0] + frame["setting"].map({"mono": "", "pool": ", pool"})
-    frame = frame.assign(strategy=front + "\n" + frame["strategy"].map(label))
-    figure = _by_seen(frame, list(dict.fromkeys(frame["strategy"])), measure, f"gain in mean {measure}")
+    frame = frame.assign(seen=frame["seen"].map(_SIDE))  # a question is answered in its own language
+    groups, places = [name for name in ("seen", "unseen") if name in set(frame["seen"])], _sizes(frame)
+    rows = _collection_names(frame)
+    across = list(dict.fromkeys(zip(frame["strategy"], frame["series"], strict=True)))
+    if not across:
+        raise InputError("figure of test collections: no trained models in the frame; nothing to draw")
+    width = min(WIDTH, max(5.6, (0.45 * len(places) + 0.35) * len(across) + 0.8))
+    figure, axes = panels(len(rows), len(across), width, 1.7 * len(rows) + 1.4, sharex=True, sharey=True)
+    grid = dict(zip(product(rows, across), axes, strict=True))
+    for ((name, setting), (strategy, series)), ax in grid.items():
+        own = (frame["benchmark"] == name) & (frame["setting"] == setting)
+        own &= (frame["strategy"] == strategy) & (frame["series"] == series)
+        _by_seen(ax, frame[own], groups, places, measure)
+        growing = f", {_SERIES[series]}" * (len(set(frame["series"])) > 1)
+        ax.set_title(f"{rows[name, setting]}\n{label(strategy)}{growing}")
+    _finish(figure, grid, f"gain in mean {measure}\n{better(measure, True)}", groups, frame, places, _ROOM)
     figure.suptitle(f"{measure} gained over the untrained encoder by number of training languages")
     return figure
 
 
-def _by_seen(frame: pd.DataFrame, panels_of: Sequence[str], measure: str, ylabel: str) -> Figure:
-    """Differences against the number of training languages: a panel a value of `strategy`, a line a seen group."""
-    groups, places = [name for name in SEEN_GROUPS if name in set(frame["seen"])], _sizes(frame)
-    range_of = _of_difference(measure)
-    figure, grid = _grid(frame.assign(seen=frame["strategy"]), panels_of, len(places))
-    for (series, name), axes in grid.items():
-        axes.axhline(0, color=NEUTRAL, linewidth=0.8)
-        part = frame[(frame["series"] == series) & (frame["strategy"] == name)]
-        for nth, seen in enumerate(groups):
-            _line(axes, part[part["seen"] == seen], places, _ROOM, (nth, len(groups)), SEEN[seen], seen, range_of)
-    _finish(figure, grid, f"{ylabel}\n{better(measure, True)}", groups, frame, places, _ROOM)
-    return figure
+_SIDE = {"seen-seen": "seen", "unseen-unseen": "unseen"}
+
+
+def _collection_names(frame: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """What each collection of a frame, in its setting, is called: without its languages where that is clear."""
+    kinds = list(dict.fromkeys(zip(frame["benchmark"], frame["setting"], strict=True)))
+    short = {kind: Path(split_name(kind[0])[0]).name + ", pool" * (kind[1] == "pool") for kind in kinds}
+    clear = len(set(short.values())) == len(short)
+    return short if clear else {kind: Path(kind[0]).name for kind in kinds}
+
+
+def _by_seen(axes: Axes, part: pd.DataFrame, groups: Sequence[str], places: dict[float, float], measure: str) -> None:
+    """Differences against the number of training languages, a line a seen group."""
+    axes.axhline(0, color=NEUTRAL, linewidth=0.8)
+    for nth, seen in enumerate(groups):
+        own, look = part[part["seen"] == seen], SEEN[seen]
+        _line(axes, own, places, _ROOM, (nth, len(groups)), look, seen, _of_difference(measure))
 
 
 @printed
@@ -240,7 +266,7 @@ def _line(
 
 def _finish(
     figure: Figure,
-    grid: dict[tuple[str, str], Axes],
+    grid: Mapping[Any, Axes],
     ylabel: str,
     names: Sequence[str],
     frame: pd.DataFrame,
@@ -268,7 +294,7 @@ def _finish(
     over = "sets" if across == "k" else "draws"
     bars = f"bars: 95 % intervals over random {over} and seeds" if enough else "too few random draws for intervals"
     dotted = ["dotted: untrained"] if ylabel.startswith("mean") else []
-    groups = ["groups: query-passage"] if across == "k" else []
+    groups = ["groups: query-passage"] if across == "k" and frame["seen"].str.contains("-").any() else []
     text = "; ".join([*groups, "large: means, small: models", *notes]) + "\n" + "; ".join([bars, *dotted])
     joined = {str(line.get_label()) for axes in grid.values() for line in axes.lines}
     foot(figure, [_entry(name, f"{name} line" in joined) for name in names], text)

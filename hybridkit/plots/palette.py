@@ -32,6 +32,8 @@ SEEN = {  # query seen: dark; passage seen: a whole line
     "seen-unseen": ("#222222", "s", "--"),
     "unseen-seen": ("#9A9A9A", "^", "-"),
     "unseen-unseen": ("#9A9A9A", "v", "--"),
+    "seen": ("#222222", "o", "-"),
+    "unseen": ("#9A9A9A", "v", "--"),
 }
 # matplotlib's cividis and PuOr reversed, the scales of the kit's figures, in 21 steps (a test holds them to it).
 CIVIDIS = (  # noqa: SIM905  easier to read than a list

@@ -50,6 +50,7 @@ STYLE: dict[str, Any] = {
     "figure.titlesize": 9.5,
     "figure.constrained_layout.use": True,
     "figure.constrained_layout.w_pad": 0.07,
+    "axes.formatter.useoffset": False,  # an axis shows its values whole
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,

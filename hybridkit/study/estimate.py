@@ -4,6 +4,7 @@ import logging
 import shutil
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -217,10 +218,11 @@ def estimate(run: Run) -> Estimate:
     disk = {"corpus": _size(run.folder / "corpus"), "models": 0, "checkpoints while training": 0, "embeddings": 0}
     seconds = {"training": 0.0, "held-out scores": 0.0, "encoding": 0.0}
     card = {"operations": 0.0, "tokens": 0.0, "memory": 0.0}
+    counted: set[tuple[str, ...]] = set()  # sections may share models
     slowest = 0.0  # time of trainings, where their steps take as long as they may
     for section in run.study.sections:
-        todo, texts = [spec for spec in left if spec.section == section], _texts_left(run, section)
-        corpora = _corpora_left(run, section)
+        todo = [spec for spec in left if spec.section == section]
+        texts, corpora = _texts_left(run, section, counted), _corpora_left(run, section, counted)
         if section == RERANKER:
             _add_rerankers(run, todo, disk, seconds)
             continue
@@ -440,8 +442,8 @@ def _rows(run: Run) -> pd.DataFrame:
     return frame
 
 
-def _texts_left(run: Run, section: str) -> int:
-    """Texts of all benchmarks for every model of a section that is not ranked on all of them yet.
+def _texts_left(run: Run, section: str, counted: set[tuple[str, ...]]) -> int:
+    """Texts of all benchmarks for every model of a section that is not ranked on all of them yet, nor `counted`.
 
     A remedy in the weights makes another model of it; other remedies start from embeddings that are there.
     """
@@ -452,23 +454,32 @@ def _texts_left(run: Run, section: str) -> int:
         for spec in specs
         if not is_whole(run.ranks_path(spec, name), thorough=False)
         and not all(is_whole(path, thorough=False) for path in run.embedding_paths(spec, name))
-    }
+    } - counted
+    counted |= left
     return sum(_size_of(run, name) for *_, name in left)
 
 
-def _corpora_left(run: Run, section: str) -> list[tuple[Collection, int]]:
-    """The corpora of the judged collections of a section, each with how many models have not been searched on it yet.
+def _corpora_left(run: Run, section: str, counted: set[tuple[str, ...]]) -> list[tuple[Collection, int]]:
+    """The corpora of the judged collections of a section, each with how many models have not encoded it, nor `counted`.
 
-    A pool has the corpora of its languages.
+    A pool has the corpora of its languages, and what was searched alone is not encoded again for a pool.
     """
-    found: dict[str, tuple[Collection, set[str]]] = {}
     names = run.study.judged_in(section)
     specs = [*run.models(section), *([ModelSpec(UNTRAINED, 0, section)] if section == "diversity" else [])]
+    parts: dict[str, Collection] = {}
+    wanted: dict[tuple[str, ...], None] = {}
     for one, spec in product(run.collections(*names), specs if names else []):
-        if not is_whole(run.judged_path(spec, one, "queries"), thorough=False):
-            for part in one.parts or (one,):
-                found.setdefault(part.corpus, (part, set()))[1].add(run.trained.key(spec))
-    return [(part, len(models)) for part, models in found.values()]
+        done = is_whole(run.judged_path(spec, one, "queries"), thorough=False)
+        for part in one.parts or (one,):
+            parts[part.corpus] = part
+            if not done:
+                wanted[run.trained.key(spec), part.corpus] = None
+            else:
+                counted.add((run.trained.key(spec), part.corpus))
+    left = [pair for pair in wanted if pair not in counted]
+    counted.update(left)
+    models = Counter(corpus for _, corpus in left)
+    return [(parts[corpus], count) for corpus, count in models.items()]
 
 
 def _size_of(run: Run, name: str) -> int:

@@ -45,7 +45,7 @@ from hybridkit.utils.paths import runs_folder
 from hybridkit.utils.products import frame, kept, remove
 
 RESULTS_FORMAT = 2  # of embeddings and what is made from them
-REMEDIES_FORMAT = 1  # of results with a remedy
+REMEDIES_FORMAT = 2  # of results with a remedy
 RERANKED_FORMAT = 1  # of results of re-rankers
 
 

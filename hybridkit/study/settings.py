@@ -204,7 +204,7 @@ class DiversitySettings(SectionSettings):
     rows: Annotated[int, COUNT_OR_NONE] = 0
     """Training rows of every set in the fixed series; 0 for as many as all sets have."""
     judged: tuple[str, ...] | None = None
-    """Collections to evaluate on beside the study's own."""
+    """Collections to evaluate these models on; without it those of `evaluation.judged`."""
 
 
 @settings("reranker", kw_only=True)
@@ -395,13 +395,14 @@ class Study:
     @property
     def judged(self) -> tuple[str, ...]:
         """The collections of every section, without repeats."""
-        return tuple(dict.fromkeys([*self.evaluation.judged, *self.judged_in("diversity")]))
+        more = self.judged_in("diversity") if self.diversity else ()
+        return tuple(dict.fromkeys([*self.evaluation.judged, *more]))
 
     def judged_in(self, section: str) -> tuple[str, ...]:
         """Return the collections that the models of a section are evaluated on."""
-        if section == "diversity" and self.diversity is not None:
-            return self.evaluation.judged if self.diversity.judged is None else self.diversity.judged
-        return self.evaluation.judged if section == "main" else ()
+        own = self.diversity.judged if section == "diversity" and self.diversity else None
+        names = self.evaluation.judged if own is None else own
+        return tuple(dict.fromkeys(names)) if section in ("main", "diversity") else ()
 
     @property
     def lexicons(self) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ def test_judged_sets_tell_what_a_set_of_languages_does_for_one_language(
         parallel_rows,
         evaluation=EvaluationSettings(("held-out",)),
         diversity=DiversitySettings(
-            strategies={"mono": (1, "all")}, groups=("random",), draws=1, seeds=(0,), judged=(str(judged_folder),)
+            strategies={"mono": (1, "all")}, groups=("random",), draws=1, seeds=(0,), judged=(str(judged_folder),) * 2
         ),
     )
     run = Run(study, tmp_path / "run")

@@ -804,6 +804,16 @@ def test_no_colour_means_a_strategy_and_something_else() -> None:
         assert not used & (strategies - {palette.colour("untrained")})
 
 
+def test_every_collection_has_a_panel_of_its_own() -> None:
+    both = FRAMES["diversity_collections"]
+    assert [ax.get_title() for ax in seen(plots.diversity_collections(both))] == ["judged\nmono", "judged, pool\nmono"]
+    parts = pd.concat([both, both.assign(benchmark="folder/judged[fi]", value=0.95)])
+    figure = plots.diversity_collections(parts[parts["setting"] == "mono"])
+    assert [ax.get_title() for ax in seen(figure)] == ["judged[de,en]\nmono", "judged[fi]\nmono"]
+    drawn = [max(max(line.get_ydata()) for line in ax.lines) for ax in seen(figure)]
+    assert drawn[0] < drawn[1] == 0.95
+
+
 def test_strategies_keep_order_and_colour_whatever_is_shown() -> None:
     names = [
         "untrained",

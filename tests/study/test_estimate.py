@@ -18,7 +18,7 @@ from hybridkit.study import estimate as estimating
 from hybridkit.study.estimate import estimate, missing, time_step
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
-from hybridkit.study.settings import Study, open_study
+from hybridkit.study.settings import DiversitySettings, Study, open_study
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def test_the_papers_study_without_anything_here(
 
 
 def test_judged_collections_are_counted_once_a_model_and_a_pool_has_those_of_its_languages(
-    study: Study, judged_folder: Path, monkeypatch: pytest.MonkeyPatch
+    study: Study, judged_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = (str(judged_folder), f"{judged_folder}[de,en,pool]")
     run = Run(replace(study, evaluation=replace(study.evaluation, judged=names)))
@@ -176,6 +176,10 @@ def test_judged_collections_are_counted_once_a_model_and_a_pool_has_those_of_its
     make_collections(run, ModelSpec("untrained"), names)
     again = estimate(run)
     assert again.seconds is not None and again.seconds["collections"] == 4 * 5 * 0.5
+    # the untrained encoder and the models of all languages are in two sections
+    sets = DiversitySettings(strategies={"mono": (1, "all")}, groups=("random",), draws=2, seeds=(0, 1))
+    both = estimate(Run(replace(run.study, diversity=sets), tmp_path / "both"))
+    assert both.seconds is not None and both.seconds["collections"] == (5 + 2 * 2) * 5 * 0.5
     gone = replace(study, evaluation=replace(study.evaluation, judged=("miracl[yo,pool]",)))
     assert [one.message.split(" (")[0] for one in missing(gone)] == ["collection miracl[yo]"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from hybridkit.analysis.diversity.outcomes import ALL, COLUMNS, KEYS, RANDOM, drawn, models, with_predictors
+from hybridkit.analysis.diversity.outcomes import ALL, COLUMNS, KEYS, PREDICTORS, RANDOM, drawn, models
 from hybridkit.analysis.scores import collection_queries, together
 from hybridkit.evaluation.clusters import ClusterSums, combined, model_sums
 from hybridkit.evaluation.collection_scores import clusters_in
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MEASURES = ("RR@10", "nDCG@10")
 EVERY = "*"  # the mean over languages
+OUTCOMES = [name for name in COLUMNS if name not in PREDICTORS]
 EFFECTS = ["benchmark", "setting", "language", "series", "strategy", "k", "seen", "measure"]
 EFFECTS += ["value", "gain", "low", "high", "crossed_low", "crossed_high", "draws", "queries", "established"]
 _OVER_LANGUAGES = Resampling(resamples=4_000, exchanges=50_000)
@@ -32,8 +33,9 @@ _OF_ONE = Resampling(resamples=2_000, exchanges=1_000)  # for intervals alone
 def collection_outcomes(run: "Run") -> pd.DataFrame:
     """Return the means of the models of a diversity study on its collections, in the columns of `pair_outcomes`.
 
-    The collections are `diversity.judged`, else `evaluation.judged`. passage_language is the question's language in the
-    pool too, since only passages of that language are judged. Models that are not made yet are made now.
+    But for the predictors. The collections are `diversity.judged`, else `evaluation.judged`. passage_language is the
+    question's language in the pool too, since only passages of that language are judged. Models that are not made yet
+    are made now.
     """
     lines, parts = models(run), []
     for name, values in _values(run).items():
@@ -43,8 +45,10 @@ def collection_outcomes(run: "Run") -> pd.DataFrame:
             own = lines.loc[lines["model"] == spec, KEYS]
             parts.append(own.merge(means.assign(benchmark=name, passage_language=means["query_language"]), how="cross"))
     if not parts:
-        return pd.DataFrame(columns=COLUMNS)
-    return with_predictors(pd.concat(parts, ignore_index=True), run.study.section("diversity").encoder.name)[COLUMNS]
+        return pd.DataFrame(columns=OUTCOMES)
+    table = pd.concat(parts, ignore_index=True)
+    known = [tag in of.split() for tag, of in zip(table["query_language"], table["languages"], strict=True)]
+    return table.assign(seen=np.where(known, "seen-seen", "unseen-unseen"))[OUTCOMES]
 
 
 def collection_effects(run: "Run") -> pd.DataFrame:
@@ -99,7 +103,9 @@ def collection_sentences(effects: pd.DataFrame) -> list[str]:
         amounts = []
         for row in part.sort_values(["seen", "k"]).to_dict("records"):
             over = "crossed_" * (not np.isnan(row["crossed_low"]))
-            ends = f"{number(row[over + 'low'])} to {number(row[over + 'high'])}" + ", given one set" * (not over)
+            ends = f"{number(row[over + 'low'])} to {number(row[over + 'high'])}"
+            ends = "no interval" if np.isnan(row[over + "low"]) else ends
+            ends += "" if over else f", given {row['draws']} set{'s' * (row['draws'] > 1)}"
             shown = "" if row["established"] else ", not established"
             amounts.append(f"{number(row['gain'], '+')} ({ends}{shown}) in {row['seen']} languages from {row['k']}")
         growing = ", growing" * (series == "growing")

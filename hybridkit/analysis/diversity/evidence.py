@@ -50,7 +50,7 @@ def mean_steps(table: pd.DataFrame, sums: Mapping[Key, ClusterSums]) -> pd.DataF
     """
     rows = []
     chosen = drawn(table[table["setting"] != "pool"])
-    chosen = chosen.drop_duplicates([*STEP, "group", "seed", "from_languages", "to_languages"])  # of several draws
+    chosen = chosen.drop_duplicates([*STEP, "seed", "from_languages", "to_languages"])  # of several draws
     for key, part in chosen.groupby(STEP, sort=False):
         kind = {str(name): value for name, value in zip(STEP, key, strict=True)}
         draws: dict[int | str, dict[str, ClusterSums]] = {}
