@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -123,38 +123,32 @@ def _values(run: "Run") -> dict[str, dict[ModelSpec, pd.DataFrame]]:
     return {name: {spec: together(frames, MEASURES) for spec, frames in of.items()} for name, of in parts.items()}
 
 
-class _Of(NamedTuple):
-    """A set of training languages on some languages: the value, and the gain."""
-
-    value: ClusterSums
-    gain: ClusterSums
-
-
 def _effects(
     part: pd.DataFrame, sums: dict[ModelSpec, ClusterSums], tags: Sequence[str], measure: str
 ) -> Iterator[dict[str, Any]]:
     """The lines of some languages, seen and unseen, for the sets of one size."""
     base = sums[ModelSpec(UNTRAINED, 0, "diversity")]
     how = _OVER_LANGUAGES if len(tags) > 1 else _OF_ONE
+    language, setting = base.pairs["query_language"], str(base.pairs["setting"].iloc[0])
     for seen in ("seen", "unseen"):
-        draws: dict[int | str, _Of] = {}
+        values: list[float] = []
+        gains: dict[int | str, dict[str, ClusterSums]] = {}
         for languages, own in part.drop_duplicates(["languages", "model"]).groupby("languages", sort=False):
-            language = base.pairs["query_language"]
-            known = language.isin(str(languages).split())
-            chosen = (language.isin(tags) & (known == (seen == "seen"))).to_numpy(bool)
+            known = language.isin(str(languages).split()) == (seen == "seen")
+            chosen = (language.isin(tags) & known).to_numpy(bool)
             if chosen.any():
-                setting = str(base.pairs["setting"].iloc[0])
-                value, start = (
-                    one.select(chosen, setting)
-                    for one in (combined([(1 / len(own), sums[spec]) for spec in own["model"]]), base)
-                )
-                draws[str(languages)] = _Of(value, combined([(1.0, value), (-1.0, start)]))
-        if not draws:
+                mean = combined([(1 / len(own), sums[spec]) for spec in own["model"]]).select(chosen, setting)
+                values.append(float(replace(mean, overall=True).means[0]))
+                gains[str(languages)] = {measure: combined([(1.0, mean), (-1.0, base.select(chosen, setting))])}
+        if not gains:
             continue
-        gains = {draw: {measure: one.gain} for draw, one in draws.items()}
         row = contrast([(1.0, gains)], how=how, overall=True).iloc[0].to_dict()
         if set(part["group"]) != {RANDOM}:  # chosen sets show nothing of other ones
             row |= dict.fromkeys(("crossed_low", "crossed_high", "crossed_p"), np.nan)
-        value = float(np.mean([replace(one.value, overall=True).means[0] for one in draws.values()]))
-        asked = max(int(one.gain.sizes.sum()) for one in draws.values())
-        yield row | {"seen": seen, "value": value, "queries": asked}
+        asked = max(int(one[measure].sizes.sum()) for one in gains.values())
+        yield {
+            **{str(name): one for name, one in row.items()},
+            "seen": seen,
+            "value": np.mean(values),
+            "queries": asked,
+        }
