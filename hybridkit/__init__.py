@@ -17,11 +17,9 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from hybridkit.data.benchmark import Benchmark as Benchmark
     from hybridkit.data.collection import Collection as Collection
-    from hybridkit.data.collection import Collection as JudgedSet
     from hybridkit.data.corpus import ParallelCorpus as ParallelCorpus
     from hybridkit.data.sources.open_benchmarks import open_benchmark as open_benchmark
     from hybridkit.data.sources.open_benchmarks import open_collection as open_collection
-    from hybridkit.data.sources.open_benchmarks import open_collection as open_judged
     from hybridkit.errors import InputError as InputError
     from hybridkit.errors import MissingDataError as MissingDataError
     from hybridkit.evaluation.encoder_scores import evaluate_encoder as evaluate_encoder
@@ -56,10 +54,8 @@ _HOMES = {
     "Benchmark": "data.benchmark",
     "ParallelCorpus": "data.corpus",
     "Collection": "data.collection",
-    "JudgedSet": "data.collection:Collection",
     "open_benchmark": "data.sources.open_benchmarks",
     "open_collection": "data.sources.open_benchmarks",
-    "open_judged": "data.sources.open_benchmarks:open_collection",
     "BatchPlan": "sampling",
     "parse": "sampling",
     "TrainingSettings": "models.training",

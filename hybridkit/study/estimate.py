@@ -46,7 +46,9 @@ _ENOUGH = 20.0  # seconds: of steps as slow as this one is enough
 _PATIENCE = 30.0  # seconds after which timing a step is given up
 _STEP_IN_TEXTS = (3.0, 6.0)  # a step takes as long as encoding its texts so many times: forward, backward, optimiser
 log = logging.getLogger("hybridkit")
-_TEXTS = 64  # of each side, encoded to time the evaluation
+_TEXTS = (64, 1024)  # of each side, encoded to time the evaluation: the second where the first are too fast
+_LONG = 1.0  # seconds that say how long others will take
+_PAIRS = 64  # scored by a re-ranker to time it
 
 
 @dataclass(frozen=True)
@@ -303,7 +305,7 @@ def _time_margins(run: Run, todo: list[ModelSpec]) -> float:
         model = reranker.start(run.study.encoder_at(run.study.section(RERANKER).encoder.name))
     else:
         model = reranker.open(run.study.encoder_at(training.reranker))
-    texts = PlanTexts(run.plan(spec), run.corpus(spec))(np.arange(min(_TEXTS, training.batch_size)))
+    texts = PlanTexts(run.plan(spec), run.corpus(spec))(np.arange(min(_PAIRS, training.batch_size)))
     return (
         2
         * _time_scores(model, texts["query"], texts["passage"], training)
@@ -315,7 +317,7 @@ def time_pairs(model: "CrossEncoder", run: Run, name: str) -> float:
     """Return the seconds that a pair of a benchmark takes to score; the mean of some queries and passages."""
     settings, sample = run.study.evaluation, run.reranked_on(name)[0]
     queries, passages = (
-        frame["text"].iloc[np.linspace(0, len(frame) - 1, _TEXTS).astype(int)].tolist()
+        frame["text"].iloc[np.linspace(0, len(frame) - 1, _PAIRS).astype(int)].tolist()
         for frame in (sample.queries, sample.passages)
     )
     return _time_scores(model, queries, passages, settings)
@@ -374,34 +376,43 @@ def time_step(
 
 def time_texts(encoder: "SentenceTransformer", run: Run, name: str) -> float:
     """Return the seconds that a text of a benchmark takes to encode; the mean of some queries and passages."""
-    from hybridkit.models.embedding import encode
-
-    settings, benchmark = run.study.evaluation, run.subset(name)[0]
+    benchmark = run.subset(name)[0]
     spent = count = 0.0  # each side weighs as much as it has texts
     for side, frame in (("query", benchmark.queries), ("passage", benchmark.passages)):
-        texts = frame["text"].iloc[:: max(1, len(frame) // _TEXTS)].tolist()
-        encode(encoder, texts[:2], side, max_length=settings.max_length, precision=settings.precision)
-        start = time.perf_counter()
-        encode(encoder, texts, side, max_length=settings.max_length, precision=settings.precision)
-        spent, count = spent + (time.perf_counter() - start) * len(frame) / len(texts), count + len(frame)
+        texts = frame["text"].tolist()
+        spent, count = spent + _time_some(encoder, run, side, texts) * len(frame), count + len(frame)
     return spent / max(count, 1)
 
 
 def time_passages(encoder: "SentenceTransformer", run: Run, corpora: Sequence[tuple[Collection, int]]) -> float:
-    """Return the seconds that a passage of some collections takes to encode; the mean of some from each one's first."""
+    """Return the seconds that a passage of some collections takes to encode; the mean of some of each one's first."""
+    every = sum(part.size for part, _ in corpora)
+    texts: list[str] = []
+    for part, _ in corpora:  # as many of each as it is large
+        first = next(part.passages())[1]
+        count = max(1, _TEXTS[-1] * part.size // every)
+        texts += first[:: max(1, len(first) // count)][:count]
+    return _time_some(encoder, run, "passage", texts)
+
+
+def _time_some(encoder: "SentenceTransformer", run: Run, side: str, texts: list[str]) -> float:
+    """The seconds that one of some texts takes to encode: of a few, or of more where these say little."""
     from hybridkit.models.embedding import encode
 
-    settings, texts = run.study.evaluation, []
-    every = sum(part.size for part, _ in corpora)
-    for part, _ in corpora:
-        _, first = next(part.passages())
-        count = max(1, 2 * _TEXTS * part.size // every)
-        texts += first[:: max(1, len(first) // count)][:count]
-    options: dict[str, Any] = {"max_length": settings.max_length, "precision": settings.precision}
-    encode(encoder, texts[:2], "passage", **options)
-    start = time.perf_counter()
-    encode(encoder, texts, "passage", **options)
-    return (time.perf_counter() - start) / len(texts)
+    options: dict[str, Any] = {
+        "max_length": run.study.evaluation.max_length,
+        "precision": run.study.evaluation.precision,
+    }
+    encode(encoder, texts[:2], side, **options)  # type: ignore[arg-type]
+    taken = 0.0
+    for count in _TEXTS:
+        some = texts[:: max(1, len(texts) // count)]
+        start = time.perf_counter()
+        encode(encoder, some, side, **options)  # type: ignore[arg-type]
+        taken = (time.perf_counter() - start) / max(1, len(some))
+        if taken * len(some) > _LONG:
+            break
+    return taken
 
 
 @contextmanager
