@@ -403,12 +403,12 @@ def _time_some(encoder: "SentenceTransformer", run: Run, side: str, texts: list[
         "max_length": run.study.evaluation.max_length,
         "precision": run.study.evaluation.precision,
     }
-    encode(encoder, texts[:2], side, **options)  # type: ignore[arg-type]
+    encode(encoder, texts[:2], side, **options)
     taken = 0.0
     for count in _TEXTS:
         some = texts[:: max(1, len(texts) // count)]
         start = time.perf_counter()
-        encode(encoder, some, side, **options)  # type: ignore[arg-type]
+        encode(encoder, some, side, **options)
         taken = (time.perf_counter() - start) / max(1, len(some))
         if taken * len(some) > _LONG:
             break
