@@ -255,7 +255,7 @@ def _diversity(numbers: Numbers, _: Sequence[str]) -> list[str]:
         )
     if not len(shown):
         found.append("That is not evidence of no effect: the intervals say how large it may be either way.")
-    return [*found, *numbers["collections"], *numbers["limits"][:1]]
+    return [*found, *numbers.get("collections", ()), *numbers["limits"][:1]]
 
 
 def _claims(numbers: Numbers, _: Sequence[str]) -> list[str]:
