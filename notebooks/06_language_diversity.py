@@ -62,7 +62,8 @@ benchmark = next(iter(frame["benchmark"]), "")
 first = frame[frame["benchmark"] == benchmark]
 sums = diversity.pair_sums(run, benchmark) if benchmark else {}
 followed = diversity.mean_steps(diversity.steps(first), sums)
-outcomes, judged = diversity.collection_outcomes(run), diversity.collection_effects(run)
+values = diversity.collection_values(run)
+outcomes, judged = diversity.collection_outcomes(run, values), diversity.collection_effects(run, values)
 limits = diversity.limits(models)
 numbers = {"models": len(set(models["model"])), "steps": followed.to_dict("records"), "limits": limits}
 numbers["collections"] = diversity.collection_sentences(judged)
@@ -231,7 +232,7 @@ over = judged["language"] == "*"
 judged[over].drop(columns="language").round(3)
 
 # %%
-Markdown("\n".join(f"- {one}" for one in diversity.collection_sentences(judged)))
+Markdown("\n".join(f"- {one}" for one in numbers["collections"]))
 
 # %% [markdown]
 # Language by language:

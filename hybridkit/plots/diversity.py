@@ -111,8 +111,9 @@ def diversity_collections(frame: pd.DataFrame, measure: str = "RR@10") -> Figure
     across = list(dict.fromkeys(zip(frame["strategy"], frame["series"], strict=True)))
     if not across:
         raise InputError("figure of test collections: no trained models in the frame; nothing to draw")
-    width = min(WIDTH, max(5.6, (0.45 * len(places) + 0.35) * len(across) + 0.8))
-    figure, axes = panels(len(rows), len(across), width, 1.7 * len(rows) + 1.4, sharex=True, sharey=True)
+    figure, axes = panels(
+        len(rows), len(across), _width(len(across), len(places)), 1.7 * len(rows) + 1.4, sharex=True, sharey=True
+    )
     grid = dict(zip(product(rows, across), axes, strict=True))
     for ((name, setting), (strategy, series)), ax in grid.items():
         own = (frame["benchmark"] == name) & (frame["setting"] == setting)
@@ -184,8 +185,7 @@ def _grid(frame: pd.DataFrame, groups: Sequence[str], sizes: int) -> tuple[Figur
     if not series or not groups:
         raise InputError("figure of language diversity: no trained models in the frame; nothing to draw")
     if len(series) == 1:
-        width = min(WIDTH, max(5.6, (0.45 * sizes + 0.35) * len(groups) + 0.8))
-        figure, axes = panels(1, len(groups), width, 2.9, sharey=True, sharex=True)
+        figure, axes = panels(1, len(groups), _width(len(groups), sizes), 2.9, sharey=True, sharex=True)
         grid = {(series[0], group): ax for group, ax in zip(groups, axes, strict=True)}
         titles = {key: label(key[1]) for key in grid}
     else:
@@ -197,6 +197,11 @@ def _grid(frame: pd.DataFrame, groups: Sequence[str], sizes: int) -> tuple[Figur
     for key, text in titles.items():
         grid[key].set_title(text)
     return figure, grid
+
+
+def _width(columns: int, sizes: int) -> float:
+    """Inches for some panels beside each other, of `sizes` values of x each."""
+    return min(WIDTH, max(5.6, (0.45 * sizes + 0.35) * columns + 0.8))
 
 
 def _of_difference(measure: str) -> tuple[float, float]:

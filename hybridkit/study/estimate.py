@@ -478,16 +478,14 @@ def _corpora_left(run: Run, section: str, counted: set[tuple[str, ...]]) -> list
     names = run.study.judged_in(section)
     specs = [*run.models(section), *([ModelSpec(UNTRAINED, 0, section)] if section == "diversity" else [])]
     parts: dict[str, Collection] = {}
-    wanted: dict[tuple[str, ...], None] = {}
+    wanted: list[tuple[str, ...]] = []
     for one, spec in product(run.collections(*names), specs if names else []):
         done = is_whole(run.judged_path(spec, one, "queries"), thorough=False)
-        for part in one.parts or (one,):
-            parts[part.corpus] = part
-            if not done:
-                wanted[run.trained.key(spec), part.corpus] = None
-            else:
-                counted.add((run.trained.key(spec), part.corpus))
-    left = [pair for pair in wanted if pair not in counted]
+        own = {part.corpus: part for part in one.parts or (one,)}
+        parts |= own
+        encoded = [(run.trained.key(spec), corpus) for corpus in own]
+        (counted.update if done else wanted.extend)(encoded)
+    left = [pair for pair in dict.fromkeys(wanted) if pair not in counted]
     counted.update(left)
     models = Counter(corpus for _, corpus in left)
     return [(parts[corpus], count) for corpus, count in models.items()]

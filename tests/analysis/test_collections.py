@@ -65,7 +65,8 @@ def test_judged_sets_tell_what_a_set_of_languages_does_for_one_language(
         ),
     )
     run = Run(study, tmp_path / "run")
-    table = collections.collection_effects(run)
+    asked = collections.collection_values(run)
+    table = collections.collection_effects(run, asked)
     assert set(table["language"]) == {"de", "en", "*"} and set(table["measure"]) == set(collections.MEASURES)
     table = table[table["measure"] == "RR@10"].set_index(["k", "language", "seen"])
     one = next(line for line in outcomes.models(run).to_dict("records") if line["k"] == 1)
@@ -90,11 +91,12 @@ def test_judged_sets_tell_what_a_set_of_languages_does_for_one_language(
     assert table.loc[(2, "*", "seen"), "value"] == pytest.approx(np.mean([mine for mine, _ in means.values()]))
     assert table.loc[(2, "*", "seen"), "gain"] == pytest.approx(np.mean([a - b for a, b in means.values()]))
     assert table.loc[(2, "*", "seen"), "queries"] == 5
-    frame = collections.collection_outcomes(run)
+    frame = collections.collection_outcomes(run, asked)
     own = frame[(frame["measure"] == "RR@10") & (frame["k"] == 2)].set_index("query_language")["value"]
     assert own.to_dict() == pytest.approx({tag: mine for tag, (mine, _) in means.items()})
     none = Run(replace(study, diversity=None), tmp_path / "run")
-    assert collections.collection_effects(none).empty and collections.collection_outcomes(none).empty
+    asked = collections.collection_values(none)
+    assert collections.collection_effects(none, asked).empty and collections.collection_outcomes(none, asked).empty
 
 
 def test_a_judged_set_that_is_not_there_is_told_before_anything_runs(tmp_path: Path) -> None:

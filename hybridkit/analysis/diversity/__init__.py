@@ -5,7 +5,12 @@ It may import what `analysis` may. Start at `outcomes`. A study without the sect
 lists everywhere.
 """
 
-from hybridkit.analysis.diversity.collections import collection_effects, collection_outcomes, collection_sentences
+from hybridkit.analysis.diversity.collections import (
+    collection_effects,
+    collection_outcomes,
+    collection_sentences,
+    collection_values,
+)
 from hybridkit.analysis.diversity.evidence import mean_steps, pair_sums
 from hybridkit.analysis.diversity.left_out import left_out, left_out_sentences
 from hybridkit.analysis.diversity.outcomes import (

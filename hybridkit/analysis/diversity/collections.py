@@ -12,7 +12,7 @@ from hybridkit.analysis.scores import collection_queries, together
 from hybridkit.evaluation.clusters import ClusterSums, combined, model_sums
 from hybridkit.evaluation.collection_scores import clusters_in
 from hybridkit.evaluation.resampling import Resampling
-from hybridkit.evaluation.significance import contrast, judged
+from hybridkit.evaluation.significance import OVERALL, contrast, judged
 from hybridkit.sampling.labels import label
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.settings import UNTRAINED
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from hybridkit.study.run import Run
 
 MEASURES = ("RR@10", "nDCG@10")
-EVERY = "*"  # the mean over languages
 OUTCOMES = [name for name in COLUMNS if name not in PREDICTORS]
 EFFECTS = ["benchmark", "setting", "language", "series", "strategy", "k", "seen", "measure"]
 EFFECTS += ["value", "gain", "low", "high", "crossed_low", "crossed_high", "draws", "queries", "established"]
@@ -30,16 +29,30 @@ _OVER_LANGUAGES = Resampling(resamples=4_000, exchanges=50_000)
 _OF_ONE = Resampling(resamples=2_000, exchanges=1_000)  # for intervals alone
 
 
-def collection_outcomes(run: "Run") -> pd.DataFrame:
-    """Return the means of the models of a diversity study on its collections, in the columns of `pair_outcomes`.
+Values = dict[str, dict[ModelSpec, pd.DataFrame]]  # of every question, by collection and model
 
-    But for the predictors. The collections are `diversity.judged`, else `evaluation.judged`. passage_language is the
-    question's language in the pool too, since only passages of that language are judged. Models that are not made yet
-    are made now.
+
+def collection_values(run: "Run") -> Values:
+    """Return the values of every question of each collection by every model of a diversity study, languages together.
+
+    The collections are `diversity.judged`, else `evaluation.judged`. Models that are not made yet are made now.
+    """
+    parts: dict[str, dict[ModelSpec, list[pd.DataFrame]]] = {}
+    specs = list(dict.fromkeys(models(run)["model"]))
+    for name, spec, values in collection_queries(run, specs, run.study.judged_in("diversity")):
+        parts.setdefault(name, {}).setdefault(spec, []).append(values)
+    return {name: {spec: together(frames, MEASURES) for spec, frames in of.items()} for name, of in parts.items()}
+
+
+def collection_outcomes(run: "Run", values: Values) -> pd.DataFrame:
+    """Return the means of `collection_values` by model and language, in the columns of `pair_outcomes`.
+
+    But for the predictors. passage_language is the question's language in the pool too, since only passages of that
+    language are judged.
     """
     lines, parts = models(run), []
-    for name, values in _values(run).items():
-        for spec, frame in values.items():
+    for name, by_model in values.items():
+        for spec, frame in by_model.items():
             by = ["setting", "query_language", "measure"]
             means = frame.groupby(by, sort=False)["value"].mean().reset_index()
             own = lines.loc[lines["model"] == spec, KEYS]
@@ -51,12 +64,13 @@ def collection_outcomes(run: "Run") -> pd.DataFrame:
     return table.assign(seen=np.where(known, "seen-seen", "unseen-unseen"))[OUTCOMES]
 
 
-def collection_effects(run: "Run") -> pd.DataFrame:
+def collection_effects(run: "Run", values: Values) -> pd.DataFrame:
     """Return what training gains over the untrained encoder on each collection, by language, k and seen.
 
-    Lines of the language "*" are means over the languages that a model was trained on (seen) or was not (unseen): every
-    language weighs the same, and the untrained encoder has the same languages. Sets are those of the random draws and
-    that of all languages; seeds of a set are averaged, and a set that two draws have counts once.
+    Takes `collection_values`. Lines of the language "*" are means over the languages that a model was trained on (seen)
+    or was not (unseen): every language weighs the same, and the untrained encoder has the same languages. Sets are
+    those of the random draws and that of all languages; seeds of a set are averaged, and a set that two draws have
+    counts once.
 
     Returns:
         benchmark, setting (mono, or pool), language, series, strategy, k, seen, measure (RR@10, nDCG@10), value, gain,
@@ -68,21 +82,21 @@ def collection_effects(run: "Run") -> pd.DataFrame:
     trained = lines[lines["strategy"] != UNTRAINED]
     trained = pd.concat([drawn(trained), trained[trained["group"] == ALL]]) if len(trained) else trained
     found = []
-    for name, values in _values(run).items():
-        sums = {spec: model_sums(frame, clusters_in(frame)) for spec, frame in values.items()}
-        tags = list(dict.fromkeys(next(iter(values.values()))["query_language"]))
+    for name, by_model in values.items():
+        sums = {spec: model_sums(frame, clusters_in(frame)) for spec, frame in by_model.items()}
+        tags = list(dict.fromkeys(next(iter(by_model.values()))["query_language"]))
         for keys, part in trained.groupby(["series", "strategy", "k"], sort=False):
             for measure in MEASURES:
                 own = {spec: one[measure] for spec, one in sums.items()}
-                for language in (*tags, EVERY):
-                    rows = _effects(part, own, tags if language == EVERY else [language], measure)
+                for language in (*tags, OVERALL):
+                    rows = _effects(part, own, tags if language == OVERALL else [language], measure)
                     front = {"benchmark": name, "language": language}
                     found += [front | dict(zip(("series", "strategy", "k"), keys, strict=True)) | row for row in rows]
     if not found:
         return pd.DataFrame(columns=EFFECTS)
     table = pd.DataFrame(found)
     family = "what training gains on " + table["benchmark"] + ", " + table["measure"]
-    every = table["language"] == EVERY
+    every = table["language"] == OVERALL
     verdicts = judged(table[every].assign(family=family), how=_OVER_LANGUAGES)["established"]
     table["established"] = verdicts.reindex(table.index, fill_value=False).astype(bool)
     return table.rename(columns={"difference": "gain", "trainings": "draws"})[EFFECTS]
@@ -98,7 +112,7 @@ def collection_sentences(effects: pd.DataFrame) -> list[str]:
     ['b[de,en], mono: RR@10 changes over the untrained encoder by +.100 (.020 to .180) in unseen languages from 1.']
     """
     said = []
-    chosen = effects[(effects["language"] == EVERY) & (effects["measure"] == MEASURES[0])]
+    chosen = effects[(effects["language"] == OVERALL) & (effects["measure"] == MEASURES[0])]
     for (name, series, strategy), part in chosen.groupby(["benchmark", "series", "strategy"], sort=False):
         amounts = []
         for row in part.sort_values(["seen", "k"]).to_dict("records"):
@@ -112,15 +126,6 @@ def collection_sentences(effects: pd.DataFrame) -> list[str]:
         front = f"{name}, {label(str(strategy))}{growing}: RR@10 changes over the untrained encoder by "
         said.append(front + ", ".join(amounts) + ".")
     return said
-
-
-def _values(run: "Run") -> dict[str, dict[ModelSpec, pd.DataFrame]]:
-    """The values of every question of each collection by every model, all languages together."""
-    names = run.study.judged_in("diversity")
-    parts: dict[str, dict[ModelSpec, list[pd.DataFrame]]] = {}
-    for name, spec, values in collection_queries(run, list(dict.fromkeys(models(run)["model"])), names):
-        parts.setdefault(name, {}).setdefault(spec, []).append(values)
-    return {name: {spec: together(frames, MEASURES) for spec, frames in of.items()} for name, of in parts.items()}
 
 
 def _effects(
