@@ -9,7 +9,7 @@ from hybridkit.analysis.remedies import evaluated_on
 from hybridkit.analysis.scores import collections_made, make_collections
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
-from hybridkit.study.settings import DISTILLED, RERANKER, UNTRAINED
+from hybridkit.study.settings import DISTILLED, RERANKER
 from hybridkit.study.shards import is_large, make_shards
 from hybridkit.study.sweep import Job, is_made, make, make_jobs, run_of
 from hybridkit.study.workers import Workers
@@ -69,10 +69,7 @@ def jobs_of(run: Run, sections: Sequence[str]) -> list[WholeJob]:
         if one.remedy:
             with_remedy.setdefault(replace(one, remedy=""), []).append(one)
     for section in sections:
-        specs = run.models(section)
-        if section == "diversity":
-            specs = [ModelSpec(UNTRAINED, 0, section), *specs]
-        for spec in specs:
+        for spec in run.models(section):
             benchmarks = (*run.study.section(section).benchmarks,)
             remedies = tuple(with_remedy.get(spec, ()))
             job = WholeJob(study, run.folder, spec, benchmarks, study.judged_in(section), remedies, remedied)

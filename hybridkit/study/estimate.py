@@ -476,7 +476,7 @@ def _corpora_left(run: Run, section: str, counted: set[tuple[str, ...]]) -> list
     A pool has the corpora of its languages, and what was searched alone is not encoded again for a pool.
     """
     names = run.study.judged_in(section)
-    specs = [*run.models(section), *([ModelSpec(UNTRAINED, 0, section)] if section == "diversity" else [])]
+    specs = run.models(section)
     parts: dict[str, Collection] = {}
     wanted: list[tuple[str, ...]] = []
     for one, spec in product(run.collections(*names), specs if names else []):

@@ -136,7 +136,8 @@ def models(study: Study, rows: "TrainingRows", section: str = "main") -> list[Mo
     if section == "curve":
         return list(dict.fromkeys(spec for curve in CURVES for spec in curve_models(study, curve)))
     if section == "diversity":
-        return list(dict.fromkeys(design(study, rows)["model"]))
+        drawn = list(dict.fromkeys(design(study, rows)["model"]))
+        return [ModelSpec(UNTRAINED, 0, section)] * bool(drawn) + drawn
     if section == "recipes":  # a strategy without a recipe of its own is trained by the shared one
         return [
             ModelSpec(text, seed, section).with_recipe(study.recipes[text])
