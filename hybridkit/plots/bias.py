@@ -18,6 +18,7 @@ from hybridkit.plots.palette import colour, marker
 from hybridkit.plots.style import WIDTH, foot, language_label, many, panels, printed, round_ticks
 from hybridkit.sampling.labels import label, order
 
+_LETTERS = 26  # that the labels of a small panel's ticks may have in all
 _MAP = 2.35  # inches of a map with its title
 _TURNS = (0, 1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6, -6, 7)  # fourteenths of a circle, nearest first
 _BETTER = {"lower": "← better", "higher": "better →", "none": "neither is better"}
@@ -139,6 +140,10 @@ def bias_panel(frame: pd.DataFrame) -> Figure:
         part = frame[frame["measure"] == measure]
         known = BIAS_MEASURES.get(measure, Measure(measure, "value", least=-math.inf, most=math.inf))
         dot_rows(ax, part, strategies, known.least, known.most)
+        low, high = ax.get_xlim()
+        shown = [tick for tick in ax.get_xticks() if low <= tick <= high]
+        if len("".join(ax.xaxis.get_major_formatter().format_ticks(shown))) > _LETTERS:
+            ax.xaxis.set_major_locator(round_ticks(2))
         ax.set_title(measure)
         ax.set_xlabel(f"{known.unit}\n{_BETTER[part['better'].iloc[0]]}{_chance(ax, part)}", fontsize=7)
     notes = [seeds_note(frame, "strategy", "measure") + "; dotted: chance, where it is near"]

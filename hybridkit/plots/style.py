@@ -51,6 +51,7 @@ STYLE: dict[str, Any] = {
     "figure.constrained_layout.use": True,
     "figure.constrained_layout.w_pad": 0.07,
     "axes.formatter.useoffset": False,  # an axis shows its values whole
+    "axes.formatter.limits": (-7, 12),  # without a power of ten at its end
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,

@@ -769,6 +769,20 @@ def test_bias_panels_are_grouped_by_what_is_better() -> None:
     assert min(names) > 2 and "PEER: probability of equal expected rank" in figure.get_supxlabel()
 
 
+@pytest.mark.parametrize(("least", "step"), [(0.004851, 1e-5), (0.999271, 1e-6), (5.5e-5, 1e-6), (10801, 7)])
+def test_labels_of_a_small_panel_do_not_touch_where_values_hardly_differ(least: float, step: float) -> None:
+    panel = FRAMES["bias_panel"]
+    panel = panel[panel["measure"] == "rank distance"].assign(value=lambda one: least + step * one["value"] / 100)
+    figure = plots.bias_panel(pd.concat([panel.assign(measure=name) for name in ("one", "two", "three")]))
+    FigureCanvasAgg(figure).draw()
+    for ax in seen(figure):
+        low, high = ax.get_xlim()
+        labels = zip(ax.get_xticks(), ax.get_xticklabels(), strict=True)
+        shown = [label.get_window_extent() for at, label in labels if low <= at <= high]
+        assert len(shown) > 1 and all(left.x1 < right.x0 for left, right in itertools.pairwise(shown))
+        assert not ax.xaxis.get_offset_text().get_text()
+
+
 def test_shares_and_ranks_are_labelled_at_the_lower_end() -> None:
     *_, bar = seen(plots.batch_composition(FRAMES["batch_composition"]))
     assert bar.get_yticklabels()[0].get_text() == "0.3 %"
