@@ -68,6 +68,10 @@ check: lint types ## lint, layers, types, the tests of the rooms that changed
 
 test: lint types unit notebooks docs ## every check
 
+# What looks at the run of quick makes it first, but for where it was just made (QUICK=true).
+QUICK = $(BIN)/hybridkit run quick
+test: QUICK = true
+
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -80,16 +84,15 @@ types: $(INSTALLED)
 unit: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --ignore=tests/test_quick_study.py --ignore=tests/browser --ignore=tests/cluster
 
-# The second run takes everything from the cache; nbval then runs the executed copies cell by cell.
+# nbval runs the executed copies once more, cell by cell, with everything from the cache.
 notebooks: $(INSTALLED)
-	$(BIN)/hybridkit run quick
 	$(BIN)/hybridkit run quick
 	$(BIN)/python -m pytest tests/test_quick_study.py
 	$(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=300 -p no:cacheprovider runs/quick/notebooks/*.ipynb
 
 # Needs chromium (on Debian: apt install chromium fonts-noto-core fonts-noto-cjk); without it every test is skipped.
 test-browser: $(INSTALLED) ## the inspector and the report in a real browser
-	$(BIN)/hybridkit run quick
+	$(QUICK)
 	$(BIN)/python -m pytest tests/browser
 
 # Skipped with a reason where Ray is not installed.
@@ -110,7 +113,7 @@ readme: $(INSTALLED) ## fill README.md and docs/results.md from their templates 
 	$(BIN)/python figures/readme.py
 
 docs: $(INSTALLED) ## the documentation; an unknown page, name or anchor ends it
-	$(BIN)/hybridkit run quick
+	$(QUICK)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # Jupyter refuses root unless it is told so; LISTEN=0.0.0.0 is for a container whose port is published.
