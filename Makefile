@@ -82,7 +82,7 @@ types: $(INSTALLED)
 
 # What the quick study leaves behind is tested once it has run, by the next target.
 unit: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --ignore=tests/test_quick_study.py --ignore=tests/browser --ignore=tests/cluster
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --ignore=tests/test_quick_study.py --ignore=tests/browser --ignore=tests/cluster
 
 # nbval runs the executed copies once more, cell by cell, with everything from the cache.
 notebooks: $(INSTALLED)

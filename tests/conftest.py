@@ -25,6 +25,15 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
+# Files that take a minute or so are begun first, so that no process waits for what another one began last.
+LONG = ("test_rehearsal.py", "test_mteb_tasks.py", "test_shards.py", "test_processes.py", "test_new_project.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Bring the tests of long files to the front."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests speak to this machine only; anything else fails the test at once."""
