@@ -485,16 +485,18 @@ def test_language_pairs_are_the_frame_and_hatch_what_is_missing() -> None:
         plots.language_pairs(PAIR_FRAME.assign(measure=["AP", "RR"] * 4))
 
 
-def test_pair_difference_subtracts_and_is_centred_at_zero() -> None:
-    figure = plots.pair_difference(PAIR_FRAME, "cross", "mono")
+def test_pair_difference_is_centred_at_zero() -> None:
+    pairs = [("ar", "ar", -0.2), ("ar", "de", 0.5), ("de", "ar", 0.3)]
+    frame = pd.DataFrame(pairs, columns=["query_language", "passage_language", "value"])
+    figure = plots.pair_difference(frame, "cross", "mono")
     axes = seen(figure)[0]
     assert np.allclose(grid(axes), [[-0.2, 0.5], [0.3, np.nan]], equal_nan=True)
     assert [text.get_text() for text in axes.texts if text.get_text()] == ["−.20", "+.50", "+.30"]
     norm = axes.collections[0].norm
     assert (norm.vmin, norm.vmax) == pytest.approx((-0.5, 0.5)) and norm(0.0) == 0.5
     assert figure.get_suptitle() == "Difference in AP: cross minus mono"
-    with pytest.raises(InputError, match="mixed"):
-        plots.pair_difference(PAIR_FRAME, "mixed", "mono")
+    with pytest.raises(InputError, match="column 'strategy' holds cross, mono"):
+        plots.pair_difference(PAIR_FRAME, "cross", "mono")
 
 
 def test_pair_difference_greys_out_what_is_not_shown_and_is_bold_beyond_these_trainings() -> None:

@@ -162,7 +162,7 @@ def test_a_hidden_character_hides_no_word_from_a_lexicon(tmp_path: Path) -> None
     switcher = Switcher(Lexicons.open(str(tmp_path), ["de"]), p=1.0)
     texts = ["Mo\u00adney, HO\u200bUSE and\u2060bank of mon\u00adey"]
     assert switcher.switch(texts, ["en"], np.array([0]), "query") == ["Geld, HAUS and\u2060bank of Geld"]
-    assert lexicons.translations("Ge\u00adld", "de", "en") == ("money",)
+    assert lexicons.translations("Ge\u00adld", "de", ["en"]) == {"en": ("money",)}
     back = Switcher(Lexicons.open(str(tmp_path), ["zh"]), p=1.0, pivot=True)
     assert back.switch(["我在银\u2060行。"], ["zh"], np.array([0]), "query") == ["我在 bank。"]
 
