@@ -3,7 +3,6 @@
 import itertools
 import math
 import re
-import warnings
 from pathlib import Path
 
 import matplotlib
@@ -22,6 +21,8 @@ from hybridkit.plots import palette, style
 from hybridkit.plots.marks import DIFFERENCE
 from hybridkit.plots.style import language_label, pieces, wrap
 from hybridkit.sampling import labels
+
+pytestmark = pytest.mark.filterwarnings("error")
 
 PAIRS = list(itertools.product(["ar", "de"], ["ar", "de"]))
 QUANTILES = {"q05": 10, "q25": 20, "q50": 30, "q75": 45, "q95": 90}
@@ -280,13 +281,6 @@ FRAMES: dict[str, pd.DataFrame] = {
         columns=["benchmark", "setting", "system", "strategy", "measure", "value", "source"],
     ),
 }
-
-
-@pytest.fixture(autouse=True)
-def _warnings_are_errors() -> "object":
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
 
 
 def seen(figure: Figure) -> list[Axes]:

@@ -36,6 +36,8 @@ from hybridkit.utils.products import sums_path
 from hybridkit.utils.seeds import generator
 from tests.made_tables import column, ids_of
 
+pytestmark = pytest.mark.usefixtures("cache")
+
 WORDS = [
     "lima",
     "oslo",
@@ -51,12 +53,6 @@ WORDS = [
     "north",
     "museum",
 ]
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("HYBRIDKIT_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
 
 
 def judged(texts: Sequence[str], queries: Sequence[str], cut: int = 3, language: str = "en") -> Collection:

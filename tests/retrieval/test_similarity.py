@@ -51,6 +51,8 @@ from hybridkit.study.run import Run
 from hybridkit.study.settings import UNTRAINED, open_study
 from tests.made_tables import column, made
 
+pytestmark = pytest.mark.usefixtures("cache")
+
 
 def vectors(similarity: str, count: int, seed: int, dim: int = 24) -> np.ndarray:
     """Vectors of small whole numbers, so that many scores tie; for cosine any of length 1, some of them equal."""
@@ -163,11 +165,6 @@ def test_cosine_of_other_lengths_and_other_names_are_refused() -> None:
     benchmark = made({"en": 2}, queries=2)
     with pytest.raises(InputError, match="row 1 has length 5"):
         dense(benchmark, queries, passages, "cosine")
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HYBRIDKIT_CACHE", str(tmp_path / "cache"))
 
 
 # what "lima" is nearest to: peru by dot (3), rome by cosine (1), oslo by euclidean (.9), oslo by manhattan (1)
