@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--embeddings", type=Path, help="a .npy file to repeat; default: random clusters")
     args = parser.parse_args()
-    print(f"{args.queries} queries, top {args.k}, settings of ivf and hnsw: FaissSettings()")
+    print(f"{args.queries} queries, top {args.k}, settings of ivf and hnsw: those of faiss_topk")
     print(
         f"{'passages':>9} {'system':10} {'build s':>8} {'wall s':>8} {'CPU s':>8} {'ratio':>6} "
         f"{'peak MiB':>8} {'own MiB':>8} recall"
@@ -96,7 +96,7 @@ def _search(system: str, path: Path, queries: np.ndarray, k: int, rounds: int) -
     start = time.process_time()
     index = None
     if system != "exact":
-        index = topk.build_index(passages, system, topk.FaissSettings())
+        index = topk.build_index(passages, system)
     build = time.process_time() - start
     seconds, walls = [], []
     for _ in range(rounds):
@@ -104,7 +104,7 @@ def _search(system: str, path: Path, queries: np.ndarray, k: int, rounds: int) -
         if index is None:
             _, positions = exact_topk(queries, passages, ids, k)
         else:
-            _, positions = topk.search_index(index, queries, passages, ids, k, system, topk.FaissSettings())
+            _, positions = topk.search_index(index, queries, passages, ids, k, system)
         seconds.append(time.process_time() - start)
         walls.append(time.perf_counter() - wall)
     held = 0 if system == "exact" else passages.nbytes / 2**20

@@ -63,6 +63,13 @@ def real_data() -> Path:
     pytest.skip("needs the real data sets: set HYBRIDKIT_DATA to a folder that has xquad-r/")
 
 
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the test's own."""
+    monkeypatch.setenv("HYBRIDKIT_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
 def write_parallel_rows(path: Path, count: int) -> Path:
     """Write a file of rows in English and German that are easily told apart."""
     rows = [

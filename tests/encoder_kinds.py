@@ -69,6 +69,13 @@ WORDS = [
     "that",
     "about",
 ]
+
+
+def text(place: int, count: int) -> str:
+    """So many words, others from each place on."""
+    return " ".join(WORDS[(place * (k + 3) + k * k) % len(WORDS)] for k in range(count))
+
+
 SPECIALS = {"pad": "<pad>", "unk": "<unk>", "bos": "<s>", "eos": "</s>", "mask": "<mask>"}
 COMMON = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
 DECODER = {**COMMON, "head_dim": 8, "num_key_value_heads": 2}

@@ -13,6 +13,7 @@ import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from hybridkit.data.benchmark import Benchmark
+from hybridkit.data.collection import Collection
 from hybridkit.data.storage.columns import StringColumn
 from hybridkit.evaluation.bias import score_margin
 from hybridkit.evaluation.measures import per_query, scores
@@ -25,6 +26,11 @@ from hybridkit.utils.parallel import processes
 
 def column(ids: list[str]) -> StringColumn:
     return StringColumn(pa.array(ids, pa.large_string()))
+
+
+def ids_of(collection: Collection) -> StringColumn:
+    """The ids of its passages, in the order of its stream."""
+    return column([name for ids, _ in collection.passages() for name in ids])
 
 
 def made(passages: dict[str, int], queries: int) -> Benchmark:

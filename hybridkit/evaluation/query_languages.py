@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from hybridkit.errors import InputError
 from hybridkit.evaluation.measures import KEYS
 from hybridkit.evaluation.rank_table import BLOCK_BYTES, score_blocks
 from hybridkit.utils.parallel import one_blas_thread
@@ -18,8 +16,11 @@ if TYPE_CHECKING:
     from hybridkit.retrieval import Scorer
 
 
-def success_values(ranks: pd.DataFrame, cutoffs: Sequence[int] = (1, 10)) -> pd.DataFrame:
-    """Return whether the top of the pool answers a question at all: Success@k of every query, in any language.
+CUTOFFS = (1, 10)
+
+
+def success_values(ranks: pd.DataFrame) -> pd.DataFrame:
+    """Return whether the top of the pool answers a question at all: Success@k of every query, k of `CUTOFFS`.
 
     A query's value is 1 where the best of its relevant passages, in whatever language, is among the first k of the
     pool, else 0. The mean over the queries of a language is the probability that somebody who asks in it gets an
@@ -28,25 +29,19 @@ def success_values(ranks: pd.DataFrame, cutoffs: Sequence[int] = (1, 10)) -> pd.
 
     Args:
         ranks: A rank table.
-        cutoffs: The k.
 
     Returns:
         The columns of `measures.per_query`; measures are named as in ir_measures, "Success@1". Queries without a
         relevant passage are not in it.
-
-    Raises:
-        InputError: For a k below 1.
 
     Example:
         >>> ranks = pd.DataFrame({"query_language": "en", "query_id": ["p", "p", "q"], "pool_rank": [9, 1, 4]})
         >>> success_values(ranks).pivot(index="query_id", columns="measure", values="value").to_numpy().tolist()
         [[1.0, 1.0], [0.0, 1.0]]
     """
-    if wrong := [k for k in cutoffs if k < 1]:
-        raise InputError(f"Success@{wrong[0]}: the cut-off must be 1 or more")
     best = ranks.groupby(["query_language", "query_id"], sort=True)["pool_rank"].min().reset_index()
     best = best.assign(setting="pool", passage_language="*")
-    parts = [best.assign(measure=f"Success@{k}", value=(best["pool_rank"] <= k).astype(float)) for k in cutoffs]
+    parts = [best.assign(measure=f"Success@{k}", value=(best["pool_rank"] <= k).astype(float)) for k in CUTOFFS]
     return pd.concat(parts, ignore_index=True)[[*KEYS, "query_id", "measure", "value"]]
 
 

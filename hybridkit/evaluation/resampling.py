@@ -167,10 +167,10 @@ def _blocks(count: int, width: int) -> Iterator[tuple[int, int]]:
         yield start, min(start + step, count)
 
 
-def t_interval(values: Iterable[float], level: float = 0.95) -> Interval | None:
+def t_interval(values: Iterable[float]) -> Interval | None:
     """Student's t interval of the mean over seeds; None below three values, which are points and no interval.
 
-    mean ± t((1 + level) / 2, n - 1) · s / √n with the sample standard deviation s (n - 1 below). It takes the seeds as
+    mean ± t(.975, n - 1) · s / √n with the sample standard deviation s (n - 1 below). It takes the seeds as
     a sample of independent trainings and says nothing on the sample of queries; `significance.compare` says the
     opposite half: how sure a difference is over questions, given the trainings there are.
 
@@ -184,12 +184,12 @@ def t_interval(values: Iterable[float], level: float = 0.95) -> Interval | None:
         return None
     from scipy.stats import t
 
-    half = float(t.ppf((1 + level) / 2, len(sample) - 1) * sample.std(ddof=1) / math.sqrt(len(sample)))
+    half = float(t.ppf(0.975, len(sample) - 1) * sample.std(ddof=1) / math.sqrt(len(sample)))
     mean = float(sample.mean())
     return Interval(mean, mean - half, mean + half)
 
 
-def over_sets(models: pd.DataFrame, unit: str = "languages", level: float = 0.95) -> Interval | None:
+def over_sets(models: pd.DataFrame, unit: str = "languages") -> Interval | None:
     """Interval of the mean over models for other random sets of languages and other seeds; None below three sets.
 
     Takes one value a model with its set (the column `unit`: its languages, or the draw that several sets are of) and
@@ -203,7 +203,7 @@ def over_sets(models: pd.DataFrame, unit: str = "languages", level: float = 0.95
     True
     """
     table = set_table(models, unit)
-    return Interval(*map(float, two_way(table, level)[:3])) if len(table) >= TRAININGS_NEEDED else None
+    return Interval(*map(float, two_way(table)[:3])) if len(table) >= TRAININGS_NEEDED else None
 
 
 def set_table(models: pd.DataFrame, unit: str = "languages") -> NDArray[np.float64]:
@@ -212,7 +212,7 @@ def set_table(models: pd.DataFrame, unit: str = "languages") -> NDArray[np.float
     return np.nanmean(table, axis=1, keepdims=True) if np.isnan(table).any() else table
 
 
-def two_way(values: NDArray[np.float64], level: float = 0.95) -> NDArray[np.float64]:
+def two_way(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return mean, low, high and p of values by set and seed, for other sets and, from three seeds on, other seeds.
 
     Sets are drawn independently of each other and trained each by itself: over sets, seeds averaged, the interval is
@@ -224,7 +224,6 @@ def two_way(values: NDArray[np.float64], level: float = 0.95) -> NDArray[np.floa
 
     Args:
         values: Of shape (sets, seeds, ...), without missing ones; two sets or more.
-        level: Of the interval.
 
     Returns:
         Of shape (4, ...); p is two-sided, of a mean of 0.
@@ -243,6 +242,6 @@ def two_way(values: NDArray[np.float64], level: float = 0.95) -> NDArray[np.floa
         second = np.maximum(of_seeds.var(axis=0, ddof=1) / seeds - both / (sets * seeds), 0.0)
     total, below = first + second, first**2 / (sets - 1) + second**2 / max(seeds - 1, 1)
     freedom = np.divide(total**2, below, out=np.full_like(total, sets - 1), where=below > 0)
-    half = t.ppf((1 + level) / 2, freedom) * np.sqrt(total)
+    half = t.ppf(0.975, freedom) * np.sqrt(total)
     ratio = np.divide(np.abs(mean), np.sqrt(total), out=np.where(mean == 0, 0.0, np.inf), where=total > 0)
     return np.stack([mean, mean - half, mean + half, 2 * t.sf(ratio, freedom)])

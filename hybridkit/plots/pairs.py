@@ -163,23 +163,15 @@ def language_pairs(frame: pd.DataFrame, measure: str = "AP") -> Figure:
 def pair_difference(frame: pd.DataFrame, a: str = "", b: str = "", measure: str = "AP") -> Figure:
     """The difference of two strategies for every pair of languages, on a diverging scale centred at 0.
 
-    Columns: query_language, passage_language, value (a minus b), or strategy with a and b's own values, which are then
-    subtracted here after the mean over seeds. `a` and `b` name the two in the title. With a column mark (and family,
-    what its correction covers; `significance.judged`), differences without a mark are greyed out, and those that are
-    established over trainings too are bold.
+    Columns: query_language, passage_language, value (a minus b). `a` and `b` name the two in the title. With a column
+    mark (and family, what its correction covers; `significance.judged`), differences without a mark are greyed out, and
+    those that are established over trainings too are bold.
     """
     require_columns(frame, "pair_difference", "query_language", "passage_language", "value")
-    one(frame, "pair_difference", *[column for column in _SAME if column != "setting"])
+    one(frame, "pair_difference", "strategy", *[column for column in _SAME if column != "setting"])
     frame = frame[frame["passage_language"] != "*"]
     languages = _languages(frame)
-    if "strategy" in frame.columns:
-        for name in (a, b):
-            if name not in set(frame["strategy"]):
-                raise InputError(f"figure pair_difference: no rows of strategy {name!r} in the frame; give a and b")
-        difference = matrix(frame[frame["strategy"] == a], languages, languages)
-        difference = difference - matrix(frame[frame["strategy"] == b], languages, languages)
-    else:
-        difference = matrix(frame, languages, languages)
+    difference = matrix(frame, languages, languages)
     if not _any(difference):
         raise InputError("figure pair_difference: no pair of languages has a value; nothing to draw")
     limit = max(float(np.nanmax(np.abs(difference))), 1e-9)
@@ -193,7 +185,7 @@ def pair_difference(frame: pd.DataFrame, a: str = "", b: str = "", measure: str 
     figure.suptitle(f"Difference in {measure}: {names}")
     colour_bar(figure, axes, "PuOr_r", norm, f"difference in mean {measure}")
     notes = ["hatched: no judged query"] if np.isnan(difference).any() else []
-    if "mark" in frame.columns and "strategy" not in frame.columns:
+    if "mark" in frame.columns:
         code = frame.assign(mark=frame["mark"].fillna("").map({"": 0.0, GIVEN: 1.0, BEYOND: 2.0}))
         marks = matrix(code, languages, languages, "mark")
         grey_out(axes[0], marks == 0)

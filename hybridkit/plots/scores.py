@@ -36,6 +36,7 @@ from hybridkit.sampling.labels import UNTRAINED, label, order
 _DISTANCE = "rank distance"
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 KINDS = ("mono", "cross", "mixed")
+OURS = "this study"  # a source of numbers
 _BATCHES = {"mono": "one language", "cross": "one pair of languages", "pool": "mixed languages"}
 
 
@@ -143,12 +144,11 @@ def _forest(axes: Axes, frame: pd.DataFrame, pairs: list[tuple[str, str]], far: 
 
 
 @printed
-def published(frame: pd.DataFrame, ours: str = "this study") -> Figure:
+def published(frame: pd.DataFrame) -> Figure:
     """Published numbers (hollow) beside ours (filled), by strategy, in one panel a setting and measure.
 
     Columns: benchmark, setting, system (the encoder), strategy, measure, value, source (where the number is from; rows
-    whose source equals `ours` are drawn filled). One line of panels a benchmark; several rows of one point (seeds) are
-    averaged.
+    of `OURS` are drawn filled). One line of panels a benchmark; several rows of one point (seeds) are averaged.
     """
     require_columns(frame, "published", "benchmark", "setting", "system", "strategy", "measure", "value", "source")
     points = frame.groupby(["benchmark", "setting", "measure", "strategy", "system", "source"], sort=False)["value"]
@@ -168,7 +168,7 @@ def published(frame: pd.DataFrame, ours: str = "this study") -> Figure:
             shift = (nth - (len(systems) - 1) / 2) * 0.6 / max(len(systems), 1)
             part = frame[here & (frame["system"] == system) & (frame["source"] == source)]
             at = [strategies.index(name) + shift for name in part["strategy"]]
-            ax.plot(part["value"], at, label=f"{system}, {source}", **_look(names.index(system), source == ours))
+            ax.plot(part["value"], at, label=f"{system}, {source}", **_look(names.index(system), source == OURS))
         for line in range(1, len(strategies)):
             ax.axhline(line - 0.5, color="#eeeeee", linewidth=0.6, zorder=0)
         strategy_axis(ax, strategies, below=0.5)
@@ -186,7 +186,7 @@ def published(frame: pd.DataFrame, ours: str = "this study") -> Figure:
     ]
     name_grid(axes, titles, below, benchmarks)
     entries = [
-        Line2D([], [], label=f"{system}, {source}", **_look(names.index(system), source == ours))
+        Line2D([], [], label=f"{system}, {source}", **_look(names.index(system), source == OURS))
         for system, source in systems
     ]
     foot(figure, entries, columns=2)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hybridkit.data.collection import across
 from hybridkit.errors import InputError
 from hybridkit.models.embedding import encode
 from hybridkit.models.encoder import model_hash, similarity_of
@@ -20,8 +19,8 @@ from hybridkit.remedies.rows import RowEmbeddings
 from hybridkit.remedies.scores import calibrate
 from hybridkit.retrieval.passage_embeddings import embed_passages
 from hybridkit.retrieval.runs import fuse, merge_runs, run_frame
-from hybridkit.retrieval.search import bm25_search, search_vectors, searches
-from hybridkit.retrieval.topk import blocks
+from hybridkit.retrieval.search import bm25_search, by_language, search_vectors
+from hybridkit.retrieval.topk import KINDS, blocks, check_index
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,14 +74,16 @@ def remedied_searches(
     k: int = 1000,
     **options: Any,
 ) -> dict[str, pd.DataFrame]:
-    """Return the run of each system on a collection, as a chain changes it; without a chain, that of `searches`.
+    """Return the run of each system on a collection, as a chain changes it; see `run_frame`.
 
-    In a pool each language is searched by itself, to `k` passages, and the runs are merged. `calibrate` takes the mean
-    of the best of each language's own run, in which a passage that was not found counts 0, as in BM25.
+    What two systems have in common is computed once. In a pool each language is searched by itself, to `k` passages,
+    and the runs are merged. `calibrate` takes the mean of the best of each language's own run, in which a passage that
+    was not found counts 0, as in BM25.
 
     Args:
         chain: Remedies; those in the weights are in the encoder already.
-        systems: See `searches`.
+        systems: "dense" (exact), "bm25", "fusion" (dense and BM25 interpolated), "rrf" (their ranks fused), or dense by
+            an index of faiss: "faiss-flat", "ivf", "hnsw".
         collection: The collection.
         encoder: The encoder; "bm25" needs none.
         estimate: What `collection_estimate` returned.
@@ -90,10 +91,11 @@ def remedied_searches(
         options: max_length and precision of `encode`.
 
     Raises:
-        InputError: zscore, which needs the scores of all passages; `k` below the `top` of calibrate; and as `searches`.
+        InputError: zscore, which needs the scores of all passages; `k` below the `top` of calibrate; a system that
+            needs an encoder without one, or that has not the encoder's similarity; and as the searches do.
     """
-    if not (chain.on_embeddings or chain.on_scores):
-        return searches(systems, collection, encoder, k, **options)
+    for index in set(systems) & set(KINDS) if encoder else ():
+        check_index(index, similarity_of(encoder))
     top = 0
     for part in chain.on_scores:
         if not isinstance(part, calibrate):
@@ -103,7 +105,7 @@ def remedied_searches(
             raise InputError(
                 f"{part}: it needs the best {top} passages of a language; search to {top} or more, not {k}"
             )
-    parts = across(collection) if collection.parts else (("", collection),)
+    parts = by_language(collection)
     sizes = {front: part.size for front, part in parts}
     kept: dict[str, list[pd.DataFrame]] = {}
 
@@ -180,7 +182,7 @@ def _over_each(
         embedded = embed_passages(part, encoder, known=known, **options)
         if estimate is None:
             held = embedded.vectors, embedded.ids, embedded.folder
-            run = search_vectors(part, queries, *held, k, index, similarity, recall_of=100)
+            run = search_vectors(part, queries, *held, k, index, similarity)
         else:
             with TemporaryDirectory(prefix="hybridkit-remedy-") as folder:
                 path = Path(folder) / "vectors.npy"

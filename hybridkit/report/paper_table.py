@@ -18,7 +18,6 @@ from hybridkit.utils.characters import escaped
 from hybridkit.utils.files import write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from pathlib import Path
 
     from great_tables import GT
@@ -75,9 +74,7 @@ class PaperTable:
         return to_html(self)
 
 
-def paper_table(
-    table: pd.DataFrame, caption: str = "", marks: pd.DataFrame | None = None, lower: Collection[str] = LOWER_IS_BETTER
-) -> PaperTable:
+def paper_table(table: pd.DataFrame, caption: str = "", marks: pd.DataFrame | None = None) -> PaperTable:
     """Return a table ready to be set: three decimals, whole ranks, whole counts, the best and second values marked.
 
     Best and second are those of each benchmark and column by what is printed: values that look alike are alike.
@@ -86,7 +83,6 @@ def paper_table(
         table: The frame of `analysis.scores.main_table`, with the index levels benchmark and strategy.
         caption: What is printed with the table; `caption_of` makes one that explains the marks.
         marks: What is shown behind a number ("°", "*" or ""), for all lines and columns or some (`significance_marks`).
-        lower: Columns of ranks, in which the lowest value is best.
 
     Raises:
         InputError: For a frame with other index levels, and for marks that are not in the table.
@@ -108,7 +104,7 @@ def paper_table(
     texts = np.empty(table.shape, dtype=object)
     best, second = np.zeros(table.shape, bool), np.zeros(table.shape, bool)
     for column, name in enumerate(table.columns):
-        digits = 0 if name in lower or pd.api.types.is_integer_dtype(table[name]) else 3
+        digits = 0 if name in LOWER_IS_BETTER or pd.api.types.is_integer_dtype(table[name]) else 3
         values = table[name].to_numpy(float).round(digits)
         shown = [_MISSING if np.isnan(value) else f"{value:.{digits}f}" for value in values]
         texts[:, column] = [f"{text}{mark}" for text, mark in zip(shown, marked[:, column], strict=True)]
@@ -116,9 +112,10 @@ def paper_table(
             continue  # a count is not a contest
         for group in pd.unique(groups):
             lines = np.flatnonzero((groups == group) & ~np.isnan(values))
-            ranked = np.unique(values[lines] if name in lower else -values[lines])
+            better = values[lines] if name in LOWER_IS_BETTER else -values[lines]
+            ranked = np.unique(better)
             for rank, chosen in zip(ranked[:2], (best, second), strict=False):
-                chosen[lines, column] = (values[lines] if name in lower else -values[lines]) == rank
+                chosen[lines, column] = better == rank
     names = tuple(label(str(name)) for name in table.index.get_level_values(1))
     cells = tuple(tuple(line) for line in texts.tolist())
     return PaperTable(tuple(groups), names, tuple(map(str, table.columns)), cells, best, second, caption)

@@ -13,8 +13,8 @@ import pandas as pd
 from hybridkit.data.languages import name_of
 from hybridkit.errors import InputError
 from hybridkit.evaluation.measures import DISTANCE as DISTANCE
+from hybridkit.evaluation.measures import LOWER_IS_BETTER, distances, per_query, scores
 from hybridkit.evaluation.measures import MEASURES as RANK_MEASURES
-from hybridkit.evaluation.measures import distances, per_query, scores
 from hybridkit.evaluation.significance import BEYOND
 from hybridkit.plots.palette import step
 from hybridkit.report.filters import filtered
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 POOL = "*"  # the passage language of the pool
 MEASURES = (DISTANCE, *RANK_MEASURES)
-LOWER_IS_BETTER = (DISTANCE,)
 ORDERS = ("worst", "change", "distance")
 QUERY_COLUMNS = ["query_id", "text", "rank", "before", "change", "rank_distance"]
 RANKING_COLUMNS = ["rank", "passage_id", "language", "text", "score", "relevant", "twin"]

@@ -23,10 +23,8 @@ from hybridkit.errors import InputError
 from hybridkit.utils.characters import JOINERS, marks, visible
 from hybridkit.utils.extras import optional
 from hybridkit.utils.files import atomic_folder, digest
-from hybridkit.utils.numbers import SHARE, Range
 from hybridkit.utils.paths import cache_folder
 from hybridkit.utils.products import adopt, is_whole, seal
-from hybridkit.utils.reading import json_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,37 +52,28 @@ _SPILL = "triples.i32"
 _TRIPLES = 1 << 22  # sorted at a time
 
 
-def bm25(benchmark: Benchmark, k1: float = K1, b: float = B) -> Scorer:
+def bm25(benchmark: Benchmark) -> Scorer:
     """Return a BM25 scorer over all passages of the benchmark, one index for the whole pool.
 
     Passages are cut into `tokens` of their own language. So is the query for each language's passages, so that a name
     in it is written as they write it: on XQuAD-R mAP is .757 mono, .124 cross, .094 pool, without stems .717, .122,
     .092. A query without a known token scores 0 everywhere, and so does a passage without a token. Scores are float32.
 
-    Raises:
-        InputError: k1 below 0, or b outside 0..1.
-
     Source:
         Lucene's variant of bm25s (arXiv 2407.03618); k1 and b of MIRACL's baselines (arXiv 2210.09984).
     """
     passages = benchmark.passages
-    return bm25_of_texts(
-        benchmark.queries["text"].tolist(), passages["text"].tolist(), passages["language"].tolist(), k1, b
-    )
+    return bm25_of_texts(benchmark.queries["text"].tolist(), passages["text"].tolist(), passages["language"].tolist())
 
 
-def bm25_of_texts(
-    queries: Sequence[str], passages: Sequence[str], languages: Sequence[str], k1: float = K1, b: float = B
-) -> Scorer:
+def bm25_of_texts(queries: Sequence[str], passages: Sequence[str], languages: Sequence[str]) -> Scorer:
     """Return the scorer of `bm25` for texts; `languages` are the passages' tags, or "" for words that stay whole.
 
     >>> bm25_of_texts(["blue"], ["red sky", "blue sky"], ["", ""])(slice(0, 1)) > 0
     array([[False,  True]])
     """
-    check_parameters(k1, b)
     bm25s = optional("bm25s")
-
-    index = bm25s.BM25(method="lucene", k1=k1, b=b, backend="numpy")
+    index = bm25s.BM25(method="lucene", k1=K1, b=B, backend="numpy")
     cut = [tokens(text, tag) for text, tag in zip(passages, languages, strict=True)]
     if not any(cut):  # no passage has a token: bm25s would divide by their mean length, 0
         return lambda rows: np.zeros((rows.stop - rows.start, len(passages)), np.float32)
@@ -102,12 +91,6 @@ def bm25_of_texts(
         return block
 
     return score
-
-
-def check_parameters(k1: float, b: float) -> None:
-    """Raise InputError for parameters that are out of range."""
-    Range(0).check(k1, "BM25: k1")
-    SHARE.check(b, "BM25: b")
 
 
 def _by_language(index: object, firsts: list[int]) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
@@ -184,53 +167,43 @@ def _runs(unspaced: str) -> re.Pattern[str]:
     return re.compile(f"(?P<unspaced>[{unspaced}]+)|(?P<word>(?=\\w)(?:{inside})+)")
 
 
-def bm25_index(
-    collection: Collection, k1: float = K1, b: float = B, folder: Path | None = None
-) -> tuple[Any, StringColumn]:
+def bm25_index(collection: Collection) -> tuple[Any, StringColumn]:
     """Return a collection's BM25 index, built unless it is kept: a `bm25s.BM25` with mapped arrays, and passage ids.
 
     Passages are cut into `tokens` of the collection's language; in a pool, of the language at the start of their id.
     The vocabulary is in memory; postings are written to disk as the stream goes by, weighed there by Lucene's formula
-    as bm25s has it (arXiv 2407.03618), and never in memory whole. `folder` is by default in the cache; a damaged index
-    is built anew.
+    as bm25s has it (arXiv 2407.03618), and never in memory whole. A damaged index is built anew.
 
     Raises:
-        InputError: The stream has another number of passages than the collection, or the folder holds another index.
+        InputError: The stream has another number of passages than the collection, or the index cannot be read.
     """
-    check_parameters(k1, b)
     key = {
         "tokens": VERSION,
         "stemmer": stemmer_version(),
-        "k1": k1,
-        "b": b,
+        "k1": K1,
+        "b": B,
         "corpus": collection.corpus,
         "size": collection.size,
         "language": "in the ids" if collection.setting == "pool" else collection.language,
     }
-    folder = folder or cache_folder() / "bm25" / digest(key)[:24]
+    folder = cache_folder() / "bm25" / digest(key)[:24]
     if not is_whole(folder):
         with atomic_folder(folder) as temporary:
-            _build(temporary, collection, k1, b)
+            _build(temporary, collection)
             (temporary / "key.json").write_text(json.dumps(key, indent=2) + "\n", encoding="utf-8")
         seal(folder)
     bm25s = optional("bm25s")
-    cure = "delete the folder"
-    if (found := json_file(folder / "key.json", cure)) != key:
-        raise InputError(
-            f"{folder}: this BM25 index was made from another collection or with other settings ({found}); "
-            "delete the folder or give another one"
-        )
     try:
         opened = bm25s.BM25.load(folder, mmap=True, show_progress=False), open_ids(folder)
     except InputError:
         raise
     except (OSError, EOFError, KeyError, ValueError) as error:
-        raise InputError(f"{folder}: the BM25 index cannot be read ({error}); {cure}") from error
+        raise InputError(f"{folder}: the BM25 index cannot be read ({error}); delete the folder") from error
     adopt(folder)
     return opened
 
 
-def _build(folder: Path, collection: Collection, k1: float, b: float) -> None:
+def _build(folder: Path, collection: Collection) -> None:
     vocabulary: dict[str, int] = {}
     lengths, documents = array("i"), array("i")  # tokens of each passage, passages of each token
     with id_writer(folder) as add, (folder / _SPILL).open("wb") as spill:
@@ -257,12 +230,12 @@ def _build(folder: Path, collection: Collection, k1: float, b: float) -> None:
             f"{collection.name}, {collection.language}: {len(lengths)} passages were read instead of "
             f"{collection.size}; did its files change? Open the collection anew"
         )
-    _weigh(folder, np.array(documents, np.int64), np.array(lengths, np.float32), k1, b)
+    _weigh(folder, np.array(documents, np.int64), np.array(lengths, np.float32))
     (folder / _SPILL).unlink()
     (folder / "vocab.index.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
     settings = {
-        "k1": k1,
-        "b": b,
+        "k1": K1,
+        "b": B,
         "delta": 0.5,
         "method": "lucene",
         "idf_method": "lucene",
@@ -274,7 +247,7 @@ def _build(folder: Path, collection: Collection, k1: float, b: float) -> None:
     (folder / "params.index.json").write_text(json.dumps(settings, indent=4), encoding="utf-8")
 
 
-def _weigh(folder: Path, documents: np.ndarray, lengths: np.ndarray, k1: float, b: float) -> None:
+def _weigh(folder: Path, documents: np.ndarray, lengths: np.ndarray) -> None:
     """Sort the spilled (token, passage, times) into columns, a piece at a time, and weigh them."""
     starts = np.concatenate([[0], np.cumsum(documents)])
     np.save(folder / "indptr.csc.index.npy", starts)
@@ -283,7 +256,7 @@ def _weigh(folder: Path, documents: np.ndarray, lengths: np.ndarray, k1: float, 
         for name, dtype in (("data", np.float32), ("indices", np.int32))
     )
     inverse = np.log(1 + (len(lengths) - documents + 0.5) / (documents + 0.5))
-    damping = k1 * (1 - b + b * lengths / (lengths.mean(dtype=np.float64) or 1.0))
+    damping = K1 * (1 - B + B * lengths / (lengths.mean(dtype=np.float64) or 1.0))
     free = starts[:-1].copy()  # where the next posting of each token goes
     with (folder / _SPILL).open("rb") as spill:
         while len(piece := np.fromfile(spill, np.int32, 3 * _TRIPLES).reshape(-1, 3)):

@@ -10,7 +10,6 @@ import pandas as pd
 from hybridkit.data.collection import whole
 from hybridkit.errors import InputError
 from hybridkit.utils.files import atomic_write
-from hybridkit.utils.numbers import SHARE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,8 +82,8 @@ def merge_runs(runs: Sequence[pd.DataFrame], k: int = 1000) -> pd.DataFrame:
     return run_frame(every["query_id"], every["passage_id"], every["score"], k)
 
 
-def save_run(run: pd.DataFrame, path: Path, tag: str = "hybridkit") -> None:
-    """Write a run in TREC's format, `query_id Q0 passage_id rank score tag`; nine digits give every float32 back.
+def save_run(run: pd.DataFrame, path: Path) -> None:
+    """Write a run in TREC's format, `query_id Q0 passage_id rank score hybridkit`; nine digits give every float32 back.
 
     Raises InputError for an id with white space in it, which the format cannot hold.
     """
@@ -92,24 +91,20 @@ def save_run(run: pd.DataFrame, path: Path, tag: str = "hybridkit") -> None:
     ranks = run.groupby("query_id").cumcount() + 1
     lines = zip(queries, passages, ranks, run["score"], strict=True)
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.writelines(f"{query} Q0 {passage} {rank} {score:.9g} {tag}\n" for query, passage, rank, score in lines)
+        file.writelines(f"{query} Q0 {passage} {rank} {score:.9g} hybridkit\n" for query, passage, rank, score in lines)
 
 
 def fuse(
-    first: pd.DataFrame,
-    second: pd.DataFrame,
-    how: Literal["interpolation", "rrf"] = "interpolation",
-    weight: float = 0.5,
-    k: int = 1000,
+    first: pd.DataFrame, second: pd.DataFrame, how: Literal["interpolation", "rrf"] = "interpolation", k: int = 1000
 ) -> pd.DataFrame:
     """Fuse two runs into one of the best `k` passages of each query, among those that either found.
 
     "interpolation" scales a run's scores to 0..1 over what it found for the query (1 if they are all equal, but 0 if
-    all are 0), gives 0 to a passage that it did not find, as its last one has, and takes the sum weight * first + (1 -
-    weight) * second. "rrf" is reciprocal rank fusion: the sum of 1 / (60 + rank) over the runs that found the passage.
+    all are 0), gives 0 to a passage that it did not find, as its last one has, and takes the mean of
+    both. "rrf" is reciprocal rank fusion: the sum of 1 / (60 + rank) over the runs that found the passage.
 
     Raises:
-        InputError: Another `how`, or a weight outside 0..1.
+        InputError: Another `how`.
 
     Source:
         MIRACL's hybrid, arXiv 2210.09984, section 4; for "rrf" Cormack et al., SIGIR 2009.
@@ -123,13 +118,12 @@ def fuse(
     """
     if how not in ("interpolation", "rrf"):
         raise InputError(f"fusion by {how!r}: it must be interpolation or rrf")
-    SHARE.check(weight, "fusion: weight, the first system's share,")
     one, other = (_by_rank(run) if how == "rrf" else _between_0_and_1(run) for run in (first, second))
     both = one.merge(other, on=["query_id", "passage_id"], how="outer", suffixes=("_one", "_other")).fillna(
         {"score_one": 0.0, "score_other": 0.0}
     )
-    shares = (1.0, 1.0) if how == "rrf" else (weight, 1 - weight)
-    scores = shares[0] * both["score_one"] + shares[1] * both["score_other"]
+    share = 1.0 if how == "rrf" else 0.5
+    scores = share * both["score_one"] + share * both["score_other"]
     return run_frame(both["query_id"], both["passage_id"], scores, k=k)
 
 
@@ -146,20 +140,19 @@ def _by_rank(run: pd.DataFrame) -> pd.DataFrame:
     return run.assign(score=1 / (RRF_K + run.groupby("query_id").cumcount() + 1.0))
 
 
-def fusion(first: Scorer, second: Scorer, weight: float = 0.5) -> Scorer:
-    """Return weight * first + (1 - weight) * second, each scaled to 0..1 over all passages of a query.
+def fusion(first: Scorer, second: Scorer) -> Scorer:
+    """Return the mean of two scorers, each scaled to 0..1 over all passages of a query.
 
     MIRACL's hybrid (arXiv 2210.09984, section 4) scales over each system's top 1000 instead. A query whose scores are
-    all equal gets 0 from that system. Raises InputError for a weight outside 0..1.
+    all equal gets 0 from that system.
 
     >>> one, other = (lambda rows: np.array([[0, 5, 10]])), (lambda rows: np.array([[0.2, 0.2, 0.1]]))
     >>> fusion(one, other)(slice(0, 1)).tolist()
     [[0.5, 0.75, 0.5]]
     """
-    SHARE.check(weight, "fusion: weight, the first system's share,")
 
     def score(rows: slice) -> NDArray[np.float32]:
-        return np.float32(weight) * _scaled(first(rows)) + np.float32(1 - weight) * _scaled(second(rows))
+        return np.float32(0.5) * _scaled(first(rows)) + np.float32(0.5) * _scaled(second(rows))
 
     return score
 

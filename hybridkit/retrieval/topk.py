@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import mmap
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from hybridkit.errors import InputError
 from hybridkit.retrieval.dense import DISTANCES, check_lengths, check_similarity, own_scores, scores_of
 from hybridkit.utils.extras import optional
 from hybridkit.utils.files import atomic_write, digest
-from hybridkit.utils.numbers import COUNT, SEED
+from hybridkit.utils.numbers import COUNT
 from hybridkit.utils.seeds import generator
 
 if TYPE_CHECKING:
@@ -29,6 +28,9 @@ BLOCK_BYTES = 64 * 2**20
 _PAIRS = 1 << 14  # whose vectors are gathered at a time
 log = logging.getLogger("hybridkit")
 KINDS = ("faiss-flat", "ivf", "hnsw")
+SAMPLE = 100  # queries on which an approximate index is compared with exact search
+# M and efConstruction of HNSW (arXiv 1603.09320); the seed that draws the passages that IVF's clusters are learnt from
+_LINKS, _BUILD, _SEED = 32, 200, 0
 _SPARE = 32  # candidates beyond k, so that ties at the end can be settled by their ids
 _GROUP = 256  # queries that are searched at a time
 
@@ -101,7 +103,6 @@ def faiss_topk(
     ids: StringColumn,
     k: int,
     kind: str,
-    settings: FaissSettings | None = None,
     folder: Path | None = None,
     similarity: str = "dot",
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -110,40 +111,14 @@ def faiss_topk(
     faiss proposes; what it found is scored anew as `exact_topk` scores, and ties are broken by ids. The index is built
     from blocks and is in memory whole while it is searched. With `folder`, which must be that of these embeddings, an
     approximate index is kept there and read back. Cosine and dot are searched by inner product, euclidean by L2,
-    manhattan by "faiss-flat" alone.
+    manhattan by "faiss-flat" alone. Of n passages IVF makes 4 sqrt(n) clusters, at least 39 passages each, as faiss
+    advises, and searches the nearest quarter, at least 8; HNSW's efSearch is 2 k, at least 256.
 
     Raises InputError as `exact_topk` does, for another kind, and where faiss is not installed.
     """
-    settings = settings or FaissSettings()
     check_pair(queries, passages, len(ids), k, similarity)
-    index = open_index(passages, kind, settings, folder, similarity)
-    return search_index(index, queries, passages, ids, k, kind, settings, similarity)
-
-
-@dataclass(frozen=True)
-class FaissSettings:
-    """How faiss searches; None is chosen by the number of passages n.
-
-    IVF: `lists` clusters (4 sqrt(n), at least 39 passages each, as faiss advises), of which the `probes` nearest are
-    searched (a quarter, at least 8). HNSW (arXiv 1603.09320): `links` of a node (M), `build` and `effort` are its
-    efConstruction and efSearch (2 k, at least 256). `seed` draws the passages that IVF's clusters are learnt from.
-
-    >>> FaissSettings(probes=64)
-    FaissSettings(lists=None, probes=64, links=32, build=200, effort=None, seed=0)
-    """
-
-    lists: int | None = None
-    probes: int | None = None
-    links: int = 32
-    build: int = 200
-    effort: int | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Raise InputError for numbers below 1, and an invalid seed."""
-        for name, value in asdict(self).items():
-            if value is not None or name not in ("lists", "probes", "effort"):
-                (SEED if name == "seed" else COUNT).check(value, f"faiss: {name}")
+    index = open_index(passages, kind, folder, similarity)
+    return search_index(index, queries, passages, ids, k, kind, similarity)
 
 
 def measured_recall(
@@ -151,11 +126,9 @@ def measured_recall(
     passages: NDArray[np.floating],
     ids: StringColumn,
     positions: NDArray[np.int64],
-    sample: int = 100,
-    seed: int = 0,
     similarity: str = "dot",
 ) -> float:
-    """Return the mean share of the exact top k that `positions` (queries, k) hold, over `sample` random queries.
+    """Return the mean share of the exact top k that `positions` (queries, k) hold, over `SAMPLE` random queries.
 
     >>> import pyarrow as pa
     >>> from hybridkit.data.storage.columns import StringColumn
@@ -163,7 +136,7 @@ def measured_recall(
     >>> measured_recall(np.eye(2), np.array([[3, 1], [2, 3], [1, 2]]), ids, np.array([[0, 1], [0, 1]]))
     0.75
     """
-    chosen = np.sort(generator(seed, "recall").permutation(len(queries))[:sample])
+    chosen = np.sort(generator(0, "recall").permutation(len(queries))[:SAMPLE])
     _, exact = exact_topk(np.asarray(queries)[chosen], passages, ids, positions.shape[1], similarity=similarity)
     pairs = zip(exact, positions[chosen], strict=True)
     return float(np.mean([np.isin(right[right >= 0], found).mean() for right, found in pairs]))
@@ -282,16 +255,15 @@ def search_index(
     ids: StringColumn,
     k: int,
     kind: str,
-    settings: FaissSettings,
     similarity: str = "dot",
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Search an index of `build_index` or `open_index`; the rest is as for `faiss_topk`."""
     queries = check_pair(queries, passages, len(ids), k, similarity)
     count = len(passages)
     if kind == "ivf":
-        index.nprobe = min(settings.probes or max(8, index.nlist // 4), index.nlist)
+        index.nprobe = min(max(8, index.nlist // 4), index.nlist)
     elif kind == "hnsw":
-        index.hnsw.efSearch = max(settings.effort or max(256, 2 * k), min(k + _SPARE, count))
+        index.hnsw.efSearch = max(256, 2 * k)  # above k + _SPARE
     scores = np.full((len(queries), k), -np.inf, np.float32)
     positions = np.full((len(queries), k), -1, np.int64)
     for first in range(0, len(queries), _GROUP):
@@ -306,21 +278,15 @@ def search_index(
     return scores, positions
 
 
-def open_index(
-    passages: NDArray[np.floating],
-    kind: str,
-    settings: FaissSettings,
-    folder: Path | None = None,
-    similarity: str = "dot",
-) -> Any:
+def open_index(passages: NDArray[np.floating], kind: str, folder: Path | None = None, similarity: str = "dot") -> Any:
     """Build an index of passages, or read the one that is kept in the folder of these embeddings; see `faiss_topk`."""
     faiss = _faiss()
-    made_by = {"ivf": ("lists", "seed"), "hnsw": ("links", "build")}.get(kind, ())
+    made_by = {"ivf": (None, _SEED), "hnsw": (_LINKS, _BUILD)}.get(kind, ())
     metric = [] if _by_product(similarity) else [similarity]
-    name = digest([kind, faiss.__version__, *(getattr(settings, setting) for setting in made_by), *metric])[:16]
+    name = digest([kind, faiss.__version__, *made_by, *metric])[:16]
     path = folder / f"{kind}-{name}.faiss" if folder and made_by else None
     if path is None or not path.is_file():
-        index = build_index(passages, kind, settings, similarity)
+        index = build_index(passages, kind, similarity)
         if path is not None:
             with atomic_write(path) as temporary:
                 faiss.write_index(index, str(temporary))
@@ -337,7 +303,7 @@ def open_index(
     return index
 
 
-def build_index(passages: NDArray[np.floating], kind: str, settings: FaissSettings, similarity: str = "dot") -> Any:
+def build_index(passages: NDArray[np.floating], kind: str, similarity: str = "dot") -> Any:
     """Build an index of faiss from passages, block by block; InputError for NaN, infinity and an unknown kind."""
     check_index(kind, similarity)
     faiss = _faiss()
@@ -346,12 +312,12 @@ def build_index(passages: NDArray[np.floating], kind: str, settings: FaissSettin
     if kind == "faiss-flat":
         index = faiss.IndexFlat(width, faiss.METRIC_L1 if similarity == "manhattan" else metric)
     elif kind == "hnsw":
-        index = faiss.IndexHNSWFlat(width, settings.links, metric)
-        index.hnsw.efConstruction = settings.build
+        index = faiss.IndexHNSWFlat(width, _LINKS, metric)
+        index.hnsw.efConstruction = _BUILD
     else:
-        lists = max(1, min(settings.lists or round(4 * count**0.5), count // 39))
+        lists = max(1, min(round(4 * count**0.5), count // 39))
         index = faiss.IndexIVFFlat(faiss.IndexFlat(width, metric), width, lists, metric)
-        sample = generator(settings.seed, "ivf").permutation(count)[: 64 * lists]
+        sample = generator(_SEED, "ivf").permutation(count)[: 64 * lists]
         index.train(np.ascontiguousarray(passages[np.sort(sample)], np.float32))
     for start, block in blocks(passages, max(1, BLOCK_BYTES // (4 * width))):
         if not np.isfinite(np.vecdot(block, block)).all():

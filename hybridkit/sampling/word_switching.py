@@ -300,7 +300,7 @@ class _Options(dict[str, Options]):
     def __missing__(self, word: str) -> Options:
         options, seen = [], visible(word)
         small = seen.lower()
-        for target, found in self._lexicons.all_translations(word, self._source, self._targets).items():
+        for target, found in self._lexicons.translations(word, self._source, self._targets).items():
             others = [in_case_of(seen, other, target) for other in found if visible(other).lower() != small]
             if others:
                 options.append((target, tuple(others)))

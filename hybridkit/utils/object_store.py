@@ -62,14 +62,13 @@ class Mirror:
                 path = self.folder / name
                 self.bring(product_of(path))
 
-    def send(self, names: Iterable[str] | None = None, top: bool = False) -> list[str]:
+    def send(self, top: bool = False) -> list[str]:
         """Send what is sealed here and not known to be in the store; returns the names of their checksum files.
 
         Products at the top of the folder are sent with `top` only.
         """
-        found = self.folder.rglob(".*.sum") if names is None else (self.folder / name for name in names)
         sent = []
-        for sums in sorted(found):
+        for sums in sorted(self.folder.rglob(".*.sum")):
             name = self._name(sums)
             if ("/" in name or top) and self._send(sums, name):
                 sent.append(name)

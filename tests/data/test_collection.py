@@ -24,7 +24,8 @@ from hybridkit.evaluation.collection_scores import collection_values, ranked_run
 from hybridkit.evaluation.encoder_scores import batch_losses
 from hybridkit.evaluation.measures import MEASURES, distances, macro, per_query, scores, scores_of
 from hybridkit.evaluation.rank_table import rank_table, rank_table_from_scores
-from hybridkit.retrieval.search import dense_search
+from hybridkit.retrieval.search import search_vectors
+from tests.made_tables import ids_of
 
 Judgement = tuple[str, str, int]
 Hit = tuple[str, str, float]
@@ -137,8 +138,10 @@ def compare_paths(sets: Sequence[Collection], queries: np.ndarray, passages: np.
     pool = pooled(sets)
     for nth, one in enumerate(sets):
         q, p = (slice(*bounds[nth : nth + 2]) for bounds in sizes)
-        mono = collection_values(one, dense_search(one, (queries[q], passages[p]), 50), ["RR@10", "nDCG@10"])
-        both = collection_values(pool[nth], dense_search(pool[nth], (queries[q], passages), 50), ["RR@10", "nDCG@10"])
+        mono, both = (
+            collection_values(part, search_vectors(part, queries[q], vectors, ids_of(part), k=50), ["RR@10", "nDCG@10"])
+            for part, vectors in ((one, passages[p]), (pool[nth], passages))
+        )
         theirs = pd.concat([mono.assign(query_id=f"{one.language}:" + mono["query_id"]), both])
         theirs = theirs[theirs["measure"] != "holes@10"]
         keys = ["setting", "query_id", "measure"]

@@ -45,10 +45,10 @@ def write(
     return home
 
 
-def prepare(home: Path, *words: str, prefix: str = "", seed: int = 0) -> ParallelCorpus:
+def prepare(home: Path, *words: str, prefix: str = "") -> ParallelCorpus:
     folder = home / "corpus"
     with corpus_writer(folder) as writer:
-        add_mmarco(writer, home, words or ("de", "en"), prefix, seed)
+        add_mmarco(writer, home, words or ("de", "en"), prefix)
     return ParallelCorpus.open(folder)
 
 

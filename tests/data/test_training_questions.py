@@ -1,6 +1,5 @@
 """Mr. TyDi's and MIRACL's training parts: a row for every positive passage, with a judged negative."""
 
-import gzip
 import json
 import logging
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from hybridkit.data.sources.open_rows import open_corpus, open_rows_source
 from hybridkit.data.sources.registry import data_set
 from hybridkit.errors import InputError
+from tests.data.test_collection_files import write
 
 
 @pytest.fixture
@@ -19,13 +19,6 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HYBRIDKIT_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("HYBRIDKIT_CACHE", str(tmp_path / "cache"))
     return tmp_path / "data"
-
-
-def write(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with gzip.open(path, "wt", encoding="utf-8") if path.suffix == ".gz" else path.open("w", encoding="utf-8") as file:
-        file.write(text)
-    return path
 
 
 def doc(name: str, title: str, text: str) -> dict[str, str]:

@@ -3,11 +3,9 @@
 import json
 import logging
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from sentence_transformers import SentenceTransformer
 
 from hybridkit.data.benchmark import Benchmark
@@ -21,11 +19,9 @@ from hybridkit.models.embedding import TASKS, encode, token_counts
 from hybridkit.models.training import TrainingSettings, train
 from hybridkit.sampling import hybrid
 from hybridkit.utils.progress import calm_bars
-from tests.encoder_kinds import KINDS, PADDED_OTHERWISE, WORDS, library_training
+from tests.encoder_kinds import KINDS, PADDED_OTHERWISE, library_training, text
 
-
-def text(place: int, count: int) -> str:
-    return " ".join(WORDS[(place * (k + 3) + k * k) % len(WORDS)] for k in range(count))
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 CORPUS = ParallelCorpus.from_rows(
@@ -42,14 +38,6 @@ CORPUS = ParallelCorpus.from_rows(
 PLAN = hybrid(alpha=0.5).plan(CORPUS, 2, 8, seed=1)
 SETTINGS = TrainingSettings(steps=2, batch_size=8, learning_rate=1e-3, warmup=0.0, checkpoint_every=1)
 TEXTS = {"query": CORPUS.query_table("en")[1], "passage": CORPUS.passage_table("en")[1]}
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def by_the_library(model: SentenceTransformer, side: str, count: int | None = None) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Margin and consistency: by hand, as sentence-transformers and PyTorch compute them, and off by default."""
 
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,12 +25,10 @@ from hybridkit.models.training import TrainingSettings, train
 from hybridkit.sampling import hybrid, mixed
 from hybridkit.sampling.plan_texts import PlanTexts
 from hybridkit.utils.files import digest
-from tests.encoder_kinds import KINDS, WORDS
-from tests.models.test_training import interrupt_at, weights
+from tests.encoder_kinds import KINDS, text
+from tests.models.test_training import interrupt_at, log_of, weights
 
-
-def text(place: int, count: int) -> str:
-    return " ".join(WORDS[(place * (k + 3) + k * k) % len(WORDS)] for k in range(count))
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def rows(alone: int) -> list[Row]:
@@ -58,21 +55,9 @@ BOTH = replace(SETTINGS, margin=0.2, consistency=0.7)
 TERMS = [(0.0, 0.0), (0.3, 0.0), (0.0, 0.5), (0.3, 2.0)]
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def made(kind: str, folder: Path) -> SentenceTransformer:
     """The same encoder at every call."""
     return KINDS[kind](folder / "parts")
-
-
-def log_of(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "steps.jsonl").read_text().splitlines()]
 
 
 def test_the_margin_by_hand() -> None:

@@ -1,6 +1,5 @@
 """Training of re-rankers: the library's losses and steps, faster; the same bytes whatever happens on the way."""
 
-import json
 import logging
 import os
 import shutil
@@ -23,7 +22,7 @@ from hybridkit.models.plan_dataset import PlanBatchSampler
 from hybridkit.models.reranker_training import RerankerSettings, pairs_of, train_reranker
 from hybridkit.sampling import hybrid
 from hybridkit.sampling.plan_pairs import PlanPairs
-from tests.models.test_training import interrupt_at
+from tests.models.test_training import interrupt_at, log_of
 from tests.tiny_rerankers import CORPUS, make_bert
 
 PLAN = hybrid(alpha=0.5).plan(CORPUS, 12, 4, seed=2)
@@ -52,10 +51,6 @@ def whole(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def weights(folder: Path) -> str:
     return encoder.weights_hash(reranker.open(folder))
-
-
-def log_of(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "steps.jsonl").read_text().splitlines()]
 
 
 def by_library(model: CrossEncoder, settings: RerankerSettings, out: Path) -> list[float]:

@@ -3,7 +3,6 @@
 import itertools
 import math
 import re
-import warnings
 from pathlib import Path
 
 import matplotlib
@@ -22,6 +21,8 @@ from hybridkit.plots import palette, style
 from hybridkit.plots.marks import DIFFERENCE
 from hybridkit.plots.style import language_label, pieces, wrap
 from hybridkit.sampling import labels
+
+pytestmark = pytest.mark.filterwarnings("error")
 
 PAIRS = list(itertools.product(["ar", "de"], ["ar", "de"]))
 QUANTILES = {"q05": 10, "q25": 20, "q50": 30, "q75": 45, "q95": 90}
@@ -282,13 +283,6 @@ FRAMES: dict[str, pd.DataFrame] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _warnings_are_errors() -> "object":
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
-
-
 def seen(figure: Figure) -> list[Axes]:
     return [axes for axes in figure.axes if axes.get_visible()]
 
@@ -485,16 +479,18 @@ def test_language_pairs_are_the_frame_and_hatch_what_is_missing() -> None:
         plots.language_pairs(PAIR_FRAME.assign(measure=["AP", "RR"] * 4))
 
 
-def test_pair_difference_subtracts_and_is_centred_at_zero() -> None:
-    figure = plots.pair_difference(PAIR_FRAME, "cross", "mono")
+def test_pair_difference_is_centred_at_zero() -> None:
+    pairs = [("ar", "ar", -0.2), ("ar", "de", 0.5), ("de", "ar", 0.3)]
+    frame = pd.DataFrame(pairs, columns=["query_language", "passage_language", "value"])
+    figure = plots.pair_difference(frame, "cross", "mono")
     axes = seen(figure)[0]
     assert np.allclose(grid(axes), [[-0.2, 0.5], [0.3, np.nan]], equal_nan=True)
     assert [text.get_text() for text in axes.texts if text.get_text()] == ["−.20", "+.50", "+.30"]
     norm = axes.collections[0].norm
     assert (norm.vmin, norm.vmax) == pytest.approx((-0.5, 0.5)) and norm(0.0) == 0.5
     assert figure.get_suptitle() == "Difference in AP: cross minus mono"
-    with pytest.raises(InputError, match="mixed"):
-        plots.pair_difference(PAIR_FRAME, "mixed", "mono")
+    with pytest.raises(InputError, match="column 'strategy' holds cross, mono"):
+        plots.pair_difference(PAIR_FRAME, "cross", "mono")
 
 
 def test_pair_difference_greys_out_what_is_not_shown_and_is_bold_beyond_these_trainings() -> None:

@@ -21,6 +21,8 @@ from hybridkit.report.inspected_models import open_models
 from hybridkit.report.inspector.inspector import inspect_models
 from tests.inspected_run import ASKED, ROWS, TOLD
 
+pytestmark = pytest.mark.usefixtures("cache")
+
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -43,12 +45,6 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def models(rows: Path) -> dict[str, SentenceTransformer]:
     texts = [*open_benchmark(rows).passages["text"], *open_benchmark(rows).queries["text"]]
     return {name: encoder.make(texts, 200, 16, seed) for seed, name in enumerate(("before", "after"))}
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("HYBRIDKIT_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
 
 
 def test_what_is_shown_is_what_evaluation_says(models: dict[str, SentenceTransformer], rows: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from html.parser import HTMLParser
 
 import numpy as np
@@ -14,14 +13,9 @@ from hybridkit.analysis.scores import main_table
 from hybridkit.errors import InputError
 from hybridkit.report.paper_table import caption_of, latex, paper_table, significance_marks, to_html, to_latex
 
+pytestmark = pytest.mark.filterwarnings("error")
+
 NASTY = r"a_b & <i>50%</i> {x} $y$ #1 \end{table} ~^|"
-
-
-@pytest.fixture(autouse=True)
-def _warnings_are_errors() -> object:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
 
 
 def scores(benchmark: str = "xquad-r") -> pd.DataFrame:

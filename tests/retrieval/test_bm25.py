@@ -62,6 +62,6 @@ def test_bm25_is_lucenes_formula_over_the_pool() -> None:
 def test_fusion_by_hand() -> None:
     one = np.array([[0.0, 1.0, 4.0], [2.0, 2.0, 2.0]], np.float32)
     other = np.array([[0.7, 0.9, 0.8], [0.0, 0.5, 1.0]], np.float32)
-    fused = fusion(lambda rows: one[rows], lambda rows: other[rows], weight=0.25)(slice(0, 2))
+    fused = fusion(lambda rows: one[rows], lambda rows: other[rows])(slice(0, 2))
     # scaled: 0 .25 1 and 0 1 .5; the second query's first system says nothing
-    np.testing.assert_allclose(fused, [[0, 0.0625 + 0.75, 0.25 + 0.375], [0, 0.375, 0.75]], rtol=1e-6)
+    np.testing.assert_allclose(fused, [[0, 0.125 + 0.5, 0.5 + 0.25], [0, 0.25, 0.5]], rtol=1e-6)

@@ -6,33 +6,37 @@ import itertools
 import json
 import math
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridkit.data.collection import Collection, pooled
-from hybridkit.data.storage.columns import StringColumn
 from hybridkit.errors import InputError
 from hybridkit.models import embedding
 from hybridkit.models import encoder as encoders
 from hybridkit.remedies import parse
+from hybridkit.remedies.chains import Chain
 from hybridkit.remedies.collections import collection_estimate, remedied_searches
 from hybridkit.retrieval import passage_embeddings as streaming
 from hybridkit.retrieval.bm25 import bm25_index, stemmer, tokens
 from hybridkit.retrieval.passage_embeddings import EmbeddedPassages, embed_passages
 from hybridkit.retrieval.runs import fuse, merge_runs, run_frame, save_run
-from hybridkit.retrieval.search import bm25_search, dense_search, searches
-from hybridkit.retrieval.topk import FaissSettings, exact_topk
+from hybridkit.retrieval.search import bm25_search, dense_search, search_vectors
+from hybridkit.retrieval.topk import exact_topk
 from hybridkit.utils.products import sums_path
 from hybridkit.utils.seeds import generator
+from tests.made_tables import column, ids_of
+
+pytestmark = pytest.mark.usefixtures("cache")
 
 WORDS = [
     "lima",
@@ -49,12 +53,6 @@ WORDS = [
     "north",
     "museum",
 ]
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("HYBRIDKIT_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
 
 
 def judged(texts: Sequence[str], queries: Sequence[str], cut: int = 3, language: str = "en") -> Collection:
@@ -80,10 +78,6 @@ def sentences(count: int, seed: int = 0) -> list[str]:
 @pytest.fixture(scope="module")
 def static() -> Any:
     return encoders.make(sentences(200), vocab_size=120, dim=16)
-
-
-def column(ids: Sequence[str]) -> StringColumn:
-    return StringColumn(pa.array(list(ids), pa.large_string()))
 
 
 def sorted_fully(queries: np.ndarray, passages: np.ndarray, ids: Sequence[str], k: int) -> list[list[str]]:
@@ -183,16 +177,17 @@ def test_a_run_goes_through_trec_and_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 4, 7, 1000])
-def test_odd_chunks_give_the_same_run(static: Any, tmp_path: Path, cut: int) -> None:
+def test_odd_chunks_give_the_same_run(static: Any, cache: Path, cut: int) -> None:
     texts = sentences(50) + sentences(5)  # five stand twice
     one, other = (judged(texts, sentences(4, seed=1), size) for size in (11, cut))
     want = dense_search(one, static, k=20)
-    embed_passages(other, static, folder=tmp_path / "mine", chunk=cut)
-    pd.testing.assert_frame_equal(dense_search(other, static, k=20, folder=tmp_path / "mine"), want)
+    shutil.rmtree(cache / "passages")
+    embed_passages(other, static, chunk=cut)
+    pd.testing.assert_frame_equal(dense_search(other, static, k=20), want)
     vectors = static.encode(texts, normalize_embeddings=True)
     asked = static.encode(other.queries["text"].tolist(), normalize_embeddings=True)
     assert listed(want) == sorted_fully(asked, vectors, [f"d{n}" for n in range(55)], 20)
-    pd.testing.assert_frame_equal(dense_search(other, (asked, vectors), k=20), want)
+    pd.testing.assert_frame_equal(search_vectors(other, asked, vectors, ids_of(other), k=20), want)
 
 
 def test_encoding_goes_on_where_it_was_killed(static: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,14 +225,14 @@ def test_embeddings_of_something_else_are_refused(static: Any, tmp_path: Path) -
     toy, folder = judged(sentences(10), ["lima"]), tmp_path / "mine"
     embed_passages(toy, static, folder=folder)
     with pytest.raises(InputError, match="another encoder"):
-        dense_search(toy, encoders.make(sentences(9), 120, 16, seed=5), folder=folder)
+        embed_passages(toy, encoders.make(sentences(9), 120, 16, seed=5), folder=folder)
     with pytest.raises(InputError, match="of other passages"):
-        dense_search(judged(sentences(10, seed=2), ["lima"]), static, folder=folder)
+        embed_passages(judged(sentences(10, seed=2), ["lima"]), static, folder=folder)
     with pytest.raises(InputError, match="another precision: 'float32' instead of 'bf16'"):
-        dense_search(toy, static, folder=folder, precision="bf16")
+        embed_passages(toy, static, folder=folder, precision="bf16")
     static.prompts["passage"] = "passage: "
     with pytest.raises(InputError, match="another prompt"):
-        dense_search(toy, static, folder=folder)
+        embed_passages(toy, static, folder=folder)
     static.prompts["passage"] = ""
     sums_path(folder).unlink()  # as an earlier version left it
     (folder / "ids.ends").write_bytes(b"\0" * 8 * 5)
@@ -266,73 +261,74 @@ def test_damaged_embeddings_are_made_anew(static: Any, tmp_path: Path, caplog: p
     assert caplog.text.count("it is made anew") == 1
 
 
-def test_embeddings_that_cannot_be_searched(tmp_path: Path) -> None:
+def test_embeddings_that_cannot_be_searched() -> None:
     toy = judged(["a", "b", "c"], ["lima"])
+    search = partial(search_vectors, toy, ids=ids_of(toy))
     good, asked = np.eye(3, dtype=np.float32), np.ones((1, 3), np.float32)
     with pytest.raises(InputError, match="NaN or infinity .* in row 1"):
-        dense_search(toy, (asked, good * [[1], [np.nan], [1]]))
+        search(asked, good * [[1], [np.nan], [1]])
     with pytest.raises(InputError, match="queries: 1 hold NaN"):
-        dense_search(toy, (asked * np.inf, good))
+        search(asked * np.inf, good)
     with pytest.raises(InputError, match="2 embeddings of passages for 3"):
-        dense_search(toy, (asked, good[:2]))
+        search(asked, good[:2])
     with pytest.raises(InputError, match="have 2 dimensions, those of passages 3"):
-        dense_search(toy, (asked[:, :2], good))
+        search(asked[:, :2], good)
     with pytest.raises(InputError, match="2 embeddings of queries for 1"):
-        dense_search(toy, (np.ones((2, 3)), good))
+        search(np.ones((2, 3)), good)
     with pytest.raises(InputError, match="NaN or infinity"):
-        dense_search(toy, (asked, good * [[1], [np.nan], [1]]), index="faiss-flat")
+        search(asked, good * [[1], [np.nan], [1]], index="faiss-flat")
     with pytest.raises(InputError, match="k, the number of passages to retrieve, must be a whole number from 1"):
-        dense_search(toy, (asked, good), k=0)
-    with pytest.raises(InputError, match="there is no setting depth"):
-        dense_search(toy, (asked, good), index="ivf", depth=3)
+        search(asked, good, k=0)
     with pytest.raises(InputError, match="index 'annoy': it must be one of exact, faiss-flat"):
-        dense_search(toy, (asked, good), index="annoy")
+        search(asked, good, index="annoy")
     with pytest.raises(InputError, match="needs an encoder"):
-        searches(["fusion"], toy)
-    with pytest.raises(InputError, match="system 'splade'"):
-        searches(["splade"], toy)
+        remedied_searches(Chain(), ["fusion"], toy)
 
 
-def test_faiss_flat_is_exact_and_the_recall_of_others_is_measured(static: Any, tmp_path: Path) -> None:
+def test_faiss_flat_is_exact_and_the_recall_of_others_is_measured(tmp_path: Path) -> None:
     draw = generator(0, "ann")
     passages = draw.standard_normal((900, 8), dtype=np.float32)
     passages /= np.linalg.norm(passages, axis=1, keepdims=True)
     passages[450:459] = passages[7]
     asked = np.concatenate([draw.standard_normal((20, 8), dtype=np.float32), passages[7:8]])
     toy = judged([str(n) for n in range(900)], [str(n) for n in range(21)], 100)
-    exact = dense_search(toy, (asked, passages), 5)
+
+    def search(index: str, k: int = 5) -> pd.DataFrame:
+        return search_vectors(toy, asked, passages, ids_of(toy), tmp_path, k, index)
+
+    exact = search("exact")
     # ten equal passages tie for five places: the greater ids, as bytes, have them
     last = exact[exact["query_id"] == toy.queries["query_id"].iloc[20]]
     assert last["passage_id"].tolist() == ["d7", "d458", "d457", "d456", "d455"]
-    pd.testing.assert_frame_equal(dense_search(toy, (asked, passages), 5, "faiss-flat"), exact)
-    everywhere = dense_search(toy, (asked, passages), 5, "ivf", lists=20, probes=20)
-    pd.testing.assert_frame_equal(everywhere, exact)
-    assert everywhere.attrs["recall"] == 1
-    narrow = dense_search(toy, (asked, passages), 5, "ivf", lists=20, probes=1, recall_of=21)
-    assert narrow.attrs["recall"] == pytest.approx(len(narrow.merge(exact, on=["query_id", "passage_id"])) / len(exact))
-    assert narrow.attrs["recall"] < 0.95
-    graph = dense_search(toy, (asked, passages), 5, "hnsw")
-    assert graph.attrs["recall"] > 0.9
-    assert len(dense_search(toy, (asked, passages), 2000, "hnsw")) <= 21 * 900
+    pd.testing.assert_frame_equal(search("faiss-flat"), exact)
+    for index in ("ivf", "hnsw"):
+        found = search(index)
+        share = len(found.merge(exact, on=["query_id", "passage_id"])) / len(exact)
+        assert found.attrs["recall"] == pytest.approx(share) and share > 0.9, index
+        assert len(search(index, 2000)) <= 21 * 900
+    assert len(search("ivf", 900)) < 21 * 900  # of the clusters that are near
 
 
-def test_an_index_is_kept_and_checked(static: Any, tmp_path: Path) -> None:
-    toy = judged(sentences(300), sentences(5, seed=1))
-    run = dense_search(toy, static, 10, "hnsw", folder=tmp_path / "mine")
+def test_an_index_is_kept_and_checked(tmp_path: Path) -> None:
+    def search(count: int, folder: str) -> pd.DataFrame:
+        toy = judged(sentences(count), ["lima"])
+        vectors = generator(count, "vectors").standard_normal((count + 1, 16), dtype=np.float32)
+        return search_vectors(toy, vectors[:1], vectors[1:], ids_of(toy), tmp_path / folder, 10, "hnsw")
+
+    for folder in ("mine", "other"):
+        (tmp_path / folder).mkdir()
+    run = search(300, "mine")
     (path,) = (tmp_path / "mine").glob("hnsw-*.faiss")
     written = path.stat().st_mtime_ns
-    pd.testing.assert_frame_equal(dense_search(toy, static, 10, "hnsw", folder=tmp_path / "mine"), run)
+    pd.testing.assert_frame_equal(search(300, "mine"), run)
     assert path.stat().st_mtime_ns == written
-    other = dense_search(judged(sentences(20), ["lima"]), static, 10, "hnsw", folder=tmp_path / "other")
-    assert len(other) == 10
+    assert len(search(20, "other")) == 10
     next((tmp_path / "other").glob("hnsw-*.faiss")).rename(path)
     with pytest.raises(InputError, match="an index of 20 passages"):
-        dense_search(toy, static, 10, "hnsw", folder=tmp_path / "mine")
+        search(300, "mine")
     path.write_bytes(b"no index")
     with pytest.raises(InputError, match="cannot be read"):
-        dense_search(toy, static, 10, "hnsw", folder=tmp_path / "mine")
-    with pytest.raises(InputError, match="faiss: probes must be a whole number from 1 on .got 0"):
-        FaissSettings(probes=0)
+        search(300, "mine")
 
 
 @pytest.mark.parametrize(
@@ -397,29 +393,26 @@ def test_bm25_by_hand() -> None:
     assert run["passage_id"].tolist() == ["d1", "d0"]
 
 
-def test_a_bm25_index_of_something_else_is_refused(tmp_path: Path) -> None:
-    bm25_index(judged(["a b"], ["a"]), folder=tmp_path / "index")
-    for other, k1 in ((judged(["a c"], ["a"]), 0.9), (judged(["a b"], ["a"]), 1.2)):
-        with pytest.raises(InputError, match="made from another collection or with other settings"):
-            bm25_index(other, k1=k1, folder=tmp_path / "index")
+def test_an_index_of_files_that_changed_is_refused(cache: Path) -> None:
     with pytest.raises(InputError, match="1 passages were read instead of 2"):
-        bm25_index(replace(judged(["a"], ["a"]), size=2), folder=tmp_path / "new")
-    assert not (tmp_path / "new").exists()
+        bm25_index(replace(judged(["a"], ["a"]), size=2))
+    assert not any(path.is_file() for path in cache.rglob("*"))
 
 
 @pytest.mark.parametrize("damage", [lambda raw: raw[: len(raw) // 2], lambda raw: bytes(len(raw)), lambda _: b"\x80"])
-def test_a_damaged_bm25_index_is_made_anew(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
-    toy, folder = judged(["kings of lima", "river river"], ["river"]), tmp_path / "index"
-    bm25_index(toy, folder=folder)
+def test_a_damaged_bm25_index_is_made_anew(cache: Path, damage: Callable[[bytes], bytes]) -> None:
+    toy = judged(["kings of lima", "river river"], ["river"])
+    bm25_index(toy)
+    (folder,) = (path for path in (cache / "bm25").iterdir() if path.is_dir())
     for path in sorted(folder.iterdir()):
         whole = path.read_bytes()
         path.write_bytes(damage(whole))
-        index, ids = bm25_index(toy, folder=folder)
+        index, ids = bm25_index(toy)
         assert path.read_bytes() == whole and ids[:].tolist() == ["d0", "d1"] and index.scores["num_docs"] == 2
     sums_path(folder).unlink()  # as an earlier version left it
     (folder / "params.index.json").write_bytes(b"\x80")
     with pytest.raises(InputError, match="the BM25 index cannot be read .* delete the folder"):
-        bm25_index(toy, folder=folder)
+        bm25_index(toy)
 
 
 def test_bm25_in_a_pool_reads_each_passage_in_its_language() -> None:
@@ -432,31 +425,31 @@ def test_fusion_by_hand() -> None:
     first = run_frame(["q"] * 3, ["a", "b", "c"], [10.0, 6.0, 2.0])
     second = run_frame(["q", "q", "r"], ["c", "d", "e"], [0.9, 0.5, 0.1])
     # scaled: a 1, b .5, c 0; c 1, d 0; e alone is 1
-    fused = fuse(first, second, weight=0.25)
+    fused = fuse(first, second)
     assert fused.values.tolist() == [
-        ["q", "c", 0.75],
-        ["q", "a", 0.25],
-        ["q", "b", 0.125],
+        ["q", "c", 0.5],
+        ["q", "a", 0.5],
+        ["q", "b", 0.25],
         ["q", "d", 0.0],
-        ["r", "e", 0.75],
+        ["r", "e", 0.5],
     ]
     ranked = fuse(first, second, "rrf")
     want = {"c": 1 / 63 + 1 / 61, "d": 1 / 62, "b": 1 / 62, "a": 1 / 61, "e": 1 / 61}
     assert ranked["passage_id"].tolist() == ["c", "a", "d", "b", "e"]  # d and b tie
     assert ranked.set_index("passage_id")["score"].to_dict() == pytest.approx(want, rel=1e-6)
     assert len(fuse(first, second, k=2)) == 3
-    for options in ({"how": "sum"}, {"weight": 1.5}):
-        with pytest.raises(InputError, match="fusion"):
-            fuse(first, second, **options)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="fusion"):
+        fuse(first, second, "sum")  # type: ignore[arg-type]
 
 
 def test_systems_share_what_they_have_in_common(static: Any) -> None:
     toy = judged(sentences(30), ["lima oslo", "king bridge"])
-    found = searches(["fusion", "rrf", "bm25", "dense"], toy, static, k=10)
+    found = remedied_searches(Chain(), ["fusion", "rrf", "bm25", "dense"], toy, static, k=10)
     assert list(found) == ["fusion", "rrf", "bm25", "dense"]
     pd.testing.assert_frame_equal(found["fusion"], fuse(found["dense"], found["bm25"], k=10))
     pd.testing.assert_frame_equal(found["rrf"], fuse(found["dense"], found["bm25"], "rrf", k=10))
     pd.testing.assert_frame_equal(found["bm25"], bm25_search(toy, k=10))
+    pd.testing.assert_frame_equal(found["dense"], dense_search(toy, static, k=10))
 
 
 def count_passages(monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -480,7 +473,7 @@ def test_merged_runs_of_shards_are_the_run_of_all(static: Any, bounds: list[int]
     parts = [slice(*both) for both in itertools.pairwise(bounds)]
     shards = [embed_passages(toy, static, chunk=8, within=part) for part in parts]
     merged = merge_runs([dense_search(toy, static, k, embedded=shard) for shard in shards], k)
-    whole = dense_search(toy, static, k, folder=Path(os.environ["HYBRIDKIT_CACHE"]) / "apart")
+    whole = dense_search(toy, static, k)
     pd.testing.assert_frame_equal(merged, whole, check_exact=True)
     assert merged["score"].to_numpy().tobytes() == whole["score"].to_numpy().tobytes()
     assert len(merged) == 3 * min(k, 53)
@@ -520,14 +513,11 @@ def test_a_damaged_shard_is_made_again(static: Any, name: str, monkeypatch: pyte
     assert np.array_equal(embed_passages(toy, static, chunk=8).vectors[16:], whole) and calls == [8] * 5
 
 
-def test_a_shard_is_of_its_collection_and_searched_exactly(static: Any) -> None:
+def test_a_shard_is_of_its_collection(static: Any) -> None:
     toy = judged(sentences(40), ["lima"])
     shard = embed_passages(toy, static, chunk=8, within=slice(16, 40))
     with pytest.raises(InputError, match="these embeddings are not of toy, en"):
         dense_search(judged(sentences(40, seed=1), ["lima"]), static, embedded=shard)
-    for index, encoder in (("ivf", static), ("exact", (np.eye(2), np.eye(2)))):
-        with pytest.raises(InputError, match="a shard is searched exactly, by an encoder"):
-            dense_search(toy, encoder, index=index, embedded=shard)
 
 
 def test_a_shard_of_files_that_changed_is_refused(static: Any) -> None:

@@ -36,18 +36,22 @@ from hybridkit.evaluation.rank_table import rank_table, rank_table_from_scores
 from hybridkit.models import encoder as encoders
 from hybridkit.models.embedding import encode
 from hybridkit.models.encoder import similarity_of
+from hybridkit.remedies.chains import Chain
+from hybridkit.remedies.collections import remedied_searches
 from hybridkit.report.inspected_run import open_inspected
 from hybridkit.report.inspector.live import Search
 from hybridkit.retrieval.dense import SIMILARITIES, dense, own_scores, scores_of, similarity_in
 from hybridkit.retrieval.mining import Mining, mine_negatives
 from hybridkit.retrieval.passage_embeddings import passages_key
 from hybridkit.retrieval.runs import fuse, fusion, run_frame
-from hybridkit.retrieval.search import dense_search, searches
+from hybridkit.retrieval.search import dense_search, search_vectors
 from hybridkit.retrieval.topk import exact_topk, faiss_topk
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
 from hybridkit.study.settings import UNTRAINED, open_study
 from tests.made_tables import column, made
+
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 def vectors(similarity: str, count: int, seed: int, dim: int = 24) -> np.ndarray:
@@ -163,11 +167,6 @@ def test_cosine_of_other_lengths_and_other_names_are_refused() -> None:
         dense(benchmark, queries, passages, "cosine")
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HYBRIDKIT_CACHE", str(tmp_path / "cache"))
-
-
 # what "lima" is nearest to: peru by dot (3), rome by cosine (1), oslo by euclidean (.9), oslo by manhattan (1)
 TABLE = {"lima": (1.0, 0.0), "peru": (3.0, 6.0), "rome": (2.5, 0.0), "oslo": (0.9, 0.9), "river": (-1.0, -1.0)}
 NEAREST = {"dot": "peru", "cosine": "rome", "euclidean": "oslo", "manhattan": "oslo"}
@@ -221,8 +220,10 @@ def test_every_way_to_rank_takes_the_models_own(
     assert similarity_of(model) == similarity_in(folder) == similarity
     own = model.encode_document([*TABLE], normalize_embeddings=similarity == "cosine")
     np.testing.assert_allclose(encode(model, [*TABLE], "passage"), own, atol=1e-6)
-    for index in ("exact", "faiss-flat"):
-        run = dense_search(judged(nearest), model, 4, index)
+    answers = [word for word in TABLE if word != "lima"]
+    embedded = encode(model, ["lima"], "query"), encode(model, answers, "passage")
+    flat = search_vectors(judged(nearest), *embedded, column(answers), index="faiss-flat", similarity=similarity)
+    for index, run in (("exact", dense_search(judged(nearest), model, 4)), ("faiss-flat", flat)):
         assert run["passage_id"].iloc[0] == nearest, index
         expected = model.similarity(model.encode_query(["lima"]), model.encode_document([nearest])).item()
         assert run["score"].iloc[0] == pytest.approx(expected, abs=1e-5)
@@ -273,12 +274,10 @@ def test_cached_passages_are_told_apart_by_it(tmp_path: Path) -> None:
     assert passages_key(judged("peru"), one) != passages_key(judged("peru"), other)
     far = encoders.open(looked_up("manhattan", tmp_path / "manhattan"))
     with pytest.raises(InputError, match="'hnsw' does not have the manhattan"):  # before anything is embedded
-        searches(["dense", "hnsw"], judged("oslo"), far)
+        remedied_searches(Chain(), ["dense", "hnsw"], judged("oslo"), far)
     assert not any((tmp_path / "cache").rglob("*.npy"))
     assert dense_search(judged("peru"), one)["passage_id"].iloc[0] == "peru"
     assert dense_search(judged("peru"), other)["passage_id"].iloc[0] == "rome"
-    with pytest.raises(InputError, match="the encoder has its own, dot; leave it out"):
-        dense_search(judged("peru"), one, similarity="cosine")
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)

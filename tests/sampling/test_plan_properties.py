@@ -1,4 +1,4 @@
-"""What holds for every plan of every strategy, on corpora of odd shapes, beside what tests/test_plans.py looks at."""
+"""What holds for every plan of every strategy, on corpora of odd shapes, beside what test_planning.py looks at."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.storage.columns import StringColumn
 from hybridkit.errors import InputError
-from hybridkit.sampling import BatchPlan, Strategy, cross, hybrid, linear, mixed, mono, step
+from hybridkit.sampling import BatchPlan, Strategy, cross, english, hybrid, linear, mixed, mono, step
 from hybridkit.sampling.language_pairs import Patterns
 from hybridkit.sampling.planning import RowQueue
 
@@ -34,6 +34,7 @@ CONSTANT = [
 ]
 ABSOLUTE = [hybrid(alpha=linear(0, 1, steps=7)), hybrid(alpha=step({0: 1.0, 4: 0.5}), level="row")]
 WHOLE = [hybrid(alpha=linear(0, 1))]
+OTHERS = [english(), mono(by="size", power=0.5)]
 
 
 def corpus_of(query: np.ndarray, passage: np.ndarray, group: np.ndarray | None = None) -> ParallelCorpus:
@@ -110,9 +111,8 @@ def test_batches_keep_to_their_kind_and_hold_no_twins(
     if "pairs='one'" in plan.strategy:
         assert all(len({*map(tuple, batch[:, 1:].tolist())}) == 1 for batch in plan.draws[kinds == "cross"])
     text = str(strategy)
-    english = TAGS.index("en")
     if "en-x" in text:
-        assert ((query == english) | (passage == english)).all()
+        assert ((query == TAGS.index("en")) | (passage == TAGS.index("en"))).all()
     if "th-zh" in text:
         assert set(zip(query.ravel().tolist(), passage.ravel().tolist(), strict=True)) <= {(0, 1), (1, 0), (2, 3)}
     if "weights" in text:
@@ -155,7 +155,7 @@ def test_the_rows_of_a_queue_are_drawn_equally_often(
                 assert own.sum() >= most - 2 * sizes[group] - batch_size
 
 
-@given(odd_corpora(), st.sampled_from([*CONSTANT, *ABSOLUTE]), st.integers(1, 15), st.integers(0, 3))
+@given(odd_corpora(), st.sampled_from([*OTHERS, *CONSTANT, *ABSOLUTE]), st.integers(1, 15), st.integers(0, 3))
 @settings(max_examples=80)
 def test_an_independent_plan_is_the_beginning_of_every_longer_one(
     corpus: ParallelCorpus, strategy: Strategy, steps: int, seed: int
@@ -165,9 +165,11 @@ def test_an_independent_plan_is_the_beginning_of_every_longer_one(
     long, short = planned(strategy, corpus, 20, 2, seed), planned(strategy, corpus, steps, 2, seed)
     assert short.draws.tolist() == long.draws[:steps].tolist()
     assert short.kinds.tolist() == long.kinds[:steps].tolist()
+    assert short.fingerprint == long[:steps].fingerprint
 
 
 ALL = np.ones((400, 4), dtype=bool)
+EVERY_PAIR = {(a, b): 1 for a in range(4) for b in range(4) if a != b}
 
 
 @pytest.mark.parametrize("alpha", [0.1, 0.3, 0.5, 0.77])
@@ -226,7 +228,7 @@ def test_alpha_over_the_whole_plan_is_no_beginning_of_a_longer_one() -> None:
     assert (short.kinds[0], short.kinds[-1], long.kinds[-1]) == ("cross", "mono", "mono")
 
 
-@pytest.mark.parametrize("strategy", [*CONSTANT, *ABSOLUTE, *WHOLE], ids=str)
+@pytest.mark.parametrize("strategy", [*OTHERS, *CONSTANT, *ABSOLUTE, *WHOLE], ids=str)
 def test_equal_seeds_give_equal_plans_and_others_have_nothing_in_common(strategy: Strategy) -> None:
     corpus = corpus_of(ALL, ALL)
     first, again, other = (strategy.plan(corpus, 120, 20, seed) for seed in (0, 0, 1))
@@ -279,7 +281,9 @@ def test_languages_of_mono_batches_are_drawn_by_their_weights(strategy: Strategy
 @pytest.mark.parametrize(
     ("strategy", "pairs"),
     [
-        (cross(pairs="one"), {(a, b): 1 for a in range(4) for b in range(4) if a != b}),
+        (mixed(), {(a, a): 1 for a in range(4)}),
+        (cross(), EVERY_PAIR),
+        (cross(pairs="one"), EVERY_PAIR),
         (cross(pairs="en-x"), {(1, 0): 1, (1, 2): 1, (1, 3): 1, (0, 1): 1, (2, 1): 1, (3, 1): 1}),
         (cross(pairs=["de-en", "th-en"]), {(0, 1): 1, (2, 1): 1}),
         (

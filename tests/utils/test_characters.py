@@ -23,12 +23,13 @@ from hybridkit.evaluation.measures import macro, per_query, scores
 from hybridkit.evaluation.rank_table import rank_table_from_scores
 from hybridkit.retrieval.bm25 import bm25, tokens
 from hybridkit.retrieval.mining import Mining, mine_negatives
-from hybridkit.retrieval.runs import fusion
-from hybridkit.retrieval.search import searches
+from hybridkit.retrieval.runs import fuse, fusion
+from hybridkit.retrieval.search import bm25_search, search_vectors
 from hybridkit.sampling import mono
 from hybridkit.sampling.plan_texts import PlanTexts
 from hybridkit.sampling.word_switching import Entries, Switcher, split_words
 from hybridkit.utils.characters import IGNORABLE, escaped, safe, shown, visible
+from tests.made_tables import ids_of
 
 # soft hyphen, combining grapheme joiner, word joiner, ZWSP, byte order mark, marks and controls of direction, variation
 # selectors, a tag, ZWNJ and ZWJ between Latin letters
@@ -161,7 +162,7 @@ def test_a_hidden_character_hides_no_word_from_a_lexicon(tmp_path: Path) -> None
     switcher = Switcher(Lexicons.open(str(tmp_path), ["de"]), p=1.0)
     texts = ["Mo\u00adney, HO\u200bUSE and\u2060bank of mon\u00adey"]
     assert switcher.switch(texts, ["en"], np.array([0]), "query") == ["Geld, HAUS and\u2060bank of Geld"]
-    assert lexicons.translations("Ge\u00adld", "de", "en") == ("money",)
+    assert lexicons.translations("Ge\u00adld", "de", ["en"]) == {"en": ("money",)}
     back = Switcher(Lexicons.open(str(tmp_path), ["zh"]), p=1.0, pivot=True)
     assert back.switch(["我在银\u2060行。"], ["zh"], np.array([0]), "query") == ["我在 bank。"]
 
@@ -200,11 +201,12 @@ def test_texts_without_a_token_score_0_in_every_lexical_system(
         return Collection("toy", tag, asked, right, lambda: iter([(ids, texts)]), len(ids), f"{passages} {tag}")
 
     for one in (judged("en"), pooled([judged("en"), judged("th")])[0]):
-        dense = (np.eye(2, 4, dtype=np.float32), np.ones((one.size, 4), np.float32))
-        found = searches(["bm25", "fusion", "rrf"], one, dense)
-        assert found["bm25"]["query_id"].isin(["r", "en:r"]).all()
-        assert len(found["bm25"]) == (0 if passages[0] == "..." else len(one.parts) or 1)
-        assert all(np.isfinite(run["score"]).all() for run in found.values())
+        vectors = np.eye(2, 4, dtype=np.float32), np.ones((one.size, 4), np.float32)
+        dense, words = search_vectors(one, *vectors, ids_of(one)), bm25_search(one)
+        assert words["query_id"].isin(["r", "en:r"]).all()
+        assert len(words) == (0 if passages[0] == "..." else len(one.parts) or 1)
+        for run in (words, fuse(dense, words), fuse(dense, words, "rrf")):
+            assert np.isfinite(run["score"]).all()
 
     folder = tmp_path / "set"
     folder.mkdir()

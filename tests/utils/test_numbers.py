@@ -16,10 +16,7 @@ from hybridkit.data.corpus import ParallelCorpus
 from hybridkit.data.rows import Row
 from hybridkit.errors import InputError
 from hybridkit.models import encoder
-from hybridkit.retrieval.bm25 import check_parameters
 from hybridkit.retrieval.mining import Mining
-from hybridkit.retrieval.runs import fusion
-from hybridkit.retrieval.topk import FaissSettings
 from hybridkit.sampling import mono, parse
 from hybridkit.study.settings import CurveSettings, DiversitySettings, EncoderSettings, open_study
 from hybridkit.utils.numbers import SEED, Range, check_seed
@@ -38,7 +35,6 @@ DOORS: dict[str, Callable[[Any], object]] = {
     "encoder": lambda seed: encoder.make(["a text"], vocab_size=60, dim=4, seed=seed),
     "settings": lambda seed: EncoderSettings("static", seed=seed),
     "mining": lambda seed: Mining(seed=seed),
-    "faiss": lambda seed: FaissSettings(seed=seed),
 }
 
 
@@ -110,8 +106,6 @@ def test_train_refuses_numbers_that_train_nothing(
         lambda value: type(parse("mono(by='size')"))(by="size", power=value),
         lambda value: type(parse("mono"))(weights={"en": value}),
         lambda value: type(parse("codeswitch(mono)"))(mono(), p=value),
-        lambda value: fusion(lambda rows: rows, lambda rows: rows, weight=value),  # type: ignore[arg-type, return-value]
-        lambda value: check_parameters(0.9, value),
         lambda value: CORPUS.split(value),
         lambda value: CurveSettings(seeds=(0,), alphas=(value,)),
     ],
@@ -128,7 +122,6 @@ def test_counts_out_of_range_are_refused(wrong: Any) -> None:
         lambda: mono().plan(CORPUS, wrong, 2, 0),
         lambda: mono().plan(CORPUS, 1, wrong, 0),
         lambda: Mining(top=wrong),
-        lambda: FaissSettings(probes=wrong),
         lambda: encoder.make(["a text"], dim=wrong),
         lambda: DiversitySettings(seeds=(0,), strategies={"mono": (2,)}, draws=wrong),
     ):

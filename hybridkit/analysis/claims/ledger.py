@@ -1,7 +1,7 @@
 """The ledger: every check evaluated on facts, a verdict on every claim, in words, with the answers behind it."""
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TypeGuard
 
@@ -286,10 +286,8 @@ def written(value: Fact) -> str:
     return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.4f}".replace("0.", ".", 1)
 
 
-def _few(names: list[str], most: int = 12) -> Iterator[str]:
-    yield from names[:most]
-    if len(names) > most:
-        yield f"and {len(names) - most} more"
+def _few(names: list[str]) -> list[str]:
+    return names if len(names) <= 12 else [*names[:12], f"and {len(names) - 12} more"]
 
 
 @dataclass(frozen=True)

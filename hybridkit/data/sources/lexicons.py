@@ -103,8 +103,8 @@ class Lexicons:
         >>> _ = (folder / "en-de.txt").write_text("bank Bank\nbank Ufer\nshore Ufer")
         >>> _ = (folder / "en-es.txt").write_text("shore orilla")
         >>> lexicons = Lexicons.open(str(folder))
-        >>> lexicons.languages, lexicons.translations("bank", "en", "de"), lexicons.translations("Ufer", "de", "en")
-        (('de', 'es'), ('Bank', 'Ufer'), ('bank', 'shore'))
+        >>> lexicons.languages, lexicons.translations("bank", "en", ["de"]), lexicons.translations("Ufer", "de", ["es"])
+        (('de', 'es'), {'de': ('Bank', 'Ufer')}, {'es': ('orilla',)})
         """
         files = _files(name)
         wanted = sorted(set(files if languages is None else languages) - {"en"})
@@ -124,16 +124,12 @@ class Lexicons:
         """The languages other than English, sorted."""
         return tuple(self.lexicons)
 
-    def translations(self, word: str, source: str, target: str) -> tuple[str, ...]:
-        """Return all translations of a word, best first; an unknown word or language has none.
+    def translations(self, word: str, source: str, targets: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Return all translations of a word into each of the targets that has any, best first.
 
         Between two languages other than English, English is the pivot: the translations of the word's first English
         translation come first, then those of the next, each once.
         """
-        return self.all_translations(word, source, (target,)).get(target, ())
-
-    def all_translations(self, word: str, source: str, targets: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        """Return the translations of a word into each of the targets that has any; see `translations`."""
         english: tuple[str, ...] = (word,)
         if source != "en":
             english = self.lexicons[source].to_english.get(fold(word, source), ()) if source in self.lexicons else ()

@@ -145,7 +145,7 @@ def files_of(language: str) -> tuple[str, str]:
     )
 
 
-def add_mmarco(writer: CorpusWriter, home: Path, words: Sequence[str] = (), prefix: str = "", seed: int = 0) -> None:
+def add_mmarco(writer: CorpusWriter, home: Path, words: Sequence[str] = (), prefix: str = "") -> None:
     """Add mMARCO's training rows to a corpus that is being written; texts go from file to file, ids are integers.
 
     With `triples`, every line (query, positive, negative) is a row, 39.8 million of them, each with its own hard
@@ -162,7 +162,6 @@ def add_mmarco(writer: CorpusWriter, home: Path, words: Sequence[str] = (), pref
         home: The data folder that has `mmarco/`.
         words: Languages (all 14 by default), and `triples` (the default) or `pairs`.
         prefix: Goes before every id.
-        seed: Of the negatives of `pairs`.
 
     Raises:
         MissingDataError: For a missing file.
@@ -185,7 +184,7 @@ def add_mmarco(writer: CorpusWriter, home: Path, words: Sequence[str] = (), pref
         if triples.dropped:
             log.info("mmarco: %d negatives are positives of their query and left out", triples.dropped)
         if unit == "pairs":
-            triples = triples.one_each(generator(seed, "mmarco", "negatives"))
+            triples = triples.one_each(generator(0, "mmarco", "negatives"))
         entries: dict[tuple[str, str], np.ndarray] = {}
         for tag, (collection, queries) in files.items():
             shown.set_description(f"mmarco {tag}")

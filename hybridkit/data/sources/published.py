@@ -9,9 +9,6 @@ _STRATEGIES = {"X-X-mono": "mono", "X-Y": "cross", "Hybrid": "hybrid(alpha=0.5)"
 _SETTINGS = {"monolingual": "mono", "cross-lingual": "cross", "multilingual": "pool"}
 # LAReQA says mAP in the pool with a question's answers in all languages; its En-En and X-X are `english` and `mixed`.
 _LAREQA = {"En-En": "english", "X-X": "mixed", "X-X-mono": "mono", "X-Y": "cross"}
-# MTEB's own versions: other passages (paragraphs, hard negatives) and other cut-offs than the kit's benchmarks of a
-# like name have, so that each keeps MTEB's name and is never taken for one of the kit's.
-MTEB = ("BelebeleRetrieval", "MIRACLRetrieval", "MIRACLRetrievalHardNegatives", "MLQARetrieval", "XQuADRetrieval")
 _COLUMNS = ["source", "encoder", "strategy", "benchmark", "split", "setting", "measure", "language", "value"]
 
 

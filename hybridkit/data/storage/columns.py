@@ -321,9 +321,3 @@ def open_ids(folder: Path) -> StringColumn:
     except (OSError, ValueError, pa.ArrowInvalid) as error:
         raise InputError(f"{folder}: its ids cannot be read ({error}); delete the folder and make it again") from error
     return StringColumn(values)
-
-
-def ids_in_memory(chunks: Iterator[tuple[list[str], list[str]]]) -> StringColumn:
-    """Return the ids of a stream of (ids, texts) as one column in memory."""
-    arrays = [pa.array(ids, pa.large_string()) for ids, _ in chunks]
-    return StringColumn(pa.concat_arrays(arrays) if arrays else pa.array([], pa.large_string()))
