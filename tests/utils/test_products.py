@@ -256,14 +256,21 @@ def test_what_a_notebook_left_is_made_anew_by_running_it_again(
     before = contents(folder)
     pipeline.run_study(yaml, ["01"])
     assert "01_a: up to date" in capsys.readouterr().err
-    left = [folder / "notebooks" / "01_a.ipynb", folder / "notebooks" / "01_a.stamp", folder / "notebooks" / "01.json"]
+    stamp = folder / "notebooks" / "01_a.stamp"
+    left = [folder / "notebooks" / "01_a.ipynb", folder / "notebooks" / "01.json"]
     left += [folder / "figures" / f"01_shares.{ending}" for ending in ("csv", "json", "png", "svg")]
-    for path, damage in zip(left, [*DAMAGES, *DAMAGES], strict=False):
-        path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    for path, damage in zip(left, [*DAMAGES, *DAMAGES], strict=False):  # each is seen by itself
+        whole = path.read_bytes()
+        path.write_bytes(DAMAGES[damage](whole))
+        assert changed(folder / "01_a") == [path]
+        path.write_bytes(whole)
+    for some in ([stamp], left[:1], left[1:]):
+        for path, damage in zip(some, DAMAGES, strict=False):
+            path.write_bytes(DAMAGES[damage](path.read_bytes()))
         pipeline.run_study(yaml, ["01"])
         assert "up to date" not in capsys.readouterr().err
         after = contents(folder)
-        assert {name for name in before if before[name] != after[name]} == set(), path.name
+        assert {name for name in before if before[name] != after[name]} == set(), some
         nbformat.read(folder / "notebooks" / "01_a.ipynb", as_version=4)
     for name in ("rows.jsonl", "asked.jsonl"):  # the data of the study, under the name that it had
         data = Path(study.evaluation.benchmarks[0]).with_name(name)
