@@ -16,7 +16,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hybridkit.analysis.scores import collections_beside_published
-from hybridkit.utils.naming import listed
+from hybridkit.utils.naming import listed, split_name
 from hybridkit.utils.numbers import number
 
 HERE = Path(__file__).parent
@@ -213,7 +213,8 @@ def remedies(name: str) -> str:
 def natural(names: list[str], measure: str) -> str:
     """Return a measure of the dense system with each remedy, among passages of one language and of all (the pool)."""
     parts = {bench: found["dense"] for name in names for bench, found in _collections(name).items()}
-    lines = [["remedy", *(bench if bench.endswith("]") else f"{bench}, own" for bench in parts)]]
+    heads = (f"{split_name(bench)[0]}, {'pool' if bench.endswith('pool]') else 'own'}" for bench in parts)
+    lines = [["remedy", *heads]]
     for remedy in next(iter(parts.values())):
         lines.append([f"`{remedy}`", *(_mean(bench, found[remedy], measure) for bench, found in parts.items())])
     return _markdown(lines)
