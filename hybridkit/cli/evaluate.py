@@ -58,6 +58,10 @@ are taken out of it: own leaves the query's language, other one other language, 
 has a level more, {benchmark: {system: {remedy: {setting: ...}}}}, and the table a column. Systems without
 embeddings (bm25) are left out where a remedy acts on embeddings or weights; fusion has them in its dense part.
 
+With several systems or remedies each is compared with the first one of its benchmark, by a second table: AP of parallel
+benchmarks, nDCG@10 of collections, the mean over languages, with 95 % intervals over articles (of collections, over
+documents). In JSON "against" holds them: {"dense, none": {"pool": {"AP": {"difference", "interval", "p", "mark"}}}}.
+
 "rerank(dense, model=FOLDER, depth=20)" puts the best 20 passages of a first stage (any system, after its remedies) in
 the order of a re-ranker (`hybridkit train --kind reranker`, or any cross-encoder of one score): in a pair of languages
 the best of that pair, in the pool those of the pool. Passages behind them keep the ranks of the first stage.
@@ -83,15 +87,19 @@ def search_all(
     """Search every collection by every system: the scores of each language and their mean; `mteb` gets mteb's."""
     import pandas as pd
 
+    from hybridkit.analysis.scores import together
+    from hybridkit.cli.differences import Differences
     from hybridkit.data.collection import query_clusters, save_judgements
-    from hybridkit.evaluation.collection_scores import collection_values, with_intervals
+    from hybridkit.evaluation.collection_scores import clusters_in, collection_values, with_intervals
+    from hybridkit.evaluation.measures import COLLECTION_MEASURES
     from hybridkit.evaluation.mteb_tasks import miracl_results
     from hybridkit.retrieval.rerank import first_stage, parse, rerank_run
     from hybridkit.retrieval.runs import save_run
 
-    parts = []
+    parts, differences, units = [], Differences(), dict[str, None]()
     for name, sets in judged.items():
         plain = []
+        values: dict[tuple[str, str], list[pd.DataFrame]] = {}
         for one in sets:
             for chain in cure.chains:
                 remedy = str(chain) if cure.asked else ""
@@ -102,14 +110,22 @@ def search_all(
                         run = rerank_run(run, one, rerankers[system], parse(system).depth)
                     if system == "dense" and not chain.parts:
                         plain.append((one, run))
-                    found = with_intervals(collection_values(one, run), *query_clusters(one))
-                    parts.append(found.assign(benchmark=name, system=system, remedy=remedy))
+                    clusters, unit = query_clusters(one)
+                    found = collection_values(one, run)
+                    scored = with_intervals(found, clusters, unit)
+                    parts.append(scored.assign(benchmark=name, system=system, remedy=remedy))
+                    found = found.assign(cluster=found["query_id"].map(clusters))
+                    values.setdefault((system, remedy), []).append(found)
+                    units[unit] = None
                     if args.save_runs:
                         save_run(run, _trec_file(args, name, system, *_named(remedy), _languages(one), "run"))
             if args.save_runs:
                 save_judgements(one.judgements, _trec_file(args, name, _languages(one), "qrels"))
         if args.mteb:
             mteb += miracl_results(plain)
+        for (system, remedy), frames in values.items():
+            of_all = together(frames, COLLECTION_MEASURES[:1])
+            differences.add(name, system, remedy, of_all, clusters_in(of_all))
     table = pd.concat(parts, ignore_index=True)
     value: dict[str, dict[str, Any]] = {name: {} for name in judged}
     order = {system: nth for nth, system in enumerate(args.system)}
@@ -118,7 +134,8 @@ def search_all(
         chosen = (table["benchmark"] == name) & (table["system"] == system) & (table["remedy"] == remedy)
         put(value[name], system, remedy, as_json(table[chosen], collection=True))
     shown = table if args.remedy else table.drop(columns="remedy")
-    return CommandResult(_collections_text(shown, args.strategy_label), value)
+    more = differences.tell(value, bool(args.remedy), " or ".join(units))
+    return CommandResult("\n\n".join(filter(None, (_collections_text(shown, args.strategy_label), more))), value)
 
 
 def _languages(judged: "Collection") -> str:
@@ -403,14 +420,16 @@ def _ranked(
     """Rank every passage of the parallel benchmarks; `mteb` gets mteb's results."""
     import pandas as pd
 
+    from hybridkit.cli.differences import Differences
     from hybridkit.data.sources.open_benchmarks import base_name, subset_of
-    from hybridkit.evaluation.measures import macro, scores_of
+    from hybridkit.evaluation.clusters import question_clusters
+    from hybridkit.evaluation.measures import macro, per_query, scores, scores_of
     from hybridkit.evaluation.mteb_tasks import benchmark_results
     from hybridkit.evaluation.rank_table import rank_table_from_scores, reranked_table, write_qrels, write_runs
     from hybridkit.remedies import Chain
 
     value: dict[str, Any] = {}
-    tables = []
+    tables, differences = [], Differences()
     for base, whole in wholes.items():
         parts = [name for name in names if base_name(name) == base]
         embeddings = cure.encoded(partial(_encode, args, benchmark=whole))
@@ -421,10 +440,12 @@ def _ranked(
                 chain, scorer = str(remedy) if cure.asked else "", remedy.scorer(part, plain)
                 reranking = _reranking(part, system, rerankers)
                 ranks = reranked_table(part, scorer, reranking) if reranking else rank_table_from_scores(part, scorer)
-                table = scores_of(ranks)
+                table, values = scores_of(ranks), per_query(ranks, ["AP"])
                 if cure.asked:
                     single = _in_single_pools(part, plain, remedy, ranks, reranking)
-                    table = pd.concat([table, single], ignore_index=True)
+                    table = pd.concat([table, scores(single)], ignore_index=True)
+                    values = pd.concat([values, single[single["measure"] == "AP"]], ignore_index=True)
+                differences.add(name, system, chain, values, question_clusters(part))
                 put(value.setdefault(name, {}), system, chain, as_json(table))
                 tables.append(macro(table).assign(benchmark=name, system=system, remedy=chain))
                 for query in part.query_slices if args.save_runs else ():
@@ -441,7 +462,9 @@ def _ranked(
         if args.mteb and (encoded := embeddings(Chain())):
             mteb += benchmark_results(base, whole, *encoded, cure.similarity)
     table = pd.concat(tables, ignore_index=True)
-    return CommandResult(_text(table if args.remedy else table.drop(columns="remedy"), args.strategy_label), value)
+    text = _text(table if args.remedy else table.drop(columns="remedy"), args.strategy_label)
+    more = differences.tell(value, bool(args.remedy), "articles")
+    return CommandResult("\n\n".join(filter(None, (text, more))), value)
 
 
 def _reranking(benchmark: "Benchmark", system: str, rerankers: Mapping[str, "PairScores"]) -> "Reranking | None":
@@ -454,14 +477,13 @@ def _reranking(benchmark: "Benchmark", system: str, rerankers: Mapping[str, "Pai
 def _in_single_pools(
     benchmark: "Benchmark", plain: "Scorer", chain: "Chain", ranks: "pd.DataFrame", reranking: "Reranking | None"
 ) -> "pd.DataFrame":
-    """The scores of a system with a remedy where the answer is in one language; `plain` are its scores before that."""
-    from hybridkit.evaluation.measures import scores
+    """The values of every query where the answer is in one language; `plain` are the scores before the remedy."""
     from hybridkit.evaluation.single_pools import single_pool_values, single_pools, single_pools_from_scores
 
     if chain.on_scores or reranking:
         adjust = chain.on_block if chain.on_scores else None
-        return scores(single_pool_values(single_pools_from_scores(benchmark, plain, adjust, reranking=reranking)))
-    return scores(single_pool_values(single_pools(ranks)))
+        return single_pool_values(single_pools_from_scores(benchmark, plain, adjust, reranking=reranking))
+    return single_pool_values(single_pools(ranks))
 
 
 def put(value: dict[str, Any], system: str, remedy: str, scores: dict[str, Any]) -> None:

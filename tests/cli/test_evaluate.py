@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import ir_measures
 import numpy as np
@@ -13,9 +14,15 @@ from sentence_transformers import SentenceTransformer
 
 from hybridkit.cli import commands as main
 from hybridkit.data.collection import Collection
-from hybridkit.data.sources.open_benchmarks import open_collection
+from hybridkit.data.sources.open_benchmarks import open_benchmark, open_collection
+from hybridkit.evaluation.clusters import question_clusters
+from hybridkit.evaluation.measures import per_query
+from hybridkit.evaluation.rank_table import rank_table_from_scores
+from hybridkit.evaluation.significance import compare
 from hybridkit.models import encoder
 from hybridkit.models.embedding import encode
+from hybridkit.retrieval.bm25 import bm25
+from hybridkit.retrieval.dense import dense
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
 from tests.tiny_study import tiny_study
@@ -76,8 +83,65 @@ def by_hand(judged: Collection, run: pd.DataFrame) -> float:
 def told(arguments: list[str], tmp_path: Path) -> dict[str, dict[str, dict[str, dict[str, dict[str, float]]]]]:
     path = tmp_path / "told.json"
     assert main.main(["evaluate", *arguments, "--json", str(path)]) == 0
-    value: dict[str, dict[str, dict[str, dict[str, dict[str, float]]]]] = json.loads(path.read_text())
+    value: dict[str, dict[str, dict[str, dict[str, dict[str, float]]]]] = without_differences(
+        json.loads(path.read_text())
+    )
     return value
+
+
+def without_differences(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: without_differences(one) for key, one in value.items() if key != "against"}
+
+
+@pytest.mark.parametrize("remedies", [[], ["--remedy", "none", "--remedy", "calibrate(top=2)"]])
+def test_systems_and_remedies_are_compared_with_the_first(
+    mine: Path,
+    model: Path,
+    parallel_rows: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    remedies: list[str],
+) -> None:
+    names = f"{parallel_rows},{mine},{mine}[pool]"
+    arguments = ["--model", str(model), "--benchmark", names, "--system", "dense,bm25", *remedies]
+    told(arguments, tmp_path)
+    shown = capsys.readouterr().out
+    compared = 0
+    for name, found in json.loads((tmp_path / "told.json").read_text()).items():
+        lines = found if not remedies else {(s, r): one for s, of in found.items() for r, one in of.items()}
+        (first, *_), measure = lines, "AP" if name == str(parallel_rows) else "nDCG@10"
+        assert "against" not in lines[first]
+        for line, own in list(lines.items())[1:]:
+            ((against, settings),) = own["against"].items()
+            assert against == (", ".join(first) if remedies else first)
+            assert list(settings) == [one for one in own if one not in ("languages", "intervals", "against")]
+            for setting, measures in settings.items():
+                difference, (low, high) = measures[measure]["difference"], measures[measure]["interval"]
+                assert difference == pytest.approx(own[setting][measure] - lines[first][setting][measure], abs=1e-9)
+                assert low <= difference <= high and 0 <= measures[measure]["p"] <= 1
+                assert measures[measure]["mark"] in ("", "°")  # one training: nothing is established
+                assert f"{difference:+.4f} [{low:+.4f}, {high:+.4f}]{measures[measure]['mark']}" in shown, line
+                compared += 1
+    assert compared == (5 if not remedies else 3 * 5 + 3 * 2)
+    assert "95 % interval over articles" in shown and "It says nothing of other trainings" in shown
+    # the same comparison by hand
+    benchmark = open_benchmark(str(parallel_rows))
+    opened, clusters = encoder.open(model), question_clusters(benchmark)
+    queries, passages = (
+        encode(opened, frame["text"].tolist(), side)
+        for side, frame in (("query", benchmark.queries), ("passage", benchmark.passages))
+    )
+    ranks = (rank_table_from_scores(benchmark, one) for one in (bm25(benchmark), dense(benchmark, queries, passages)))
+    by_hand = compare(*(per_query(one, ["AP"]) for one in ranks), clusters)
+    (pool,) = by_hand[(by_hand["setting"] == "pool") & (by_hand["query_language"] == "*")].to_dict("records")
+    assert f"{pool['difference']:+.4f} [{pool['low']:+.4f}, {pool['high']:+.4f}]" in shown
+
+
+def test_a_system_alone_is_compared_with_nothing(model: Path, parallel_rows: Path, tmp_path: Path) -> None:
+    told(["--model", str(model), "--benchmark", str(parallel_rows)], tmp_path)
+    assert "against" not in (tmp_path / "told.json").read_text()
 
 
 def test_the_table_and_the_json_by_language(
@@ -105,7 +169,7 @@ def test_the_table_and_the_json_by_language(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["strategy", "benchmark", "system", "setting", "language", "queries", *MEASURES]
     assert [line.split()[4:6] for line in lines[1:4]] == [["de", "6"], ["sw", "6"], ["mean", "12"]]
-    assert len(lines) == 1 + 4 * 3
+    assert lines[1 + 4 * 3 : 2 + 4 * 3] == [""]  # differences from dense follow
 
 
 def test_a_pool_is_labelled_as_one(mine: Path, model: Path, tmp_path: Path) -> None:
@@ -200,7 +264,7 @@ def test_remedies_are_blocks_of_rows_and_keys_of_the_json(
     assert value["dense"][centred]["mono"] != before["dense"]["mono"]
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:4] == ["benchmark", "system", "remedy", "setting"]
-    assert len(lines) == 1 + 8 * 5
+    assert lines[1 + 8 * 5] == ""  # differences from dense without a remedy follow
 
 
 def test_remedies_by_rows(model: Path, parallel_rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
