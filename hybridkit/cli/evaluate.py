@@ -430,6 +430,7 @@ def _ranked(
 
     value: dict[str, Any] = {}
     tables, differences = [], Differences()
+    several = len(set(args.system)) * len(cure.chains) > 1  # the values of every query take memory
     for base, whole in wholes.items():
         parts = [name for name in names if base_name(name) == base]
         embeddings = cure.encoded(partial(_encode, args, benchmark=whole))
@@ -440,12 +441,14 @@ def _ranked(
                 chain, scorer = str(remedy) if cure.asked else "", remedy.scorer(part, plain)
                 reranking = _reranking(part, system, rerankers)
                 ranks = reranked_table(part, scorer, reranking) if reranking else rank_table_from_scores(part, scorer)
-                table, values = scores_of(ranks), per_query(ranks, ["AP"])
+                table, values = scores_of(ranks), [per_query(ranks, ["AP"])] if several else []
                 if cure.asked:
                     single = _in_single_pools(part, plain, remedy, ranks, reranking)
                     table = pd.concat([table, scores(single)], ignore_index=True)
-                    values = pd.concat([values, single[single["measure"] == "AP"]], ignore_index=True)
-                differences.add(name, system, chain, values, question_clusters(part))
+                    values.append(single[single["measure"] == "AP"])
+                if several:
+                    of_all = pd.concat(values, ignore_index=True)
+                    differences.add(name, system, chain, of_all, question_clusters(part))
                 put(value.setdefault(name, {}), system, chain, as_json(table))
                 tables.append(macro(table).assign(benchmark=name, system=system, remedy=chain))
                 for query in part.query_slices if args.save_runs else ():
