@@ -54,6 +54,7 @@ def render(page: str = "README.md") -> str:
         rerankers,
         gain,
         by_remedy,
+        remedied,
         beside_published,
         by_language,
         judged,
@@ -203,11 +204,18 @@ def lost(name: str, remedy: str, setting: str) -> str:
 
 
 def remedies(name: str) -> str:
-    """Return a line a remedy in Markdown: AP in the three settings, RR in single pools and rank distance."""
+    """Return a line a remedy in Markdown: AP in three settings, RR in single pools, rank distance; with marks."""
     columns = ["mono", "cross", "pool", "own", "other", "rank distance"]
     lines = [["remedy", *columns]]
-    lines += [[f"`{one}`", *(evaluated(name, one, column) for column in columns)] for one in _evaluations(name)]
+    for one, found in _evaluations(name).items():
+        lines.append([f"`{one}`", *(evaluated(name, one, column) + _mark(found, column) for column in columns)])
     return _markdown(lines)
+
+
+def _mark(found: dict[str, Any], setting: str, measure: str = "AP") -> str:
+    """The mark of the difference from the first remedy in a setting, where `hybridkit evaluate` wrote one."""
+    (settings,) = found.get("against", {"": {}}).values()
+    return str(settings.get(setting, {}).get(measure, {"mark": ""})["mark"])
 
 
 def natural(names: list[str], measure: str) -> str:
@@ -216,7 +224,11 @@ def natural(names: list[str], measure: str) -> str:
     heads = (f"{split_name(bench)[0]}, {'pool' if bench.endswith('pool]') else 'own'}" for bench in parts)
     lines = [["remedy", *heads]]
     for remedy in next(iter(parts.values())):
-        lines.append([f"`{remedy}`", *(_mean(bench, found[remedy], measure) for bench, found in parts.items())])
+        cells = []
+        for bench, found in parts.items():
+            setting = "pool" if bench.endswith("pool]") else "mono"
+            cells.append(_mean(bench, found[remedy], measure) + _mark(found[remedy], setting, measure))
+        lines.append([f"`{remedy}`", *cells])
     return _markdown(lines)
 
 
@@ -310,6 +322,13 @@ def left(study: str, first: str, second: str, remedy: str, setting: str) -> str:
     ends = f"{number(row['crossed_low'])} to {number(row['crossed_high'])} over articles and trainings"
     amount = f"{number(row['difference'], '+')} ({ends}) AP"
     return _said(first, second, amount, row["mark"], row["difference"] > 0)
+
+
+def remedied(study: str, strategy: str, remedy: str, column: str) -> str:
+    """Return a value of notebook 08's table, of a study with one benchmark."""
+    rows = notebook(study, "08")["table"]
+    (row,) = [one for one in rows if (one["strategy"], one["remedy"]) == (strategy, remedy)]
+    return number(row[column])
 
 
 def by_remedy(study: str, benchmark: str, column: str) -> str:

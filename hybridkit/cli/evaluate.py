@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 MORE_SYSTEMS = ("rrf", "faiss-flat", "ivf", "hnsw")  # beside dense, bm25 and fusion
 SYSTEMS = ("dense", "bm25", "fusion")  # of parallel benchmarks
+DEEPEST = 100  # rank that a measure of collections looks at: R@100
 _MORE = """
 Benchmarks with parallel passages are ranked in full: atlas, xquad-r and mlqa-r (both also with -paragraphs), your own
 file of parallel rows, and subsets such as "xquad-r[16:]". Settings are mono, cross and pool.
@@ -111,7 +112,7 @@ def search_all(
                     if system == "dense" and not chain.parts:
                         plain.append((one, run))
                     clusters, unit = query_clusters(one)
-                    found = collection_values(one, run)
+                    found = collection_values(one, run, depth=max(args.depth, DEEPEST))
                     scored = with_intervals(found, clusters, unit)
                     parts.append(scored.assign(benchmark=name, system=system, remedy=remedy))
                     found = found.assign(cluster=found["query_id"].map(clusters))
@@ -279,6 +280,8 @@ def _systems(text: str) -> list[str]:
 
 def evaluate(args: argparse.Namespace) -> CommandResult:
     """Score every system on every benchmark; data and model are opened before anything is computed."""
+    import logging
+
     from hybridkit.cli.remedies import Remedied
     from hybridkit.data.sources.open_benchmarks import (
         base_name,
@@ -295,6 +298,9 @@ def evaluate(args: argparse.Namespace) -> CommandResult:
     ranked_in_full = [subset_of(wholes[base_name(name)], name)[0] for name in parallel]
     judged = {name: open_collection(name) for name in sets}
     collections = [one for found in judged.values() for one in found]
+    if args.depth < min(DEEPEST, max((one.size for one in collections), default=0)):
+        text = "--depth %d: on collections, what is behind it counts as not found in measures that look deeper (to %d)"
+        logging.getLogger("hybridkit").warning(text, args.depth, DEEPEST)
     cure = Remedied(args, wholes.values(), collections)
     rerankers = _rerankers(args, ranked_in_full, collections)
     model = _open(args) if _needs_encoder(args.system) else None

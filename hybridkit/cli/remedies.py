@@ -58,8 +58,11 @@ class Remedied:
                     f"--remedy {chain}: on collections, which are streamed, one remedy by passages acts on embeddings; "
                     "leave one"
                 )
-            if collections and any(part.top > self.args.depth for part in chain.on_scores if hasattr(part, "top")):
-                raise InputError(f"--remedy {chain}: it needs the best passages of a language; make --depth no less")
+            top = max((part.top for part in chain.on_scores if hasattr(part, "top")), default=0)
+            if collections and top > self.args.depth:
+                raise InputError(
+                    f"--remedy {chain}: it needs the best {top} passages of a language; make --depth {top}"
+                )
             if collections and any(type(part).__name__ == "zscore" for part in chain.on_scores):
                 raise InputError(
                     f"--remedy {chain}: {collections[0].name} is searched to a depth, and zscore needs the scores of "

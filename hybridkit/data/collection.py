@@ -106,7 +106,8 @@ def pooled(collections: Sequence[Collection]) -> tuple[Collection, ...]:
     tags = [own.language for own in collections]
     if len(collections) < 2 or len(set(tags)) < len(tags) or any(own.setting == POOL for own in collections):
         raise InputError(
-            f"a pool must be of collections in two or more different languages, not {', '.join(tags) or 'none'}"
+            f"a pool must be of collections in two or more different languages, not {', '.join(tags) or 'none'}; "
+            "name two or more beside `pool`, or none for all that there are"
         )
     corpus = digest(POOL, [[own.language, own.corpus] for own in collections])
     return tuple(

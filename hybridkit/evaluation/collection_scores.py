@@ -26,7 +26,7 @@ log = logging.getLogger("hybridkit")
 
 
 def collection_values(
-    collection: Collection, run: pd.DataFrame, measures: Sequence[str] = COLLECTION_MEASURES
+    collection: Collection, run: pd.DataFrame, measures: Sequence[str] = COLLECTION_MEASURES, depth: int = 0
 ) -> pd.DataFrame:
     """Measure a run query by query, in the columns of `measures.per_query`: its means and the tests take it.
 
@@ -40,6 +40,7 @@ def collection_values(
         collection: Queries with judgements.
         run: query_id, passage_id and score.
         measures: Names of ir_measures (arXiv 2111.13466).
+        depth: To how many passages was searched, where that is known: BM25 finds fewer where no word is shared.
 
     Returns:
         setting, query_language, passage_language ("*" in a pool), query_id, measure, value.
@@ -54,7 +55,7 @@ def collection_values(
         [['1', 'RR@10', 1.0], ['2', 'RR@10', 0.0], ['1', 'holes@10', 1.0], ['2', 'holes@10', 0.0]]
     """
     ranked = ranked_run(collection, run)
-    parts = [_scores(collection, ranked, measures), _unjudged(collection, ranked)]
+    parts = [_scores(collection, ranked, measures, depth), _unjudged(collection, ranked)]
     values = pd.concat(parts, ignore_index=True)
     target = "*" if collection.setting == POOL else collection.language
     keys = {"setting": collection.setting, "query_language": collection.language, "passage_language": target}
@@ -120,17 +121,20 @@ def ranked_run(collection: Collection, run: pd.DataFrame) -> pd.DataFrame:
     return ranked.assign(rank=ranked.groupby("query_id").cumcount() + 1)[["query_id", "passage_id", "rank"]]
 
 
-def _scores(collection: Collection, ranked: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
+def _scores(collection: Collection, ranked: pd.DataFrame, measures: Sequence[str], depth: int) -> pd.DataFrame:
     import ir_measures
 
     parsed = [_measure(name) for name in measures]
-    deepest = int(ranked["rank"].max()) if len(ranked) else 0
+    deepest = depth or (int(ranked["rank"].max()) if len(ranked) else 0)
     size = collection.size
     cuts = [int(found[1]) if (found := re.search(r"@(\d+)$", name)) else size for name in measures]
-    for name, cut in zip(measures, cuts, strict=True):
-        if deepest < min(cut, size):
-            text = "%s: %s looks at %d passages, the run has %d at most"
-            log.warning(text, _where(collection), name, min(cut, size), deepest)
+    if deeper := [name for name, cut in zip(measures, cuts, strict=True) if min(cut, size) > deepest]:
+        log.warning(
+            "%s: the run has %d passages of a query at most; what is behind them counts as not found in %s",
+            _where(collection),
+            deepest,
+            ", ".join(deeper),
+        )
     ranked = ranked[ranked["rank"] <= max(cuts)]
     # Its back ends break ties in different ways and compare scores in different precisions: ranks leave them none.
     hits = ranked.assign(score=-ranked["rank"].astype(float)).rename(columns={"passage_id": "doc_id"})

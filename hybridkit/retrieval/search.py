@@ -103,13 +103,14 @@ def search_vectors(
     if index != "faiss-flat" and kept is not None:
         run.attrs["recall"] = measured_recall(queries, passages, ids, found[1], similarity)
         log.info(
-            "%s, %s: recall@%d of %s against exact search %.4f (%d queries)",
+            "%s, passages in %s: recall@%d of %s against exact search %.4f (%d queries, the first is %s)",
             collection.name,
             collection.language,
-            k,
+            min(k, len(ids)),
             index,
             run.attrs["recall"],
             min(SAMPLE, len(queries)),
+            names[0],
         )
     return run
 

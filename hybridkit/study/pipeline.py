@@ -17,6 +17,7 @@ from threading import Event, Thread, current_thread, main_thread
 from typing import TYPE_CHECKING, Any
 
 import yaml
+import zmq
 from ipykernel.kernelspec import RESOURCES, get_kernel_dict
 from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
@@ -356,6 +357,10 @@ def own_kernel() -> Iterator[type[AsyncKernelManager]]:
         @default("kernel_spec_manager")
         def _specs(self) -> KernelSpecManager:
             return OwnSpecs()
+
+        @default("transport_encryption")
+        def _encryption(self) -> str:  # what a kernel is sent is for nobody else on this machine
+            return "auto" if zmq.has("curve") else "disabled"
 
         async def _async_launch_kernel(self, kernel_cmd: list[str], **options: Any) -> None:
             await super()._async_launch_kernel(kernel_cmd, **options)

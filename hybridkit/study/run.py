@@ -416,7 +416,7 @@ def find_run(name: str | Path, there: bool = True) -> Path:
     else:
         folder, called = runs_folder() / path, f"study {called!r}"
     if there and not (folder / SETTINGS).is_file():
-        runs = ", ".join(sorted(str(one.parent) for one in runs_folder().glob(f"*/{SETTINGS}"))) or "none"
+        runs = ", ".join(sorted(one.parent.name for one in runs_folder().glob(f"*/{SETTINGS}"))) or "none"
         cure = f"make one with `hybridkit run {cure}`"
         if called != str(name):
             try:
@@ -424,7 +424,8 @@ def find_run(name: str | Path, there: bool = True) -> Path:
             except InputError as error:  # there is no study either that could be run
                 cure = str(error).removeprefix(f"{called}: ")
         raise InputError(
-            f"{called}: no run is there (a run folder has {SETTINGS}); in {runs_folder()} there are {runs}; {cure}"
+            f"{called}: no run is there (a run folder has {SETTINGS}). {cure[0].upper()}{cure[1:]}. Runs there are in "
+            f"{runs_folder()}: {runs}"
         )
     return folder
 

@@ -201,7 +201,9 @@ def test_parallel_and_judged_in_one_call(
 
 def test_depth_cuts_the_runs(mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told(["--benchmark", f"{mine}[sw]", "--system", "bm25", "--depth", "5"], tmp_path)
-    assert "mine, sw: R@100 looks at 12 passages, the run has" in capsys.readouterr().err
+    assert capsys.readouterr().err.count("--depth 5: on collections, what is behind it counts as not found") == 1
+    told(["--benchmark", f"{mine}[sw]", "--system", "bm25", "--depth", "12"], tmp_path)  # as many as there are
+    assert "--depth" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -367,7 +369,10 @@ def test_remedies_on_a_pool_of_collections(mine: Path, model: Path, tmp_path: Pa
         (["--system", "bm25", "--remedy", "zscore + lir"], "write lir(k=1) + zscore"),
         (["--system", "bm25", "--remedy", "none", "--remedy-rows", "atlas"], "no remedy is estimated from rows"),
         (["--system", "bm25", "--remedy", "none", "--start", "e5-small"], "--start: no remedy needs it"),
-        (["--system", "bm25", "--remedy", "calibrate(5)", "--depth", "4"], "make --depth no less"),
+        (
+            ["--system", "bm25", "--remedy", "calibrate(5)", "--depth", "4"],
+            "it needs the best 5 passages of a language; make --depth 5",
+        ),
     ],
 )
 def test_remedies_that_do_not_fit_are_refused(

@@ -257,8 +257,12 @@ def test_a_run_cut_before_a_measures_end_is_told(caplog: pytest.LogCaptureFixtur
     one = judged([("a", "p1", 1)], size=50)
     run = frame([("a", f"p{n}", float(-n)) for n in range(12)])
     collection_values(one, run)
-    assert caplog.messages == ["toy, de: R@100 looks at 50 passages, the run has 12 at most"]
+    assert caplog.messages == [
+        "toy, de: the run has 12 passages of a query at most; what is behind them counts as not found in R@100"
+    ]
     caplog.clear()
+    collection_values(one, run, depth=100)  # no more were found
+    assert caplog.messages == []
     collection_values(judged([("a", "p1", 1)], size=12), run)
     assert caplog.messages == []
 
@@ -267,7 +271,7 @@ def test_an_empty_run_scores_nothing(caplog: pytest.LogCaptureFixture) -> None:
     one = judged([("a", "p1", 1)])
     found = collection_values(one, frame([]).astype({"score": float}))
     assert found["value"].tolist() == [0, 0, 0, 0]
-    assert "the run has 0 at most" in caplog.text
+    assert "the run has 0 passages of a query at most" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -326,5 +326,5 @@ def test_a_run_folder_is_opened_as_it_is(study: Study, whole: Run, monkeypatch: 
         for spec in opened.models():
             assert opened.trained.path(spec) == whole.trained.path(spec)
     assert {path: path.stat().st_mtime_ns for path in whole.folder.rglob("*")} == before
-    with pytest.raises(InputError, match=r"study 'nothing': no run is there .* there is no such study; there are"):
+    with pytest.raises(InputError, match=r"study 'nothing': no run is there .*\. There is no such study; there are"):
         open_run("nothing")
