@@ -47,7 +47,6 @@ def render(page: str = "README.md") -> str:
         count,
         evaluated,
         remedies,
-        lost,
         left,
         rr,
         on_collections,
@@ -195,12 +194,6 @@ def evaluated(name: str, remedy: str, setting: str) -> str:
     if setting == "rank distance":
         return f"{found['pool']['rank_distance']:,.0f}"
     return number(found[setting]["RR" if setting in ("own", "other") else "AP"])
-
-
-def lost(name: str, remedy: str, setting: str) -> str:
-    """Return how much lower AP of an encoder is with a remedy, or RR in a single pool, of the values as printed."""
-    before, after = (float(evaluated(name, one, setting)) for one in ("none", remedy))
-    return number(before - after)
 
 
 def remedies(name: str) -> str:
