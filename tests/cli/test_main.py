@@ -409,7 +409,7 @@ def test_scores_have_the_shape_of_the_design(
     for systems in value.values():
         assert list(systems) == ["dense", "bm25", "fusion"]
         for found in systems.values():
-            assert set(found) == {"mono", "cross", "pool", "languages"}
+            assert set(found) - {"against"} == {"mono", "cross", "pool", "languages"}
             assert set(found["mono"]) == set(found["cross"]) == measures
             assert set(found["pool"]) == measures | {"rank_distance"}
             assert set(found["languages"]) == {f"{a}>{b}" for a in LANGUAGES for b in LANGUAGES}
@@ -417,7 +417,7 @@ def test_scores_have_the_shape_of_the_design(
             assert found["cross"]["AP"] == pytest.approx(sum(cross) / 6)
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].split()[:4] == ["strategy", "benchmark", "system", "setting"]
-    assert len(printed) == 1 + 2 * 3 * 3
+    assert printed[1 + 2 * 3 * 3] == ""  # differences from dense follow
 
 
 def test_prompts_reach_the_encoder(

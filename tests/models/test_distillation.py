@@ -20,19 +20,10 @@ from hybridkit.models.loss import Objective, batch_loss, info_nce, library_loss,
 from hybridkit.models.teacher import teacher_vectors
 from hybridkit.models.training import TrainingSettings, open_texts, train
 from hybridkit.sampling import english, mixed
-from tests.models.test_objective import (
-    BOTH,
-    CORPUS,
-    PLAN,
-    SETTINGS,
-    SOME_ALONE,
-    gradients,
-    log_of,
-    made,
-    one_thread,  # noqa: F401  a fixture
-)
+from tests.models.test_objective import BOTH, CORPUS, PLAN, SETTINGS, SOME_ALONE, gradients, log_of, made
 from tests.models.test_training import interrupt_at, weights
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 ALONE = replace(SETTINGS, distillation=1.0, contrastive=0.0)
 ALL = replace(BOTH, distillation=5.0, contrastive=0.5, teacher_language="de")
 TERMS = [ALONE, replace(SETTINGS, distillation=5.0), ALL]

@@ -26,9 +26,11 @@ from hybridkit.models.training import TrainingSettings, open_texts, train
 from hybridkit.sampling import mixed, parse
 from hybridkit.sampling.plan import BatchPlan
 from tests.encoder_kinds import WORDS
-from tests.models.test_objective import gradients, log_of, made, one_thread  # noqa: F401  a fixture
+from tests.models.test_objective import gradients, log_of, made
 from tests.models.test_training import interrupt_at, weights
 from tests.tiny_rerankers import make_bert
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def corpus(without: int) -> ParallelCorpus:

@@ -248,12 +248,12 @@ def test_a_search_that_cannot_be_done_says_why(inspector: Inspector) -> None:
 
 
 def test_a_copy_without_a_front_end_is_small_and_names_no_path(inspector: Inspector, tmp_path: Path) -> None:
-    from ipywidgets import Widget
+    from ipywidgets.embed import dependency_state
 
     bundle = inspector._repr_mimebundle_()
     assert inspector.hint in bundle["text/plain"]
     assert str(tmp_path) not in json.dumps(bundle)
-    assert len(json.dumps(Widget.get_manager_state())) < 2_000_000
+    assert 10_000 < len(json.dumps(dependency_state([inspector.layout.box]))) < 2_000_000
 
 
 def test_the_parts_are_found_by_their_names() -> None:
