@@ -214,20 +214,18 @@ def _mark(found: dict[str, Any], setting: str, measure: str = "AP") -> str:
 def natural(names: list[str], measure: str) -> str:
     """Return a measure of the dense system with each remedy, among passages of one language and of all (the pool)."""
     parts = {bench: found["dense"] for name in names for bench, found in _collections(name).items()}
-    heads = (f"{split_name(bench)[0]}, {'pool' if bench.endswith('pool]') else 'own'}" for bench in parts)
-    lines = [["remedy", *heads]]
+    named = {"mono": "own", "pool": "pool"}
+    lines = [["remedy", *(f"{split_name(bench)[0]}, {named[_setting(bench)]}" for bench in parts)]]
     for remedy in next(iter(parts.values())):
-        cells = []
-        for bench, found in parts.items():
-            setting = "pool" if bench.endswith("pool]") else "mono"
-            cells.append(_mean(bench, found[remedy], measure) + _mark(found[remedy], setting, measure))
+        of_each = [(bench, found[remedy]) for bench, found in parts.items()]
+        cells = [_mean(bench, one, measure) + _mark(one, _setting(bench), measure) for bench, one in of_each]
         lines.append([f"`{remedy}`", *cells])
     return _markdown(lines)
 
 
 def natural_value(name: str, remedy: str) -> str:
     """Return nDCG@10 of the dense system with a remedy in the pool of all languages."""
-    ((pool, found),) = ((bench, found) for bench, found in _collections(name).items() if bench.endswith("pool]"))
+    ((pool, found),) = ((bench, found) for bench, found in _collections(name).items() if _setting(bench) == "pool")
     return _mean(pool, found["dense"][remedy], "nDCG@10")
 
 
@@ -280,7 +278,12 @@ def judged(name: str, benchmark: str, system: str, measure: str) -> str:
 
 
 def _mean(benchmark: str, found: dict[str, Any], measure: str) -> str:
-    return number(found["pool" if benchmark.endswith("pool]") else "mono"][measure])
+    return number(found[_setting(benchmark)][measure])
+
+
+def _setting(benchmark: str) -> str:
+    """What is searched on a collection: the passages of all languages, or of the question's own."""
+    return "pool" if benchmark.endswith("pool]") else "mono"
 
 
 def by_language(name: str, benchmark: str, measure: str) -> str:

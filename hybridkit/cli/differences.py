@@ -48,15 +48,16 @@ class Differences:
                 parts.append(contrast(terms, overall=True).assign(**named, family=family))
         return judged(pd.concat(parts, ignore_index=True)) if parts else pd.DataFrame()
 
-    def tell(self, value: dict[str, Any], remedies: bool, unit: str) -> str:
+    def tell(self, value: dict[str, Any], unit: str) -> str:
         """Write the differences beside the scores in `value`, as "against", and return them as a table with its note.
 
-        `value` is {benchmark: {system: {setting: ...}}}, with `remedies` {benchmark: {system: {remedy: ...}}}; `unit`
-        is what questions are drawn by. "" where there is nothing to compare.
+        `value` is {benchmark: {system: {setting: ...}}}, where remedies are named {benchmark: {system: {remedy: ...}}};
+        `unit` is what questions are drawn by. "" where there is nothing to compare.
         """
         rows = self.rows()
         if rows.empty:
             return ""
+        remedies = bool(rows["remedy"].any())
         lines: dict[tuple[str, ...], dict[str, str]] = {}
         keys = ["benchmark", "system", *["remedy"] * remedies, "against"]
         settings = [name for name in (*SETTINGS, "own", "other") if name in set(rows["setting"])]

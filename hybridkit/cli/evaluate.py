@@ -97,11 +97,12 @@ def search_all(
     from hybridkit.retrieval.rerank import first_stage, parse, rerank_run
     from hybridkit.retrieval.runs import save_run
 
-    parts, differences, units = [], Differences(), dict[str, None]()
+    parts, differences = [], Differences()
     for name, sets in judged.items():
         plain = []
         values: dict[tuple[str, str], list[pd.DataFrame]] = {}
         for one in sets:
+            clusters, unit = query_clusters(one)
             for chain in cure.chains:
                 remedy = str(chain) if cure.asked else ""
                 runs = cure.search(chain, one, sets)
@@ -111,13 +112,11 @@ def search_all(
                         run = rerank_run(run, one, rerankers[system], parse(system).depth)
                     if system == "dense" and not chain.parts:
                         plain.append((one, run))
-                    clusters, unit = query_clusters(one)
                     found = collection_values(one, run, depth=max(args.depth, DEEPEST))
                     scored = with_intervals(found, clusters, unit)
                     parts.append(scored.assign(benchmark=name, system=system, remedy=remedy))
                     found = found.assign(cluster=found["query_id"].map(clusters))
                     values.setdefault((system, remedy), []).append(found)
-                    units[unit] = None
                     if args.save_runs:
                         save_run(run, _trec_file(args, name, system, *_named(remedy), _languages(one), "run"))
             if args.save_runs:
@@ -135,7 +134,7 @@ def search_all(
         chosen = (table["benchmark"] == name) & (table["system"] == system) & (table["remedy"] == remedy)
         put(value[name], system, remedy, as_json(table[chosen], collection=True))
     shown = table if args.remedy else table.drop(columns="remedy")
-    more = differences.tell(value, bool(args.remedy), " or ".join(units))
+    more = differences.tell(value, " or ".join(dict.fromkeys(table["unit"])))
     return CommandResult("\n\n".join(filter(None, (_collections_text(shown, args.strategy_label), more))), value)
 
 
@@ -443,6 +442,7 @@ def _ranked(
         for name in parts:
             part, queries, passages = subset_of(whole, name)
             pools = {language: language for language in part.passage_slices} | {"*": "pool"}
+            clusters = question_clusters(part) if several else None
             for remedy, system, plain in _scorers(args.system, part, queries, passages, embeddings, cure):
                 chain, scorer = str(remedy) if cure.asked else "", remedy.scorer(part, plain)
                 reranking = _reranking(part, system, rerankers)
@@ -452,9 +452,8 @@ def _ranked(
                     single = _in_single_pools(part, plain, remedy, ranks, reranking)
                     table = pd.concat([table, scores(single)], ignore_index=True)
                     values.append(single[single["measure"] == "AP"])
-                if several:
-                    of_all = pd.concat(values, ignore_index=True)
-                    differences.add(name, system, chain, of_all, question_clusters(part))
+                if clusters is not None:
+                    differences.add(name, system, chain, pd.concat(values, ignore_index=True), clusters)
                 put(value.setdefault(name, {}), system, chain, as_json(table))
                 tables.append(macro(table).assign(benchmark=name, system=system, remedy=chain))
                 for query in part.query_slices if args.save_runs else ():
@@ -472,7 +471,7 @@ def _ranked(
             mteb += benchmark_results(base, whole, *encoded, cure.similarity)
     table = pd.concat(tables, ignore_index=True)
     text = _text(table if args.remedy else table.drop(columns="remedy"), args.strategy_label)
-    more = differences.tell(value, bool(args.remedy), "articles")
+    more = differences.tell(value, "articles")
     return CommandResult("\n\n".join(filter(None, (text, more))), value)
 
 
