@@ -1,8 +1,9 @@
 """Seconds that the models of a study take here, in processes and on Ray, with one worker and with two.
 
 Each place makes the same models (a section of the study: trained, ranked, scored) in a run folder of its own, after the
-rows, plans and encoders that all start from. `start` is what comes before the first model: a Ray cluster on this
-machine. It needs two cores. `ratio` is by the same number of processes.
+rows, plans and encoders that all start from. A worker has one core in every place (`resources.cpus`). `start` is what
+comes before the first model: a Ray cluster on this machine. It needs two cores. `ratio` is by the same number of
+processes.
 
     python benchmarks/cluster.py --study quick --section main
     python benchmarks/cluster.py --study quick --section curve --rounds 3
@@ -59,7 +60,7 @@ def _make(study: str, changes: list[str], section: str, kind: str, workers: int)
     from hybridkit.study.workers import Here, Processes
 
     with tempfile.TemporaryDirectory() as folder:
-        run = Run(open_study(study, changes), Path(folder) / "run")
+        run = Run(open_study(study, [*changes, "resources.cpus=1"]), Path(folder) / "run")
         run.check()
         specs = run.models(section)
         for spec in specs:

@@ -102,6 +102,34 @@ between[["benchmark", "against_strategy", *columns]].round(4)
 report.conclusions.folded("The same in words, a line a remedy", left)
 
 # %% [markdown]
+# ## Test collections
+# Natural questions, judged in their own language: pools that do not reward balance. In one named "pool", passages of
+# all its languages are candidates, and nobody judged those of other languages: they count as wrong. nDCG@10, means over
+# languages and seeds; below, by the rule of evidence, what each remedy gives and what strategies still differ by.
+# Nothing here: the study names none (`evaluation.judged`, say `"miracl-pool[ar,en,pool]"`).
+
+# %%
+judged, on_collections = analysis.remedies.collection_remedies(run)
+judged_table = analysis.remedies.collection_table(judged)
+plots.draw(
+    figures,
+    "08_collections",
+    plots.remedy_collections,
+    analysis.remedies.collection_points(on_collections),
+    "nDCG@10 of strategies with each remedy on test collections, where a question is answered in its own language.",
+)
+
+# %%
+judged_table.round(3)
+
+# %%
+there = analysis.remedies.compare_remedies(run, on_collections, baseline)
+there[there["kind"] == "a remedy"][["benchmark", *columns]].round(4)
+
+# %%
+there[there["kind"] == "a strategy"][["benchmark", "against_strategy", *columns]].round(4)
+
+# %% [markdown]
 # ## What to do
 # The best system for each need is chosen on the study's held-out rows, and only then measured here. It is no advice
 # where a study holds no rows out.
@@ -117,6 +145,10 @@ run.finish(
     {
         "table": table.reset_index().to_dict("records"),
         "compared": compared[
+            ["kind", "benchmark", "against_strategy", "against_remedy", *columns, "low", "high"]
+        ].to_dict("records"),
+        "collections": judged_table.reset_index().to_dict("records"),
+        "compared on collections": there[
             ["kind", "benchmark", "against_strategy", "against_remedy", *columns, "low", "high"]
         ].to_dict("records"),
         "front": points.loc[points["front"], ["benchmark", "strategy", "remedy", "column", "value"]].to_dict("records"),

@@ -1,8 +1,8 @@
-"""Remedies against language bias: every model with each, in parallel pools and in pools with one answer, and advice.
+"""Remedies against language bias: every model with each in parallel, single and natural pools, and advice.
 
 A parallel pool has an answer in every language and rewards whatever balances languages; a pool with the answer in one
-language (`evaluation.single_pools`) may punish it. What is advised is chosen on the study's held-out rows, and then
-measured on the benchmarks.
+language (`evaluation.single_pools`) may punish it, and so may a test collection, which is judged in the question's
+language. What is advised is chosen on the study's held-out rows, and then measured on the benchmarks.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hybridkit.analysis.scores import compared_pairs, part_of
+from hybridkit.analysis.scores import collection_queries, compared_pairs, part_of, together
 from hybridkit.errors import InputError
 from hybridkit.evaluation.clusters import model_sums, question_clusters
-from hybridkit.evaluation.measures import DISTANCE, MAIN_MEASURES, per_query, scores
+from hybridkit.evaluation.collection_scores import clusters_in
+from hybridkit.evaluation.measures import COLLECTION_MEASURES, DISTANCE, MAIN_MEASURES, per_query, scores
 from hybridkit.evaluation.resampling import Resampling
-from hybridkit.evaluation.significance import FIXED, Models, contrast, judged
+from hybridkit.evaluation.significance import FIXED, INTERVALS, Models, contrast, judged
 from hybridkit.evaluation.single_pools import single_pool_values
 from hybridkit.remedies import NONE, parse
 from hybridkit.sampling.labels import WITH, label, order
@@ -37,6 +38,7 @@ COLUMNS = {
     "other": ("other", "RR"),
     "rank distance": ("pool", DISTANCE),
 }
+ON_COLLECTIONS = COLLECTION_MEASURES[0]  # the measure of test collections
 PLANES = (("mono", "pool"), ("own", "other"))  # what a system moves along: x, y
 SYSTEM = ["strategy", "remedy"]
 REMEDY, TRAINED, FREE = "a remedy", "a strategy", "without training"  # kinds of comparisons
@@ -85,22 +87,86 @@ def remedy_results(run: Run, benchmark: str = "") -> tuple[pd.DataFrame, dict[st
     names = evaluated_on(run)
     if benchmark and benchmark not in names:
         raise InputError(f"benchmark: must be one of {', '.join(names)}, or empty for all of them (got {benchmark!r})")
-    parts, systems = [], {}
+    parts: list[pd.DataFrame] = []
+    systems = {}
     for name in [benchmark] if benchmark else names:
         clusters = question_clusters(run.subset(name)[0])
-        own: dict[System, dict[int | str, Any]] = {}
-        for spec in run.systems():
-            values, remedy = remedy_values(run, spec, name), spec.remedy or NONE
-            table = labelled(scores(values), run, spec, name)
-            table.insert(FRONT.index("strategy") + 1, "remedy", remedy)
-            parts.append(table)
-            seed = FIXED if spec.strategy == UNTRAINED else spec.seed
-            own.setdefault((spec.strategy, remedy), {})[seed] = model_sums(values, clusters)
-        systems[name] = dict(own)
+        of = ((spec, remedy_values(run, spec, name), clusters) for spec in run.systems())
+        systems[name], tables = _systems(run, name, of)
+        parts += tables
     found = pd.concat(parts, ignore_index=True)
     write(run.folder / "remedies.parquet", found.to_parquet(index=False))
     write(run.folder / "remedies.csv", found.round({"value": 6}).to_csv(index=False))
     return found, systems
+
+
+def collection_remedies(run: Run) -> tuple[pd.DataFrame, dict[str, dict[System, Models]]]:
+    """Return the scores of every model with every remedy on the study's collections, and what is compared.
+
+    As `remedy_results`, of nDCG@10; the settings are mono and pool. In a pool passages of all of its languages are
+    candidates, and only those of the question's language are judged. Empty where the study names no collection.
+    """
+    parts: list[pd.DataFrame] = []
+    systems, specs = {}, run.systems()
+    for name in run.study.judged_in("main"):
+        frames: dict[ModelSpec, list[pd.DataFrame]] = {}
+        for _, spec, values in collection_queries(run, specs, [name]):
+            frames.setdefault(spec, []).append(values)
+        whole = ((spec, together(of, [ON_COLLECTIONS])) for spec, of in frames.items())
+        systems[name], tables = _systems(run, name, ((spec, values, clusters_in(values)) for spec, values in whole))
+        parts += tables
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(), systems
+
+
+def _systems(
+    run: Run, name: str, found: Iterable[tuple[ModelSpec, pd.DataFrame, pd.Series]]
+) -> tuple[dict[System, Models], list[pd.DataFrame]]:
+    """Models as they are compared, and their scores, from each one's values and clusters on a benchmark."""
+    systems: dict[System, dict[int | str, Any]] = {}
+    tables = []
+    for spec, values, clusters in found:
+        remedy = spec.remedy or NONE
+        table = labelled(scores(values), run, spec, name)
+        table.insert(FRONT.index("strategy") + 1, "remedy", remedy)
+        tables.append(table)
+        seed = FIXED if spec.strategy == UNTRAINED else spec.seed
+        systems.setdefault((spec.strategy, remedy), {})[seed] = model_sums(values, clusters)
+    return dict(systems), tables
+
+
+def collection_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a line a strategy and remedy of `collection_remedies`, a column a collection, and seeds.
+
+    nDCG@10: means over languages, then over seeds.
+    """
+    if table.empty:
+        return table
+    means = table.groupby([*SYSTEM, "benchmark", "seed"], sort=False)["value"].mean()
+    found: pd.DataFrame = means.groupby([*SYSTEM, "benchmark"], sort=False).mean().unstack("benchmark", sort=False)
+    found = found.assign(seeds=means.reset_index().groupby(SYSTEM)["seed"].nunique())
+    remedies = list(dict.fromkeys(table["remedy"]))
+    lines = [(strategy, remedy) for strategy in order(table["strategy"]) for remedy in remedies]
+    return found.loc[[one for one in lines if one in found.index]].rename_axis(columns=None)
+
+
+def collection_points(systems: dict[str, dict[System, Models]]) -> pd.DataFrame:
+    """Return the mean nDCG@10 of each system of `collection_remedies` with its intervals.
+
+    Columns: benchmark, strategy, remedy, value, low, high (over questions), crossed_low, crossed_high (over questions
+    and trainings); `plots.remedy_collections` draws them.
+    """
+    columns = ["benchmark", *SYSTEM, "value", "low", "high", "crossed_low", "crossed_high"]
+    parts = [
+        _means(models).assign(benchmark=benchmark, strategy=strategy, remedy=remedy)
+        for benchmark, by_system in systems.items()
+        for (strategy, remedy), models in by_system.items()
+    ]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def _means(models: Models) -> pd.DataFrame:
+    """The mean of a system in each setting and measure, with its intervals."""
+    return contrast([(1, models)], how=_UNTESTED, overall=True).rename(columns={"difference": "value"})
 
 
 def remedy_table(table: pd.DataFrame) -> pd.DataFrame:
@@ -142,7 +208,7 @@ def remedy_points(systems: dict[str, dict[System, Models]]) -> pd.DataFrame:
     for benchmark, by_system in systems.items():
         parts = []
         for (strategy, remedy), models in by_system.items():
-            rows = contrast([(1, models)], how=_UNTESTED, overall=True).rename(columns={"difference": "value"})
+            rows = _means(models)
             named = {"benchmark": benchmark, "strategy": strategy, "remedy": remedy}
             parts += [own.assign(**named, column=column) for column, own in _by_column(rows)]
         here = pd.concat(parts, ignore_index=True).assign(front=False)
@@ -179,7 +245,7 @@ def compare_remedies(run: Run, systems: dict[str, dict[System, Models]], baselin
 
     Args:
         run: The run.
-        systems: Those of `remedy_results`.
+        systems: Those of `remedy_results`, or of `collection_remedies`.
         baseline: The strategy that others are compared with.
 
     Returns:
@@ -202,7 +268,7 @@ def compare_remedies(run: Run, systems: dict[str, dict[System, Models]], baselin
                 found.append(rows.assign(kind=kind, benchmark=benchmark, **own, **other))
     names = ["kind", "benchmark", *SYSTEM, "against_strategy", "against_remedy", "setting", "measure"]
     if not found:
-        return pd.DataFrame(columns=[*names, "difference", "crossed_low", "crossed_high", "mark"])
+        return pd.DataFrame(columns=[*names, *INTERVALS, "mark"])
     table = pd.concat(found, ignore_index=True).drop(columns=["query_language", "passage_language"])
     what = {
         REMEDY: "every remedy with none",

@@ -3,7 +3,7 @@
 Every frame is read from what the run keeps; what is missing is made.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -22,11 +22,12 @@ from hybridkit.evaluation.loss_and_ap import loss_correlations
 from hybridkit.evaluation.measures import COLLECTION_MEASURES, DISTANCE, MAIN_MEASURES, SETTINGS, macro, per_query
 from hybridkit.evaluation.significance import FIXED, INTERVALS, OVERALL, Models, contrast, judged
 from hybridkit.evaluation.significance import marks_note as marks_note
+from hybridkit.remedies.collections import collection_estimate, languages_of, remedied_searches
 from hybridkit.retrieval.search import dense_search
 from hybridkit.sampling.labels import alpha, label, order, switched
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.recipes import AXES
-from hybridkit.study.run import Run
+from hybridkit.study.run import TOP, Run
 from hybridkit.study.scores import labelled, model_scores
 from hybridkit.study.scores import study_scores as study_scores
 from hybridkit.study.settings import HYBRID, UNTRAINED
@@ -542,17 +543,29 @@ def _values(run: Run, spec: ModelSpec, sets: list[Collection]) -> list[pd.DataFr
 
     What was found in shards is removed when its values are there.
     """
-    settings, model = run.study.evaluation, cache(lambda: run.trained.open(spec))
+    model = cache(lambda: run.trained.open(spec))
 
     def search(collection: Collection) -> pd.DataFrame:
-        found = found_by_shards(run, spec, collection)
-        if found is None:
-            found = dense_search(collection, model(), max_length=settings.max_length, precision=settings.precision)
+        found = _found(run, spec, collection, model)
         values, (clusters, unit) = collection_values(collection, found), query_clusters(collection)
         return values.assign(cluster=values["query_id"].map(clusters), unit=unit)
 
     values = []
     for one in sets:
         values.append(frame(run.judged_path(spec, one, "queries"), partial(search, one)))
-        forget_shards(run, spec, one)
+        if not spec.remedy:
+            forget_shards(run, spec, one)
     return values
+
+
+def _found(run: Run, spec: ModelSpec, collection: Collection, model: Callable[[], Any]) -> pd.DataFrame:
+    """The run of a model on a collection, with its remedy."""
+    settings = run.study.evaluation
+    options: dict[str, Any] = {"max_length": settings.max_length, "precision": settings.precision}
+    if not spec.remedy:
+        found = found_by_shards(run, spec, collection)
+        return dense_search(collection, model(), TOP, **options) if found is None else found
+    chain, beside = spec.chain, run.beside(collection)
+    rows = run.row_embeddings(spec, languages_of(beside)) if chain.needs_rows else None
+    estimate = collection_estimate(chain, beside, model(), rows, **options)
+    return remedied_searches(chain, ["dense"], collection, model(), estimate, TOP, **options)["dense"]

@@ -94,6 +94,7 @@ def make_whole(job: WholeJob) -> None:
             for name in job.remedied:
                 run.single_pools(spec, name)
                 run.ranks(spec, name)
+            make_collections(run, spec, job.collections)
 
 
 def _is_made(run: Run, job: WholeJob) -> bool:
@@ -101,4 +102,5 @@ def _is_made(run: Run, job: WholeJob) -> bool:
         is_made(run, job.spec, job.benchmarks)
         and collections_made(run, job.spec, job.collections)
         and all(is_whole(run.ranks_path(spec, name), thorough=False) for spec in job.remedies for name in job.remedied)
+        and all(collections_made(run, spec, job.collections) for spec in job.remedies)
     )

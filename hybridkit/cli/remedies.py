@@ -43,6 +43,7 @@ class Remedied:
         self._rows = self._chosen(list(benchmarks), collections)
 
     def _check(self, collections: Sequence["Collection"]) -> None:
+        from hybridkit.remedies.collections import check_chain
         from hybridkit.retrieval.rerank import first_stage
 
         for chain in self.chains:
@@ -53,21 +54,11 @@ class Remedied:
                     f"--remedy {chain}: it acts on embeddings or weights, and {WORDS} has none; give --system dense or "
                     "fusion, or a remedy on scores: calibrate(top=5) or zscore"
                 )
-            if collections and len(chain.on_embeddings) > 1 and not all(part.from_rows for part in chain.on_embeddings):
-                raise InputError(
-                    f"--remedy {chain}: on collections, which are streamed, one remedy by passages acts on embeddings; "
-                    "leave one"
-                )
-            top = max((part.top for part in chain.on_scores if hasattr(part, "top")), default=0)
-            if collections and top > self.args.depth:
-                raise InputError(
-                    f"--remedy {chain}: it needs the best {top} passages of a language; make --depth {top}"
-                )
-            if collections and any(type(part).__name__ == "zscore" for part in chain.on_scores):
-                raise InputError(
-                    f"--remedy {chain}: {collections[0].name} is searched to a depth, and zscore needs the scores of "
-                    "all passages; give calibrate(top=5)"
-                )
+            try:
+                if collections:
+                    check_chain(chain, self.args.depth)
+            except InputError as error:
+                raise InputError(f"--remedy {chain}: {error}") from error
         if self.args.remedy_rows and not any(chain.needs_rows for chain in self.chains):
             raise InputError("--remedy-rows: no remedy is estimated from rows; give --remedy \"centre(by='rows')\"")
         if self.args.start and not any(chain.weights is not None for chain in self.chains):

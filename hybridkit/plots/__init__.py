@@ -35,7 +35,7 @@ _HOMES = {
         "diversity_left_out",
     ),
     "pairs": ("language_pairs", "pair_difference"),
-    "remedies": ("remedy_planes", "remedy_effects"),
+    "remedies": ("remedy_planes", "remedy_effects", "remedy_collections"),
     "rerankers": ("gains_by_distance",),
     "scores": ("settings", "effects", "published", "loss_curves", "loss_and_ap"),
 }

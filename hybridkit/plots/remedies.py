@@ -1,6 +1,7 @@
-"""The figure of remedies: every strategy with every remedy in two planes, and the front of what is not dominated."""
+"""The figures of remedies: strategies with each in two planes, what they give untrained, and on test collections."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -23,8 +24,8 @@ from hybridkit.plots.marks import (
     require_columns,
     row_axis,
 )
-from hybridkit.plots.palette import colour
-from hybridkit.plots.style import WIDTH, foot, panels, printed, round_ticks
+from hybridkit.plots.palette import colour, marker
+from hybridkit.plots.style import WIDTH, foot, many, panels, printed, round_ticks
 from hybridkit.sampling.labels import label, order
 
 AXES = {
@@ -112,7 +113,7 @@ def _plane(axes: Axes, frame: pd.DataFrame, plane: tuple[str, str], remedies: li
     axes.margins(0.06)
 
 
-def _ends(row: "pd.Series") -> tuple[float, float]:
+def _ends(row: Mapping[Any, Any]) -> tuple[float, float]:
     crossed = row["crossed_low"] == row["crossed_low"]
     return (
         (float(row["crossed_low"]), float(row["crossed_high"])) if crossed else (float(row["low"]), float(row["high"]))
@@ -161,4 +162,39 @@ def remedy_effects(frame: pd.DataFrame) -> Figure:
     against = label(str(frame["against_strategy"].iloc[0]))
     remedy = str(frame["against_remedy"].iloc[0])
     figure.suptitle(f"{label(strategy)} with each remedy, minus {against}" + f" with {remedy}" * (remedy != _PLAIN))
+    return figure
+
+
+@printed
+def remedy_collections(frame: pd.DataFrame, measure: str = "nDCG@10") -> Figure:
+    """The mean of every strategy (colour and marker) with every remedy (a line) on test collections, a panel each.
+
+    Columns: benchmark, strategy, remedy, value, low, high, crossed_low, crossed_high. Bars are 95 % intervals over
+    questions and trainings where there are three trainings, else over questions.
+    """
+    needed = ("benchmark", "strategy", "remedy", "value", "low", "high", "crossed_low", "crossed_high")
+    require_columns(frame, "remedy_collections", *needed)
+    one(frame, "remedy_collections", "encoder", "study")
+    names, strategies = list(dict.fromkeys(frame["benchmark"])), order(frame["strategy"])
+    remedies = sorted(dict.fromkeys(frame["remedy"]), key=lambda name: name != _PLAIN)
+    step = 0.7 / max(1, len(strategies))
+    height = (0.1 * len(strategies) + 0.16) * len(remedies) + 0.5
+    figure, axes = many(len(names), height, 1.1, WIDTH, most=2, sharey=True)
+    for ax, name in zip(axes, names, strict=True):
+        part = frame[frame["benchmark"] == name]
+        for row in part.to_dict("records"):
+            nth = strategies.index(row["strategy"])
+            at, shade = (
+                remedies.index(row["remedy"]) + step * (nth - (len(strategies) - 1) / 2),
+                colour(row["strategy"]),
+            )
+            ax.plot(_ends(row), [at, at], color=shade, linewidth=1.1, alpha=0.6, label="interval")
+            ax.plot([row["value"]], [at], marker(row["strategy"]), color=shade, markersize=4, label=row["strategy"])
+        row_axis(ax, [one.replace(" + ", " +\n") for one in remedies])
+        ax.set(title=name, xlabel=f"mean {measure}  {better(measure)}")
+        ax.xaxis.set_major_locator(round_ticks(4))
+        ax.margins(x=0.06)
+    note = "bars: 95 % intervals over questions and trainings (over questions where there are fewer than 3 trainings)"
+    foot(figure, handles(strategies), note)
+    figure.suptitle("Strategies and remedies where a question is answered in its own language")
     return figure

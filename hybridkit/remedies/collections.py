@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,6 +33,42 @@ if TYPE_CHECKING:
 _ROWS = 8192  # passages that are changed together
 
 
+def languages_of(sets: Sequence[Collection]) -> list[str]:
+    """Return the languages of the passages of some collections, without repeats.
+
+    >>> languages_of([toy_collection, toy_collection])
+    ['de']
+    """
+    return list(dict.fromkeys(part.language for one in sets for part in one.parts or (one,)))
+
+
+def check_chain(chain: Chain, k: int) -> None:
+    """Raise InputError for a chain that collections, which are streamed and searched to `k` passages, cannot have.
+
+    That is zscore, which needs the scores of all passages; a `top` of calibrate above `k`; and several parts on
+    embeddings of which one is by passages.
+
+    >>> from hybridkit.remedies import parse
+    >>> check_chain(parse("zscore"), 1000)
+    Traceback (most recent call last):
+    ...
+    hybridkit.errors.InputError: zscore: it needs the scores of all passages, and a collection is searched to 1000; ...
+    """
+    for part in chain.on_scores:
+        if not isinstance(part, calibrate):
+            raise InputError(
+                f"{part}: it needs the scores of all passages, and a collection is searched to {k}; give "
+                "calibrate(top=5)"
+            )
+        if k < part.top:
+            raise InputError(
+                f"{part}: it needs the best {part.top} passages of a language, and a collection is searched to {k}; "
+                "give a smaller top, or search deeper (--depth)"
+            )
+    if len(chain.on_embeddings) > 1 and not all(part.from_rows for part in chain.on_embeddings):
+        raise InputError("on collections, which are streamed, one remedy by passages acts on embeddings; leave one")
+
+
 def collection_estimate(
     chain: Chain,
     sets: Sequence[Collection],
@@ -54,10 +91,7 @@ def collection_estimate(
         if rows is None:
             raise InputError(f"{chain}: it is estimated from training rows; give rows")
         return chain.estimate(rows, similarity_of(encoder))
-    if len(parts) > 1:
-        raise InputError(
-            f"{chain}: on collections, which are streamed, one remedy by passages acts on embeddings; leave one"
-        )
+    check_chain(chain, k=sys.maxsize)
     corpora = {part.language: part for one in sets for part in one.parts or (one,)}
     queries = {one.language: encode(encoder, one.queries["text"].tolist(), "query", **options) for one in sets}
     known = model_hash(encoder)
@@ -91,20 +125,13 @@ def remedied_searches(
         options: max_length and precision of `encode`.
 
     Raises:
-        InputError: zscore, which needs the scores of all passages; `k` below the `top` of calibrate; a system that
-            needs an encoder without one, or that has not the encoder's similarity; and as the searches do.
+        InputError: As `check_chain` does; a system that needs an encoder without one, or that has not the encoder's
+            similarity; and as the searches do.
     """
     for index in set(systems) & set(KINDS) if encoder else ():
         check_index(index, similarity_of(encoder))
-    top = 0
-    for part in chain.on_scores:
-        if not isinstance(part, calibrate):
-            raise InputError(f"{part}: it needs the scores of all passages, and a collection is searched to {k}")
-        top = part.top
-        if k < top:
-            raise InputError(
-                f"{part}: it needs the best {top} passages of a language; search to {top} or more, not {k}"
-            )
+    check_chain(chain, k)
+    top = max((part.top for part in chain.on_scores if isinstance(part, calibrate)), default=0)
     parts = by_language(collection)
     sizes = {front: part.size for front, part in parts}
     kept: dict[str, list[pd.DataFrame]] = {}

@@ -473,21 +473,22 @@ def _texts_left(run: Run, section: str, counted: set[tuple[str, ...]]) -> int:
 def _corpora_left(run: Run, section: str, counted: set[tuple[str, ...]]) -> list[tuple[Collection, int]]:
     """The corpora of the judged collections of a section, each with how many models have not encoded it, nor `counted`.
 
-    A pool has the corpora of its languages, and what was searched alone is not encoded again for a pool.
+    A pool has the corpora of its languages, and what was searched alone is not encoded again for a pool. A remedy in the
+    weights makes another model of it.
     """
     names = run.study.judged_in(section)
-    specs = run.models(section)
+    specs = run.systems() if section == "main" and "08" in run.study.notebooks else run.models(section)
     parts: dict[str, Collection] = {}
     wanted: list[tuple[str, ...]] = []
     for one, spec in product(run.collections(*names), specs if names else []):
         done = is_whole(run.judged_path(spec, one, "queries"), thorough=False)
         own = {part.corpus: part for part in one.parts or (one,)}
         parts |= own
-        encoded = [(run.trained.key(spec), corpus) for corpus in own]
+        encoded = [(run.trained.key(spec), spec.encoded.remedy, corpus) for corpus in own]
         (counted.update if done else wanted.extend)(encoded)
     left = [pair for pair in dict.fromkeys(wanted) if pair not in counted]
     counted.update(left)
-    models = Counter(corpus for _, corpus in left)
+    models = Counter(corpus for *_, corpus in left)
     return [(parts[corpus], count) for corpus, count in models.items()]
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from hybridkit.models import reranker
 from hybridkit.models.embedding import encode
 from hybridkit.models.encoder import similarity_of
 from hybridkit.remedies import Chain, Estimate, RowEmbeddings, choose_rows, parse
+from hybridkit.remedies.collections import check_chain, languages_of
 from hybridkit.remedies.rows import SIDES, Rows
 from hybridkit.retrieval import Scorer
 from hybridkit.retrieval.dense import dense, read_similarity, similarity_in, similarity_path
@@ -44,6 +46,7 @@ from hybridkit.utils.files import atomic_write, digest, write_text
 from hybridkit.utils.paths import runs_folder
 from hybridkit.utils.products import frame, kept, remove
 
+TOP = 1000  # passages of each question that are searched for in a collection
 RESULTS_FORMAT = 2  # of embeddings and what is made from them
 REMEDIES_FORMAT = 2  # of results with a remedy
 RERANKED_FORMAT = 1  # of results of re-rankers
@@ -124,6 +127,14 @@ class Run:
                     self.remedy_rows(chain, self.subset(name)[0].languages)
                 except InputError as error:
                     raise InputError(f"{where}, on {name}: {error}") from error
+        for text, name in product(self.study.remedies, self.study.judged_in("main")):
+            chain, sets = parse(text), self.collections(name)
+            try:
+                check_chain(chain, TOP)
+                if chain.needs_rows:
+                    self.remedy_rows(chain, languages_of(sets))
+            except InputError as error:
+                raise InputError(f"study {self.study.name}: remedies: {text!r}, on {name}: {error}") from error
 
     def benchmarks(self, section: str = "main") -> tuple[str, ...]:
         """Return the benchmarks of a section as tables and figures call them: own files by their stems."""
@@ -176,6 +187,10 @@ class Run:
             if name not in self._collections:
                 self._collections[name] = open_collection(self.study.at(name))
         return [one for name in names for one in self._collections[name]]
+
+    def beside(self, collection: Collection) -> tuple[Collection, ...]:
+        """Return the collections that were opened by one name with a collection, itself among them."""
+        return next(found for found in self._collections.values() if any(one is collection for one in found))
 
     def subset(self, name: str) -> tuple[Benchmark, np.ndarray, np.ndarray]:
         """Return a benchmark or a subset, with its positions in what is encoded: queries, passages. Kept once opened.
@@ -230,13 +245,15 @@ class Run:
         made_from = (self.trained.key(spec), benchmark.fingerprint, settings.max_length, settings.precision)
         if not spec.remedy:
             return digest(RESULTS_FORMAT, *made_from)
-        if not isinstance(benchmark, Benchmark):
-            raise InputError(
-                f"{spec}: remedies of a study act on its benchmarks, not on the collection {benchmark.name}"
-            )
         chain = spec.chain
-        rows = self.remedy_rows(chain, benchmark.languages).fingerprint if chain.needs_rows else ""
-        return digest(RESULTS_FORMAT, *made_from, {"remedy": spec.remedy, "rows": rows, "format": REMEDIES_FORMAT})
+        what: dict[str, Any] = {"remedy": spec.remedy, "rows": "", "format": REMEDIES_FORMAT}
+        beside = () if isinstance(benchmark, Benchmark) else self.beside(benchmark)
+        if chain.needs_rows:
+            languages = benchmark.languages if isinstance(benchmark, Benchmark) else languages_of(beside)
+            what["rows"] = self.remedy_rows(chain, languages).fingerprint
+        elif beside and chain.on_embeddings:  # estimated from the passages and questions of all of them
+            what["passages"] = [one.fingerprint for one in beside]
+        return digest(RESULTS_FORMAT, *made_from, what)
 
     def remedy_rows(self, chain: Chain, languages: Sequence[str]) -> Rows:
         """Return the training rows that a chain of remedies is estimated from, in some languages and its own."""

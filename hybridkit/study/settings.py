@@ -314,7 +314,7 @@ class Study:
     """Seeds of the models that are trained by own recipes, some of `seeds`; all unless given."""
     remedies: Annotated[tuple[RemedyText, ...], AfterValidator(_remedies)] = ()
     """Chains of remedies against language bias, as centre(by='rows') + calibrate(top=5): every model is evaluated with
-    each, and without any."""
+    each and without any, on every benchmark and collection of `evaluation`."""
     curve: CurveSettings | None = None
     diversity: DiversitySettings | None = None
     reranker: RerankerSection | None = None

@@ -22,7 +22,7 @@ from hybridkit.retrieval.passage_embeddings import embed_passages, shards
 from hybridkit.retrieval.runs import merge_runs
 from hybridkit.retrieval.search import dense_search
 from hybridkit.study.model_spec import ModelSpec
-from hybridkit.study.run import Run
+from hybridkit.study.run import TOP, Run
 from hybridkit.study.settings import Resources
 from hybridkit.study.sweep import Job, make_jobs, run_of
 from hybridkit.study.workers import Workers
@@ -32,7 +32,6 @@ from hybridkit.utils.products import frame, is_whole
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-TOP = 1000  # passages of each question, as `dense_search` finds without shards
 _MERGED = 8  # shards whose runs are merged at a time
 
 

@@ -364,14 +364,14 @@ def test_remedies_on_a_pool_of_collections(mine: Path, model: Path, tmp_path: Pa
             ["--system", "bm25", "--remedy", "centre(by='passages')"],
             "it acts on embeddings or weights, and bm25 has none",
         ),
-        (["--system", "bm25", "--remedy", "zscore"], "zscore needs the scores of all passages; give calibrate"),
+        (["--system", "bm25", "--remedy", "zscore"], "zscore: it needs the scores of all passages, and"),
         (["--system", "bm25", "--remedy", "calibrate(top=0)"], "must be a whole number from 1 on (got 0)"),
         (["--system", "bm25", "--remedy", "zscore + lir"], "write lir(k=1) + zscore"),
         (["--system", "bm25", "--remedy", "none", "--remedy-rows", "atlas"], "no remedy is estimated from rows"),
         (["--system", "bm25", "--remedy", "none", "--start", "e5-small"], "--start: no remedy needs it"),
         (
             ["--system", "bm25", "--remedy", "calibrate(5)", "--depth", "4"],
-            "it needs the best 5 passages of a language; make --depth 5",
+            "a collection is searched to 4; give a smaller top, or search deeper (--depth)",
         ),
     ],
 )

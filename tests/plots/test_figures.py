@@ -162,6 +162,15 @@ FRAMES: dict[str, pd.DataFrame] = {
             "front",
         ],
     ),
+    "remedy_collections": pd.DataFrame(
+        [
+            (name, strategy, remedy, value + add, *(add + end for end in (value - 0.01, value + 0.02, *crossed)))
+            for name in ("miracl-pool[ar,en]", "miracl-pool[ar,en,pool]", "tydi-goldp[en]")
+            for strategy, value, crossed in (("untrained", 0.5, (math.nan, math.nan)), ("mono", 0.6, (0.55, 0.66)))
+            for remedy, add in (("none", 0.0), ("centre(by='rows') + calibrate(top=5)", -0.1))
+        ],
+        columns=["benchmark", "strategy", "remedy", "value", "low", "high", "crossed_low", "crossed_high"],
+    ),
     "remedy_effects": pd.DataFrame(
         [
             ("xquad-r", "untrained", remedy, "hybrid(alpha=0.5)", "none", column, *numbers)
