@@ -20,7 +20,7 @@ from hybridkit.remedies.rows import RowEmbeddings
 from hybridkit.remedies.scores import calibrate
 from hybridkit.retrieval.passage_embeddings import embed_passages
 from hybridkit.retrieval.runs import fuse, merge_runs, run_frame
-from hybridkit.retrieval.search import bm25_search, by_language, search_vectors
+from hybridkit.retrieval.search import bm25_search, by_language, runs_by_language, search_vectors
 from hybridkit.retrieval.topk import KINDS, blocks, check_index
 
 if TYPE_CHECKING:
@@ -150,7 +150,10 @@ def remedied_searches(
                 raise InputError(f"system {system!r} needs an encoder; give one")
             else:
                 index = "exact" if system == "dense" else system
-                kept[system] = _over_each(chain, parts, encoder, estimate, k, index, options)
+                if estimate is None:
+                    kept[system] = runs_by_language(collection, encoder, k, index, **options)
+                else:
+                    kept[system] = _over_each(chain, parts, encoder, estimate, k, index, options)
         return kept[system]
 
     found = {system: merge_runs(of(system), k * len(parts) * 2 if top else k) for system in systems}
@@ -190,38 +193,32 @@ def _over_each(
     chain: Chain,
     parts: Sequence[tuple[str, Collection]],
     encoder: SentenceTransformer,
-    estimate: Estimate | None,
+    estimate: Estimate,
     k: int,
     index: str,
     options: Mapping[str, Any],
 ) -> list[pd.DataFrame]:
-    """The runs of embeddings over the passages of each language, which are in a temporary file where they are changed.
+    """The runs of changed embeddings over the passages of each language, which are in a temporary file.
 
     All parts have the same queries.
     """
     front, first = parts[0]
     similarity, known = similarity_of(encoder), model_hash(encoder)
     queries = encode(encoder, first.queries["text"].tolist(), "query", **options)
-    if estimate is not None:
-        _change(chain, estimate, queries, "query", _query_language(first, front), similarity)
+    _change(chain, estimate, queries, "query", _query_language(first, front), similarity)
     found = []
     for front, part in parts:
         embedded = embed_passages(part, encoder, known=known, **options)
-        if estimate is None:
-            held = embedded.vectors, embedded.ids, embedded.folder
-            run = search_vectors(part, queries, *held, k, index, similarity)
-        else:
-            with TemporaryDirectory(prefix="hybridkit-remedy-") as folder:
-                path = Path(folder) / "vectors.npy"
-                shape = embedded.vectors.shape
-                file = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
-                for start, block in blocks(embedded.vectors, _ROWS):
-                    _change(chain, estimate, block, "passage", part.language, similarity)
-                    file[start : start + len(block)] = block
-                file.flush()
-                del file
-                changed = np.load(path, mmap_mode="r", allow_pickle=False)
-                run = search_vectors(part, queries, changed, embedded.ids, None, k, index, similarity)
+        with TemporaryDirectory(prefix="hybridkit-remedy-") as folder:
+            path = Path(folder) / "vectors.npy"
+            file = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=embedded.vectors.shape)
+            for start, block in blocks(embedded.vectors, _ROWS):
+                _change(chain, estimate, block, "passage", part.language, similarity)
+                file[start : start + len(block)] = block
+            file.flush()
+            del file
+            changed = np.load(path, mmap_mode="r", allow_pickle=False)
+            run = search_vectors(part, queries, changed, embedded.ids, None, k, index, similarity)
         found.append(run.assign(passage_id=front + run["passage_id"]))
     return found
 

@@ -59,17 +59,32 @@ def dense_search(
     Raises:
         InputError: As `exact_topk` and `embed_passages` do, and for a shard that is not of this collection.
     """
+    options: dict[str, Any] = {"max_length": max_length, "precision": precision}
+    return merge_runs(runs_by_language(collection, encoder, k, embedded=embedded, **options), k)
+
+
+def runs_by_language(
+    collection: Collection,
+    encoder: SentenceTransformer,
+    k: int = 1000,
+    index: str = "exact",
+    embedded: EmbeddedPassages | None = None,
+    **options: Any,
+) -> list[pd.DataFrame]:
+    """Return the run of embeddings over the passages of each language by itself (`by_language`).
+
+    As `dense_search`, or by an `index` of faiss (`search_vectors`). `options` are max_length and precision of `encode`.
+    """
     if embedded is not None and embedded.key["corpus"] != collection.corpus:
         raise InputError(f"{embedded.folder}: these embeddings are not of {collection.name}, {collection.language}")
-    options: dict[str, Any] = {"max_length": max_length, "precision": precision}
     queries = encode(encoder, collection.queries["text"].tolist(), "query", **options)
     known = None if embedded else model_hash(encoder)
     found = []
     for front, part in by_language(collection):
         held = embedded or embed_passages(part, encoder, known=known, **options)
-        run = search_vectors(part, queries, held.vectors, held.ids, held.folder, k, similarity=similarity_of(encoder))
+        run = search_vectors(part, queries, held.vectors, held.ids, held.folder, k, index, similarity_of(encoder))
         found.append(run.assign(passage_id=front + run["passage_id"]))
-    return merge_runs(found, k)
+    return found
 
 
 def by_language(collection: Collection) -> tuple[tuple[str, Collection], ...]:

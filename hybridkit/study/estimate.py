@@ -473,8 +473,8 @@ def _texts_left(run: Run, section: str, counted: set[tuple[str, ...]]) -> int:
 def _corpora_left(run: Run, section: str, counted: set[tuple[str, ...]]) -> list[tuple[Collection, int]]:
     """The corpora of the judged collections of a section, each with how many models have not encoded it, nor `counted`.
 
-    A pool has the corpora of its languages, and what was searched alone is not encoded again for a pool. A remedy in the
-    weights makes another model of it.
+    A pool has the corpora of its languages, and what was searched alone is not encoded again for a pool. A remedy in
+    the weights makes another model of it.
     """
     names = run.study.judged_in(section)
     specs = run.systems() if section == "main" and "08" in run.study.notebooks else run.models(section)

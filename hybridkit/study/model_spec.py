@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -136,8 +136,7 @@ def models(study: Study, rows: "TrainingRows", section: str = "main") -> list[Mo
     if section == "curve":
         return list(dict.fromkeys(spec for curve in CURVES for spec in curve_models(study, curve)))
     if section == "diversity":
-        drawn = list(dict.fromkeys(design(study, rows)["model"]))
-        return [ModelSpec(UNTRAINED, 0, section)] * bool(drawn) + drawn
+        return list(dict.fromkeys(design(study, rows)["model"]))
     if section == "recipes":  # a strategy without a recipe of its own is trained by the shared one
         return [
             ModelSpec(text, seed, section).with_recipe(study.recipes[text])
@@ -184,6 +183,8 @@ def curve_models(study: Study, curve: str) -> list[ModelSpec]:
 def design(study: Study, rows: "TrainingRows") -> pd.DataFrame:
     """Return the models of a study's section "diversity": one line a set of languages, series, strategy and seed.
 
+    The untrained encoder comes first, once for each series: k = 0, no languages.
+
     In the series "fixed" every model is trained on equally many rows and steps: `diversity.rows`, or as many as the set
     with the fewest has. In "growing" a set of k of K languages gets k/K of both: a language has as many rows in every
     set, and the two series meet at k = K.
@@ -207,7 +208,8 @@ def design(study: Study, rows: "TrainingRows") -> pd.DataFrame:
             f"study {study.name}: diversity.rows: {settings.rows} is more than the {most} rows of "
             f"{', '.join(fewest)}; give at most {most}, or 0 for as many as every set has"
         )
-    lines = []
+    untrained = ModelSpec(UNTRAINED, 0, "diversity")
+    lines: list[tuple[Any, ...]] = [(UNTRAINED, 0, 0, "", one, UNTRAINED, 0, untrained) for one in settings.series]
     for seed in settings.seeds:
         for series in settings.series:
             for one in sets:

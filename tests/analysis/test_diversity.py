@@ -77,11 +77,10 @@ def test_pretraining_shares() -> None:
 def test_outcomes_hold_every_line_of_the_design_and_the_untrained_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     trained = ModelSpec("mono", 3, "diversity", ("de",))
     line = {"group": "random", "draw": 1, "k": 1, "languages": "de", "series": "fixed", "strategy": "mono", "seed": 3}
-    monkeypatch.setattr(
-        outcomes,
-        "design",
-        lambda study, rows: pd.DataFrame([line | {"model": trained}] * 2).assign(group=["random", "spread"]),
-    )
+    untrained = ModelSpec("untrained", 0, "diversity")
+    first = {"group": "untrained", "k": 0, "languages": "", "strategy": "untrained", "seed": 0, "model": untrained}
+    lines = [line | first, *(line | {"group": group, "model": trained} for group in ("random", "spread"))]
+    monkeypatch.setattr(outcomes, "design", lambda study, rows: pd.DataFrame(lines))
     scored = []
     section = SimpleNamespace(encoder=SimpleNamespace(name="static"), benchmarks=("toy",))
     study = SimpleNamespace(diversity=SimpleNamespace(judged=None), section={"diversity": section}.__getitem__)
@@ -97,7 +96,7 @@ def test_outcomes_hold_every_line_of_the_design_and_the_untrained_encoder(monkey
     monkeypatch.setattr(outcomes, "sweep", lambda run, specs, benchmarks: 0)
     table = outcomes.pair_outcomes(run)  # type: ignore[arg-type]
     assert list(table.columns) == outcomes.COLUMNS and len(table) == 3 * 2  # R@1 is not among them
-    assert scored == [ModelSpec("untrained", 0, "diversity"), trained]  # a model on two lines is read once
+    assert scored == [untrained, trained]  # a model on two lines is read once
     assert table["group"].tolist() == ["untrained"] * 2 + ["random"] * 2 + ["spread"] * 2
     assert set(table.loc[table["group"] == "spread", "seen"]) == {"seen-seen", "seen-*"}
     assert set(table.loc[table["group"] == "spread", "seed"]) == {3}

@@ -72,6 +72,7 @@ def test_a_strategy_has_the_sets_of_the_sizes_that_it_asks_for(study: Study, tmp
         ("mono", "all"): 1,
         ("mono", "random"): 2,
         ("mono", "spread"): 2,
+        ("untrained", "untrained"): 1,
     }
 
 
@@ -133,6 +134,11 @@ def study(tmp_path: Path) -> Study:
 def test_every_set_has_the_same_rows_and_steps_in_the_fixed_series(study: Study, tmp_path: Path) -> None:
     run = Run(study, tmp_path / "run")
     lines = design(run.study, run.rows)
+    untrained, lines = lines[:2], lines[2:]
+    assert untrained[["strategy", "series", "k"]].values.tolist() == [
+        ["untrained", "fixed", 0],
+        ["untrained", "growing", 0],
+    ]
     assert len(run.split[0]) == 40
     fixed, growing = (lines[lines["series"] == name] for name in ("fixed", "growing"))
     assert {len(run.corpus(spec)) for spec in fixed["model"]} == {32}  # as many as Greek alone has

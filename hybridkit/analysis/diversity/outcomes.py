@@ -19,7 +19,7 @@ from hybridkit.data.typology import syntactic_distance
 from hybridkit.evaluation.measures import DISTANCE
 from hybridkit.evaluation.resampling import TRAININGS_NEEDED, set_table, two_way
 from hybridkit.sampling.labels import label
-from hybridkit.study.model_spec import ModelSpec, design
+from hybridkit.study.model_spec import design
 from hybridkit.study.scores import model_scores
 from hybridkit.study.settings import HYBRID, UNTRAINED
 from hybridkit.study.sweep import sweep
@@ -68,11 +68,8 @@ def _shares() -> dict[str, float]:
 
 
 def models(run: "Run") -> pd.DataFrame:
-    """Return the lines of `design` with the untrained encoder (k = 0, no languages) in front, once for each series."""
-    lines = design(run.study, run.rows)
-    untrained = ModelSpec(UNTRAINED, 0, "diversity")
-    none = [(UNTRAINED, 0, 0, "", series, UNTRAINED, 0, untrained) for series in dict.fromkeys(lines["series"])]
-    return pd.concat([pd.DataFrame(none, columns=lines.columns), lines], ignore_index=True) if none else lines
+    """Return the lines of `design` of a run."""
+    return design(run.study, run.rows)
 
 
 def pair_outcomes(run: "Run") -> pd.DataFrame:
