@@ -48,6 +48,7 @@ def render(page: str = "README.md") -> str:
         evaluated,
         remedies,
         left,
+        helped,
         rr,
         on_collections,
         rerankers,
@@ -309,14 +310,32 @@ def _markdown(lines: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in ruled)
 
 
-def left(study: str, first: str, second: str, remedy: str, setting: str) -> str:
-    """Return what is left of a difference in AP between two strategies with one remedy, as `finding` says it."""
-    where = {"kind": "a strategy", "strategy": first, "against_strategy": second, "remedy": remedy, "setting": setting}
-    (row,) = [
-        one for one in notebook(study, "08")["compared"] if where.items() <= one.items() and one["measure"] == "AP"
-    ]
-    ends = f"{number(row['crossed_low'])} to {number(row['crossed_high'])} over articles and trainings"
-    amount = f"{number(row['difference'], '+')} ({ends}) AP"
+def left(study: str, first: str, second: str, remedy: str, where: str) -> str:
+    """Return what is left of a difference between two strategies with one remedy, as `finding` says it.
+
+    `where` is a setting, where it is one in AP, or a collection, in nDCG@10.
+    """
+    kind = {"kind": "a strategy", "strategy": first, "against_strategy": second, "remedy": remedy}
+    return _with_remedy(study, kind, where, first, second)
+
+
+def helped(study: str, strategy: str, remedy: str, where: str) -> str:
+    """Return what a remedy gives to a strategy, as `left` says what two of them differ by."""
+    kind = {"kind": "a remedy", "strategy": strategy, "remedy": remedy}
+    return _with_remedy(study, kind, where, remedy, "none")
+
+
+def _with_remedy(study: str, kind: dict[str, str], where: str, first: str, second: str) -> str:
+    """The one comparison of a kind in notebook 08, in a setting (AP) or on a collection (nDCG@10), in words."""
+    setting = where in ("mono", "cross", "pool")
+    part, measure, unit = (
+        ("compared", "AP", "articles") if setting else ("compared on collections", "nDCG@10", "documents")
+    )
+    kind = kind | {"setting" if setting else "benchmark": where, "measure": measure}
+    (row,) = [one for one in notebook(study, "08")[part] if kind.items() <= one.items()]
+    over, beyond = ("", "") if row["crossed_low"] is None else ("crossed_", " and trainings")
+    ends = f"{number(row[over + 'low'])} to {number(row[over + 'high'])} over {unit}{beyond}"
+    amount = f"{number(row['difference'], '+')} ({ends}) {measure}"
     return _said(first, second, amount, row["mark"], row["difference"] > 0)
 
 
@@ -327,9 +346,14 @@ def remedied(study: str, strategy: str, remedy: str, column: str) -> str:
     return number(row[column])
 
 
-def by_remedy(study: str, benchmark: str, column: str) -> str:
-    """Return a line a remedy in Markdown: a column of notebook 08's table (pool, own, ...) for every strategy."""
-    rows = [one for one in notebook(study, "08")["table"] if one["benchmark"] == benchmark]
+def by_remedy(study: str, benchmark: str, column: str = "") -> str:
+    """Return a line a remedy in Markdown: a column of notebook 08's table (pool, own, ...) for every strategy.
+
+    Without a column it is nDCG@10 on a collection.
+    """
+    numbers = notebook(study, "08")
+    rows = [one for one in numbers["table"] if one["benchmark"] == benchmark] if column else numbers["collections"]
+    column = column or benchmark
     strategies = list(dict.fromkeys(one["strategy"] for one in rows))
     cells = {(one["remedy"], one["strategy"]): number(one[column]) for one in rows}
     lines = [["remedy", *(f"`{name}`" for name in strategies)]]
