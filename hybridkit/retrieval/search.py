@@ -115,7 +115,7 @@ def search_vectors(
         return frame_of_positions(names, ids, *exact_topk(queries, passages, ids, k, similarity=similarity))
     found = faiss_topk(queries, passages, ids, k, index, kept, similarity)
     run = frame_of_positions(names, ids, *found)
-    if index != "faiss-flat" and kept is not None:
+    if index != "faiss-flat":
         run.attrs["recall"] = measured_recall(queries, passages, ids, found[1], similarity)
         log.info(
             "%s, passages in %s: recall@%d of %s against exact search %.4f (%d queries, the first is %s)",
