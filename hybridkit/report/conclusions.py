@@ -292,9 +292,7 @@ def _remedies(numbers: Numbers, _: Sequence[str]) -> list[str]:
     wanted |= {"other": "RR where the only answer is in another language"}
     for column, where in wanted.items():
         if column in first and first[column].notna().any():
-            row = first.loc[first[column].idxmax()]
-            best = f"`{row['strategy']}` with remedy `{row['remedy']}`, {number(row[column])}"
-            found.append(f"Highest {where}: {best} (a mean, without a test).")
+            found.append(_highest(first, column, where))
     free = pd.DataFrame(numbers["compared"], columns=["kind", "setting", "measure", "mark", "difference"])
     free = free[(free["kind"] == "without training") & (free["setting"] == "pool") & (free["measure"] == "AP")]
     if len(free):
@@ -304,7 +302,21 @@ def _remedies(numbers: Numbers, _: Sequence[str]) -> list[str]:
             f"`{UNTRAINED}` with a remedy against trained models without one, AP in the pool: better in {counts[0]} "
             f"comparisons, worse in {counts[1]}, not established in {counts[2]}."
         )
-    return [*found, *numbers["advice"]]
+    judged = pd.DataFrame(numbers.get("collections", []))  # of a run of before there is none
+    names = [str(name) for name in judged if name not in ("strategy", "remedy", "seeds")]
+    return [*found, *(_highest(judged, name, f"nDCG@10 on {name}") for name in names), *numbers["advice"]]
+
+
+def _highest(table: pd.DataFrame, column: str, where: str) -> str:
+    """Name the system that has the highest value in a column.
+
+    >>> table = pd.DataFrame({"strategy": ["mono", "cross"], "remedy": "zscore", "x": [0.5, 0.25], "y": [None, 0.5]})
+    >>> _highest(table, "x", "AP"), _highest(table, "y", "AP")[:26]
+    ('Highest AP: `mono` with remedy `zscore`, .500 (a mean, without a test).', 'Highest AP: `cross` with r')
+    """
+    row = max(table.dropna(subset=[column]).to_dict("records"), key=lambda one: float(one[column]))
+    best = f"`{row['strategy']}` with remedy `{row['remedy']}`, {number(row[column])}"
+    return f"Highest {where}: {best} (a mean, without a test)."
 
 
 _SENTENCES = {
