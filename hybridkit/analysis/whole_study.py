@@ -45,6 +45,8 @@ def make_everything(run: Run, numbers: Sequence[str], workers: Workers | None = 
     (`study.shards`) before it is scored. Products are those that the notebooks would make.
     """
     jobs = jobs_of(run, [name for name in run.study.sections if _READ[name] & set(numbers)])
+    if "08" not in numbers:
+        jobs = [replace(job, remedies=()) for job in jobs]
     missing = [job for job in jobs if not _is_made(run, job)]
     print(f"{len(jobs)} models, {len(missing)} to make", file=sys.stderr)
     learners = [job for job in missing if job.spec.section == DISTILLED]  # they learn from some of the others

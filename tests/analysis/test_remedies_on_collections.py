@@ -80,6 +80,13 @@ def test_table_points_and_comparisons_say_the_same(run: Run) -> None:
 
 def test_made_before_the_notebooks_nothing_is_left_to_encode(run: Run) -> None:
     assert (estimate(run).seconds or {})["collections"] > 0
+    assert make_everything(run, ["04"], Here()) == 3
+    assert not any(
+        run.judged_path(spec, one, "queries").is_file()
+        for spec in run.systems()
+        if spec.remedy
+        for one in run.collections(*run.study.judged)
+    )
     assert make_everything(run, ["08"], Here()) == 3
     assert make_everything(Run(run.study, run.folder), ["08"], Here()) == 0
     assert "collections" not in (estimate(Run(run.study, run.folder)).seconds or {})
