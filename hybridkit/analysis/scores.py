@@ -3,8 +3,8 @@
 Every frame is read from what the run keeps; what is missing is made.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -539,14 +539,13 @@ def _means_of(run: Run, spec: ModelSpec, sets: list[Collection], nth: int) -> pd
 
 
 def _values(run: Run, spec: ModelSpec, sets: list[Collection]) -> list[pd.DataFrame]:
-    """The values of every query; where some are missing the model is opened once, and searches what shards do not have.
+    """The values of every query; where some are missing the model searches what shards do not have.
 
     What was found in shards is removed when its values are there.
     """
-    model = cache(lambda: run.trained.open(spec))
 
     def search(collection: Collection) -> pd.DataFrame:
-        found = _found(run, spec, collection, model)
+        found = _found(run, spec, collection)
         values, (clusters, unit) = collection_values(collection, found), query_clusters(collection)
         return values.assign(cluster=values["query_id"].map(clusters), unit=unit)
 
@@ -558,14 +557,14 @@ def _values(run: Run, spec: ModelSpec, sets: list[Collection]) -> list[pd.DataFr
     return values
 
 
-def _found(run: Run, spec: ModelSpec, collection: Collection, model: Callable[[], Any]) -> pd.DataFrame:
+def _found(run: Run, spec: ModelSpec, collection: Collection) -> pd.DataFrame:
     """The run of a model on a collection, with its remedy."""
     settings = run.study.evaluation
     options: dict[str, Any] = {"max_length": settings.max_length, "precision": settings.precision}
     if not spec.remedy:
         found = found_by_shards(run, spec, collection)
-        return dense_search(collection, model(), TOP, **options) if found is None else found
-    chain, beside = spec.chain, run.beside(collection)
+        return dense_search(collection, run.model(spec), TOP, **options) if found is None else found
+    chain, beside, model = spec.chain, run.beside(collection), run.model(spec)
     rows = run.row_embeddings(spec, languages_of(beside)) if chain.needs_rows else None
-    estimate = collection_estimate(chain, beside, model(), rows, **options)
-    return remedied_searches(chain, ["dense"], collection, model(), estimate, TOP, **options)["dense"]
+    estimate = collection_estimate(chain, beside, model, rows, **options)
+    return remedied_searches(chain, ["dense"], collection, model, estimate, TOP, **options)["dense"]

@@ -3,10 +3,9 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -46,6 +45,9 @@ from hybridkit.utils.files import atomic_write, digest, write_text
 from hybridkit.utils.paths import runs_folder
 from hybridkit.utils.products import frame, kept, remove
 
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
 TOP = 1000  # passages of each question that are searched for in a collection
 RESULTS_FORMAT = 2  # of embeddings and what is made from them
 REMEDIES_FORMAT = 2  # of results with a remedy
@@ -71,6 +73,7 @@ class Run:
         self._subsets: dict[str, tuple[Benchmark, np.ndarray, np.ndarray]] = {}
         self._samples: dict[str, tuple[Benchmark, np.ndarray]] = {}
         self._collections: dict[str, tuple[Collection, ...]] = {}
+        self._opened: tuple[tuple[str, str], SentenceTransformer] | None = None
 
     @classmethod
     def open(cls, folder: Path) -> "Run":
@@ -210,12 +213,11 @@ class Run:
         settings, spec = self.study.evaluation, spec.encoded
         benchmark = self.subset(self.study.embedded(name))[0]
         self.similarity(spec, name)  # kept first, so that no embeddings exist without it
-        model = cache(lambda: self.trained.open(spec))  # once for both sides, and not where both exist
 
         def make(path: Path) -> None:
             side, frame = next(one for one in sides if path.stem.endswith(one[0]))
             found = encode(
-                model(),
+                self.model(spec),
                 frame["text"].tolist(),
                 side,
                 max_length=settings.max_length,
@@ -228,13 +230,25 @@ class Run:
         query, passage = (kept(path, make, read_embeddings) for path in self.embedding_paths(spec, name))
         return query, passage
 
+    def model(self, spec: ModelSpec) -> "SentenceTransformer":
+        """Return a model, trained first if it is missing, with the weights of its remedy; the last one is kept."""
+        key = self.trained.key(spec), spec.encoded.remedy
+        if self._opened is None or self._opened[0] != key:
+            self._opened = None  # not two at a time
+            self._opened = key, self.trained.open(spec)
+        return self._opened[1]
+
+    def forget_model(self) -> None:
+        """Forget the model that was opened last: a training needs the room."""
+        self._opened = None
+
     def similarity(self, spec: ModelSpec, name: str) -> str:
         """Return how a model compares a query with a passage (`similarity_of`); kept beside its embeddings."""
         spec = spec.encoded
 
         def make(path: Path) -> None:
             trained = spec.strategy != UNTRAINED
-            found = similarity_in(self.trained.train(spec)) if trained else similarity_of(self.trained.open(spec))
+            found = similarity_in(self.trained.train(spec)) if trained else similarity_of(self.model(spec))
             write_text(path, f"{found}\n")
 
         return kept(similarity_path(self.embedding_paths(spec, name)[0]), make, read_similarity)
@@ -269,11 +283,9 @@ class Run:
             self.trained.key(spec), spec.encoded.remedy, rows.fingerprint, settings.max_length, settings.precision
         )
 
-        model = cache(lambda: self.trained.open(spec))
-
         def make(path: Path) -> None:
             side = path.stem.rpartition("-")[2]
-            write_embeddings(path, rows.encode(model(), side, settings.max_length, settings.precision))
+            write_embeddings(path, rows.encode(self.model(spec), side, settings.max_length, settings.precision))
 
         paths = [self.folder / "embeddings" / f"{key[:24]}-{side}.npy" for side in SIDES]
         query, passage = (kept(path, make, read_embeddings) for path in paths)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cache, lru_cache, partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,7 +30,7 @@ from hybridkit.utils.parallel import threads
 from hybridkit.utils.products import frame, is_whole
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+    pass
 
 _MERGED = 8  # shards whose runs are merged at a time
 
@@ -77,7 +77,7 @@ def make_shards(run: Run, wanted: Sequence[tuple[ModelSpec, Sequence[str]]], wor
     try:
         return make_jobs(run, make_shard, jobs, workers, "shard")
     finally:
-        _encoder.cache_clear()
+        run.forget_model()
 
 
 def missing_shards(run: Run, spec: ModelSpec, names: Sequence[str]) -> list[ShardJob]:
@@ -97,7 +97,7 @@ def make_shard(job: ShardJob) -> None:
     with threads(1) if job.static else nullcontext():
         run, settings = run_of(job), job.study.evaluation
         options: dict[str, Any] = {"max_length": settings.max_length, "precision": settings.precision}
-        encoder, within = _encoder(run, job.spec), slice(job.shard.start, job.shard.stop)
+        encoder, within = run.model(job.spec), slice(job.shard.start, job.shard.stop)
         having = [
             (one, front, part)
             for one in run.collections(*job.collections)
@@ -161,9 +161,3 @@ def _path(run: Run, spec: ModelSpec, one: Collection, shard: Shard) -> Path:
 
 def _folder(run: Run, spec: ModelSpec, one: Collection) -> Path:
     return run.judged_path(spec, one, "shards").with_suffix("")
-
-
-@lru_cache(maxsize=1)
-def _encoder(run: Run, spec: ModelSpec) -> "SentenceTransformer":
-    """A model, opened once by a process that makes many shards."""
-    return run.trained.open(spec)

@@ -117,6 +117,7 @@ def make(run: Run, spec: ModelSpec, benchmarks: Sequence[str]) -> None:
     from hybridkit.study.scores import model_scores
 
     if spec.strategy != UNTRAINED:
+        run.forget_model()
         run.trained.train(spec)
     for name in benchmarks:
         run.ranks(spec, name)  # also where only its scores are left

@@ -91,7 +91,7 @@ def test_made_before_the_notebooks_nothing_is_left_to_encode(run: Run) -> None:
     assert make_everything(Run(run.study, run.folder), ["08"], Here()) == 0
     assert "collections" not in (estimate(Run(run.study, run.folder)).seconds or {})
     opened = Run(run.study, run.folder)
-    opened.trained.open = lambda _: pytest.fail("a model was opened")  # type: ignore[method-assign,assignment]
+    opened.model = lambda _: pytest.fail("a model was opened")  # type: ignore[method-assign,assignment]
     assert len(remedies.collection_remedies(opened)[1]) == 2
 
 
