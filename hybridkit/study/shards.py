@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -28,9 +28,6 @@ from hybridkit.study.sweep import Job, make_jobs, run_of
 from hybridkit.study.workers import Workers
 from hybridkit.utils.parallel import threads
 from hybridkit.utils.products import frame, is_whole
-
-if TYPE_CHECKING:
-    pass
 
 _MERGED = 8  # shards whose runs are merged at a time
 
