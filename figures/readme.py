@@ -20,6 +20,7 @@ from hybridkit.utils.naming import listed, split_name
 from hybridkit.utils.numbers import number
 
 HERE = Path(__file__).parent
+FREE = "without training"  # the kind of comparisons
 MIRACL = ("nDCG@10", "R@100")  # its measures
 # of those that published scores on MIRACL, those that `beside_published` shows
 PUBLISHED = (
@@ -49,6 +50,7 @@ def render(page: str = "README.md") -> str:
         remedies,
         left,
         helped,
+        untrained,
         rr,
         on_collections,
         rerankers,
@@ -323,6 +325,12 @@ def helped(study: str, strategy: str, remedy: str, where: str) -> str:
     """Return what a remedy gives to a strategy, as `left` says what two of them differ by."""
     kind = {"kind": "a remedy", "strategy": strategy, "remedy": remedy}
     return _with_remedy(study, kind, where, remedy, "none")
+
+
+def untrained(study: str, remedy: str, where: str) -> str:
+    """Return what the untrained encoder with a remedy and the study's first strategy without one differ by."""
+    (second,) = {one["against_strategy"] for one in notebook(study, "08")["compared"] if one["kind"] == FREE}
+    return _with_remedy(study, {"kind": FREE, "remedy": remedy}, where, f"untrained with {remedy}", second)
 
 
 def _with_remedy(study: str, kind: dict[str, str], where: str, first: str, second: str) -> str:
