@@ -34,7 +34,7 @@ from hybridkit.study.card_cost import SHARE, hours, step_cost
 from hybridkit.study.model_spec import ModelSpec
 from hybridkit.study.run import Run
 from hybridkit.study.settings import RERANKER, UNTRAINED, Study
-from hybridkit.utils.naming import split_name
+from hybridkit.utils.naming import meant, split_name
 from hybridkit.utils.parallel import threads
 from hybridkit.utils.products import is_whole
 
@@ -107,7 +107,8 @@ def _data(kind: str, name: str, study: Study) -> Iterator[tuple[str, bool]]:
         path = Path(split_name(study.at(name))[0]).expanduser()
         form = "file" if kind in ("rows", "benchmark") else "folder"
         if not (path.is_file() if form == "file" else path.is_dir()):
-            why = f"no such {form} ({path}), and no data set of that name"
+            near = meant(split_name(name)[0], DATA_SETS)
+            why = f"no such {form} ({path}), and no data set of that name{near}"
             yield f"{kind} {name}: {why}; paths in a study start from its own folder", False
         return
     data = data_set(name)
