@@ -330,7 +330,8 @@ def helped(study: str, strategy: str, remedy: str, where: str) -> str:
 def untrained(study: str, remedy: str, where: str) -> str:
     """Return what the untrained encoder with a remedy and the study's first strategy without one differ by."""
     (second,) = {one["against_strategy"] for one in notebook(study, "08")["compared"] if one["kind"] == FREE}
-    return _with_remedy(study, {"kind": FREE, "remedy": remedy}, where, f"untrained with {remedy}", second)
+    first = "untrained" if remedy == "none" else f"untrained with {remedy}"
+    return _with_remedy(study, {"kind": FREE, "remedy": remedy}, where, first, second)
 
 
 def _with_remedy(study: str, kind: dict[str, str], where: str, first: str, second: str) -> str:
