@@ -134,10 +134,14 @@ def test_an_interruption_by_hand_stays_one(tmp_path: Path) -> None:
     source = write(
         tmp_path / "a.ipynb", f"import os; os.kill({os.getpid()}, {signal.SIGINT:d})", "import time; time.sleep(5)"
     )
-    with pytest.raises(KeyboardInterrupt), own_kernel() as manager:
-        papermill.execute_notebook(
-            str(source), None, kernel_name="python3", progress_bar=False, kernel_manager_class=manager
-        )
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
+    try:
+        with pytest.raises(KeyboardInterrupt), own_kernel() as manager:
+            papermill.execute_notebook(
+                str(source), None, kernel_name="python3", progress_bar=False, kernel_manager_class=manager
+            )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def own_study(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
