@@ -183,11 +183,8 @@ def remedy_collections(frame: pd.DataFrame, measure: str = "nDCG@10") -> Figure:
     for ax, name in zip(axes, names, strict=True):
         part = frame[frame["benchmark"] == name]
         for row in part.to_dict("records"):
-            nth = strategies.index(row["strategy"])
-            at, shade = (
-                remedies.index(row["remedy"]) + step * (nth - (len(strategies) - 1) / 2),
-                colour(row["strategy"]),
-            )
+            nth, shade = strategies.index(row["strategy"]), colour(row["strategy"])
+            at = remedies.index(row["remedy"]) + step * (nth - (len(strategies) - 1) / 2)
             ax.plot(_ends(row), [at, at], color=shade, linewidth=1.1, alpha=0.6, label="interval")
             ax.plot([row["value"]], [at], marker(row["strategy"]), color=shade, markersize=4, label=row["strategy"])
         row_axis(ax, [one.replace(" + ", " +\n") for one in remedies])
