@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hybridkit.analysis.scores import collection_queries, compared_pairs, part_of, together
+from hybridkit.analysis.scores import compared_pairs, part_of, whole_collections
 from hybridkit.errors import InputError
 from hybridkit.evaluation.clusters import model_sums, question_clusters
 from hybridkit.evaluation.collection_scores import clusters_in
@@ -107,13 +107,12 @@ def collection_remedies(run: Run) -> tuple[pd.DataFrame, dict[str, dict[System, 
     candidates, and only those of the question's language are judged. Empty where the study names no collection.
     """
     parts: list[pd.DataFrame] = []
-    systems, specs = {}, run.systems()
-    for name in run.study.judged_in("main"):
-        frames: dict[ModelSpec, list[pd.DataFrame]] = {}
-        for _, spec, values in collection_queries(run, specs, [name]):
-            frames.setdefault(spec, []).append(values)
-        whole = ((spec, together(of, [ON_COLLECTIONS])) for spec, of in frames.items())
-        systems[name], tables = _systems(run, name, ((spec, values, clusters_in(values)) for spec, values in whole))
+    systems = {}
+    names = run.study.judged_in("main")
+    for name, of in whole_collections(run, run.systems(), names, [ON_COLLECTIONS]).items():
+        systems[name], tables = _systems(
+            run, name, ((spec, values, clusters_in(values)) for spec, values in of.items())
+        )
         parts += tables
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(), systems
 

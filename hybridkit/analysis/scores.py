@@ -3,8 +3,8 @@
 Every frame is read from what the run keeps; what is missing is made.
 """
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from hybridkit.evaluation.loss_and_ap import loss_correlations
 from hybridkit.evaluation.measures import COLLECTION_MEASURES, DISTANCE, MAIN_MEASURES, SETTINGS, macro, per_query
 from hybridkit.evaluation.significance import FIXED, INTERVALS, OVERALL, Models, contrast, judged
 from hybridkit.evaluation.significance import marks_note as marks_note
+from hybridkit.remedies import Estimate
 from hybridkit.remedies.collections import collection_estimate, languages_of, remedied_searches
 from hybridkit.retrieval.search import dense_search
 from hybridkit.sampling.labels import alpha, label, order, switched
@@ -493,17 +494,13 @@ def compare_on_collections(run: Run, baseline: str, measure: str = COLLECTION_ME
     collection is a family. Empty where the study names none.
     """
     found = []
-    for name in run.study.evaluation.judged:
-        sets = run.collections(name)
-        values: dict[str, dict[int | str, pd.DataFrame]] = {}
-        for spec in [one for one in run.models() if one.strategy != UNTRAINED]:
-            values.setdefault(spec.strategy, {})[spec.seed] = together(_values(run, spec, sets), [measure])
-        for first, second in compared_pairs(list(values), baseline):
-            terms = []
-            for sign, strategy in ((1, first), (-1, second)):
-                own = {seed: model_sums(frame, clusters_in(frame)) for seed, frame in values[strategy].items()}
-                terms.append((sign, own))
-            rows = contrast(terms).rename(columns={"query_language": "language"})
+    trained = [one for one in run.models() if one.strategy != UNTRAINED]
+    for name, of in whole_collections(run, trained, run.study.evaluation.judged, [measure]).items():
+        systems: dict[str, dict[int | str, Any]] = {}
+        for spec, values in of.items():
+            systems.setdefault(spec.strategy, {})[spec.seed] = model_sums(values, clusters_in(values))
+        for first, second in compared_pairs(list(systems), baseline):
+            rows = contrast([(1, systems[first]), (-1, systems[second])]).rename(columns={"query_language": "language"})
             family = f"strategies on {name}, {measure}"
             found.append(rows.assign(benchmark=name, system=first, against=second, family=family))
     front = ["benchmark", "setting", "system", "against", "language"]
@@ -511,6 +508,19 @@ def compare_on_collections(run: Run, baseline: str, measure: str = COLLECTION_ME
         return pd.DataFrame(columns=[*front, "measure", *INTERVALS, "mark"])
     table = judged(pd.concat(found, ignore_index=True).drop(columns="passage_language"))
     return table[[*front, *[name for name in table if name not in front]]]
+
+
+def whole_collections(
+    run: Run, specs: Sequence[ModelSpec], names: Sequence[str], measures: Sequence[str]
+) -> dict[str, dict[ModelSpec, pd.DataFrame]]:
+    """Return the values of every query of each collection, all languages together, by the collection's name and model.
+
+    Some measures of `collection_queries`, as `together` puts them.
+    """
+    parts: dict[str, dict[ModelSpec, list[pd.DataFrame]]] = {}
+    for name, spec, values in collection_queries(run, specs, names):
+        parts.setdefault(name, {}).setdefault(spec, []).append(values)
+    return {name: {spec: together(frames, measures) for spec, frames in of.items()} for name, of in parts.items()}
 
 
 def together(parts: Sequence[pd.DataFrame], measures: Sequence[str]) -> pd.DataFrame:
@@ -543,9 +553,10 @@ def _values(run: Run, spec: ModelSpec, sets: list[Collection]) -> list[pd.DataFr
 
     What was found in shards is removed when its values are there.
     """
+    estimate = cache(partial(_estimate, run, spec))  # once for the collections of a name
 
     def search(collection: Collection) -> pd.DataFrame:
-        found = _found(run, spec, collection)
+        found = _found(run, spec, collection, estimate)
         values, (clusters, unit) = collection_values(collection, found), query_clusters(collection)
         return values.assign(cluster=values["query_id"].map(clusters), unit=unit)
 
@@ -557,14 +568,25 @@ def _values(run: Run, spec: ModelSpec, sets: list[Collection]) -> list[pd.DataFr
     return values
 
 
-def _found(run: Run, spec: ModelSpec, collection: Collection) -> pd.DataFrame:
+def _found(
+    run: Run, spec: ModelSpec, collection: Collection, estimate: Callable[[tuple[Collection, ...]], Estimate | None]
+) -> pd.DataFrame:
     """The run of a model on a collection, with its remedy."""
-    settings = run.study.evaluation
-    options: dict[str, Any] = {"max_length": settings.max_length, "precision": settings.precision}
+    options = _options(run)
     if not spec.remedy:
         found = found_by_shards(run, spec, collection)
         return dense_search(collection, run.model(spec), TOP, **options) if found is None else found
-    chain, beside, model = spec.chain, run.beside(collection), run.model(spec)
-    rows = run.row_embeddings(spec, languages_of(beside)) if chain.needs_rows else None
-    estimate = collection_estimate(chain, beside, model, rows, **options)
-    return remedied_searches(chain, ["dense"], collection, model, estimate, TOP, **options)["dense"]
+    known = estimate(run.beside(collection))
+    return remedied_searches(spec.chain, ["dense"], collection, run.model(spec), known, TOP, **options)["dense"]
+
+
+def _estimate(run: Run, spec: ModelSpec, sets: tuple[Collection, ...]) -> Estimate | None:
+    """What a model's remedy estimates for the collections of a name."""
+    rows = run.row_embeddings(spec, languages_of(sets)) if spec.chain.needs_rows else None
+    return collection_estimate(spec.chain, sets, run.model(spec), rows, **_options(run))
+
+
+def _options(run: Run) -> dict[str, Any]:
+    """How a study's texts are encoded."""
+    settings = run.study.evaluation
+    return {"max_length": settings.max_length, "precision": settings.precision}

@@ -36,6 +36,7 @@ AXES = {
 }
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">", "h", "*", "d", "8")
 _PLAIN = "none"
+_BARS = "bars: 95 % intervals over questions and trainings (over questions where there are fewer than 3 trainings)"
 _FRONT = "#9a9a9a"
 _DISTANCE = "rank distance"
 
@@ -67,7 +68,7 @@ def remedy_planes(
     if unknown := sorted(set(sum(planes, ())) - set(AXES)):
         raise InputError(f"figure remedy_planes: no axis {unknown[0]!r}; there are {', '.join(AXES)}")
     rows = list(dict.fromkeys(frame["benchmark"]))
-    remedies = sorted(dict.fromkeys(frame["remedy"]), key=lambda name: name != _PLAIN)
+    remedies = _remedies(frame)
     figure, axes = panels(len(rows), len(planes), WIDTH, 2.9 * len(rows) + 0.5 + 0.17 * -(-len(remedies) // 2))
     for number, ax in enumerate(axes):
         row, plane = rows[number // len(planes)], planes[number % len(planes)]
@@ -78,10 +79,14 @@ def remedy_planes(
         Line2D([], [], color="#404040", label=name, linestyle="none", **_look(remedies, name)) for name in remedies
     ]
     line = Line2D([], [], color=_FRONT, linewidth=0.9, label="front: nothing is better on both axes")
-    note = "bars: 95 % intervals over questions and trainings (over questions where there are fewer than 3 trainings)"
-    foot(figure, [*_strategies(frame), *shapes, line], note, columns=2)
+    foot(figure, [*_strategies(frame), *shapes, line], _BARS, columns=2)
     figure.suptitle("Strategies and remedies against language bias")
     return figure
+
+
+def _remedies(frame: pd.DataFrame) -> list[str]:
+    """The remedies of a frame, none first."""
+    return sorted(dict.fromkeys(frame["remedy"]), key=lambda name: name != _PLAIN)
 
 
 def _strategies(frame: pd.DataFrame) -> list[Line2D]:
@@ -138,7 +143,7 @@ def remedy_effects(frame: pd.DataFrame) -> Figure:
     require_columns(frame, "remedy_effects", *needed)
     one(frame, "remedy_effects", "encoder", "study", "strategy", "against_strategy", "against_remedy")
     rows, columns = list(dict.fromkeys(frame["benchmark"])), list(dict.fromkeys(frame["column"]))
-    remedies = sorted(dict.fromkeys(frame["remedy"]), key=lambda name: name != _PLAIN)
+    remedies = _remedies(frame)
     strategy = str(frame["strategy"].iloc[0])
     height = len(rows) * (0.26 * len(remedies) + 0.75) + 1.25
     figure, axes = panels(len(rows), len(columns), WIDTH, height, sharey=True)
@@ -176,7 +181,7 @@ def remedy_collections(frame: pd.DataFrame, measure: str = "nDCG@10") -> Figure:
     require_columns(frame, "remedy_collections", *needed)
     one(frame, "remedy_collections", "encoder", "study")
     names, strategies = list(dict.fromkeys(frame["benchmark"])), order(frame["strategy"])
-    remedies = sorted(dict.fromkeys(frame["remedy"]), key=lambda name: name != _PLAIN)
+    remedies = _remedies(frame)
     step = 0.7 / max(1, len(strategies))
     height = (0.1 * len(strategies) + 0.16) * len(remedies) + 0.5
     figure, axes = many(len(names), height, 1.1, WIDTH, most=2, sharey=True)
@@ -191,7 +196,6 @@ def remedy_collections(frame: pd.DataFrame, measure: str = "nDCG@10") -> Figure:
         ax.set(title=name, xlabel=f"mean {measure}  {better(measure)}")
         ax.xaxis.set_major_locator(round_ticks(4))
         ax.margins(x=0.06)
-    note = "bars: 95 % intervals over questions and trainings (over questions where there are fewer than 3 trainings)"
-    foot(figure, handles(strategies), note)
+    foot(figure, handles(strategies), _BARS)
     figure.suptitle("Strategies and remedies where a question is answered in its own language")
     return figure

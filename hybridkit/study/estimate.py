@@ -454,12 +454,17 @@ def _rows(run: Run) -> pd.DataFrame:
     return frame
 
 
+def _evaluated(run: Run, section: str) -> list[ModelSpec]:
+    """The models of a section, of the main one with each remedy too where notebook 08 is the study's."""
+    return run.systems() if section == "main" and "08" in run.study.notebooks else run.models(section)
+
+
 def _texts_left(run: Run, section: str, counted: set[tuple[str, ...]]) -> int:
     """Texts of all benchmarks for every model of a section that is not ranked on all of them yet, nor `counted`.
 
     A remedy in the weights makes another model of it; other remedies start from embeddings that are there.
     """
-    specs = run.systems() if section == "main" and "08" in run.study.notebooks else run.models(section)
+    specs = _evaluated(run, section)
     left = {
         (run.trained.key(spec), spec.encoded.remedy, run.study.embedded(name))
         for name in run.study.section(section).benchmarks
@@ -478,7 +483,7 @@ def _corpora_left(run: Run, section: str, counted: set[tuple[str, ...]]) -> list
     the weights makes another model of it.
     """
     names = run.study.judged_in(section)
-    specs = run.systems() if section == "main" and "08" in run.study.notebooks else run.models(section)
+    specs = _evaluated(run, section)
     parts: dict[str, Collection] = {}
     wanted: list[tuple[str, ...]] = []
     for one, spec in product(run.collections(*names), specs if names else []):

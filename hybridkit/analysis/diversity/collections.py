@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hybridkit.analysis.diversity.outcomes import ALL, COLUMNS, KEYS, PREDICTORS, RANDOM, drawn, models
-from hybridkit.analysis.scores import collection_queries, together
+from hybridkit.analysis.scores import whole_collections
 from hybridkit.evaluation.clusters import ClusterSums, combined, model_sums
 from hybridkit.evaluation.collection_scores import clusters_in
 from hybridkit.evaluation.resampling import Resampling
@@ -37,11 +37,7 @@ def collection_values(run: "Run") -> Values:
 
     The collections are `diversity.judged`, else `evaluation.judged`. Models that are not made yet are made now.
     """
-    parts: dict[str, dict[ModelSpec, list[pd.DataFrame]]] = {}
-    specs = list(dict.fromkeys(models(run)["model"]))
-    for name, spec, values in collection_queries(run, specs, run.study.judged_in("diversity")):
-        parts.setdefault(name, {}).setdefault(spec, []).append(values)
-    return {name: {spec: together(frames, MEASURES) for spec, frames in of.items()} for name, of in parts.items()}
+    return whole_collections(run, run.models("diversity"), run.study.judged_in("diversity"), MEASURES)
 
 
 def collection_outcomes(run: "Run", values: Values) -> pd.DataFrame:
